@@ -203,6 +203,7 @@ def _check_ledger(
     if scene.story.has(Sees) and aside:
         # What a user who is set aside has made is seen by nobody else.
         unsure += [f"{row.bill}:" for row in rows if scene.made_by_others(row.bill)]
+    unsure += [f"{number}:" for number in _not_told_apart(scene)]
     # The books keep what was made of a bill under the number that it had then, and what is made of
     # another bill that has got its number since, by the same push.
     shared = {e.number for e in scene.story.all_of(IsAltered) if e.what is Alters.SHARES}
@@ -386,8 +387,13 @@ def _check_reasons(
 ) -> Iterator[str]:
     """Find numbers that are rejected, or found to be there already, without cause."""
     codes = not scene.story.frame.style.old
-    bearers = {scene.world.collation(event.number) for event in scene.story.all_of(Bears)}
+    borne = {event.number for event in scene.story.all_of(Bears)}
+    borne |= {event.bears for event in scene.story.all_of(IsUntied)}
+    bearers = set(map(scene.world.collation, borne))
+    unsure = set(map(scene.world.collation, _not_told_apart(scene)))
     for number, row in rows.items():
+        if scene.world.collation(row.bill or row.number) in unsure:
+            continue
         # A user who looks late may be the first to see what bears the number.
         told = row.code in {SHARED, CANCELLED_SINCE}
         is_borne = told and scene.world.collation(row.bill) in bearers
@@ -407,6 +413,16 @@ def _check_reasons(
         moved = row.bill in scene.story.exchanged
         if row.state is State.ALREADY and ours and row.bill not in late and not moved:
             yield f"{number}: `already`, and nobody else made it"
+
+
+def _not_told_apart(scene: Scene) -> set[str]:
+    """Return bills of which nobody can tell whose a document is: no answer gives it to one."""
+    return {
+        number
+        for event in scene.story.all_of(IsUntied)
+        if event.bears and not scene.witness.tells_apart(event.number, event.bears)
+        for number in (event.number, event.bears)
+    }
 
 
 def _is_sound(scene: Scene, number: str) -> bool:

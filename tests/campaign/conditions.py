@@ -239,17 +239,24 @@ class IsGuarded:
 
 @dataclass(frozen=True, slots=True)
 class IsUntied:
-    """What is made of a bill keeps no link and names no source."""
+    """What is made of a bill keeps no link and names no source, or another one.
+
+    Attributes:
+        bears: That one; "" for none.
+    """
 
     number: str
+    bears: str = ""
 
     def on(self, options: SandboxOptions) -> SandboxOptions:
         """Untie it."""
+        if self.bears:
+            return replace(options, misnamed={**options.misnamed, self.number: self.bears})
         return replace(options, untied=(*options.untied, self.number))
 
     def __str__(self) -> str:
         """Say so."""
-        return f"what is made of {self.number} names no source"
+        return f"what is made of {self.number} names {self.bears or 'no source'}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -308,8 +308,13 @@ def _reloads(chance: random.Random) -> list[Event]:
 
 
 def _untied(frame: Frame, chance: random.Random) -> list[Event]:
-    """Draw a bill whose documents name no source."""
-    return [IsUntied(chance.choice(orders(frame.bills)))] if chance.random() < 0.04 else []
+    """Draw a bill whose documents name no source, or that of another bill."""
+    drawn = chance.random()
+    if drawn < 0.04:
+        return [IsUntied(chance.choice(orders(frame.bills)))]
+    if drawn < 0.08 and frame.bills > 1:
+        return [IsUntied(*chance.sample(orders(frame.bills), 2))]
+    return []
 
 
 def _follow(frame: Frame, events: Sequence[Event], chance: random.Random) -> list[Event]:

@@ -195,7 +195,7 @@ def _is_barred(event: Event, events: Sequence[Event]) -> bool:
     match event:
         case IsUntied():
             others = {e.number for e in events if isinstance(e, WasMade | IsPushed | HasRival)}
-            return event.number in others
+            return bool({event.number, event.bears} & others)
         case SetsClock():
             return there(HasWindow)  # when it is open is told by the clock that somebody sets
         case CopiesMakers():

@@ -210,6 +210,15 @@ class Witness(FaultScript):
         met = [seen.fault for seen in self._met(number)]
         return any(fault.works and fault.ending is Ending.LOSE_SESSION for fault in met)
 
+    def tells_apart(self, number: str, other: str) -> bool:
+        """Say whether answers alone tell what was made of a number from what another has."""
+        met = {seen.attempt: seen for seen in self._met(number)}
+        told = {kept.attempt.id for kept in self._attempts() if isinstance(kept.exchange, Answered)}
+        return all(
+            seen.fault is NO_FAULT and attempt in told and self._first(other) not in seen.numbers
+            for attempt, seen in met.items()
+        )
+
     def answers(self, number: str) -> bool:
         """Say whether the ERP's answer to the last push of a number could be read."""
         met = [seen.fault for seen in self._met(number)]

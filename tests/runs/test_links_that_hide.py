@@ -173,7 +173,7 @@ async def test_a_document_of_a_bill_whose_number_ends_in_a_blank_leaves_no_other
 async def test_a_number_that_was_typed_in_takes_nothing_from_the_links() -> None:
     """A document that bears a bill's number, and no form, is not one that links have missed."""
     numbers = orders(6)
-    office = Office(sandbox(steps("ok", "make-then-reset", "ok"), **OPEN))
+    office = Office(sandbox(steps("ok", "make-then-reset", "ok"), latency_s=1.0, **OPEN))
     for number in numbers[2:4]:
         office.site.world.refuse(number, REFUSED)
     office.site.world.add_target(IN_STOCK, numbers[1], typed=True)

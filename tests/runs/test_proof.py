@@ -19,6 +19,7 @@ from k3push.core.protocol.logins import LoginCall, password_login
 from k3push.core.remark import read_remark
 from k3push.runs.context import Context, PushLimits, SettleTimes
 from k3push.runs.engine import push_run
+from k3push.runs.settle_doubts import settle_by_word
 from k3push.runs.source_check import SHARED
 from k3push.runs.stop import Cause
 from k3push.simulator import Accounts, Channel, FaultPlan, Policy, Step, fault
@@ -33,6 +34,7 @@ from tests.runs.office import (
     SECOND,
     Office,
     Pushed,
+    VirtualClock,
     only_settle,
     orders,
     sandbox,
@@ -878,3 +880,41 @@ async def test_a_document_that_an_answer_gives_to_another_call_settles_no_doubt(
     settled = await office.execute(throttle=one_by_one)
     assert settled.rows[lost].state is not State.PUSHED, settled.rows[lost]
     assert not settled.rows[lost].targets
+
+
+@pytest.mark.parametrize("links", [False, True])
+async def test_a_document_that_an_answer_gives_to_another_call_is_no_twin(*, links: bool) -> None:
+    """Whoever deletes what seems to be one too many deletes the other bill's only one."""
+    canary, named, other, *rest = orders(8)
+    options = sandbox(misnamed={named: other}, link_fields=links, latency_s=1.0, look_s=0.1)
+    office = Office(options)
+    await office.open_run([canary, *rest, named, other])
+    pushed = await office.execute(throttle=steered(concurrency=4, chunk_size=1))
+    assert pushed.rows[named].state is State.UNKNOWN
+    assert (pushed.rows[other].state, pushed.rows[other].code) == (State.PUSHED, "")
+    assert len(pushed.rows[other].targets) == 1
+
+
+@pytest.mark.parametrize("closes", [True, False])
+@pytest.mark.parametrize("alone", [True, False])
+async def test_what_a_person_calls_absent_is_not_sent_while_a_named_document_is_there(
+    *, alone: bool, closes: bool
+) -> None:
+    """The list of targets goes by links, and shows none to whoever looks there."""
+    canary, named, other, *rest = orders(6)
+    write_back = WriteBack.SAVE if closes else WriteBack.NEVER
+    office = Office(sandbox(untied=(named,), write_back=write_back, closes=closes))
+    size = 1 if alone else 2
+    await office.open_run([canary, *rest, named, other])
+    await office.execute(throttle=steered(concurrency=1, chunk_size=size))
+    rows = await office.rows()
+    assert rows[named].state is State.UNKNOWN
+    for row in rows.values():
+        if row.state is State.UNKNOWN:
+            await settle_by_word(
+                office.store, VirtualClock(), FIRST, row.bill, State.PLANNED, because="none listed"
+            )
+    again = await office.execute(throttle=steered(concurrency=1, chunk_size=size))
+    assert len(office.site.world.documents_of(named)) == 1
+    expected = (State.PUSHED, "") if alone else (State.REJECTED, SHARED)
+    assert (again.rows[named].state, again.rows[named].code) == expected, again.rows[named]

@@ -17,10 +17,11 @@ from k3push.core.model import BillNumber, State
 from k3push.core.pacing.halting import HaltRule
 from k3push.ports import LookRefusedError
 from k3push.runs.context import PushLimits
-from k3push.simulator import Channel
+from k3push.simulator import Channel, FaultPlan, fault
 from k3push.simulator.bills import Origin
 from k3push.simulator.conversion import Converter
 from k3push.simulator.forms import IN_STOCK, PURCHASE_ORDER
+from k3push.simulator.script import Aimed
 from k3push.simulator.world import World
 from tests.runs.office import LIMITS, SECOND, Office, VirtualClock, orders, sandbox, steered, steps
 from tests.runs.rough_answers import OPEN, REFUSED, FastClock, copy_creators, doubled, name_nothing
@@ -281,3 +282,16 @@ async def test_a_time_that_cannot_be_ends_no_run(
     await office.execute(throttle=steered(concurrency=1, chunk_size=1), check=False)
     await office.execute(throttle=steered(concurrency=1, chunk_size=1), check=False)
     assert doubled(office, numbers) == []
+
+
+async def test_where_links_tell_the_number_of_another_bill_ties_no_document() -> None:
+    """A plug-in wrote it, the answer was lost, and the bill was sent five times."""
+    numbers = orders(20)
+    lost, other = numbers[12], numbers[3]
+    plan = FaultPlan(aimed={lost: Aimed(fault("make-then-reset"), once=False)})
+    office = Office(sandbox(plan, misnamed={lost: other}, **OPEN))
+    await office.open_run(numbers)
+    pushed = await office.execute(throttle=steered(concurrency=1, chunk_size=1))
+    assert len(office.site.world.documents_of(lost)) == 1
+    assert pushed.rows[lost].state is State.UNKNOWN, pushed.rows[lost]
+    assert pushed.of(State.PUSHED) == {*numbers} - {lost}

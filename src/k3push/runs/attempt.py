@@ -216,6 +216,7 @@ async def _record(
             outcomes = tuple(Outcome(n, State.UNKNOWN, (), code, because) for n in numbers)
         case ReadBack(said):
             sending.named |= {target.id: attempt.intent.sender for target in said.named}
+            context.named |= dict.fromkeys((target.id for target in said.named), numbers)
             sending.conclusion = await read_back(context, attempt, sending, verdict)
             outcomes = tuple(map(sending.annotated, sending.conclusion.outcomes))
             if not said.names_all:
@@ -264,10 +265,13 @@ async def _note_named(
 ) -> None:
     """Note which documents an answer names that no look has shown of the bills of its call."""
     shown = {target.id for outcome in outcomes for target in outcome.targets}
-    if unshown := {target.id for target in said.named} - shown:
+    named = {target.id for target in said.named}
+    if unshown := named - shown:
         bills = context.with_ids(numbers)
         now = context.clock.now()
         await note_named(context.ledger, context.route.target, unshown, bills, at=now)
+    for id_ in named:
+        context.named.pop(id_, None)
 
 
 async def _note_refused(

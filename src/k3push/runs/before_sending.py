@@ -13,10 +13,21 @@ from k3push.runs.context import Context
 from k3push.runs.earlier_calls import sent_by_others, waits_for_others
 from k3push.runs.last_looks import note_look
 from k3push.runs.lookup import can_ask
-from k3push.runs.own_documents import but_others_cancelled, ours_of, told_of_late_calls
+from k3push.runs.own_documents import (
+    but_others_cancelled,
+    named_there,
+    ours_of,
+    told_of_late_calls,
+)
 from k3push.runs.renumbered_bills import look_at_sent
 from k3push.runs.sending_state import Sending
-from k3push.runs.source_check import already, by_ledger, ours_of_shared, query_refused, unclear
+from k3push.runs.source_check import (
+    already,
+    by_ledger,
+    ours_of_shared,
+    query_refused,
+    unclear,
+)
 
 # For how long a look counts. A number that is sent again and had to wait longer than this for its
 # turn is looked at once more: the earlier call may have been carried out meanwhile, or a person
@@ -68,6 +79,8 @@ async def look_first(context: Context, sending: Sending) -> Mapping[BillNumber, 
         if outcome is not None:
             outcomes.append(outcome)
     outcomes = await told_of_late_calls(context, outcomes)
+    named = await named_there(context, before.keys() - {each.number for each in outcomes})
+    outcomes += named.values()
     if context.suspects:
         await note_look(context)
     if outcomes:

@@ -204,6 +204,7 @@ class Context:
         splits: Some bill has several documents, which the ERP saves one after another.
         known_bills: Bills whose documents have shown whether bills are split; None before the
             ledger is asked.
+        named: Documents that answers name whose calls are read back now, with the bills of each.
         learnt: The run's route with what the site has told of its links; None before it is asked.
         more_to_send: Whether numbers wait that have not travelled yet.
     """
@@ -239,6 +240,7 @@ class Context:
     doubted_elsewhere: dict[BillNumber, None] = field(default_factory=dict)
     twins: int = 0
     twins_in_a_row: int = 0
+    named: dict[str, tuple[BillNumber, ...]] = field(default_factory=dict)
     splits: bool = False
     known_bills: int | None = None
     learnt: Route | None = None
@@ -385,7 +387,13 @@ class Context:
 
     async def named_for_others(self, found: Targets) -> Mapping[BillNumber, frozenset[str]]:
         """Return which documents of bills answers have named of calls that did not carry them."""
-        return await named_for_others(self.ledger, self.route.target, found, self.source_ids)
+        told = await named_for_others(self.ledger, self.route.target, found, self.source_ids)
+        others = dict(told)
+        for number, targets in found.items():
+            theirs = {t.id for t in targets if number not in self.named.get(t.id, (number,))}
+            if theirs:
+                others[number] = others.get(number, frozenset()) | theirs
+        return others
 
     async def absence_proved(self) -> bool:
         """Say whether absence counts at all on this route (`proof`)."""

@@ -39,6 +39,7 @@ from k3push.runs.moved_rows import attempts_at_another, note_moved
 from k3push.runs.own_documents import (
     attempts_by,
     attempts_under,
+    named_there,
     ours_of,
     told_of_late_calls,
 )
@@ -364,6 +365,7 @@ class Intake:
                 before[number] = self._remember(number, mine)
         shown = {number: seen.targets.get(number, ()) for number in before}
         found = await ours_of(context, new_targets(shown, before))
+        found |= await named_there(context, before.keys() - found.keys())
         context.suspects = {n: before[n] for n in found} | context.suspects
         if found:
             await note_look(context)

@@ -570,7 +570,8 @@ async def look_for_strays(
 
     One of them may be what a lost call made of any of *numbers*: the rule may keep no link and
     write no number, or the field may be too short for the number. Documents that name another
-    bill are no strays, unless what they name is a part of one of *numbers*.
+    bill are no strays, unless what they name is a part of one of *numbers*. Where links tell, a
+    number alone ties none: a plug-in of the site may write another order's.
 
     Args:
         context: What to look with.
@@ -601,6 +602,7 @@ async def look_for_strays(
     made = await known(others) if others else {}
     told = {id_ for id_, value in rows if id_ in made.get(value, ())}
     # A document of several bills names each of them.
+    names_tell = names_tell and not context.links.tell
     open_ = {value for id_, value in rows if id_ not in told and names_tell}
     if asked_for := [each for each in others if each in open_]:
         found, _ = await look_at_sources(context, asked_for)

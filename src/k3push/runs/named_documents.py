@@ -43,6 +43,28 @@ async def note_named(
         await ledger.remember(Memo(NAMED, _id(form, id_), at, value, about=form.lower()))
 
 
+async def named_of(
+    ledger: Ledger, form: str, bills: Mapping[BillNumber, str]
+) -> dict[BillNumber, dict[str, bool]]:
+    """Return the documents that answers have named of calls with bills, and no look has shown.
+
+    Args:
+        ledger: Keeps what was named.
+        form: The target form.
+        bills: Each with its id, or "" where that is not known.
+
+    Returns:
+        By bill the ids of documents, each with whether its call carried no other bill.
+    """
+    found: dict[BillNumber, dict[str, bool]] = {}
+    for memo in await ledger.memos(NAMED, about=form.lower()):
+        for bill, id_ in bills.items():
+            if _carried(memo.value, bill, id_):
+                alone = len(memo.value["numbers"]) == 1
+                found.setdefault(bill, {})[memo.id.rpartition(" ")[2]] = alone
+    return found
+
+
 async def named_for_others(
     ledger: Ledger, form: str, found: Targets, ids: Mapping[BillNumber, str]
 ) -> dict[BillNumber, frozenset[str]]:

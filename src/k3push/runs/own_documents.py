@@ -24,15 +24,19 @@ from k3push.core.model import (
     Target,
     Targets,
 )
+from k3push.core.protocol.bill_rows import DRAFT
 from k3push.core.remark import remark
-from k3push.core.safety.evidence import made_beside, new_targets
+from k3push.core.safety.evidence import made_beside, made_outcome, new_targets
 from k3push.core.safety.legal_moves import OPEN
 from k3push.ports import AttemptRecord, LatelySent, Ledger
 from k3push.runs.context import Context
 from k3push.runs.document_makers import Calls
 from k3push.runs.earlier_calls import was_in_doubt, words_of_refusal
+from k3push.runs.lookup import look_at_standings
 from k3push.runs.moved_rows import attempts_at_another
+from k3push.runs.named_documents import named_of
 from k3push.runs.sending_state import also
+from k3push.runs.source_check import whose
 
 # Before all attempts.
 EVER = datetime(2000, 1, 1, tzinfo=UTC)
@@ -175,6 +179,31 @@ async def but_others_cancelled(
     strangers = await strangers_among(context, new_targets(gone, by_runs), run)
     others = {number: strangers | by_runs.get(number, frozenset()) for number in gone}
     return replace(seen, cancelled=new_targets(seen.cancelled, others))
+
+
+async def named_there(context: Context, bills: Collection[BillNumber]) -> dict[BillNumber, Outcome]:
+    """Say which bills that were sent have a document by an answer alone, and are not sent again.
+
+    No look shows of which bill it is, and a person who went by that may have said that nothing was
+    made. Where the call carried others as well, nobody knows of which of them it is.
+    """
+    if not bills or context.repeats_pushes:
+        return {}
+    named = await named_of(context.ledger, context.route.target, context.with_ids(bills))
+    ids = {id_ for documents in named.values() for id_ in documents}
+    standings = await look_at_standings(context, ids) if ids else {}
+    outcomes = {}
+    for bill, documents in named.items():
+        there = {
+            Target(id_, standings[id_].number, draft=standings[id_].status == DRAFT): alone
+            for id_, alone in documents.items()
+            if id_ in standings and not standings[id_].cancelled
+        }
+        if mine := [target for target, alone in there.items() if alone]:
+            outcomes[bill] = made_outcome(bill, mine)._replace(reason=remark("note.named"))
+        elif there:
+            outcomes[bill] = whose(bill, list(there))
+    return outcomes
 
 
 async def told_of_another(

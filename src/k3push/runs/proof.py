@@ -129,6 +129,7 @@ class Proofs:
     missed: bool = False
     shown: Counter[str] = field(default_factory=Counter)
     _asked: bool = False
+    _asked_links: bool = False
     _untold_s: float = -math.inf
     _clock: ServerClock | None = None
     _marks: deque[tuple[float, str]] = field(default_factory=lambda: deque(maxlen=MOST_MARKS))
@@ -156,11 +157,16 @@ class Proofs:
 
     async def _ask_newest(self, looker: Looker) -> None:
         """Look for a proof in the newest documents, where known ones have given none."""
-        links = looker.links
-        if not (links.find or links.missed or links.absent):
-            links.find = await look_at_newest_links(looker)
-        if not (links.tell or self.field_finds) and looker.route.source_number_field:
+        await self._ask_newest_links(looker)
+        if not (looker.links.tell or self.field_finds) and looker.route.source_number_field:
             self.field_finds = (await look_at_newest(looker)).proves
+
+    async def _ask_newest_links(self, looker: Looker) -> None:
+        """Ask once whether the newest documents show that links are kept."""
+        links = looker.links
+        if not (links.find or links.missed or links.absent or self._asked_links):
+            self._asked_links = True
+            links.find = await look_at_newest_links(looker)
 
     async def senders_of_strays(
         self,
@@ -189,6 +195,7 @@ class Proofs:
         """
         if anyio.current_time() - self._untold_s < UNTOLD_FOR_S:
             return frozenset(senders.values())
+        await self._ask_newest_links(looker)
         when = began.no_later_than(self._clock)
         mark = self._mark_before(began)
 

@@ -7,7 +7,7 @@ nothing from a second push either (P 5.15).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -93,7 +93,8 @@ class Converter:
         on_refusal: What one bad source does to the others.
         texts: What is said.
         refusals: Refusals by order of the trial; keys are collated numbers.
-        untied: Collated numbers whose targets keep no link and name no source.
+        untied: Collated numbers whose targets keep no link, each with the source that they name
+            instead, or "".
         ids: Where new ids come from.
         now: Local time of the server, ISO 8601 without offset.
     """
@@ -104,7 +105,7 @@ class Converter:
     on_refusal: OnRefusal
     texts: Texts
     refusals: Mapping[str, Refusal]
-    untied: Collection[str]
+    untied: Mapping[str, str]
     ids: Ids
     now: Callable[[], str]
 
@@ -303,7 +304,8 @@ class Converter:
             )
             origin = Origin(route.source.id, ELSEWHERE if mislink else line[0].bill.number)
             if self._is_untied(line[0].bill):
-                origin = Origin(" ", " ")
+                other = self.untied[self.store.collation(line[0].bill.number)]
+                origin = Origin(route.source.id, other) if other else Origin(" ", " ")
             entries.append(
                 Entry(
                     id=self.ids.next_entry(),

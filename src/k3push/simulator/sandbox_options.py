@@ -95,6 +95,7 @@ class SandboxOptions:
         sees: Which targets users see: "all", "own", "half" or "none"; all unless named.
         unreadable: Forms, by id, that users have no right to read.
         untied: Numbers whose targets keep no link and name no source.
+        misnamed: Numbers whose targets keep no link either and name another source, which.
         twins: Numbers that a second organisation, 200, has as well.
         unseen_orgs: Organisations whose sources nobody sees; pushes find them.
         accounts: Who may log in, and how long sessions last.
@@ -142,6 +143,7 @@ class SandboxOptions:
     sees: Mapping[str, str] = field(default_factory=dict)
     unreadable: Mapping[str, Collection[str]] = field(default_factory=dict)
     untied: tuple[str, ...] = ()
+    misnamed: Mapping[str, str] = field(default_factory=dict)
     twins: tuple[str, ...] = ()
     unseen_orgs: tuple[str, ...] = ()
     accounts: Accounts = field(default_factory=Accounts)
@@ -208,6 +210,8 @@ def build(options: SandboxOptions, clock: Callable[[], datetime] = beijing_time)
         world.refuse(number, refusal)
     for number in options.untied:
         world.untie(number)
+    for number, other in options.misnamed.items():
+        world.untie(number, other)
     for (operation, number), refusal in plan.refused_follow.items():
         world.refuse(number, refusal, operation)
     accounts = options.accounts

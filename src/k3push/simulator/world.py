@@ -70,7 +70,7 @@ class World:
         self._clock = clock
         self._ids = Ids()
         self._refusals: dict[str, Refusal] = {}
-        self._untied: set[str] = set()
+        self._untied: dict[str, str] = {}
         self._makings: dict[str, list[Making]] = {}
         self._converter = Converter(
             self.store,
@@ -226,9 +226,9 @@ class World:
         else:
             self.operations.refusals[operation, key] = refusal
 
-    def untie(self, number: str) -> None:
-        """From now on, let the targets of *number* keep no link and name no source."""
-        self._untied.add(self.collation(number))
+    def untie(self, number: str, other: str = "") -> None:
+        """From now on, let targets of *number* keep no link, and name another source or none."""
+        self._untied[self.collation(number)] = other
 
     def renumber(self, form: Form, number: str, to: str) -> None:
         """Give the bills of *number* another one; what was made of them is known by both."""

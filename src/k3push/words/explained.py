@@ -56,6 +56,10 @@ WORDS = {
         "found by the ERP's link and by {field}",
         "由 ERP 的关联关系和 {field} 查得",
     ),
+    "note.named": (
+        "an answer gave it to this bill alone, and it is there",
+        "应答只为此单据给出该下游单据，且它仍在",
+    ),
     "note.by_answer": (
         "told by the answer alone: the target form cannot be asked",
         "仅凭应答认定：无法查询目标单",

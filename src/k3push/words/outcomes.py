@@ -146,8 +146,8 @@ WORDS = {
         "部分单据结果未知：尚无单据证明源单编号字段能查到下游单据（{why}）。请用 `k3push check` 检查 source_number_field。`k3push resume` 会用下一张待下推的单据来证明；没有待下推的单据时，请先手工下推一张再执行；也可在 ERP 中查明后用 `k3push settle --as` 登记。",
     ),
     "cause.person": (
-        "{why}. Look them up in the ERP (list of targets), then `k3push settle --as`.",
-        "{why}。请在 ERP 中下查，再用 `k3push settle --as` 登记。",
+        "{why}. Look them up in the ERP (list of targets; what an answer names), then `k3push settle --as`.",
+        "{why}。请在 ERP 中下查，并打开应答所列单据，再用 `k3push settle --as` 登记。",
     ),
     "cause.follow": (
         "{why}; nothing more is pushed. Mend what the ERP says, then `k3push resume`.",

@@ -164,8 +164,8 @@ WORDS = {
         "此单据有两张下游单据：他人也已下推，或延迟提交",
     ),
     "advice.twin.cure": (
-        "look at both documents in the ERP and delete one of them",
-        "请在 ERP 中核对两张下游单据，并删除其中一张",
+        "see in the ERP whose both documents are; delete what is one too many",
+        "请在 ERP 中核实两张下游单据各属哪张源单，并删除多余的一张",
     ),
     "advice.ledger.cause": (
         "this ledger pushed it; documents of this route cannot be asked for",
@@ -188,8 +188,8 @@ WORDS = {
         "ERP 称已处理，却查不到关联此单据的下游单据",
     ),
     "advice.contradiction.cure": (
-        "look it up in the ERP; check the route's source_number_field",
-        "请在 ERP 中查明；检查路线的 source_number_field",
+        "open what the answer names in the ERP; check source_number_field",
+        "请在 ERP 中打开应答所列单据核实；检查 source_number_field",
     ),
     "advice.unnamed.cause": (
         "the ERP reports success and names no document",
