@@ -36,8 +36,10 @@ from k3push.runs.throttle import Throttle
 from k3push.simulator import site
 from k3push.simulator.answers import failure
 from k3push.simulator.bills import Bill
+from k3push.simulator.conversion import Converter, Share
 from k3push.simulator.exchange import json_reply
-from k3push.simulator.forms import IN_STOCK, PURCHASE_ORDER
+from k3push.simulator.forms import IN_STOCK, PURCHASE_ORDER, ROUTES
+from k3push.simulator.forms import Route as Rule
 from k3push.simulator.refusals import Refusal
 from tests.runs.office import (
     FIRST,
@@ -60,6 +62,12 @@ pytestmark = pytest.mark.anyio
 
 ONE_DOUBT = PushLimits(canary=False, halt=HaltRule(unknown_count=1))
 
+# Links cannot be asked, or may be, and the rule keeps none.
+NO_LINKS: tuple[dict[str, object], ...] = (
+    {"link_fields": False},
+    {"routes": tuple(replace(each, keeps_links=False) for each in ROUTES)},
+)
+
 
 def bill_of(office: Office, number: str) -> Bill:
     """Return the bill that has a number."""
@@ -78,9 +86,8 @@ def rename(office: Office, bill: Bill, number: str) -> None:
 def made_of(office: Office, bill: Bill) -> list[str]:
     """Return the ids of all documents of a bill, whatever it was called as they were made."""
     office.site.finish()
-    documents = office.site.world.store.of_form(IN_STOCK)
-    lines = [(d, link) for d in documents for entry in d.entries for link in entry.links]
-    return sorted({str(document.id) for document, link in lines if link.bill_id == bill.id})
+    makings = office.site.world.makings_from(bill)
+    return sorted({str(making.target.id) for making in makings})
 
 
 @pytest.mark.parametrize("by_id", [False, True])
@@ -100,14 +107,14 @@ async def test_a_doubt_is_settled_though_another_bill_has_got_its_number(*, by_i
     assert made_of(office, other) == []  # the document of the other bill names its number
 
 
-@pytest.mark.parametrize("links", [False, True])
+@pytest.mark.parametrize("links", [{}, *NO_LINKS])
 @pytest.mark.parametrize("by_number", [False, True])
 async def test_what_a_call_by_id_has_made_is_found_by_the_number_of_that_moment(
-    monkeypatch: pytest.MonkeyPatch, *, by_number: bool, links: bool
+    monkeypatch: pytest.MonkeyPatch, *, by_number: bool, links: dict[str, object]
 ) -> None:
     """The bill gets it between the look and the call, whose answer is lost."""
     (number,) = orders(1)
-    office = Office(sandbox(steps("make-then-reset"), link_fields=links, **OPEN))
+    office = Office(sandbox(steps("make-then-reset"), **links, **OPEN))
     bill = bill_of(office, number)
     await office.open_run([key_of(number if by_number else "", str(bill.id))])
     push = site.Site._push
@@ -448,14 +455,15 @@ async def test_what_was_refused_by_its_id_is_looked_for_by_its_number_of_today(
     assert [target.id for target in row.targets] == [made], row
 
 
+@pytest.mark.parametrize("links", NO_LINKS)
 @pytest.mark.parametrize("stopped", [False, True])
 async def test_what_was_made_under_a_number_of_that_moment_is_followed(
-    monkeypatch: pytest.MonkeyPatch, *, stopped: bool
+    monkeypatch: pytest.MonkeyPatch, *, stopped: bool, links: dict[str, object]
 ) -> None:
     """It names no number that the row knows, and is its bill's document all the same."""
     (number,) = orders(1)
     route = replace(ROUTE, follow=FOLLOW.follow)
-    office = Office(sandbox(link_fields=False, **OPEN), route)
+    office = Office(sandbox(steps(), **links, **OPEN), route)
     bill = bill_of(office, number)
     await office.open_run([key_of("", str(bill.id))])
     push = site.Site._push
@@ -918,13 +926,14 @@ async def test_a_number_that_the_ledger_has_pushed_ties_no_document_that_it_does
     assert row.state is State.UNKNOWN, row
 
 
+@pytest.mark.parametrize("links", NO_LINKS)
 @pytest.mark.parametrize("is_known", [False, True])
 async def test_a_bill_that_had_the_number_of_another_for_its_call_makes_no_second_document(
-    monkeypatch: pytest.MonkeyPatch, *, is_known: bool
+    monkeypatch: pytest.MonkeyPatch, *, is_known: bool, links: dict[str, object]
 ) -> None:
     """The other one has it again: its number tells nothing of a document that nobody knows."""
     number, taken, third = orders(3)
-    office = Office(sandbox(steps("ok", "make-then-reset"), link_fields=False, **OPEN))
+    office = Office(sandbox(steps("ok", "make-then-reset"), **links, **OPEN))
     bill, other = bill_of(office, number), bill_of(office, taken)
     first = taken if is_known else third
     await office.open_run([first, key_of("", str(bill.id))])
@@ -1006,3 +1015,38 @@ async def test_two_bills_of_one_call_are_told_no_document_of_each_other(
         (made,) = made_of(office, bill)
         told = [target.id for target in row.targets]
         assert row.state is State.UNKNOWN or told == [made], row
+
+
+async def test_a_link_tells_whose_a_document_is_though_the_rule_keeps_none_for_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Another bill in doubt has got the number that it names."""
+    third, number, taken = orders(3)
+    office = Office(sandbox(steps("ok", "make-then-reset", "reset"), **OPEN))
+    bill, heir = bill_of(office, number), bill_of(office, taken)
+    await office.open_run([third, number, key_of("", str(heir.id))])
+    made, push = Converter._target, site.Site._push
+
+    def target(
+        self: Converter, route: Rule, shares: tuple[Share, ...], *others: str, **how: bool
+    ) -> Bill:
+        document = made(self, route, shares, *others, **how)
+        if shares[0].bill.number == third:
+            for line in document.entries:
+                line.links = ()
+        return document
+
+    def pushed(self: site.Site, *what: Any) -> Any:
+        answer = push(self, *what)
+        if bill.number == number and made_of(office, bill):
+            rename(office, bill, "CGDD-OLD")
+            rename(office, heir, number)
+        return answer
+
+    monkeypatch.setattr(Converter, "_target", target)
+    monkeypatch.setattr(site.Site, "_push", pushed)
+    await office.execute(throttle=one_by_one(), check=False)
+    _, *rows = (await office.rows()).values()
+    for row, each in zip(rows, (bill, heir), strict=True):
+        (document,) = made_of(office, each)
+        assert (row.state, [t.id for t in row.targets]) == (State.PUSHED, [document]), row

@@ -1,9 +1,9 @@
 """What calls have made of bills whose numbers have changed hands since they were looked at.
 
 A document names the number that its bill had as it was made. Links tell of which bill it is. Where
-they cannot be asked, what travels by its id is asked for by the number that it has now as well, and
-by those that it was seen to have; and a number that one bill had and another has got tells nothing
-of either.
+they cannot be asked, or a rule keeps none, what travels by its id is asked for by the number that
+it has now as well, and by those that it was seen to have; and a number that one bill had and
+another has got tells nothing of either.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ async def look_at_sent(
     seen = await look_at_targets(
         context, numbers, by_all=by_all, before_sending=before_sending, stop_or_not=stop_or_not
     )
-    if not context.links.absent or not context.route.source_number_field:
+    if context.links.tell or not context.route.source_number_field:
         return seen
     today = await _look_at_numbers_of_today(context, numbers, seen, unsent=unsent)
     seen = await _but_of_others(context, seen, today.others)
@@ -219,7 +219,7 @@ async def _but_of_former(
         mine = await ledger.made_in(scope, {number: bills[number]})
         ids = {each for of in told.values() for each in of.ids}
         made.setdefault(number, set()).update(ids.difference(*(of.ids for of in mine.values())))
-    left = new_targets(seen.targets, made)
+    left = new_targets(seen.targets, {n: ids - seen.by_link for n, ids in made.items()})
     apart = new_targets(seen.targets, ids_in(left))
     seen = replace(seen, targets=left, namesakes=united(seen.namesakes, apart))
     sent = await _may_be_open(context, theirs)
@@ -277,15 +277,21 @@ async def _but_of_others(
         made = await ledger.made_in(run.scope, {number: id_})
         theirs[number].update(*(each.ids for each in made.values()))
     sent = await _may_be_open(context, others)
-    seen = replace(seen, targets=new_targets(seen.targets, theirs))
+    others_made = {number: ids - seen.by_link for number, ids in theirs.items()}
+    seen = replace(seen, targets=new_targets(seen.targets, others_made))
     return _but_doubtful(seen, {others[id_] for id_ in sent})
 
 
 def _but_doubtful(seen: Sighting, numbers: Collection[BillNumber]) -> Sighting:
-    """Set documents apart of numbers that may be another bill's."""
-    doubtful = {n: found for n, found in seen.targets.items() if n in numbers}
-    targets = {n: found for n, found in seen.targets.items() if n not in numbers}
+    """Set documents apart of numbers that may be another bill's, save what a link names."""
+    doubtful = _unlinked({n: found for n, found in seen.targets.items() if n in numbers}, seen)
+    targets = new_targets(seen.targets, ids_in(doubtful))
     return replace(seen, targets=targets, shared=united(seen.shared, doubtful))
+
+
+def _unlinked(found: Targets, seen: Sighting) -> Targets:
+    """Leave out the documents that a link names."""
+    return new_targets(found, dict.fromkeys(found, seen.by_link))
 
 
 async def _was_sent_for_another(context: Context, number: BillNumber, id_: str) -> bool:
