@@ -1028,9 +1028,9 @@ async def test_a_link_tells_whose_a_document_is_though_the_rule_keeps_none_for_o
     made, push = Converter._target, site.Site._push
 
     def target(
-        self: Converter, route: Rule, shares: tuple[Share, ...], *others: str, **how: bool
+        self: Converter, route: Rule, shares: tuple[Share, ...], *others: str, mislink: bool
     ) -> Bill:
-        document = made(self, route, shares, *others, **how)
+        document = made(self, route, shares, *others, mislink=mislink)
         if shares[0].bill.number == third:
             for line in document.entries:
                 line.links = ()
