@@ -28,7 +28,9 @@ from k3push.core.pacing.halting import HaltRule
 from k3push.ports import Identification
 from k3push.runs.before_sending import FIRST_LOOK_KEEPS_S, renewed
 from k3push.runs.context import Context, PushLimits
+from k3push.runs.create import scope_of
 from k3push.runs.read_back import read_back
+from k3push.runs.seen_since import note_numbers
 from k3push.runs.settle_doubts import settle_by_word
 from k3push.runs.source_check import AMBIGUOUS, SHARED
 from k3push.runs.stop import Cause, Stop
@@ -1050,3 +1052,19 @@ async def test_a_link_tells_whose_a_document_is_though_the_rule_keeps_none_for_o
     for row, each in zip(rows, (bill, heir), strict=True):
         (document,) = made_of(office, each)
         assert (row.state, [t.id for t in row.targets]) == (State.PUSHED, [document]), row
+
+
+async def test_a_bill_of_another_form_tells_nothing_of_a_number() -> None:
+    """Each form counts its ids from one, and another run has seen such a one to have the number."""
+    third, number, other = orders(3)
+    faults = steps("ok", "make-then-reset", "reset")
+    office = Office(sandbox(faults, link_fields=False, **OPEN))
+    doubted = str(bill_of(office, other).id)
+    sales = replace(ROUTE, source="SAL_SaleOrder", target="SAL_OUTSTOCK")
+    run = replace(office.run(SECOND), scope=scope_of("sandbox", sales), route=sales)
+    await office.store.open_run(run)
+    now = VirtualClock().now()
+    await note_numbers(office.store, SECOND, doubted, [BillNumber(number)], at=now)
+    await office.open_run([third, number, key_of("", doubted)])
+    await office.execute(throttle=one_by_one(), check=False)
+    assert [row.state for row in (await office.rows()).values()] == [State.PUSHED] * 3

@@ -19,7 +19,7 @@ from k3push.core.safety.listed_bills import Unclear
 from k3push.core.safety.matching import fold
 from k3push.runs.context import Context
 from k3push.runs.lookup import look_at_targets, united, with_other_numbers
-from k3push.runs.seen_since import note_numbers, numbers_since
+from k3push.runs.seen_since import note_numbers, numbers_since, numbers_since_of_form
 from k3push.runs.source_check import look_at_listed
 
 
@@ -236,7 +236,7 @@ async def _had_by_others(
         bills: The numbers, and the ids of who has them.
     """
     # Another run may have sent them.
-    since = await numbers_since(context.ledger)
+    since = await numbers_since_of_form(context.ledger, context.route.source)
     spelled: dict[str, set[BillNumber]] = {}
     for number in bills:
         spelled.setdefault(fold(number_in(number)), set()).add(number)

@@ -6,7 +6,7 @@ names a number which the bill has had in between.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -52,10 +52,22 @@ async def note_numbers(
     await _add(ledger, Memo(RENUMBERED, f"{run} {id_}", at, value, about=run))
 
 
-async def numbers_since(ledger: Ledger, run: RunId | None = None) -> dict[str, set[BillNumber]]:
-    """Return the numbers that looks have seen bills of a run to have, or of any, by their ids."""
+async def numbers_since(ledger: Ledger, run: RunId) -> dict[str, set[BillNumber]]:
+    """Return the numbers that looks have seen bills of a run to have, by their ids."""
+    return _numbers_in(await ledger.memos(RENUMBERED, about=run, limit=ALL))
+
+
+async def numbers_since_of_form(ledger: Ledger, form: str) -> dict[str, set[BillNumber]]:
+    """Return the same of all runs that push bills of a form: each form has ids of its own."""
+    memos = await ledger.memos(RENUMBERED, limit=ALL)
+    runs = {run: await ledger.run(RunId(run)) for run in {memo.about for memo in memos}}
+    forms = {run: of.route.source.lower() for run, of in runs.items() if of is not None}
+    return _numbers_in(memo for memo in memos if forms.get(memo.about) == form.lower())
+
+
+def _numbers_in(memos: Iterable[Memo]) -> dict[str, set[BillNumber]]:
     since: dict[str, set[BillNumber]] = {}
-    for memo in await ledger.memos(RENUMBERED, about=run or "", limit=ALL):
+    for memo in memos:
         for id_, numbers in memo.value.items():
             since.setdefault(id_, set()).update(map(BillNumber, numbers))
     return since
