@@ -453,6 +453,22 @@ async def test_a_bill_that_the_field_shows_is_refused_for_no_links() -> None:
     assert (list(seen.targets), list(seen.refused)) == ([A], [B])
 
 
+async def test_what_a_half_has_shown_is_kept_though_the_site_refuses_links_from_then_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A document that nothing else shows was lost, and its bill had none."""
+    ask = Asked.linked_targets_of
+
+    async def until_halved(self: Asked, route: Route, ids: Any, **how: bool) -> Sighting | None:
+        return None if [*ids] == [B] else await ask(self, route, ids, **how)
+
+    monkeypatch.setattr(Asked, "linked_targets_of", until_halved)
+    links = {A: (Target("tA", "TA"),)}
+    job = Job(Asked(guarded_links=[B], links=links), source_ids={A: "sA", B: "sB"})
+    seen = await look_at_targets(job, [A, B], before_sending=True)
+    assert (seen.targets, seen.linked, job.links.absent) == (links, {A}, True)
+
+
 async def test_a_question_is_halved_soon_and_a_lone_number_tried_for_longer() -> None:
     """It is rejected for it, and an exception may pass."""
     job = Job(Asked(guarded=[A]), max_attempts=4)

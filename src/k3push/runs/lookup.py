@@ -394,8 +394,9 @@ async def _look_by_links(
     )
     whole = [each for each in seen if each is not None]
     context.links.absent = len(whole) < len(seen)
-    if context.links.absent:
+    if context.links.absent and not whole:
         return None
+    # What one half has shown is there, whether the site tells of the other or not.
     return whole[0] if len(whole) == 1 and not refused else replace(joined(whole), refused=refused)
 
 
