@@ -1068,3 +1068,29 @@ async def test_a_bill_of_another_form_tells_nothing_of_a_number() -> None:
     await office.open_run([third, number, key_of("", doubted)])
     await office.execute(throttle=one_by_one(), check=False)
     assert [row.state for row in (await office.rows()).values()] == [State.PUSHED] * 3
+
+
+@pytest.mark.parametrize("links", NO_LINKS)
+async def test_bills_that_a_person_vouches_for_and_that_exchange_numbers_share_no_document(
+    links: dict[str, object],
+) -> None:
+    """One of them has a document, which names the number that the other one has by now."""
+    third, number, taken = orders(3)
+    route = replace(ROUTE, follow=FOLLOW.follow)
+    faults = steps("ok", "make-then-reset", "reset")
+    office = Office(sandbox(faults, **links, **OPEN), route)
+    bill, other = bill_of(office, number), bill_of(office, taken)
+    await office.open_run([third, *(key_of("", str(each.id)) for each in (bill, other))])
+    doubts = replace(ONE_DOUBT, halt=HaltRule(unknown_count=2))
+    await office.execute(limits=doubts, throttle=one_by_one(), check=False)
+    for each in (number, taken):
+        told = (office.store, VirtualClock(), FIRST, BillNumber(each), State.PUSHED)
+        await settle_by_word(*told, because="seen")
+    rename(office, bill, "CGDD-NEW")
+    rename(office, other, number)
+    rename(office, bill, taken)
+    await office.execute(throttle=one_by_one(), check=False)
+    _, *rows = (await office.rows()).values()
+    assert [row.state for row in rows] == [State.PUSHED] * 2
+    assert len(made_of(office, bill)) == 1
+    assert [t.id for t in rows[1].targets] == [], rows

@@ -73,6 +73,7 @@ async def look_at_sent(
         for name, number in had:
             any_ones = {number: other.shared[name]} if name in other.shared else {}
             seen = replace(seen, shared=united(seen.shared, any_ones))
+        seen = _but_of_either(seen, today.now, {*numbers} - {*unsent})
     unread = today.unread | _nameless(today, new_targets(seen.targets, before or {}))
     return replace(seen, refused={**seen.refused, **unread})
 
@@ -292,6 +293,29 @@ def _but_doubtful(seen: Sighting, numbers: Collection[BillNumber]) -> Sighting:
 def _unlinked(found: Targets, seen: Sighting) -> Targets:
     """Leave out the documents that a link names."""
     return new_targets(found, dict.fromkeys(found, seen.by_link))
+
+
+def _but_of_either(
+    seen: Sighting, now: Mapping[BillNumber, BillNumber], sent: Collection[BillNumber]
+) -> Sighting:
+    """Set documents apart that two bills of a look share, since one has the other's number by now.
+
+    Args:
+        seen: The look.
+        now: Other numbers that bills by id have got, with what they are called here.
+        sent: What bills that are sent, or were, are called here.
+    """
+    had: dict[str, set[BillNumber]] = {}
+    for number in sent:
+        had.setdefault(fold(number_in(number)), set()).add(number)
+    for name, heir in now.items():
+        for number in had.get(fold(number_in(name)), set()) - {heir}:
+            mine, theirs = (seen.targets.get(each, ()) for each in (number, heir))
+            both = {t.id for t in mine} & {t.id for t in theirs} - seen.by_link
+            left = new_targets(seen.targets, {number: both, heir: both})
+            apart = new_targets(seen.targets, ids_in(left))
+            seen = replace(seen, targets=left, shared=united(seen.shared, apart))
+    return seen
 
 
 async def _was_sent_for_another(context: Context, number: BillNumber, id_: str) -> bool:
