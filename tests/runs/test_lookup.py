@@ -463,7 +463,7 @@ async def test_what_a_half_has_shown_is_kept_though_the_site_refuses_links_from_
         return None if [*ids] == [B] else await ask(self, route, ids, **how)
 
     monkeypatch.setattr(Asked, "linked_targets_of", until_halved)
-    links = {A: (Target("tA", "TA"),)}
+    links: dict[BillNumber, tuple[Target, ...]] = {A: (Target("tA", "TA"),)}
     job = Job(Asked(guarded_links=[B], links=links), source_ids={A: "sA", B: "sB"})
     seen = await look_at_targets(job, [A, B], before_sending=True)
     assert seen.targets == links
