@@ -170,7 +170,8 @@ WHERE begun_with = :group AND account = :account
 ORDER BY key;
 
 -- name: glances
--- The last run of each route, and those that may have left something in doubt.
+-- The last run of each route, and those that may have left something in doubt. Only what tells
+-- them from the others is sorted: of thousands of accounts there are a million runs to look at.
 SELECT wanted.account, (
         SELECT json_object_agg(state, n)::text
         FROM (
@@ -181,12 +182,13 @@ SELECT wanted.account, (
     id, scope, route, jobs, folder, started_at, ended_at, exit, again_because, whole, begun_with,
     archive
 FROM unnest(:accounts::text[]) AS wanted (account) CROSS JOIN LATERAL (
-    SELECT newest.*, row_number() OVER (PARTITION BY route ORDER BY key DESC) AS nth
+    SELECT key, exit AS code, row_number() OVER (PARTITION BY route ORDER BY key DESC) AS nth
     FROM (
-        SELECT * FROM runs WHERE account = wanted.account ORDER BY key DESC LIMIT :among
+        SELECT key, route, exit FROM runs
+        WHERE account = wanted.account ORDER BY key DESC LIMIT :among
     ) AS newest
-) AS found
-WHERE nth = 1 OR exit IS NULL OR exit NOT IN (0, 3)
+) AS ranked JOIN runs AS found USING (key)
+WHERE nth = 1 OR code IS NULL OR code NOT IN (0, 3)
 ORDER BY wanted.account, key;
 
 -- name: places_of_listed
