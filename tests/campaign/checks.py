@@ -420,7 +420,12 @@ def _not_told_apart(scene: Scene) -> set[str]:
     return {
         number
         for event in scene.story.all_of(IsUntied)
-        if event.bears and not scene.witness.tells_apart(event.number, event.bears)
+        if event.bears
+        and (
+            # It names one document of several.
+            scene.story.frame.style.short
+            or not scene.witness.tells_apart(event.number, event.bears)
+        )
         for number in (event.number, event.bears)
     }
 

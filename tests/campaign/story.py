@@ -27,6 +27,7 @@ from tests.campaign.conditions import (
 from tests.campaign.events import (
     Alters,
     AsksField,
+    Bears,
     Event,
     Exchanges,
     IsAltered,
@@ -39,6 +40,7 @@ from tests.campaign.events import (
     IsRenumbered,
     Joins,
     Lacks,
+    Stands,
     Way,
 )
 from tests.runs.office import SETTLE
@@ -182,7 +184,9 @@ class Story:
         """Whether nobody may be able to prove that a document is not there."""
         hidden = self.has(IsNew, Sees, MayNotRead, IsGone, IsLockedOut, IsUntied)
         untold = any(event.field == "FCreateDate" for event in self.all_of(Lacks))
-        return self.is_blind or hidden or self.lags or untold
+        # It has no link, and may be what a lost call has made of another bill.
+        typed = any(event.what is Stands.TYPED for event in self.all_of(Bears))
+        return self.is_blind or hidden or self.lags or untold or typed
 
     @property
     def usual_call_s(self) -> float:

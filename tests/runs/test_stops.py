@@ -175,6 +175,17 @@ async def test_a_contradiction_is_not_settled_by_the_look_that_it_denies() -> No
     assert not again.watch.sendings
 
 
+async def test_after_a_contradiction_one_number_is_tried_first_though_nobody_asked_for_it() -> None:
+    """A resume each night would turn the whole list into work for a person."""
+    office = Office(sandbox(link_fields=False), WRONG_FIELD)
+    limits, five = PushLimits(canary=False), steered(concurrency=1, chunk_size=5)
+    await office.open_run(orders(12))
+    stopped = await office.execute(limits=limits, throttle=five)
+    assert len(stopped.of(State.UNKNOWN)) == 5
+    again = await office.execute(limits=limits, throttle=five)
+    assert len(again.of(State.UNKNOWN)) == 6
+
+
 async def test_an_answer_that_could_not_be_read_back_is_not_settled_by_absence() -> None:
     """The look that failed cannot speak against the field, and the answer still can."""
     # Sources, targets before by field and twice by link, then five looks back that fail.

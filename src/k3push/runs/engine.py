@@ -43,7 +43,7 @@ from k3push.core.pacing.backlog import Backlog
 from k3push.core.pacing.call_limits import QUIET_S, CallLimits
 from k3push.core.pacing.holds import Hold
 from k3push.core.remark import remark
-from k3push.core.safety.evidence import CALL_LIMIT, DROPPED, Conclusion
+from k3push.core.safety.evidence import CALL_LIMIT, CONTRADICTION, DROPPED, Conclusion
 from k3push.ports import RunIsAliveError
 from k3push.runs.attempt import push_chunk
 from k3push.runs.context import Context
@@ -91,8 +91,9 @@ async def push_run(context: Context) -> None:
             context.auto.recall(learnt, (context.clock.now() - at) / timedelta(days=1))
         first_index = await context.ledger.next_chunk(context.run.id)
         doubts = await context.ledger.doubts(context.run.id)
+        canary = context.limits.canary or (bool(doubts) and await _is_contradicted(context))
         backlog = Backlog(
-            canary=context.limits.canary and context.reads_back,
+            canary=canary and context.reads_back,
             first_index=first_index,
             by_id=lambda bill: bool(context.id_of(bill)),
             source_id=context.known_id,
@@ -106,6 +107,15 @@ async def push_run(context: Context) -> None:
         await engine.tell_of_hopeless()
         if found := context.auto.learnt():
             await context.ledger.keep_pace(context.run.scope, found, at=context.clock.now())
+
+
+async def _is_contradicted(context: Context) -> bool:
+    """Say whether a contradiction has stopped the run, of which nothing is known to be mended.
+
+    Each `resume` would turn one more round of chunks into work for a person.
+    """
+    rows = await context.ledger.rows(context.run.id, states={State.UNKNOWN})
+    return any(row.code == CONTRADICTION for row in rows)
 
 
 @dataclass(slots=True)

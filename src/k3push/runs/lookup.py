@@ -567,6 +567,7 @@ async def look_for_strays(
     numbers: Collection[BillNumber],
     *,
     known: Callable[[Sequence[BillNumber]], Awaitable[Mapping[BillNumber, Collection[str]]]],
+    earlier: Callable[[Collection[BillNumber]], Awaitable[Collection[str]]],
     names_tell: bool = True,
     beside: Sequence[str] = (),
 ) -> Mapping[str, Standing] | None:
@@ -584,6 +585,7 @@ async def look_for_strays(
         known: Returns the ids of documents that are known to be of bills of some numbers, so that
             the ERP need not be asked for each of a day. Another document that names such a number
             may be of a bill that has got it since, and may have lost it again.
+        earlier: Returns the ids of documents that were found for some numbers before the call.
         names_tell: What is not known is of the bill that it names. One of *numbers* may have had
             the number of another for the moment of its call.
         beside: Other documents that are read as well, where there are strays.
@@ -613,8 +615,9 @@ async def look_for_strays(
         told |= {id_ for id_, value in rows if found.get(value)}
     strays = [id_ for id_ in dict.fromkeys(id_ for id_, _ in rows) if id_ not in told]
     if strays:
-        tied = await _tied(context, strays, whole)
-        strays = [id_ for id_ in strays if id_ not in tied]
+        told = await _tied(context, strays, whole)
+        told |= {*await earlier({value for id_, value in rows if value and id_ in strays})}
+        strays = [id_ for id_ in strays if id_ not in told]
     return await look_at_standings(context, [*strays, *beside]) if strays else {}
 
 

@@ -44,24 +44,36 @@ async def note_named(
 
 
 async def named_of(
-    ledger: Ledger, form: str, bills: Mapping[BillNumber, str]
+    ledger: Ledger, form: str, scope: str, bills: Mapping[BillNumber, str]
 ) -> dict[BillNumber, dict[str, bool]]:
     """Return the documents that answers have named of calls with bills, and no look has shown.
 
+    Where a person vouches for as many other bills of the call, whose documents nobody has named,
+    the documents are those.
+
     Args:
-        ledger: Keeps what was named.
+        ledger: Keeps what was named, and what was found to be of a bill since.
         form: The target form.
+        scope: Whose runs count.
         bills: Each with its id, or "" where that is not known.
 
     Returns:
         By bill the ids of documents, each with whether its call carried no other bill.
     """
-    found: dict[BillNumber, dict[str, bool]] = {}
+    calls: dict[tuple[str, ...], list[Memo]] = {}
     for memo in await ledger.memos(NAMED, about=form.lower()):
-        for bill, id_ in bills.items():
-            if _carried(memo.value, bill, id_):
-                alone = len(memo.value["numbers"]) == 1
-                found.setdefault(bill, {})[memo.id.rpartition(" ")[2]] = alone
+        calls.setdefault(tuple(memo.value["numbers"]), []).append(memo)
+    found: dict[BillNumber, dict[str, bool]] = {}
+    for numbers, memos in calls.items():
+        mine = [bill for bill, id_ in bills.items() if _carried(memos[0].value, bill, id_)]
+        if not mine:
+            continue
+        made = await ledger.made_in(scope, dict.fromkeys(map(BillNumber, numbers), ""))
+        known = {id_ for each in made.values() for id_ in each.ids}
+        untied = {memo.id.rpartition(" ")[2] for memo in memos} - known
+        if len(untied) > sum(not each.ids for each in made.values()):
+            for bill in mine:
+                found.setdefault(bill, {}).update(dict.fromkeys(untied, len(numbers) == 1))
     return found
 
 

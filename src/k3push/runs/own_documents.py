@@ -189,7 +189,8 @@ async def named_there(context: Context, bills: Collection[BillNumber]) -> dict[B
     """
     if not bills or context.repeats_pushes:
         return {}
-    named = await named_of(context.ledger, context.route.target, context.with_ids(bills))
+    of_bills, scope = context.with_ids(bills), context.run.scope
+    named = await named_of(context.ledger, context.route.target, scope, of_bills)
     ids = {id_ for documents in named.values() for id_ in documents}
     standings = await look_at_standings(context, ids) if ids else {}
     outcomes = {}

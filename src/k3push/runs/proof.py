@@ -203,11 +203,17 @@ class Proofs:
             made = await ledger.made_in(run.scope, dict.fromkeys(numbers, ""))
             return {number: each.ids.keys() for number, each in made.items()}
 
+        async def found_before(numbers: Collection[BillNumber]) -> Collection[str]:
+            rows = [row for number in numbers for _, row in await ledger.rows_of(number)]
+            earlier = [row for row in rows if row.settled_at and row.settled_at < began.at]
+            return {target.id for row in earlier for target in row.targets}
+
         found = await look_for_strays(
             looker,
             f"{when:%Y-%m-%d %H:%M:%S}",
             senders,
             known=pushed,
+            earlier=found_before,
             names_tell=names_tell,
             beside=[mark] if mark else [],
         )

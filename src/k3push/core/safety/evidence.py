@@ -33,6 +33,9 @@ NOTHING_RAN = frozenset({CALL_LIMIT, EDIT_LOCK})
 DROPPED = "dropped"
 """Code of a number that a success has passed over in silence."""
 
+CONTRADICTION = "contradiction"
+"""Code of a number of whose call an answer names documents that no look links to any of it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Conclusion:
@@ -272,7 +275,7 @@ def _contradicted(rest: _Rest, look: Look) -> Conclusion | None:
     if not look.covered:
         return rest.unknown("unseen", remark("note.unseen"))
     cause = _contradiction(unlinked)
-    return replace(rest.unknown("contradiction", cause), contradiction=cause)
+    return replace(rest.unknown(CONTRADICTION, cause), contradiction=cause)
 
 
 def _beside(of_rest: Conclusion, rest: _Rest) -> Conclusion:
