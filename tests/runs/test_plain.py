@@ -6,6 +6,7 @@ import pytest
 
 from k3push.core.model import State
 from k3push.simulator import FaultPlan, OnRefusal, Refusal
+from k3push.simulator.forms import PURCHASE_ORDER
 from tests.runs.office import FIRST, ROUTE, SECOND, Office, orders, push, sandbox, steered, steps
 
 pytestmark = pytest.mark.anyio
@@ -101,6 +102,20 @@ async def test_spellings_that_the_erp_takes_for_one_bill_travel_once() -> None:
     assert pushed.states == {"CGDD0000007": State.PUSHED, "CGDD0000008": State.PUSHED}
     repeats = await office.store.repeats((await office.store.runs())[0].id)
     assert [(repeat.line, repeat.first_line) for repeat in repeats] == [(2, 1), (3, 1)]
+
+
+@pytest.mark.parametrize("listed", [["AE3", "æ3"], ["æ3", "AE3"], ["AE3", "NO", "æ3", "Æ3"]])
+async def test_a_spelling_that_only_the_database_takes_for_another_is_a_repeat(
+    listed: list[str],
+) -> None:
+    """Both are asked for in one question, whose one row is spelled like one of them."""
+    office = Office(sandbox(spells_out=True))
+    office.site.world.add_source(PURCHASE_ORDER, "æ3")
+    await office.open_run(listed)
+    pushed = await office.execute()
+    assert pushed.of(State.PUSHED) == {listed[0]}
+    assert pushed.of(State.REJECTED) == set(listed) & {"NO"}
+    assert len(await office.store.repeats(FIRST)) == len(set(listed) - {"NO"}) - 1
 
 
 async def test_a_spelling_that_the_erp_does_not_know_is_rejected() -> None:

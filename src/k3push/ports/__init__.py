@@ -16,6 +16,8 @@ from k3push.ports.erp_calls import (
     LookRefusedError,
     Turn,
     ask_again_in_s,
+    tell_of_wait,
+    telling_of_waits,
 )
 from k3push.ports.host import Clock, Once
 from k3push.ports.ledger_records import (
@@ -80,4 +82,6 @@ __all__ = [
     "Turn",
     "Watch",
     "ask_again_in_s",
+    "tell_of_wait",
+    "telling_of_waits",
 ]

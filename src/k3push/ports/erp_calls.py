@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, contextmanager
+from contextvars import ContextVar
 from datetime import date
 from typing import Protocol
 
@@ -67,6 +68,33 @@ def ask_again_in_s(since_s: float, believed_after_s: float) -> float:
     """
     left_s = believed_after_s - since_s
     return min(left_s, max(BELIEVED_AFTER_S, since_s)) if left_s > SHORTEST_WAIT_S else 0.0
+
+
+# Whoever reads is told of waits within the read, though executions share the ERP.
+_told: ContextVar[Callable[[str, float], None] | None] = ContextVar("told", default=None)
+
+
+@contextmanager
+def telling_of_waits(tell: Callable[[str, float], None]) -> Iterator[None]:
+    """Let *tell* be told why, and for how many seconds, reads in this block are put off."""
+    before = _told.set(tell)
+    try:
+        yield
+    finally:
+        _told.reset(before)
+
+
+def tell_of_wait(why: str, since_s: float, seconds: float) -> None:
+    """Tell whoever reads that what was refused is asked again later; the first wait is short.
+
+    Args:
+        why: What is refused.
+        since_s: Seconds since it was refused first.
+        seconds: Until it is asked again.
+    """
+    tell = _told.get()
+    if tell is not None and since_s >= BELIEVED_AFTER_S - SHORTEST_WAIT_S:
+        tell(why, seconds)
 
 
 class Turn(Protocol):

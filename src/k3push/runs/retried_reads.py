@@ -40,6 +40,8 @@ from k3push.ports import (
     LookFailedError,
     LookRefusedError,
     ask_again_in_s,
+    tell_of_wait,
+    telling_of_waits,
 )
 from k3push.runs.stop import Stop
 
@@ -209,11 +211,14 @@ async def read_unless_refused(
     while True:
         try:
             return await read_with_retries(context, asked, look, stop_or_not=stop_or_not)
-        except LookRefusedError:
+        except LookRefusedError as error:
             refused_s = anyio.current_time() if refused_s is None else refused_s
-            wait_s = ask_again_in_s(anyio.current_time() - refused_s, believed_after_s)
+            since_s = anyio.current_time() - refused_s
+            wait_s = ask_again_in_s(since_s, believed_after_s)
             if not wait_s:
                 return None
+            with telling_of_waits(context.watch.waiting):
+                tell_of_wait(str(error), since_s, wait_s)
             await anyio.sleep(wait_s)
         except _RefusedForLongError:
             if not with_any_error or asked in context.worked:
@@ -288,6 +293,18 @@ async def read_with_retries(
     Raises:
         LookFailedError: It was tried for long, or cannot pass.
     """
+    with telling_of_waits(context.watch.waiting):
+        return await _read(context, form, look, stop_or_not=stop_or_not, harmless=harmless)
+
+
+async def _read(
+    context: Reader,
+    form: str,
+    look: Callable[[], Awaitable[T]],
+    *,
+    stop_or_not: bool,
+    harmless: Callable[[], Awaitable[object]] | None,
+) -> T:
     began_s = anyio.current_time()
     # Nearly every look succeeds at once, so the trying is set up where one did not.
     try:

@@ -1,8 +1,9 @@
 """Which spellings the database takes for one text (P 4.7).
 
 A Chinese SQL Server passes over letter case, over full and half width, and over
-blanks at the end; an Oracle site compares exactly. The world and its queries take
-one of the two functions below and use it for every comparison of text.
+blanks at the end; an Oracle site compares exactly. Some collations take a ligature for its two
+letters as well. The world and its queries take one of the functions below and use it for every
+comparison of text.
 """
 
 from __future__ import annotations
@@ -25,6 +26,15 @@ def loose(text: str) -> str:
     if not text.isascii():
         text = text.translate(_FULL_WIDTH)
     return text.lower().rstrip(" ")
+
+
+def spelt_out(text: str) -> str:
+    """Give the key under which a collation compares *text* that spells ligatures out.
+
+    >>> spelt_out("Æ3") == spelt_out("ae3 ")
+    True
+    """
+    return loose(text).replace("æ", "ae").replace("œ", "oe")
 
 
 def exact(text: str) -> str:

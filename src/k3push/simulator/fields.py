@@ -23,12 +23,15 @@ class Build:
         rules: Those of the conversion rules: "all"; "names", for FNumber and FName alone; or
             "none", where no rule is listed (P 12.1).
         creators: Those that tell who made a document.
+        hollow: Keys that QueryBusinessInfo lists, and that queries refuse all the same, as of a
+            field without a column.
     """
 
     source_forms: bool = True
     links: bool = True
     rules: str = "all"
     creators: bool = True
+    hollow: tuple[str, ...] = ()
 
 
 def fields_of(form: Form, draft_number: str | None, site: Build) -> Mapping[str, Field[Row]]:

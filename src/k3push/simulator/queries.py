@@ -104,6 +104,7 @@ class Desk:
         rights: Who may read what.
         unloaded: Keys of fields, in lower case, that no form knows at the moment, as while a site
             loads its metadata anew.
+        hollow: Keys of fields, likewise, that are listed and that queries refuse.
     """
 
     def __init__(
@@ -125,6 +126,7 @@ class Desk:
         self._fields = {
             form.id: fields_of(form, draft_number, site) for form in world.forms.values()
         }
+        self.hollow = frozenset(map(str.lower, site.hollow))
         self._dialect = Dialect(
             world.texts, world.collation, self._limits.filter_chars, Quoted(self._limits.quoted)
         )
@@ -159,7 +161,8 @@ class Desk:
             return self._table(self._tasks[form_id], data, user)
         form = self._form(data)
         self.replica.turn()
-        fields = self._known(form)
+        known = self._known(form)
+        fields = {key: known[key] for key in known if key not in self.hollow}
         query = read_query(data, fields, self._dialect, self._limits.rows_for(user))
         page = query.page(
             self._rows(form, query, user), self._world.collation, ordered=_by_id(form, query)

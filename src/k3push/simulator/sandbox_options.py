@@ -9,7 +9,7 @@ from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
 
 from k3push.simulator.answers import AnswerStyle
-from k3push.simulator.collation import exact, loose
+from k3push.simulator.collation import exact, loose, spelt_out
 from k3push.simulator.documents import Habits, Successor
 from k3push.simulator.fields import Build
 from k3push.simulator.forms import (
@@ -76,6 +76,7 @@ class SandboxOptions:
         faults: Name of a preset, path of a script file, or a plan.
         on_refusal: What a bad source does to its call: "partial", "silent" or "whole".
         exact_numbers: Whether letter case and width tell numbers apart (P 4.7).
+        spells_out: Whether a ligature is its two letters, where they do not tell numbers apart.
         allow_blocked: Whether rules take unapproved, closed and cancelled sources.
         write_back: When targets take quantity: "save", "audit" (only once approved) or "never".
         closes: Whether a source is closed when its quantity is used up (P 13.3).
@@ -92,6 +93,7 @@ class SandboxOptions:
         source_form_fields: Whether targets have a field for the form of their source (P 6.6).
         creators: Whether documents tell who made them.
         link_fields: Whether the link tables can be queried (P 6.5).
+        hollow_fields: Fields, by their keys, that QueryBusinessInfo lists and queries refuse.
         sees: Which targets users see: "all", "own", "half" or "none"; all unless named.
         unreadable: Forms, by id, that users have no right to read.
         untied: Numbers whose targets keep no link and name no source.
@@ -127,6 +129,7 @@ class SandboxOptions:
     faults: str | Path | FaultPlan = "none"
     on_refusal: str = OnRefusal.PARTIAL
     exact_numbers: bool = False
+    spells_out: bool = False
     allow_blocked: bool = False
     write_back: str = WriteBack.SAVE
     closes: bool = True
@@ -140,6 +143,7 @@ class SandboxOptions:
     source_form_fields: bool = True
     creators: bool = True
     link_fields: bool = True
+    hollow_fields: tuple[str, ...] = ()
     sees: Mapping[str, str] = field(default_factory=dict)
     unreadable: Mapping[str, Collection[str]] = field(default_factory=dict)
     untied: tuple[str, ...] = ()
@@ -180,7 +184,8 @@ def build(options: SandboxOptions, clock: Callable[[], datetime] = beijing_time)
         ValueError: If an option or a script file is not as it should be.
     """
     plan = fault_plan(options.faults, options.seed)
-    collation = exact if options.exact_numbers else loose
+    collation = spelt_out if options.spells_out else loose
+    collation = exact if options.exact_numbers else collation
     on_refusal = OnRefusal(options.on_refusal)
     world = World(
         clock,
@@ -240,7 +245,11 @@ def build(options: SandboxOptions, clock: Callable[[], datetime] = beijing_time)
             options.limits,
             " " if shown_number is None else shown_number,
             build=Build(
-                options.source_form_fields, options.link_fields, options.rules, options.creators
+                options.source_form_fields,
+                options.link_fields,
+                options.rules,
+                options.creators,
+                options.hollow_fields,
             ),
             rights=Rights(
                 {user: Sight(sees) for user, sees in options.sees.items()},

@@ -65,6 +65,10 @@ WORDS = {
         "{form}: the links were refused to {users}, and shown to another user",
         "{form}：{users} 查询关联关系被拒绝，而其他用户可以查询",
     ),
+    "answer.told_and_refused": (
+        "QueryBusinessInfo lists {field}, and queries refuse it: {why}",
+        "QueryBusinessInfo 列出了 {field}，而查询拒绝该字段：{why}",
+    ),
     "answer.pages_shifted": (
         "a page does not begin where the one before it ended: rows were deleted or changed in the meantime, or the server does not begin at StartRow",
         "分页不衔接：其间数据被删除或修改，或服务器没有按 StartRow 开始",

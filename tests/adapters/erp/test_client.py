@@ -555,6 +555,24 @@ async def test_rows_of_an_unknown_spelling_are_asked_for_one_by_one() -> None:
     ]
 
 
+async def test_a_row_that_spells_one_number_may_answer_another() -> None:
+    """Those without a row are asked for without the others, where letters may be ligatures."""
+    row = [["æ1", 1, "C", "A", "A"]]
+    ae, ligature, c = BillNumber("AE1"), BillNumber("æ1"), BillNumber("C")
+    async with erp_of(Scripted(row, row, row, [])) as erp:
+        found = await erp.sources_of(ROUTE, [ae, ligature, c])
+    assert found == {ae: (Source(ligature, "1"),), ligature: (Source(ligature, "1"),), c: ()}
+
+
+async def test_numbers_that_no_bill_has_cost_no_question_more() -> None:
+    """Letters, digits and signs of English are told apart by each database."""
+    answers = Scripted([[str(A), 1, "C", "A", "A"]])
+    async with erp_of(answers) as erp:
+        found = await erp.sources_of(ROUTE, [A, B])
+    assert [len(bills) for bills in found.values()] == [1, 0]
+    assert len(answers.queries) == 1
+
+
 @pytest.mark.parametrize("policy", [Policy.ONE_TO_ONE, Policy.MERGE, Policy.SPLIT])
 async def test_every_target_is_found_by_its_link(policy: Policy) -> None:
     """One for each, one for several, several for one (P 5.6)."""

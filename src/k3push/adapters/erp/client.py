@@ -62,7 +62,7 @@ from k3push.core.protocol.selection import (
     selection_filter,
 )
 from k3push.core.protocol.sightings import sighting
-from k3push.core.safety.matching import MOST_NUMBERS, assign, questions
+from k3push.core.safety.matching import MOST_NUMBERS, assign, maybe_spelled_otherwise, questions
 from k3push.ports import (
     LAST_BELIEVED_AFTER_S,
     LoginRefusedError,
@@ -218,7 +218,8 @@ class ErpClient:
                     raise
                 if self._forms.has(form, [named]):
                     raise LookFailedError(str(refusal)) from refusal  # it passes
-                if await self._forms.lacks_surely(form, named, LAST_BELIEVED_AFTER_S):
+                why, long_s = str(refusal), LAST_BELIEVED_AFTER_S
+                if await self._forms.lacks_surely(form, named, long_s, why, beside=left):
                     lacking.add(named)
             else:
                 with as_failed(form):
@@ -458,6 +459,8 @@ async def _by_number(
             # The database compares in a way that `fold` does not know: ask one by one.
             for number in question:
                 matched |= assign([number], await ask([number]))[0]
+        elif silent := maybe_spelled_otherwise(question, matched):
+            matched |= {n: list(rows) for n, rows in (await _by_number(silent, ask)).items()}
         found |= {number: tuple(rows) for number, rows in matched.items()}
     return found
 

@@ -9,16 +9,24 @@ import anyio
 
 from k3push.adapters.erp.calls import Calls, of_place
 from k3push.core.protocol import bill_rows, paging, wire
+from k3push.core.remark import remark
 from k3push.core.safety.evidence import NO_RIGHT
-from k3push.ports import BELIEVED_AFTER_S, LookFailedError, LookRefusedError, ask_again_in_s
+from k3push.ports import (
+    BELIEVED_AFTER_S,
+    LookFailedError,
+    LookRefusedError,
+    ask_again_in_s,
+    tell_of_wait,
+)
 
 Rows = list[list[object]]
 
 # Refusals in a row after which the fields that a form may lack are tried one by one.
 REFUSALS_OF_A_FIELD = 2
 
-# How long a field is refused that the form's metadata tell, before it is taken for lacking.
-TOLD_BELIEVED_AFTER_S = 300.0
+# How long a field is refused that the form's metadata tell, before it is taken for lacking: a few
+# times what loading them takes, and no longer than a person waits.
+TOLD_BELIEVED_AFTER_S = 120.0
 
 # Refusals that lie farther apart are of two occasions; the slowest calls lie between them.
 ANOTHER_OCCASION_S = 3600.0
@@ -33,6 +41,7 @@ class FormRows:
         self._refusals: Counter[str] = Counter()
         self._refused_s: dict[tuple[str, str], tuple[float, float]] = {}
         self._answered: defaultdict[str, set[str]] = defaultdict(set)
+        self._misled: set[str] = set()
         self._proofs: dict[tuple[str, ...], paging.Proof] = {}
 
     def lacking(self, form: str) -> set[str]:
@@ -68,7 +77,8 @@ class FormRows:
         lacking = self.lacking(form)
         while True:
             fields = fields_but(lacking)
-            left = [field for field in optional if field in fields]
+            # One that is asked for all the same has another part to play, and ends the look.
+            left = [field for field in optional if field in fields and field not in lacking]
             try:
                 rows = await self.whole(form, fields, filter_string)
             except LookRefusedError as refusal:
@@ -76,7 +86,8 @@ class FormRows:
                 if named in self._answered[form]:
                     raise LookFailedError(str(refusal)) from refusal  # it passes
                 if named is not None:
-                    if await self.lacks_surely(form, named, believed_after_s, beside=left):
+                    why = str(refusal)
+                    if await self.lacks_surely(form, named, believed_after_s, why, beside=left):
                         lacking.add(named)
                     continue
                 self._refusals[form] += 1
@@ -92,17 +103,20 @@ class FormRows:
                 return fields, rows
 
     async def lacks_surely(
-        self, form: str, field: str, seconds: float, *, beside: Sequence[str] = ()
+        self, form: str, field: str, seconds: float, why: str, *, beside: Sequence[str] = ()
     ) -> bool:
         """Say whether a form lacks a field that refusals have named; else wait for a while.
 
         What its metadata tell (P 15.1) is told again, since they may be loaded at this moment.
         A refusal names one field: the others that they lack are waited for at the same time.
+        Where queries refuse what metadata tell, and go on to, it is the queries that are believed:
+        these are what a field is wanted for. Then the form's metadata count no more.
 
         Args:
             form: What is read.
             field: What the refusal names.
             seconds: For how long refusals have to last.
+            why: The refusal.
             beside: Fields that were asked for as well, and that the form may lack.
         """
         since_s = self._refused_for_s(form, field)
@@ -111,14 +125,19 @@ class FormRows:
             for other in beside:
                 if other.lower() not in keys and (form, other) not in self._refused_s:
                     self._refused_for_s(form, other)
-        if field.lower() in keys and seconds > BELIEVED_AFTER_S:
+        told = field.lower() in keys and seconds > BELIEVED_AFTER_S
+        if told and form not in self._misled:
             seconds = TOLD_BELIEVED_AFTER_S
-        elif wire.BILL_NO.lower() in keys and field != bill_rows.DOCUMENT_STATUS:
+            why = remark("answer.told_and_refused", field=field, why=why)
+        elif not told and wire.BILL_NO.lower() in keys and field != bill_rows.DOCUMENT_STATUS:
             # They lack it. Nearly each form has that one status; others are often lacking.
             seconds = BELIEVED_AFTER_S
         wait_s = ask_again_in_s(since_s, seconds)
         if wait_s:
+            tell_of_wait(why, since_s, wait_s)
             await anyio.sleep(wait_s)
+        elif told:
+            self._misled.add(form)
         return not wait_s
 
     def _refused_for_s(self, form: str, field: str) -> float:

@@ -23,6 +23,7 @@ from k3push.ports import (
     LookFailedError,
     LookRefusedError,
     ask_again_in_s,
+    tell_of_wait,
 )
 
 
@@ -84,9 +85,11 @@ class LinkQueries:
                 if not named and not await self._forms.lacks(route.target, fields[0]):
                     raise
                 refused_s = anyio.current_time() if refused_s is None else refused_s
-                wait_s = ask_again_in_s(anyio.current_time() - refused_s, long_s)
+                since_s = anyio.current_time() - refused_s
+                wait_s = ask_again_in_s(since_s, long_s)
                 if not wait_s:
                     return None
+                tell_of_wait(str(refusal), since_s, wait_s)
                 await anyio.sleep(wait_s)
 
     async def _asked(self, route: Route, ids: Sequence[str]) -> list[tuple[str, LinkedTarget]]:

@@ -30,6 +30,7 @@ from k3push.ports import (
     LoginRefusedError,
     LookFailedError,
     LookRefusedError,
+    telling_of_waits,
 )
 from k3push.runs.context import PushLimits
 from k3push.runs.forecast import ForecastContext, learn_links
@@ -60,7 +61,9 @@ SHARED_AT_LEAST = 0.9
 
 async def check(config: Path | None, route: str | None, say: Say) -> Exit:
     """Look at everything that a run relies on; say each thing in a line, with the cure."""
-    return await _Check(say).run(config, route)
+    looking = _Check(say)
+    with telling_of_waits(looking.waiting):
+        return await looking.run(config, route)
 
 
 def seconds_ahead(now: datetime, server_time: str) -> float | None:
@@ -82,15 +85,11 @@ def seconds_ahead(now: datetime, server_time: str) -> float | None:
     return (now - there).total_seconds()
 
 
-class _Silent:
-    """Is told of waits, and says nothing. Fulfils `retried_reads.Waiter`."""
-
-    def waiting(self, why: str, seconds: float) -> None:
-        """Say nothing."""
-
-
 class _Check:
-    """One run of `check`: a line for each thing, well (✓), in doubt (!) or wrong (✗)."""
+    """One run of `check`: a line for each thing, well (✓), in doubt (!) or wrong (✗).
+
+    Fulfils `retried_reads.Waiter`.
+    """
 
     def __init__(self, say: Say) -> None:
         self.say = say
@@ -199,7 +198,7 @@ class _Check:
 
     async def _links(self, erp: ErpClient, route: Route) -> None:
         """See whether documents that are there are found by their links (P 6.5)."""
-        outlook = ForecastContext(route, erp, PushLimits(max_attempts=1), Stop(), _Silent())
+        outlook = ForecastContext(route, erp, PushLimits(max_attempts=1), Stop(), self)
         try:
             outlook = await learn_links(outlook)
             proved = not outlook.links.absent and await look_at_newest_links(outlook)
@@ -364,6 +363,10 @@ class _Check:
         return False
 
     # -- saying -------------------------------------------------------------------------------
+
+    def waiting(self, why: str, seconds: float) -> None:
+        """Say what is waited for."""
+        self._doubtful(self.say("progress.waiting", why=why, seconds=seconds))
 
     def _good(self, what: str) -> None:
         self.console.print(f"[green]✓[/] {escape(what)}", highlight=False)

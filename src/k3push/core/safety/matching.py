@@ -8,7 +8,7 @@ two spellings that might be one bill never share a question.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import TypeVar
 
 from k3push.core.model import BillNumber
@@ -85,6 +85,29 @@ def assign(
         else:
             found.setdefault(number, []).append(row)
     return found, left
+
+
+def maybe_spelled_otherwise(
+    asked: Sequence[BillNumber], found: Collection[BillNumber]
+) -> list[BillNumber]:
+    """Return numbers of a question that rows of its others may answer as well.
+
+    A row is spelled in one way, and some databases take a ligature for two letters. Only numbers
+    of English letters, digits and signs, which `fold` tells apart, are told apart by all.
+
+    Args:
+        asked: The numbers of one question.
+        found: Those that have rows.
+
+    >>> maybe_spelled_otherwise([BillNumber("AE3"), BillNumber("\u00e63")], [BillNumber("\u00e63")])
+    ['AE3']
+    >>> maybe_spelled_otherwise([BillNumber("A1"), BillNumber("A2")], [BillNumber("A2")])
+    []
+    """
+    silent = [number for number in asked if number not in found]
+    if all(number.isascii() for number in found):
+        return [number for number in silent if found and not number.isascii()]
+    return silent
 
 
 def _short_enough(numbers: list[BillNumber]) -> list[tuple[BillNumber, ...]]:
