@@ -269,7 +269,7 @@ async def _note_named(
     if unshown := named - shown:
         bills = context.with_ids(numbers)
         now = context.clock.now()
-        await note_named(context.ledger, context.route.target, unshown, bills, at=now)
+        await note_named(context.ledger, context.route, unshown, bills, at=now)
     for id_ in named:
         context.named.pop(id_, None)
 

@@ -387,7 +387,7 @@ class Context:
 
     async def named_for_others(self, found: Targets) -> Mapping[BillNumber, frozenset[str]]:
         """Return which documents of bills answers have named of calls that did not carry them."""
-        told = await named_for_others(self.ledger, self.route.target, found, self.source_ids)
+        told = await named_for_others(self.ledger, self.route, found, self.source_ids)
         others = dict(told)
         for number, targets in found.items():
             theirs = {t.id for t in targets if number not in self.named.get(t.id, (number,))}

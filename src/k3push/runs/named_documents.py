@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
-from k3push.core.model import BillNumber, Targets, number_in
+from k3push.core.model import BillNumber, Route, Targets, number_in
 from k3push.ports import Ledger, Memo
 
 NAMED = "named_document"
@@ -20,7 +20,7 @@ NAMED = "named_document"
 
 async def note_named(
     ledger: Ledger,
-    form: str,
+    route: Route,
     documents: Collection[str],
     bills: Mapping[BillNumber, str],
     *,
@@ -30,21 +30,22 @@ async def note_named(
 
     Args:
         ledger: Keeps it.
-        form: The target form.
+        route: Of the call.
         documents: Their ids.
         bills: What the call carried, each with its id, or "" where that is not known.
         at: When.
     """
     value = {
+        "source": route.source.lower(),
         "numbers": [number_in(bill) for bill in bills],
         "ids": [id_ for id_ in bills.values() if id_],
     }
     for id_ in sorted(documents):
-        await ledger.remember(Memo(NAMED, _id(form, id_), at, value, about=form.lower()))
+        await ledger.remember(Memo(NAMED, _id(route, id_), at, value, about=route.target.lower()))
 
 
 async def named_of(
-    ledger: Ledger, form: str, scope: str, bills: Mapping[BillNumber, str]
+    ledger: Ledger, route: Route, scope: str, bills: Mapping[BillNumber, str]
 ) -> dict[BillNumber, dict[str, bool]]:
     """Return the documents that answers have named of calls with bills, and no look has shown.
 
@@ -53,7 +54,7 @@ async def named_of(
 
     Args:
         ledger: Keeps what was named, and what was found to be of a bill since.
-        form: The target form.
+        route: Of the bills.
         scope: Whose runs count.
         bills: Each with its id, or "" where that is not known.
 
@@ -61,11 +62,11 @@ async def named_of(
         By bill the ids of documents, each with whether its call carried no other bill.
     """
     calls: dict[tuple[str, ...], list[Memo]] = {}
-    for memo in await ledger.memos(NAMED, about=form.lower()):
-        calls.setdefault(tuple(memo.value["numbers"]), []).append(memo)
+    for memo in await ledger.memos(NAMED, about=route.target.lower()):
+        calls.setdefault((memo.value["source"], *memo.value["numbers"]), []).append(memo)
     found: dict[BillNumber, dict[str, bool]] = {}
-    for numbers, memos in calls.items():
-        mine = [bill for bill, id_ in bills.items() if _carried(memos[0].value, bill, id_)]
+    for (_, *numbers), memos in calls.items():
+        mine = [bill for bill, id_ in bills.items() if _carried(memos[0].value, route, bill, id_)]
         if not mine:
             continue
         made = await ledger.made_in(scope, dict.fromkeys(map(BillNumber, numbers), ""))
@@ -78,21 +79,21 @@ async def named_of(
 
 
 async def named_for_others(
-    ledger: Ledger, form: str, found: Targets, ids: Mapping[BillNumber, str]
+    ledger: Ledger, route: Route, found: Targets, ids: Mapping[BillNumber, str]
 ) -> dict[BillNumber, frozenset[str]]:
     """Return which documents of bills answers have named of calls that did not carry the bill.
 
     Args:
         ledger: Keeps what was named.
-        form: The target form.
+        route: Of the bills.
         found: Documents by source number.
         ids: Ids of bills, as far as they are known.
     """
-    if not found or not await ledger.memos(NAMED, about=form.lower(), limit=1):
+    if not found or not await ledger.memos(NAMED, about=route.target.lower(), limit=1):
         return {}
     calls: dict[str, Mapping[str, Any]] = {}
     for id_ in {target.id for targets in found.values() for target in targets}:
-        if memo := await ledger.memo(NAMED, _id(form, id_)):
+        if memo := await ledger.memo(NAMED, _id(route, id_)):
             calls[id_] = memo.value
     return {
         bill: others
@@ -101,16 +102,18 @@ async def named_for_others(
             others := frozenset(
                 target.id
                 for target in targets
-                if target.id in calls and not _carried(calls[target.id], bill, ids.get(bill, ""))
+                if target.id in calls
+                and not _carried(calls[target.id], route, bill, ids.get(bill, ""))
             )
         )
     }
 
 
-def _carried(call: Mapping[str, Any], bill: BillNumber, id_: str) -> bool:
-    """Say whether a call may have carried a bill, by its number or its id."""
-    return number_in(bill) in call["numbers"] or id_ in call["ids"]
+def _carried(call: Mapping[str, Any], route: Route, bill: BillNumber, id_: str) -> bool:
+    """Say whether a call may have carried a bill of a route, by its number or its id."""
+    of_form = route.source.lower() == call["source"]
+    return of_form and (number_in(bill) in call["numbers"] or id_ in call["ids"])
 
 
-def _id(form: str, document: str) -> str:
-    return f"{form.lower()} {document}"
+def _id(route: Route, document: str) -> str:
+    return f"{route.target.lower()} {document}"

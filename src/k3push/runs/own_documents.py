@@ -190,7 +190,7 @@ async def named_there(context: Context, bills: Collection[BillNumber]) -> dict[B
     if not bills or context.repeats_pushes:
         return {}
     of_bills, scope = context.with_ids(bills), context.run.scope
-    named = await named_of(context.ledger, context.route.target, scope, of_bills)
+    named = await named_of(context.ledger, context.route, scope, of_bills)
     ids = {id_ for documents in named.values() for id_ in documents}
     standings = await look_at_standings(context, ids) if ids else {}
     outcomes = {}

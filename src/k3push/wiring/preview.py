@@ -175,7 +175,7 @@ class Previewer:
                                 held=HeldByOthers(partial(held_numbers, ledger, scope)),
                                 made=partial(ledger.made_in, scope),
                                 namesakes=partial(ledger.made_of_namesakes, scope),
-                                named=partial(named_for_others, ledger, route.target),
+                                named=partial(named_for_others, ledger, route),
                             )
                         outlook = await learn_links(replace(outlook, again=self.again))
                         outlooks[asked] = outlook
