@@ -169,15 +169,24 @@ class StaysOpen:
 
 @dataclass(frozen=True, slots=True)
 class LacksLinks:
-    """The links of targets cannot be queried: their sources' numbers are all that is known."""
+    """No links of targets tell: their sources' numbers are all that is known.
+
+    Attributes:
+        queried: They can be queried, and the rules keep none.
+    """
+
+    queried: bool = False
 
     def on(self, options: SandboxOptions) -> SandboxOptions:
         """Hide them."""
-        return replace(options, link_fields=False)
+        if not self.queried:
+            return replace(options, link_fields=False)
+        routes = [replace(route, keeps_links=False) for route in options.routes]
+        return replace(options, routes=routes)
 
     def __str__(self) -> str:
         """Say so."""
-        return "links cannot be queried"
+        return "the rules keep no links" if self.queried else "links cannot be queried"
 
 
 @dataclass(frozen=True, slots=True)

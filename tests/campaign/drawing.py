@@ -198,8 +198,8 @@ def _later_thoughts(seed: int, frame: Frame, events: Sequence[Event]) -> list[Ev
     if chance.random() < 0.06:
         closes = chance.choice([0, 1, 3, 10])
         later.append(HasWindow(closes, closes + chance.choice([2, 20, 45])))
-    if _of(seed, "links").random() < 0.35:
-        later.append(LacksLinks())
+    if (drawn := _of(seed, "links").random()) < 0.42:
+        later.append(LacksLinks(queried=drawn >= 0.35))
     chance = _of(seed, "times")
     if chance.random() < 0.06:
         quick = frame.latency_s <= QUICK_S
