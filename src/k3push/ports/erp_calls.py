@@ -75,9 +75,9 @@ _told: ContextVar[Callable[[str, float], None] | None] = ContextVar("told", defa
 
 
 @contextmanager
-def telling_of_waits(tell: Callable[[str, float], None]) -> Iterator[None]:
-    """Let *tell* be told why, and for how many seconds, reads in this block are put off."""
-    before = _told.set(tell)
+def telling_of_waits(waiting: Callable[[str, float], None]) -> Iterator[None]:
+    """Let *waiting* be told why, and for how many seconds, reads in this block are put off."""
+    before = _told.set(waiting)
     try:
         yield
     finally:
@@ -92,9 +92,9 @@ def tell_of_wait(why: str, since_s: float, seconds: float) -> None:
         since_s: Seconds since it was refused first.
         seconds: Until it is asked again.
     """
-    tell = _told.get()
-    if tell is not None and since_s >= BELIEVED_AFTER_S - SHORTEST_WAIT_S:
-        tell(why, seconds)
+    waiting = _told.get()
+    if waiting is not None and since_s >= BELIEVED_AFTER_S - SHORTEST_WAIT_S:
+        waiting(why, seconds)
 
 
 class Turn(Protocol):
