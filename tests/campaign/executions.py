@@ -61,7 +61,7 @@ def _check_contradiction(scene: Scene, execution: Execution) -> Iterator[str]:
     # A call by number makes something of a bill that has got the number since, and names it.
     shares = any(event.what is Alters.SHARES for event in scene.story.all_of(IsAltered))
     moved = any(map(scene.changed_hands, scene.story.all_of(Exchanges)))
-    unseen = silent or untied or shares or moved or scene.story.is_dim
+    unseen = silent or untied or shares or moved or scene.story.is_dim or scene.story.is_unasked
     if Cause.CONTRADICTION in execution.causes and not unseen:
         why = execution.pushed.stop.causes[Cause.CONTRADICTION]
         yield f"a contradiction that is none: {why}"

@@ -157,9 +157,9 @@ def approve_and_pause(li: Person, sandbox: Sandbox) -> None:
     with sandbox.stopping(made=6):  # the run must not end before a slow page can pause it
         li.press("desk.approve")
         li.page.wait_for_url("**/runs/*")
-        li.sees(".acts", "desk.act.approved")
         li.press("web.pause")
         li.sees("#standing .held", "hold.control", since="")
+        li.sees(".acts", "desk.act.approved")
 
 
 def see_it_paused(wang: Person, sandbox: Sandbox) -> None:
