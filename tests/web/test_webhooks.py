@@ -173,6 +173,53 @@ def test_an_event_that_a_receiver_will_not_have_holds_up_no_other(tmp_path: Path
     played(act, tmp_path, shop_with(tmp_path, receiver))
 
 
+class Breaking(Receiver):
+    """Breaks down each time at the first event that it was sent."""
+
+    async def post(self, address: str, headers: Mapping[str, str], body: bytes) -> Refused | None:
+        """Take an event, unless it is that one."""
+        told = headers["webhook-id"]
+        if told == (self.tries[0][1] if self.tries else told):
+            self.tries.append((address, told, anyio.current_time()))
+            return Refused("HTTP 500", down=True)
+        return await super().post(address, headers, body)
+
+
+def test_an_event_at_which_a_receiver_breaks_holds_up_no_other(tmp_path: Path) -> None:
+    """The others follow after one pause, and that one is sent again ever more seldom."""
+    receiver = Breaking()
+
+    async def act(_: Shop, __: House, wms: httpx.AsyncClient) -> None:
+        for nth, number in enumerate(orders(3)):
+            await push(wms, f"e-{nth}", number)
+        with anyio.fail_after(60):
+            while len(receiver.taken) < 2:  # noqa: ASYNC110  # the clock jumps from look to look
+                await anyio.sleep(1)
+        await anyio.sleep(3600)
+        broken = receiver.tries[0][1]
+        assert 5 < sum(id_ == broken for _, id_, _ in receiver.tries) < 12
+        await push(wms, "e-4", "CGDD0000009")
+        with anyio.fail_after(60):
+            await receiver.until(3)
+
+    played(act, tmp_path, shop_with(tmp_path, receiver))
+
+
+def test_a_receiver_that_is_down_is_asked_ever_more_seldom(tmp_path: Path) -> None:
+    """Also where many events wait: each try is another's, and the pauses are the receiver's."""
+    receiver = Receiver(refuse=[Refused("HTTP 503", down=True)] * 5)
+
+    async def act(_: Shop, __: House, wms: httpx.AsyncClient) -> None:
+        for nth, number in enumerate(orders(9)):
+            await push(wms, f"e-{nth}", number)
+        await receiver.until(9)
+        times = [at for _, _, at in receiver.tries[:6]]
+        pauses = [after - before for before, after in pairwise(times)]
+        assert pauses == pytest.approx([5, 10, 20, 40, 80], abs=1)
+
+    played(act, tmp_path, shop_with(tmp_path, receiver))
+
+
 def test_a_restart_tells_what_the_last_server_could_not(tmp_path: Path) -> None:
     """The event is in the ledger, and the pause goes on where it was."""
     down = Receiver(refuse=[Refused("ConnectError", down=True)] * 1000)

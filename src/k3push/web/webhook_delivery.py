@@ -39,6 +39,9 @@ class Messenger:
         self._log = log
         self._send = send
         self._bells = {name: anyio.Event() for name in receivers.addresses}
+        # By receiver: the events at which it was down since it last answered. One alone may be
+        # the reason; the more there are, the longer it is left in peace.
+        self._down_at: dict[str, set[str]] = {}
         self._serving: anyio.CancelScope | None = None
 
     def take(self, receivers: Receivers) -> None:
@@ -90,7 +93,8 @@ class Messenger:
     async def _send_due(self, ledger: Ledger, receiver: str) -> float:
         """Send what is due, and return for how many seconds nothing is."""
         soonest = LONGEST_REST_S
-        for delivery in await waiting(ledger, receiver):
+        # Those tried least go first: one at which the receiver breaks each time holds up no other.
+        for delivery in sorted(await waiting(ledger, receiver), key=lambda each: each.tries):
             now = self._clock.now()
             left_s = (delivery.due_at - now).total_seconds()
             # No pause is longer: it was written down by a clock that was ahead, and is over.
@@ -100,17 +104,20 @@ class Messenger:
             refused = await self._deliver(receiver, delivery, now)
             if refused is None:
                 await taken(ledger, delivery)
+                self._down_at.pop(receiver, None)
                 continue
             self._log(
                 "webhook.refused", id=delivery.event, tries=delivery.tries + 1, why=refused.why
             )
             await not_taken(ledger, delivery, self._clock.now())
-            rest_s = pause_s(delivery.tries + 1)
             if refused.down:
                 # Whoever does not answer is not asked for each event that waits.
-                await anyio.sleep(rest_s)
+                down_at = self._down_at.setdefault(receiver, set())
+                down_at.add(delivery.event)
+                await anyio.sleep(pause_s(len(down_at)))
                 return 0.0
-            soonest = min(soonest, rest_s)
+            self._down_at.pop(receiver, None)
+            soonest = min(soonest, pause_s(delivery.tries + 1))
         return soonest
 
     async def _deliver(self, receiver: str, delivery: Delivery, now: datetime) -> Refused | None:
