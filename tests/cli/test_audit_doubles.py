@@ -101,8 +101,10 @@ def test_what_was_made_since_a_day_is_looked_at(doubled: Desk, capsys: Capture) 
 def test_an_erp_that_is_away_is_no_clean_audit(capsys: Capture) -> None:
     """Nothing was looked at, and nobody says otherwise."""
     assert run(("audit-dups", "--json"), "en") == 6
-    told = json.loads(capsys.readouterr().out)
+    said = capsys.readouterr()
+    told = json.loads(said.out)
     assert (told["whole"], told["doubles"], told["exit"]) == (False, [], 6)
+    assert "the ERP cannot be reached" in said.err
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals")

@@ -399,8 +399,9 @@ def test_a_number_that_is_named_twice_is_settled_once(desk: Desk, untouched: San
     """A list that was pasted repeats numbers; those behind them count too."""
     stuck(desk.configure(untouched.url), "CGDD1", "CGDD2")
     twice = ("CGDD1", " CGDD1", "CGDD2")
-    settled = desk.k3push("settle", "--as", "pushed", *twice, "--because", "seen")
+    settled = desk.k3push("settle", "--as", "pushed", *twice, "--because", "seen", "--json")
     assert settled.exit == 0, settled
+    assert (settled.said["counts"], settled.said["exit"]) == ({"pushed": 2}, 0)
     assert settled.err.count("as you have found out") == 2, settled
     assert "pushed             2" in desk.k3push("status").out
 

@@ -357,16 +357,21 @@ class Executor:
             return await clusters_of(ledger, run)
         return await self._told(ledger, replace(ending, run=replace(run, ended_at=now)))
 
-    async def tell_again(self, ledger: Ledger, name: RunId) -> None:
-        """Write the results of a run anew that has ended: a person has moved its rows since."""
+    async def tell_again(self, ledger: Ledger, name: RunId) -> Ending | None:
+        """Return how a run stands that nobody executes: a person has moved its rows since.
+
+        If it has ended, its results are written anew.
+        """
         run = await ledger.run(name)
-        if run is None or run.exit is None:
-            return
+        if run is None:
+            return None
         causes = await anyio.to_thread.run_sync(read_causes, run, await ledger.counts(name))
         steps = await steps_asked_for(ledger, run.id, self.settings.steps_of(run))
         unverified = self.settings.erp.verify is False
         ending = await ending_of(ledger, run, causes, unverified=unverified, steps=steps)
-        await self._told(ledger, replace(ending, exit=Exit(run.exit)))
+        if run.exit is not None:
+            await self._told(ledger, replace(ending, exit=Exit(run.exit)))
+        return ending
 
     async def _told(self, ledger: Ledger, ending: Ending) -> Clusters:
         """Write the results of a run, where it has a folder; return why rows failed."""

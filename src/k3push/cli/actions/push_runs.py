@@ -307,8 +307,9 @@ class Runner:
                     raise Problem(await left_to_another(ledger, run)) from error
                 word = self.say(f"state.{state}")
                 self.warn("notice.settled_by_person", number=bill, state=word)
-            for run in dict.fromkeys(run for run, _ in doubtful):
-                await self.executor.tell_again(ledger, run)
+            meant = dict.fromkeys(run for run, _ in doubtful)
+            stand = [await self.executor.tell_again(ledger, run) for run in meant]
+            self._put_object([each for each in stand if each], Exit.DONE)
         return Exit.DONE
 
     # -- asking -------------------------------------------------------------------------------
@@ -428,10 +429,14 @@ class Runner:
         if endings and all(ending.exit is not worst for ending in endings):
             # Each run has told how it ended, and none of them has ended so.
             self.warn("notice.not_all_begun", code=int(worst))
+        self._put_object(endings, worst)
+        return worst
+
+    def _put_object(self, endings: Sequence[Ending], code: Exit) -> None:
+        """Print the object of these runs, if it is wanted, with the command's exit code."""
         if self.options.json:
             said = endings[0].as_json() if len(endings) == 1 else _joined(endings)
-            put_json(said | {"exit": int(worst)})
-        return worst
+            put_json(said | {"exit": int(code)})
 
 
 def _digests(jobs: Sequence[JobSource]) -> list[str]:
