@@ -77,16 +77,18 @@ async def is_under_way(ledger: Ledger, run: Run) -> bool:
 async def left_behind(ledger: Ledger, known: Collection[RunId]) -> list[Run]:
     """Return other runs than those known that stopped before their end, the newest first.
 
-    Only the newest that are not done are looked at, so that a ledger of years costs no more.
+    Only the newest that are not done are looked at, so that a ledger of years costs no more. One
+    with rejected numbers has ended, wherever its results have gone since.
     """
+    ended = {Exit.DONE, Exit.SOME_REJECTED}
     newest = await ledger.runs(last=MOST_LEFT, undone=True)
     return [
         run
         for run in reversed(newest)
         if run.id not in known
         and run.whole
+        and run.exit not in ended
         and not await is_under_way(ledger, run)
-        and await is_unfinished(ledger, run)
     ]
 
 

@@ -1,0 +1,23 @@
+"""Which runs `status` and `resume` name beside the one that they are about."""
+
+from __future__ import annotations
+
+import pytest
+
+from k3push.core.model import RunId
+from k3push.runs.find import left_behind
+from k3push.runs.outcome import Exit
+from tests.runs.office import FIRST, SECOND, Office, VirtualClock, orders
+
+pytestmark = pytest.mark.anyio
+
+THIRD = RunId("r3")
+
+
+async def test_a_run_with_rejected_numbers_has_ended_though_its_results_were_moved() -> None:
+    """A person has put them away, or they are on another machine: there is nothing to go on with."""
+    office = Office()
+    for run, exit_code in ((FIRST, Exit.SOME_REJECTED), (SECOND, Exit.STOPPED), (THIRD, Exit.DONE)):
+        await office.open_run(orders(1), run)
+        await office.store.end_run(run, exit_code, VirtualClock().now())
+    assert [run.id for run in await left_behind(office.store, {THIRD})] == [SECOND]
