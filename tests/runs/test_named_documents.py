@@ -1,4 +1,4 @@
-"""Documents that answers have named, and that no look has shown of the bills of their calls."""
+"""What is kept of documents that answers have named, and no look has shown."""
 
 from __future__ import annotations
 
@@ -6,32 +6,45 @@ from dataclasses import replace
 
 import pytest
 
-from k3push.adapters.ledger.memory import MemoryLedger
 from k3push.core.model import BillNumber, Target
+from k3push.runs.create import scope_of
 from k3push.runs.named_documents import named_for_others, named_of, note_named
-from tests.runs.office import ROUTE, VirtualClock
+from tests.runs.office import ROUTE, Office, VirtualClock, orders
 
 pytestmark = pytest.mark.anyio
 
-A, B = BillNumber("A"), BillNumber("B")
-DOCUMENT = Target("100001", "RK1")
-OTHER_FORM = replace(ROUTE, source="PUR_ReceiveBill")
+SCOPE = scope_of("sandbox", ROUTE)
+NUMBER, OTHER = map(BillNumber, orders(2))
+OTHER_ROUTE = replace(ROUTE, source="PUR_ReceiveBill")
 
 
-async def test_a_document_is_of_the_bills_of_its_call_alone() -> None:
-    """They are known by number and by id, whatever number they have by now."""
-    ledger = MemoryLedger(account="sandbox")
-    await note_named(ledger, ROUTE, [DOCUMENT.id], {A: "1"}, at=VirtualClock().now())
-    found = {A: (DOCUMENT,), B: (DOCUMENT,)}
-    assert await named_for_others(ledger, ROUTE, found, {}) == {B: {DOCUMENT.id}}
-    assert await named_for_others(ledger, ROUTE, found, {B: "1"}) == {}
-    assert await named_of(ledger, ROUTE, "s", {A: "", B: ""}) == {A: {DOCUMENT.id: True}}
+async def noted(office: Office, documents: list[str], bills: dict[BillNumber, str]) -> None:
+    """Write down that an answer has named documents."""
+    await note_named(office.store, ROUTE, documents, bills, at=VirtualClock().now())
 
 
-async def test_a_bill_of_another_form_is_another_bill_whatever_its_number_and_id() -> None:
-    """Each form counts its ids and numbers by itself."""
-    ledger = MemoryLedger(account="sandbox")
-    await note_named(ledger, ROUTE, [DOCUMENT.id], {A: "1"}, at=VirtualClock().now())
-    others = await named_for_others(ledger, OTHER_FORM, {A: (DOCUMENT,)}, {A: "1"})
-    assert others == {A: {DOCUMENT.id}}
-    assert await named_of(ledger, OTHER_FORM, "s", {A: "1"}) == {}
+async def test_what_an_answer_has_named_is_known_however_many_came_after_it() -> None:
+    """A night in which the target form could not be read leaves thousands."""
+    office = Office()
+    await noted(office, ["1"], {NUMBER: "7"})
+    for nth in range(1001):
+        await noted(office, [str(nth + 2)], {BillNumber(f"CGDDX{nth}"): ""})
+    assert await named_of(office.store, ROUTE, SCOPE, {NUMBER: "7"}) == {NUMBER: {"1": True}}
+
+
+async def test_an_id_of_another_form_tells_nothing_of_what_an_answer_has_named() -> None:
+    """Each form counts its ids from one."""
+    office, found = Office(), {OTHER: (Target("1", "CGRK1"),)}
+    await noted(office, ["1"], {NUMBER: "7"})
+    assert await named_of(office.store, OTHER_ROUTE, SCOPE, {OTHER: "7"}) == {}
+    others = await named_for_others(office.store, OTHER_ROUTE, found, {OTHER: "7"})
+    assert others == {OTHER: {"1"}}
+
+
+async def test_a_document_is_not_told_of_another_bill_of_the_number() -> None:
+    """Two organisations have it; a call by number may have carried either."""
+    office, found = Office(), {NUMBER: (Target("1", "CGRK1"),)}
+    await noted(office, ["1"], {NUMBER: "7"})
+    assert await named_of(office.store, ROUTE, SCOPE, {NUMBER: "8"}) == {NUMBER: {"1": False}}
+    assert await named_for_others(office.store, ROUTE, found, {NUMBER: "8"}) == {NUMBER: {"1"}}
+    assert await named_for_others(office.store, ROUTE, found, {NUMBER: "7"}) == {}

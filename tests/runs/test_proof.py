@@ -895,6 +895,27 @@ async def test_a_document_that_an_answer_gives_to_another_call_is_no_twin(*, lin
     assert len(pushed.rows[other].targets) == 1
 
 
+@pytest.mark.parametrize("alone", [True, False])
+async def test_what_a_person_calls_absent_is_sent_by_no_other_run_either(*, alone: bool) -> None:
+    """Whoever puts it on a new list made a second document."""
+    canary, named, other, *rest = orders(6)
+    office = Office(sandbox(untied=(named,), write_back=WriteBack.NEVER, closes=False))
+    size = 1 if alone else 2
+    await office.open_run([canary, *rest, named, other])
+    await office.execute(throttle=steered(concurrency=1, chunk_size=size))
+    for row in (await office.rows()).values():
+        if row.state is State.UNKNOWN:
+            await settle_by_word(
+                office.store, VirtualClock(), FIRST, row.bill, State.PLANNED, because="none listed"
+            )
+    await office.open_run([named], SECOND)
+    throttle = steered(concurrency=1, chunk_size=size)
+    pushed = await office.execute(SECOND, throttle=throttle, check=False)
+    assert len(office.site.world.documents_of(named)) == 1
+    expected = (State.ALREADY, "") if alone else (State.REJECTED, SHARED)
+    assert (pushed.rows[named].state, pushed.rows[named].code) == expected, pushed.rows[named]
+
+
 @pytest.mark.parametrize("closes", [True, False])
 @pytest.mark.parametrize("alone", [True, False])
 async def test_what_a_person_calls_absent_is_not_sent_while_a_named_document_is_there(

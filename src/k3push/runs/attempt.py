@@ -216,7 +216,8 @@ async def _record(
             outcomes = tuple(Outcome(n, State.UNKNOWN, (), code, because) for n in numbers)
         case ReadBack(said):
             sending.named |= {target.id: attempt.intent.sender for target in said.named}
-            context.named |= dict.fromkeys((target.id for target in said.named), numbers)
+            named = (target.id for target in said.targets(numbers))
+            context.named |= dict.fromkeys(named, context.with_ids(numbers))
             sending.conclusion = await read_back(context, attempt, sending, verdict)
             outcomes = tuple(map(sending.annotated, sending.conclusion.outcomes))
             if not said.names_all:
@@ -265,11 +266,10 @@ async def _note_named(
 ) -> None:
     """Note which documents an answer names that no look has shown of the bills of its call."""
     shown = {target.id for outcome in outcomes for target in outcome.targets}
-    named = {target.id for target in said.named}
+    named = {target.id for target in said.targets(numbers)}
     if unshown := named - shown:
         bills = context.with_ids(numbers)
-        now = context.clock.now()
-        await note_named(context.ledger, context.route, unshown, bills, at=now)
+        await note_named(context.ledger, context.route, unshown, bills, at=context.clock.now())
     for id_ in named:
         context.named.pop(id_, None)
 

@@ -73,7 +73,8 @@ async def look_first(context: Context, sending: Sending) -> Mapping[BillNumber, 
         if outcome is not None:
             outcomes.append(outcome)
     outcomes = await told_of_late_calls(context, outcomes)
-    named = await named_there(context, before.keys() - {each.number for each in outcomes})
+    told = {each.number for each in outcomes}
+    named = await named_there(context, [n for n in sending.numbers if n not in told])
     outcomes += named.values()
     if context.suspects:
         await note_look(context)

@@ -34,7 +34,7 @@ from k3push.runs.document_makers import made_alike
 from k3push.runs.link_discovery import find_links
 from k3push.runs.lookup import Links, can_ask
 from k3push.runs.missed_looks import DueLook
-from k3push.runs.named_documents import named_for_others
+from k3push.runs.named_documents import is_among, named_for_others
 from k3push.runs.proof import MOST_KNOWN, Began, Proofs
 from k3push.runs.stop import Cause, Stop
 from k3push.runs.throttle import Throttle
@@ -204,7 +204,8 @@ class Context:
         splits: Some bill has several documents, which the ERP saves one after another.
         known_bills: Bills whose documents have shown whether bills are split; None before the
             ledger is asked.
-        named: Documents that answers name whose calls are read back now, with the bills of each.
+        named: Documents that answers name whose calls are read back now, with the bills of each
+            and their ids.
         learnt: The run's route with what the site has told of its links; None before it is asked.
         more_to_send: Whether numbers wait that have not travelled yet.
     """
@@ -240,7 +241,7 @@ class Context:
     doubted_elsewhere: dict[BillNumber, None] = field(default_factory=dict)
     twins: int = 0
     twins_in_a_row: int = 0
-    named: dict[str, tuple[BillNumber, ...]] = field(default_factory=dict)
+    named: dict[str, dict[BillNumber, str]] = field(default_factory=dict)
     splits: bool = False
     known_bills: int | None = None
     learnt: Route | None = None
@@ -387,11 +388,11 @@ class Context:
 
     async def named_for_others(self, found: Targets) -> Mapping[BillNumber, frozenset[str]]:
         """Return which documents of bills answers have named of calls that did not carry them."""
-        told = await named_for_others(self.ledger, self.route, found, self.source_ids)
-        others = dict(told)
+        others = await named_for_others(self.ledger, self.route, found, self.source_ids)
         for number, targets in found.items():
-            theirs = {t.id for t in targets if number not in self.named.get(t.id, (number,))}
-            if theirs:
+            named, id_ = self.named, self.known_id(number)
+            told = [target.id for target in targets if target.id in named]
+            if theirs := {each for each in told if not is_among(named[each], number, id_)}:
                 others[number] = others.get(number, frozenset()) | theirs
         return others
 

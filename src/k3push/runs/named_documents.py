@@ -11,11 +11,12 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
-from k3push.core.model import BillNumber, Route, Targets, number_in
+from k3push.core.model import BillNumber, Route, Targets, id_in, key_of, number_in
 from k3push.ports import Ledger, Memo
+from k3push.runs.seen_since import ALL
 
-NAMED = "named_document"
-"""Kind of the memo about a document; it is about the target form."""
+NAMED = "named_documents"
+"""Kind of the memo about those of one answer; it is about the target form."""
 
 
 async def note_named(
@@ -30,18 +31,18 @@ async def note_named(
 
     Args:
         ledger: Keeps it.
-        route: Of the call.
+        route: Of which forms the documents and the bills are: each form has ids of its own.
         documents: Their ids.
         bills: What the call carried, each with its id, or "" where that is not known.
         at: When.
     """
+    form, ids = route.target.lower(), sorted(documents)
     value = {
         "source": route.source.lower(),
-        "numbers": [number_in(bill) for bill in bills],
-        "ids": [id_ for id_ in bills.values() if id_],
+        "bills": [[number_in(bill), id_] for bill, id_ in bills.items()],
+        "documents": ids,
     }
-    for id_ in sorted(documents):
-        await ledger.remember(Memo(NAMED, _id(route, id_), at, value, about=route.target.lower()))
+    await ledger.remember(Memo(NAMED, f"{form} {ids[0]}", at, value, about=form))
 
 
 async def named_of(
@@ -54,27 +55,31 @@ async def named_of(
 
     Args:
         ledger: Keeps what was named, and what was found to be of a bill since.
-        route: Of the bills.
+        route: Of which forms they are.
         scope: Whose runs count.
         bills: Each with its id, or "" where that is not known.
 
     Returns:
-        By bill the ids of documents, each with whether its call carried no other bill.
+        By bill the ids of documents, each with whether its call carried this bill alone. A call by
+        number may have carried another bill that has lost the number since.
     """
-    calls: dict[tuple[str, ...], list[Memo]] = {}
-    for memo in await ledger.memos(NAMED, about=route.target.lower()):
-        calls.setdefault((memo.value["source"], *memo.value["numbers"]), []).append(memo)
+    calls: dict[tuple[str, ...], tuple[dict[BillNumber, str], set[str]]] = {}
+    for call in await _calls(ledger, route):
+        if call["source"] == route.source.lower():
+            numbers = tuple(number for number, _ in call["bills"])
+            carried, documents = calls.setdefault(numbers, ({}, set()))
+            carried.update(_bills_of(call))
+            documents.update(call["documents"])
     found: dict[BillNumber, dict[str, bool]] = {}
-    for (_, *numbers), memos in calls.items():
-        mine = [bill for bill, id_ in bills.items() if _carried(memos[0].value, route, bill, id_)]
-        if not mine:
+    for carried, documents in calls.values():
+        if not (mine := _maybe_of(carried, bills)):
             continue
-        made = await ledger.made_in(scope, dict.fromkeys(map(BillNumber, numbers), ""))
-        known = {id_ for each in made.values() for id_ in each.ids}
-        untied = {memo.id.rpartition(" ")[2] for memo in memos} - known
+        made = await ledger.made_in(scope, carried)
+        untied = documents.difference(*(each.ids for each in made.values()))
         if len(untied) > sum(not each.ids for each in made.values()):
             for bill in mine:
-                found.setdefault(bill, {}).update(dict.fromkeys(untied, len(numbers) == 1))
+                alone = len(carried) == 1 and is_among(carried, bill, bills[bill])
+                found.setdefault(bill, {}).update(dict.fromkeys(untied, alone))
     return found
 
 
@@ -85,35 +90,56 @@ async def named_for_others(
 
     Args:
         ledger: Keeps what was named.
-        route: Of the bills.
+        route: Of which forms they are.
         found: Documents by source number.
         ids: Ids of bills, as far as they are known.
     """
-    if not found or not await ledger.memos(NAMED, about=route.target.lower(), limit=1):
+    if not found:
         return {}
-    calls: dict[str, Mapping[str, Any]] = {}
-    for id_ in {target.id for targets in found.values() for target in targets}:
-        if memo := await ledger.memo(NAMED, _id(route, id_)):
-            calls[id_] = memo.value
-    return {
-        bill: others
-        for bill, targets in found.items()
-        if (
-            others := frozenset(
-                target.id
-                for target in targets
-                if target.id in calls
-                and not _carried(calls[target.id], route, bill, ids.get(bill, ""))
-            )
-        )
+    calls = {
+        document: _bills_of(call) if call["source"] == route.source.lower() else {}
+        for call in await _calls(ledger, route)
+        for document in call["documents"]
     }
+    others = {
+        bill: frozenset(
+            target.id
+            for target in targets
+            if target.id in calls and not is_among(calls[target.id], bill, ids.get(bill, ""))
+        )
+        for bill, targets in found.items()
+    }
+    return {bill: theirs for bill, theirs in others.items() if theirs}
 
 
-def _carried(call: Mapping[str, Any], route: Route, bill: BillNumber, id_: str) -> bool:
-    """Say whether a call may have carried a bill of a route, by its number or its id."""
-    of_form = route.source.lower() == call["source"]
-    return of_form and (number_in(bill) in call["numbers"] or id_ in call["ids"])
+def is_among(carried: Mapping[BillNumber, str], bill: BillNumber, id_: str) -> bool:
+    """Say whether a bill is one of those that a call carried: its id tells, where it is known.
+
+    Args:
+        carried: These, each with its id, or "" where that is not known.
+        bill: What it is called.
+        id_: Its id, or "" where that is not known.
+    """
+    id_ = id_ or id_in(bill)
+    return any(
+        id_ == other if id_ and other else number_in(bill) == number_in(each)
+        for each, other in carried.items()
+    )
 
 
-def _id(route: Route, document: str) -> str:
-    return f"{route.target.lower()} {document}"
+def _maybe_of(
+    carried: Mapping[BillNumber, str], bills: Mapping[BillNumber, str]
+) -> list[BillNumber]:
+    """Return the bills that a call may have carried: by their ids, or by the numbers alone."""
+    numbers, ids = {number_in(each) for each in carried} - {""}, {*carried.values()} - {""}
+    return [bill for bill, id_ in bills.items() if number_in(bill) in numbers or id_ in ids]
+
+
+def _bills_of(call: Mapping[str, Any]) -> dict[BillNumber, str]:
+    return {key_of(number, id_): id_ for number, id_ in call["bills"]}
+
+
+async def _calls(ledger: Ledger, route: Route) -> list[Mapping[str, Any]]:
+    """Return what is written down of calls, the newest first."""
+    memos = await ledger.memos(NAMED, about=route.target.lower(), limit=ALL)
+    return [memo.value for memo in memos]

@@ -182,10 +182,11 @@ async def but_others_cancelled(
 
 
 async def named_there(context: Context, bills: Collection[BillNumber]) -> dict[BillNumber, Outcome]:
-    """Say which bills that were sent have a document by an answer alone, and are not sent again.
+    """Say which bills have a document by an answer alone, and are not sent again.
 
     No look shows of which bill it is, and a person who went by that may have said that nothing was
-    made. Where the call carried others as well, nobody knows of which of them it is.
+    made. Where the call carried others as well, nobody knows of which of them it is. The call may
+    be one of another run.
     """
     if not bills or context.repeats_pushes:
         return {}
@@ -201,7 +202,9 @@ async def named_there(context: Context, bills: Collection[BillNumber]) -> dict[B
             if id_ in standings and not standings[id_].cancelled
         }
         if mine := [target for target, alone in there.items() if alone]:
-            outcomes[bill] = made_outcome(bill, mine)._replace(reason=remark("note.named"))
+            outcome = made_outcome(bill, mine)._replace(reason=remark("note.named"))
+            is_own = bill in context.sent_before
+            outcomes[bill] = outcome if is_own else outcome._replace(state=State.ALREADY)
         elif there:
             outcomes[bill] = whose(bill, list(there))
     return outcomes
