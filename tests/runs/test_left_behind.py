@@ -15,7 +15,7 @@ THIRD = RunId("r3")
 
 
 async def test_a_run_with_rejected_numbers_has_ended_though_its_results_were_moved() -> None:
-    """A person has put them away, or they are on another machine: there is nothing to go on with."""
+    """A person has put them away, or they are elsewhere: there is nothing to go on with."""
     office = Office()
     for run, exit_code in ((FIRST, Exit.SOME_REJECTED), (SECOND, Exit.STOPPED), (THIRD, Exit.DONE)):
         await office.open_run(orders(1), run)

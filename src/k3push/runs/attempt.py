@@ -216,8 +216,8 @@ async def _record(
             outcomes = tuple(Outcome(n, State.UNKNOWN, (), code, because) for n in numbers)
         case ReadBack(said):
             sending.named |= {target.id: attempt.intent.sender for target in said.named}
-            named = (target.id for target in said.targets(numbers))
-            context.named |= dict.fromkeys(named, context.with_ids(numbers))
+            answered = [target.id for target in said.targets(numbers)]
+            context.named |= dict.fromkeys(answered, context.with_ids(numbers))
             sending.conclusion = await read_back(context, attempt, sending, verdict)
             outcomes = tuple(map(sending.annotated, sending.conclusion.outcomes))
             if not said.names_all:

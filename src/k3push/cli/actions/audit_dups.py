@@ -271,10 +271,8 @@ class Auditor:
         if self._runner.options.json:
             for part in json_parts(made):
                 sys.stdout.write(harmless_json(part.decode()))
-            for why in findings.reasons:
-                self._runner.terminal.errors.print(
-                    self._say.said(why), highlight=False, markup=False
-                )
+            for reason in map(self._say.said, findings.reasons):
+                self._runner.terminal.errors.print(reason, highlight=False, markup=False)
         else:
             for line in audit_lines(made, self._say):
                 self._runner.terminal.output.print(line, highlight=False, markup=False)
