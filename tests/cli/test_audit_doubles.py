@@ -135,7 +135,7 @@ def test_a_refused_login_is_exit_6(used: Desk, untouched: Sandbox, capsys: Captu
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--since", "tomorrow"], "is no day"),
+        (["--since", "tomorrow"], "--since 'tomorrow' is no day"),
         (["a.csv", "--from-ledger"], "only one of them"),
         (["--select", "--from-ledger"], "only one of them"),
         (["--select", "--since", "today"], "they name their bills themselves"),

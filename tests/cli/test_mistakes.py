@@ -115,7 +115,7 @@ JOB_FILES = {
 SETTINGS = {
     "none": Mistake(configured=False, named=("config.toml", "k3push init")),
     "named-and-missing": Mistake(
-        types=(*RUN, "--config", "other.toml"), named=("other.toml", "No such file")
+        types=(*RUN, "--config", "other.toml"), named=("other.toml", "no such file", "Check")
     ),
     "no-toml": bad_end("\n[run\n", "no valid TOML", "line"),
     "no-utf-8": Mistake(
@@ -226,15 +226,22 @@ ARGUMENTS = {
     "limit": bad_words(*RUN, "--limit", "0", named=("--limit", "at least 1")),
     "limit-no-number": bad_words(*RUN, "--limit", "few", named=("--limit", "whole number")),
     "halt": bad_words(*RUN, "--halt", "fail=x", named=("--halt", "fail=x", "fail=20%")),
-    "until": bad_words(*RUN, "--until", "25:00", named=("25:00", "HH:MM")),
+    "until": bad_words(*RUN, "--until", "25:00", named=("--until '25:00'", "HH:MM")),
+    "at": bad_words(
+        "schedule", "--at", "24:00", "--for", "cron", "orders.csv", named=("--at '24:00'", "HH:MM")
+    ),
     "halt-of-more-than-all": bad_words(*RUN, "--halt", "fail=101%", named=("--halt", "100%")),
-    "max-duration-of-nothing": bad_words(*RUN, "--max-duration", "0s", named=("0s", "168h")),
+    "max-duration-of-nothing": bad_words(
+        *RUN, "--max-duration", "0s", named=("--max-duration '0s'", "168h")
+    ),
     "max-duration-of-ages": bad_words(
         *RUN, "--max-duration", "99999999999h", named=("99999999999h", "90s")
     ),
     "max-duration-of-weeks": bad_words(*RUN, "--max-duration", "999h", named=("999h", "168h")),
     "language": bad_words("--lang=fr", "status", named=("--lang", "en", "zh")),
-    "max-duration": bad_words(*RUN, "--max-duration", "soon", named=("soon", "90s")),
+    "max-duration": bad_words(
+        *RUN, "--max-duration", "soon", named=("--max-duration 'soon'", "90s")
+    ),
     "again": bad_words(*RUN, "--again", named=("--because",)),
     "again-of-apply": bad_words("apply", "x", "--again", named=("--because",)),
     "again-of-a-blank-reason": bad_words(*RUN, "--again", "--because", " ", named=("empty",)),

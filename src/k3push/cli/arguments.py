@@ -41,16 +41,16 @@ def parse_duration(text: str, say: Say) -> timedelta:
     return duration
 
 
-def parse_time(text: str, say: Say) -> time:
-    """Read a time of day.
+def parse_time(text: str, say: Say, option: str) -> time:
+    """Read a time of day that an option names.
 
-    >>> parse_time("06:00", Say("en"))
+    >>> parse_time("06:00", Say("en"), "--at")
     datetime.time(6, 0)
     """
     try:
         return datetime.strptime(text.strip(), "%H:%M").time()  # noqa: DTZ007  # a time alone
     except ValueError as error:
-        raise typer.BadParameter(say("error.bad_time", text=text)) from error
+        raise typer.BadParameter(say("error.bad_time", option=option, text=text)) from error
 
 
 def parse_until(text: str, now: datetime, say: Say) -> datetime:
@@ -59,7 +59,7 @@ def parse_until(text: str, now: datetime, say: Say) -> datetime:
     >>> f"{parse_until('06:00', datetime(2026, 11, 25, 22, 0).astimezone(), Say('en')):%d %H:%M}"
     '26 06:00'
     """
-    at = parse_time(text, say)
+    at = parse_time(text, say, "--until")
     until = _by_the_clock(now.date(), at)
     return until if until > now else _by_the_clock(now.date() + timedelta(days=1), at)
 

@@ -85,6 +85,8 @@ def _text_of(path: Path) -> str:
     except UnicodeDecodeError as error:
         what = remark("setting.not_utf8")
         raise SettingsError(str(path), [Fault("", None, what)]) from error
+    except FileNotFoundError as error:
+        raise SettingsError(str(path), [Fault("", None, remark("setting.no_file"))]) from error
     except OSError as error:
         raise SettingsError(str(path), [Fault("", None, error.strerror or str(error))]) from error
     except ValueError as error:  # a name that no file can have

@@ -79,8 +79,8 @@ WORDS = {
         "--since 不能与清单文件或 --select 同用：它们已经指明了单据",
     ),
     "audit.bad_since": (
-        "{text!r} is no day: write 2026-11-25, today or today-1",
-        "{text!r} 不是日期：请写 2026-11-25、today 或 today-1",
+        "--since {text!r} is no day: write 2026-11-25, today or today-1",
+        "--since {text!r} 不是日期：请写 2026-11-25、today 或 today-1",
     ),
     # -- which bills were looked at --------------------------------------------------------
     "audit.scope.all": ("all bills that have documents", "所有有下游单据的源单"),

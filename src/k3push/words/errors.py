@@ -52,14 +52,17 @@ WORDS = {
     "error.bad_halt": ("--halt: {why}", "--halt：{why}"),
     "error.bad_size": ("--{key} {text!r}: {why}", "--{key} {text!r}：{why}"),
     "error.bad_duration": (
-        "{text!r}: use 90s, 30m, 2h or 1h30m",
-        "{text!r}：请用 90s、30m、2h 或 1h30m",
+        "--max-duration {text!r}: use 90s, 30m, 2h or 1h30m",
+        "--max-duration {text!r}：请用 90s、30m、2h 或 1h30m",
     ),
     "error.long_duration": (
-        "{text!r}: use a time from 1s to {most}h",
-        "{text!r}：请用 1s 到 {most}h 之间的时长",
+        "--max-duration {text!r}: use a time from 1s to {most}h",
+        "--max-duration {text!r}：请用 1s 到 {most}h 之间的时长",
     ),
-    "error.bad_time": ("{text!r}: use HH:MM, such as 06:00", "{text!r}：请用 HH:MM，如 06:00"),
+    "error.bad_time": (
+        "{option} {text!r}: use HH:MM, such as 06:00",
+        "{option} {text!r}：请用 HH:MM，如 06:00",
+    ),
     "error.bad_state": (
         "--state: there is no state {text!r}; there are: {known}",
         "--state：没有状态 {text!r}；现有：{known}",

@@ -11,6 +11,10 @@ WORDS = {
     "setting.environment": ("environment", "环境变量"),
     # -- the file ----------------------------------------------------------------------------
     "setting.no_toml": ("no valid TOML: {why}", "不是有效的 TOML：{why}"),
+    "setting.no_file": (
+        "there is no such file. Check the name and the folder",
+        "文件不存在。请检查文件名和所在文件夹",
+    ),
     "setting.not_utf8": ("it is not UTF-8; save it as UTF-8", "不是 UTF-8 编码；请另存为 UTF-8"),
     "setting.file_name": (
         "its name is not UTF-8 text; rename the file",

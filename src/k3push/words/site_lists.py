@@ -14,7 +14,7 @@ WORDS = {
     ),
     "select.next": ("Next: {command}", "下一步：{command}"),
     "select.more": (
-        "There are more bills of {form} than the {count} that were taken: max_count of route {route} ends the list. Select again once these are pushed, narrow the filter, or raise max_count.",
+        "There are more bills of {form} than the {count} that {count:?was|were} taken: max_count of route {route} ends the list. Select again once these are pushed, narrow the filter, or raise max_count.",
         "{form} 的单据多于已取的 {count} 张，超出部分按路线 {route} 的 max_count 未取。推完这些后再次选单，或收窄过滤条件，或调大 max_count。",
     ),
     "select.passed": (

@@ -193,6 +193,21 @@ def test_a_step_in_doubt_is_no_document_in_doubt() -> None:
     assert "--as" not in english(f"{found.cure}{{}}")
 
 
+@pytest.mark.parametrize(
+    ("words", "key"),
+    [
+        ("密码错误次数超限，用户已锁定，请30分钟后再试 (LoginResultType -1)", "account-locked"),
+        ("用户名或密码错误，账号已被锁定", "account-locked"),
+        ("用户名或密码错误，连续5次账号将被锁定", "password-wrong"),
+    ],
+)
+def test_a_locked_account_is_no_wrong_password_alone(words: str, key: str) -> None:
+    """The right password does not help as long as it is locked, and each try is one more."""
+    found = advise("", words)
+    assert found is not None
+    assert found.key == key
+
+
 def test_sessions_that_end_one_another_are_no_wrong_password() -> None:
     """Two programs with one user, where a login ends the session before it."""
     found = advise("", remark("answer.session_useless"))

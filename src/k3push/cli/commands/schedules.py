@@ -38,7 +38,7 @@ def add_nights(app: typer.Typer, say: Say) -> None:
 
         names = choice.made(jobs, say)
         return scheduling.schedule(
-            scheduler, parse_time(at, say), names, config=config, route=route, say=say
+            scheduler, parse_time(at, say, "--at"), names, config=config, route=route, say=say
         )
 
     login = typer.Typer(no_args_is_help=True, rich_markup_mode=None)

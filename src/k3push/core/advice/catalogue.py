@@ -90,7 +90,9 @@ ENTRIES = (
     # -- logins and rights -----------------------------------------------------------------
     Advice(
         "password-wrong",
-        words="用户名或密码|密码错误|(wrong|incorrect|invalid) (user name or )?password",
+        # An account that is locked now says so beside it; one that will be is not locked yet.
+        words="(用户名或密码|密码错误)(?!.*(次数超限|已被?锁定))"
+        "|(wrong|incorrect|invalid) (user name or )?password",
     ),
     Advice(
         "password-expired",
