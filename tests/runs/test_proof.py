@@ -11,9 +11,10 @@ from dataclasses import replace
 from typing import Any
 
 import anyio
+import orjson
 import pytest
 
-from k3push.core.model import TWIN, RunId, State
+from k3push.core.model import TWIN, BillNumber, RunId, State
 from k3push.core.pacing.halting import HaltRule
 from k3push.core.protocol.logins import LoginCall, password_login
 from k3push.core.remark import read_remark
@@ -24,9 +25,11 @@ from k3push.runs.source_check import SHARED
 from k3push.runs.stop import Cause
 from k3push.simulator import Accounts, Channel, FaultPlan, Policy, Step, fault
 from k3push.simulator.bills import Bill, Origin
+from k3push.simulator.exchange import json_reply
 from k3push.simulator.forms import IN_STOCK, PURCHASE_ORDER, RECEIVE_BILL, with_second_rule
 from k3push.simulator.queries import QueryLimits
 from k3push.simulator.script import Aimed, Rival, Seeded
+from k3push.simulator.site import Site
 from k3push.simulator.write_back import WriteBack
 from tests.runs.office import (
     FIRST,
@@ -914,6 +917,40 @@ async def test_what_a_person_calls_absent_is_sent_by_no_other_run_either(*, alon
     assert len(office.site.world.documents_of(named)) == 1
     expected = (State.ALREADY, "") if alone else (State.REJECTED, SHARED)
     assert (pushed.rows[named].state, pushed.rows[named].code) == expected, pushed.rows[named]
+
+
+@pytest.mark.parametrize("word", [True, False])
+async def test_what_an_interrupted_answer_names_is_not_sent_again_either(
+    monkeypatch: pytest.MonkeyPatch, *, word: bool
+) -> None:
+    """Its document bears another order's number, and no look shows it as this bill's."""
+    canary, named, other, *rest = orders(6)
+    open_ = {"write_back": WriteBack.NEVER, "closes": False, "link_fields": False}
+    office = Office(sandbox(misnamed={named: other}, **open_))
+    push = Site._push
+
+    def interrupted(self: Site, *what: Any) -> Any:
+        reply = push(self, *what)
+        if not self.world.documents_of(named):
+            return reply
+        monkeypatch.setattr(Site, "_push", push)
+        answer = orjson.loads(reply.body)
+        status = answer["Result"]["ResponseStatus"]
+        status |= {"IsSuccess": False, "MsgCode": 4, "ErrorCode": 500}
+        status["Errors"] = [{"FieldName": "", "Message": "Execution Timeout Expired.", "DIndex": 0}]
+        return json_reply(answer)
+
+    monkeypatch.setattr(Site, "_push", interrupted)
+    throttle = steered(concurrency=1, chunk_size=1)
+    await office.open_run([canary, *rest, named])
+    if word:
+        doubts = replace(NO_CANARY, halt=HaltRule(unknown_count=1))
+        await office.execute(limits=doubts, throttle=throttle, check=False)
+        told = (office.store, VirtualClock(), FIRST, BillNumber(named), State.PLANNED)
+        await settle_by_word(*told, because="none listed")
+    pushed = await office.execute(throttle=throttle, check=False)
+    assert len(office.site.world.documents_of(named)) == 1
+    assert pushed.rows[named].state is State.PUSHED, pushed.rows[named]
 
 
 @pytest.mark.parametrize("closes", [True, False])

@@ -201,7 +201,7 @@ async def _record(
     """Judge what came back, read back where the ERP has finished, and write it down."""
     numbers = attempt.intent.numbers
     verdict = judge(exchange)
-    if isinstance(verdict, ReadBack):
+    if not isinstance(verdict, SendAgain) and verdict.said is not None:
         verdict = replace(verdict, said=context.said_of_targets(verdict.said, numbers))
     outcomes: tuple[Outcome, ...]
     sending.ground, sending.shown = "", {}
@@ -216,8 +216,8 @@ async def _record(
             outcomes = tuple(Outcome(n, State.UNKNOWN, (), code, because) for n in numbers)
         case ReadBack(said):
             sending.named |= {target.id: attempt.intent.sender for target in said.named}
-            answered = [target.id for target in said.targets(numbers)]
-            context.named |= dict.fromkeys(answered, context.with_ids(numbers))
+            bills = context.with_ids(numbers)
+            context.named |= {target.id: bills for target in said.targets(numbers)}
             sending.conclusion = await read_back(context, attempt, sending, verdict)
             outcomes = tuple(map(sending.annotated, sending.conclusion.outcomes))
             if not said.names_all:
@@ -229,7 +229,7 @@ async def _record(
                 )
             await _note_refused(context, sending, said, outcomes)
     await _note_shown(context, sending, attempt, outcomes)
-    if isinstance(verdict, ReadBack):
+    if not isinstance(verdict, SendAgain) and verdict.said is not None:
         await _note_named(context, numbers, verdict.said, outcomes)
     await context.ledger.record(
         attempt,

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from k3push.core.model import (
@@ -189,10 +189,12 @@ class InDoubt:
 
     Attributes:
         code: `timeout`, `broken`, `http_503`, `unreadable`: the word for the ledger.
+        said: What an interrupted answer says all the same: the documents that it names are there.
     """
 
     code: str
     because: str
+    said: Said | None = field(default=None, compare=False)
 
     @property
     def overloaded(self) -> bool:
@@ -254,7 +256,7 @@ def _is_no_refusal(said: Said) -> InDoubt | None:
     words = " ".join(said.messages).strip()
     if _is_interrupted(said, words):
         # What it names was saved before; the rest may be saved yet.
-        return InDoubt("server_timeout", words)
+        return InDoubt("server_timeout", words, said)
     if not said.acted and not words and (said.thrown or said.code in _UNCLASSIFIED):
         return InDoubt("wordless", remark("note.wordless"))
     return None
