@@ -925,7 +925,7 @@ async def test_what_an_interrupted_answer_names_is_not_sent_again_either(
 ) -> None:
     """Its document bears another order's number, and no look shows it as this bill's."""
     canary, named, other, *rest = orders(6)
-    open_ = {"write_back": WriteBack.NEVER, "closes": False, "link_fields": False}
+    open_: dict[str, Any] = {"write_back": WriteBack.NEVER, "closes": False, "link_fields": False}
     office = Office(sandbox(misnamed={named: other}, **open_))
     push = Site._push
 

@@ -31,6 +31,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
@@ -57,7 +58,7 @@ from k3push.runs.last_looks import (
     recall_due_look,
 )
 from k3push.runs.retried_reads import pause_s
-from k3push.runs.row_pages import PAGE_ROWS
+from k3push.runs.row_pages import PAGE_ROWS, pages_of
 from k3push.runs.sending_state import Sending
 from k3push.runs.settle_doubts import (
     hopeless_in,
@@ -114,8 +115,11 @@ async def _is_contradicted(context: Context) -> bool:
 
     Each `resume` would turn one more round of chunks into work for a person.
     """
-    rows = await context.ledger.rows(context.run.id, states={State.UNKNOWN})
-    return any(row.code == CONTRADICTION for row in rows)
+    async with aclosing(pages_of(context.ledger, context.run, {State.UNKNOWN})) as pages:
+        async for page in pages:
+            if any(row.code == CONTRADICTION for row in page):
+                return True
+    return False
 
 
 @dataclass(slots=True)

@@ -9,14 +9,25 @@ CREATE TABLE places (place TEXT PRIMARY KEY, seen_at TIMESTAMPTZ NOT NULL DEFAUL
 CREATE FUNCTION moved_for() RETURNS INTERVAL
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = k3push, pg_temp
 AS $$
-DECLARE here TEXT := concat_ws(
-    '/',
-    (SELECT system_identifier FROM pg_control_system()),
-    left(pg_walfile_name(pg_current_wal_lsn()), 8),
-    (SELECT oid FROM pg_database WHERE datname = current_database()),
-    'rows'::regclass::oid
-);
+DECLARE
+    cluster TEXT;
+    here TEXT;
 BEGIN
+    BEGIN
+        cluster := concat_ws(
+            '/',
+            (SELECT system_identifier FROM pg_control_system()),
+            left(pg_walfile_name(pg_current_wal_lsn()), 8)
+        );
+    EXCEPTION WHEN OTHERS THEN
+        cluster := '';  -- some services have neither: the database and the table tell by themselves
+    END;
+    here := concat_ws(
+        '/',
+        cluster,
+        (SELECT oid FROM pg_database WHERE datname = current_database()),
+        'rows'::regclass::oid
+    );
     INSERT INTO places (place) VALUES (here) ON CONFLICT DO NOTHING;
     RETURN (
         SELECT now() - seen_at FROM places
