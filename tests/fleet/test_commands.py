@@ -383,6 +383,15 @@ def test_a_faulty_list_of_a_schedule_is_told_in_the_status(fleet: Fleet) -> None
     assert "gone.csv" in fleet.k3push("fleet", "status").out
 
 
+def test_a_database_without_a_fleet_is_told_with_the_cure(fleet: Fleet) -> None:
+    """Nothing was begun that could be resumed, as where there is no ledger."""
+    fleet.tenant("acme")
+    for command in (("status",), ("pause", "--all"), ("retry", "--all")):
+        ran = fleet.k3push("fleet", *command)
+        assert ran.exit == 2, ran
+        assert "`k3push enqueue` makes one" in ran.err
+
+
 def test_the_status_fits_a_terminal(fleet: Fleet) -> None:
     """Of eighty columns, in both languages."""
     fleet.enqueue(orders(5), fleet.tenant("acme"))

@@ -34,7 +34,7 @@ from k3push.core.remark import remark
 from k3push.fleet.followup import Later
 from k3push.fleet.session_pool import session_pool
 from k3push.fleet.turns import SHORT, priority
-from k3push.ports import LedgerLostError
+from k3push.ports import LedgerLostError, NoLedgerError
 
 PUSH = "k3push.push"
 LOOK = "k3push.look"
@@ -384,7 +384,8 @@ async def open_queue(
         most_long: Long runs that its engine executes at once.
 
     Raises:
-        LedgerLostError: It cannot be reached, or has no fleet and none is to be made.
+        NoLedgerError: It has no fleet, and none is to be made.
+        LedgerLostError: It cannot be reached.
     """
     for name_of_logger in ("psycopg", "procrastinate"):
         # What they would say of lost connections, our errors say.
@@ -422,7 +423,7 @@ async def _prepare(server: Server, app: App, *, create: bool) -> None:
         if version == 0:
             if not create:
                 why = remark("ledger.no_fleet")
-                raise LedgerLostError(remark("ledger.lost", place=server.place, why=why))
+                raise NoLedgerError(remark("ledger.lost", place=server.place, why=why))
             await session.execute(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}")
             await session.execute(app.schema_manager.get_schema())
         elif version > 1:
