@@ -543,7 +543,7 @@ def test_each_file_says_who_may_do_what_with_its_tenant(desk: Desk, serve: Serve
         (("--tenants", "empty"), "there is no *.toml"),
         (("--tenants", "a", "--config", "b/x.toml"), "two tenants are named x"),
         (("--config", "a/x.toml", "--config", "b/y.toml"), "differ in [serve]"),
-        (("--config", "gone.toml"), "gone.toml: No such file"),
+        (("--config", "gone.toml"), "gone.toml: there is no such file"),
         (("--config", "a/x.toml", "--config", "c/z.toml"), "z.toml: roles need to know who"),
     ],
 )
