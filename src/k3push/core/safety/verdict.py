@@ -194,7 +194,7 @@ class InDoubt:
 
     code: str
     because: str
-    said: Said | None = field(default=None, compare=False)
+    said: Said | None = field(default=None, compare=False, repr=False)
 
     @property
     def overloaded(self) -> bool:
