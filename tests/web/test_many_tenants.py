@@ -25,7 +25,7 @@ from k3push.reporting.metrics import Sample, samples_of
 from k3push.web.overview import TENANTS_A_PAGE
 from k3push.web.tenant_ledgers import Tenant, TenantLedgers
 from tests.reporting.pages import NOON, RUN, filled, in_doubt
-from tests.web.visits import ACCT, house, in_time, tenant
+from tests.web.visits import ACCT, house, in_time, tenant, without_ledger
 
 MANY = 2 * TENANTS_A_PAGE + 7
 LOOK_S = "k3push.adapters.ledger.sqlite.ledger.REPLACED_LOOK_S"
@@ -313,16 +313,11 @@ def test_a_whole_number_is_found_behind_thousands_of_tenants() -> None:
 def test_a_number_that_all_tenants_have_is_shown_a_few_of_them_at_a_time() -> None:
     """Each of their ERPs counts from one. A ledger that is lost holds none of them up."""
 
-    @asynccontextmanager
-    async def broken() -> AsyncIterator[Ledger]:
-        raise LedgerLostError("it is away")
-        yield MemoryLedger(account=ACCT)  # type: ignore[unreachable]  # makes it a generator
-
     async def visit() -> None:
         names = ["a", "b", "c"]
         ledger = await with_number(names)
-        lost = replace(tenant(ledger, "bb"), ledger="lost", opened=broken)
-        tenants = sorted([*(tenant(ledger, each, each) for each in names), lost], key=by_name)
+        away = without_ledger("bb", "it is away")
+        tenants = sorted([*(tenant(ledger, each, each) for each in names), away], key=by_name)
         async with house(*tenants, several=True) as home, home.signed_in() as browser:
             query: str | None = "q=CGDD77"
             shown = []

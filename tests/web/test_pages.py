@@ -18,7 +18,7 @@ from markupsafe import escape
 from k3push.adapters.ledger.memory import MemoryLedger
 from k3push.core.model import Archive, BillNumber, Listed, Row, Run, RunId, State
 from k3push.core.remark import remark
-from k3push.ports import Ledger, LedgerLostError
+from k3push.ports import Ledger
 from k3push.reporting.results import MOST_READ
 from k3push.runs.request_stages import Act, note_act
 from k3push.runs.settle_doubts import settle_by_word
@@ -27,7 +27,17 @@ from k3push.web.run_sections import ROWS_A_PAGE
 from tests.adapters.ledger.samples import identified
 from tests.reporting.pages import NOON, RUN, filled, in_doubt, lose_answer, lost, number
 from tests.said import english
-from tests.web.visits import ACCT, PROXY, StoppedClock, house, in_time, seal_of, sent_in, tenant
+from tests.web.visits import (
+    ACCT,
+    PROXY,
+    StoppedClock,
+    house,
+    in_time,
+    seal_of,
+    sent_in,
+    tenant,
+    without_ledger,
+)
 
 HOSTILE = (
     '"><img src=x onerror=alert(1)>',
@@ -804,17 +814,12 @@ def test_on_a_ledger_of_many_one_tenant_alone_sees_its_own_runs() -> None:
 def test_the_overview_shows_the_last_run_of_each_tenant() -> None:
     """One look in the morning; a ledger that is lost is one tenant's trouble."""
 
-    @asynccontextmanager
-    async def broken() -> AsyncIterator[Ledger]:
-        raise LedgerLostError("no <ledger> yet")
-        yield MemoryLedger(account=ACCT)  # type: ignore[unreachable]  # makes it a generator
-
     async def visit() -> None:
         ledger, theirs = await two_tenants()
         tenants = (
             tenant(ledger, "a"),
             tenant(ledger, "b", "other"),
-            replace(tenant(MemoryLedger(account=ACCT), "c"), ledger="c", opened=broken),
+            without_ledger("c", "no <ledger> yet"),
             tenant(MemoryLedger(account=ACCT), "d"),
         )
         async with house(*tenants, several=True) as home, home.signed_in() as browser:

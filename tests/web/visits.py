@@ -18,7 +18,7 @@ from trio.testing import MockClock
 from k3push.adapters.ledger.memory import MemoryLedger
 from k3push.core.model import Uptime
 from k3push.core.web_addresses import LOOPBACK
-from k3push.ports import Clock, Ledger
+from k3push.ports import Clock, Ledger, LedgerLostError
 from k3push.web.access import Rules
 from k3push.web.asgi import Dashboard, dashboard
 from k3push.web.tenant_ledgers import Tenant
@@ -59,6 +59,17 @@ def tenant(ledger: Ledger, name: str = "config", acct_id: str = ACCT) -> Tenant:
         yield ledger
 
     return Tenant(name, acct_id, str(id(ledger)), "", opened)
+
+
+def without_ledger(name: str, why: str) -> Tenant:
+    """Return a tenant whose ledger cannot be opened."""
+
+    @asynccontextmanager
+    async def opened() -> AsyncIterator[Ledger]:
+        raise LedgerLostError(why)
+        yield MemoryLedger(account=ACCT)  # type: ignore[unreachable]  # makes it a generator
+
+    return Tenant(name, ACCT, f"lost {name}", "", opened)
 
 
 @dataclass

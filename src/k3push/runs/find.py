@@ -52,6 +52,12 @@ async def find_run(ledger: Ledger, name: str | None) -> Run:
     return fitting[0]
 
 
+def ids_of(runs: Sequence[Run]) -> str:
+    """Return the ids of runs for a sentence: the first few, and whether there are more."""
+    more = ", …" if len(runs) > MOST_NAMED else ""
+    return ", ".join(run.id for run in runs[:MOST_NAMED]) + more
+
+
 async def is_unfinished(ledger: Ledger, run: Run) -> bool:
     """Say whether there is something left to do in a run, or something that stopped it."""
     if run.exit not in {Exit.DONE, Exit.SOME_REJECTED}:

@@ -224,13 +224,22 @@ async def look_at_targets(
 
 async def _but_of_other_calls(context: Looker, seen: Sighting) -> Sighting:
     """Let documents be any one's that a number alone gives to a bill, and an answer to others."""
-    unlinked = dict.fromkeys(seen.targets, seen.by_link)
-    others = await context.named_for_others(new_targets(seen.targets, unlinked))
+    others = await context.named_for_others(unlinked(seen.targets, seen))
     if not others:
         return seen
-    mine = new_targets(seen.targets, others)
-    rest = new_targets(seen.targets, ids_in(mine))
+    mine, rest = parted(seen, others)
     return replace(seen, targets=mine, shared=united(seen.shared, rest))
+
+
+def unlinked(found: Targets, seen: Sighting) -> Targets:
+    """Leave out the documents that a link names."""
+    return new_targets(found, dict.fromkeys(found, seen.by_link))
+
+
+def parted(seen: Sighting, others: Mapping[BillNumber, Collection[str]]) -> tuple[Targets, Targets]:
+    """Return the targets of a look without some of each number, by their ids, and these."""
+    left = new_targets(seen.targets, others)
+    return left, new_targets(seen.targets, ids_in(left))
 
 
 async def _look_at_both(
@@ -341,8 +350,7 @@ async def _but_of_earlier_bills(context: Looker, seen: Sighting) -> Sighting:
     theirs = {asked[key]: ids - seen.by_link for key, ids in others.items()}
     if not any(theirs.values()):
         return seen
-    mine = new_targets(seen.targets, theirs)
-    rest = new_targets(seen.targets, ids_in(mine))
+    mine, rest = parted(seen, theirs)
     return replace(seen, targets=mine, namesakes=united(seen.namesakes, rest))
 
 

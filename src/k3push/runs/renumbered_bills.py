@@ -18,7 +18,7 @@ from k3push.core.safety.legal_moves import SENT_BEFORE
 from k3push.core.safety.listed_bills import Unclear
 from k3push.core.safety.matching import fold
 from k3push.runs.context import Context
-from k3push.runs.lookup import look_at_targets, united, with_other_numbers
+from k3push.runs.lookup import look_at_targets, parted, united, unlinked, with_other_numbers
 from k3push.runs.seen_since import note_numbers, numbers_since, numbers_since_of_form
 from k3push.runs.source_check import look_at_listed
 
@@ -220,8 +220,7 @@ async def _but_of_former(
         mine = await ledger.made_in(scope, {number: bills[number]})
         ids = {each for of in told.values() for each in of.ids}
         made.setdefault(number, set()).update(ids.difference(*(of.ids for of in mine.values())))
-    left = new_targets(seen.targets, {n: ids - seen.by_link for n, ids in made.items()})
-    apart = new_targets(seen.targets, ids_in(left))
+    left, apart = parted(seen, {n: ids - seen.by_link for n, ids in made.items()})
     seen = replace(seen, targets=left, namesakes=united(seen.namesakes, apart))
     sent = await _may_be_open(context, theirs)
     return _but_doubtful(seen, set().union(*(theirs[id_] for id_ in sent)))
@@ -285,14 +284,9 @@ async def _but_of_others(
 
 def _but_doubtful(seen: Sighting, numbers: Collection[BillNumber]) -> Sighting:
     """Set documents apart of numbers that may be another bill's, save what a link names."""
-    doubtful = _unlinked({n: found for n, found in seen.targets.items() if n in numbers}, seen)
+    doubtful = unlinked({n: found for n, found in seen.targets.items() if n in numbers}, seen)
     targets = new_targets(seen.targets, ids_in(doubtful))
     return replace(seen, targets=targets, shared=united(seen.shared, doubtful))
-
-
-def _unlinked(found: Targets, seen: Sighting) -> Targets:
-    """Leave out the documents that a link names."""
-    return new_targets(found, dict.fromkeys(found, seen.by_link))
 
 
 def _but_of_either(
@@ -312,8 +306,7 @@ def _but_of_either(
         for number in had.get(fold(number_in(name)), set()) - {heir}:
             mine, theirs = (seen.targets.get(each, ()) for each in (number, heir))
             both = {t.id for t in mine} & {t.id for t in theirs} - seen.by_link
-            left = new_targets(seen.targets, {number: both, heir: both})
-            apart = new_targets(seen.targets, ids_in(left))
+            left, apart = parted(seen, {number: both, heir: both})
             seen = replace(seen, targets=left, shared=united(seen.shared, apart))
     return seen
 

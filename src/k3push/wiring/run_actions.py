@@ -22,7 +22,7 @@ from k3push.ports import Ledger, RunIsAliveError
 from k3push.runs.control import left_to_another
 from k3push.runs.create import JobSource, plan_rejected, saying
 from k3push.runs.execute import Only
-from k3push.runs.find import MOST_NAMED, is_unfinished, left_behind
+from k3push.runs.find import ids_of, is_unfinished, left_behind
 from k3push.runs.missed_looks import due_look
 from k3push.runs.outcome import Ending
 from k3push.runs.problem import Problem
@@ -120,11 +120,11 @@ class RunActions:
         for run in left:
             executor.route_now(run)  # before any of them sends
         if not left:
-            executor.observer.warn("notice.nothing_left", run=_ids(runs))
+            executor.observer.warn("notice.nothing_left", run=ids_of(runs))
             if others := await left_behind(self._ledger, {run.id for run in runs}):
-                executor.observer.warn("notice.left_behind", run=others[0].id, runs=_ids(others))
+                executor.observer.warn("notice.left_behind", run=others[0].id, runs=ids_of(others))
         elif len(runs) > 1:
-            told = {"count": len(runs), "left": len(left), "runs": _ids(left)}
+            told = {"count": len(runs), "left": len(left), "runs": ids_of(left)}
             executor.observer.warn("notice.resume_all", **told)
         await self._note(executor, left, "resume", executor.options.because)
         return await self._among(executor, runs, left)
@@ -144,7 +144,7 @@ class RunActions:
                 if await plan_rejected(ledger, executor.clock, run, saying(reason)):
                     planned.append(run)
         if not planned:
-            executor.observer.warn("notice.nothing_rejected", run=_ids(runs))
+            executor.observer.warn("notice.nothing_rejected", run=ids_of(runs))
             await self._tell_of_planned(executor, runs)
         why = ", ".join(filter(None, (reason, executor.options.because)))
         await self._note(executor, planned, "retry", why)
@@ -163,7 +163,7 @@ class RunActions:
                 if in_steps or is_due or await ledger.doubts(run.id):
                     doubtful.append(run)
         if not doubtful:
-            executor.observer.warn("notice.nothing_unknown", run=_ids(runs))
+            executor.observer.warn("notice.nothing_unknown", run=ids_of(runs))
             await self._tell_of_planned(executor, runs)
         for run in doubtful:
             executor.route_now(run)  # before it is noted that the ERP was asked
@@ -176,7 +176,7 @@ class RunActions:
         await self._see_whole(executor, runs)
         asked = [run for run in runs if executor.route_now(run).follow]
         if not asked:
-            raise Problem(remark("error.no_follow", run=_ids(runs)))
+            raise Problem(remark("error.no_follow", run=ids_of(runs)))
         await self._note(executor, asked, "follow")
         return await self._among(executor, runs, asked, only=Only.FOLLOW)
 
@@ -201,7 +201,7 @@ class RunActions:
         """Say what pushes numbers that are planned, where a command has found nothing to do."""
         counts = {run.id: await self._ledger.counts(run.id) for run in runs}
         if planned := [run for run in runs if counts[run.id].get(State.PLANNED)]:
-            executor.observer.warn("notice.planned_left", run=_ids(planned))
+            executor.observer.warn("notice.planned_left", run=ids_of(planned))
 
     async def _see_whole(self, executor: Executor, runs: Sequence[Run]) -> None:
         """See that runs can be executed.
@@ -281,8 +281,3 @@ async def _left_alone(ledger: Ledger, run: Run) -> AsyncIterator[None]:
         yield
     except RunIsAliveError as error:
         raise Problem(await left_to_another(ledger, run.id)) from error
-
-
-def _ids(runs: Sequence[Run]) -> str:
-    more = ", …" if len(runs) > MOST_NAMED else ""
-    return ", ".join(run.id for run in runs[:MOST_NAMED]) + more

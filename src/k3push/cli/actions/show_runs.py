@@ -32,6 +32,7 @@ from k3push.runs.find import (
     MOST_NAMED,
     RunFilter,
     find_run,
+    ids_of,
     left_behind,
     living_beside,
     runs_beside,
@@ -126,9 +127,7 @@ def _left_line(others: Sequence[Run], say: Say) -> str:
     """Say which other runs stopped before their end; "" for none."""
     if not others:
         return ""
-    ids = ", ".join(each.id for each in others[:MOST_NAMED])
-    more = ", …" if len(others) > MOST_NAMED else ""
-    return harmless(say("notice.left_behind", run=others[0].id, runs=ids + more))
+    return harmless(say("notice.left_behind", run=others[0].id, runs=ids_of(others)))
 
 
 def _how(run: Run, living: Run | None, say: Say) -> str:

@@ -21,7 +21,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial, update_wrapper
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -41,13 +41,16 @@ from k3push.adapters.ledger.sqlite.connections import (
 )
 from k3push.adapters.ledger.sqlite.file_birth import birth_of
 from k3push.adapters.ledger.sqlite.group_commit import GroupCommit, Reader
-from k3push.adapters.ledger.sqlite.run_locks import RunLocks, is_known
+from k3push.adapters.ledger.sqlite.run_locks import RunLocks
 from k3push.core.model import Attempt, BillNumber, Intent, RunId
 from k3push.core.safety.legal_moves import OPEN
 from k3push.ports import Holder, Ledger, LedgerLostError
 
 # How often it is looked whether the files are still those that were opened.
 REPLACED_LOOK_S = 5.0
+
+ROUNDED = timedelta(milliseconds=10)
+"""By how much more the time of a file may tell than a ledger."""
 
 LOOKS_AT_ONCE = 20
 """Such looks of a process side by side: a machine that was asleep owes those of all its ledgers."""
@@ -134,6 +137,11 @@ async def version_of(path: Path) -> int:
     return await to_thread.run_sync(connections.version_of, path)
 
 
+def _is_known(at: datetime, last_begun: datetime | None) -> bool:
+    """Say whether a call that is noted to have left stands in a ledger, by its run's last one."""
+    return last_begun is not None and last_begun >= at - ROUNDED
+
+
 def _reads(step: Step[P, T]) -> Callable[Concatenate[SqliteLedger, P], Coroutine[Any, Any, T]]:
     """Make a verb of a step that only reads."""
 
@@ -201,7 +209,7 @@ class SqliteLedger(Ledger):
         if not noted:
             return None
         latest = await self.read(lambda c: {run: reads.last_begun(c, run) for run in noted})
-        unknown = [at for run, at in noted.items() if not is_known(at, latest[run])]
+        unknown = [at for run, at in noted.items() if not _is_known(at, latest[run])]
         return max(unknown, default=None)
 
     async def moved_at(self, now: datetime) -> datetime | None:
@@ -223,7 +231,7 @@ class SqliteLedger(Ledger):
         if at is None:
             return
         begun, counts = await self.read(lambda c: (reads.last_begun(c, run), reads.counts(c, run)))
-        if is_known(at, begun) and not counts.keys() & OPEN:
+        if _is_known(at, begun) and not counts.keys() & OPEN:
             await self._block(self._locks.forget_sending, run)
 
     async def write(self, step: Callable[[Connection], T], *, brief: bool = False) -> T:

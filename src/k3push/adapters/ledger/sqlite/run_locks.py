@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import quote, unquote
 
@@ -24,9 +24,6 @@ GATE_POLL_S = 0.002
 
 _NOTE = ".sent"
 
-ROUNDED = timedelta(milliseconds=10)
-"""By how much more the time of a file may tell than a ledger."""
-
 
 @dataclass(frozen=True, slots=True)
 class _Held:
@@ -38,11 +35,6 @@ class _Held:
 
     def is_there(self) -> bool:
         return identity(self.place) == self.file
-
-
-def is_known(at: datetime, last_begun: datetime | None) -> bool:
-    """Say whether a call that is noted to have left stands in a ledger, by its run's last one."""
-    return last_begun is not None and last_begun >= at - ROUNDED
 
 
 class RunLocks:
