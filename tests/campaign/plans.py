@@ -50,8 +50,8 @@ async def foresee(
                     stop,
                     Notebook(),
                     HeldByOthers(partial(held_numbers, ledger, scope)),
-                    partial(ledger.made_in, scope),
-                    partial(ledger.made_of_namesakes, scope),
+                    ledger,
+                    scope,
                     again=again,
                 )
                 outlook = await learn_links(outlook)

@@ -25,10 +25,12 @@ from k3push.runs.forecast import (
     learn_links,
     measured_pace,
 )
+from k3push.runs.settle_doubts import settle_by_word
 from k3push.runs.stop import Cause, Stop
 from k3push.simulator.forms import PURCHASE_ORDER
 from k3push.simulator.script import Channel
 from k3push.simulator.transport import SandboxTransport
+from k3push.simulator.write_back import WriteBack
 from tests.adapters.ledger.samples import identified
 from tests.runs.office import (
     FIRST,
@@ -38,8 +40,10 @@ from tests.runs.office import (
     ROUTE,
     Notebook,
     Office,
+    VirtualClock,
     orders,
     sandbox,
+    steered,
     steps,
 )
 
@@ -79,19 +83,42 @@ async def look(
     stop = stop or Stop()
     address = Address("http://sandbox/K3Cloud/", lambda _: login)
     async with ErpClient(address, transport=lambda: SandboxTransport(office.site)) as erp:
+        scope = scope_of("sandbox", route)
         outlook = ForecastContext(
             route,
             erp,
             LIMITS,
             stop,
             Notebook(),
-            HeldByOthers(partial(held_numbers, office.store, scope_of("sandbox", route))),
-            partial(office.store.made_in, scope_of("sandbox", route)),
+            HeldByOthers(partial(held_numbers, office.store, scope)),
+            office.store,
+            scope,
             again=again,
         )
         outlook = await learn_links(outlook)
         pages = forecast(jobs, {"": outlook}, stop, at_once=at_once)
         return [one async for page in pages for one in page]
+
+
+@pytest.mark.parametrize("alone", [True, False])
+async def test_a_plan_knows_what_answers_alone_have_named(*, alone: bool) -> None:
+    """A person has called a bill absent whose document no look shows; no run sends it again."""
+    canary, named, other, *rest = orders(6)
+    office = Office(sandbox(untied=(named,), write_back=WriteBack.NEVER, closes=False))
+    throttle = steered(concurrency=1, chunk_size=1 if alone else 2)
+    await office.open_run([canary, *rest, named, other])
+    await office.execute(throttle=throttle)
+    for row in (await office.rows()).values():
+        if row.state is State.UNKNOWN:
+            told = (office.store, VirtualClock(), FIRST, row.bill, State.PLANNED)
+            await settle_by_word(*told, because="none listed")
+    (foreseen,) = await look(office, [job([named])])
+    await office.open_run([named], RunId("r2"))
+    pushed = (await office.execute(RunId("r2"), throttle=throttle, check=False)).rows[named]
+    outcome = foreseen.outcome()
+    assert outcome is not None
+    assert (pushed.state, pushed.targets) == (outcome.state, outcome.targets)
+    assert (pushed.code, pushed.reason) == (outcome.code, outcome.reason)
 
 
 async def test_a_plan_foretells_what_the_run_does() -> None:

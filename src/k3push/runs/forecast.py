@@ -46,11 +46,13 @@ from k3push.runs.context import PushLimits
 from k3push.runs.create import JobSource
 from k3push.runs.link_discovery import find_links
 from k3push.runs.lookup import Links, can_ask, look_at_targets
+from k3push.runs.named_documents import named_for_others
 from k3push.runs.retried_reads import Waiter
 from k3push.runs.row_pages import pages_of
 from k3push.runs.source_check import (
     HELD,
     already,
+    by_answers,
     by_ledger,
     look_at_listed,
     ours_of_shared,
@@ -93,9 +95,8 @@ class ForecastContext:
 
     Attributes:
         held: What other runs have sent and have no answer for.
-        made: Asks the ledger what it has made of bills; None where there is no ledger.
-        namesakes: Asks the ledger what it has made of other bills of the same numbers.
-        named: Asks the ledger which documents answers have named of calls without their bills.
+        ledger: Knows what was made of bills; None where there is none.
+        scope: Whose runs count in it.
         again: A person wants numbers pushed that have a target.
         worked: Forms of which a read has succeeded.
         source_ids: Internal ids of bills that were read from the source form.
@@ -108,9 +109,8 @@ class ForecastContext:
     stop: Stop
     watch: Waiter
     held: HeldByOthers = field(default_factory=HeldByOthers)
-    made: MadeOf | None = None
-    namesakes: Namesakes | None = None
-    named: NamedForOthers | None = None
+    ledger: Ledger | None = None
+    scope: str = ""
     again: bool = False
     worked: set[str] = field(default_factory=set)
     source_ids: dict[BillNumber, str] = field(default_factory=dict)
@@ -123,11 +123,13 @@ class ForecastContext:
         self, bills: Collection[BillNumber]
     ) -> Mapping[BillNumber, frozenset[str]]:
         """Return what the ledger has made of other bills of the same numbers."""
-        return await self.namesakes(bills) if self.namesakes else {}
+        return await self.ledger.made_of_namesakes(self.scope, bills) if self.ledger else {}
 
     async def named_for_others(self, found: Targets) -> Mapping[BillNumber, frozenset[str]]:
         """Return which documents of bills answers have named of calls that did not carry them."""
-        return await self.named(found, self.source_ids) if self.named else {}
+        if self.ledger is None:
+            return {}
+        return await named_for_others(self.ledger, self.route, found, self.source_ids)
 
     @property
     def repeats_pushes(self) -> bool:
@@ -136,7 +138,13 @@ class ForecastContext:
 
     async def made_of(self, bills: Mapping[BillNumber, str]) -> Mapping[BillNumber, Made]:
         """Return the latest that the ledger has made of bills, each with its id or ""."""
-        return await self.made(bills) if self.made and bills else {}
+        return await self.ledger.made_in(self.scope, bills) if self.ledger and bills else {}
+
+    async def named_there(self, bills: Mapping[BillNumber, str]) -> Mapping[BillNumber, Outcome]:
+        """Say which bills have a document by an answer alone; each bill with its id or ""."""
+        if self.ledger is None or not bills:
+            return {}
+        return await by_answers(self, self.ledger, self.scope, bills)
 
 
 async def learn_links(outlook: ForecastContext) -> ForecastContext:
@@ -248,6 +256,8 @@ async def _look_by(
     if not outlook.repeats_pushes:
         unseen = {bill: ids.get(bill, "") for bill in sendable if bill not in shown.seen.targets}
         shown.made = await outlook.made_of(unseen)
+        left = {bill: id_ for bill, id_ in unseen.items() if bill not in shown.made}
+        shown.named = await outlook.named_there(left)
     return {line: _foreseen(outlook, line, bills.get(line, NOBODY), shown) for line in lines}
 
 
@@ -260,12 +270,14 @@ class _Shown:
         held: Numbers that other runs have in doubt.
         seen: The look at the target form.
         made: What the ledger has made of bills of which that shows nothing.
+        named: What answers alone tell of the others.
     """
 
     ended: Mapping[BillNumber, Outcome]
     held: Mapping[BillNumber, RunId]
     seen: Sighting = field(default_factory=Sighting)
     made: Mapping[BillNumber, Made] = field(default_factory=dict)
+    named: Mapping[BillNumber, Outcome] = field(default_factory=dict)
 
 
 def _foreseen(
@@ -291,7 +303,7 @@ def _foreseen(
     if outcome is None and bill not in seen.targets and not outlook.repeats_pushes:
         outcome = ours_of_shared(bill, seen, made)
         outcome = outcome or unclear(outlook, bill, seen, by_id=bool(id_in(line)))
-        outcome = outcome or by_ledger(bill, seen, made)
+        outcome = outcome or by_ledger(bill, seen, made) or shown.named.get(bill)
     if number_in(bill) in shown.held:
         reason = remark("note.held", run=shown.held[number_in(bill)])
         return replace(foreseen, fate=Forecast.BLOCKED, code=HELD, reason=reason)
@@ -312,14 +324,6 @@ def _foreseen(
         reason=outcome.reason,
     )
 
-
-MadeOf = Callable[[Mapping[BillNumber, str]], Awaitable[Mapping[BillNumber, Made]]]
-"""Tells the latest that was made of bills, each with its id or ""."""
-
-Namesakes = Callable[[Collection[BillNumber]], Awaitable[Mapping[BillNumber, frozenset[str]]]]
-NamedForOthers = Callable[
-    [Targets, Mapping[BillNumber, str]], Awaitable[Mapping[BillNumber, frozenset[str]]]
-]
 
 RUNS_MEASURED = 1000
 """Runs that are looked through for one whose pace says how long the next will take."""

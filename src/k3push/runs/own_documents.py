@@ -24,19 +24,16 @@ from k3push.core.model import (
     Target,
     Targets,
 )
-from k3push.core.protocol.bill_rows import DRAFT
 from k3push.core.remark import remark
-from k3push.core.safety.evidence import made_beside, made_outcome, new_targets
+from k3push.core.safety.evidence import made_beside, new_targets
 from k3push.core.safety.legal_moves import OPEN
 from k3push.ports import AttemptRecord, LatelySent, Ledger
 from k3push.runs.context import Context
 from k3push.runs.document_makers import Calls
 from k3push.runs.earlier_calls import was_in_doubt, words_of_refusal
-from k3push.runs.lookup import look_at_standings
 from k3push.runs.moved_rows import attempts_at_another
-from k3push.runs.named_documents import named_of
 from k3push.runs.sending_state import also
-from k3push.runs.source_check import whose
+from k3push.runs.source_check import by_answers
 
 # Before all attempts.
 EVER = datetime(2000, 1, 1, tzinfo=UTC)
@@ -190,24 +187,14 @@ async def named_there(context: Context, bills: Collection[BillNumber]) -> dict[B
     """
     if not bills or context.repeats_pushes:
         return {}
-    of_bills, scope = context.with_ids(bills), context.run.scope
-    named = await named_of(context.ledger, context.route, scope, of_bills)
-    ids = {id_ for documents in named.values() for id_ in documents}
-    standings = await look_at_standings(context, ids) if ids else {}
-    outcomes = {}
-    for bill, documents in named.items():
-        there = {
-            Target(id_, standings[id_].number, draft=standings[id_].status == DRAFT): alone
-            for id_, alone in documents.items()
-            if id_ in standings and not standings[id_].cancelled
-        }
-        if mine := [target for target, alone in there.items() if alone]:
-            outcome = made_outcome(bill, mine)._replace(reason=remark("note.named"))
-            is_own = bill in context.sent_before
-            outcomes[bill] = outcome if is_own else outcome._replace(state=State.ALREADY)
-        elif there:
-            outcomes[bill] = whose(bill, list(there))
-    return outcomes
+    of_bills = context.with_ids(bills)
+    there = await by_answers(context, context.ledger, context.run.scope, of_bills)
+    return {
+        bill: outcome._replace(state=State.ALREADY)
+        if outcome.targets and bill not in context.sent_before
+        else outcome
+        for bill, outcome in there.items()
+    }
 
 
 async def told_of_another(

@@ -20,17 +20,20 @@ from k3push.core.model import (
     id_in,
     number_in,
 )
+from k3push.core.protocol.bill_rows import DRAFT
 from k3push.core.remark import remark
 from k3push.core.safety.evidence import made_outcome
 from k3push.core.safety.listed_bills import Meant, Unclear, meant
-from k3push.ports import Made
+from k3push.ports import Ledger, Made
 from k3push.runs.lookup import (
     Looker,
     can_ask,
     look_at_ids,
     look_at_sources,
+    look_at_standings,
     look_at_targets,
 )
+from k3push.runs.named_documents import named_of
 
 PRECHECK = "precheck"
 """`Outcome.code` of a number that is rejected unsent."""
@@ -351,6 +354,38 @@ def ours_of_shared(
     unclear = (*seen.shared.get(number, ()), *seen.denied.get(number, ()))
     mine = tuple(target for target in unclear if target.id in ours)
     return already(number, mine) if mine else None
+
+
+async def by_answers(
+    context: Looker, ledger: Ledger, scope: str, bills: Mapping[BillNumber, str]
+) -> dict[BillNumber, Outcome]:
+    """Say which bills have a document by an answer alone, and are not sent for that.
+
+    No look shows of which bill it is, and a person who went by that may have said that nothing was
+    made. Where the call carried others as well, nobody knows of which of them it is. The call may
+    be one of any run.
+
+    Args:
+        context: What to look with.
+        ledger: Keeps what answers have named.
+        scope: Whose runs count.
+        bills: Each with its id, or "" where that is not known.
+    """
+    named = await named_of(ledger, context.route, scope, bills)
+    ids = {id_ for documents in named.values() for id_ in documents}
+    standings = await look_at_standings(context, ids) if ids else {}
+    outcomes = {}
+    for bill, documents in named.items():
+        there = {
+            Target(id_, standings[id_].number, draft=standings[id_].status == DRAFT): alone
+            for id_, alone in documents.items()
+            if id_ in standings and not standings[id_].cancelled
+        }
+        if mine := [target for target, alone in there.items() if alone]:
+            outcomes[bill] = made_outcome(bill, mine)._replace(reason=remark("note.named"))
+        elif there:
+            outcomes[bill] = whose(bill, list(there))
+    return outcomes
 
 
 def by_ledger(number: BillNumber, seen: Sighting, made: Made | None) -> Outcome | None:

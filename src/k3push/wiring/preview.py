@@ -25,7 +25,6 @@ from k3push.runs.forecast import (
     measured_pace,
 )
 from k3push.runs.lookup import can_ask
-from k3push.runs.named_documents import named_for_others
 from k3push.runs.outcome import Exit, exit_of_looks
 from k3push.runs.retried_reads import Waiter
 from k3push.runs.stop import Stop, stopping
@@ -173,9 +172,8 @@ class Previewer:
                             outlook = replace(
                                 outlook,
                                 held=HeldByOthers(partial(held_numbers, ledger, scope)),
-                                made=partial(ledger.made_in, scope),
-                                namesakes=partial(ledger.made_of_namesakes, scope),
-                                named=partial(named_for_others, ledger, route),
+                                ledger=ledger,
+                                scope=scope,
                             )
                         outlook = await learn_links(replace(outlook, again=self.again))
                         outlooks[asked] = outlook
