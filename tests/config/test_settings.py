@@ -181,6 +181,8 @@ def test_other_variables_are_passed_over(tmp_path: Path) -> None:
     [
         ("K3PUSH_RUN__CHUNKSIZE", "did you mean 'chunk_size'?"),
         ("K3PUSH_RUNS__CANARY", "did you mean 'run'?"),
+        ("K3PUSH_RUNN__CANARY", "(with K3PUSH_RUNN__CANARY)"),
+        ("K3PUSH_ROUTES__INN__RULE", "(with K3PUSH_ROUTES__INN__RULE)"),
         ("K3PUSH_RUN__CANARY__X", "names no setting"),
         ("K3PUSH_RUN__", "unknown key"),
     ],

@@ -166,11 +166,27 @@ def _fault(
     for depth in range(len(keys), 0, -1):
         if variable := variables.get(tuple(keys[:depth])):
             return Fault(key, None, remark("setting.from_variable", what=what, variable=variable))
-    # Another key that is part of the reason may come from a variable.
-    named = [name for path, name in variables.items() if ".".join(path) in what]
+    line = _line_of(text, keys)
+    # Another key that is part of the reason may come from a variable, or the whole table may.
+    table = () if line else _table_of(keys)
+    named = [
+        name
+        for path, name in variables.items()
+        if ".".join(path) in what or (table and path[: len(table)] == table)
+    ]
     if named:
         what = remark("setting.with_variables", what=what, variables=", ".join(named))
-    return Fault(key, _line_of(text, keys), what)
+    return Fault(key, line, what)
+
+
+def _table_of(keys: Sequence[str]) -> tuple[str, ...]:
+    """Return the table that the file lacks where it has no line for a key: a route's or all of it.
+
+    >>> _table_of(["routes", "po", "source"]), _table_of(["runn"]), _table_of(["erp", "acct_id"])
+    (('routes', 'po'), ('runn',), ())
+    """
+    most = 2 if keys[0] == "routes" else 1
+    return tuple(keys[:most]) if len(keys) == 1 or most > 1 else ()
 
 
 def _what_is_wrong(error: ErrorDetails) -> tuple[Sequence[str], str]:

@@ -197,12 +197,12 @@ WORDS = {
         "任务 {run} 已下推，但 ERP 中未见下游单据",
     ),
     "note.held": (
-        "unknown in run {run}; settle that first",
-        "在任务 {run} 中结果未知，请先核实",
+        "run {run} has no answer for it yet; once that run is over, settle it",
+        "任务 {run} 尚未得到此单据的结果；该任务结束后请先核实",
     ),
     "note.held_by": (
-        "waits for run {run}, whose answer for this bill is open; settle that first",
-        "等待任务 {run}：该任务中此单据尚无结论，请先核实",
+        "waits for run {run}, which has no answer for it yet; once that run is over, settle it",
+        "等待任务 {run}：该任务尚未得到此单据的结果，结束后请先核实",
     ),
     "note.twin": (
         "somebody else has pushed this bill too: {documents}",

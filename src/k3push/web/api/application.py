@@ -150,7 +150,8 @@ def _invalid(_: Request, error: Exception) -> Response:
         (".".join(map(str, each["loc"])), str(each.get("ctx", {}).get("error") or each["msg"]))
         for each in found
     ]
-    return problem("invalid", errors=errors)
+    unread = any(each["type"] == "json_invalid" for each in found)
+    return problem("bad-request" if unread else "invalid", errors=errors)
 
 
 def _lost(request: Request, error: Exception) -> Response:

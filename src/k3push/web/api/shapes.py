@@ -5,13 +5,24 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 MOST_BILLS = 1000
 LONGEST_KEY = 200
+LONGEST_ID = 19
+ID_PATTERN = rf"^[1-9][0-9]{{0,{LONGEST_ID - 1}}}$"
 
 Number = Annotated[str, Field(min_length=1, max_length=80)]
-Id = Annotated[str, Field(pattern=r"^[1-9][0-9]{0,18}$")]
+# The ERP tells ids as numbers, and job files hold either.
+Id = Annotated[
+    str,
+    BeforeValidator(
+        lambda id_: str(id_) if type(id_) is int else id_,
+        json_schema_input_type=Annotated[str, Field(pattern=ID_PATTERN)]
+        | Annotated[int, Field(ge=1, lt=10**LONGEST_ID)],
+    ),
+    Field(pattern=ID_PATTERN),
+]
 Steps = Annotated[list[Literal["submit", "audit"]], Field(max_length=2)]
 
 PushState = Literal["planning", "planned", "accepted", "running", "ended", "withdrawn", "failed"]
