@@ -152,6 +152,7 @@ class Crowd:
             process = subprocess.Popen(
                 [sys.executable, "-m", "k3push", "serve", "--port", "0"],
                 cwd=self._desk.folder,
+                env={**os.environ, "PYTHONMALLOC": "malloc"},  # as the units of `deployment` do
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,

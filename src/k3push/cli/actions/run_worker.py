@@ -16,7 +16,7 @@ from k3push.fleet.tenant_folder import one_queue_of, read_files
 from k3push.fleet.work import FleetWork
 from k3push.fleet.worker import Worker
 from k3push.runs.outcome import Exit
-from k3push.wiring.heaps import few_heaps
+from k3push.wiring.heaps import spare_memory
 from k3push.words.language import Say
 
 LONGEST_ID = 63
@@ -29,7 +29,7 @@ async def serve(folder: Path, *, concurrency: int, name: str | None, say: Say) -
     Raises:
         Problem: There are no tenants, or they name several databases.
     """
-    few_heaps()
+    spare_memory()
     host = socket.gethostname()
     name = name or host
     # PostgreSQL writes any other letter in its own way, and sessions are found by their name.

@@ -34,7 +34,7 @@ from k3push.web.access import Log
 from k3push.web.asgi import Dashboard, dashboard
 from k3push.web.connection_limits import Limits, SeldomTold, room
 from k3push.web.tenant_ledgers import Tenant
-from k3push.wiring.heaps import few_heaps
+from k3push.wiring.heaps import spare_memory
 from k3push.wiring.outputs import check_output
 from k3push.words.language import LANGUAGES, Say, harmless, speaker
 
@@ -74,7 +74,7 @@ class ServeOptions:
 
 async def serve(options: ServeOptions, say: Say) -> Exit:
     """Serve until interrupted."""
-    few_heaps()
+    spare_memory()
     errors = screen(stderr=True, soft_wrap=True)
     files = ConfigFiles(options.configs, options.tenants)
     # Before they are read: what changes meanwhile is read again.
