@@ -166,7 +166,7 @@ class Made:
         number: The ERP's spelling.
         state: `pushed` or `draft`; `already`, where that was asked for.
         targets: The documents; none where a person's word is all there is.
-        code: `Row.code` of the row that says so, where the newest were asked for.
+        code: `Row.code` of the row that says so.
         ids: Documents of all runs that have made something of the bill, each with the first run
             that says so, where that was asked for.
     """

@@ -17,7 +17,7 @@ Whether a number may travel again is decided in this order:
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 
@@ -37,6 +37,7 @@ from k3push.core.model import (
     StepAttempt,
     StepIntent,
     StepsSoFar,
+    Target,
 )
 from k3push.core.protocol import wire
 from k3push.core.remark import remark
@@ -49,7 +50,7 @@ from k3push.runs.context import ENOUGH_KNOWN, Context
 from k3push.runs.earlier_calls import sent_by_others, sent_since
 from k3push.runs.held_numbers import under_other_numbers
 from k3push.runs.last_looks import note_refused
-from k3push.runs.named_documents import note_named
+from k3push.runs.named_documents import is_among, note_named
 from k3push.runs.own_documents import told_of_another
 from k3push.runs.read_back import read_back
 from k3push.runs.retried_reads import open_turn, wait_for_erp
@@ -230,7 +231,7 @@ async def _record(
             await _note_refused(context, sending, said, outcomes)
     await _note_shown(context, sending, attempt, outcomes)
     if not isinstance(verdict, SendAgain) and verdict.said is not None:
-        await _note_named(context, numbers, verdict.said, outcomes)
+        outcomes = await _note_named(context, attempt.intent, verdict.said, outcomes)
     await context.ledger.record(
         attempt,
         exchange,
@@ -262,16 +263,54 @@ async def _note_shown(
 
 
 async def _note_named(
-    context: Context, numbers: Sequence[BillNumber], said: Said, outcomes: Sequence[Outcome]
-) -> None:
-    """Note which documents an answer names that no look has shown of the bills of its call."""
+    context: Context, intent: Intent, said: Said, outcomes: tuple[Outcome, ...]
+) -> tuple[Outcome, ...]:
+    """Note which documents an answer names that no look has shown of the bills of its call.
+
+    Returns:
+        The outcomes. They tell of rows that had taken such a document before the answer came.
+    """
+    numbers = intent.numbers
     shown = {target.id for outcome in outcomes for target in outcome.targets}
-    named = {target.id for target in said.targets(numbers)}
-    if unshown := named - shown:
+    named = {target.id: target for target in said.targets(numbers)}
+    if unshown := named.keys() - shown:
         bills = context.with_ids(numbers)
-        await note_named(context.ledger, context.route, unshown, bills, at=context.clock.now())
+        await note_named(
+            context.ledger,
+            context.route,
+            unshown,
+            bills,
+            at=context.clock.now(),
+            run=intent.run,
+            sender=intent.sender,
+        )
+        for why in await _taken_by(context, [named[id_] for id_ in sorted(unshown)], bills):
+            outcomes = tuple(
+                each._replace(reason=also(each.reason, why))
+                if each.state is State.UNKNOWN
+                else each
+                for each in outcomes
+            )
     for id_ in named:
         context.named.pop(id_, None)
+    return outcomes
+
+
+async def _taken_by(
+    context: Context, documents: Sequence[Target], carried: Mapping[BillNumber, str]
+) -> list[str]:
+    """Say which rows of other bills name documents that an answer gives to those of its call."""
+    told = []
+    for document in documents:
+        rows = await context.ledger.find_rows(document.number) if document.number else ()
+        for of, row in rows:
+            holds = document.id in {target.id for target in row.targets}
+            if not holds or is_among(carried, row.bill, row.source_id):
+                continue
+            run = await context.ledger.run(of)
+            if run is not None and run.scope == context.run.scope:
+                told.append(remark("note.taken", document=document.label, bill=row.label, run=of))
+    return told
 
 
 async def _note_refused(

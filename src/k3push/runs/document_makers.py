@@ -31,6 +31,9 @@ WESTERNMOST = timedelta(hours=12)
 EARLIEST, LATEST = datetime(1990, 1, 1), datetime(2200, 1, 1)  # noqa: DTZ001  # local times
 CLOCKS_DIFFER = timedelta(minutes=75)
 
+# And the clocks of two machines that send, or of one that somebody sets.
+MACHINES_DIFFER = timedelta(days=1)
+
 
 @dataclass(frozen=True, slots=True)
 class Makers:

@@ -16,11 +16,10 @@ from k3push.core.safety.named_bills import messages_naming
 from k3push.core.safety.verdict import InDoubt, ReadBack, Said, Verdict, judge
 from k3push.ports import SHORTEST_WAIT_S, AttemptRecord, Doubt, LatelySent
 from k3push.runs.context import Context
+from k3push.runs.document_makers import MACHINES_DIFFER
 
-# Attempts of other runs are asked for so far back: a call may take long, and the clocks of two
-# machines may differ.
+# Attempts of other runs are asked for so far back: a call may take long.
 LONGEST_CALL = timedelta(hours=2)
-MACHINES_DIFFER = timedelta(days=1)
 
 
 def was_in_doubt(kept: AttemptRecord) -> bool:

@@ -94,7 +94,7 @@ async def left_behind(ledger: Ledger, known: Collection[RunId]) -> list[Run]:
         if run.id not in known
         and run.whole
         and run.exit not in ended
-        and not await is_under_way(ledger, run)
+        and not await living_beside(ledger, run)
     ]
 
 

@@ -246,7 +246,13 @@ async def _look_by(
     blocked = [outcome for outcome in refusals.values() if outcome is not None]
     if not outlook.again:
         known = await outlook.made_of({each.number: ids.get(each.number, "") for each in blocked})
-        blocked = await there_already(outlook, blocked, known, contradictory=looked.contradictory)
+        blocked = await there_already(
+            outlook,
+            blocked,
+            known,
+            contradictory=looked.contradictory,
+            named=lambda left: outlook.named_there({bill: ids.get(bill, "") for bill in left}),
+        )
     ended = {outcome.number: outcome for outcome in blocked}
     # After the look at the sources: one may be closed for what another run has in doubt.
     shown = _Shown(ended, await outlook.held.now())

@@ -250,7 +250,13 @@ class Intake:
             told = context.with_ids(outcome.number for outcome in unsent)
             made = await context.ledger.made_of(context.run.id, told)
             crossed = {called.get(line, line) for line in looked.contradictory}
-            there = await there_already(context, unsent, made, contradictory=crossed)
+            there = await there_already(
+                context,
+                unsent,
+                made,
+                contradictory=crossed,
+                named=partial(named_there, context),
+            )
             unsent = await told_of_late_calls(context, there)
         if unsent:
             await context.ledger.conclude(context.run.id, unsent, at=context.clock.now())

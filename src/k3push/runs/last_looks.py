@@ -19,6 +19,7 @@ from k3push.core.safety.legal_moves import AMENDABLE, FINAL, SENT_BEFORE
 from k3push.ports import SHORTEST_WAIT_S
 from k3push.runs.context import Context
 from k3push.runs.earlier_calls import doubted_by_others, was_in_doubt
+from k3push.runs.lookup import but_loose
 from k3push.runs.missed_looks import DueLook, due_look, note_due, note_made
 from k3push.runs.own_documents import (
     attempts_by,
@@ -230,7 +231,9 @@ async def look_at_refused(context: Context, *, all_of_them: bool = False) -> flo
         )
         others = {n: ids for n, ids in context.unlooked.items() if n not in before}
         context.unlooked = others | {n: before[n] for n in seen.refused}
-        ours = await ours_of(context, new_targets(seen.targets, before), may_send=False)
+        # A refusal is the ERP's word, and a number alone does not contradict it.
+        shown = but_loose(context, seen, new_targets(seen.targets, before))
+        ours = await ours_of(context, shown, may_send=False)
         for outcome in ours.values():
             # What was seen is written down, whatever ends the execution now.
             with anyio.CancelScope(shield=True):

@@ -521,6 +521,16 @@ async def look_at_standings(
     )
 
 
+async def look_at_standings_if_allowed(
+    context: Looker, ids: Collection[str]
+) -> Mapping[str, Standing] | None:
+    """Read how documents of the target form stand; None where nobody here may read them."""
+    route = context.route
+    return await read_unless_refused(
+        context, route.target, lambda: context.erp.standings_of(route, ids), stop_or_not=True
+    )
+
+
 async def look_at_flow_tasks(
     context: Looker, numbers: Collection[str]
 ) -> Mapping[str, FlowTask] | None:
@@ -616,7 +626,7 @@ async def look_for_strays(
     made = await known(others) if others else {}
     told = {id_ for id_, value in rows if id_ in made.get(value, ())}
     # A document of several bills names each of them.
-    names_tell = names_tell and not context.links.tell
+    names_tell = names_tell and not context.links.find
     open_ = {value for id_, value in rows if id_ not in told and names_tell}
     if asked_for := [each for each in others if each in open_]:
         found, _ = await look_at_sources(context, asked_for)
@@ -683,6 +693,30 @@ def found_by(route: Route, seen: Sighting, ids: Collection[str]) -> str:
     if by_link:
         return remark("note.by_link")
     return remark("note.by_field", field=route.source_number_field) if by_field else ""
+
+
+def loose(context: Looker, seen: Sighting, found: Targets) -> dict[BillNumber, tuple[Target, ...]]:
+    """Return the documents that a number alone ties to bills of which links tell.
+
+    A plug-in of the site may write another order's number.
+
+    Args:
+        context: What was looked with.
+        seen: The look.
+        found: What it shows.
+    """
+    asked = seen.linked & found.keys() if context.links.find else frozenset[BillNumber]()
+    untied = {n: tuple(t for t in found[n] if t.id not in seen.by_link) for n in asked}
+    return {number: targets for number, targets in untied.items() if targets}
+
+
+def but_loose(
+    context: Looker, seen: Sighting, found: Targets
+) -> dict[BillNumber, tuple[Target, ...]]:
+    """Leave out those documents."""
+    left_out = loose(context, seen, found)
+    left = {n: tuple(t for t in found[n] if t not in left_out.get(n, ())) for n in found}
+    return {number: targets for number, targets in left.items() if targets}
 
 
 def joined(seen: Sequence[Sighting]) -> Sighting:

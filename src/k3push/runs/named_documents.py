@@ -8,10 +8,11 @@ another order's number into it.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from k3push.core.model import BillNumber, Route, Targets, id_in, key_of, number_in
+from k3push.core.model import BillNumber, Route, RunId, Targets, id_in, key_of, number_in
 from k3push.ports import Ledger, Memo
 from k3push.runs.seen_since import ALL
 
@@ -26,6 +27,8 @@ async def note_named(
     bills: Mapping[BillNumber, str],
     *,
     at: datetime,
+    run: RunId,
+    sender: str,
 ) -> None:
     """Write down that an answer has named documents that no look shows of its call's bills.
 
@@ -35,19 +38,43 @@ async def note_named(
         documents: Their ids.
         bills: What the call carried, each with its id, or "" where that is not known.
         at: When.
+        run: Whose call it was.
+        sender: Who sent it.
     """
     form, ids = route.target.lower(), sorted(documents)
     value = {
         "source": route.source.lower(),
         "bills": [[number_in(bill), id_] for bill, id_ in bills.items()],
         "documents": ids,
+        "run": run,
+        "sender": sender,
     }
     await ledger.remember(Memo(NAMED, f"{form} {ids[0]}", at, value, about=form))
 
 
+@dataclass(frozen=True, slots=True)
+class NamedDocument:
+    """A document that an answer names, as it concerns a bill of its call.
+
+    Attributes:
+        alone: The call carried this bill alone. By number it may have carried another one that has
+            lost the number since.
+        bills: All that the call carried, each with its id, or "" where that is not known.
+        sender: Who sent it; "" where an earlier version has written it down.
+    """
+
+    alone: bool
+    bills: Mapping[BillNumber, str]
+    sender: str
+
+
 async def named_of(
-    ledger: Ledger, route: Route, scope: str, bills: Mapping[BillNumber, str]
-) -> dict[BillNumber, dict[str, bool]]:
+    ledger: Ledger,
+    route: Route,
+    scope: str,
+    bills: Mapping[BillNumber, str],
+    run: RunId | None = None,
+) -> dict[BillNumber, dict[str, NamedDocument]]:
     """Return the documents that answers have named of calls with bills, and no look has shown.
 
     Where a person vouches for as many other bills of the call, whose documents nobody has named,
@@ -58,28 +85,30 @@ async def named_of(
         route: Of which forms they are.
         scope: Whose runs count.
         bills: Each with its id, or "" where that is not known.
+        run: Only its calls; None is those of all runs.
 
     Returns:
-        By bill the ids of documents, each with whether its call carried this bill alone. A call by
-        number may have carried another bill that has lost the number since.
+        By bill the documents, by id.
     """
-    calls: dict[tuple[str, ...], tuple[dict[BillNumber, str], set[str]]] = {}
+    calls: dict[tuple[str, ...], tuple[dict[BillNumber, str], dict[str, str]]] = {}
     for call in await _calls(ledger, route):
-        if call["source"] == route.source.lower():
+        if call["source"] == route.source.lower() and run in {None, call.get("run")}:
             numbers = tuple(number for number, _ in call["bills"])
-            carried, documents = calls.setdefault(numbers, ({}, set()))
+            carried, documents = calls.setdefault(numbers, ({}, {}))
             carried.update(_bills_of(call))
-            documents.update(call["documents"])
-    found: dict[BillNumber, dict[str, bool]] = {}
+            documents.update(dict.fromkeys(call["documents"], call.get("sender", "")))
+    found: dict[BillNumber, dict[str, NamedDocument]] = {}
     for carried, documents in calls.values():
         if not (mine := _maybe_of(carried, bills)):
             continue
         made = await ledger.made_in(scope, carried)
-        untied = documents.difference(*(each.ids for each in made.values()))
+        untied = documents.keys() - {id_ for each in made.values() for id_ in each.ids}
         if len(untied) > sum(not each.ids for each in made.values()):
             for bill in mine:
                 alone = len(carried) == 1 and is_among(carried, bill, bills[bill])
-                found.setdefault(bill, {}).update(dict.fromkeys(untied, alone))
+                found.setdefault(bill, {}).update(
+                    {id_: NamedDocument(alone, carried, documents[id_]) for id_ in untied}
+                )
     return found
 
 

@@ -185,10 +185,17 @@ async def named_there(context: Context, bills: Collection[BillNumber]) -> dict[B
     made. Where the call carried others as well, nobody knows of which of them it is. The call may
     be one of another run.
     """
-    if not bills or context.repeats_pushes:
-        return {}
-    of_bills = context.with_ids(bills)
-    there = await by_answers(context, context.ledger, context.run.scope, of_bills)
+    if context.repeats_pushes:
+        # What was there before is no hindrance; what a call of this run has made is.
+        bills = [bill for bill in bills if bill in context.sent_before]
+    there = await by_answers(
+        context,
+        context.ledger,
+        context.run.scope,
+        context.with_ids(bills),
+        run=context.run.id,
+        of_run_alone=context.repeats_pushes,
+    )
     return {
         bill: outcome._replace(state=State.ALREADY)
         if outcome.targets and bill not in context.sent_before

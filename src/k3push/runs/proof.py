@@ -28,11 +28,21 @@ from datetime import UTC, datetime, time, timedelta
 
 import anyio
 
-from k3push.core.model import BillNumber, Run, RunId, Sighting, Standing, Target
+from k3push.core.model import (
+    PARTLY,
+    TWIN,
+    BillNumber,
+    Run,
+    RunId,
+    Sighting,
+    Standing,
+    Target,
+)
 from k3push.ports import Ledger, Made
 from k3push.runs.document_makers import (
     CLOCKS_DIFFER,
     LEAST_SAMPLE,
+    MACHINES_DIFFER,
     SAMPLE,
     WESTERNMOST,
     MakersBySender,
@@ -130,6 +140,7 @@ class Proofs:
     shown: Counter[str] = field(default_factory=Counter)
     _asked: bool = False
     _asked_links: bool = False
+    _asking_links: anyio.Lock = field(default_factory=anyio.Lock)
     _untold_s: float = -math.inf
     _clock: ServerClock | None = None
     _marks: deque[tuple[float, str]] = field(default_factory=lambda: deque(maxlen=MOST_MARKS))
@@ -164,9 +175,11 @@ class Proofs:
     async def _ask_newest_links(self, looker: Looker) -> None:
         """Ask once whether the newest documents show that links are kept."""
         links = looker.links
-        if not (links.find or links.missed or links.absent or self._asked_links):
-            self._asked_links = True
-            links.find = await look_at_newest_links(looker)
+        # Who comes meanwhile waits for the answer, and what has failed is asked for anew.
+        async with self._asking_links:
+            if not (links.find or links.missed or links.absent or self._asked_links):
+                links.find = await look_at_newest_links(looker)
+                self._asked_links = True
 
     async def senders_of_strays(
         self,
@@ -199,14 +212,24 @@ class Proofs:
         when = began.no_later_than(self._clock)
         mark = self._mark_before(began)
 
+        def is_sure(made: Made) -> bool:
+            """Say whether no document of a bill may be another's that bears its number."""
+            return not (looker.links.find and made.code in {TWIN, PARTLY})
+
         async def pushed(numbers: Sequence[BillNumber]) -> Mapping[BillNumber, Collection[str]]:
             made = await ledger.made_in(run.scope, dict.fromkeys(numbers, ""))
-            return {number: each.ids.keys() for number, each in made.items()}
+            return {n: each.ids.keys() for n, each in made.items() if is_sure(each)}
 
         async def found_before(numbers: Collection[BillNumber]) -> Collection[str]:
-            rows = [row for number in numbers for _, row in await ledger.rows_of(number)]
-            earlier = [row for row in rows if row.settled_at and row.settled_at < began.at]
-            return {target.id for row in earlier for target in row.targets}
+            latest = began.at - MACHINES_DIFFER
+            rows = [
+                row
+                for number in numbers
+                for of, row in await ledger.rows_of(number)
+                if row.targets and row.settled_at and row.settled_at < latest
+                if (found_in := await ledger.run(of)) and found_in.scope == run.scope
+            ]
+            return {target.id for row in rows for target in row.targets}
 
         found = await look_for_strays(
             looker,
@@ -229,7 +252,7 @@ class Proofs:
         suspects = set()
         for sender in sorted(set(senders.values())) if strays else ():
             known = await ledger.made_by(run.id, sender or None, limit=MOST_KNOWN)
-            ours = {id_ for each in known for id_ in _ids(each)}
+            ours = {id_ for each in known if is_sure(each) for id_ in _ids(each)}
             makers = await self.makers.of(looker, ledger, run.id, sender)
             bills = {number for number, by in senders.items() if by == sender}
             creators = await creators_of(looker, bills) if makers.copied else {}

@@ -56,7 +56,7 @@ from k3push.runs.earlier_calls import (
     told_nothing_plain,
     was_in_doubt,
 )
-from k3push.runs.lookup import found_by, look_at_targets
+from k3push.runs.lookup import found_by, look_at_targets, loose
 from k3push.runs.own_documents import (
     attempts_by,
     but_others_cancelled,
@@ -65,7 +65,7 @@ from k3push.runs.own_documents import (
 )
 from k3push.runs.renumbered_bills import look_at_sent, moved_among
 from k3push.runs.seen_since import note_shown, shown_since
-from k3push.runs.source_check import unclear
+from k3push.runs.source_check import unclear, whose
 from k3push.runs.stop import Cause
 
 # Looks after the window that another executor is given to settle its own doubts.
@@ -241,13 +241,14 @@ async def _look(context: Context, run: RunId, due: Sequence[tuple[Doubt, float]]
     splits = bool(made) and await _may_split(context, run)
     shown = [(doubt, age) for doubt, age in due if doubt.number in made]
     short = await _of_short_looks(context, [doubt for doubt, _ in shown], seen)
+    untied = loose(context, seen, made)
     for doubt, age in shown:
         number = doubt.number
         # Where bills are split, a part may come as late as any call. What was in doubt before may
         # be what that earlier call has made, after its window.
         sent_before = await _was_sent(context, doubt)
         waited = age >= context.settle.window_s or not (splits or sent_before)
-        if doubt.attempt in short:
+        if doubt.attempt in short or number in untied:
             # The document that the answer names may be a second one of any of the call's bills.
             if age >= context.settle.window_s:
                 unnamed.add(number)
@@ -284,7 +285,15 @@ async def _look(context: Context, run: RunId, due: Sequence[tuple[Doubt, float]]
             context.suspects.setdefault(doubt.number, met)
             context.sent_before.setdefault(doubt.number, met)
     parts = await _conclude(context, run, outcomes[len(found) :], absent)
+    await _tell_whose(context, run, {n: untied[n] for n in unnamed & untied.keys()})
     return Settled(tuple(outcomes), parts, frozenset(hopeless | unnamed), frozenset(unproved))
+
+
+async def _tell_whose(context: Context, run: RunId, documents: Targets) -> None:
+    """Say of doubts that documents are there which may be theirs, and that nothing tells."""
+    told = [whose(bill, documents[bill])._replace(state=State.UNKNOWN) for bill in documents]
+    if told:
+        await context.ledger.put_off(run, told)
 
 
 async def _ours_among(

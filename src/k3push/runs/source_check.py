@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from k3push.core.model import (
@@ -12,8 +12,10 @@ from k3push.core.model import (
     Identified,
     Outcome,
     Route,
+    RunId,
     Sighting,
     Source,
+    Standing,
     State,
     Target,
     Targets,
@@ -23,17 +25,20 @@ from k3push.core.model import (
 from k3push.core.protocol.bill_rows import DRAFT
 from k3push.core.remark import remark
 from k3push.core.safety.evidence import made_outcome
+from k3push.core.safety.legal_moves import SENT_BEFORE
 from k3push.core.safety.listed_bills import Meant, Unclear, meant
 from k3push.ports import Ledger, Made
+from k3push.runs.document_makers import SAMPLE
 from k3push.runs.lookup import (
     Looker,
     can_ask,
     look_at_ids,
+    look_at_newest,
     look_at_sources,
-    look_at_standings,
+    look_at_standings_if_allowed,
     look_at_targets,
 )
-from k3push.runs.named_documents import named_of
+from k3push.runs.named_documents import NamedDocument, is_among, named_of
 
 PRECHECK = "precheck"
 """`Outcome.code` of a number that is rejected unsent."""
@@ -274,6 +279,7 @@ async def there_already(
     known: Mapping[BillNumber, Made],
     *,
     contradictory: Collection[BillNumber],
+    named: Callable[[Sequence[BillNumber]], Awaitable[Mapping[BillNumber, Outcome]]] | None = None,
 ) -> list[Outcome]:
     """Look at the targets of what is about to be refused unsent: a bill that has some is done.
 
@@ -288,6 +294,7 @@ async def there_already(
         refused: Outcomes of unsent numbers, in the ERP's spelling where it has one.
         known: What other runs of this ledger have made of them.
         contradictory: Lines that are refused for what they say (`SourceLook.contradictory`).
+        named: Tells which have a document by an answer alone (`by_answers`).
     """
     asked = [
         each.number
@@ -314,7 +321,11 @@ async def there_already(
             outcomes.append(by_ledger(number, shown, known.get(number)) or outcome)
         else:
             outcomes.append(outcome)
-    return outcomes
+    if named is None:
+        return outcomes
+    left = [each.number for each in outcomes if each.code == PRECHECK and each.number in asked]
+    told = await named(left)
+    return [told.get(each.number, each) for each in outcomes]
 
 
 def already(number: BillNumber, targets: tuple[Target, ...], *, thin: bool = False) -> Outcome:
@@ -357,35 +368,115 @@ def ours_of_shared(
 
 
 async def by_answers(
-    context: Looker, ledger: Ledger, scope: str, bills: Mapping[BillNumber, str]
+    context: Looker,
+    ledger: Ledger,
+    scope: str,
+    bills: Mapping[BillNumber, str],
+    *,
+    run: RunId | None = None,
+    of_run_alone: bool = False,
 ) -> dict[BillNumber, Outcome]:
     """Say which bills have a document by an answer alone, and are not sent for that.
 
     No look shows of which bill it is, and a person who went by that may have said that nothing was
-    made. Where the call carried others as well, nobody knows of which of them it is. The call may
-    be one of any run.
+    made. Where the call carried others as well, nobody knows of which of them it is; nor does
+    anybody where the document may be there and out of sight. The call may be one of any run.
 
     Args:
         context: What to look with.
         ledger: Keeps what answers have named.
         scope: Whose runs count.
         bills: Each with its id, or "" where that is not known.
+        run: Which is about to send; None where nothing is sent, and what is not seen is gone.
+        of_run_alone: Only calls of that run count.
     """
-    named = await named_of(ledger, context.route, scope, bills)
-    ids = {id_ for documents in named.values() for id_ in documents}
-    standings = await look_at_standings(context, ids) if ids else {}
+    named = await named_of(ledger, context.route, scope, bills, run if of_run_alone else None)
+    if not named:
+        return {}
+    sight = await _sight_of(context, ledger, run, named)
     outcomes = {}
     for bill, documents in named.items():
-        there = {
-            Target(id_, standings[id_].number, draft=standings[id_].status == DRAFT): alone
-            for id_, alone in documents.items()
-            if id_ in standings and not standings[id_].cancelled
-        }
-        if mine := [target for target, alone in there.items() if alone]:
+        mine, there = [], []
+        for id_, document in documents.items():
+            if (target := sight.shown(id_)) is None:
+                if sight.may_miss(document.sender):
+                    there.append(Target(id_, ""))
+            elif not await _is_made_of_another(ledger, scope, target, document):
+                there.append(target)
+                mine += [target] if document.alone else []
+        if mine:
             outcomes[bill] = made_outcome(bill, mine)._replace(reason=remark("note.named"))
         elif there:
-            outcomes[bill] = whose(bill, list(there))
+            outcomes[bill] = whose(bill, there)
     return outcomes
+
+
+@dataclass(frozen=True, slots=True)
+class _Sight:
+    """What a look by their ids shows of documents that answers have named.
+
+    Attributes:
+        standings: How they stand; None where the target form may not be read.
+        blind: Senders of whose documents the look may miss some.
+    """
+
+    standings: Mapping[str, Standing] | None
+    blind: Collection[str]
+
+    def shown(self, id_: str) -> Target | None:
+        """Return a document that is there, and not cancelled."""
+        standing = self.standings.get(id_) if self.standings else None
+        if standing is None or standing.cancelled:
+            return None
+        return Target(id_, standing.number, draft=standing.status == DRAFT)
+
+    def may_miss(self, sender: str) -> bool:
+        """Say whether a document that is not shown may be there all the same."""
+        return self.standings is None or sender in self.blind
+
+
+async def _sight_of(
+    context: Looker,
+    ledger: Ledger,
+    run: RunId | None,
+    named: Mapping[BillNumber, Mapping[str, NamedDocument]],
+) -> _Sight:
+    """Look for documents by their ids, beside those that the ledger names of the same senders.
+
+    Where the ledger names none, the one user of the settings has to be the sender, and to see some
+    documents of the form.
+    """
+    ids = {id_ for documents in named.values() for id_ in documents}
+    senders = {each.sender for documents in named.values() for each in documents.values()}
+    samples: dict[str, set[str]] = {}
+    for sender in senders if run else ():
+        known = await ledger.made_by(run, sender or None, limit=SAMPLE) if run else ()
+        samples[sender] = {target.id for each in known for target in each.targets}
+    asked = ids.union(*samples.values())
+    standings = await look_at_standings_if_allowed(context, asked)
+    if standings is None:
+        return _Sight(None, senders)
+    blind = {sender for sender, sample in samples.items() if not sample <= standings.keys()}
+    if unknown := {sender for sender, sample in samples.items() if not sample}:
+        sees_some = ids & standings.keys() or (await look_at_newest(context)).count
+        blind |= {each for each in unknown if not sees_some or {each} != {*context.erp.users}}
+    return _Sight(standings, blind)
+
+
+async def _is_made_of_another(
+    ledger: Ledger, scope: str, target: Target, document: NamedDocument
+) -> bool:
+    """Say whether the ledger knows a document as made of a bill that its call did not carry.
+
+    An ERP that was restored gives ids out again.
+    """
+    for of, row in await ledger.find_rows(target.number) if target.number else ():
+        is_made = row.state in SENT_BEFORE and target.id in {each.id for each in row.targets}
+        if is_made and not is_among(document.bills, row.bill, row.source_id):
+            run = await ledger.run(of)
+            if run is not None and run.scope == scope:
+                return True
+    return False
 
 
 def by_ledger(number: BillNumber, seen: Sighting, made: Made | None) -> Outcome | None:

@@ -204,6 +204,10 @@ WORDS = {
         "waits for run {run}, which has no answer for it yet; once that run is over, settle it",
         "等待任务 {run}：该任务尚未得到此单据的结果，结束后请先核实",
     ),
+    "note.taken": (
+        "{document} also stands in the row of {bill} (run {run}): look of which bill it is",
+        "{document} 也记在 {bill}（任务 {run}）的行中：请核对它属于哪张单据",
+    ),
     "note.twin": (
         "somebody else has pushed this bill too: {documents}",
         "他人也下推了此单据：{documents}",

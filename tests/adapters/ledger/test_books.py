@@ -121,6 +121,20 @@ async def test_a_copy_there_and_back_is_the_same(
                 await ledger.open_run(a_run("r1"))
 
 
+async def test_a_copy_of_what_was_empty_is_made_anew(sqlite_file: str, postgres_url: str) -> None:
+    """Whoever has tried it before the first run copies into the same place later."""
+    async with open_ledger(sqlite_file) as ledger, open_ledger(postgres_url):
+        for run in ("", "r1"):
+            if run:
+                await planned(ledger, "A", run)
+            async with (
+                open_books(sqlite_file) as source,
+                open_books(postgres_url, write=True) as target,
+            ):
+                assert await is_empty(target)
+                await copy(source, target)
+
+
 class _Careless(SqlTables):
     """A database that loses the last row of every page of a table."""
 

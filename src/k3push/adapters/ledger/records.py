@@ -210,9 +210,9 @@ def to_made(found: Sequence[Any]) -> Made:
 def to_made_of(found: Iterable[Sequence[Any]]) -> dict[BillNumber, Made]:
     """Read what runs have made of what may be the bills that were asked for; the last counts."""
     made: dict[BillNumber, Made] = {}
-    for asked, asked_id, bill, id_, run_id, state, targets in found:
+    for asked, asked_id, bill, id_, run_id, *what in found:
         if rules.may_be_bill(asked, asked_id, bill, id_ or ""):
-            made[asked] = rules.later_of(made.get(asked), to_made((run_id, asked, state, targets)))
+            made[asked] = rules.later_of(made.get(asked), to_made((run_id, asked, *what)))
     return made
 
 

@@ -107,7 +107,7 @@ class _Books(SqlTables):
         return found or ""
 
     async def distrust(self) -> None:
-        await self._raw.execute(b"INSERT INTO places (place) VALUES ('')")
+        await self._raw.execute(b"INSERT INTO places (place) VALUES ('') ON CONFLICT DO NOTHING")
 
     async def broken(self) -> str:
         # The server checks its pages and keys itself, as it reads and writes them.

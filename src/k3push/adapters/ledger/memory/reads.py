@@ -239,7 +239,7 @@ def _made_in(
             for row in found.values():
                 is_it = rules.may_be_bill(bill, id_, row.bill, row.source_id)
                 if is_it and row.state in states and not (rows is but and row.bill == bill):
-                    of = Made(rows.run.id, bill, row.state, row.targets)
+                    of = Made(rows.run.id, bill, row.state, row.targets, row.code)
                     made[bill] = rules.later_of(made.get(bill), of)
     return made
 

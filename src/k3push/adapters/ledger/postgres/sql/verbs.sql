@@ -646,7 +646,8 @@ WHERE runs.account = :account AND (
 -- The latest of each bill last. A bill is found by its number, and by its id under any number.
 -- Of the run :but only other rows of the same bill count, which have another number. Each row's
 -- run is looked up: of a scope there may be thousands.
-SELECT asked.bill, asked.id, rows.bill, rows.source_id, runs.id, rows.state, rows.targets
+SELECT asked.bill, asked.id, rows.bill, rows.source_id, runs.id, rows.state, rows.targets,
+    rows.code
 FROM (
     SELECT wanted.number, wanted.bill, coalesce(nullif(wanted.id, ''), own.source_id) AS id
     FROM unnest(:numbers::text[], :bills::text[], :ids::text[]) AS wanted (number, bill, id)

@@ -440,7 +440,8 @@ found AS (
     FROM asked CROSS JOIN rows AS r ON r.source_id = asked.id AND r.source_id > ''
     WHERE r.run IS NOT :but OR r.bill <> asked.bill
 )
-SELECT found.asked, found.asked_id, found.bill, found.source_id, runs.id, found.state, found.targets
+SELECT found.asked, found.asked_id, found.bill, found.source_id, runs.id, found.state, found.targets,
+    found.code
 FROM found CROSS JOIN runs ON runs.key = found.run
 WHERE runs.scope = :scope AND (
     found.state = 'pushed' OR found.state = 'draft' OR (:or_found AND found.state = 'already')

@@ -1,0 +1,334 @@
+"""Documents that a plug-in of the site writes another order's number into, and that have no link.
+
+Neither an answer that names one nor a look by a number tells of which bill it is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import anyio
+import orjson
+import pytest
+
+from k3push.adapters.erp.client import ErpClient
+from k3push.core.model import BillNumber, Identified, Listed, Outcome, RunId, State, Target
+from k3push.core.pacing.halting import HaltRule
+from k3push.ports import LookFailedError
+from k3push.runs.context import PushLimits
+from k3push.runs.create import scope_of
+from k3push.runs.settle_doubts import settle_by_word
+from k3push.simulator import FaultPlan, fault
+from k3push.simulator.exchange import json_reply
+from k3push.simulator.forms import IN_STOCK
+from k3push.simulator.script import Aimed
+from k3push.simulator.site import Site
+from k3push.simulator.write_back import WriteBack
+from tests.runs.office import (
+    FIRST,
+    NOON,
+    ROUTE,
+    SECOND,
+    Office,
+    VirtualClock,
+    orders,
+    sandbox,
+    steered,
+)
+from tests.runs.rough_answers import REFUSED
+from tests.runs.test_proof import accounts, login
+from tests.said import english
+
+pytestmark = pytest.mark.anyio
+
+NO_CANARY = PushLimits(canary=False)
+OPEN: dict[str, Any] = {"write_back": WriteBack.NEVER, "closes": False}
+AT_A_DOUBT = PushLimits(halt=HaltRule(unknown_count=1))
+ONE = {"concurrency": 1, "chunk_size": 1}
+
+
+def interrupt(monkeypatch: pytest.MonkeyPatch, named: str) -> None:
+    """Let the first call that makes something of a bill be interrupted, and name it."""
+    push = Site._push
+
+    def interrupted(self: Site, *what: Any) -> Any:
+        reply = push(self, *what)
+        if not self.world.documents_of(named):
+            return reply
+        monkeypatch.setattr(Site, "_push", push)
+        answer = orjson.loads(reply.body)
+        status = answer["Result"]["ResponseStatus"]
+        status |= {"IsSuccess": False, "MsgCode": 4, "ErrorCode": 500}
+        status["Errors"] = [{"FieldName": "", "Message": "Execution Timeout Expired.", "DIndex": 0}]
+        return json_reply(answer)
+
+    monkeypatch.setattr(Site, "_push", interrupted)
+
+
+@pytest.mark.parametrize("how", ["allow_partial", "again"])
+async def test_what_an_interrupted_answer_names_is_not_sent_again_where_pushes_are_repeated(
+    monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    """Nobody has asked for two: the document is what this run's own call has made."""
+    canary, named, other, *rest = orders(6)
+    route = replace(ROUTE, allow_partial=True) if how == "allow_partial" else ROUTE
+    office = Office(sandbox(misnamed={named: other}, link_fields=False, **OPEN), route)
+    interrupt(monkeypatch, named)
+    because = "wanted" if how == "again" else ""
+    await office.open_run([canary, *rest, named], again_because=because)
+    await office.execute(throttle=steered(**ONE), check=False, again_because=because)
+    assert len(office.site.world.documents_of(named)) == 1
+
+
+@pytest.mark.parametrize("links", [False, True])
+async def test_a_document_that_a_row_has_taken_before_its_answer_came_is_told(
+    *, links: bool
+) -> None:
+    """The ERP has saved it, and its answer is on its way: nobody knows yet of which bill it is."""
+    canary, named, other, *rest = orders(8)
+    plan = FaultPlan(aimed={named: Aimed(fault("make-then-delay:30"))})
+    office = Office(sandbox(plan, misnamed={named: other}, link_fields=links))
+    await office.open_run([canary, named, other, *rest])
+    pushed = await office.execute(
+        limits=NO_CANARY, throttle=steered(concurrency=2, chunk_size=1), check=False
+    )
+    assert pushed.rows[other].state is State.ALREADY
+    assert f"also stands in the row of {other}" in english(pushed.rows[named].reason)
+
+
+class Behind(VirtualClock):
+    """The clock of another machine, an hour behind."""
+
+    def now(self) -> datetime:
+        """Tell the time."""
+        return super().now() - timedelta(hours=1)
+
+
+async def test_a_clock_that_is_behind_makes_a_lost_document_no_earlier_one() -> None:
+    """Another machine has taken it for the bill whose number it bears."""
+    numbers = orders(20)
+    lost, other = numbers[12], numbers[15]
+    plan = FaultPlan(aimed={lost: Aimed(fault("make-then-reset"))})
+    office = Office(sandbox(plan, misnamed={lost: other}, **OPEN))
+    await office.open_run(numbers[:13])
+    await office.execute(limits=AT_A_DOUBT, throttle=steered(**ONE), check=False)
+    await office.open_run([other], SECOND)
+    await office.execute(SECOND, clock=Behind(), check=False)
+    await office.execute(throttle=steered(**ONE), check=False)
+    assert len(office.site.world.documents_of(lost)) == 1
+
+
+async def test_a_document_of_another_form_makes_a_lost_one_no_earlier_one() -> None:
+    """Each form counts its ids from one, and the order was pushed to another form before."""
+    numbers = orders(20)
+    lost, other = numbers[12], numbers[15]
+    plan = FaultPlan(aimed={lost: Aimed(fault("make-then-reset"))})
+    office = Office(sandbox(plan, misnamed={lost: other}, **OPEN))
+    await office.open_run(numbers[:13])
+    await office.execute(limits=AT_A_DOUBT, throttle=steered(**ONE), check=False)
+    (document,) = office.site.world.documents_of(lost)
+    receive = replace(ROUTE, target="PUR_ReceiveBill", rule="PUR_PurchaseOrder-PUR_ReceiveBill")
+    before = replace(office.run(SECOND), scope=scope_of("sandbox", receive), route=receive)
+    await office.store.open_run(before)
+    await office.store.add(SECOND, [Listed(1, BillNumber(other))])
+    await office.store.close_list(SECOND)
+    await office.store.identify(SECOND, {BillNumber(other): Identified(BillNumber(other), "1")})
+    await office.store.conclude(
+        SECOND,
+        [Outcome(BillNumber(other), State.ALREADY, (Target(str(document.id), "CGSL1"),))],
+        at=NOON - timedelta(days=2),
+    )
+    await office.execute(throttle=steered(**ONE), check=False)
+    assert len(office.site.world.documents_of(lost)) == 1
+
+
+async def test_a_target_form_that_cannot_be_read_lets_a_run_go_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A person has settled what an interrupted answer has named; all others stand still."""
+    named, *rest = orders(8)
+    route = replace(ROUTE, source_number_field="")
+    options = sandbox(link_fields=False, unreadable={"sandbox": [IN_STOCK.id]}, **OPEN)
+    office = Office(options, route)
+    interrupt(monkeypatch, named)
+    await office.open_run([named, *rest])
+    first = await office.execute(limits=AT_A_DOUBT, throttle=steered(**ONE), check=False)
+    assert first.rows[named].state is State.UNKNOWN
+    await settle_by_word(
+        office.store, VirtualClock(), FIRST, BillNumber(named), State.PLANNED, because="none there"
+    )
+    await office.open_run([named, *rest], SECOND)
+    again = await office.execute(SECOND, throttle=steered(**ONE), check=False)
+    assert again.of(State.PUSHED) >= set(rest)
+
+
+@pytest.mark.parametrize("sees", ["none", "own"])
+async def test_a_named_document_that_nobody_here_may_see_is_not_gone(sees: str) -> None:
+    """Its answer was the ERP's own word; what no user sees is no deleted document."""
+    canary, named, *rest = orders(6)
+    two = login("sandbox2")
+    office = Office(
+        sandbox(
+            untied=(named,),
+            accounts=accounts("sandbox", "sandbox2"),
+            sees={"sandbox": sees, "sandbox2": sees},
+            **OPEN,
+        )
+    )
+    await office.open_run([canary, named, *rest])
+    first = await office.execute(throttle=steered(**ONE), check=False)
+    for row in (await office.rows()).values():
+        if row.state is State.UNKNOWN:
+            await settle_by_word(
+                office.store, VirtualClock(), FIRST, row.bill, State.PLANNED, because="none listed"
+            )
+    doubted = first.of(State.UNKNOWN)
+    for _ in range(2):
+        await office.execute(login=two, limits=NO_CANARY, throttle=steered(**ONE), check=False)
+    assert {n for n in doubted if len(office.site.world.documents_of(n)) > 1} == set()
+
+
+async def test_a_document_that_the_ledger_has_made_of_another_bill_is_not_this_ones() -> None:
+    """The ERP was restored, and gave the id out again; a person has said that nothing is there."""
+    canary, named, other = orders(3)
+    office = Office(sandbox(untied=(named,), **OPEN))
+    world = office.site.world
+    await office.open_run([canary, named])
+    await office.execute(throttle=steered(**ONE), check=False)
+    (document,) = world.documents_of(named)
+    world.store.remove(document)
+    world._makings.clear()
+    await settle_by_word(
+        office.store, VirtualClock(), FIRST, BillNumber(named), State.PLANNED, because="restored"
+    )
+    world._ids.bill = document.id - 1
+    await office.open_run([other], SECOND)
+    second = await office.execute(SECOND, throttle=steered(**ONE), check=False)
+    pushed = await office.execute(limits=NO_CANARY, throttle=steered(**ONE), check=False)
+    theirs = {target.id for target in second.rows[other].targets}
+    assert not theirs & {target.id for target in pushed.rows[named].targets}
+
+
+async def test_another_list_says_already_of_a_closed_bill_whose_document_an_answer_names() -> None:
+    """Its run says `pushed` of it, and the source is closed for that very document."""
+    canary, named, *rest = orders(5)
+    office = Office(sandbox(untied=(named,)))
+    await office.open_run([canary, *rest, named])
+    await office.execute(throttle=steered(**ONE), check=False)
+    await settle_by_word(
+        office.store, VirtualClock(), FIRST, BillNumber(named), State.PLANNED, because="none listed"
+    )
+    await office.open_run([named], SECOND)
+    pushed = await office.execute(SECOND, throttle=steered(**ONE), check=False)
+    assert pushed.rows[named].state is State.ALREADY, pushed.rows[named]
+
+
+@pytest.mark.parametrize("fails", [False, True])
+async def test_a_question_for_the_newest_links_that_has_failed_is_asked_again(
+    monkeypatch: pytest.MonkeyPatch, *, fails: bool
+) -> None:
+    """A failure is not an answer: the site keeps links, and the number of another ties nothing."""
+    lost, other, *linked = orders(8)
+    plan = FaultPlan(aimed={lost: Aimed(fault("make-then-response-error"))})
+    office = Office(sandbox(plan, misnamed={lost: other}, **OPEN))
+    for number in linked:
+        office.site.world.add_target(IN_STOCK, number, creator="clerk")
+    asked, failed = ErpClient.linked_sources, list[float]()
+
+    async def linked_sources(self: ErpClient, *what: Any) -> Any:
+        if fails and (not failed or anyio.current_time() < failed[0] + 3000):
+            failed.append(anyio.current_time())
+            raise LookFailedError("the query timed out")
+        return await asked(self, *what)
+
+    monkeypatch.setattr(ErpClient, "linked_sources", linked_sources)
+    await office.open_run([lost])
+    for _ in range(2):
+        await office.execute(throttle=steered(**ONE), check=False)
+    assert len(office.site.world.documents_of(lost)) == 1
+
+
+@pytest.mark.parametrize("at_once", [1, 2])
+async def test_what_one_call_is_asking_for_is_not_known_to_another_yet(
+    monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    """Two calls break side by side: the second goes on before the links have told the first."""
+    asked = ErpClient.linked_sources
+
+    async def linked_sources(self: ErpClient, *what: Any) -> Any:
+        await anyio.sleep(60)  # of a large table, sorted
+        return await asked(self, *what)
+
+    monkeypatch.setattr(ErpClient, "linked_sources", linked_sources)
+    lost, other, second, third, *linked = orders(9)
+    plan = FaultPlan(
+        aimed={
+            lost: Aimed(fault("make-then-response-error")),
+            second: Aimed(fault("make-then-response-error")),
+        }
+    )
+    office = Office(sandbox(plan, misnamed={lost: other, second: third}, look_s=0.5, **OPEN))
+    for number in linked:
+        office.site.world.add_target(IN_STOCK, number, creator="clerk")
+    await office.open_run([lost, second])
+    await office.execute(
+        limits=NO_CANARY, throttle=steered(concurrency=at_once, chunk_size=1), check=False
+    )
+    assert [len(office.site.world.documents_of(each)) for each in (lost, second)] == [1, 1]
+
+
+@pytest.mark.parametrize("same", [True, False])
+async def test_a_document_that_passes_for_a_twin_may_be_what_a_lost_call_has_made(
+    *, same: bool
+) -> None:
+    """Links tell, and the lost bill stays `unknown`, as it does where nobody pushes the other."""
+    numbers = orders(16)
+    lost, other, *rest = numbers
+    plan = FaultPlan(aimed={lost: Aimed(fault("make-then-reset"))})
+    office = Office(sandbox(plan, misnamed={lost: other}, latency_s=3.0, look_s=0.1, **OPEN))
+    if same:
+        await office.open_run([*rest, lost, other])
+        throttle = steered(concurrency=2, chunk_size=1)
+        await office.execute(limits=NO_CANARY, throttle=throttle, check=False)
+    else:
+        await office.open_run([*rest[:7], lost])
+        await office.open_run([*rest[7:], other], SECOND)
+
+        async def one(run: RunId) -> None:
+            await office.execute(run, limits=NO_CANARY, throttle=steered(**ONE), check=False)
+
+        async with anyio.create_task_group() as both:
+            both.start_soon(one, FIRST)
+            both.start_soon(one, SECOND)
+    assert len(office.site.world.documents_of(lost)) == 1
+
+
+@pytest.mark.parametrize("named", [False, True])
+async def test_a_refused_bill_is_not_pushed_with_what_another_call_has_made(*, named: bool) -> None:
+    """Links tell. It is looked for once more, and the other call's document bears its number."""
+    numbers = orders(16)
+    lost, other, *rest = numbers
+    plan = FaultPlan(
+        aimed={lost: Aimed(fault("make-then-delay:60" if named else "make-then-reset"))}
+    )
+    office = Office(sandbox(plan, misnamed={lost: other}, **OPEN))
+    office.site.world.refuse(other, REFUSED)
+    await office.open_run([*rest, other, lost])
+    pushed = await office.execute(
+        limits=PushLimits(canary=False, halt=HaltRule()), throttle=steered(**ONE), check=False
+    )
+    made = len(office.site.world.documents_of(lost))
+    assert (pushed.rows[other].state, made) == (State.REJECTED, 1)
+
+
+async def test_of_two_lost_calls_the_one_that_made_a_document_is_not_sent_again() -> None:
+    """Links tell; the other's call never arrived, and the one document bears its number."""
+    numbers = orders(16)
+    lost, other, *rest = numbers
+    plan = FaultPlan(aimed={lost: Aimed(fault("make-then-reset")), other: Aimed(fault("reset"))})
+    office = Office(sandbox(plan, misnamed={lost: other}, **OPEN))
+    await office.open_run([*rest, other, lost])
+    await office.execute(limits=NO_CANARY, throttle=steered(**ONE), check=False)
+    assert len(office.site.world.documents_of(lost)) == 1
