@@ -41,6 +41,7 @@ from tests.campaign.events import (
     Joins,
     Lacks,
     Stands,
+    WasMade,
     Way,
 )
 from tests.runs.office import SETTLE
@@ -186,6 +187,7 @@ class Story:
         untold = any(event.field == "FCreateDate" for event in self.all_of(Lacks))
         # It has no link, and may be what a lost call has made of another bill.
         typed = any(event.what is Stands.TYPED for event in self.all_of(Bears))
+        typed = typed or (self.has(LacksLinks) and self.has(WasMade))
         return self.is_blind or hidden or self.lags or untold or typed
 
     @property

@@ -469,7 +469,7 @@ class Context:
         names_tell: bool = True,
     ) -> frozenset[str]:
         """Say which users may have made a document since that ties itself to no bill (`proof`)."""
-        began = Began(began_at, self.clock.now(), on_loop_s)
+        began = Began(began_at, self.clock.now(), on_loop_s, anyio.current_time())
         await self.proofs.read_clock(self, self.ledger, self.run.id)
         return await self.proofs.senders_of_strays(
             self,

@@ -67,6 +67,8 @@ class Links:
     Attributes:
         find: They have found a document that another look, or an answer, knows of a bill.
         missed: They have missed one.
+        find_own: They have found one that a call of ours is known to have made.
+        missed_own: They have missed one of those.
         tell_more: They have found one that the field has passed over, which may hold the number of
             one of several merged bills.
         absent: The site does not let them be queried, or the pair's are not known.
@@ -74,6 +76,8 @@ class Links:
 
     find: bool = False
     missed: bool = False
+    find_own: bool = False
+    missed_own: bool = False
     tell_more: bool = False
     absent: bool = False
 
@@ -87,11 +91,20 @@ class Links:
         """Whether they can be asked, and have missed nothing yet."""
         return not self.absent and not self.missed
 
-    def compare(self, known: Collection[str], seen: Sighting) -> None:
+    @property
+    def outweigh(self) -> bool:
+        """Whether a number alone ties no document: the site keeps links, and this rule may, too."""
+        return self.find and not self.missed_own and not self.absent
+
+    def compare(self, known: Collection[str], seen: Sighting, *, own: bool = False) -> None:
         """Take in whether the links have found documents of bills that they were asked for."""
         if seen.linked and known:
-            self.find = self.find or bool(seen.by_link.intersection(known))
-            self.missed = self.missed or not seen.by_link.issuperset(known)
+            found = bool(seen.by_link.intersection(known))
+            missed = not seen.by_link.issuperset(known)
+            self.find = self.find or found
+            self.find_own = self.find_own or (own and found)
+            self.missed = self.missed or missed
+            self.missed_own = self.missed_own or (own and missed)
 
 
 class Looker(Reader, Protocol):
@@ -626,7 +639,7 @@ async def look_for_strays(
     made = await known(others) if others else {}
     told = {id_ for id_, value in rows if id_ in made.get(value, ())}
     # A document of several bills names each of them.
-    names_tell = names_tell and not context.links.find
+    names_tell = names_tell and not context.links.outweigh
     open_ = {value for id_, value in rows if id_ not in told and names_tell}
     if asked_for := [each for each in others if each in open_]:
         found, _ = await look_at_sources(context, asked_for)
@@ -696,7 +709,7 @@ def found_by(route: Route, seen: Sighting, ids: Collection[str]) -> str:
 
 
 def loose(context: Looker, seen: Sighting, found: Targets) -> dict[BillNumber, tuple[Target, ...]]:
-    """Return the documents that a number alone ties to bills of which links tell.
+    """Return the documents that a number alone ties to bills that links were asked for.
 
     A plug-in of the site may write another order's number.
 
@@ -705,7 +718,7 @@ def loose(context: Looker, seen: Sighting, found: Targets) -> dict[BillNumber, t
         seen: The look.
         found: What it shows.
     """
-    asked = seen.linked & found.keys() if context.links.find else frozenset[BillNumber]()
+    asked = seen.linked & found.keys() if context.links.outweigh else frozenset[BillNumber]()
     untied = {n: tuple(t for t in found[n] if t.id not in seen.by_link) for n in asked}
     return {number: targets for number, targets in untied.items() if targets}
 

@@ -74,6 +74,9 @@ ENOUGH_SHOWN = 10
 # whether any bill has several.
 MOST_KNOWN = 1000
 
+# A clock that has gone so much more or less than the loop's was set, or the machine has slept.
+CLOCK_WAS_SET_S = 5.0
+
 # A site that has just refused to tell what was made since is not asked that again for each call,
 # and may tell it by the time a doubt is settled.
 UNTOLD_FOR_S = 300.0
@@ -104,11 +107,21 @@ class Began:
         at: By the clock of the machine that sent it.
         now: What the clock of this machine shows now, which somebody may have set meanwhile.
         on_loop_s: The same by the loop's clock; None where another execution has sent it.
+        now_s: What that one shows now.
     """
 
     at: datetime
     now: datetime
     on_loop_s: float | None = None
+    now_s: float = 0.0
+
+    @property
+    def is_timed(self) -> bool:
+        """Whether this execution has sent it, and no one has set the clock since."""
+        if self.on_loop_s is None:
+            return False
+        since_s = (self.now - self.at).total_seconds()
+        return abs(since_s - (self.now_s - self.on_loop_s)) < CLOCK_WAS_SET_S
 
     def no_later_than(self, clock: ServerClock | None) -> datetime:
         """Return a local time of the server that had passed when the call left."""
@@ -161,7 +174,7 @@ class Proofs:
             self.field_finds = any(_ids(each) & by_field for each in known)
             for each in known:
                 if each.number in seen.linked:
-                    links.compare(_ids(each), seen)
+                    links.compare(_ids(each), seen, own=True)
             await self._ask_newest(looker)
             self._asked = True
         return links.tell or self.field_finds
@@ -214,19 +227,21 @@ class Proofs:
 
         def is_sure(made: Made) -> bool:
             """Say whether no document of a bill may be another's that bears its number."""
-            return not (looker.links.find and made.code in {TWIN, PARTLY})
+            return not (looker.links.outweigh and made.code in {TWIN, PARTLY})
 
         async def pushed(numbers: Sequence[BillNumber]) -> Mapping[BillNumber, Collection[str]]:
             made = await ledger.made_in(run.scope, dict.fromkeys(numbers, ""))
             return {n: each.ids.keys() for n, each in made.items() if is_sure(each)}
 
         async def found_before(numbers: Collection[BillNumber]) -> Collection[str]:
-            latest = began.at - MACHINES_DIFFER
+            by_others = began.at - MACHINES_DIFFER
+            by_us = began.at if began.is_timed else by_others
             rows = [
                 row
                 for number in numbers
                 for of, row in await ledger.rows_of(number)
-                if row.targets and row.settled_at and row.settled_at < latest
+                if row.targets and row.settled_at
+                if row.settled_at < (by_us if of == run.id else by_others)
                 if (found_in := await ledger.run(of)) and found_in.scope == run.scope
             ]
             return {target.id for row in rows for target in row.targets}

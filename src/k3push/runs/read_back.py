@@ -133,7 +133,7 @@ async def _by_word(
         drafts=context.route.draft_when_save_fails,
         elsewhere=context.erp.spares(attempt.intent.sender),
     )
-    if is_asked and conclusion.parts and await _has_stray(context, attempt, sending, said, {}):
+    if is_asked and conclusion.parts and await _has_stray(context, attempt, said, {}):
         return beside_stray(said, attempt.intent.numbers)
     return replace(conclusion, hides=may_hide_part(said, several=several))
 
@@ -159,7 +159,10 @@ async def _conclude(
     sending.found_own = sending.found_own or bool(made)
     context.proofs.note_answer(said.targets(numbers))
     look = Look(made, proved=sending.links_proved or sending.found_links)
-    if len(made) < len(numbers):
+    if len(made) == len(numbers):
+        if said.success:
+            await _compare_links(context, numbers, made, seen)
+    else:
         asked = seen.linked.issuperset(number for number in numbers if number not in made)
         shown = {t.id for targets in made.values() for t in targets} <= seen.by_link
         proved = await context.absence_proved()
@@ -169,7 +172,7 @@ async def _conclude(
             covered=await context.covers(seen.users, sender),
             trusted=not context.proofs.missed and context.knows_enough_of(sender),
             linked=asked and shown and context.links.tell,
-            stray=await _has_stray(context, attempt, sending, said, made),
+            stray=await _has_stray(context, attempt, said, made),
         )
     ids = {target.id for targets in made.values() for target in targets}
     last = {t.id for targets in _made_in(attempt, said, seen).values() for t in targets}
@@ -189,9 +192,20 @@ async def _conclude(
     )
 
 
-async def _has_stray(
-    context: Context, attempt: Attempt, sending: Sending, said: Said, made: Targets
-) -> bool:
+async def _compare_links(
+    context: Context, numbers: Collection[BillNumber], made: Targets, seen: Sighting
+) -> None:
+    """Learn once whether the links find what a call of ours has made, where they find others'."""
+    links = context.links
+    if links.absent or not links.find or links.find_own or links.missed_own:
+        return
+    if not seen.linked.issuperset(numbers):
+        # What the field shows was not asked for.
+        seen = await look_at_targets(context, numbers, by_all=True, stop_or_not=True)
+    links.compare({t.id for targets in made.values() for t in targets}, seen, own=True)
+
+
+async def _has_stray(context: Context, attempt: Attempt, said: Said, made: Targets) -> bool:
     """Say whether a document has come that ties itself to no bill, and that may be this call's.
 
     What broke, passes over a number or refuses some may have made one of a number that no look
@@ -213,7 +227,7 @@ async def _has_stray(
             attempt.intent.began_at,
             missing,
             before=before,
-            on_loop_s=sending.began_s,
+            on_loop_s=context.ages.began_s({attempt.id}),
             names_tell=not moved,
         )
     )
