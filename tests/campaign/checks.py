@@ -125,7 +125,8 @@ def _check_ledger(
     rows = [
         # It says nothing by right, as where another run has the bill in hand, and there it is.
         row._replace(state=State.UNKNOWN)
-        if row.state in unmade and (row.code == HELD or is_excused(run, row.bill or row.number))
+        if (row.state is State.PLANNED and row.code == HELD)
+        or (row.state in unmade and is_excused(run, row.bill or row.number))
         else row
         for run, row in of_runs
     ]
@@ -400,7 +401,6 @@ def _check_reasons(
         if (
             row.state is State.REJECTED
             and row.bill not in late
-            and row.code != HELD
             and not is_borne
             and _is_sound(scene, row.bill or row.number)
             and not scene.witness.may_be_rejected(row.bill, codes=codes)

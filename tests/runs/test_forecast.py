@@ -13,10 +13,12 @@ from k3push.adapters.erp.client import ErpClient
 from k3push.adapters.erp.endpoint import Endpoint as Address
 from k3push.adapters.ledger.memory import MemoryLedger
 from k3push.core.model import BillNumber, Intent, Listed, Route, Run, RunId, State, Uptime
+from k3push.core.pacing.halting import HaltRule
 from k3push.core.plan import Forecast, Foreseen
 from k3push.core.protocol.logins import LoginCall, password_login
 from k3push.core.safety.matching import MOST_NUMBERS
-from k3push.runs.create import JobSource, scope_of
+from k3push.runs.context import PushLimits
+from k3push.runs.create import JobSource, scope_of, take_up_plan
 from k3push.runs.forecast import (
     ForecastContext,
     HeldByOthers,
@@ -27,8 +29,9 @@ from k3push.runs.forecast import (
 )
 from k3push.runs.settle_doubts import settle_by_word
 from k3push.runs.stop import Cause, Stop
+from k3push.simulator import FaultPlan, fault
 from k3push.simulator.forms import PURCHASE_ORDER
-from k3push.simulator.script import Channel
+from k3push.simulator.script import Aimed, Channel
 from k3push.simulator.transport import SandboxTransport
 from k3push.simulator.write_back import WriteBack
 from tests.adapters.ledger.samples import identified
@@ -204,6 +207,27 @@ async def test_a_number_in_doubt_elsewhere_is_blocked() -> None:
         (Forecast.READY, ""),
     ]
     assert FIRST in foreseen[0].reason
+
+
+async def test_what_was_in_doubt_elsewhere_as_a_plan_was_made_is_asked_about_again() -> None:
+    """That run has ended since, and a document is there: nothing was refused."""
+    lost, *rest = orders(3)
+    faults = FaultPlan(aimed={lost: Aimed(fault("make-then-reset"))})
+    office = Office(sandbox(faults, write_back=WriteBack.NEVER, closes=False))
+    await office.open_run([lost])
+    at_a_doubt = PushLimits(canary=False, halt=HaltRule(unknown_count=1))
+    await office.execute(limits=at_a_doubt, check=False)
+    foreseen = await look(office, [job([lost, *rest])])
+    assert [one.code for one in foreseen] == ["held", "", ""]
+    await office.execute()
+    second = office.run(RunId("r2"))
+    await take_up_plan(office.store, second, iter(foreseen), at=NOON)
+    pushed = await office.execute(second.id, check=False)
+    assert [pushed.rows[n].state for n in (lost, *rest)] == [
+        State.ALREADY,
+        State.PUSHED,
+        State.PUSHED,
+    ]
 
 
 async def test_pages_that_are_looked_at_side_by_side_ask_once_what_others_hold() -> None:

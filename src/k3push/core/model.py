@@ -526,6 +526,9 @@ person pushed the same bill, or a call was carried out long after its connection
 ABSENT = "absent"
 """`Row.code` of a planned number whose sending was in doubt and has made nothing."""
 
+HELD = "held"
+"""`Outcome.code` of a number that waits for a run which has it on its way or in doubt."""
+
 PARTLY = "partly"
 """`Outcome.code` of a number that has documents, and a part of which the ERP has refused."""
 

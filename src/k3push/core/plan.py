@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from k3push.core.model import BillNumber, Outcome, Route, RunId, State, Target, key_of
+from k3push.core.model import HELD, BillNumber, Outcome, Route, RunId, State, Target, key_of
 
 
 class Forecast(StrEnum):
@@ -78,6 +78,9 @@ class Foreseen:
             again: Push what has a target, too.
         """
         if self.first_line or self.fate in SENT_FATES or (again and self.fate is Forecast.ALREADY):
+            return None
+        if self.code == HELD:
+            # The other run may have ended since: as in any run, it is asked about first.
             return None
         if self.fate is Forecast.ALREADY:
             return Outcome(self.key, State.ALREADY, self.targets, self.code, self.reason)

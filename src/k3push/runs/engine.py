@@ -39,7 +39,7 @@ from functools import partial
 import anyio
 
 from k3push.core.control_words import Key
-from k3push.core.model import ABSENT, BillNumber, Chunk, Outcome, RunId, State, number_in
+from k3push.core.model import ABSENT, HELD, BillNumber, Chunk, Outcome, RunId, State, number_in
 from k3push.core.pacing.backlog import Backlog
 from k3push.core.pacing.call_limits import QUIET_S, CallLimits
 from k3push.core.pacing.holds import Hold
@@ -66,7 +66,6 @@ from k3push.runs.settle_doubts import (
     tell_of_person,
     tell_of_proof,
 )
-from k3push.runs.source_check import HELD
 from k3push.runs.stop import Cause, guarded, stopping
 from k3push.runs.submit_and_audit.follower import Follower, follow_run
 from k3push.runs.wakeup import Wakeup

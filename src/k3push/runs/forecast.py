@@ -24,6 +24,7 @@ import anyio
 import anyio.to_thread
 
 from k3push.core.model import (
+    HELD,
     BillNumber,
     Identified,
     Listed,
@@ -50,7 +51,6 @@ from k3push.runs.named_documents import named_for_others
 from k3push.runs.retried_reads import Waiter
 from k3push.runs.row_pages import pages_of
 from k3push.runs.source_check import (
-    HELD,
     already,
     by_answers,
     by_ledger,

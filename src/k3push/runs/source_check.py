@@ -52,9 +52,6 @@ SHARED = "shared"
 CANCELLED_SINCE = "cancelled_since"
 """`Outcome.code` of a bill whose document somebody has cancelled since the bill was sent."""
 
-HELD = "held"
-"""`Outcome.code` of a number that waits for a run which has it on its way or in doubt."""
-
 # Bills that a reason names.
 MOST_NAMED = 10
 

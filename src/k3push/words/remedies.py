@@ -248,8 +248,8 @@ WORDS = {
         "再次下推：`settle --as absent`、`resume`、`retry`；否则 `--as pushed`",
     ),
     "advice.held.cause": (
-        "another run has sent it and its answer was lost there",
-        "另一任务已发送此单据，应答在那里丢失",
+        "another run has sent it, and has no answer for it yet or has lost it",
+        "另一任务已发送此单据，尚无应答或应答已丢失",
     ),
     "advice.held.cure": (
         "`k3push settle` that run; the number can be pushed once it is certain",
