@@ -28,9 +28,10 @@ from k3push.runs.forecast import (
     measured_pace,
 )
 from k3push.runs.settle_doubts import settle_by_word
+from k3push.runs.source_check import PRECHECK
 from k3push.runs.stop import Cause, Stop
 from k3push.simulator import FaultPlan, fault
-from k3push.simulator.forms import PURCHASE_ORDER
+from k3push.simulator.forms import IN_STOCK, PURCHASE_ORDER
 from k3push.simulator.script import Aimed, Channel
 from k3push.simulator.transport import SandboxTransport
 from k3push.simulator.write_back import WriteBack
@@ -49,6 +50,7 @@ from tests.runs.office import (
     steered,
     steps,
 )
+from tests.said import english
 
 pytestmark = pytest.mark.anyio
 
@@ -228,6 +230,24 @@ async def test_what_was_in_doubt_elsewhere_as_a_plan_was_made_is_asked_about_aga
         State.PUSHED,
         State.PUSHED,
     ]
+
+
+@pytest.mark.parametrize("there", [False, True])
+async def test_a_plan_pushes_no_bill_that_has_got_a_number_of_it_since(*, there: bool) -> None:
+    """Nobody has agreed to that one; and what somebody has made of it is not of the plan's bill."""
+    moved, *rest = orders(3)
+    office = Office(sandbox(write_back=WriteBack.NEVER, closes=False))
+    foreseen = await look(office, [job([moved, *rest])])
+    office.site.world.renumber(PURCHASE_ORDER, moved, "Z0")
+    office.site.world.add_source(PURCHASE_ORDER, moved)
+    if there:
+        office.site.world.add_target(IN_STOCK, moved, creator="clerk")
+    run = await take_up_plan(office.store, office.run(FIRST), iter(foreseen), at=NOON)
+    pushed = await office.execute(run.id, check=False)
+    row = pushed.rows[moved]
+    assert (row.state, row.code) == (State.REJECTED, PRECHECK)
+    assert "it is another's now" in english(row.reason)
+    assert pushed.of(State.PUSHED) == set(rest)
 
 
 async def test_pages_that_are_looked_at_side_by_side_ask_once_what_others_hold() -> None:

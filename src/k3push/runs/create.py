@@ -29,6 +29,7 @@ from k3push.core.plan import Foreseen
 from k3push.core.remark import read_remark, remark
 from k3push.ports import Clock, Ledger, RunIdTakenError
 from k3push.runs.listed_files import keep_line_counts
+from k3push.runs.planned_runs import keep_of_plan
 from k3push.runs.problem import Problem
 from k3push.runs.row_pages import pages_of
 from k3push.words.language import in_files
@@ -253,6 +254,7 @@ async def take_up_plan(
         while batch := await anyio.to_thread.run_sync(_next_foreseen, lines):
             await _write_down(ledger, run, batch, at, after=place, there=listed - place)
             place += len(batch)
+        await keep_of_plan(ledger, run)
         await ledger.close_list(run.id)
     return replace(run, whole=True)
 

@@ -27,6 +27,7 @@ from k3push.core.model import (
 )
 from k3push.core.pacing.backlog import Backlog
 from k3push.core.pacing.chunking import apart, halve, split
+from k3push.core.remark import remark
 from k3push.core.safety.evidence import DROPPED, new_targets
 from k3push.core.safety.matching import MOST_NUMBERS
 from k3push.ports import AttemptRecord, InHand
@@ -43,8 +44,10 @@ from k3push.runs.own_documents import (
     ours_of,
     told_of_late_calls,
 )
+from k3push.runs.planned_runs import is_of_plan
 from k3push.runs.renumbered_bills import look_at_sent
 from k3push.runs.source_check import (
+    PRECHECK,
     SourceLook,
     look_at_listed,
     renamed,
@@ -215,6 +218,9 @@ class Intake:
         if context.stop.asked:
             return []
         known, outcomes = unsendable(context.route, by_line, looked)
+        replaced = await self._replaced(by_line, known)
+        outcomes |= replaced
+        known = {line: known[line] for line in known if line not in replaced}
         known |= await self._known_otherwise(rows, known)
         earlier = await self._note_moved(by_line, known)
         identified = await context.ledger.identify(context.run.id, known)
@@ -249,7 +255,7 @@ class Intake:
         if unsent and not context.run.again_because:
             told = context.with_ids(outcome.number for outcome in unsent)
             made = await context.ledger.made_of(context.run.id, told)
-            crossed = {called.get(line, line) for line in looked.contradictory}
+            crossed = {called.get(line, line) for line in looked.contradictory | replaced.keys()}
             there = await there_already(
                 context,
                 unsent,
@@ -263,6 +269,29 @@ class Intake:
             context.watch.concluded(unsent)
             context.forget(unsent)
         return [(by_line[n], bills[n]) for n, outcome in outcomes.items() if outcome is None]
+
+    async def _replaced(
+        self, rows: Mapping[BillNumber, Row], known: Mapping[BillNumber, Identified]
+    ) -> dict[BillNumber, Outcome]:
+        """Reject lines of a plan whose number another bill has by now: nobody has agreed to that.
+
+        Args:
+            rows: By line.
+            known: The bill that each line means now.
+        """
+        others = {
+            line: rows[line].source_id
+            for line, named in known.items()
+            if not rows[line].attempts and rows[line].source_id not in {"", named.id}
+        }
+        if not others or not await is_of_plan(self._context.ledger, self._context.run.id):
+            return {}
+        return {
+            line: Outcome(
+                line, State.REJECTED, code=PRECHECK, reason=remark("note.replaced", id=id_)
+            )
+            for line, id_ in others.items()
+        }
 
     async def _note_moved(
         self, rows: Mapping[BillNumber, Row], known: Mapping[BillNumber, Identified]

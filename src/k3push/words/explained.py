@@ -134,6 +134,10 @@ WORDS = {
         "number and id are of two bills: id {id} is {number}",
         "编号与内码不是同一张单据：内码 {id} 的编号是 {number}",
     ),
+    "note.replaced": (
+        "as the plan was made this number was that of bill {id}; it is another's now",
+        "制定计划时该编号属于内码 {id} 的单据，现在属于另一张单据",
+    ),
     "note.unnumbered": (
         "the source bill is a draft without a number, or its number has blanks at an end",
         "源单为暂存、尚无编号，或编号首尾带空格",
