@@ -22,6 +22,7 @@ from tests.campaign.conditions import (
     LacksLinks,
     Lags,
     MayNotRead,
+    ReadsFail,
     Sees,
 )
 from tests.campaign.events import (
@@ -187,7 +188,8 @@ class Story:
         untold = any(event.field == "FCreateDate" for event in self.all_of(Lacks))
         # It has no link, and may be what a lost call has made of another bill.
         typed = any(event.what is Stands.TYPED for event in self.all_of(Bears))
-        typed = typed or (self.has(LacksLinks) and self.has(WasMade))
+        # So may what a person has pushed, where nobody is told its link.
+        typed = typed or (self.has(LacksLinks, ReadsFail) and self.has(WasMade, IsPushed))
         return self.is_blind or hidden or self.lags or untold or typed
 
     @property
