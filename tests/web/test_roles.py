@@ -9,10 +9,12 @@ import httpx
 import pytest
 from starlette.routing import Mount, Route
 
+from k3push.core.control_words import Command
 from k3push.web.asgi import PROGRAMS
 from k3push.web.roles import Role
+from tests.reporting.pages import RUN, filled, in_doubt
 from tests.web.shop import BY_NAME, ROLES, SECRETS, Shop, send_list, signed_in
-from tests.web.visits import PASSWORD, in_time, seal_of
+from tests.web.visits import PASSWORD, StoppedClock, house, in_time, seal_of, tenant
 
 NOBODY = "nobody"
 
@@ -95,6 +97,28 @@ def test_each_role_may_what_the_table_says_and_no_more(tmp_path: Path, who: str)
                     asked_in = path == "/login" and method == "POST"
                     if not asked_in:
                         assert is_refused(answer) != may, (who, method, path, answer.status_code)
+
+    in_time(visit)
+
+
+@pytest.mark.parametrize("who", ["guest", "wang"])
+def test_a_page_offers_what_its_reader_may_do(who: str) -> None:
+    """Whoever may only look is shown no button that would refuse them."""
+
+    async def visit() -> None:
+        ledger = await filled(2)
+        doubt = await in_doubt(ledger, "CGDD-LOST")
+        async with (
+            house(tenant(ledger), rules=BY_NAME) as home,
+            signed_in(home, who) as browser,
+        ):
+            shown = [await browser.get(f"/numbers/{doubt}")]
+            async with ledger.another_process().own(RUN.id):
+                await ledger.command(RUN.id, Command.parse(["pause"]), at=StoppedClock().now())
+                shown.append(await browser.get(f"/runs/{RUN.id}"))
+            assert "not obeyed yet" in shown[1].text
+            for page, action in zip(shown, ("/settle", f"/runs/{RUN.id}/control"), strict=True):
+                assert (f'action="{action}"' in page.text) == (who == "wang")
 
     in_time(visit)
 
