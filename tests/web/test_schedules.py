@@ -23,7 +23,7 @@ from k3push.web.timetable import Entry, Timetable, entries, note
 from tests.runs.office import NOON, VirtualClock, orders, sandbox, server_time
 from tests.web.shop import BY_NAME, FOUR_EYES, NO_RECEIVERS, Shop, press, send_list, signed_in
 from tests.web.test_pushes import played, text_of
-from tests.web.visits import House, house, in_time
+from tests.web.visits import SPEAKERS, House, house, in_time
 
 MINUTELY = """
 [schedules.inbox]
@@ -245,6 +245,9 @@ def test_nothing_new_is_told_and_no_push(tmp_path: Path) -> None:
             assert (answer.status_code, "nothing new" in answer.text) == (409, True)
             assert (await press(wang, "/schedules", "/schedules/other/run")).status_code == 404
             assert await requests(shop.ledger) == []
+        logged = [facts["what"] for event, facts in shop.logged if event == "schedule.passes_over"]
+        told = SPEAKERS["en"].said(str(logged[0]))
+        assert told.endswith("inbox: nothing new; 0 files were taken before")
 
     played(visit, Shop(tmp_path, more=MINUTELY))
 

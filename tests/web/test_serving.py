@@ -25,10 +25,12 @@ from k3push.adapters.job_files import read_job
 from k3push.adapters.ledger.memory import MemoryLedger
 from k3push.adapters.ledger.sqlite import open_sqlite
 from k3push.cli.actions import served_tenants
+from k3push.cli.actions.serve import _logger
 from k3push.cli.actions.served_tenants import ConfigFiles, ServedTenants, _opened
 from k3push.cli.app import run
 from k3push.config.setting_errors import SettingsError
 from k3push.config.settings import Settings
+from k3push.core.remark import remark
 from k3push.ports import LedgerLostError
 from k3push.runs.problem import Problem
 from k3push.runs.request_stages import requests
@@ -164,6 +166,16 @@ def test_the_address_works_once_and_stands_in_no_log(desk: Desk, serve: Serve) -
         assert token not in text
     paths = [json.loads(line)["path"] for line in logged.splitlines()]
     assert paths == ["/enter", "/enter"]
+
+
+def test_a_log_says_what_is_kept_without_words() -> None:
+    """A remark is put into words; a defect's trace, and all else, stays as it is."""
+    told: list[dict[str, object]] = []
+    logger: Any = SimpleNamespace(info=lambda _, **facts: told.append(facts))
+    trace = "Traceback:\n  {x}"
+    _logger([logger])("schedule.due", why=remark("inbox.nothing", folder="in", known=1), n=1)
+    _logger([logger])("workshop.failed", why=trace, user="")
+    assert told == [{"why": "in: nothing new; 1 file was taken before", "n": 1}, {"why": trace}]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has other rights")

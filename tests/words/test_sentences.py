@@ -54,6 +54,7 @@ FORWARDERS = {
     "words/language.py",
     "web/request_plan.py",
     "web/request_work.py",
+    "web/timetable.py",
 }
 
 

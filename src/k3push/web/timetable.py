@@ -21,6 +21,7 @@ from k3push.adapters.job_files import JobFileError, Trouble
 from k3push.adapters.job_files.troubles import Code
 from k3push.config.settings import ScheduleSettings, Settings
 from k3push.core.model import FolderFile
+from k3push.core.remark import remark
 from k3push.ports import Clock, Ledger, LedgerLostError, Memo
 from k3push.runs.request_stages import Kind, Request, Stage, put_request, requests
 from k3push.runs.wakeup import Wakeup
@@ -262,7 +263,7 @@ class Timetable:
         ]
 
     def _warn(self, sentence: str, /, **facts: object) -> None:
-        self.log("schedule.passes_over", what=sentence, **{k: str(v) for k, v in facts.items()})
+        self.log("schedule.passes_over", what=remark(sentence, **facts))
 
 
 def _mark_of(origin: Mapping[str, Any]) -> str:

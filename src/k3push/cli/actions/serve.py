@@ -27,7 +27,7 @@ from k3push.cli.actions.served_tenants import ConfigFiles, Queues, ServedTenants
 from k3push.cli.console.logs import LogOptions, open_loggers
 from k3push.cli.console.screen import screen
 from k3push.cli.console.signals import on_interrupt
-from k3push.core.remark import remark
+from k3push.core.remark import read_remark, remark
 from k3push.runs.outcome import Exit
 from k3push.runs.problem import Problem
 from k3push.web.access import Log
@@ -233,8 +233,15 @@ def _listener(host: str, port: int) -> socket.socket:
 
 
 def _logger(loggers: Sequence[FilteringBoundLogger]) -> Log:
+    """Return what writes into logs, which are in English, as files for programs are."""
+    say = speaker("en")
+
+    def in_words(fact: object) -> object:
+        is_remark = isinstance(fact, str) and read_remark(fact) is not None
+        return say.said(str(fact)) if is_remark else fact
+
     def log(event: str, *, debug: bool = False, **facts: object) -> None:
-        known = {name: fact for name, fact in facts.items() if fact != ""}
+        known = {name: in_words(fact) for name, fact in facts.items() if fact != ""}
         for logger in loggers:
             (logger.debug if debug else logger.info)(event, **known)
 
