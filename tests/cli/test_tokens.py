@@ -32,6 +32,18 @@ def test_a_token_is_printed_once_and_listed_without_itself(desk: Desk) -> None:
     assert told["revoked_at"]
 
 
+def test_the_list_is_cut_nowhere_and_says_times_alike(desk: Desk) -> None:
+    """A terminal of eighty columns, or a pipe, shows each name, role and time whole."""
+    desk.configure("http://127.0.0.1:9/K3Cloud/")
+    name = "warehouse-management-system.of-the-north"
+    assert desk.k3push("token", "add", name, "--role", "approve").exit == 0
+    assert desk.k3push("token", "revoke", name).exit == 0
+    head, line = desk.k3push("token", "list").out.splitlines()
+    assert head.split() == ["program", "route", "role", "a", "minute", "made", "revoked"]
+    day = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d"
+    assert re.fullmatch(rf"{name} +po-instock +approve +600 +{day} +{day}", line.strip())
+
+
 def test_what_a_token_may_not_say_is_refused(desk: Desk) -> None:
     """A program pushes by one route, which must be there and, of several, be named."""
     desk.configure("http://127.0.0.1:9/K3Cloud/")

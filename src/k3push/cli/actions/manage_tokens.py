@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from datetime import datetime
 from pathlib import Path
 
 from rich.markup import escape
@@ -18,6 +19,8 @@ from k3push.runs.program_tokens import Program, add_program, programs, revoke_pr
 from k3push.wiring.config_file import load_settings
 from k3push.wiring.open_ledger import ledger_of
 from k3push.words.language import Say, harmless
+
+LONGEST_LINE = 4000
 
 
 async def add(
@@ -52,13 +55,15 @@ async def show(config: Path | None, say: Say, *, json: bool) -> Exit:
         return Exit.DONE
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="")
     for key in ("name", "route", "role", "rate", "made", "revoked"):
-        table.add_column(say(f"token.head.{key}"), no_wrap=True)
+        table.add_column(say(f"token.head.{key}"), no_wrap=True, overflow="ignore")
     for each in found:
-        made = moment(each.made_at)
-        cells = (each.name, each.route, each.role, str(each.rate), made, each.revoked_at)
+        made, revoked = moment(each.made_at), each.revoked_at
+        revoked = moment(datetime.fromisoformat(revoked)) if revoked else ""
+        cells = (each.name, each.route, each.role, str(each.rate), made, revoked)
         table.add_row(*(escape(harmless(cell)) for cell in cells))
     if found:
-        screen(highlight=False).print(table, soft_wrap=True)
+        # A line is longer than a terminal rather than cut: names are copied from here.
+        screen(width=LONGEST_LINE, highlight=False).print(table, soft_wrap=True)
     return Exit.DONE
 
 
