@@ -77,7 +77,8 @@ def test_an_open_door_is_refused(desk: Desk, capsys: pytest.CaptureFixture[str],
     configured(desk)
     config = str(desk.folder / "config.toml")
     said = refused(capsys, "--host", host, "--config", config)
-    assert "set password or user_header in [serve]" in said
+    for way in ("password", "passwords", "user_header", "[serve.openid]"):
+        assert way in said
 
 
 @pytest.mark.parametrize("lines", [LONG, PROXY])
@@ -95,6 +96,16 @@ def test_other_addresses_are_served_behind_a_password_or_a_proxy(
     assert status_of(f"{url}/healthz", Host="other.example") == 421
     unencrypted = "travels unencrypted" in served.stop().err
     assert unencrypted == (lines == LONG)
+
+
+def test_a_short_password_is_named_by_its_file_and_key(
+    desk: Desk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of many users, it is known whose it is."""
+    configured(desk, 'passwords = { wang = "long enough", li = "short" }')
+    config = str(desk.folder / "config.toml")
+    said = refused(capsys, "--config", config)
+    assert f"{config}: serve.passwords.li: has fewer than 8" in " ".join(said.split())
 
 
 def test_a_password_may_come_from_the_environment_and_must_be_long_enough(

@@ -243,8 +243,8 @@ WORDS = {
         "按用户的密码、共用密码、反向代理的请求头只能用其一",
     ),
     "setting.nobody_named": (
-        "needs to know who somebody is: set passwords by name, or user_header",
-        "需要知道用户是谁：请设置按用户的密码（passwords）或 user_header",
+        "needs to know who somebody is: set passwords by name, user_header or [serve.openid]",
+        "需要知道用户是谁：请设置按用户的密码（passwords）、user_header 或 [serve.openid]",
     ),
     "setting.no_password_of": (
         "{name!r} has no password in serve.passwords, so nobody can be that",

@@ -134,8 +134,8 @@ WORDS = {
         "无法连接登录服务，或其返回内容不可用。请重试；详情见 `k3push serve` 的日志。",
     ),
     "web.openid.refused": (
-        "The provider has signed nobody in.",
-        "登录服务没有通过登录。",
+        "The provider has signed nobody in. Sign in again; if it refuses you there, ask whoever keeps it.",
+        "登录服务没有通过登录。请重新登录；若仍被拒绝，请联系登录服务的管理员。",
     ),
     "web.openid.untrue": (
         "What the provider said is not proved, so nobody was let in. The log of `k3push serve` has more.",
@@ -150,8 +150,8 @@ WORDS = {
         "登录服务没有给出您的用户名；请检查配置中的 `user_claim`。",
     ),
     "web.openid.no_role": (
-        "The provider gives you no role here.",
-        "登录服务没有给您分配此处的角色。",
+        "The provider gives you no role here. Whoever keeps the settings says which of its groups have one, in `roles` of `[serve.openid]`.",
+        "登录服务没有给您分配此处的角色。哪些组有角色，由管理员在 `[serve.openid]` 的 `roles` 中设置。",
     ),
     "web.sign_in": ("Sign in", "登录"),
     "web.wrong_password": ("The password is wrong.", "密码错误。"),
@@ -243,16 +243,16 @@ WORDS = {
         "警告：密码以明文传输；请在前面设置启用 TLS 的反向代理",
     ),
     "serve.open_door": (
-        "--host {host}: other machines could come in; set password or user_header in [serve]",
-        "--host {host}：其他机器也能访问；请在 [serve] 中设置 password 或 user_header",
+        "--host {host}: other machines could come in; set password, passwords or user_header in [serve], or [serve.openid]",
+        "--host {host}：其他机器也能访问；请在 [serve] 中设置 password、passwords 或 user_header，或设置 [serve.openid]",
     ),
     "serve.nobody_named": (
-        "{file}: roles need to know who somebody is: set passwords or user_header in [serve]",
-        "{file}：roles 需要知道用户是谁：请在 [serve] 中设置 passwords 或 user_header",
+        "{file}: roles need to know who somebody is: set passwords or user_header in [serve], or [serve.openid]",
+        "{file}：roles 需要知道用户是谁：请在 [serve] 中设置 passwords 或 user_header，或设置 [serve.openid]",
     ),
     "serve.short_password": (
-        "serve.password: it has fewer than {least} characters",
-        "serve.password：密码少于 {least} 个字符",
+        "has fewer than {least} characters; take a longer one",
+        "少于 {least} 个字符；请换用更长的密码",
     ),
     "serve.all_clash": (
         "the tenants {names} share a ledger and an acct_id, but not an ERP, so their numbers could not be told apart; give each a ledger of its own",

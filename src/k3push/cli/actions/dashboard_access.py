@@ -6,6 +6,7 @@ import ipaddress
 from collections.abc import Sequence
 
 from k3push.config.secret_values import Secret
+from k3push.config.setting_errors import Fault, SettingsError
 from k3push.config.settings import OpenIdSettings, ServeSettings, Settings
 from k3push.core.remark import remark
 from k3push.core.web_addresses import LOOPBACK
@@ -45,7 +46,7 @@ def rules_of(host: str, settings: Settings) -> Rules:
 
     Raises:
         Problem: Other machines could come in, and nothing would hold them up.
-        SettingsError: A secret is not where it should be.
+        SettingsError: A secret is not where it should be, or a password is short.
     """
     serve = settings.serve
 
@@ -56,9 +57,11 @@ def rules_of(host: str, settings: Settings) -> Rules:
     passwords = {name: secret(f"passwords.{name}", each) for name, each in serve.passwords.items()}
     if not (is_loopback(host) or password or serve.knows_names):
         raise Problem(remark("serve.open_door", host=host))
-    for each in (password, *passwords.values()):
+    named = {f"passwords.{name}": each for name, each in passwords.items()}
+    for key, each in {"password": password, **named}.items():
         if each and len(each) < SHORTEST_PASSWORD:
-            raise Problem(remark("serve.short_password", least=SHORTEST_PASSWORD))
+            what = remark("serve.short_password", least=SHORTEST_PASSWORD)
+            raise SettingsError(str(settings.file), [Fault(f"serve.{key}", None, what)])
     own = {host.lower()} if not is_any(host) else set()
     return Rules(
         hosts=LOOPBACK | own | {each.lower() for each in serve.hosts},
