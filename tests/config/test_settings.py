@@ -514,7 +514,7 @@ def test_a_secret_comes_from_the_keyring(tmp_path: Path, monkeypatch: pytest.Mon
     ("keyring", "told"),
     [
         (None, "(ModuleNotFoundError)"),
-        (Keyring(None), " is not set"),
+        (Keyring(None), " has no such entry, or an empty one; store it with `k3push login set`"),
         (Keyring(Keyring.KeyringError(SECRET)), "(KeyringError)"),
         (Keyring(RuntimeError(SECRET)), "(RuntimeError)"),
     ],

@@ -86,6 +86,8 @@ class Secret:
     def _why_nothing(self) -> str:
         if self.kind == "env" and not is_variable_name(str(self._where)):
             return remark("secret.no_variable")  # it may be the secret, so it is not shown
+        if self.kind == "keyring":
+            return remark("secret.no_entry")  # likewise
         where = f" {self._where}" if self.kind in {"env", "file"} else ""
         return remark("secret.not_set", where=f"{self.kind}{where}")
 

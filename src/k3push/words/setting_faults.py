@@ -76,6 +76,10 @@ WORDS = {
     ),
     "secret.none": ("{kind} gave no secret ({why})", "{kind} 没有给出密码（{why}）"),
     "secret.not_set": ("{where} is not set, or is empty", "{where} 未设置或为空"),
+    "secret.no_entry": (
+        "keyring has no such entry, or an empty one; store it with `k3push login set`",
+        "keyring（凭据库）中没有此项，或为空；请用 `k3push login set` 保存",
+    ),
     "secret.no_variable": (
         "env takes the name of an environment variable (letters of English, digits and _, no digit first), and not the secret itself; what stands there is neither a name nor set",
         "env 应填环境变量名（英文字母、数字和 _，不以数字开头），而不是密码本身；现在填的不是变量名，也没有这样的变量",
