@@ -122,6 +122,8 @@ def test_what_is_in_no_archive_is_said(desk: Desk, sandbox: Sandbox) -> None:
     assert (none.exit, "X1" in none.err) == (2, True)
     other = desk.k3push("explain", "X1", "--archive", desk.write("list.csv", "number\nX1\n"))
     assert (other.exit, "no archive" in other.err) == (2, True)
+    gone = desk.k3push("--lang", "zh", "explain", "X1", "--archive", "gone")
+    assert (gone.exit, "没有这样的文件" in gone.err) == (2, True)
 
 
 def test_a_folder_that_cannot_be_looked_at_hides_no_answer(desk: Desk, sandbox: Sandbox) -> None:

@@ -74,7 +74,7 @@ class ArchiveFileError(Exception):
 
     Attributes:
         path: The file.
-        why: `unreadable`, `none`, `newer` or `edited`.
+        why: `missing`, `unreadable`, `none`, `newer` or `edited`.
     """
 
     def __init__(self, path: Path, why: str, said: str = "") -> None:
@@ -279,6 +279,8 @@ class _Reading:
             raise ArchiveFileError(self._path, "none") from error
         except (EOFError, zlib.error) as error:
             raise ArchiveFileError(self._path, "edited") from error
+        except FileNotFoundError as error:
+            raise ArchiveFileError(self._path, "missing") from error
         except OSError as error:
             raise ArchiveFileError(self._path, "unreadable", error.strerror or "") from error
         if held is None or self._parsed(held) != {"sha256": digest.hexdigest()}:

@@ -160,6 +160,10 @@ WORDS = {
         '[ledger] keep names no age, such as keep = "400d", so nothing is archived',
         '[ledger] keep 没有指定时长（例如 keep = "400d"），因此不归档',
     ),
+    "error.archive.missing": (
+        "{path}: there is no such file or folder. Check the name",
+        "{path}：没有这样的文件或文件夹。请检查名称",
+    ),
     "error.archive.unreadable": ("{path}: {said}", "{path}：{said}"),
     "error.archive.none": (
         "{path} is no archive of k3push",
