@@ -480,7 +480,7 @@ def _with_words(route: Mapping[str, object], say: Say) -> dict[str, object]:
     seconds = route["seconds"]
     time = say("desk.time_unknown")
     if isinstance(seconds, int | float):
-        least, most = (_span(seconds * factor) for factor in (QUICKEST, SLOWEST))
+        least, most = (_span(seconds * factor, say) for factor in (QUICKEST, SLOWEST))
         key = "desk.time" if least != most else "desk.time_about"
         time = say(key, least=least, most=most)
     reasons = []
@@ -498,16 +498,20 @@ def _with_words(route: Mapping[str, object], say: Say) -> dict[str, object]:
     return {**route, "time": time, "reasons": reasons}
 
 
-def _span(seconds: float) -> str:
+def _span(seconds: float, say: Say) -> str:
     """Write a length of time, no finer than minutes where it has some.
 
-    >>> _span(12.3), _span(200), _span(9000)
-    ('13 s', '4 min', '2 h 30 min')
+    >>> [_span(seconds, Say("en")) for seconds in (12.3, 200, 9000)]
+    ['13 s', '4 min', '2 h 30 min']
+    >>> [_span(seconds, Say("zh")) for seconds in (12.3, 200, 9000)]
+    ['13 秒', '4 分钟', '2 小时 30 分钟']
     """
     if seconds < 100:  # noqa: PLR2004  # about a minute and a half
-        return f"{math.ceil(seconds)} s"
+        return say("desk.seconds", n=math.ceil(seconds))
     hours, minutes = divmod(math.ceil(seconds / 60), 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
+    if hours:
+        return say("desk.hours", hours=hours, minutes=minutes)
+    return say("desk.minutes", n=minutes)
 
 
 def _write_table(plan: Path, file: Path, fates: Collection[Forecast]) -> None:

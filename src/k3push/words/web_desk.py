@@ -88,6 +88,9 @@ WORDS = {
         "it takes about {least}, judging by the last run",
         "预计用时约 {least}（按上次任务估计）",
     ),
+    "desk.seconds": ("{n} s", "{n} 秒"),
+    "desk.minutes": ("{n} min", "{n} 分钟"),
+    "desk.hours": ("{hours} h {minutes} min", "{hours} 小时 {minutes} 分钟"),
     "desk.time_unknown": (
         "how long it takes is known after the first run",
         "首次执行后才能估计用时",
