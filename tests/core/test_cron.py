@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import datetime
 from itertools import islice
@@ -7,6 +8,7 @@ from itertools import islice
 import pytest
 
 from k3push.core.cron import Cron, CronError, check_cron, zone_of
+from k3push.words.language import speaker
 from tests.said import english, refused
 
 
@@ -60,7 +62,9 @@ def test_the_expression_goes_by_the_clock_of_its_zone() -> None:
         ("0 20 * *", "five fields"),
         ("0 0 20 * * *", "five fields"),
         ("@daily", "five fields"),
-        ("0 0 31 2 *", "bad day-of-month"),
+        ("0 0 31 2 *", "bad day of the month"),
+        ("0 0 1 13 *", "bad month"),
+        ("0 0 * * 8", "bad weekday"),
         ("at eight in the evening", "bad minute"),
     ],
 )
@@ -69,6 +73,8 @@ def test_what_is_no_cron_expression_is_told_with_the_cure(expression: str, what:
     with refused(CronError, what) as raised:
         check_cron(expression)
     assert "minute hour day month weekday" in english(raised.value)
+    said = speaker("zh").said(str(raised.value)).replace(expression, "")
+    assert not re.search("[a-z]{2}", said)
 
 
 @pytest.mark.parametrize("name", ["Asia/Peking", "", "../etc/passwd", "Beijing time"])

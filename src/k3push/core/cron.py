@@ -18,6 +18,9 @@ from k3push.core.remark import remark
 
 FIELDS = 5
 
+# As cronsim calls them.
+_FIELDS = {"minute", "hour", "day-of-month", "month", "day-of-week"}
+
 _BEGIN = datetime(2026, 1, 1)  # noqa: DTZ001  # any moment does, to read an expression
 
 
@@ -37,7 +40,10 @@ def check_cron(expression: str) -> None:
     try:
         next(CronSim(expression, _BEGIN))
     except CronSimError as error:
-        raise CronError(remark("cron.bad", text=expression, why=str(error).lower())) from error
+        why = str(error).lower()
+        if (field := why.removeprefix("bad ")) in _FIELDS:
+            why = remark(f"cron.field.{field}")
+        raise CronError(remark("cron.bad", text=expression, why=why)) from error
     except StopIteration:
         raise CronError(remark("cron.never", text=expression)) from None
 

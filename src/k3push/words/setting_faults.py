@@ -275,6 +275,11 @@ WORDS = {
         '{text!r}: {why}; use five fields: minute hour day month weekday, such as "0 20 * * 1-5"',
         '{text!r}：{why}；请写五项：分 时 日 月 星期，如 "0 20 * * 1-5"',
     ),
+    "cron.field.minute": ("bad minute", "“分”有误"),
+    "cron.field.hour": ("bad hour", "“时”有误"),
+    "cron.field.day-of-month": ("bad day of the month", "“日”有误"),
+    "cron.field.month": ("bad month", "“月”有误"),
+    "cron.field.day-of-week": ("bad weekday", "“星期”有误"),
     "cron.never": ("{text!r} names no day that ever comes", "{text!r} 指定的日期永远不会到来"),
     "cron.zone": (
         'there is no time zone {name!r}; use an IANA name such as "Asia/Shanghai"',
