@@ -151,6 +151,7 @@ def test_a_list_is_queued_on_one_host_and_pushed_on_another(fleet: Fleet) -> Non
     (run,) = ran.said["runs"]
     fleet.environment[SECRET] = secret
     assert fleet.row("acme")["queued"] == 1
+    assert "queued for the fleet" in fleet.k3push("status", "--config", config).out
     with fleet.worker():
         until(fleet.done)
     assert_all_once(Desk(fleet.folder).rows(run), fleet.sandbox.truth(), numbers)
@@ -304,6 +305,7 @@ def test_cancel_and_retry(fleet: Fleet) -> None:
     fleet.enqueue(orders(5), config)
     ran = fleet.k3push("fleet", "cancel", "--tenant", "acme")
     assert "is cancelled" in ran.out, ran
+    assert "k3push fleet retry" in fleet.k3push("status", "--config", config).out
     with fleet.worker():
         time.sleep(1.5)
         assert fleet.sandbox.made() == 0

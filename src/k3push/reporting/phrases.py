@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from k3push.core.pacing.holds import Hold, HoldCause
@@ -42,10 +43,31 @@ def act_words(act: Act, say: Say) -> str:
     return say(f"desk.act.{what}", detail=act.detail)
 
 
+_WHOSE_TURN = {"queued", "requeued", "cancelled", "resume"}
+"""Acts that put a run into the fleet's hands, or take it out of them."""
+
+
 def act_line(act: Act, say: Say) -> str:
     """Say who has done what with a run."""
     by = act.by or say("desk.nobody")
     return say("explain.act", by=by, what=act_words(act, say), run=act.about)
+
+
+def unended_words(acts: Sequence[Act], say: Say) -> str:
+    """Say how a run stands that nobody executes and that has no ending, by what was done with it.
+
+    Args:
+        acts: What people and programs have done with it, the oldest first.
+        say: The language.
+    """
+    told = (act.what for act in reversed(acts) if act.what in _WHOSE_TURN)
+    match next(told, ""):
+        case "queued" | "requeued":
+            return say("status.queued")
+        case "cancelled":
+            return say("status.cancelled")
+        case _:
+            return say("status.killed")
 
 
 def step_line(record: StepRecord, say: Say) -> str:

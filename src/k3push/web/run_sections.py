@@ -12,10 +12,11 @@ from starlette.requests import Request
 from k3push.core.advice.clusters import TOLD, Cluster
 from k3push.core.model import State
 from k3push.ports import Ledger
-from k3push.reporting.phrases import cause_words
+from k3push.reporting.phrases import cause_words, unended_words
 from k3push.reporting.results import MOST_READ, clusters_of, read_causes
 from k3push.reporting.summary import next_step
 from k3push.runs.outcome import exit_of, followed_of
+from k3push.runs.request_stages import acts_about
 from k3push.runs.row_pages import FollowedRow, with_follow
 from k3push.web.live import RunView
 from k3push.web.pages import whole
@@ -32,7 +33,7 @@ async def verdict(ledger: Ledger, view: RunView, say: Say) -> list[str]:
     if view.waits or view.asked:
         return [say("status.waits" if view.waits else "desk.begins_soon")]
     if run.exit is None:
-        return [say("status.killed")]
+        return [unended_words(await acts_about(ledger, run.id), say)]
     causes = await to_thread.run_sync(read_causes, run, view.counts)
     followed = await followed_of(ledger, run)
     code = exit_of(view.counts, causes, followed=followed)

@@ -63,6 +63,14 @@ WORDS = {
         "killed, or lost its ledger; run `k3push resume`",
         "被终止或失去台账；请执行 `k3push resume`",
     ),
+    "status.queued": (
+        "queued for the fleet, whose workers execute it; `k3push fleet status` says how it stands",
+        "已交给集群排队，由工作进程执行；进展见 `k3push fleet status`",
+    ),
+    "status.cancelled": (
+        "cancelled in the fleet's queue; `k3push fleet retry` queues it again",
+        "已在集群队列中取消；可用 `k3push fleet retry` 重新排队",
+    ),
     "status.half_listed": (
         "its list is being written down, or was not to its end; nothing was sent, so unless it goes on, `k3push run {jobs}` again",
         "清单正在登记，或没有登记完整；尚未发送任何单据，若没有继续登记，请重新 `k3push run {jobs}`",

@@ -15,7 +15,7 @@ from k3push.config.settings import Settings
 from k3push.core.advice.clusters import TOLD
 from k3push.core.model import Run, RunId, State
 from k3push.ports import Commanded
-from k3push.reporting.phrases import order_lines
+from k3push.reporting.phrases import order_lines, unended_words
 from k3push.reporting.results import MOST_READ, clusters_of, read_causes
 from k3push.reporting.summary import (
     cause_lines,
@@ -38,10 +38,13 @@ from k3push.runs.find import (
     runs_beside,
 )
 from k3push.runs.outcome import Exit, exit_of, followed_of
-from k3push.runs.request_stages import steps_asked_for
+from k3push.runs.request_stages import Act, acts_about, steps_asked_for
 from k3push.wiring.config_file import load_settings
 from k3push.wiring.open_ledger import ledger_of
 from k3push.words.language import Say, harmless
+
+Acts = Mapping[RunId, Sequence[Act]]
+"""What was done with runs that have no ending, the oldest first."""
 
 
 async def status(config: Path | None, name: str | None, say: Say) -> Exit:
@@ -65,10 +68,11 @@ async def status(config: Path | None, name: str | None, say: Say) -> Exit:
         followed = await followed_of(ledger, run, steps)
         shown = {each.id for each in beside}
         others = await left_behind(ledger, shown) if name is None else ()
+        acts = {each.id: await acts_about(ledger, each.id) for each in beside if each.exit is None}
     unread = sum(counts.get(state, 0) for state in told) - MOST_READ
     console = screen(soft_wrap=True, highlight=False)
     started = f"{run.started_at.astimezone():%Y-%m-%d %H:%M:%S}"
-    how = _how(run, living, say)
+    how = _how(run, living, acts, say)
     console.print(
         f"{escape(harmless(run.id))}  {escape(harmless(run.route.name))}  {started}  {how}"
     )
@@ -97,7 +101,7 @@ async def status(config: Path | None, name: str | None, say: Say) -> Exit:
         console.print(next_step(counts, code, say, followed))
     last = (
         results_line(run, say),
-        _beside_line(run, beside, living, say),
+        _beside_line(run, beside, living, acts, say),
         _archived_line(run, settings, say),
         _left_line(others, say),
     )
@@ -114,10 +118,12 @@ def _archived_line(run: Run, settings: Settings, say: Say) -> str:
     return say("ledger.archived_in", file=settings.archive_path(run.archive), day=day)
 
 
-def _beside_line(run: Run, beside: Sequence[Run], living: Run | None, say: Say) -> str:
+def _beside_line(run: Run, beside: Sequence[Run], living: Run | None, acts: Acts, say: Say) -> str:
     """Say which other runs the command of a run has, and how they stand; "" for none."""
     others = [
-        f"{harmless(each.id)} {_how(each, living, say)}" for each in beside if each.id != run.id
+        f"{harmless(each.id)} {_how(each, living, acts, say)}"
+        for each in beside
+        if each.id != run.id
     ]
     shown = "; ".join(others[:MOST_NAMED]) + ("; …" if len(others) > MOST_NAMED else "")
     return say("status.beside", count=len(beside), others=shown) if others else ""
@@ -130,7 +136,7 @@ def _left_line(others: Sequence[Run], say: Say) -> str:
     return harmless(say("notice.left_behind", run=others[0].id, runs=ids_of(others)))
 
 
-def _how(run: Run, living: Run | None, say: Say) -> str:
+def _how(run: Run, living: Run | None, acts: Acts, say: Say) -> str:
     """Say whether a run goes on or how it ended; *living* is the one of its command that does."""
     if living is not None and living.id == run.id:
         return say("status.alive")
@@ -138,7 +144,7 @@ def _how(run: Run, living: Run | None, say: Say) -> str:
         return say("status.exit", code=run.exit)
     if not run.whole:
         return say("status.half_listed", jobs=shlex.join(run.jobs))
-    return say("status.killed" if living is None else "status.waits")
+    return say("status.waits") if living else unended_words(acts.get(run.id, ()), say)
 
 
 def _steered(run: Run, commands: Sequence[Commanded], window: str, say: Say) -> list[str]:
