@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -686,6 +687,24 @@ def test_a_body_that_cannot_be_read_or_is_too_large_is_refused(tmp_path: Path) -
         for large in (b" " * (1 << 21), endless()):
             answer = await wms.post("/pushes", content=large, headers=as_json)  # type: ignore[arg-type]
             assert (answer.status_code, answer.json()["type"][-9:]) == (413, "too-large")
+
+    played(push, tmp_path)
+
+
+@pytest.mark.parametrize(("path", "status"), [("/pushes", 422), ("/no", 404), ("/pushes/x", 405)])
+def test_a_problem_is_told_in_the_language_of_the_program(
+    tmp_path: Path, path: str, status: int
+) -> None:
+    """Also one of which nothing more is known than its kind."""
+
+    async def push(_: Shop, __: House, wms: httpx.AsyncClient) -> None:
+        told = {}
+        for language in ("en", "zh-CN"):
+            answer = await wms.post(path, json={}, headers={"accept-language": language})
+            assert answer.status_code == status, answer.text
+            told[language] = answer.json()["detail"]
+        assert told["en"].isascii()
+        assert re.search("[一-鿿]", told["zh-CN"]), told
 
     played(push, tmp_path)
 

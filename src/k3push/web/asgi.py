@@ -21,7 +21,7 @@ from k3push.ports import Clock, LedgerLostError
 from k3push.reporting.html_templates import asset
 from k3push.web.access import TAKES_FILES, Guard, Log, Rules, Visitor, is_for_programs
 from k3push.web.api.application import api_of
-from k3push.web.api.problems import kind_of, problem
+from k3push.web.api.problems import kind_of, meaning_of, problem
 from k3push.web.entry import Entry
 from k3push.web.further_execution_buttons import FurtherExecutionButtons
 from k3push.web.health_and_metrics import Machines
@@ -252,7 +252,8 @@ def _not_here(desk: PageContext) -> Callable[[Request, Exception], Response]:
     def answer(request: Request, error: Exception) -> Response:
         status = error.status_code if isinstance(error, HTTPException) else HTTPStatus.NOT_FOUND
         if is_for_programs(request["path"]):  # a line break leads to nothing that is mounted
-            return problem(kind_of(status))
+            kind = kind_of(status)
+            return problem(kind, meaning_of(kind, desk.speaker(request)))
         known = status == HTTPStatus.METHOD_NOT_ALLOWED
         return desk.refuse(request, status, "web.no_method" if known else "web.nothing_here")
 

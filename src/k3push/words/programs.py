@@ -120,4 +120,69 @@ WORDS = {
         "The push has no such bill; name it by number or bill_id as the rows do.",
         "该下推中没有此单据；请按结果行中的 number 或 bill_id 指定。",
     ),
+    # -- kinds of problems, where nothing more can be said ------------------------------------------
+    "api.problem.bad-request": (
+        "The request cannot be read.",
+        "无法识别该请求。",
+    ),
+    "api.problem.no-token": (
+        "No token was given, or one that is nobody's or was revoked.",
+        "没有令牌，或令牌无效、已作废。",
+    ),
+    "api.problem.no-right": (
+        "The token's role is not enough for this.",
+        "令牌的角色无权执行此操作。",
+    ),
+    "api.problem.four-eyes": (
+        "Whoever has planned a push may not approve it.",
+        "计划人不能批准自己的计划。",
+    ),
+    "api.problem.not-found": (
+        "There is nothing here that this program may see.",
+        "没有此程序可以查看的内容。",
+    ),
+    "api.problem.no-method": (
+        "The address takes another method.",
+        "该地址不支持此请求方式。",
+    ),
+    "api.problem.key-reused": (
+        "The program has asked for something else with that key.",
+        "该程序已将此 key 用于其他内容。",
+    ),
+    "api.problem.not-now": (
+        "It is in a state from which this cannot be done.",
+        "当前状态下不能执行此操作。",
+    ),
+    "api.problem.too-large": (
+        "The body has more bytes than are taken.",
+        "请求正文过大。",
+    ),
+    "api.problem.wrong-host": (
+        "The server does not know this host name.",
+        "服务不认识此主机名。",
+    ),
+    "api.problem.invalid": (
+        "The request does not say what it should; `errors` has the places.",
+        "请求内容有误；位置见 `errors`。",
+    ),
+    "api.problem.too-many": (
+        "The program asks more often than its token allows.",
+        "请求次数超过令牌的限制。",
+    ),
+    "api.problem.defect": (
+        "A defect of k3push.",
+        "k3push 自身的缺陷。",
+    ),
+    "api.problem.only-watches": (
+        "The server was started without `--work`.",
+        "服务启动时没有 `--work`。",
+    ),
+    "api.problem.no-disk": (
+        "The server's disk takes no list now.",
+        "服务的磁盘目前无法保存清单。",
+    ),
+    "api.problem.no-ledger": (
+        "The ledger cannot be read or written now.",
+        "目前无法读写台账。",
+    ),
 }

@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from k3push.ports import LedgerLostError
 from k3push.web.api.callers import Rates
-from k3push.web.api.problems import ProblemError, ProblemShape, kind_of, problem
+from k3push.web.api.problems import ProblemError, ProblemShape, kind_of, meaning_of, problem
 from k3push.web.api.pushes import router
 from k3push.web.api.reference_page import addresses_of, shapes_of
 from k3push.web.page_context import PageContext
@@ -134,16 +134,17 @@ class _Bounded:
         await self._app(scope, bounded, send)
 
 
-def _refused(_: Request, error: Exception) -> Response:
+def _refused(request: Request, error: Exception) -> Response:
     if isinstance(error, ProblemError):
         headers: Mapping[str, str] | None = error.headers
-        return problem(error.kind, error.detail, headers=headers, errors=error.errors)
-    status = error.status_code if isinstance(error, HTTPException) else 400
+        detail = error.detail or _meaning(request, error.kind)
+        return problem(error.kind, detail, headers=headers, errors=error.errors)
+    kind = kind_of(error.status_code if isinstance(error, HTTPException) else 400)
     headers = error.headers if isinstance(error, HTTPException) else None
-    return problem(kind_of(status), headers=headers)
+    return problem(kind, _meaning(request, kind), headers=headers)
 
 
-def _invalid(_: Request, error: Exception) -> Response:
+def _invalid(request: Request, error: Exception) -> Response:
     found = error.errors() if isinstance(error, RequestValidationError) else ()
     # Of a check of ours, the message has more than its words.
     errors = [
@@ -151,7 +152,13 @@ def _invalid(_: Request, error: Exception) -> Response:
         for each in found
     ]
     unread = any(each["type"] == "json_invalid" for each in found)
-    return problem("bad-request" if unread else "invalid", errors=errors)
+    kind = "bad-request" if unread else "invalid"
+    return problem(kind, _meaning(request, kind), errors=errors)
+
+
+def _meaning(request: Request, kind: str) -> str:
+    desk: PageContext = request.app.state.desk
+    return meaning_of(kind, desk.speaker(request))
 
 
 def _lost(request: Request, error: Exception) -> Response:

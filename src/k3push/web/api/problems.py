@@ -11,27 +11,34 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from k3push.words.language import Say, speaker
+
 CONTENT_TYPE = "application/problem+json"
 
-# Kind -> its status, and when it is met, for the documents.
-KINDS: Mapping[str, tuple[int, str]] = {
-    "bad-request": (400, "The request cannot be read."),
-    "no-token": (401, "No token was given, or one that is nobody's or was revoked."),
-    "no-right": (403, "The token's role is not enough for this."),
-    "four-eyes": (403, "Whoever has planned a push may not approve it."),
-    "not-found": (404, "There is nothing here that this program may see."),
-    "no-method": (405, "The address takes another method."),
-    "key-reused": (409, "The program has asked for something else with that key."),
-    "not-now": (409, "It is in a state from which this cannot be done."),
-    "too-large": (413, "The body has more bytes than are taken."),
-    "wrong-host": (421, "The server does not know this host name."),
-    "invalid": (422, "The request does not say what it should; `errors` has the places."),
-    "too-many": (429, "The program asks more often than its token allows."),
-    "defect": (500, "A defect of k3push."),
-    "only-watches": (503, "The server was started without `--work`."),
-    "no-disk": (503, "The server's disk takes no list now."),
-    "no-ledger": (503, "The ledger cannot be read or written now."),
+KINDS: Mapping[str, int] = {
+    "bad-request": 400,
+    "no-token": 401,
+    "no-right": 403,
+    "four-eyes": 403,
+    "not-found": 404,
+    "no-method": 405,
+    "key-reused": 409,
+    "not-now": 409,
+    "too-large": 413,
+    "wrong-host": 421,
+    "invalid": 422,
+    "too-many": 429,
+    "defect": 500,
+    "only-watches": 503,
+    "no-disk": 503,
+    "no-ledger": 503,
 }
+"""The status of each kind of problem."""
+
+
+def meaning_of(kind: str, say: Say) -> str:
+    """Say when a kind of problem is met."""
+    return say(f"api.problem.{kind}")
 
 
 class Fault(BaseModel):
@@ -56,6 +63,7 @@ class ProblemError(HTTPException):
 
     Attributes:
         kind: One of `KINDS`.
+        detail: What is wrong; "" where the kind says enough.
     """
 
     def __init__(
@@ -66,31 +74,30 @@ class ProblemError(HTTPException):
         headers: Mapping[str, str] | None = None,
         errors: Sequence[tuple[str, str]] = (),
     ) -> None:
-        status, meaning = KINDS[kind]
-        super().__init__(status, detail or meaning, headers)
+        super().__init__(KINDS[kind], detail, headers)
         self.kind = kind
         self.errors = errors
 
 
 def kind_of(status: int) -> str:
     """Return the kind of problem that a status stands for by itself."""
-    return next((kind for kind, (of, _) in KINDS.items() if of == status), "bad-request")
+    return next((kind for kind, of in KINDS.items() if of == status), "bad-request")
 
 
 def problem(
     kind: str,
-    detail: str = "",
+    detail: str,
     *,
     headers: Mapping[str, str] | None = None,
     errors: Sequence[tuple[str, str]] = (),
 ) -> Response:
     """Return the answer that tells of a problem."""
-    status, meaning = KINDS[kind]
+    status = KINDS[kind]
     told: dict[str, Any] = {
         "type": f"urn:k3push:problem:{kind}",
         "title": HTTPStatus(status).phrase,
         "status": status,
-        "detail": detail or meaning,
+        "detail": detail,
         "errors": [{"place": place, "what": what} for place, what in errors],
     }
     # In ASCII: a key of the request that is no text may stand in a place.
@@ -110,7 +117,7 @@ def documented(*kinds: str) -> dict[int | str, dict[str, Any]]:
     )
     found: dict[int | str, dict[str, Any]] = {}
     for kind in (*always, *kinds):
-        status, meaning = KINDS[kind]
+        status, meaning = KINDS[kind], meaning_of(kind, speaker("en"))
         said = found.get(status, {}).get("description", "")
         found[status] = {
             "description": f"{said} `{kind}`: {meaning}".strip(),
