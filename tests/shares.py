@@ -22,29 +22,30 @@ SOURCE = Path(k3push.__file__).parent
 
 
 def shared_out(
-    cases: Iterable[object], shares: int, *, of_more: int | None = None
+    cases: Iterable[object], shares: int, *, normal: int = 1, of_more: int | None = None
 ) -> Sequence[ParameterSet]:
-    """Return the cases for `parametrize`; those of all shares but one are marked.
+    """Return the cases for `parametrize`; those of all shares but *normal* ones are marked.
 
     Args:
         cases: All of them.
         shares: Into how many the cases are divided.
+        normal: How many shares the normal run plays.
         of_more: How many shares are marked `more`, the others `rest`; all where it is not given.
     """
-    turn, most = _of_the_source() % shares, shares if of_more is None else of_more
+    turn, most = _of_the_source() % shares, shares if of_more is None else normal + of_more
     return [
         pytest.param(
             *(case if isinstance(case, tuple) else (case,)),
-            marks=_marks((nth - turn) % shares, most),
+            marks=_marks((nth - turn) % shares, normal, most),
         )
         for nth, case in enumerate(cases)
     ]
 
 
-def _marks(nth_share: int, of_more: int) -> tuple[pytest.MarkDecorator, ...]:
-    if nth_share == 0:
+def _marks(nth_share: int, normal: int, most: int) -> tuple[pytest.MarkDecorator, ...]:
+    if nth_share < normal:
         return ()
-    return (pytest.mark.more,) if nth_share <= of_more else (pytest.mark.rest,)
+    return (pytest.mark.more,) if nth_share < most else (pytest.mark.rest,)
 
 
 @cache

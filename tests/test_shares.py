@@ -21,3 +21,9 @@ def test_the_rest_is_neither_in_the_normal_run_nor_in_more() -> None:
     """Each case is played by one of the three."""
     marks = [[mark.name for mark in case.marks] for case in shared_out(range(16), 8, of_more=2)]
     assert [marks.count(names) for names in ([], ["more"], ["rest"])] == [2, 4, 10]
+
+
+def test_what_takes_long_may_be_left_out_of_the_normal_run() -> None:
+    """A browser that goes through every page does so once in CI, in one language."""
+    cases = shared_out(["en", "zh"], 2, normal=0, of_more=1)
+    assert sorted(mark.name for case in cases for mark in case.marks) == ["more", "rest"]

@@ -12,13 +12,15 @@ from tests.benchmarks.makespan import compare_drawn
 from tests.benchmarks.model import modelled_s
 from tests.benchmarks.shapes import makespan_s
 from tests.benchmarks.time_left import FORETELLERS, honesty
+from tests.shares import shared_out
 
 # Not those that settings were compared on.
 SEEDS = range(10_000, 10_040)
 
 
 @pytest.mark.parametrize(
-    ("numbers", "first", "third"), [(60, 1.25, 1.05), (300, 1.35, 1.2), (1200, 1.35, 1.2)]
+    ("numbers", "first", "third"),
+    shared_out([(60, 1.25, 1.05), (300, 1.35, 1.2), (1200, 1.35, 1.2)], 3),
 )
 def test_auto_is_near_the_best_fixed_setting_of_servers_that_are_drawn(
     numbers: int, first: float, third: float

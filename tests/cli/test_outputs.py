@@ -20,6 +20,7 @@ from k3push.cli.app import run
 from k3push.core.plan import PlanHead, PlannedJob
 from tests.adapters.ledger.samples import NOON, planned
 from tests.cli.terminal import Desk, begin, end, typed
+from tests.shares import shared_out
 
 NOWHERE = "http://127.0.0.1:9/"
 
@@ -98,7 +99,7 @@ def content(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("file", OURS)
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", shared_out(COMMANDS, 3, of_more=1))
 def test_no_output_goes_over_what_is_ours(
     used: Desk, capsys: pytest.CaptureFixture[str], command: str, file: str
 ) -> None:

@@ -18,7 +18,7 @@ pytestmark = [
 ]
 
 
-@pytest.mark.parametrize("seed", shared_out([1, 2], 2))
+@pytest.mark.parametrize("seed", shared_out([1, 2], 2, normal=0, of_more=1))
 def test_tenants_are_kept_apart_in_a_drawn_story(
     seed: int, tmp_path: Path, postgres_server: PostgresServer, postgres_ledger_url: str
 ) -> None:

@@ -398,6 +398,7 @@ SEARCH = """() => {
 }"""
 
 
+@pytest.mark.more
 def test_a_hundred_thousand_rows_stay_quick(browser: Browser, tmp_path: Path) -> None:
     """A migration is looked at in the same page; only the rows in sight are drawn."""
     refused = {index: ("11", f"单据{number(index)}未审核") for index in range(0, 100_000, 50)}

@@ -34,6 +34,7 @@ from tests.runs.office import (
     steps,
 )
 from tests.said import english
+from tests.shares import shared_out
 
 pytestmark = pytest.mark.anyio
 
@@ -70,7 +71,7 @@ FAULTS = [
 
 
 @pytest.mark.parametrize("plan", FAULTS, ids=["calm", "stormy"])
-@pytest.mark.parametrize("schedule", [1, 2])
+@pytest.mark.parametrize("schedule", shared_out([1, 2], 2))
 def test_a_process_may_be_killed_at_any_step(plan: FaultPlan, schedule: int) -> None:
     """Power fails at the worst moment, and the next process knows only what was written down."""
 

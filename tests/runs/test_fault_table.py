@@ -29,6 +29,7 @@ from k3push.simulator import (
 )
 from k3push.simulator.forms import PURCHASE_ORDER
 from tests.runs.office import ROUTE, Notebook, Office, orders, sandbox, steered
+from tests.shares import shared_out
 
 pytestmark = pytest.mark.anyio
 
@@ -93,14 +94,15 @@ def _step(text: str) -> Step:
 
 
 ROWS = TypeAdapter(list[Row]).validate_python(tomllib.loads(TABLE.read_text("utf-8"))["fault"])
-PLAYS = [
-    pytest.param(row, script, id=f"{row.name}: {' '.join(step.fault.name for step in script)}")
-    for row in ROWS
-    for script in row.scripts()
-]
+PLAYS = [(row, script) for row in ROWS for script in row.scripts()]
 
 
-@pytest.mark.parametrize(("row", "script"), PLAYS)
+def named(value: Row | tuple[Step, ...]) -> str:
+    """Name a play by its row and its faults."""
+    return value.name if isinstance(value, Row) else " ".join(step.fault.name for step in value)
+
+
+@pytest.mark.parametrize(("row", "script"), shared_out(PLAYS, 4, of_more=1), ids=named)
 async def test_a_fault_comes_to_what_the_table_says(row: Row, script: tuple[Step, ...]) -> None:
     """Whatever goes wrong, no number gets two documents and each row of the ledger is true."""
     route = replace(ROUTE, **row.route)  # type: ignore[arg-type]  # its own fields

@@ -87,6 +87,7 @@ from tests.runs.office import (
 )
 from tests.runs.test_select import select
 from tests.said import english
+from tests.shares import shared_out
 
 pytestmark = pytest.mark.anyio
 
@@ -266,7 +267,7 @@ REFUSING = {"no-permission", "msgcode-4", "msgcode-6"}
 
 
 @pytest.mark.parametrize("channel", [Channel.SUBMIT, Channel.AUDIT])
-@pytest.mark.parametrize("name", FAULT_NAMES)
+@pytest.mark.parametrize("name", shared_out(FAULT_NAMES, 4, of_more=1))
 async def test_whatever_a_call_meets_each_document_is_approved_once(
     name: str, channel: Channel
 ) -> None:
@@ -849,7 +850,7 @@ async def _end_and_go_on(plan: FaultPlan, fate: Fate) -> None:
 
 
 @pytest.mark.parametrize("plan", [FaultPlan(), LOST_ANSWERS], ids=["calm", "stormy"])
-@pytest.mark.parametrize("schedule", [1, 2])
+@pytest.mark.parametrize("schedule", shared_out([1, 2], 2))
 def test_a_process_may_be_killed_at_any_step(plan: FaultPlan, schedule: int) -> None:
     """Between the attempt and its record too: what was begun is in doubt, and read."""
     play = partial(_end_and_go_on, plan)

@@ -12,6 +12,7 @@ from k3push.simulator.script import Channel
 from tests.benchmarks.shapes import SHAPES, makespan_s
 from tests.runs.office import Notebook, Office, orders, sandbox, steered, steps
 from tests.schedules import seed_schedule
+from tests.shares import shared_out
 
 # The best fixed pair of a small grid for 1,000 numbers, and what auto may take beside it. Short
 # lists leave little time to find a pace; `python -m tests.benchmarks makespan` has longer ones.
@@ -19,7 +20,10 @@ SLACK = 1.3
 GRID = (Setting(1, 200), Setting(4, 50), Setting(16, 20), Setting(64, 20))
 
 
-@pytest.mark.parametrize("name", ["user-queue", "site-queue", "capacity-4", "heavy"])
+SHARED = shared_out(["user-queue", "site-queue", "capacity-4", "heavy"], 4, of_more=1)
+
+
+@pytest.mark.parametrize("name", SHARED)
 def test_auto_is_near_the_best_fixed_setting(name: str) -> None:
     """Nobody knows the shape of their server, and each wants another setting."""
     shape = replace(SHAPES[name], numbers=1000)

@@ -16,6 +16,7 @@ from k3push.simulator.faults import Ending
 from k3push.simulator.forms import IN_STOCK
 from k3push.simulator.script import Aimed, Channel
 from tests.runs.office import FIRST, SECOND, Office, orders, push, sandbox, steered, steps
+from tests.shares import shared_out
 
 pytestmark = pytest.mark.anyio
 
@@ -31,7 +32,7 @@ READS_BY_FIELD = 8
 
 
 @pytest.mark.parametrize("nth", range(READS))
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", shared_out(NAMES, 4, of_more=1))
 async def test_a_read_that_fails_proves_nothing(name: str, nth: int) -> None:
     """Whoever takes a failed read for "nothing is there" rejects or repeats what is there."""
     office = Office(sandbox(steps(*["ok"] * nth, name, on=Channel.QUERY)))

@@ -46,7 +46,9 @@ FAULTS = """() => {
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize(("lang", "width"), shared_out([("en", 1280), ("zh", 390)], 2))
+@pytest.mark.parametrize(
+    ("lang", "width"), shared_out([("en", 1280), ("zh", 390)], 2, normal=0, of_more=1)
+)
 def test_every_page_is_for_everybody(
     browser: Browser, tmp_path: Path, lang: Lang, width: int
 ) -> None:

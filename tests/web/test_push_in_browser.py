@@ -91,7 +91,9 @@ class Person:
 
 
 @pytest.mark.timeout(400)  # minutes on a busy machine
-@pytest.mark.parametrize(("lang", "width"), shared_out([("en", 1280), ("zh", 390)], 2))
+@pytest.mark.parametrize(
+    ("lang", "width"), shared_out([("en", 1280), ("zh", 390)], 2, normal=0, of_more=1)
+)
 def test_two_people_push_a_list_through_a_kill(
     browser: Browser, desk: Desk, lang: Lang, width: int
 ) -> None:

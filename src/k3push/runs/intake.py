@@ -231,16 +231,16 @@ class Intake:
             known[line] = Identified(bill, known[line].id)
         known = {line: known[line] for line in known if line in outcomes}
         bills = {line: _called(by_line[line], known[line].bill) for line in known}
-        for line, named in known.items():
-            context.source_ids[bills[line]] = named.id
+        for line, each in known.items():
+            context.source_ids[bills[line]] = each.id
             context.looked_s[bills[line]] = looked_s
             if line in identified.led_away:
                 context.source_ids[bills[line]] = by_line[line].source_id
                 outcomes[line] = renamed(bills[line])
-            elif id_in(named.bill) and not id_in(bills[line]):
+            elif id_in(each.bill) and not id_in(bills[line]):
                 outcomes[line] = renamed(bills[line])
             elif by_line[line].listed_id:
-                context.ids[bills[line]] = by_line[line].source_id or named.id
+                context.ids[bills[line]] = by_line[line].source_id or each.id
         # A bill that an earlier execution has known is called so, though nobody finds it by now.
         called = {line: bills.get(line, by_line[line].bill) or line for line in outcomes}
         with_bill = [line for line in outcomes if line in bills or by_line[line].bill]
@@ -256,13 +256,8 @@ class Intake:
             told = context.with_ids(outcome.number for outcome in unsent)
             made = await context.ledger.made_of(context.run.id, told)
             crossed = {called.get(line, line) for line in looked.contradictory | replaced.keys()}
-            there = await there_already(
-                context,
-                unsent,
-                made,
-                contradictory=crossed,
-                named=partial(named_there, context),
-            )
+            named = partial(named_there, context)
+            there = await there_already(context, unsent, made, contradictory=crossed, named=named)
             unsent = await told_of_late_calls(context, there)
         if unsent:
             await context.ledger.conclude(context.run.id, unsent, at=context.clock.now())

@@ -28,6 +28,7 @@ from tests.adapters.ledger.samples import (
     sent,
     states,
 )
+from tests.shares import shared_out
 
 pytestmark = pytest.mark.anyio
 
@@ -150,7 +151,7 @@ async def everything(ledger: Ledger) -> list[object]:
     ]
 
 
-@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize("verb", shared_out(VERBS, 2))
 async def test_a_run_of_another_account_is_not_there(
     ledger: Ledger, theirs: Ledger, verb: str
 ) -> None:

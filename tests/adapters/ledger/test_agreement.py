@@ -246,7 +246,7 @@ async def compare(ledgers: Sequence[Ledger], taken: Sequence[Step], *, always: b
             await player.own(run)
 
 
-@settings(max_examples=60, deadline=None, derandomize=True, database=None)
+@settings(max_examples=30, deadline=None, derandomize=True, database=None)
 @given(st.booleans(), st.lists(steps, max_size=25))
 def test_ledgers_agree_on_whatever_is_asked_of_them(begun: bool, taken: list[Step]) -> None:  # noqa: FBT001
     """Simulations run on memory, people on SQLite: what is proved of one must hold for both."""

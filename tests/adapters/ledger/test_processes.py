@@ -17,6 +17,7 @@ from tests.adapters.ledger.players import open_ledger
 from tests.adapters.ledger.playing import Player
 from tests.adapters.ledger.samples import intent, numbers, planned
 from tests.said import english
+from tests.shares import shared_out
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -86,7 +87,7 @@ def test_a_run_has_one_executor_over_processes(place: str, play: Play) -> None:
     anyio.run(partial(own, alive=False))
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", shared_out(range(4), 4, of_more=1))
 def test_what_was_begun_before_a_kill_is_there(place: str, play: Play, seed: int) -> None:
     """Every attempt that a caller was told of, though the process was killed in mid-write."""
     run = RunId("r1")

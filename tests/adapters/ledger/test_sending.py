@@ -35,6 +35,7 @@ from tests.adapters.ledger.samples import (
     sent,
     states,
 )
+from tests.shares import shared_out
 
 pytestmark = pytest.mark.anyio
 
@@ -424,7 +425,7 @@ async def test_retry_clears_what_a_rejected_number_was_told(ledger: Ledger) -> N
 
 
 @pytest.mark.parametrize("old", sorted(set(State) - {State.SENT}))
-@pytest.mark.parametrize("new", sorted(State))
+@pytest.mark.parametrize("new", shared_out(sorted(State), 3, of_more=1))
 async def test_a_conclusion_with_one_illegal_move_changes_nothing(
     ledger: Ledger, old: State, new: State
 ) -> None:
