@@ -397,6 +397,9 @@ def test_only_the_proxy_is_believed_when_it_names_a_user() -> None:
                 ("10.0.0.9", {"x-remote-user": "wang"}, 200),
                 ("10.0.0.9", {}, 401),
                 ("10.0.0.9", {"x-remote-user": " "}, 401),
+                # Nobody passes for a program or for a schedule.
+                ("10.0.0.9", {"x-remote-user": "api/wms"}, 401),
+                ("10.0.0.9", {"x-remote-user": "schedule/nightly"}, 401),
                 ("192.0.2.7", {"x-remote-user": "wang"}, 403),
                 ("192.0.2.7", {"x-remote-user": "wang", "x-forwarded-for": "10.0.0.9"}, 403),
             ]

@@ -332,7 +332,7 @@ def test_somebody_may_sign_in_in_several_tabs_at_once(told: Provider) -> None:
     visited(rules(told, {"wang": Role.VIEW}), visit)
 
 
-@pytest.mark.parametrize("name", [None, "", " ", 7, "wa\u202eng", "x" * 300])
+@pytest.mark.parametrize("name", [None, "", " ", 7, "wa\u202eng", "x" * 300, "api/wms"])
 def test_whoever_has_no_name_is_not_let_in(told: Provider, name: object) -> None:
     """Who gave a command stands in the ledger."""
 

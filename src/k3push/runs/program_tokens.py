@@ -29,6 +29,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
 _SECRET_BYTES = 32
 
 _BY = "api/"
+_OF_SCHEDULES = "schedule/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,20 @@ def is_program(by: str) -> bool:
     (True, False, False)
     """
     return by.startswith(_BY)
+
+
+def by_schedule(name: str) -> str:
+    """Return what stands in the ledger for a schedule; no user's name looks so."""
+    return f"{_OF_SCHEDULES}{name}"
+
+
+def may_be_user(name: str) -> bool:
+    """Say whether a user may be called so: nobody passes for a program, or for a schedule.
+
+    >>> may_be_user("wang"), may_be_user("api/wms"), may_be_user("schedule/nightly")
+    (True, False, False)
+    """
+    return not name.startswith((_BY, _OF_SCHEDULES))
 
 
 async def add_program(

@@ -27,6 +27,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from k3push.core.foreign_text import flaw_of
+from k3push.runs.program_tokens import may_be_user
 from k3push.web.addresses import plain_address
 from k3push.web.openid_rules import OpenId
 from k3push.web.roles import Role, Roles
@@ -290,6 +291,7 @@ class Guard:
         if self._rules.entry == "proxy":
             names = request.headers.getlist(self._rules.user_header) if by_proxy else []
             user = _as_utf8(names[0]).strip() if len(names) == 1 else ""
+            user = user if may_be_user(user) else ""
             admitted = bool(user)
             owner = f"user {user}" if user else ""
         else:

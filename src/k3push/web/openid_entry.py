@@ -9,6 +9,7 @@ import anyio
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from k3push.runs.program_tokens import may_be_user
 from k3push.web.openid_rules import OpenId
 from k3push.web.page_context import PageContext
 from k3push.web.sessions import same
@@ -139,7 +140,8 @@ class OpenIdEntry:
 def _name_in(claim: object) -> str:
     """Return a user's name that can stand in the ledger and on a terminal; "" where it cannot."""
     name = claim.strip() if isinstance(claim, str) else ""
-    return name if len(name) <= LONGEST_USER and name.isprintable() else ""
+    is_fit = len(name) <= LONGEST_USER and name.isprintable() and may_be_user(name)
+    return name if is_fit else ""
 
 
 def _here(request: Request) -> str:

@@ -23,6 +23,7 @@ from k3push.config.settings import ScheduleSettings, Settings
 from k3push.core.model import FolderFile
 from k3push.core.remark import remark
 from k3push.ports import Clock, Ledger, LedgerLostError, Memo
+from k3push.runs.program_tokens import by_schedule
 from k3push.runs.request_stages import Kind, Request, Stage, put_request, requests
 from k3push.runs.wakeup import Wakeup
 from k3push.web.access import Log
@@ -197,7 +198,7 @@ class Timetable:
         try:
             # Where daylight saving ends, a time comes twice.
             when = f"{due:%Y%m%d-%H%M%S}" + "-2" * due.fold
-            asked = await self.ask(ledger, name, when, by=f"schedule/{name}", approved=True)
+            asked = await self.ask(ledger, name, when, by=by_schedule(name), approved=True)
             begun = [each.id for each in asked]
         except JobFileError as error:
             why = str(error)
