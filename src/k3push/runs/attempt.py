@@ -41,7 +41,7 @@ from k3push.core.model import (
 )
 from k3push.core.protocol import wire
 from k3push.core.remark import remark
-from k3push.core.safety.evidence import NOTHING_RAN
+from k3push.core.safety.evidence import CONTRADICTION, NOTHING_RAN
 from k3push.core.safety.legal_moves import IllegalMoveError
 from k3push.core.safety.verdict import Cure, InDoubt, ReadBack, Said, SendAgain, judge
 from k3push.ports import LedgerLostError, Turn
@@ -56,6 +56,7 @@ from k3push.runs.read_back import read_back
 from k3push.runs.retried_reads import open_turn, wait_for_erp
 from k3push.runs.seen_since import note_shown
 from k3push.runs.sending_state import Sending, also
+from k3push.runs.source_check import MOST_SOUGHT
 from k3push.runs.stop import Cause, cause_of_unsent
 
 # How often one chunk may meet a lost session. Where a session lasts for a few calls, the tasks
@@ -284,13 +285,15 @@ async def _note_named(
             run=intent.run,
             sender=intent.sender,
         )
-        for why in await _taken_by(context, [named[id_] for id_ in sorted(unshown)], bills):
-            outcomes = tuple(
-                each._replace(reason=also(each.reason, why))
-                if each.state is State.UNKNOWN
-                else each
-                for each in outcomes
-            )
+        if any(outcome.code == CONTRADICTION for outcome in outcomes):
+            documents = [named[id_] for id_ in sorted(unshown)]
+            for why in await _taken_by(context, documents[:MOST_SOUGHT], bills):
+                outcomes = tuple(
+                    each._replace(reason=also(each.reason, why))
+                    if each.state is State.UNKNOWN
+                    else each
+                    for each in outcomes
+                )
     for id_ in named:
         context.named.pop(id_, None)
     return outcomes

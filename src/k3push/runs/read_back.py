@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from dataclasses import replace
 
 import anyio
@@ -200,8 +201,9 @@ async def _compare_links(
     if links.absent or not links.find or links.find_own or links.missed_own:
         return
     if not seen.linked.issuperset(numbers):
-        # What the field shows was not asked for.
-        seen = await look_at_targets(context, numbers, by_all=True, stop_or_not=True)
+        # What the field shows was not asked for; it is the next call's where this look fails.
+        with suppress(LookFailedError, ErpUnreachableError, LoginRefusedError):
+            seen = await look_at_targets(context, numbers, by_all=True, stop_or_not=True)
     links.compare({t.id for targets in made.values() for t in targets}, seen, own=True)
 
 

@@ -55,6 +55,9 @@ CANCELLED_SINCE = "cancelled_since"
 # Bills that a reason names.
 MOST_NAMED = 10
 
+# Documents that are sought in all rows of the ledger, which takes a moment each.
+MOST_SOUGHT = 10
+
 
 @dataclass(slots=True)
 class SourceLook:
@@ -391,6 +394,8 @@ async def by_answers(
     if not named:
         return {}
     sight = await _sight_of(context, ledger, run, named)
+    # All rows are looked through for each; after a night in which none could be read there are many.
+    few = sum(map(len, named.values())) <= MOST_SOUGHT
     outcomes = {}
     for bill, documents in named.items():
         mine, there = [], []
@@ -398,7 +403,7 @@ async def by_answers(
             if (target := sight.shown(id_)) is None:
                 if sight.may_miss(document.sender):
                     there.append(Target(id_, ""))
-            elif not await _is_made_of_another(ledger, scope, target, document):
+            elif not (few and await _is_made_of_another(ledger, scope, target, document)):
                 there.append(target)
                 mine += [target] if document.alone else []
         if mine:
