@@ -6,7 +6,15 @@ from datetime import UTC, datetime
 import pytest
 
 from k3push.core.model import Follow, Route, Run, RunId
-from k3push.fleet.followup import MOST_LOOKS_AT_FLOWS, Done, ForPerson, Later, Next, next_of
+from k3push.fleet.followup import (
+    MOST_LOOKS_AT_FLOWS,
+    MOST_WAITS_FOR_RUNS,
+    Done,
+    ForPerson,
+    Later,
+    Next,
+    next_of,
+)
 from k3push.runs.outcome import Ending, Exit, Followed
 from k3push.runs.stop import Cause
 
@@ -43,7 +51,7 @@ def ended(exit_code: Exit, *causes: Cause) -> Ending:
         (ended(Exit.STOPPED, Cause.HALTED), ForPerson()),
         (ended(Exit.STOPPED, Cause.CONTRADICTION), ForPerson()),
         (ended(Exit.STOPPED, Cause.LOOK_REFUSED), ForPerson()),
-        (ended(Exit.STOPPED, Cause.BARRED), ForPerson()),
+        (ended(Exit.STOPPED, Cause.BARRED, Cause.PERSON), ForPerson()),
         (ended(Exit.STOPPED, Cause.FOLLOW), ForPerson()),
         # What is in doubt is settled, though nothing more is sent.
         (ended(Exit.SOME_UNKNOWN, Cause.HALTED), Later(only_settle=True)),
@@ -68,6 +76,14 @@ def test_documents_in_flows_are_looked_at_again_until_nobody_can_mean_it_any_mor
     assert next_of(waits, 0) == Later(60.0, vain=True)
     assert next_of(waits, MOST_LOOKS_AT_FLOWS) == Done()
     assert next_of(waits, 0, only_settle=True) == Done()
+
+
+def test_a_run_that_another_one_bars_is_taken_up_again_until_it_is_a_persons() -> None:
+    """The other's worker has died, and another worker settles it after its window."""
+    barred = ended(Exit.STOPPED, Cause.BARRED)
+    assert next_of(barred, 1) == Later(120.0, vain=True)
+    assert next_of(barred, MOST_WAITS_FOR_RUNS) == ForPerson()
+    assert next_of(barred, 0, only_settle=True) == ForPerson()
 
 
 def test_an_erp_that_stays_away_is_asked_ever_more_seldom() -> None:

@@ -16,6 +16,10 @@ LONGEST_WAIT_S = 30 * 60.0
 # Flows end within days, or somebody has forgotten them; half an hour apart, these are four days.
 MOST_LOOKS_AT_FLOWS = 200
 
+# Another run, whose worker has died, is taken over within a minute and settled after its window;
+# waited for so often, in growing steps, that is half an hour. After that it is a person's.
+MOST_WAITS_FOR_RUNS = 5
+
 # The database comes back within seconds or is not there for hours.
 LEDGER_WAIT_S = 5.0
 
@@ -57,11 +61,11 @@ _OF_PEOPLE = frozenset(
     {
         Cause.CONTROL,
         Cause.HALTED,
+        Cause.BARRED,
         Cause.CONTRADICTION,
         Cause.TWINS,
         Cause.UNPROVED,
         Cause.PERSON,
-        Cause.BARRED,
         Cause.FOLLOW,
         Cause.LOOK_REFUSED,
     }
@@ -96,6 +100,8 @@ def next_of(ending: Ending, waits: int, *, only_settle: bool = False) -> Next:
     if ending.exit in {Exit.DONE, Exit.SOME_REJECTED}:
         looks = ending.followed.waiting and waits < MOST_LOOKS_AT_FLOWS and not only_settle
         return Later(wait_s(waits), vain=True) if looks else Done()
+    if causes.keys() == {Cause.BARRED} and not only_settle and waits < MOST_WAITS_FOR_RUNS:
+        return Later(wait_s(waits), vain=True)
     stopped = _OF_PEOPLE.intersection(causes)
     if stopped and ending.exit is Exit.SOME_UNKNOWN and not only_settle:
         return Later(only_settle=True)

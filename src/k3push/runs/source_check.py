@@ -394,7 +394,7 @@ async def by_answers(
     if not named:
         return {}
     sight = await _sight_of(context, ledger, run, named)
-    # All rows are looked through for each; after a night in which none could be read there are many.
+    # For each all rows are looked through; a night in which none could be read leaves many.
     few = sum(map(len, named.values())) <= MOST_SOUGHT
     outcomes = {}
     for bill, documents in named.items():
