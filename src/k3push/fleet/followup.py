@@ -94,14 +94,13 @@ def next_of(ending: Ending, waits: int, *, only_settle: bool = False) -> Next:
     if Cause.LOGIN_REFUSED in causes:
         # Each run of the tenant would try once, and five wrong logins lock the account (P 2.4).
         return ForPerson(holds_tenant=True)
-    if not causes.keys().isdisjoint(_VAIN):
+    barred = causes.keys() == {Cause.BARRED} and not only_settle and waits < MOST_WAITS_FOR_RUNS
+    if barred or not causes.keys().isdisjoint(_VAIN):
         first_s = LEDGER_WAIT_S if causes.keys() & _VAIN == {Cause.LEDGER_LOST} else FIRST_WAIT_S
         return Later(wait_s(waits, first_s), vain=True, only_settle=only_settle)
     if ending.exit in {Exit.DONE, Exit.SOME_REJECTED}:
         looks = ending.followed.waiting and waits < MOST_LOOKS_AT_FLOWS and not only_settle
         return Later(wait_s(waits), vain=True) if looks else Done()
-    if causes.keys() == {Cause.BARRED} and not only_settle and waits < MOST_WAITS_FOR_RUNS:
-        return Later(wait_s(waits), vain=True)
     stopped = _OF_PEOPLE.intersection(causes)
     if stopped and ending.exit is Exit.SOME_UNKNOWN and not only_settle:
         return Later(only_settle=True)
