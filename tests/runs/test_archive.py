@@ -250,4 +250,4 @@ async def test_what_was_edited_is_not_told(tmp_path: Path) -> None:
     file.unlink()
     with pytest.raises(ArchiveFileError) as refused:
         told_of(file, ACCOUNT, A)
-    assert refused.value.why == "unreadable"
+    assert refused.value.why == "missing"

@@ -44,6 +44,7 @@ from tests.said import english
 pytestmark = pytest.mark.anyio
 
 NO_CANARY = PushLimits(canary=False)
+NO_HALT = PushLimits(canary=False, halt=HaltRule())
 OPEN: dict[str, Any] = {"write_back": WriteBack.NEVER, "closes": False}
 AT_A_DOUBT = PushLimits(halt=HaltRule(unknown_count=1))
 ONE = {"concurrency": 1, "chunk_size": 1}
@@ -332,3 +333,69 @@ async def test_of_two_lost_calls_the_one_that_made_a_document_is_not_sent_again(
     await office.open_run([*rest, other, lost])
     await office.execute(limits=NO_CANARY, throttle=steered(**ONE), check=False)
     assert len(office.site.world.documents_of(lost)) == 1
+
+
+def both_lost(named: str, other: str) -> FaultPlan:
+    """Lose the answers to the calls of two bills that have made their documents."""
+    return FaultPlan(aimed={bill: Aimed(fault("make-then-reset")) for bill in (named, other)})
+
+
+async def test_a_document_that_another_row_has_taken_keeps_its_bill_from_being_sent_again() -> None:
+    """No answer gives it to that row; and a person has said that nothing was made."""
+    canary, named, other, *rest = orders(8)
+    plan = FaultPlan(
+        aimed={
+            other: Aimed(fault("make-then-reset")),
+            named: Aimed(fault("make-then-delay:290")),
+        }
+    )
+    office = Office(sandbox(plan, misnamed={named: other}, link_fields=False, **OPEN))
+    await office.open_run([canary, *rest, other, named])
+    throttle = steered(concurrency=2, chunk_size=1)
+    await office.execute(limits=NO_HALT, throttle=throttle, check=False)
+    told = (office.store, VirtualClock(), FIRST, BillNumber(named), State.PLANNED)
+    await settle_by_word(*told, because="none listed")
+    pushed = await office.execute(limits=NO_HALT, throttle=steered(**ONE), check=False)
+    assert pushed.rows[named].state is State.PUSHED, pushed.rows[named]
+    assert len(office.site.world.documents_of(named)) == 1
+
+
+async def test_a_link_settles_a_doubt_whatever_else_bears_the_number() -> None:
+    """What bears it without a link is another's."""
+    named, other, *rest = orders(16)
+    office = Office(sandbox(both_lost(named, other), misnamed={named: other}, **OPEN))
+    await office.open_run([*rest[:12], other, named])
+    pushed = await office.execute(limits=NO_HALT, throttle=steered(**ONE), check=False)
+    (made,) = office.site.world.documents_of(other)
+    row = pushed.rows[other]
+    assert (row.state, [each.id for each in row.targets]) == (State.PUSHED, [str(made.id)])
+
+
+async def test_a_document_that_bears_the_number_of_a_settled_bill_is_no_late_twin() -> None:
+    """Taken for one it would say that links miss what calls of ours have made."""
+    named, other, *rest = orders(30)
+    lost = both_lost(named, other)
+    office = Office(sandbox(lost, misnamed={named: other}, latency_s=30.0, **OPEN))
+    await office.open_run([*rest[:6], other, *rest[6:20], named])
+    for _ in range(2):
+        pushed = await office.execute(limits=NO_HALT, throttle=steered(**ONE), check=False)
+    assert (pushed.rows[other].code, len(pushed.rows[other].targets)) == ("", 1)
+    assert len(office.site.world.documents_of(named)) == 1
+
+
+async def test_whoever_deletes_documents_may_have_their_bills_sent_again() -> None:
+    """That some are gone does not mean that the others are out of sight."""
+    canary, named, *rest = orders(8)
+    office = Office(sandbox(untied=(named,), **OPEN))
+    world = office.site.world
+    await office.open_run([canary, *rest, named])
+    await office.execute(limits=NO_HALT, throttle=steered(**ONE), check=False)
+    for bill in (canary, named, *rest):
+        for document in world.documents_of(bill):
+            world.store.remove(document)
+    world.add_target(IN_STOCK, "somebody else's", creator="clerk")
+    told = (office.store, VirtualClock(), FIRST, BillNumber(named), State.PLANNED)
+    await settle_by_word(*told, because="deleted")
+    pushed = await office.execute(limits=NO_HALT, throttle=steered(**ONE), check=False)
+    assert pushed.rows[named].state is not State.REJECTED, pushed.rows[named]
+    assert pushed.rows[named].attempts == 2

@@ -66,7 +66,8 @@ async def _look_at_suspects(context: Context) -> None:
     )
     context.unlooked |= {n: before for n, before in suspects.items() if n in seen.refused}
     shown = {number: seen.targets.get(number, ()) for number in suspects}
-    shown = await but_open_elsewhere(context, shown)
+    # A number alone makes no twin where links find what calls have made.
+    shown = await but_open_elsewhere(context, but_loose(context, seen, shown))
     others = await context.ids_of_others(suspects)
     amended = []
     for number, before in suspects.items():

@@ -708,8 +708,10 @@ def found_by(route: Route, seen: Sighting, ids: Collection[str]) -> str:
     return remark("note.by_field", field=route.source_number_field) if by_field else ""
 
 
-def loose(context: Looker, seen: Sighting, found: Targets) -> dict[BillNumber, tuple[Target, ...]]:
-    """Return the documents that a number alone ties to bills that links were asked for.
+def but_loose(
+    context: Looker, seen: Sighting, found: Targets
+) -> dict[BillNumber, tuple[Target, ...]]:
+    """Leave out what a number alone ties to bills that links were asked for.
 
     A plug-in of the site may write another order's number.
 
@@ -718,17 +720,11 @@ def loose(context: Looker, seen: Sighting, found: Targets) -> dict[BillNumber, t
         seen: The look.
         found: What it shows.
     """
-    asked = seen.linked & found.keys() if context.links.outweigh else frozenset[BillNumber]()
-    untied = {n: tuple(t for t in found[n] if t.id not in seen.by_link) for n in asked}
-    return {number: targets for number, targets in untied.items() if targets}
-
-
-def but_loose(
-    context: Looker, seen: Sighting, found: Targets
-) -> dict[BillNumber, tuple[Target, ...]]:
-    """Leave out those documents."""
-    left_out = loose(context, seen, found)
-    left = {n: tuple(t for t in found[n] if t not in left_out.get(n, ())) for n in found}
+    asked = seen.linked if context.links.outweigh else frozenset[BillNumber]()
+    left = {
+        number: tuple(t for t in targets if number not in asked or t.id in seen.by_link)
+        for number, targets in found.items()
+    }
     return {number: targets for number, targets in left.items() if targets}
 
 

@@ -74,6 +74,9 @@ ENOUGH_SHOWN = 10
 # whether any bill has several.
 MOST_KNOWN = 1000
 
+# Codes of rows that may name a document of another bill, by the number that it bears.
+UNSURE = frozenset({TWIN, PARTLY})
+
 # A clock that has gone so much more or less than the loop's was set, or the machine has slept.
 CLOCK_WAS_SET_S = 5.0
 
@@ -173,7 +176,8 @@ class Proofs:
             by_field = seen.by_the_field()
             self.field_finds = any(_ids(each) & by_field for each in known)
             for each in known:
-                if each.number in seen.linked:
+                # Of several documents of a bill one may be another's that bears its number.
+                if each.number in seen.linked and each.code not in UNSURE:
                     links.compare(_ids(each), seen, own=True)
             await self._ask_newest(looker)
             self._asked = True
@@ -227,7 +231,7 @@ class Proofs:
 
         def is_sure(made: Made) -> bool:
             """Say whether no document of a bill may be another's that bears its number."""
-            return not (looker.links.outweigh and made.code in {TWIN, PARTLY})
+            return not (looker.links.outweigh and made.code in UNSURE)
 
         async def pushed(numbers: Sequence[BillNumber]) -> Mapping[BillNumber, Collection[str]]:
             made = await ledger.made_in(run.scope, dict.fromkeys(numbers, ""))

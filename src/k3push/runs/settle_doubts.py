@@ -56,7 +56,7 @@ from k3push.runs.earlier_calls import (
     told_nothing_plain,
     was_in_doubt,
 )
-from k3push.runs.lookup import found_by, look_at_targets, loose
+from k3push.runs.lookup import but_loose, found_by, look_at_targets
 from k3push.runs.own_documents import (
     attempts_by,
     but_others_cancelled,
@@ -233,7 +233,11 @@ async def _look(context: Context, run: RunId, due: Sequence[tuple[Doubt, float]]
     seen = await look_at_sent(
         context, list(before), before=before, run=run, by_all=True, stop_or_not=True
     )
-    made, ours = await _ours_among(context, run, due, new_targets(seen.targets, before))
+    new = new_targets(seen.targets, before)
+    # Beside what a link ties, what the number alone does is another's.
+    tied = but_loose(context, seen, new)
+    untied = {number: new[number] for number in new.keys() - tied.keys()}
+    made, ours = await _ours_among(context, run, due, {**new, **tied})
     seen = await but_others_cancelled(context, seen, before, run)
     found = []
     at_work: set[int] = set()
@@ -241,7 +245,6 @@ async def _look(context: Context, run: RunId, due: Sequence[tuple[Doubt, float]]
     splits = bool(made) and await _may_split(context, run)
     shown = [(doubt, age) for doubt, age in due if doubt.number in made]
     short = await _of_short_looks(context, [doubt for doubt, _ in shown], seen)
-    untied = loose(context, seen, made)
     for doubt, age in shown:
         number = doubt.number
         # Where bills are split, a part may come as late as any call. What was in doubt before may

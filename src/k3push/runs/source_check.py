@@ -27,6 +27,7 @@ from k3push.core.remark import remark
 from k3push.core.safety.evidence import made_outcome
 from k3push.core.safety.legal_moves import SENT_BEFORE
 from k3push.core.safety.listed_bills import Meant, Unclear, meant
+from k3push.core.safety.verdict import SendAgain, judge
 from k3push.ports import Ledger, Made
 from k3push.runs.document_makers import SAMPLE
 from k3push.runs.lookup import (
@@ -445,8 +446,8 @@ async def _sight_of(
 ) -> _Sight:
     """Look for documents by their ids, beside those that the ledger names of the same senders.
 
-    Where the ledger names none, the one user of the settings has to be the sender, and to see some
-    documents of the form.
+    Who sees some of a sender's sees what is there of them. A person may have deleted them all: then
+    the one user of the settings has to be the sender, and to see some documents of the form.
     """
     ids = {id_ for documents in named.values() for id_ in documents}
     senders = {each.sender for documents in named.values() for each in documents.values()}
@@ -458,10 +459,9 @@ async def _sight_of(
     standings = await look_at_standings_if_allowed(context, asked)
     if standings is None:
         return _Sight(None, senders)
-    blind = {sender for sender, sample in samples.items() if not sample <= standings.keys()}
-    if unknown := {sender for sender, sample in samples.items() if not sample}:
-        sees_some = ids & standings.keys() or (await look_at_newest(context)).count
-        blind |= {each for each in unknown if not sees_some or {each} != {*context.erp.users}}
+    blind = {sender for sender, sample in samples.items() if not sample & standings.keys()}
+    if {*context.erp.users} <= blind and (standings or (await look_at_newest(context)).count):
+        blind -= {*context.erp.users}
     return _Sight(standings, blind)
 
 
@@ -476,7 +476,20 @@ async def _is_made_of_another(
         is_made = row.state in SENT_BEFORE and target.id in {each.id for each in row.targets}
         if is_made and not is_among(document.bills, row.bill, row.source_id):
             run = await ledger.run(of)
-            if run is not None and run.scope == scope:
+            in_scope = run is not None and run.scope == scope
+            # A look by the number may have given it to that row.
+            if in_scope and await _was_named(ledger, of, row.bill, target):
+                return True
+    return False
+
+
+async def _was_named(ledger: Ledger, run: RunId, bill: BillNumber, target: Target) -> bool:
+    """Say whether an answer to a call of a run for a bill names a document."""
+    for kept in await ledger.attempts_of(bill):
+        if kept.attempt.intent.run == run and kept.exchange is not None:
+            verdict = judge(kept.exchange)
+            said = None if isinstance(verdict, SendAgain) else verdict.said
+            if said is not None and target.id in {each.id for each in said.named}:
                 return True
     return False
 
