@@ -377,8 +377,8 @@ async def test_a_document_that_bears_the_number_of_a_settled_bill_is_no_late_twi
     lost = both_lost(named, other)
     office = Office(sandbox(lost, misnamed={named: other}, latency_s=30.0, **OPEN))
     await office.open_run([*rest[:6], other, *rest[6:20], named])
-    for _ in range(2):
-        pushed = await office.execute(limits=NO_HALT, throttle=steered(**ONE), check=False)
+    await office.execute(limits=NO_HALT, throttle=steered(**ONE), check=False)
+    pushed = await office.execute(limits=NO_HALT, throttle=steered(**ONE), check=False)
     assert (pushed.rows[other].code, len(pushed.rows[other].targets)) == ("", 1)
     assert len(office.site.world.documents_of(named)) == 1
 
