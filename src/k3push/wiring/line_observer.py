@@ -13,6 +13,8 @@ from k3push.runs.throttle import Throttle
 from k3push.runs.watches import Watches
 from k3push.words.language import Say
 
+LONG_WAIT_S = 60.0
+
 
 class LineObserver(Watches):
     """What a server tells of an execution: warnings as lines, and nothing of its progress.
@@ -25,6 +27,7 @@ class LineObserver(Watches):
         self._say = say
         self.warn = tell
         self._line = line
+        self._waits_for = ""
 
     @asynccontextmanager
     async def watching(
@@ -35,6 +38,12 @@ class LineObserver(Watches):
     ) -> AsyncIterator[LineObserver]:
         """Watch an execution."""
         yield self
+
+    def waiting(self, why: str, seconds: float) -> None:
+        """Say what a long wait is for, as after a backup was put back: else nothing tells."""
+        if seconds >= LONG_WAIT_S and why != self._waits_for:
+            self._waits_for = why
+            self.warn("progress.waiting", why=why, seconds=seconds)
 
     def settling(self, unknown: int, window_s: float) -> None:
         """Say that numbers are asked for until their window has passed."""
