@@ -405,7 +405,7 @@ def _check_reasons(
             continue
         # A user who looks late may be the first to see what bears the number.
         told = row.code in {SHARED, CANCELLED_SINCE}
-        is_borne = told and scene.world.collation(row.bill) in bearers
+        is_borne = told and (scene.story.keeps_none or scene.world.collation(row.bill) in bearers)
         if (
             row.state is State.REJECTED
             and row.bill not in late

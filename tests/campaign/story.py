@@ -182,6 +182,11 @@ class Story:
         return self.is_blind or (unasked and self.has(LacksLinks))
 
     @property
+    def keeps_none(self) -> bool:
+        """Whether the rules keep no links where other documents have some: numbers tell less."""
+        return any(event.queried for event in self.all_of(LacksLinks))
+
+    @property
     def is_dim(self) -> bool:
         """Whether nobody may be able to prove that a document is not there."""
         hidden = self.has(IsNew, Sees, MayNotRead, IsGone, IsLockedOut, IsUntied)
@@ -190,7 +195,7 @@ class Story:
         typed = any(event.what is Stands.TYPED for event in self.all_of(Bears))
         # So may what a person has pushed, where nobody is told its link.
         typed = typed or (self.has(LacksLinks, ReadsFail) and self.has(WasMade, IsPushed))
-        return self.is_blind or hidden or self.lags or untold or typed
+        return self.is_blind or hidden or self.lags or untold or typed or self.keeps_none
 
     @property
     def usual_call_s(self) -> float:

@@ -17,7 +17,7 @@ from k3push.core.pacing.halting import HaltRule
 from k3push.core.plan import Forecast, Foreseen
 from k3push.core.protocol.logins import LoginCall, password_login
 from k3push.core.safety.matching import MOST_NUMBERS
-from k3push.runs.context import PushLimits
+from k3push.runs.context import Context, PushLimits
 from k3push.runs.create import JobSource, scope_of, take_up_plan
 from k3push.runs.forecast import (
     ForecastContext,
@@ -230,6 +230,27 @@ async def test_what_was_in_doubt_elsewhere_as_a_plan_was_made_is_asked_about_aga
         State.PUSHED,
         State.PUSHED,
     ]
+
+
+async def test_a_plan_pushes_no_bill_of_a_number_that_it_has_sent_in_vain() -> None:
+    """The call never left, and the number is another bill's by the next execution."""
+    (moved,) = orders(1)
+    faults = FaultPlan(aimed={moved: Aimed(fault("refuse-connection"))})
+    office = Office(sandbox(faults, write_back=WriteBack.NEVER, closes=False))
+    foreseen = await look(office, [job([moved])])
+    run = await take_up_plan(office.store, office.run(FIRST), iter(foreseen), at=NOON)
+
+    async def end(job: Context) -> None:
+        while not (await office.rows())[moved].attempts:
+            await job.stop.sleep(0.1)
+        job.stop.ask(Cause.INTERRUPTED, "")
+
+    await office.execute(run.id, beside=end, check=False)
+    assert (await office.rows())[moved].state is State.PLANNED
+    office.site.world.renumber(PURCHASE_ORDER, moved, "Z0")
+    office.site.world.add_source(PURCHASE_ORDER, moved)
+    pushed = await office.execute(run.id, check=False)
+    assert (pushed.rows[moved].state, pushed.rows[moved].code) == (State.REJECTED, PRECHECK)
 
 
 @pytest.mark.parametrize("there", [False, True])

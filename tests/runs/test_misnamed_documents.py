@@ -21,8 +21,10 @@ from k3push.runs.context import PushLimits
 from k3push.runs.create import scope_of
 from k3push.runs.settle_doubts import settle_by_word
 from k3push.simulator import FaultPlan, fault
+from k3push.simulator.bills import APPROVED
 from k3push.simulator.exchange import json_reply
-from k3push.simulator.forms import IN_STOCK
+from k3push.simulator.forms import IN_STOCK, RECEIVE_BILL, ROUTES
+from k3push.simulator.forms import Route as Rule
 from k3push.simulator.script import Aimed
 from k3push.simulator.site import Site
 from k3push.simulator.write_back import WriteBack
@@ -45,6 +47,7 @@ pytestmark = pytest.mark.anyio
 
 NO_CANARY = PushLimits(canary=False)
 NO_HALT = PushLimits(canary=False, halt=HaltRule())
+AT_TWO_DOUBTS = PushLimits(canary=False, halt=HaltRule(unknown_count=2))
 OPEN: dict[str, Any] = {"write_back": WriteBack.NEVER, "closes": False}
 AT_A_DOUBT = PushLimits(halt=HaltRule(unknown_count=1))
 ONE = {"concurrency": 1, "chunk_size": 1}
@@ -399,3 +402,81 @@ async def test_whoever_deletes_documents_may_have_their_bills_sent_again() -> No
     pushed = await office.execute(limits=NO_HALT, throttle=steered(**ONE), check=False)
     assert pushed.rows[named].state is not State.REJECTED, pushed.rows[named]
     assert pushed.rows[named].attempts == 2
+
+
+async def test_links_are_asked_about_before_a_number_settles_a_doubt() -> None:
+    """The execution that knew of them was killed: two calls were lost, and one has left at all."""
+    lost, other, *rest = orders(16)
+    plan = FaultPlan(aimed={lost: Aimed(fault("make-then-reset")), other: Aimed(fault("reset"))})
+    office = Office(sandbox(plan, misnamed={lost: other}, latency_s=1.0, **OPEN))
+    await office.open_run([*rest, other, lost])
+    await office.execute(limits=AT_TWO_DOUBTS, throttle=steered(**ONE), check=False)
+    pushed = await office.execute(limits=NO_HALT, throttle=steered(**ONE), check=False)
+    assert pushed.rows[other].state is State.UNKNOWN, pushed.rows[other]
+    assert len(office.site.world.documents_of(lost)) == 1
+
+
+async def test_links_of_others_count_where_a_run_has_pushed_nothing_yet() -> None:
+    """Each of its calls is in doubt."""
+    lost, other, *linked = orders(8)
+    plan = FaultPlan(aimed={lost: Aimed(fault("make-then-reset")), other: Aimed(fault("reset"))})
+    office = Office(sandbox(plan, misnamed={lost: other}, **OPEN))
+    for number in linked:
+        office.site.world.add_target(IN_STOCK, number, creator="clerk")
+    await office.open_run([other, lost])
+    pushed = await office.execute(limits=NO_HALT, throttle=steered(**ONE), check=False)
+    assert pushed.of(State.UNKNOWN) == {lost, other}
+    assert len(office.site.world.documents_of(lost)) == 1
+
+
+@pytest.mark.parametrize("meets", ["call-limit", "edit-lock", "lose-session"])
+async def test_a_bill_that_was_put_off_is_not_pushed_by_what_another_call_has_made(
+    meets: str,
+) -> None:
+    """Its own call has done nothing, and the other's document bears its number."""
+    lost, other, *rest = orders(16)
+    plan = FaultPlan(aimed={lost: Aimed(fault("make-then-reset")), other: Aimed(fault(meets))})
+    office = Office(sandbox(plan, misnamed={lost: other}, latency_s=1.0, **OPEN))
+    await office.open_run([*rest, other, lost])
+    pushed = await office.execute(limits=NO_HALT, throttle=steered(**ONE), check=False)
+    (document,) = office.site.world.documents_of(lost)
+    row = pushed.rows[other]
+    assert row.state is not State.PUSHED or str(document.id) not in {t.id for t in row.targets}
+
+
+async def test_a_question_for_links_that_always_fails_keeps_no_lost_call_from_its_end() -> None:
+    """A table so large is never sorted in time."""
+    (lost,) = orders(1)
+    office = Office(sandbox(FaultPlan(aimed={lost: Aimed(fault("reset"))}), **OPEN))
+
+    async def linked_sources(*_: Any) -> Any:
+        raise LookFailedError("the query timed out")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ErpClient, "linked_sources", linked_sources)
+        await office.open_run([lost])
+        pushed = await office.execute(limits=NO_HALT, throttle=steered(**ONE), check=False)
+    assert pushed.rows[lost].state is State.PUSHED
+
+
+async def test_what_another_route_has_pushed_into_the_form_is_no_stray() -> None:
+    """A list of two routes, where links cannot be queried: a call of the second never arrives."""
+    numbers = orders(20)
+    receipts, lost, rest = numbers[:5], numbers[10], numbers[11:]
+    plan = FaultPlan(aimed={lost: Aimed(fault("reset"))})
+    both = (*ROUTES, Rule("PUR_ReceiveBill-STK_InStock", RECEIVE_BILL, IN_STOCK))
+    office = Office(sandbox(plan, link_fields=False, routes=both, **OPEN))
+    bills = [office.site.world.add_target(RECEIVE_BILL, number) for number in receipts]
+    for bill in bills:
+        bill.status = APPROVED
+    receive = replace(ROUTE, source="PUR_ReceiveBill", rule="PUR_ReceiveBill-STK_InStock")
+    run = replace(office.run(SECOND), scope=scope_of("sandbox", receive), route=receive)
+    await office.store.open_run(run)
+    listed = [Listed(line, BillNumber(bill.number)) for line, bill in enumerate(bills, start=1)]
+    await office.store.add(SECOND, listed)
+    await office.store.close_list(SECOND)
+    await office.execute(SECOND, limits=NO_HALT, throttle=steered(**ONE), check=False)
+    await anyio.sleep(600)
+    await office.open_run([lost, *rest])
+    pushed = await office.execute(limits=NO_HALT, throttle=steered(**ONE), check=False)
+    assert pushed.rows[lost].state is State.PUSHED, pushed.rows[lost]

@@ -131,7 +131,11 @@ async def test_what_a_call_by_id_has_made_is_found_by_the_number_of_that_moment(
     await office.execute(throttle=one_by_one(), check=False)
     (row,) = (await office.rows()).values()
     (made,) = made_of(office, bill)
-    assert (row.state, [target.id for target in row.targets]) == (State.PUSHED, [made]), row
+    if "routes" in links:
+        # Other documents have links, so that the number alone is not believed.
+        assert (row.state, row.code) == (State.UNKNOWN, SHARED)
+    else:
+        assert (row.state, [target.id for target in row.targets]) == (State.PUSHED, [made]), row
 
 
 async def test_what_was_made_of_the_bill_that_had_a_new_number_before_is_no_call_by_id(

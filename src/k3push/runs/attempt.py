@@ -70,6 +70,9 @@ STEP_S = 0.05
 STEPS = 16
 LONGEST_STEP_S = 60.0
 
+# Rows that a reason tells of: each is a remark within the one before.
+MOST_TOLD = 3
+
 # For how long a bill waits that another run has sent meanwhile; whoever began first goes first.
 CROSSED_S, GIVES_WAY_S = 2.0, 12.0
 
@@ -313,7 +316,7 @@ async def _taken_by(
             run = await context.ledger.run(of)
             if run is not None and run.scope == context.run.scope:
                 told.append(remark("note.taken", document=document.label, bill=row.label, run=of))
-    return told
+    return told[:MOST_TOLD]
 
 
 async def _note_refused(

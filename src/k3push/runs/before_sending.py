@@ -17,11 +17,19 @@ from k3push.runs.own_documents import (
     but_others_cancelled,
     named_there,
     ours_of,
+    tied_of,
     told_of_late_calls,
 )
 from k3push.runs.renumbered_bills import look_at_sent
 from k3push.runs.sending_state import Sending
-from k3push.runs.source_check import already, by_ledger, ours_of_shared, query_refused, unclear
+from k3push.runs.source_check import (
+    already,
+    by_ledger,
+    ours_of_shared,
+    query_refused,
+    unclear,
+    whose,
+)
 
 # For how long a look counts. A number that is sent again and had to wait longer than this for its
 # turn is looked at once more: the earlier call may have been carried out meanwhile, or a person
@@ -65,8 +73,10 @@ async def look_first(context: Context, sending: Sending) -> Mapping[BillNumber, 
         sending.note_found(context, seen)
     before = {n: context.sent_before[n] for n in sending.numbers if n in context.sent_before}
     seen = await but_others_cancelled(context, seen, before)
-    shown = {number: seen.targets.get(number, ()) for number in before}
-    ours = await ours_of(context, new_targets(shown, before))
+    shown = new_targets({number: seen.targets.get(number, ()) for number in before}, before)
+    tied = await tied_of(context, seen, shown)
+    ours = await ours_of(context, tied)
+    ours |= {number: whose(number, shown[number]) for number in shown.keys() - tied.keys()}
     outcomes = []
     for number in sending.numbers:
         outcome = _unsent(context, number, seen, known.get(number), ours.get(number))

@@ -42,6 +42,7 @@ from k3push.runs.own_documents import (
     attempts_under,
     named_there,
     ours_of,
+    tied_of,
     told_of_late_calls,
 )
 from k3push.runs.planned_runs import is_of_plan
@@ -277,7 +278,7 @@ class Intake:
         others = {
             line: rows[line].source_id
             for line, named in known.items()
-            if not rows[line].attempts and rows[line].source_id not in {"", named.id}
+            if rows[line].source_id not in {"", named.id}
         }
         if not others or not await is_of_plan(self._context.ledger, self._context.run.id):
             return {}
@@ -394,7 +395,8 @@ class Intake:
             if mine := await self._attempts_of(number, await self._sent_of(number)):
                 before[number] = self._remember(number, mine)
         shown = {number: seen.targets.get(number, ()) for number in before}
-        found = await ours_of(context, new_targets(shown, before))
+        tied = await tied_of(context, seen, new_targets(shown, before))
+        found = await ours_of(context, tied)
         found |= await named_there(context, before.keys() - found.keys())
         context.suspects = {n: before[n] for n in found} | context.suspects
         if found:

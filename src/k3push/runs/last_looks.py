@@ -19,13 +19,13 @@ from k3push.core.safety.legal_moves import AMENDABLE, FINAL, SENT_BEFORE
 from k3push.ports import SHORTEST_WAIT_S
 from k3push.runs.context import Context
 from k3push.runs.earlier_calls import doubted_by_others, was_in_doubt
-from k3push.runs.lookup import but_loose
 from k3push.runs.missed_looks import DueLook, due_look, note_due, note_made
 from k3push.runs.own_documents import (
     attempts_by,
     but_open_elsewhere,
     ours_of,
     strangers_among,
+    tied_of,
     told_of_twins,
 )
 from k3push.runs.renumbered_bills import look_at_sent
@@ -67,7 +67,7 @@ async def _look_at_suspects(context: Context) -> None:
     context.unlooked |= {n: before for n, before in suspects.items() if n in seen.refused}
     shown = {number: seen.targets.get(number, ()) for number in suspects}
     # A number alone makes no twin where links find what calls have made.
-    shown = await but_open_elsewhere(context, but_loose(context, seen, shown))
+    shown = await but_open_elsewhere(context, await tied_of(context, seen, shown))
     others = await context.ids_of_others(suspects)
     amended = []
     for number, before in suspects.items():
@@ -233,7 +233,7 @@ async def look_at_refused(context: Context, *, all_of_them: bool = False) -> flo
         others = {n: ids for n, ids in context.unlooked.items() if n not in before}
         context.unlooked = others | {n: before[n] for n in seen.refused}
         # A refusal is the ERP's word, and a number alone does not contradict it.
-        shown = but_loose(context, seen, new_targets(seen.targets, before))
+        shown = await tied_of(context, seen, new_targets(seen.targets, before))
         ours = await ours_of(context, shown, may_send=False)
         for outcome in ours.values():
             # What was seen is written down, whatever ends the execution now.

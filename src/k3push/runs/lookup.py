@@ -69,6 +69,7 @@ class Links:
         missed: They have missed one.
         find_own: They have found one that a call of ours is known to have made.
         missed_own: They have missed one of those.
+        untold: Whether they find anything has been asked for in vain.
         tell_more: They have found one that the field has passed over, which may hold the number of
             one of several merged bills.
         absent: The site does not let them be queried, or the pair's are not known.
@@ -78,6 +79,7 @@ class Links:
     missed: bool = False
     find_own: bool = False
     missed_own: bool = False
+    untold: bool = False
     tell_more: bool = False
     absent: bool = False
 
@@ -94,7 +96,7 @@ class Links:
     @property
     def outweigh(self) -> bool:
         """Whether a number alone ties no document: the site keeps links, and this rule may, too."""
-        return self.find and not self.missed_own and not self.absent
+        return (self.find or self.untold) and not self.missed_own and not self.absent
 
     def compare(self, known: Collection[str], seen: Sighting, *, own: bool = False) -> None:
         """Take in whether the links have found documents of bills that they were asked for."""

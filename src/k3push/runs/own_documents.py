@@ -31,6 +31,7 @@ from k3push.ports import AttemptRecord, LatelySent, Ledger
 from k3push.runs.context import Context
 from k3push.runs.document_makers import Calls
 from k3push.runs.earlier_calls import was_in_doubt, words_of_refusal
+from k3push.runs.lookup import but_loose
 from k3push.runs.moved_rows import attempts_at_another
 from k3push.runs.sending_state import also
 from k3push.runs.source_check import by_answers
@@ -59,6 +60,16 @@ async def attempts_by(
     kept = await attempts_under(ledger, run, bill)
     others = await attempts_at_another(ledger, run, bill) if kept else 0
     return kept[max(others, after) :]
+
+
+async def tied_of(
+    context: Context, seen: Sighting, found: Targets
+) -> dict[BillNumber, tuple[Target, ...]]:
+    """Leave out documents that a number alone ties to bills, where links find the others."""
+    asked = seen.linked & found.keys()
+    if any(target.id not in seen.by_link for number in asked for target in found[number]):
+        await context.proofs.learn_links(context, context.ledger, context.run.id)
+    return but_loose(context, seen, found)
 
 
 async def ours_of(

@@ -38,7 +38,7 @@ from k3push.core.model import (
     Standing,
     Target,
 )
-from k3push.ports import Ledger, Made
+from k3push.ports import Ledger, LookFailedError, Made
 from k3push.runs.document_makers import (
     CLOCKS_DIFFER,
     LEAST_SAMPLE,
@@ -157,6 +157,9 @@ class Proofs:
     _asked: bool = False
     _asked_links: bool = False
     _asking_links: anyio.Lock = field(default_factory=anyio.Lock)
+    _links_untold_s: float = -math.inf
+    _knows_links: bool = False
+    _asking_known: anyio.Lock = field(default_factory=anyio.Lock)
     _untold_s: float = -math.inf
     _clock: ServerClock | None = None
     _marks: deque[tuple[float, str]] = field(default_factory=lambda: deque(maxlen=MOST_MARKS))
@@ -171,17 +174,30 @@ class Proofs:
         """
         links = looker.links
         if can_ask(looker) and not (links.tell or self.field_finds or self._asked):
-            known = await _made_alike(looker, ledger, run)
-            seen = await _look_for(looker, known)
-            by_field = seen.by_the_field()
-            self.field_finds = any(_ids(each) & by_field for each in known)
-            for each in known:
-                # Of several documents of a bill one may be another's that bears its number.
-                if each.number in seen.linked and each.code not in UNSURE:
-                    links.compare(_ids(each), seen, own=True)
+            await self._look_at_known(looker, ledger, run)
             await self._ask_newest(looker)
             self._asked = True
         return links.tell or self.field_finds
+
+    async def learn_links(self, looker: Looker, ledger: Ledger, run: RunId) -> None:
+        """Learn once whether links find what is there, before a number alone is believed."""
+        links = looker.links
+        async with self._asking_known:
+            if not (links.absent or links.find_own or links.missed_own or self._knows_links):
+                await self._look_at_known(looker, ledger, run)
+                await self._ask_newest_links(looker)
+                self._knows_links = True
+
+    async def _look_at_known(self, looker: Looker, ledger: Ledger, run: RunId) -> None:
+        """Look for documents that the ledger names, by the field and by links."""
+        known = await _made_alike(looker, ledger, run)
+        seen = await _look_for(looker, known)
+        by_field = seen.by_the_field()
+        self.field_finds = self.field_finds or any(_ids(each) & by_field for each in known)
+        for each in known:
+            # Of several documents of a bill one may be another's that bears its number.
+            if each.number in seen.linked and each.code not in UNSURE:
+                looker.links.compare(_ids(each), seen, own=True)
 
     async def _ask_newest(self, looker: Looker) -> None:
         """Look for a proof in the newest documents, where known ones have given none."""
@@ -194,9 +210,17 @@ class Proofs:
         links = looker.links
         # Who comes meanwhile waits for the answer, and what has failed is asked for anew.
         async with self._asking_links:
-            if not (links.find or links.missed or links.absent or self._asked_links):
+            knows = links.find or links.missed_own or links.absent or self._asked_links
+            if knows or anyio.current_time() - self._links_untold_s < UNTOLD_FOR_S:
+                return
+            try:
                 links.find = await look_at_newest_links(looker)
+            except LookFailedError:
+                # They may find others all the same: until it is told, no number outweighs them.
+                self._links_untold_s = anyio.current_time()
+            else:
                 self._asked_links = True
+            links.untold = not self._asked_links
 
     async def senders_of_strays(
         self,
@@ -238,7 +262,8 @@ class Proofs:
             return {n: each.ids.keys() for n, each in made.items() if is_sure(each)}
 
         async def found_before(numbers: Collection[BillNumber]) -> Collection[str]:
-            by_others = began.at - MACHINES_DIFFER
+            # Where numbers tell, they do so of what the clock of another machine calls older.
+            by_others = began.at - MACHINES_DIFFER if looker.links.outweigh else began.at
             by_us = began.at if began.is_timed else by_others
             rows = [
                 row
@@ -246,7 +271,7 @@ class Proofs:
                 for of, row in await ledger.rows_of(number)
                 if row.targets and row.settled_at
                 if row.settled_at < (by_us if of == run.id else by_others)
-                if (found_in := await ledger.run(of)) and found_in.scope == run.scope
+                if (found_in := await ledger.run(of)) and _is_of_form(found_in, run)
             ]
             return {target.id for row in rows for target in row.targets}
 
@@ -345,6 +370,12 @@ class Proofs:
                 return False  # one of them may have seen it who has not looked before
             self._sees[asked] = all(_ids(each) <= _ids_of(seen, each) for each in known)
         return self._sees[asked]
+
+
+def _is_of_form(one: Run, other: Run) -> bool:
+    """Say whether documents of two runs have ids of one form."""
+    forms = {each.route.target.lower() for each in (one, other)}
+    return one.account == other.account and len(forms) == 1
 
 
 def _was_there(id_: str, standing: Standing, mark: str, known: Standing | None) -> bool:

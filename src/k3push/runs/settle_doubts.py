@@ -56,11 +56,12 @@ from k3push.runs.earlier_calls import (
     told_nothing_plain,
     was_in_doubt,
 )
-from k3push.runs.lookup import but_loose, found_by, look_at_targets
+from k3push.runs.lookup import found_by, look_at_targets
 from k3push.runs.own_documents import (
     attempts_by,
     but_others_cancelled,
     ours_of,
+    tied_of,
     told_of_twins,
 )
 from k3push.runs.renumbered_bills import look_at_sent, moved_among
@@ -235,7 +236,7 @@ async def _look(context: Context, run: RunId, due: Sequence[tuple[Doubt, float]]
     )
     new = new_targets(seen.targets, before)
     # Beside what a link ties, what the number alone does is another's.
-    tied = but_loose(context, seen, new)
+    tied = await tied_of(context, seen, new)
     untied = {number: new[number] for number in new.keys() - tied.keys()}
     made, ours = await _ours_among(context, run, due, {**new, **tied})
     seen = await but_others_cancelled(context, seen, before, run)

@@ -13,7 +13,7 @@ from threading import Event, Thread
 
 _M_ARENA_MAX = -8  # of mallopt(3)
 HEAPS = 2
-GIVES_BACK_S = 30.0
+GIVES_BACK_S = 10.0
 
 
 def spare_memory() -> None:
