@@ -82,13 +82,17 @@ def python(copy: Path, module: str, *arguments: str) -> subprocess.CompletedProc
         return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
 
+LONGEST_S = 40
+"""How long a test may take with a broken rule: some wait without end then."""
+
+
 def try_test(copy: Path, test: str) -> subprocess.CompletedProcess[str]:
     """Run a test with the copy in the place of k3push; its summary says where k3push is.
 
     Its first case that fails is enough. What an assert compares is told to nobody, so that no code
     need be written for it. The test may be one that the normal run leaves to `pytest -m more`.
     """
-    options = ("-q", "-x", "-n0", "-m", "", "--assert=plain")
+    options = ("-q", "-x", "-n0", "-m", "", "--assert=plain", f"--timeout={LONGEST_S}")
     plugins = ("-p", "no:cacheprovider", "-p", __spec__.name)
     return python(copy, "pytest", *options, *plugins, test)
 
