@@ -12,6 +12,7 @@ from k3push.core.model import BillNumber, RunId, State, key_of
 from k3push.core.remark import read_remark
 from k3push.ports import Doubt
 from k3push.runs.context import Context
+from k3push.runs.source_check import AMBIGUOUS
 from k3push.runs.stop import Cause
 from k3push.simulator import FaultPlan, SandboxOptions
 from k3push.simulator.bills import Bill
@@ -237,7 +238,7 @@ async def test_a_document_of_an_unseen_namesake_is_no_absence() -> None:
         beside=push_the_other,
         throttle=steered(concurrency=1, chunk_size=1),
     )
-    assert pushed.states[NUMBER] is State.UNKNOWN
+    assert (pushed.states[NUMBER], pushed.rows[NUMBER].code) == (State.UNKNOWN, AMBIGUOUS)
     assert [len(makers_of(office, bill)) for bill in bills_of(office)] == [0, 1]
 
 
