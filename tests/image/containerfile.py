@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,7 +52,7 @@ class Settings:
         said = dict(instructions())
         return cls(
             user=said["USER"],
-            environment=(said["ENV"],),
+            environment=tuple(shlex.split(said["ENV"])),
             state=said["WORKDIR"],
             volumes=(said["VOLUME"],),
             port=said["EXPOSE"],
