@@ -204,7 +204,8 @@ async def _compare_links(
         # What the field shows was not asked for; it is the next call's where this look fails.
         with suppress(LookFailedError, ErpUnreachableError, LoginRefusedError):
             seen = await look_at_targets(context, numbers, by_all=True, stop_or_not=True)
-    links.compare({t.id for targets in made.values() for t in targets}, seen, own=True)
+    if seen.linked.issuperset(numbers):
+        links.compare({t.id for targets in made.values() for t in targets}, seen, own=True)
 
 
 async def _has_stray(context: Context, attempt: Attempt, said: Said, made: Targets) -> bool:
