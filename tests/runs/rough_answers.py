@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import anyio
+import orjson
 import pytest
 
 from k3push.core.model import RunId, State
@@ -168,3 +169,21 @@ class FastClock(VirtualClock):
     def now(self) -> datetime:
         """Return the time of the day after tomorrow."""
         return super().now() + timedelta(days=2)
+
+
+def interrupt(monkeypatch: pytest.MonkeyPatch, named: str) -> None:
+    """Let the first call that makes something of a bill be interrupted, and name it."""
+    push = site.Site._push
+
+    def interrupted(self: site.Site, *what: Any) -> Any:
+        reply = push(self, *what)
+        if not self.world.documents_of(named):
+            return reply
+        monkeypatch.setattr(site.Site, "_push", push)
+        answer = orjson.loads(reply.body)
+        status = answer["Result"]["ResponseStatus"]
+        status |= {"IsSuccess": False, "MsgCode": 4, "ErrorCode": 500}
+        status["Errors"] = [{"FieldName": "", "Message": "Execution Timeout Expired.", "DIndex": 0}]
+        return json_reply(answer)
+
+    monkeypatch.setattr(site.Site, "_push", interrupted)

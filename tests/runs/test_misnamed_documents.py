@@ -10,7 +10,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import anyio
-import orjson
 import pytest
 
 from k3push.adapters.erp.client import ErpClient
@@ -22,12 +21,9 @@ from k3push.runs.create import scope_of
 from k3push.runs.settle_doubts import settle_by_word
 from k3push.simulator import FaultPlan, fault
 from k3push.simulator.bills import APPROVED
-from k3push.simulator.exchange import json_reply
 from k3push.simulator.forms import IN_STOCK, RECEIVE_BILL, ROUTES
 from k3push.simulator.forms import Route as Rule
 from k3push.simulator.script import Aimed
-from k3push.simulator.site import Site
-from k3push.simulator.write_back import WriteBack
 from tests.runs.office import (
     FIRST,
     NOON,
@@ -39,36 +35,16 @@ from tests.runs.office import (
     sandbox,
     steered,
 )
-from tests.runs.rough_answers import REFUSED
+from tests.runs.rough_answers import NO_CANARY, OPEN, REFUSED, interrupt
 from tests.runs.test_proof import accounts, login
 from tests.said import english
 
 pytestmark = pytest.mark.anyio
 
-NO_CANARY = PushLimits(canary=False)
 NO_HALT = PushLimits(canary=False, halt=HaltRule())
 AT_TWO_DOUBTS = PushLimits(canary=False, halt=HaltRule(unknown_count=2))
-OPEN: dict[str, Any] = {"write_back": WriteBack.NEVER, "closes": False}
 AT_A_DOUBT = PushLimits(halt=HaltRule(unknown_count=1))
 ONE = {"concurrency": 1, "chunk_size": 1}
-
-
-def interrupt(monkeypatch: pytest.MonkeyPatch, named: str) -> None:
-    """Let the first call that makes something of a bill be interrupted, and name it."""
-    push = Site._push
-
-    def interrupted(self: Site, *what: Any) -> Any:
-        reply = push(self, *what)
-        if not self.world.documents_of(named):
-            return reply
-        monkeypatch.setattr(Site, "_push", push)
-        answer = orjson.loads(reply.body)
-        status = answer["Result"]["ResponseStatus"]
-        status |= {"IsSuccess": False, "MsgCode": 4, "ErrorCode": 500}
-        status["Errors"] = [{"FieldName": "", "Message": "Execution Timeout Expired.", "DIndex": 0}]
-        return json_reply(answer)
-
-    monkeypatch.setattr(Site, "_push", interrupted)
 
 
 @pytest.mark.parametrize("how", ["allow_partial", "again"])
@@ -102,6 +78,21 @@ async def test_a_document_that_a_row_has_taken_before_its_answer_came_is_told(
     assert f"also stands in the row of {other}" in english(pushed.rows[named].reason)
 
 
+async def stopped_at_a_lost_answer() -> tuple[Office, str, str]:
+    """Lose the answer to the last call of a run, which ends; its document bears another's number.
+
+    Returns:
+        The office, the bill, and the other one, which is not of the run.
+    """
+    numbers = orders(20)
+    lost, other = numbers[12], numbers[15]
+    plan = FaultPlan(aimed={lost: Aimed(fault("make-then-reset"))})
+    office = Office(sandbox(plan, misnamed={lost: other}, **OPEN))
+    await office.open_run(numbers[:13])
+    await office.execute(limits=AT_A_DOUBT, throttle=steered(**ONE), check=False)
+    return office, lost, other
+
+
 class Behind(VirtualClock):
     """The clock of another machine, an hour behind."""
 
@@ -112,12 +103,7 @@ class Behind(VirtualClock):
 
 async def test_a_clock_that_is_behind_makes_a_lost_document_no_earlier_one() -> None:
     """Another machine has taken it for the bill whose number it bears."""
-    numbers = orders(20)
-    lost, other = numbers[12], numbers[15]
-    plan = FaultPlan(aimed={lost: Aimed(fault("make-then-reset"))})
-    office = Office(sandbox(plan, misnamed={lost: other}, **OPEN))
-    await office.open_run(numbers[:13])
-    await office.execute(limits=AT_A_DOUBT, throttle=steered(**ONE), check=False)
+    office, lost, other = await stopped_at_a_lost_answer()
     await office.open_run([other], SECOND)
     await office.execute(SECOND, clock=Behind(), check=False)
     await office.execute(throttle=steered(**ONE), check=False)
@@ -126,12 +112,7 @@ async def test_a_clock_that_is_behind_makes_a_lost_document_no_earlier_one() -> 
 
 async def test_a_document_of_another_form_makes_a_lost_one_no_earlier_one() -> None:
     """Each form counts its ids from one, and the order was pushed to another form before."""
-    numbers = orders(20)
-    lost, other = numbers[12], numbers[15]
-    plan = FaultPlan(aimed={lost: Aimed(fault("make-then-reset"))})
-    office = Office(sandbox(plan, misnamed={lost: other}, **OPEN))
-    await office.open_run(numbers[:13])
-    await office.execute(limits=AT_A_DOUBT, throttle=steered(**ONE), check=False)
+    office, lost, other = await stopped_at_a_lost_answer()
     (document,) = office.site.world.documents_of(lost)
     receive = replace(ROUTE, target="PUR_ReceiveBill", rule="PUR_PurchaseOrder-PUR_ReceiveBill")
     before = replace(office.run(SECOND), scope=scope_of("sandbox", receive), route=receive)

@@ -11,7 +11,6 @@ from dataclasses import replace
 from typing import Any
 
 import anyio
-import orjson
 import pytest
 
 from k3push.core.model import TWIN, BillNumber, RunId, State
@@ -25,11 +24,9 @@ from k3push.runs.source_check import SHARED
 from k3push.runs.stop import Cause
 from k3push.simulator import Accounts, Channel, FaultPlan, Policy, Step, fault
 from k3push.simulator.bills import Bill, Origin
-from k3push.simulator.exchange import json_reply
 from k3push.simulator.forms import IN_STOCK, PURCHASE_ORDER, RECEIVE_BILL, with_second_rule
 from k3push.simulator.queries import QueryLimits
 from k3push.simulator.script import Aimed, Rival, Seeded
-from k3push.simulator.site import Site
 from k3push.simulator.write_back import WriteBack
 from tests.runs.office import (
     FIRST,
@@ -44,6 +41,7 @@ from tests.runs.office import (
     steered,
     steps,
 )
+from tests.runs.rough_answers import interrupt
 from tests.said import english
 
 pytestmark = pytest.mark.anyio
@@ -927,20 +925,7 @@ async def test_what_an_interrupted_answer_names_is_not_sent_again_either(
     canary, named, other, *rest = orders(6)
     open_: dict[str, Any] = {"write_back": WriteBack.NEVER, "closes": False, "link_fields": False}
     office = Office(sandbox(misnamed={named: other}, **open_))
-    push = Site._push
-
-    def interrupted(self: Site, *what: Any) -> Any:
-        reply = push(self, *what)
-        if not self.world.documents_of(named):
-            return reply
-        monkeypatch.setattr(Site, "_push", push)
-        answer = orjson.loads(reply.body)
-        status = answer["Result"]["ResponseStatus"]
-        status |= {"IsSuccess": False, "MsgCode": 4, "ErrorCode": 500}
-        status["Errors"] = [{"FieldName": "", "Message": "Execution Timeout Expired.", "DIndex": 0}]
-        return json_reply(answer)
-
-    monkeypatch.setattr(Site, "_push", interrupted)
+    interrupt(monkeypatch, named)
     throttle = steered(concurrency=1, chunk_size=1)
     await office.open_run([canary, *rest, named])
     if word:

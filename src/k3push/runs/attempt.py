@@ -50,13 +50,12 @@ from k3push.runs.context import ENOUGH_KNOWN, Context
 from k3push.runs.earlier_calls import sent_by_others, sent_since
 from k3push.runs.held_numbers import under_other_numbers
 from k3push.runs.last_looks import note_refused
-from k3push.runs.named_documents import is_among, note_named
+from k3push.runs.named_documents import MOST_SOUGHT, note_named, rows_of_others
 from k3push.runs.own_documents import told_of_another
 from k3push.runs.read_back import read_back
 from k3push.runs.retried_reads import open_turn, wait_for_erp
 from k3push.runs.seen_since import note_shown
 from k3push.runs.sending_state import Sending, also
-from k3push.runs.source_check import MOST_SOUGHT
 from k3push.runs.stop import Cause, cause_of_unsent
 
 # How often one chunk may meet a lost session. Where a session lasts for a few calls, the tasks
@@ -306,16 +305,12 @@ async def _taken_by(
     context: Context, documents: Sequence[Target], carried: Mapping[BillNumber, str]
 ) -> list[str]:
     """Say which rows of other bills name documents that an answer gives to those of its call."""
-    told = []
-    for document in documents:
-        rows = await context.ledger.find_rows(document.number) if document.number else ()
-        for of, row in rows:
-            holds = document.id in {target.id for target in row.targets}
-            if not holds or is_among(carried, row.bill, row.source_id):
-                continue
-            run = await context.ledger.run(of)
-            if run is not None and run.scope == context.run.scope:
-                told.append(remark("note.taken", document=document.label, bill=row.label, run=of))
+    ledger, scope = context.ledger, context.run.scope
+    told = [
+        remark("note.taken", document=document.label, bill=row.label, run=of)
+        for document in documents
+        for of, row in await rows_of_others(ledger, scope, document, carried)
+    ]
     return told[:MOST_TOLD]
 
 

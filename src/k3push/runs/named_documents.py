@@ -12,12 +12,25 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from k3push.core.model import BillNumber, Route, RunId, Targets, id_in, key_of, number_in
+from k3push.core.model import (
+    BillNumber,
+    Route,
+    Row,
+    RunId,
+    Target,
+    Targets,
+    id_in,
+    key_of,
+    number_in,
+)
 from k3push.ports import Ledger, Memo
 from k3push.runs.seen_since import ALL
 
 NAMED = "named_documents"
 """Kind of the memo about those of one answer; it is about the target form."""
+
+MOST_SOUGHT = 10
+"""Documents that are sought in all rows of the ledger, which takes a moment each."""
 
 
 async def note_named(
@@ -139,6 +152,27 @@ async def named_for_others(
         for bill, targets in found.items()
     }
     return {bill: theirs for bill, theirs in others.items() if theirs}
+
+
+async def rows_of_others(
+    ledger: Ledger, scope: str, document: Target, carried: Mapping[BillNumber, str]
+) -> list[tuple[RunId, Row]]:
+    """Return the rows of a scope that name a document, and are of bills that a call did not carry.
+
+    Args:
+        ledger: All its rows are looked through.
+        scope: Whose runs count.
+        document: The document.
+        carried: What the call carried, each with its id, or "" where that is not known.
+    """
+    found = []
+    for of, row in await ledger.find_rows(document.number) if document.number else ():
+        holds = document.id in {target.id for target in row.targets}
+        if holds and not is_among(carried, row.bill, row.source_id):
+            run = await ledger.run(of)
+            if run is not None and run.scope == scope:
+                found.append((of, row))
+    return found
 
 
 def is_among(carried: Mapping[BillNumber, str], bill: BillNumber, id_: str) -> bool:

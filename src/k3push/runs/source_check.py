@@ -39,7 +39,7 @@ from k3push.runs.lookup import (
     look_at_standings_if_allowed,
     look_at_targets,
 )
-from k3push.runs.named_documents import NamedDocument, is_among, named_of
+from k3push.runs.named_documents import MOST_SOUGHT, NamedDocument, named_of, rows_of_others
 
 PRECHECK = "precheck"
 """`Outcome.code` of a number that is rejected unsent."""
@@ -55,9 +55,6 @@ CANCELLED_SINCE = "cancelled_since"
 
 # Bills that a reason names.
 MOST_NAMED = 10
-
-# Documents that are sought in all rows of the ledger, which takes a moment each.
-MOST_SOUGHT = 10
 
 
 @dataclass(slots=True)
@@ -452,9 +449,10 @@ async def _sight_of(
     ids = {id_ for documents in named.values() for id_ in documents}
     senders = {each.sender for documents in named.values() for each in documents.values()}
     samples: dict[str, set[str]] = {}
-    for sender in senders if run else ():
-        known = await ledger.made_by(run, sender or None, limit=SAMPLE) if run else ()
-        samples[sender] = {target.id for each in known for target in each.targets}
+    if run is not None:
+        for sender in senders:
+            known = await ledger.made_by(run, sender or None, limit=SAMPLE)
+            samples[sender] = {target.id for each in known for target in each.targets}
     asked = ids.union(*samples.values())
     standings = await look_at_standings_if_allowed(context, asked)
     if standings is None:
@@ -472,14 +470,10 @@ async def _is_made_of_another(
 
     An ERP that was restored gives ids out again.
     """
-    for of, row in await ledger.find_rows(target.number) if target.number else ():
-        is_made = row.state in SENT_BEFORE and target.id in {each.id for each in row.targets}
-        if is_made and not is_among(document.bills, row.bill, row.source_id):
-            run = await ledger.run(of)
-            in_scope = run is not None and run.scope == scope
-            # A look by the number may have given it to that row.
-            if in_scope and await _was_named(ledger, of, row.bill, target):
-                return True
+    for of, row in await rows_of_others(ledger, scope, target, document.bills):
+        # A look by the number may have given it to that row.
+        if row.state in SENT_BEFORE and await _was_named(ledger, of, row.bill, target):
+            return True
     return False
 
 
