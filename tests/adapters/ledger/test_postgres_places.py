@@ -63,6 +63,14 @@ def copied_as_a_database(server: PostgresServer, url: str) -> str:
     return beside(url)
 
 
+# A server is read before its recovery ends, and `pg_ctl` waits for no more.
+UNTIL_RECOVERED = """
+DO $$ BEGIN
+    WHILE pg_is_in_recovery() LOOP PERFORM pg_sleep(0.01); END LOOP;
+END $$
+"""
+
+
 def recovered(server: PostgresServer, url: str) -> str:
     """Recover the cluster, as to a moment, or as a standby that takes over."""
     folder = server.data
@@ -70,6 +78,7 @@ def recovered(server: PostgresServer, url: str) -> str:
     server.stop()
     (folder / "recovery.signal").touch()
     server.start()
+    tell(url, UNTIL_RECOVERED)
     tell(url, "ALTER SYSTEM RESET restore_command")
     return url
 
