@@ -278,6 +278,8 @@ class Sighting:
         namesakes: Documents by source number whose links name other bills of it alone.
         sources: Ids of the bills that links name of a document's lines of a number, by both; "" for
             a line that does not tell. Where none of them tells, it is left out.
+        loose: Documents by source number that bear it, and that no link ties to the bill, though
+            links find others: another call may have made them. `targets` has none of these.
     """
 
     targets: Targets = field(default_factory=dict)
@@ -292,6 +294,11 @@ class Sighting:
     denied: Targets = field(default_factory=dict)
     namesakes: Targets = field(default_factory=dict)
     sources: Mapping[tuple[BillNumber, str], frozenset[str]] = field(default_factory=dict)
+    loose: Targets = field(default_factory=dict)
+
+    def bearing(self, number: BillNumber) -> tuple[Target, ...]:
+        """Return the documents of a number, those among them that bear it alone."""
+        return (*self.targets.get(number, ()), *self.loose.get(number, ()))
 
     def knows_by_number_alone(self, number: BillNumber) -> bool:
         """Say whether nothing but the source number ties the documents of a number to it."""

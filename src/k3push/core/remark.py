@@ -30,6 +30,15 @@ def remark(key: str, /, **facts: object) -> str:
     return key + _written({name: _inner(fact) for name, fact in facts.items()})
 
 
+def also(reason: str, more: str) -> str:
+    """Add to a remark, if there is one, a second remark.
+
+    >>> also("", "closed"), also("closed", "twice")
+    ('closed', 'note.also{"first":"closed","more":"twice"}')
+    """
+    return remark("note.also", first=reason, more=more) if reason else more
+
+
 def kind_and_words(error: BaseException) -> str:
     """Name the kind of an exception, and what it says, which may be a remark.
 

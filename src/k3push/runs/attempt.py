@@ -40,8 +40,8 @@ from k3push.core.model import (
     Target,
 )
 from k3push.core.protocol import wire
-from k3push.core.remark import remark
-from k3push.core.safety.evidence import CONTRADICTION, NOTHING_RAN
+from k3push.core.remark import also, remark
+from k3push.core.safety.evidence import NOTHING_RAN
 from k3push.core.safety.legal_moves import IllegalMoveError
 from k3push.core.safety.verdict import Cure, InDoubt, ReadBack, Said, SendAgain, judge
 from k3push.ports import LedgerLostError, Turn
@@ -50,12 +50,18 @@ from k3push.runs.context import ENOUGH_KNOWN, Context
 from k3push.runs.earlier_calls import sent_by_others, sent_since
 from k3push.runs.held_numbers import under_other_numbers
 from k3push.runs.last_looks import note_refused
-from k3push.runs.named_documents import MOST_SOUGHT, note_named, rows_of_others
+from k3push.runs.named_documents import (
+    MOST_SOUGHT,
+    MOST_TOLD,
+    note_named,
+    rows_of_others,
+    taken_by,
+)
 from k3push.runs.own_documents import told_of_another
 from k3push.runs.read_back import read_back
 from k3push.runs.retried_reads import open_turn, wait_for_erp
 from k3push.runs.seen_since import note_shown
-from k3push.runs.sending_state import Sending, also
+from k3push.runs.sending_state import Sending
 from k3push.runs.stop import Cause, cause_of_unsent
 
 # How often one chunk may meet a lost session. Where a session lasts for a few calls, the tasks
@@ -68,9 +74,6 @@ MOST_SESSIONS_A_CHUNK = 30
 STEP_S = 0.05
 STEPS = 16
 LONGEST_STEP_S = 60.0
-
-# Rows that a reason tells of: each is a remark within the one before.
-MOST_TOLD = 3
 
 # For how long a bill waits that another run has sent meanwhile; whoever began first goes first.
 CROSSED_S, GIVES_WAY_S = 2.0, 12.0
@@ -287,7 +290,7 @@ async def _note_named(
             run=intent.run,
             sender=intent.sender,
         )
-        if any(outcome.code == CONTRADICTION for outcome in outcomes):
+        if any(outcome.state is State.UNKNOWN for outcome in outcomes):
             documents = [named[id_] for id_ in sorted(unshown)]
             for why in await _taken_by(context, documents[:MOST_SOUGHT], bills):
                 outcomes = tuple(
@@ -307,7 +310,7 @@ async def _taken_by(
     """Say which rows of other bills name documents that an answer gives to those of its call."""
     ledger, scope = context.ledger, context.run.scope
     told = [
-        remark("note.taken", document=document.label, bill=row.label, run=of)
+        taken_by(document, of, row)
         for document in documents
         for of, row in await rows_of_others(ledger, scope, document, carried)
     ]

@@ -17,8 +17,8 @@ from k3push.runs.own_documents import (
     but_others_cancelled,
     named_there,
     ours_of,
-    tied_of,
     told_of_late_calls,
+    with_loose_of_others,
 )
 from k3push.runs.renumbered_bills import look_at_sent
 from k3push.runs.sending_state import Sending
@@ -28,7 +28,6 @@ from k3push.runs.source_check import (
     ours_of_shared,
     query_refused,
     unclear,
-    whose,
 )
 
 # For how long a look counts. A number that is sent again and had to wait longer than this for its
@@ -73,10 +72,9 @@ async def look_first(context: Context, sending: Sending) -> Mapping[BillNumber, 
         sending.note_found(context, seen)
     before = {n: context.sent_before[n] for n in sending.numbers if n in context.sent_before}
     seen = await but_others_cancelled(context, seen, before)
-    shown = new_targets({number: seen.targets.get(number, ()) for number in before}, before)
-    tied = await tied_of(context, seen, shown)
-    ours = await ours_of(context, tied)
-    ours |= {number: whose(number, shown[number]) for number in shown.keys() - tied.keys()}
+    seen = await with_loose_of_others(context, seen, before)
+    shown = {number: seen.targets.get(number, ()) for number in before}
+    ours = await ours_of(context, new_targets(shown, before))
     outcomes = []
     for number in sending.numbers:
         outcome = _unsent(context, number, seen, known.get(number), ours.get(number))
@@ -101,7 +99,7 @@ async def look_first(context: Context, sending: Sending) -> Mapping[BillNumber, 
         gone = {outcome.number for outcome in outcomes}
         sending.numbers = tuple(number for number in sending.numbers if number not in gone)
     _put_off(context, sending, late)
-    kinds = (seen.targets, seen.shared, seen.denied, seen.namesakes, seen.cancelled)
+    kinds = (seen.targets, seen.loose, seen.shared, seen.denied, seen.namesakes, seen.cancelled)
     there = {n: tuple(t.id for kind in kinds for t in kind.get(n, ())) for n in sending.numbers}
     return {number: ids for number, ids in there.items() if ids}
 
@@ -122,8 +120,8 @@ def _unsent(
         known: What another run of this ledger has made of it.
         ours: What it became by documents that our own sending has made.
     """
-    found = seen.targets.get(number, ())
     before = context.sent_before.get(number)
+    found = seen.bearing(number) if before is None else seen.targets.get(number, ())
     if before is not None:
         # What an earlier call of ours makes may come yet, so that it is looked at at the end.
         context.suspects.setdefault(number, before)

@@ -396,6 +396,10 @@ class Context:
                 others[number] = others.get(number, frozenset()) | theirs
         return others
 
+    async def links_outweigh(self) -> bool:
+        """Say whether a number alone ties no document to a bill; learn it where it is not known."""
+        return await self.proofs.links_outweigh(self, self.ledger, self.run.id)
+
     async def absence_proved(self) -> bool:
         """Say whether absence counts at all on this route (`proof`)."""
         return await self.proofs.absence_proved(self, self.ledger, self.run.id)

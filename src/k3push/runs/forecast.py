@@ -131,6 +131,10 @@ class ForecastContext:
             return {}
         return await named_for_others(self.ledger, self.route, found, self.source_ids)
 
+    async def links_outweigh(self) -> bool:
+        """Say that numbers tie documents to bills: of what was never sent, those are `already`."""
+        return False
+
     @property
     def repeats_pushes(self) -> bool:
         """Whether a target that is there does not stop a push."""

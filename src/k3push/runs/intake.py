@@ -42,7 +42,6 @@ from k3push.runs.own_documents import (
     attempts_under,
     named_there,
     ours_of,
-    tied_of,
     told_of_late_calls,
 )
 from k3push.runs.planned_runs import is_of_plan
@@ -395,8 +394,7 @@ class Intake:
             if mine := await self._attempts_of(number, await self._sent_of(number)):
                 before[number] = self._remember(number, mine)
         shown = {number: seen.targets.get(number, ()) for number in before}
-        tied = await tied_of(context, seen, new_targets(shown, before))
-        found = await ours_of(context, tied)
+        found = await ours_of(context, new_targets(shown, before))
         found |= await named_there(context, before.keys() - found.keys())
         context.suspects = {n: before[n] for n in found} | context.suspects
         if found:

@@ -13,7 +13,7 @@ from contextlib import aclosing
 import anyio
 
 from k3push.core.model import PARTLY, TWIN, BillNumber, Outcome, Row, State, Target
-from k3push.core.remark import read_remark, remark
+from k3push.core.remark import also, read_remark, remark
 from k3push.core.safety.evidence import made_beside, new_targets
 from k3push.core.safety.legal_moves import AMENDABLE, FINAL, SENT_BEFORE
 from k3push.ports import SHORTEST_WAIT_S
@@ -25,12 +25,10 @@ from k3push.runs.own_documents import (
     but_open_elsewhere,
     ours_of,
     strangers_among,
-    tied_of,
     told_of_twins,
 )
 from k3push.runs.renumbered_bills import look_at_sent
 from k3push.runs.row_pages import pages_of
-from k3push.runs.sending_state import also
 from k3push.runs.source_check import AMBIGUOUS, PRECHECK, already
 
 # A wait at the end that is worth a word.
@@ -66,8 +64,7 @@ async def _look_at_suspects(context: Context) -> None:
     )
     context.unlooked |= {n: before for n, before in suspects.items() if n in seen.refused}
     shown = {number: seen.targets.get(number, ()) for number in suspects}
-    # A number alone makes no twin where links find what calls have made.
-    shown = await but_open_elsewhere(context, await tied_of(context, seen, shown))
+    shown = await but_open_elsewhere(context, shown)
     others = await context.ids_of_others(suspects)
     amended = []
     for number, before in suspects.items():
@@ -232,9 +229,7 @@ async def look_at_refused(context: Context, *, all_of_them: bool = False) -> flo
         )
         others = {n: ids for n, ids in context.unlooked.items() if n not in before}
         context.unlooked = others | {n: before[n] for n in seen.refused}
-        # A refusal is the ERP's word, and a number alone does not contradict it.
-        shown = await tied_of(context, seen, new_targets(seen.targets, before))
-        ours = await ours_of(context, shown, may_send=False)
+        ours = await ours_of(context, new_targets(seen.targets, before), may_send=False)
         for outcome in ours.values():
             # What was seen is written down, whatever ends the execution now.
             with anyio.CancelScope(shield=True):

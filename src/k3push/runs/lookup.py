@@ -67,8 +67,8 @@ class Links:
     Attributes:
         find: They have found a document that another look, or an answer, knows of a bill.
         missed: They have missed one.
-        find_own: They have found one that a call of ours is known to have made.
-        missed_own: They have missed one of those.
+        find_own: They have found one that a call by the route's rule has made.
+        missed_own: They have missed one of those, which its bill's number has shown.
         untold: Whether they find anything has been asked for in vain.
         tell_more: They have found one that the field has passed over, which may hold the number of
             one of several merged bills.
@@ -94,19 +94,30 @@ class Links:
         return not self.absent and not self.missed
 
     @property
+    def may_outweigh(self) -> bool:
+        """Whether the route's rule may keep links: they have found one, or missed none of its."""
+        return self.find_own or (not self.missed_own and (self.find or not self.absent))
+
+    @property
     def outweigh(self) -> bool:
         """Whether a number alone ties no document: the site keeps links, and this rule may, too."""
-        return (self.find or self.untold) and not self.missed_own and not self.absent
+        return self.may_outweigh and (self.find or self.find_own or self.untold)
 
-    def compare(self, known: Collection[str], seen: Sighting, *, own: bool = False) -> None:
+    def compare(self, known: Collection[str], seen: Sighting) -> None:
         """Take in whether the links have found documents of bills that they were asked for."""
         if seen.linked and known:
-            found = bool(seen.by_link.intersection(known))
-            missed = not seen.by_link.issuperset(known)
-            self.find = self.find or found
-            self.find_own = self.find_own or (own and found)
-            self.missed = self.missed or missed
-            self.missed_own = self.missed_own or (own and missed)
+            self.find = self.find or bool(seen.by_link.intersection(known))
+            self.missed = self.missed or not seen.by_link.issuperset(known)
+
+    def compare_own(self, made: Collection[str], number: BillNumber, seen: Sighting) -> None:
+        """Take in whether the links have found what a call by the route's rule has made of a bill.
+
+        What the bill's number does not show may be gone, or bear another number.
+        """
+        if number in seen.linked:
+            shown = {target.id for target in seen.bearing(number)}.intersection(made)
+            self.find_own = self.find_own or bool(shown & seen.by_link)
+            self.missed_own = self.missed_own or bool(shown - seen.by_link)
 
 
 class Looker(Reader, Protocol):
@@ -130,6 +141,10 @@ class Looker(Reader, Protocol):
 
     async def named_for_others(self, found: Targets) -> Mapping[BillNumber, frozenset[str]]:
         """Return which documents of bills answers have named of calls that did not carry them."""
+        ...
+
+    async def links_outweigh(self) -> bool:
+        """Say whether a number alone ties no document to a bill; learn it where it is not known."""
         ...
 
 
@@ -215,12 +230,14 @@ async def look_at_targets(
     by_all: bool = False,
     before_sending: bool = False,
     stop_or_not: bool = False,
+    vouched: Callable[[Targets], Targets] | None = None,
 ) -> Sighting:
     """Read every target that was made from *numbers*: by the number field, and by the links.
 
     The links are asked for bills of which the field shows nothing, and for all where they tell more
     than the field, where it is not known yet whether they tell, or everybody is asked. Without a
-    field they are all there is.
+    field they are all there is. Where links outweigh numbers, what bears a number alone is
+    `Sighting.loose`: a plug-in of the site may write another order's number.
 
     Args:
         context: What to look with.
@@ -229,12 +246,37 @@ async def look_at_targets(
         before_sending: Most of them will have none, so that both are asked at the same time. What
             the ledger has made of another bill that had the number before is none of theirs.
         stop_or_not: Go on trying though a stop is asked: an open chunk is waited for.
+        vouched: Returns which of the documents that bear numbers an answer has told to be of these.
     """
-    seen = await _look_at_both(
+    seen = await look_at_both(
         context, numbers, by_all=by_all, together=before_sending, stop_or_not=stop_or_not
     )
     seen = await _but_of_earlier_bills(context, seen) if before_sending else seen
-    return await _but_of_other_calls(context, seen)
+    seen = await _but_of_other_calls(context, seen)
+    alone = unlinked(seen.targets, seen)
+    if alone and vouched:
+        alone = new_targets(alone, ids_in(vouched(seen.targets)))
+    if not alone or not await context.links_outweigh():
+        return seen
+    if not by_all and not context.links.absent and not seen.linked.issuperset(alone):
+        # Everybody is asked, and the links for each of them.
+        return await look_at_targets(
+            context,
+            numbers,
+            by_all=True,
+            before_sending=before_sending,
+            stop_or_not=stop_or_not,
+            vouched=vouched,
+        )
+    left = new_targets(seen.targets, ids_in(alone))
+    return replace(seen, targets=left, loose=united(seen.loose, alone))
+
+
+def but_tied(context: Looker, seen: Sighting) -> Sighting:
+    """Take documents as their numbers say once links are known to outweigh these no more."""
+    if not seen.loose or context.links.outweigh:
+        return seen
+    return replace(seen, targets=united(seen.targets, seen.loose), loose={})
 
 
 async def _but_of_other_calls(context: Looker, seen: Sighting) -> Sighting:
@@ -257,7 +299,7 @@ def parted(seen: Sighting, others: Mapping[BillNumber, Collection[str]]) -> tupl
     return left, new_targets(seen.targets, ids_in(left))
 
 
-async def _look_at_both(
+async def look_at_both(
     context: Looker,
     numbers: Collection[BillNumber],
     *,
@@ -265,6 +307,15 @@ async def _look_at_both(
     together: bool,
     stop_or_not: bool,
 ) -> Sighting:
+    """Read what the number field and the links show, whatever that is worth.
+
+    Args:
+        context: What to look with.
+        numbers: The ERP's spellings.
+        by_all: As in `look_at_targets`.
+        together: Both are asked at the same time, and the links for all.
+        stop_or_not: As in `look_at_targets`.
+    """
     links = context.links
     links.absent = links.absent or not link_fields(context.route)
     if not context.route.source_number_field:
@@ -510,6 +561,7 @@ def with_other_numbers(
         shared=added(seen.shared, other.shared),
         denied=added(seen.denied, other.denied),
         namesakes=added(seen.namesakes, other.namesakes),
+        loose=added(seen.loose, other.loose),
         sources={
             **seen.sources,
             **{(bills.get(n, n), id_): named for (n, id_), named in other.sources.items()},
@@ -649,7 +701,8 @@ async def look_for_strays(
     strays = [id_ for id_ in dict.fromkeys(id_ for id_, _ in rows) if id_ not in told]
     if strays:
         told = await _tied(context, strays, whole)
-        told |= {*await earlier({value for id_, value in rows if value and id_ in strays})}
+        left = {*strays} - told
+        told |= {*await earlier({value for id_, value in rows if value and id_ in left})}
         strays = [id_ for id_ in strays if id_ not in told]
     return await look_at_standings(context, [*strays, *beside]) if strays else {}
 
@@ -710,24 +763,9 @@ def found_by(route: Route, seen: Sighting, ids: Collection[str]) -> str:
     return remark("note.by_field", field=route.source_number_field) if by_field else ""
 
 
-def but_loose(
-    context: Looker, seen: Sighting, found: Targets
-) -> dict[BillNumber, tuple[Target, ...]]:
-    """Leave out what a number alone ties to bills that links were asked for.
-
-    A plug-in of the site may write another order's number.
-
-    Args:
-        context: What was looked with.
-        seen: The look.
-        found: What it shows.
-    """
-    asked = seen.linked if context.links.outweigh else frozenset[BillNumber]()
-    left = {
-        number: tuple(t for t in targets if number not in asked or t.id in seen.by_link)
-        for number, targets in found.items()
-    }
-    return {number: targets for number, targets in left.items() if targets}
+def tells_of_link(note: str) -> bool:
+    """Say whether a note tells that links have found documents (`found_by`)."""
+    return "note.by_link" in note or "note.by_both" in note
 
 
 def joined(seen: Sequence[Sighting]) -> Sighting:

@@ -23,6 +23,8 @@ from k3push.core.model import (
     key_of,
     number_in,
 )
+from k3push.core.remark import remark
+from k3push.core.safety.verdict import SendAgain, judge
 from k3push.ports import Ledger, Memo
 from k3push.runs.seen_since import ALL
 
@@ -31,6 +33,9 @@ NAMED = "named_documents"
 
 MOST_SOUGHT = 10
 """Documents that are sought in all rows of the ledger, which takes a moment each."""
+
+MOST_TOLD = 3
+"""Rows that a reason tells of: each is a remark within the one before."""
 
 
 async def note_named(
@@ -173,6 +178,22 @@ async def rows_of_others(
             if run is not None and run.scope == scope:
                 found.append((of, row))
     return found
+
+
+def taken_by(document: Target, run: RunId, row: Row) -> str:
+    """Tell of another bill's row that names a document which an answer gives to this one."""
+    return remark("note.taken", document=document.label, bill=row.label, run=run)
+
+
+async def named_by_answers(ledger: Ledger, run: RunId, bill: BillNumber) -> set[str]:
+    """Return the documents that answers to the calls of a run with a bill name."""
+    named: set[str] = set()
+    for kept in await ledger.attempts_of(bill):
+        if kept.attempt.intent.run == run and kept.exchange is not None:
+            verdict = judge(kept.exchange)
+            if not isinstance(verdict, SendAgain) and verdict.said is not None:
+                named.update(target.id for target in verdict.said.named)
+    return named
 
 
 def is_among(carried: Mapping[BillNumber, str], bill: BillNumber, id_: str) -> bool:

@@ -24,16 +24,15 @@ from k3push.core.model import (
     Target,
     Targets,
 )
-from k3push.core.remark import remark
-from k3push.core.safety.evidence import made_beside, new_targets
+from k3push.core.remark import also, remark
+from k3push.core.safety.evidence import ids_in, made_beside, new_targets
 from k3push.core.safety.legal_moves import OPEN
 from k3push.ports import AttemptRecord, LatelySent, Ledger
 from k3push.runs.context import Context
 from k3push.runs.document_makers import Calls
 from k3push.runs.earlier_calls import was_in_doubt, words_of_refusal
-from k3push.runs.lookup import but_loose
+from k3push.runs.lookup import united
 from k3push.runs.moved_rows import attempts_at_another
-from k3push.runs.sending_state import also
 from k3push.runs.source_check import by_answers
 
 # Before all attempts.
@@ -62,14 +61,28 @@ async def attempts_by(
     return kept[max(others, after) :]
 
 
-async def tied_of(
-    context: Context, seen: Sighting, found: Targets
-) -> dict[BillNumber, tuple[Target, ...]]:
-    """Leave out documents that a number alone ties to bills, where links find the others."""
-    asked = seen.linked & found.keys()
-    if any(target.id not in seen.by_link for number in asked for target in found[number]):
-        await context.proofs.learn_links(context, context.ledger, context.run.id)
-    return but_loose(context, seen, found)
+async def with_loose_of_others(
+    context: Context,
+    seen: Sighting,
+    before: Mapping[BillNumber, Collection[str]],
+    run: RunId | None = None,
+) -> Sighting:
+    """Take documents that bear a number alone for that bill's where a call of ours made none.
+
+    Somebody else has made them, as their makers tell, or they were there before.
+
+    Args:
+        context: The execution.
+        seen: The look.
+        before: What was there before the first call for each number that was sent.
+        run: Whose calls; None is this one's.
+    """
+    new = new_targets({number: seen.loose.get(number, ()) for number in before}, before)
+    strangers = await strangers_among(context, new, run)
+    ours = new_targets(new, dict.fromkeys(new, strangers))
+    loose = {**seen.loose, **{number: ours.get(number, ()) for number in before}}
+    theirs = new_targets(seen.loose, ids_in(loose))
+    return replace(seen, targets=united(seen.targets, theirs), loose=loose)
 
 
 async def ours_of(

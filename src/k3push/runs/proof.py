@@ -38,7 +38,13 @@ from k3push.core.model import (
     Standing,
     Target,
 )
-from k3push.ports import Ledger, LookFailedError, Made
+from k3push.ports import (
+    ErpUnreachableError,
+    Ledger,
+    LoginRefusedError,
+    LookFailedError,
+    Made,
+)
 from k3push.runs.document_makers import (
     CLOCKS_DIFFER,
     LEAST_SAMPLE,
@@ -53,12 +59,14 @@ from k3push.runs.document_makers import (
 from k3push.runs.lookup import (
     Looker,
     can_ask,
+    look_at_both,
     look_at_newest,
     look_at_newest_links,
     look_at_standings,
-    look_at_targets,
     look_for_strays,
+    tells_of_link,
 )
+from k3push.runs.named_documents import named_by_answers
 
 # Documents that answers have named, of which the newest are remembered.
 MOST_MARKS = 256
@@ -179,25 +187,37 @@ class Proofs:
             self._asked = True
         return links.tell or self.field_finds
 
-    async def learn_links(self, looker: Looker, ledger: Ledger, run: RunId) -> None:
-        """Learn once whether links find what is there, before a number alone is believed."""
+    async def links_outweigh(self, looker: Looker, ledger: Ledger, run: RunId) -> bool:
+        """Say whether a number alone ties no document, since links find what is there.
+
+        It is learnt once. Where that fails, a number is not believed.
+        """
         links = looker.links
         async with self._asking_known:
-            if not (links.absent or links.find_own or links.missed_own or self._knows_links):
-                await self._look_at_known(looker, ledger, run)
-                await self._ask_newest_links(looker)
+            if not (links.find_own or links.missed_own or self._knows_links):
+                try:
+                    await self._look_at_known(looker, ledger, run)
+                    await self._ask_newest_links(looker)
+                except (LookFailedError, ErpUnreachableError, LoginRefusedError):
+                    return links.may_outweigh
                 self._knows_links = True
+        return links.outweigh
 
     async def _look_at_known(self, looker: Looker, ledger: Ledger, run: RunId) -> None:
         """Look for documents that the ledger names, by the field and by links."""
         known = await _made_alike(looker, ledger, run)
         seen = await _look_for(looker, known)
-        by_field = seen.by_the_field()
+        by_field, links = seen.by_the_field(), looker.links
         self.field_finds = self.field_finds or any(_ids(each) & by_field for each in known)
         for each in known:
             # Of several documents of a bill one may be another's that bears its number.
             if each.number in seen.linked and each.code not in UNSURE:
-                looker.links.compare(_ids(each), seen, own=True)
+                links.compare(_ids(each), seen)
+        for each in await made_alike(looker, ledger, known):
+            named = await _named_of_row(looker, ledger, each)
+            links.compare_own(named, each.number, seen)
+            if links.absent and not links.find_own:
+                links.find_own = await _was_linked(ledger, each)
 
     async def _ask_newest(self, looker: Looker) -> None:
         """Look for a proof in the newest documents, where known ones have given none."""
@@ -253,13 +273,17 @@ class Proofs:
         when = began.no_later_than(self._clock)
         mark = self._mark_before(began)
 
-        def is_sure(made: Made) -> bool:
-            """Say whether no document of a bill may be another's that bears its number."""
-            return not (looker.links.outweigh and made.code in UNSURE)
-
         async def pushed(numbers: Sequence[BillNumber]) -> Mapping[BillNumber, Collection[str]]:
             made = await ledger.made_in(run.scope, dict.fromkeys(numbers, ""))
-            return {n: each.ids.keys() for n, each in made.items() if is_sure(each)}
+            return {n: await sure_ids(each) for n, each in made.items()}
+
+        async def sure_ids(made: Made) -> Collection[str]:
+            """Leave out documents that may be another bill's, whose number they bear."""
+            is_plain = len(made.ids) == 1 and made.code not in UNSURE
+            if is_plain or not looker.links.outweigh:
+                return made.ids.keys()
+            rows = [row for _, row in await ledger.rows_of(made.number) if row.code not in UNSURE]
+            return {target.id for row in rows for target in row.targets if target.id in made.ids}
 
         async def found_before(numbers: Collection[BillNumber]) -> Collection[str]:
             # Where numbers tell, they do so of what the clock of another machine calls older.
@@ -296,7 +320,8 @@ class Proofs:
         suspects = set()
         for sender in sorted(set(senders.values())) if strays else ():
             known = await ledger.made_by(run.id, sender or None, limit=MOST_KNOWN)
-            ours = {id_ for each in known if is_sure(each) for id_ in _ids(each)}
+            sure = (each for each in known if each.code not in UNSURE or not looker.links.outweigh)
+            ours = {id_ for each in sure for id_ in _ids(each)}
             makers = await self.makers.of(looker, ledger, run.id, sender)
             bills = {number for number, by in senders.items() if by == sender}
             creators = await creators_of(looker, bills) if makers.copied else {}
@@ -406,7 +431,24 @@ async def _look_for(looker: Looker, known: Collection[Made]) -> Sighting:
     numbers = list(dict.fromkeys(each.number for each in known))
     if not numbers:
         return Sighting()
-    return await look_at_targets(looker, numbers, by_all=True)
+    return await look_at_both(looker, numbers, by_all=True, together=False, stop_or_not=False)
+
+
+async def _named_of_row(looker: Looker, ledger: Ledger, made: Made) -> set[str]:
+    """Return the documents of a row that answers have named, if its bill has the number still."""
+    for of, row in await ledger.rows_of(made.number):
+        if of == made.run and row.bill == made.number:
+            asked = looker.source_ids.get(row.bill, row.source_id)
+            if row.source_id and row.source_id == asked:
+                return _ids(made) & await named_by_answers(ledger, of, row.bill)
+    return set()
+
+
+async def _was_linked(ledger: Ledger, made: Made) -> bool:
+    """Say whether links have found the documents of a row, as its run has noted."""
+    kept, notes = await ledger.attempts_of(made.number), await ledger.notes_of(made.number)
+    told = [each.verdict for each in kept if each.attempt.intent.run == made.run]
+    return any(map(tells_of_link, told + [note.text for note in notes if note.run == made.run]))
 
 
 def _ids(made: Made) -> set[str]:
@@ -415,5 +457,5 @@ def _ids(made: Made) -> set[str]:
 
 def _ids_of(seen: Sighting, made: Made) -> set[str]:
     """Return the documents that a look has found of a number, cancelled ones among them."""
-    kinds = (seen.targets, seen.shared, seen.cancelled, seen.denied, seen.namesakes)
+    kinds = (seen.targets, seen.shared, seen.cancelled, seen.denied, seen.namesakes, seen.loose)
     return {target.id for kind in kinds for target in kind.get(made.number, ())}

@@ -6,10 +6,19 @@ from collections import Counter
 from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 
 import anyio
 
-from k3push.core.model import Attempt, BillNumber, Outcome, Sighting, State, Targets
+from k3push.core.model import (
+    Attempt,
+    BillNumber,
+    Outcome,
+    Sighting,
+    State,
+    Targets,
+    number_in,
+)
 from k3push.core.remark import remark
 from k3push.core.safety.evidence import (
     LICENCE,
@@ -28,12 +37,13 @@ from k3push.core.safety.evidence import (
     new_targets,
     strangers,
 )
+from k3push.core.safety.named_bills import messages_by_number
 from k3push.core.safety.verdict import ReadBack, Said
 from k3push.ports import ErpUnreachableError, LoginRefusedError, LookFailedError
 from k3push.runs.context import Context
 from k3push.runs.lag_pauses import lag_pauses
-from k3push.runs.lookup import found_by, look_at_targets
-from k3push.runs.own_documents import strangers_among
+from k3push.runs.lookup import but_tied, found_by, look_at_targets
+from k3push.runs.own_documents import strangers_among, with_loose_of_others
 from k3push.runs.renumbered_bills import look_at_sent, moved_among
 from k3push.runs.sending_state import Sending
 from k3push.runs.source_check import unclear
@@ -204,8 +214,8 @@ async def _compare_links(
         # What the field shows was not asked for; it is the next call's where this look fails.
         with suppress(LookFailedError, ErpUnreachableError, LoginRefusedError):
             seen = await look_at_targets(context, numbers, by_all=True, stop_or_not=True)
-    if seen.linked.issuperset(numbers):
-        links.compare({t.id for targets in made.values() for t in targets}, seen, own=True)
+    for number, targets in made.items():
+        links.compare_own({target.id for target in targets}, number, seen)
 
 
 async def _has_stray(context: Context, attempt: Attempt, said: Said, made: Targets) -> bool:
@@ -236,9 +246,22 @@ async def _has_stray(context: Context, attempt: Attempt, said: Said, made: Targe
     )
 
 
+def _vouched(attempt: Attempt, said: Said, found: Targets) -> Targets:
+    """Return the documents that an answer tells to be of the bills whose numbers they bear.
+
+    Those that it names, unless one of them may be of a bill of the call that shows none.
+    """
+    numbers, named = attempt.intent.numbers, _named(attempt, said)
+    new = new_targets(found, attempt.intent.before)
+    made = {n: tuple(target for target in new.get(n, ()) if target.id in named) for n in numbers}
+    refused = messages_by_number(said.messages, [number_in(number) for number in numbers])
+    silent = [n for n in numbers if not made[n] and number_in(n) not in refused]
+    return {} if silent and len(numbers) > 1 else made
+
+
 def _set_apart(seen: Sighting) -> dict[BillNumber, set[str]]:
     """Return the documents that a look shows as another's, or as any one's, by source number."""
-    kinds = (seen.shared, seen.denied, seen.namesakes)
+    kinds = (seen.shared, seen.denied, seen.namesakes, seen.loose)
     return {n: {t.id for kind in kinds for t in kind.get(n, ())} for kind in kinds for n in kind}
 
 
@@ -281,14 +304,23 @@ async def _look_after(
         New documents by source number, and the last look.
     """
     numbers, before = attempt.intent.numbers, attempt.intent.before
+    vouched = partial(_vouched, attempt, said)
 
     async def look(*, by_all: bool, renumbered: bool = True) -> tuple[Targets, Sighting]:
         if renumbered:
             seen = await look_at_sent(
-                context, numbers, before=before, by_all=by_all, stop_or_not=True
+                context, numbers, before=before, by_all=by_all, stop_or_not=True, vouched=vouched
             )
         else:
-            seen = await look_at_targets(context, numbers, by_all=by_all, stop_or_not=True)
+            seen = await look_at_targets(
+                context, numbers, by_all=by_all, stop_or_not=True, vouched=vouched
+            )
+        for number in numbers:
+            context.links.compare_own(_named(attempt, said), number, seen)
+        seen = but_tied(context, seen)
+        if seen.loose:
+            met = {number: before.get(number, ()) for number in numbers}
+            seen = await with_loose_of_others(context, seen, met)
         # The next look may fail, or be answered by a copy of the database that lags behind.
         earlier = new_targets(sending.shown, _set_apart(seen))
         sending.shown = _together(earlier, _made_in(attempt, said, seen))

@@ -8,7 +8,7 @@ another has got tells nothing of either.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from k3push.core.model import BillNumber, RunId, Sighting, Targets, id_in, key_of, number_in
@@ -33,6 +33,7 @@ async def look_at_sent(
     by_all: bool,
     before_sending: bool = False,
     stop_or_not: bool = False,
+    vouched: Callable[[Targets], Targets] | None = None,
 ) -> Sighting:
     """Read every target that was made from bills that are sent, or were; see `look_at_targets`.
 
@@ -45,9 +46,15 @@ async def look_at_sent(
         by_all: Ask through every user.
         before_sending: Some of them are about to be sent.
         stop_or_not: Go on trying though a stop is asked.
+        vouched: As in `look_at_targets`.
     """
     seen = await look_at_targets(
-        context, numbers, by_all=by_all, before_sending=before_sending, stop_or_not=stop_or_not
+        context,
+        numbers,
+        by_all=by_all,
+        before_sending=before_sending,
+        stop_or_not=stop_or_not,
+        vouched=vouched,
     )
     if context.links.tell or not context.route.source_number_field:
         return seen

@@ -9,7 +9,7 @@ import anyio
 
 from k3push.core.model import TWIN, BillNumber, Chunk, Outcome, Sighting, State, Target, Targets
 from k3push.core.pacing.pace import Ended, Sample
-from k3push.core.remark import remark
+from k3push.core.remark import also, remark
 from k3push.core.safety.evidence import CALL_LIMIT, Conclusion
 from k3push.core.safety.verdict import InDoubt, ReadBack, SendAgain
 from k3push.ports import LatelySent
@@ -133,8 +133,3 @@ class Sending:
             ended=ended,
             merged=self.merged,
         )
-
-
-def also(reason: str, more: str) -> str:
-    """Add to a remark, if there is one, a second remark."""
-    return remark("note.also", first=reason, more=more) if reason else more

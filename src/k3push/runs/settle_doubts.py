@@ -36,7 +36,7 @@ from k3push.core.model import (
 from k3push.core.pacing.chunking import halve
 from k3push.core.protocol.links import link_fields
 from k3push.core.remark import foreign, remark
-from k3push.core.safety.evidence import TRY_LATER_CODES, but_strangers, new_targets
+from k3push.core.safety.evidence import TRY_LATER_CODES, but_strangers, ids_in, new_targets
 from k3push.core.safety.legal_moves import IllegalMoveError
 from k3push.core.safety.verdict import InDoubt, ReadBack, Said, judge
 from k3push.ports import (
@@ -56,13 +56,13 @@ from k3push.runs.earlier_calls import (
     told_nothing_plain,
     was_in_doubt,
 )
-from k3push.runs.lookup import found_by, look_at_targets
+from k3push.runs.lookup import found_by, look_at_targets, united
 from k3push.runs.own_documents import (
     attempts_by,
     but_others_cancelled,
     ours_of,
-    tied_of,
     told_of_twins,
+    with_loose_of_others,
 )
 from k3push.runs.renumbered_bills import look_at_sent, moved_among
 from k3push.runs.seen_since import note_shown, shown_since
@@ -231,14 +231,12 @@ async def settle_by_word(
 async def _look(context: Context, run: RunId, due: Sequence[tuple[Doubt, float]]) -> Settled:
     """Look for the documents of doubts, and conclude those that the look settles."""
     before: Mapping[BillNumber, Sequence[str]] = {d.number: d.before for d, _ in due}
-    seen = await look_at_sent(
-        context, list(before), before=before, run=run, by_all=True, stop_or_not=True
-    )
+    seen = await _look_at(context, run, due, before)
     new = new_targets(seen.targets, before)
     # Beside what a link ties, what the number alone does is another's.
-    tied = await tied_of(context, seen, new)
-    untied = {number: new[number] for number in new.keys() - tied.keys()}
-    made, ours = await _ours_among(context, run, due, {**new, **tied})
+    untied = {n: found for n, found in seen.loose.items() if found and n not in new}
+    made, ours = await _ours_among(context, run, due, {**untied, **new})
+    seen = replace(seen, loose={n: seen.loose[n] for n in seen.loose.keys() & made.keys()})
     seen = await but_others_cancelled(context, seen, before, run)
     found = []
     at_work: set[int] = set()
@@ -283,14 +281,43 @@ async def _look(context: Context, run: RunId, due: Sequence[tuple[Doubt, float]]
     outcomes = [*found, *(_absent(doubt.number, context.settle) for doubt in absent)]
     if run == context.run.id:
         settled = {outcome.number for outcome in outcomes}
-        for doubt in (doubt for doubt, _ in due if doubt.number in settled):
-            theirs = () if doubt.number in made else seen.targets.get(doubt.number, ())
-            met = frozenset(doubt.before) | {target.id for target in theirs}
-            context.suspects.setdefault(doubt.number, met)
-            context.sent_before.setdefault(doubt.number, met)
+        _note_met(context, [doubt for doubt, _ in due if doubt.number in settled], made, seen)
     parts = await _conclude(context, run, outcomes[len(found) :], absent)
     await _tell_whose(context, run, {n: untied[n] for n in unnamed & untied.keys()})
     return Settled(tuple(outcomes), parts, frozenset(hopeless | unnamed), frozenset(unproved))
+
+
+def _note_met(context: Context, settled: Sequence[Doubt], made: Targets, seen: Sighting) -> None:
+    """Note which documents of bills that are settled are known not to be what may come yet."""
+    for doubt in settled:
+        theirs = () if doubt.number in made else seen.bearing(doubt.number)
+        met = frozenset(doubt.before) | {target.id for target in theirs}
+        context.suspects.setdefault(doubt.number, met)
+        context.sent_before.setdefault(doubt.number, met)
+
+
+async def _look_at(
+    context: Context,
+    run: RunId,
+    due: Sequence[tuple[Doubt, float]],
+    before: Mapping[BillNumber, Sequence[str]],
+) -> Sighting:
+    """Look for the documents of doubts: what bears a number alone is told by answers and makers."""
+    seen = await look_at_sent(
+        context, list(before), before=before, run=run, by_all=True, stop_or_not=True
+    )
+    if not seen.loose:
+        return seen
+    named: dict[BillNumber, tuple[Target, ...]] = {}
+    for doubt in (doubt for doubt, _ in due if doubt.number in seen.loose):
+        numbers, said = await _answer_to(context, doubt)
+        if said is not None and len(numbers) == 1:
+            ids = {target.id for target in said.targets(numbers)}
+            found = seen.loose[doubt.number]
+            named[doubt.number] = tuple(target for target in found if target.id in ids)
+    loose = new_targets(seen.loose, ids_in(named))
+    seen = replace(seen, targets=united(seen.targets, named), loose=loose)
+    return await with_loose_of_others(context, seen, before, run)
 
 
 async def _tell_whose(context: Context, run: RunId, documents: Targets) -> None:
@@ -423,7 +450,7 @@ def _out_of_sight(doubt: Doubt, shown: Sequence[Target], seen: Sighting) -> Outc
 
     Somebody may have deleted them, or given the bill another number, which they do not name.
     """
-    kinds = (seen.targets, seen.shared, seen.cancelled, seen.denied, seen.namesakes)
+    kinds = (seen.targets, seen.shared, seen.cancelled, seen.denied, seen.namesakes, seen.loose)
     there = {target.id for kind in kinds for target in kind.get(doubt.number, ())}
     lost = ", ".join(each.label for each in shown if each.id not in there)
     why = remark("note.out_of_sight", documents=lost)
@@ -451,7 +478,7 @@ async def _is_linked(context: Context, intent: Intent) -> bool:
     # Of those that are settled by now, one may have got another number since.
     await context.recall_sources(intent.numbers, intent.run)
     seen = await look_at_targets(context, intent.numbers, by_all=True, stop_or_not=True)
-    there = {number: seen.targets.get(number, ()) for number in intent.numbers}
+    there = {number: seen.bearing(number) for number in intent.numbers}
     made = new_targets(there, intent.before)
     return {target.id for targets in made.values() for target in targets} <= seen.by_link
 

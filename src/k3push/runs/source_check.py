@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import reduce
 
 from k3push.core.model import (
     BY_LEDGER,
@@ -12,6 +13,7 @@ from k3push.core.model import (
     Identified,
     Outcome,
     Route,
+    Row,
     RunId,
     Sighting,
     Source,
@@ -23,11 +25,10 @@ from k3push.core.model import (
     number_in,
 )
 from k3push.core.protocol.bill_rows import DRAFT
-from k3push.core.remark import remark
+from k3push.core.remark import also, remark
 from k3push.core.safety.evidence import made_outcome
 from k3push.core.safety.legal_moves import SENT_BEFORE
 from k3push.core.safety.listed_bills import Meant, Unclear, meant
-from k3push.core.safety.verdict import SendAgain, judge
 from k3push.ports import Ledger, Made
 from k3push.runs.document_makers import SAMPLE
 from k3push.runs.lookup import (
@@ -39,7 +40,15 @@ from k3push.runs.lookup import (
     look_at_standings_if_allowed,
     look_at_targets,
 )
-from k3push.runs.named_documents import MOST_SOUGHT, NamedDocument, named_of, rows_of_others
+from k3push.runs.named_documents import (
+    MOST_SOUGHT,
+    MOST_TOLD,
+    NamedDocument,
+    named_by_answers,
+    named_of,
+    rows_of_others,
+    taken_by,
+)
 
 PRECHECK = "precheck"
 """`Outcome.code` of a number that is rejected unsent."""
@@ -252,7 +261,9 @@ def unclear(
     def new(found: Targets) -> list[Target]:
         return [target for target in found.get(bill, ()) if target.id not in (before or ())]
 
-    if documents := new(seen.shared):
+    # Of a bill that was sent, what bears its number alone may be another call's.
+    loose = new(seen.loose) if before is not None else []
+    if documents := [*new(seen.shared), *loose]:
         return whose(bill, documents)
     if (documents := new(seen.namesakes)) and not by_id:
         return of_namesakes(bill, documents)
@@ -307,10 +318,8 @@ async def there_already(
         number = outcome.number
         if outcome.state is not State.REJECTED or number in contradictory:
             outcomes.append(outcome)
-        elif number in seen.targets:
-            outcomes.append(
-                already(number, seen.targets[number], thin=seen.knows_by_number_alone(number))
-            )
+        elif found := seen.bearing(number):
+            outcomes.append(already(number, found, thin=seen.knows_by_number_alone(number)))
         elif number in seen.refused:
             made = by_ledger(number, Sighting(), known.get(number))
             outcomes.append(made or query_refused(number, seen.refused[number]))
@@ -392,23 +401,35 @@ async def by_answers(
     if not named:
         return {}
     sight = await _sight_of(context, ledger, run, named)
-    # For each all rows are looked through; a night in which none could be read leaves many.
-    few = sum(map(len, named.values())) <= MOST_SOUGHT
-    outcomes = {}
-    for bill, documents in named.items():
-        mine, there = [], []
-        for id_, document in documents.items():
-            if (target := sight.shown(id_)) is None:
-                if sight.may_miss(document.sender):
-                    there.append(Target(id_, ""))
-            elif not (few and await _is_made_of_another(ledger, scope, target, document)):
-                there.append(target)
-                mine += [target] if document.alone else []
-        if mine:
-            outcomes[bill] = made_outcome(bill, mine)._replace(reason=remark("note.named"))
-        elif there:
-            outcomes[bill] = whose(bill, there)
-    return outcomes
+    rows = await _rows_naming(ledger, scope, sight, named)
+    judged = {bill: _by_answer(bill, documents, sight, rows) for bill, documents in named.items()}
+    return {bill: outcome for bill, outcome in judged.items() if outcome is not None}
+
+
+_Rows = Mapping[str, Sequence[tuple[RunId, Row]] | None]
+"""Rows of bills that a call did not carry, by the document of its answer that they name too; None
+where an answer has named it for one of them as well."""
+
+
+def _by_answer(
+    bill: BillNumber, documents: Mapping[str, NamedDocument], sight: _Sight, rows: _Rows
+) -> Outcome | None:
+    """Say what becomes of a bill by the documents that answers name of its calls."""
+    mine, there, taken = [], [], list[str]()
+    for id_, document in documents.items():
+        if (target := sight.shown(id_)) is None:
+            if sight.may_miss(document.sender):
+                there.append(Target(id_, ""))
+        elif id_ not in rows:
+            there.append(target)  # it was not sought, and may be another's
+        elif (others := rows[id_]) is not None:
+            there.append(target)
+            mine += [target] if document.alone else []
+            taken += [taken_by(target, of, row) for of, row in others]
+    if mine:
+        why = reduce(also, taken[:MOST_TOLD], remark("note.named"))
+        return made_outcome(bill, mine)._replace(reason=why)
+    return whose(bill, there) if there else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -443,8 +464,8 @@ async def _sight_of(
 ) -> _Sight:
     """Look for documents by their ids, beside those that the ledger names of the same senders.
 
-    Who sees some of a sender's sees what is there of them. A person may have deleted them all: then
-    the one user of the settings has to be the sender, and to see some documents of the form.
+    A sender who is a user of the settings sees his own, if the form shows any at all. Of another
+    those who look have to see all of some documents: they may see a part of his.
     """
     ids = {id_ for documents in named.values() for id_ in documents}
     senders = {each.sender for documents in named.values() for each in documents.values()}
@@ -457,35 +478,40 @@ async def _sight_of(
     standings = await look_at_standings_if_allowed(context, asked)
     if standings is None:
         return _Sight(None, senders)
-    blind = {sender for sender, sample in samples.items() if not sample & standings.keys()}
-    if {*context.erp.users} <= blind and (standings or (await look_at_newest(context)).count):
-        blind -= {*context.erp.users}
+    users = {*context.erp.users}
+    blind = {
+        sender
+        for sender, sample in samples.items()
+        if sender not in users and not (sample and sample <= standings.keys())
+    }
+    if not (standings or users.isdisjoint(samples) or (await look_at_newest(context)).count):
+        blind |= users
     return _Sight(standings, blind)
 
 
-async def _is_made_of_another(
-    ledger: Ledger, scope: str, target: Target, document: NamedDocument
-) -> bool:
-    """Say whether the ledger knows a document as made of a bill that its call did not carry.
+async def _rows_naming(
+    ledger: Ledger,
+    scope: str,
+    sight: _Sight,
+    named: Mapping[BillNumber, Mapping[str, NamedDocument]],
+) -> _Rows:
+    """Seek documents that answers have named, and that are there, in rows of other bills.
 
-    An ERP that was restored gives ids out again.
+    An ERP that was restored gives ids out again. For each all rows are looked through, and a night
+    in which none could be read leaves many: those are sought that would be a bill's own.
     """
-    for of, row in await rows_of_others(ledger, scope, target, document.bills):
-        # A look by the number may have given it to that row.
-        if row.state in SENT_BEFORE and await _was_named(ledger, of, row.bill, target):
-            return True
-    return False
-
-
-async def _was_named(ledger: Ledger, run: RunId, bill: BillNumber, target: Target) -> bool:
-    """Say whether an answer to a call of a run for a bill names a document."""
-    for kept in await ledger.attempts_of(bill):
-        if kept.attempt.intent.run == run and kept.exchange is not None:
-            verdict = judge(kept.exchange)
-            said = None if isinstance(verdict, SendAgain) else verdict.said
-            if said is not None and target.id in {each.id for each in said.named}:
-                return True
-    return False
+    calls = {id_: document for documents in named.values() for id_, document in documents.items()}
+    found: dict[str, Sequence[tuple[RunId, Row]] | None] = {}
+    for id_ in sorted(calls, key=lambda id_: not calls[id_].alone)[:MOST_SOUGHT]:
+        if target := sight.shown(id_):
+            rows = await rows_of_others(ledger, scope, target, calls[id_].bills)
+            # A look by the number may have given it to a row, which no answer has.
+            is_anothers = [
+                row.state in SENT_BEFORE and id_ in await named_by_answers(ledger, of, row.bill)
+                for of, row in rows
+            ]
+            found[id_] = None if any(is_anothers) else rows
+    return found
 
 
 def by_ledger(number: BillNumber, seen: Sighting, made: Made | None) -> Outcome | None:

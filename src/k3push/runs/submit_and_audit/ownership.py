@@ -146,7 +146,7 @@ class Ownership:
                 return strange  # nobody could be asked
             unread.update(id_ for id_, bill in lost.items() if bill in seen.refused)
             # What an answer has named is ours, whatever a field says of its source.
-            kinds = (seen.targets, seen.shared, seen.cancelled, seen.denied)
+            kinds = (seen.targets, seen.shared, seen.cancelled, seen.denied, seen.loose)
             shown = {bill: {t.id for kind in kinds for t in kind.get(bill, ())} for bill in bills}
             read = {id_: bill for id_, bill in lost.items() if id_ not in unread}
             lost = {id_: bill for id_, bill in read.items() if id_ not in shown[bill]}
