@@ -9,7 +9,7 @@ from tests.shares import shared_out
 SEEDS = 200
 DENSE_SEEDS = 200
 BLOCK = 25
-SHARES, OF_MORE = 8, 2
+SHARES, OF_MORE = 12, 3
 FIRST = (*range(0, SEEDS, BLOCK), *range(DENSE, DENSE + DENSE_SEEDS, BLOCK))
 
 
