@@ -48,10 +48,12 @@ from k3push.runs.planned_runs import is_of_plan
 from k3push.runs.renumbered_bills import look_at_sent
 from k3push.runs.source_check import (
     PRECHECK,
+    SHARED,
     SourceLook,
     look_at_listed,
     renamed,
     there_already,
+    unclear,
     unsendable,
 )
 from k3push.runs.stop import guarded
@@ -389,10 +391,7 @@ class Intake:
             if number not in context.ids and number not in self._moved:
                 context.recall(rows[number])
         seen = await look_at_sent(context, numbers, by_all=True)
-        before: dict[BillNumber, frozenset[str]] = {}
-        for number in numbers:
-            if mine := await self._attempts_of(number, await self._sent_of(number)):
-                before[number] = self._remember(number, mine)
+        before = await self._before_sending([rows[number] for number in numbers])
         shown = {number: seen.targets.get(number, ()) for number in before}
         found = await ours_of(context, new_targets(shown, before))
         found |= await named_there(context, before.keys() - found.keys())
@@ -402,7 +401,23 @@ class Intake:
         if unseen := before.keys() - found.keys():
             # Another copy of the database may have told of the bill than of its documents.
             await note_refused(context, unseen, late=True)
+        for number in unseen:
+            by_id = bool(context.id_of(number))
+            if outcome := unclear(context, number, seen, before[number], by_id=by_id):
+                found[number] = outcome
         return [found.get(each.number, each) for each in refused]
+
+    async def _before_sending(self, rows: Sequence[Row]) -> dict[BillNumber, frozenset[str]]:
+        """Return what was there before bills were sent of which calls may have made something."""
+        before = {}
+        for bill, row in ((row.bill, row) for row in rows):
+            mine = await self._attempts_of(bill, await self._sent_of(bill))
+            if not mine and row.code == SHARED:
+                # It was rejected for what may be its own.
+                mine = await attempts_by(self._context.ledger, self._context.run.id, bill)
+            if mine:
+                before[bill] = self._remember(bill, mine)
+        return before
 
     async def _but_held(
         self, refused: Sequence[Outcome], rows: Mapping[BillNumber, Row]

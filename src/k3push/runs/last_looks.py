@@ -29,7 +29,7 @@ from k3push.runs.own_documents import (
 )
 from k3push.runs.renumbered_bills import look_at_sent
 from k3push.runs.row_pages import pages_of
-from k3push.runs.source_check import AMBIGUOUS, PRECHECK, already
+from k3push.runs.source_check import AMBIGUOUS, PRECHECK, SHARED, already
 
 # A wait at the end that is worth a word.
 TELL_OF_S = 5.0
@@ -260,10 +260,10 @@ async def _take_back(context: Context, outcome: Outcome, *, refused: bool = True
     for row in rows:
         if row.bill == outcome.number and row.state is State.REJECTED:
             told = outcome
-            unsent = row.code in {PRECHECK, AMBIGUOUS}
-            if refused and not unsent and told.code == TWIN:
+            by_us = row.code in {PRECHECK, AMBIGUOUS, SHARED}
+            if refused and not by_us and told.code == TWIN:
                 told = told._replace(reason=also(row.reason, told.reason))
-            elif refused and not unsent:
+            elif refused and not by_us:
                 alone = PARTLY if row.attempts == 1 else told.code
                 told = told._replace(code=alone, reason=row.reason)
             await context.ledger.conclude(run, [told], at=now, note=note)
