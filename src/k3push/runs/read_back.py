@@ -330,7 +330,9 @@ async def _look_after(
     # what it shows of another's is told apart by an answer that names all, unless the other is one
     # of the same call.
     several = len(numbers) > 1 and any(map(context.id_of, numbers))
-    made, seen = await look(by_all=by_all, renumbered=by_all or several or not said.names_all)
+    # What no answer names is not believed by its number alone, so that links are asked at once.
+    at_once = by_all or (not said.names_all and len(context.erp.users) == 1)
+    made, seen = await look(by_all=at_once, renumbered=by_all or several or not said.names_all)
 
     def is_open() -> bool:
         return needs_patience(said, numbers, made, drafts=context.route.draft_when_save_fails)
