@@ -398,7 +398,7 @@ def _check_reasons(
     codes = not scene.story.frame.style.old
     borne = {event.number for event in scene.story.all_of(Bears)}
     borne |= {event.bears for event in scene.story.all_of(IsUntied)}
-    bearers = set(map(scene.world.collation, borne))
+    bearers = set(map(scene.world.collation, borne)) | _carried_beside_untied(scene)
     unsure = set(map(scene.world.collation, _not_told_apart(scene)))
     for number, row in rows.items():
         if scene.world.collation(row.bill or row.number) in unsure:
@@ -421,6 +421,16 @@ def _check_reasons(
         moved = row.bill in scene.story.exchanged
         if row.state is State.ALREADY and ours and row.bill not in late and not moved:
             yield f"{number}: `already`, and nobody else made it"
+
+
+def _carried_beside_untied(scene: Scene) -> set[str]:
+    """Return bills whose calls carried one whose document bears another's number.
+
+    An answer of theirs names that document, and nobody knows of which of them it is.
+    """
+    untied = {event.number for event in scene.story.all_of(IsUntied) if event.bears}
+    calls = [{number_in(n) for n in kept.attempt.intent.numbers} for kept in scene.attempts]
+    return {scene.world.collation(n) for numbers in calls if numbers & untied for n in numbers}
 
 
 def _not_told_apart(scene: Scene) -> set[str]:
