@@ -12,6 +12,7 @@ import orjson
 import pytest
 
 from k3push.core.model import RunId, State
+from k3push.core.pacing.halting import HaltRule
 from k3push.runs.context import PushLimits
 from k3push.runs.create import plan_rejected
 from k3push.simulator import Refusal, WriteBack, site
@@ -22,6 +23,8 @@ from k3push.simulator.script import Channel
 from tests.runs.office import FIRST, Office, VirtualClock
 
 NO_CANARY = PushLimits(canary=False)
+NO_HALT = PushLimits(canary=False, halt=HaltRule())
+AT_TWO_DOUBTS = PushLimits(canary=False, halt=HaltRule(unknown_count=2))
 # Bills that stay open once they are pushed, so that nothing but a look keeps a second push away.
 OPEN: dict[str, Any] = {"write_back": WriteBack.NEVER, "closes": False}
 REFUSED = Refusal(11, "单据“{number}”的仓库必录")

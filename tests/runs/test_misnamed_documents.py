@@ -35,14 +35,19 @@ from tests.runs.office import (
     sandbox,
     steered,
 )
-from tests.runs.rough_answers import NO_CANARY, OPEN, REFUSED, interrupt
+from tests.runs.rough_answers import (
+    AT_TWO_DOUBTS,
+    NO_CANARY,
+    NO_HALT,
+    OPEN,
+    REFUSED,
+    interrupt,
+)
 from tests.runs.test_proof import accounts, login
 from tests.said import english
 
 pytestmark = pytest.mark.anyio
 
-NO_HALT = PushLimits(canary=False, halt=HaltRule())
-AT_TWO_DOUBTS = PushLimits(canary=False, halt=HaltRule(unknown_count=2))
 AT_A_DOUBT = PushLimits(halt=HaltRule(unknown_count=1))
 ONE = {"concurrency": 1, "chunk_size": 1}
 
