@@ -102,14 +102,17 @@ def expect_loose(office: Office, pushed: Pushed) -> None:
     assert not ids(office, LOST) & named_in(pushed, OTHER), pushed.rows[OTHER]
 
 
+@pytest.mark.parametrize("count", [1, 22])
 @pytest.mark.parametrize("how", ["delete", "renumber"])
 async def test_a_document_that_is_gone_or_another_bills_by_now_is_none_that_links_have_missed(
-    how: str,
+    how: str, count: int
 ) -> None:
-    """A person has changed one of those that were pushed, before the resume."""
-    office = await stopped_at_two_doubts()
+    """A person has changed one of those that were pushed, before the resume; clerks push too."""
+    office = await stopped_at_two_doubts(REST[:count])
     world = office.site.world
-    bill = REST[3]
+    for number in orders(5, 30):
+        world.add_target(IN_STOCK, number, creator="clerk")
+    bill = REST[0]
     if how == "delete":
         (document,) = world.documents_of(bill)
         world.store.remove(document)
