@@ -116,8 +116,9 @@ class Links:
         """
         if number in seen.linked:
             shown = {target.id for target in seen.bearing(number)}.intersection(made)
-            self.find_own = self.find_own or bool(shown & seen.by_link)
-            self.missed_own = self.missed_own or bool(shown - seen.by_link)
+            found = bool(shown & seen.by_link)
+            self.find_own = self.find_own or found
+            self.missed_own = self.missed_own or (bool(shown) and not found)
 
 
 class Looker(Reader, Protocol):
@@ -230,7 +231,7 @@ async def look_at_targets(
     by_all: bool = False,
     before_sending: bool = False,
     stop_or_not: bool = False,
-    vouched: Callable[[Targets], Targets] | None = None,
+    vouched: Callable[[Sighting], Targets] | None = None,
 ) -> Sighting:
     """Read every target that was made from *numbers*: by the number field, and by the links.
 
@@ -246,7 +247,8 @@ async def look_at_targets(
         before_sending: Most of them will have none, so that both are asked at the same time. What
             the ledger has made of another bill that had the number before is none of theirs.
         stop_or_not: Go on trying though a stop is asked: an open chunk is waited for.
-        vouched: Returns which of the documents that bear numbers an answer has told to be of these.
+        vouched: Returns which documents of a look an answer tells to be of the bills whose
+            numbers they bear.
     """
     seen = await look_at_both(
         context, numbers, by_all=by_all, together=before_sending, stop_or_not=stop_or_not
@@ -255,7 +257,7 @@ async def look_at_targets(
     seen = await _but_of_other_calls(context, seen)
     alone = unlinked(seen.targets, seen)
     if alone and vouched:
-        alone = new_targets(alone, ids_in(vouched(seen.targets)))
+        alone = new_targets(alone, ids_in(vouched(seen)))
     if not alone or not await context.links_outweigh():
         return seen
     if not by_all and not context.links.absent and not seen.linked.issuperset(alone):
@@ -761,11 +763,6 @@ def found_by(route: Route, seen: Sighting, ids: Collection[str]) -> str:
     if by_link:
         return remark("note.by_link")
     return remark("note.by_field", field=route.source_number_field) if by_field else ""
-
-
-def tells_of_link(note: str) -> bool:
-    """Say whether a note tells that links have found documents (`found_by`)."""
-    return "note.by_link" in note or "note.by_both" in note
 
 
 def joined(seen: Sequence[Sighting]) -> Sighting:

@@ -44,6 +44,7 @@ from k3push.ports import (
     LoginRefusedError,
     LookFailedError,
     Made,
+    Memo,
 )
 from k3push.runs.document_makers import (
     CLOCKS_DIFFER,
@@ -64,7 +65,6 @@ from k3push.runs.lookup import (
     look_at_newest_links,
     look_at_standings,
     look_for_strays,
-    tells_of_link,
 )
 from k3push.runs.named_documents import named_by_answers
 
@@ -84,6 +84,9 @@ MOST_KNOWN = 1000
 
 # Codes of rows that may name a document of another bill, by the number that it bears.
 UNSURE = frozenset({TWIN, PARTLY})
+
+LINKED = "links"
+"""Kind of the memo that links have found what a rule makes; it is about target form and rule."""
 
 # A clock that has gone so much more or less than the loop's was set, or the machine has slept.
 CLOCK_WAS_SET_S = 5.0
@@ -167,6 +170,7 @@ class Proofs:
     _asking_links: anyio.Lock = field(default_factory=anyio.Lock)
     _links_untold_s: float = -math.inf
     _knows_links: bool = False
+    _noted_links: bool = False
     _asking_known: anyio.Lock = field(default_factory=anyio.Lock)
     _untold_s: float = -math.inf
     _clock: ServerClock | None = None
@@ -196,12 +200,24 @@ class Proofs:
         async with self._asking_known:
             if not (links.find_own or links.missed_own or self._knows_links):
                 try:
-                    await self._look_at_known(looker, ledger, run)
-                    await self._ask_newest_links(looker)
+                    if links.absent:
+                        # They have been taken away, where they have found ours before.
+                        links.find_own = bool(await _memos_of_links(looker, ledger))
+                    else:
+                        await self._look_at_known(looker, ledger, run)
+                        await self._ask_newest_links(looker)
                 except (LookFailedError, ErpUnreachableError, LoginRefusedError):
                     return links.may_outweigh
                 self._knows_links = True
         return links.outweigh
+
+    async def note_links(self, looker: Looker, ledger: Ledger, at: datetime) -> None:
+        """Write down once that links find what the route's rule makes, for later executions."""
+        if looker.links.find_own and not self._noted_links:
+            if not await _memos_of_links(looker, ledger):
+                form = _of_links(looker)
+                await ledger.remember(Memo(LINKED, form, at, {}, about=form))
+            self._noted_links = True
 
     async def _look_at_known(self, looker: Looker, ledger: Ledger, run: RunId) -> None:
         """Look for documents that the ledger names, by the field and by links."""
@@ -216,8 +232,6 @@ class Proofs:
         for each in await made_alike(looker, ledger, known):
             named = await _named_of_row(looker, ledger, each)
             links.compare_own(named, each.number, seen)
-            if links.absent and not links.find_own:
-                links.find_own = await _was_linked(ledger, each)
 
     async def _ask_newest(self, looker: Looker) -> None:
         """Look for a proof in the newest documents, where known ones have given none."""
@@ -397,6 +411,15 @@ class Proofs:
         return self._sees[asked]
 
 
+def _of_links(looker: Looker) -> str:
+    """Name the target form and the rule whose links are meant."""
+    return f"{looker.route.target.lower()} {looker.route.rule}"
+
+
+async def _memos_of_links(looker: Looker, ledger: Ledger) -> Sequence[Memo]:
+    return await ledger.memos(LINKED, about=_of_links(looker), limit=1)
+
+
 def _is_of_form(one: Run, other: Run) -> bool:
     """Say whether documents of two runs have ids of one form."""
     forms = {each.route.target.lower() for each in (one, other)}
@@ -442,13 +465,6 @@ async def _named_of_row(looker: Looker, ledger: Ledger, made: Made) -> set[str]:
             if row.source_id and row.source_id == asked:
                 return _ids(made) & await named_by_answers(ledger, of, row.bill)
     return set()
-
-
-async def _was_linked(ledger: Ledger, made: Made) -> bool:
-    """Say whether links have found the documents of a row, as its run has noted."""
-    kept, notes = await ledger.attempts_of(made.number), await ledger.notes_of(made.number)
-    told = [each.verdict for each in kept if each.attempt.intent.run == made.run]
-    return any(map(tells_of_link, told + [note.text for note in notes if note.run == made.run]))
 
 
 def _ids(made: Made) -> set[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping
-from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 
@@ -42,7 +41,7 @@ from k3push.core.safety.verdict import ReadBack, Said
 from k3push.ports import ErpUnreachableError, LoginRefusedError, LookFailedError
 from k3push.runs.context import Context
 from k3push.runs.lag_pauses import lag_pauses
-from k3push.runs.lookup import but_tied, found_by, look_at_targets
+from k3push.runs.lookup import but_tied, found_by, look_at_targets, united
 from k3push.runs.own_documents import strangers_among, with_loose_of_others
 from k3push.runs.renumbered_bills import look_at_sent, moved_among
 from k3push.runs.sending_state import Sending
@@ -169,11 +168,9 @@ async def _conclude(
     sending.note_found(context, seen)
     sending.found_own = sending.found_own or bool(made)
     context.proofs.note_answer(said.targets(numbers))
-    look = Look(made, proved=sending.links_proved or sending.found_links)
-    if len(made) == len(numbers):
-        if said.success:
-            await _compare_links(context, numbers, made, seen)
-    else:
+    loose = frozenset(t.id for n in numbers for t in seen.loose.get(n, ()))
+    look = Look(made, proved=sending.links_proved or sending.found_links, loose=loose)
+    if len(made) < len(numbers):
         asked = seen.linked.issuperset(number for number in numbers if number not in made)
         shown = {t.id for targets in made.values() for t in targets} <= seen.by_link
         proved = await context.absence_proved()
@@ -203,19 +200,37 @@ async def _conclude(
     )
 
 
-async def _compare_links(
-    context: Context, numbers: Collection[BillNumber], made: Targets, seen: Sighting
-) -> None:
-    """Learn once whether the links find what a call of ours has made, where they find others'."""
-    links = context.links
-    if links.absent or not links.find or links.find_own or links.missed_own:
-        return
-    if not seen.linked.issuperset(numbers):
-        # What the field shows was not asked for; it is the next call's where this look fails.
-        with suppress(LookFailedError, ErpUnreachableError, LoginRefusedError):
-            seen = await look_at_targets(context, numbers, by_all=True, stop_or_not=True)
-    for number, targets in made.items():
-        links.compare_own({target.id for target in targets}, number, seen)
+async def _learn_links(context: Context, attempt: Attempt, said: Said, seen: Sighting) -> Sighting:
+    """Learn once whether links find what a call of ours has made, where they find others'.
+
+    Returns:
+        The look, or a later one: what the field shows was not asked for by links, or somebody may
+        have deleted a document between the two questions.
+    """
+    links, numbers = context.links, attempt.intent.numbers
+    if not links.outweigh or links.find_own or links.missed_own:
+        return seen
+    for is_asked in (False, True):
+        known = replace(links)
+        for number, targets in _vouched(attempt, said, seen).items():
+            known.compare_own({target.id for target in targets}, number, seen)
+        if is_asked or known.find_own:
+            links.find_own, links.missed_own = known.find_own, known.missed_own
+            break
+        if not any(_vouched(attempt, said, seen).values()):
+            break
+        try:
+            seen = await look_at_sent(
+                context,
+                numbers,
+                before=attempt.intent.before,
+                by_all=True,
+                stop_or_not=True,
+                vouched=partial(_vouched, attempt, said),
+            )
+        except (LookFailedError, ErpUnreachableError, LoginRefusedError):
+            break  # it is the next call's to learn
+    return seen
 
 
 async def _has_stray(context: Context, attempt: Attempt, said: Said, made: Targets) -> bool:
@@ -246,17 +261,23 @@ async def _has_stray(context: Context, attempt: Attempt, said: Said, made: Targe
     )
 
 
-def _vouched(attempt: Attempt, said: Said, found: Targets) -> Targets:
+def _vouched(attempt: Attempt, said: Said, seen: Sighting) -> Targets:
     """Return the documents that an answer tells to be of the bills whose numbers they bear.
 
-    Those that it names, unless one of them may be of a bill of the call that shows none.
+    Those that it names; and of a bill that it has made a document of, as a success, all that are
+    new where no link shows one. Unless one may be of another bill of the call, which shows none.
     """
     numbers, named = attempt.intent.numbers, _named(attempt, said)
-    new = new_targets(found, attempt.intent.before)
-    made = {n: tuple(target for target in new.get(n, ()) if target.id in named) for n in numbers}
+    new = new_targets({n: seen.bearing(n) for n in numbers}, attempt.intent.before)
+    linked = {n for n in numbers if any(target.id in seen.by_link for target in new.get(n, ()))}
+    made = said.success and not said.names_all
+    mine = {
+        n: tuple(t for t in new.get(n, ()) if t.id in named or (made and n in seen.linked - linked))
+        for n in numbers
+    }
     refused = messages_by_number(said.messages, [number_in(number) for number in numbers])
-    silent = [n for n in numbers if not made[n] and number_in(n) not in refused]
-    return {} if silent and len(numbers) > 1 else made
+    silent = [n for n in numbers if not mine[n] and n not in linked and number_in(n) not in refused]
+    return {} if silent and len(numbers) > 1 else mine
 
 
 def _set_apart(seen: Sighting) -> dict[BillNumber, set[str]]:
@@ -315,9 +336,8 @@ async def _look_after(
             seen = await look_at_targets(
                 context, numbers, by_all=by_all, stop_or_not=True, vouched=vouched
             )
-        for number in numbers:
-            context.links.compare_own(_named(attempt, said), number, seen)
-        seen = but_tied(context, seen)
+        seen = but_tied(context, await _learn_links(context, attempt, said, seen))
+        await context.proofs.note_links(context, context.ledger, context.clock.now())
         if seen.loose:
             met = {number: before.get(number, ()) for number in numbers}
             seen = await with_loose_of_others(context, seen, met)
@@ -335,7 +355,9 @@ async def _look_after(
     made, seen = await look(by_all=at_once, renumbered=by_all or several or not said.names_all)
 
     def is_open() -> bool:
-        return needs_patience(said, numbers, made, drafts=context.route.draft_when_save_fails)
+        # What is loose now will be so after any wait.
+        shown = united(made, seen.loose)
+        return needs_patience(said, numbers, shown, drafts=context.route.draft_when_save_fails)
 
     is_all = len(made) == len(numbers) and not is_open()
     # Links that miss a document which the field shows prove nothing of the others of its call.

@@ -33,7 +33,7 @@ async def look_at_sent(
     by_all: bool,
     before_sending: bool = False,
     stop_or_not: bool = False,
-    vouched: Callable[[Targets], Targets] | None = None,
+    vouched: Callable[[Sighting], Targets] | None = None,
 ) -> Sighting:
     """Read every target that was made from bills that are sent, or were; see `look_at_targets`.
 
@@ -73,7 +73,7 @@ async def look_at_sent(
     ]
     if today.now or had:
         other, bills = await _look_by_other_numbers(
-            context, today, had, by_all=by_all, stop_or_not=stop_or_not
+            context, today, had, by_all=by_all, stop_or_not=stop_or_not, vouched=vouched
         )
         seen = with_other_numbers(seen, other, bills)
         # What one of them has now, and others had, may be any one's.
@@ -152,6 +152,7 @@ async def _look_by_other_numbers(
     *,
     by_all: bool,
     stop_or_not: bool,
+    vouched: Callable[[Sighting], Targets] | None,
 ) -> tuple[Sighting, Mapping[BillNumber, BillNumber]]:
     """Read the targets that name numbers which bills by id have got, or have had for a while.
 
@@ -163,6 +164,7 @@ async def _look_by_other_numbers(
         had: Numbers that bills have had, each with what the bill is called here.
         by_all: As in `look_at_sent`.
         stop_or_not: As in `look_at_sent`.
+        vouched: As in `look_at_targets`; it knows the bills by what they are called here.
 
     Returns:
         The look, and what the bill of each number that was asked for is called here.
@@ -170,8 +172,21 @@ async def _look_by_other_numbers(
     bills = {name: number for name, number in had if name not in today.now} | today.now
     ids = {name: context.id_of(number) for name, number in bills.items()}
     told = replace(context, source_ids=context.source_ids | ids)
+
+    def vouched_by_name(seen: Sighting) -> Targets:
+        """Ask for documents that bear another number of a bill as if they bore this one's."""
+        here = Sighting(linked=frozenset(bills.get(name, name) for name in seen.linked))
+        here = with_other_numbers(here, replace(seen, sources={}), bills)
+        found = vouched(here) if vouched else {}
+        return {name: found.get(bills.get(name, name), ()) for name in seen.targets}
+
     seen = await look_at_targets(
-        told, list(bills), by_all=by_all, before_sending=True, stop_or_not=stop_or_not
+        told,
+        list(bills),
+        by_all=by_all,
+        before_sending=True,
+        stop_or_not=stop_or_not,
+        vouched=vouched_by_name,
     )
     got = {name: ids[name] for name in today.now}
     seen = await _but_of_former(context, seen, got)

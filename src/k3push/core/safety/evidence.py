@@ -79,6 +79,7 @@ class Look:
             sender may have made.
         linked: The links of the target form were asked for each number that has no document, and
             they tell: a rule may merge bills into lines that name one of them.
+        loose: Ids of documents that bear one of the numbers, and that no link ties to its bill.
     """
 
     made: Targets
@@ -87,6 +88,7 @@ class Look:
     trusted: bool = True
     stray: bool = False
     linked: bool = False
+    loose: frozenset[str] = frozenset()
 
     @property
     def absence_counts(self) -> bool:
@@ -141,7 +143,7 @@ def conclude(
     ============================================  ==========================================
     the answer                                    a number that no look shows
     ============================================  ==========================================
-    names a document that no look links           unknown; the run stops (rule 9)
+    names a document that no look shows           unknown; the run stops (rule 9)
     success, and the field was never proved       unknown; the run stops if nothing is shown
     all but 13 and 14, and a stray document has   unknown, unless a message names it that is about
     come                                          a bill, and hides no draft
@@ -173,7 +175,7 @@ def conclude(
         several: The same, where nothing but a wait depends on it.
     """
     made = look.made
-    done = () if look.covered and _unlinked(said, numbers, made) else made
+    done = () if look.covered and _unshown(said, numbers, look) else made
     found = {number: made_outcome(number, made[number]) for number in numbers if number in done}
     found |= _made_in_part(said, numbers, found, splits=splits)
     rest = _Rest(said, tuple(number for number in numbers if number not in done), tuple(numbers))
@@ -268,8 +270,8 @@ def _made_in_part(
 
 def _contradicted(rest: _Rest, look: Look) -> Conclusion | None:
     """Conclude where the answer says that something was made, and no look links it to us."""
-    unlinked = _unlinked(rest.said, rest.call, look.made)
-    blind = rest.said.success and not look.made and not look.proved
+    unlinked = _unshown(rest.said, rest.call, look)
+    blind = rest.said.success and not (look.made or look.loose or look.proved)
     if not unlinked and not blind:
         return None
     if not look.covered:
@@ -586,6 +588,12 @@ def may_hide_draft(said: Said, *, drafts: bool) -> bool:
 def _unlinked(said: Said, numbers: Sequence[BillNumber], made: Targets) -> list[Target]:
     linked = {target.id for targets in made.values() for target in targets}
     return [target for target in said.targets(numbers) if target.id not in linked]
+
+
+def _unshown(said: Said, numbers: Sequence[BillNumber], look: Look) -> list[Target]:
+    """Return what an answer names and a look shows nowhere; what is loose may be any bill's."""
+    unlinked = _unlinked(said, numbers, look.made)
+    return [target for target in unlinked if target.id not in look.loose]
 
 
 def _accounts(said: Said, numbers: Sequence[BillNumber], made: Targets) -> bool:
