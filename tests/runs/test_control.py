@@ -89,9 +89,9 @@ async def test_a_paused_run_sends_nothing_until_it_continues() -> None:
     """And the person hears how many chunks are still on their way, each of which is recorded."""
     office = Office(sandbox(orders=60, latency_s=2.0, link_fields=False))
     watch, person = await talk(
-        office, {39: "pause", 500: "continue"}, steered(concurrency=3, chunk_size=2)
+        office, {33: "pause", 500: "continue"}, steered(concurrency=3, chunk_size=2)
     )
-    assert not [at for at in began_s(watch) if 39 + LOOK_EVERY_S < at < 500]
+    assert not [at for at in began_s(watch) if 33 + LOOK_EVERY_S < at < 500]
     paused, goes_on = person.answers
     assert paused is not None
     assert paused.on_their_way == 3
@@ -290,7 +290,7 @@ async def test_doubts_are_settled_outside_the_window() -> None:
     office = Office(sandbox(plan, latency_s=60.0, link_fields=False))
     await office.open_run(orders(41))
     clock = WallClock(EVENING)
-    throttle = Throttle(clock, concurrency=1, chunk_size=20, window=Window.parse("19:30-19:46"))
+    throttle = Throttle(clock, concurrency=1, chunk_size=20, window=Window.parse("19:30-19:43"))
     seen: dict[State, int] = {}
 
     async def look_at_nine(_: Context) -> None:

@@ -49,11 +49,11 @@ def refuse_looks(monkeypatch: pytest.MonkeyPatch) -> set[str]:
     look, refused = ErpClient.targets_of, set[str]()
 
     async def refuse(
-        erp: ErpClient, route: Route, asked: Collection[BillNumber], *, by_all: bool = False
+        erp: ErpClient, route: Route, asked: Collection[BillNumber], *, by_all: bool = False, unsent: bool = False
     ) -> Sighting:
         if refused.intersection(asked):
             raise LookRefusedError("GetRealExpress error", code="4")
-        return await look(erp, route, asked, by_all=by_all)
+        return await look(erp, route, asked, by_all=by_all, unsent=unsent)
 
     monkeypatch.setattr(ErpClient, "targets_of", refuse)
     return refused

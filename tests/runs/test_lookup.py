@@ -195,10 +195,15 @@ class Asked:
         return {id_: Source(BillNumber(f"n{id_}"), id_) for id_ in ids if id_ not in missing}
 
     async def targets_of(
-        self, route: Route, numbers: Collection[BillNumber], *, by_all: bool = False
+        self,
+        route: Route,
+        numbers: Collection[BillNumber],
+        *,
+        by_all: bool = False,
+        unsent: bool = False,
     ) -> Sighting:
         """Find what is there."""
-        del route, by_all
+        del route, by_all, unsent
         await self._ask(numbers)
         found = {number: self.there[number] for number in numbers if number in self.there}
         shown = {target.id for targets in found.values() for target in targets}

@@ -69,10 +69,15 @@ class Seen(Asked):
         return await Asked.newest_of(self, route)
 
     async def targets_of(
-        self, route: Route, numbers: Collection[BillNumber], *, by_all: bool = False
+        self,
+        route: Route,
+        numbers: Collection[BillNumber],
+        *,
+        by_all: bool = False,
+        unsent: bool = False,
     ) -> Sighting:
         """Show what the users see together."""
-        del route
+        del route, unsent
         assert by_all
         self.looks += 1
         if self.fails:

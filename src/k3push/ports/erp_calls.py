@@ -273,7 +273,12 @@ class Erp(Protocol):
         ...
 
     async def targets_of(
-        self, route: Route, numbers: Collection[BillNumber], *, by_all: bool = False
+        self,
+        route: Route,
+        numbers: Collection[BillNumber],
+        *,
+        by_all: bool = False,
+        unsent: bool = False,
     ) -> Sighting:
         """Ask the target form for every document linked to *numbers*, drafts included.
 
@@ -291,6 +296,7 @@ class Erp(Protocol):
                 less without an error. Where absence lets a number travel again it must be so.
                 A user whose login is refused, or who may not read the form, is left out of
                 `Sighting.users`; any other look that fails is raised.
+            unsent: Most of them will have none.
 
         Raises:
             LookFailedError: The answer was an error, or not whole.

@@ -58,7 +58,7 @@ from k3push.runs.named_documents import (
     taken_by,
 )
 from k3push.runs.own_documents import told_of_another
-from k3push.runs.read_back import read_back
+from k3push.runs.read_back import UNREAD, read_back
 from k3push.runs.retried_reads import open_turn, wait_for_erp
 from k3push.runs.seen_since import note_shown
 from k3push.runs.sending_state import Sending
@@ -290,7 +290,8 @@ async def _note_named(
             run=intent.run,
             sender=intent.sender,
         )
-        if any(outcome.state is State.UNKNOWN for outcome in outcomes):
+        # Nights in which nothing can be read have many of those that are unread.
+        if any(each.state is State.UNKNOWN and each.code != UNREAD for each in outcomes):
             documents = [named[id_] for id_ in sorted(unshown)]
             for why in await _taken_by(context, documents[:MOST_SOUGHT], bills):
                 outcomes = tuple(

@@ -398,7 +398,8 @@ class Context:
 
     async def links_outweigh(self) -> bool:
         """Say whether a number alone ties no document to a bill; learn it where it is not known."""
-        return await self.proofs.links_outweigh(self, self.ledger, self.run.id)
+        now = self.clock.now()
+        return await self.proofs.links_outweigh(self, self.ledger, self.run.id, now=now)
 
     async def absence_proved(self) -> bool:
         """Say whether absence counts at all on this route (`proof`)."""

@@ -190,6 +190,9 @@ class Intake:
         for row, bill in sendable:
             sent = await self._sent_of(bill) if row.attempts else []
             mine = await self._attempts_of(bill, sent) if sent else []
+            if row.code == SHARED and not mine and not self._context.repeats_pushes:
+                # What may be its own kept it from being sent, and does so still.
+                mine = await attempts_by(self._context.ledger, self._context.run.id, bill)
             broke = bool(mine) and was_refused(mine[-1])
             if mine:
                 before = self._remember(bill, mine)

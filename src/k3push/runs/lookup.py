@@ -328,11 +328,15 @@ async def look_at_both(
         return await _look_by_field(context, numbers, by_all=by_all, stop_or_not=stop_or_not)
     if together and all(number in context.source_ids for number in numbers):
         found, linked = await side_by_side(
-            lambda: _look_by_field(context, numbers, by_all=by_all, stop_or_not=stop_or_not),
+            lambda: _look_by_field(
+                context, numbers, by_all=by_all, stop_or_not=stop_or_not, unsent=True
+            ),
             lambda: _look_by_links(context, numbers, by_all=by_all, stop_or_not=stop_or_not),
         )
     else:
-        found = await _look_by_field(context, numbers, by_all=by_all, stop_or_not=stop_or_not)
+        found = await _look_by_field(
+            context, numbers, by_all=by_all, stop_or_not=stop_or_not, unsent=together
+        )
         found = _of_their_bills(context, found)
         prove = by_all or links.tell_more or not (links.find or links.missed)
         asked = [n for n in numbers if n not in found.refused and (prove or n not in found.targets)]
@@ -372,14 +376,19 @@ async def side_by_side(
 
 
 async def _look_by_field(
-    context: Looker, numbers: Collection[BillNumber], *, by_all: bool, stop_or_not: bool
+    context: Looker,
+    numbers: Collection[BillNumber],
+    *,
+    by_all: bool,
+    stop_or_not: bool,
+    unsent: bool = False,
 ) -> Sighting:
     """Read the targets whose number field names one of *numbers*."""
     seen: list[Sighting] = []
     refused: dict[BillNumber, str] = {}
 
     async def read(part: Sequence[BillNumber]) -> None:
-        seen.append(await context.erp.targets_of(context.route, part, by_all=by_all))
+        seen.append(await context.erp.targets_of(context.route, part, by_all=by_all, unsent=unsent))
 
     await read_in_parts(
         context,

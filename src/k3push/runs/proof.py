@@ -88,6 +88,9 @@ UNSURE = frozenset({TWIN, PARTLY})
 LINKED = "links"
 """Kind of the memo that links have found what a rule makes; it is about target form and rule."""
 
+LINKS_KEEP = timedelta(days=62)
+"""For how long that counts: somebody may have changed the rule since."""
+
 # A clock that has gone so much more or less than the loop's was set, or the machine has slept.
 CLOCK_WAS_SET_S = 5.0
 
@@ -171,6 +174,7 @@ class Proofs:
     _links_untold_s: float = -math.inf
     _knows_links: bool = False
     _noted_links: bool = False
+    _recalled_links: bool = False
     _asking_known: anyio.Lock = field(default_factory=anyio.Lock)
     _untold_s: float = -math.inf
     _clock: ServerClock | None = None
@@ -191,7 +195,9 @@ class Proofs:
             self._asked = True
         return links.tell or self.field_finds
 
-    async def links_outweigh(self, looker: Looker, ledger: Ledger, run: RunId) -> bool:
+    async def links_outweigh(
+        self, looker: Looker, ledger: Ledger, run: RunId, *, now: datetime
+    ) -> bool:
         """Say whether a number alone ties no document, since links find what is there.
 
         It is learnt once. Where that fails, a number is not believed.
@@ -200,10 +206,7 @@ class Proofs:
         async with self._asking_known:
             if not (links.find_own or links.missed_own or self._knows_links):
                 try:
-                    if links.absent:
-                        # They have been taken away, where they have found ours before.
-                        links.find_own = bool(await _memos_of_links(looker, ledger))
-                    else:
+                    if not (await self.recall_links(looker, ledger, now=now) or links.absent):
                         await self._look_at_known(looker, ledger, run)
                         await self._ask_newest_links(looker)
                 except (LookFailedError, ErpUnreachableError, LoginRefusedError):
@@ -211,12 +214,19 @@ class Proofs:
                 self._knows_links = True
         return links.outweigh
 
-    async def note_links(self, looker: Looker, ledger: Ledger, at: datetime) -> None:
-        """Write down once that links find what the route's rule makes, for later executions."""
+    async def recall_links(self, looker: Looker, ledger: Ledger, *, now: datetime) -> bool:
+        """Say whether links have found what the rule makes, in some execution of late."""
+        if not self._recalled_links:
+            memos = await ledger.memos(LINKED, about=_of_links(looker), limit=1)
+            looker.links.find_own |= any(now - memo.at < LINKS_KEEP for memo in memos)
+            self._recalled_links = True
+        return looker.links.find_own
+
+    async def note_links(self, looker: Looker, ledger: Ledger, *, now: datetime) -> None:
+        """Write down that links find what the rule makes, once in a month."""
         if looker.links.find_own and not self._noted_links:
-            if not await _memos_of_links(looker, ledger):
-                form = _of_links(looker)
-                await ledger.remember(Memo(LINKED, form, at, {}, about=form))
+            form = _of_links(looker)
+            await ledger.remember(Memo(LINKED, f"{form} {now:%Y-%m}", now, {}, about=form))
             self._noted_links = True
 
     async def _look_at_known(self, looker: Looker, ledger: Ledger, run: RunId) -> None:
@@ -414,10 +424,6 @@ class Proofs:
 def _of_links(looker: Looker) -> str:
     """Name the target form and the rule whose links are meant."""
     return f"{looker.route.target.lower()} {looker.route.rule}"
-
-
-async def _memos_of_links(looker: Looker, ledger: Ledger) -> Sequence[Memo]:
-    return await ledger.memos(LINKED, about=_of_links(looker), limit=1)
 
 
 def _is_of_form(one: Run, other: Run) -> bool:

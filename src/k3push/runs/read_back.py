@@ -47,6 +47,9 @@ from k3push.runs.renumbered_bills import look_at_sent, moved_among
 from k3push.runs.sending_state import Sending
 from k3push.runs.source_check import unclear
 
+UNREAD = "unread"
+"""`Outcome.code` of a number in doubt since what a call has made cannot be looked at."""
+
 Untold = tuple[str, str]
 """Code and reason of a number that stays in doubt, since no look tells what became of it."""
 
@@ -210,6 +213,8 @@ async def _learn_links(context: Context, attempt: Attempt, said: Said, seen: Sig
     links, numbers = context.links, attempt.intent.numbers
     if not links.outweigh or links.find_own or links.missed_own:
         return seen
+    if await context.proofs.recall_links(context, context.ledger, now=context.clock.now()):
+        return seen
     for is_asked in (False, True):
         known = replace(links)
         for number, targets in _vouched(attempt, said, seen).items():
@@ -337,7 +342,7 @@ async def _look_after(
                 context, numbers, by_all=by_all, stop_or_not=True, vouched=vouched
             )
         seen = but_tied(context, await _learn_links(context, attempt, said, seen))
-        await context.proofs.note_links(context, context.ledger, context.clock.now())
+        await context.proofs.note_links(context, context.ledger, now=context.clock.now())
         if seen.loose:
             met = {number: before.get(number, ()) for number in numbers}
             seen = await with_loose_of_others(context, seen, met)
@@ -376,7 +381,7 @@ def _untold(
     context: Context, attempt: Attempt, made: Targets, seen: Sighting
 ) -> Mapping[BillNumber, Untold]:
     """Return the numbers of which a look does not tell what an attempt has made, and why."""
-    untold = {number: ("unread", words) for number, words in seen.refused.items()}
+    untold = {number: (UNREAD, words) for number, words in seen.refused.items()}
     for number in attempt.intent.numbers:
         before = attempt.intent.before.get(number, ())
         if number not in made and (
@@ -430,4 +435,4 @@ def _without(conclusion: Conclusion, untold: Mapping[BillNumber, Untold]) -> Con
 
 
 def _unread(numbers: tuple[BillNumber, ...], why: str) -> Conclusion:
-    return Conclusion(tuple(Outcome(n, State.UNKNOWN, (), "unread", why) for n in numbers))
+    return Conclusion(tuple(Outcome(n, State.UNKNOWN, (), UNREAD, why) for n in numbers))

@@ -25,6 +25,7 @@ class Build:
         creators: Those that tell who made a document.
         hollow: Keys that QueryBusinessInfo lists, and that queries refuse all the same, as of a
             field without a column.
+        joins_inwardly: A query with fields of links passes over lines that have no link.
     """
 
     source_forms: bool = True
@@ -32,6 +33,7 @@ class Build:
     rules: str = "all"
     creators: bool = True
     hollow: tuple[str, ...] = ()
+    joins_inwardly: bool = False
 
 
 def fields_of(form: Form, draft_number: str | None, site: Build) -> Mapping[str, Field[Row]]:

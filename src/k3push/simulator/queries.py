@@ -127,6 +127,7 @@ class Desk:
             form.id: fields_of(form, draft_number, site) for form in world.forms.values()
         }
         self.hollow = frozenset(map(str.lower, site.hollow))
+        self._joins_inwardly = site.joins_inwardly
         self._dialect = Dialect(
             world.texts, world.collation, self._limits.filter_chars, Quoted(self._limits.quoted)
         )
@@ -187,7 +188,8 @@ class Desk:
                 continue
             if query.by_entry:
                 for entry in bill.entries:
-                    for link in (query.by_link and entry.links) or (None,):
+                    links = entry.links if query.by_link else (None,)
+                    for link in links or (() if self._joins_inwardly else (None,)):
                         yield bill, entry, link
             else:
                 yield bill, None, None

@@ -94,6 +94,7 @@ class SandboxOptions:
         creators: Whether documents tell who made them.
         link_fields: Whether the link tables can be queried (P 6.5).
         hollow_fields: Fields, by their keys, that QueryBusinessInfo lists and queries refuse.
+        joins_inwardly: Whether queries with fields of links pass over what has no link.
         sees: Which targets users see: "all", "own", "half" or "none"; all unless named.
         unreadable: Forms, by id, that users have no right to read.
         untied: Numbers whose targets keep no link and name no source.
@@ -144,6 +145,7 @@ class SandboxOptions:
     creators: bool = True
     link_fields: bool = True
     hollow_fields: tuple[str, ...] = ()
+    joins_inwardly: bool = False
     sees: Mapping[str, str] = field(default_factory=dict)
     unreadable: Mapping[str, Collection[str]] = field(default_factory=dict)
     untied: tuple[str, ...] = ()
@@ -250,6 +252,7 @@ def build(options: SandboxOptions, clock: Callable[[], datetime] = beijing_time)
                 options.rules,
                 options.creators,
                 options.hollow_fields,
+                options.joins_inwardly,
             ),
             rights=Rights(
                 {user: Sight(sees) for user, sees in options.sees.items()},

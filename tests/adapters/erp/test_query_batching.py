@@ -146,9 +146,15 @@ class SlowErp:
         return {id_: Source(BillNumber("A"), id_) for id_ in ids}
 
     async def targets_of(
-        self, route: Route, numbers: Collection[BillNumber], *, by_all: bool = False
+        self,
+        route: Route,
+        numbers: Collection[BillNumber],
+        *,
+        by_all: bool = False,
+        unsent: bool = False,
     ) -> Sighting:
         """Find what was there as the look began."""
+        del unsent
         self.asked.append((route.name, list(numbers), by_all))
         nth = len(self.asked)
         found = {n: (Target(f"t{n}", f"T{n}"),) for n in numbers if n in self.there}

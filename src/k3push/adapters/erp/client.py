@@ -232,10 +232,12 @@ class ErpClient:
         numbers: Collection[BillNumber],
         *,
         by_all: bool = False,  # noqa: ARG002  # one user is all there are
+        unsent: bool = False,
     ) -> Sighting:
         """Ask the target form for every document linked to *numbers*, drafts included."""
+        ask = self._ask_unsent_targets if unsent else self._ask_targets
         found = await _by_number(
-            dict.fromkeys(map(number_in, numbers)), lambda asked: self._ask_targets(route, asked)
+            dict.fromkeys(map(number_in, numbers)), lambda asked: ask(route, asked)
         )
         each = {bill: bill_rows.each_once(found.get(number_in(bill), ())) for bill in numbers}
         return sighting(each, self._user)
@@ -432,10 +434,36 @@ class ErpClient:
     async def _ask_targets(
         self, route: Route, numbers: Sequence[BillNumber]
     ) -> list[tuple[BillNumber, LinkedTarget]]:
-        links = link_fields(route) if self._links.are_refused(route) else []
+        """Ask for documents and their links."""
+        return await self._read_targets(route, numbers, links=self._tells_links(route))
+
+    async def _ask_unsent_targets(
+        self, route: Route, numbers: Sequence[BillNumber]
+    ) -> list[tuple[BillNumber, LinkedTarget]]:
+        """Ask for documents, and for the links of those that are there.
+
+        A query that asks for fields of links may leave out what has no link, as typed documents.
+        """
+        found = await self._read_targets(route, numbers, links=False)
+        if not found or not self._tells_links(route):
+            return found
+        named = list(dict.fromkeys(number for number, _ in found))
+        linked = await self._read_targets(route, named, links=True)
+        told = {(number, each.target.id) for number, each in linked}
+        return [*linked, *(of for of in found if (of[0], of[1].target.id) not in told)]
+
+    def _tells_links(self, route: Route) -> bool:
+        """Say whether looks at documents ask for fields of links as well."""
+        told = set(link_fields(route)).intersection(bill_rows.target_fields(route))
+        return bool(told) and not self._links.are_refused(route)
+
+    async def _read_targets(
+        self, route: Route, numbers: Sequence[BillNumber], *, links: bool
+    ) -> list[tuple[BillNumber, LinkedTarget]]:
+        spared = [] if links else link_fields(route)
         fields, rows = await self._forms.without_lacking(
             route.target,
-            lambda lacking: bill_rows.target_fields(route, [*lacking, *links]),
+            lambda lacking: bill_rows.target_fields(route, [*lacking, *spared]),
             [
                 bill_rows.CANCEL_STATUS,
                 *bill_rows.form_fields(route),

@@ -271,10 +271,17 @@ class Identities:
         raise refusals[0] if refusals else LoginRefusedError(self._refusals)
 
     async def targets_of(
-        self, route: Route, numbers: Collection[BillNumber], *, by_all: bool = False
+        self,
+        route: Route,
+        numbers: Collection[BillNumber],
+        *,
+        by_all: bool = False,
+        unsent: bool = False,
     ) -> Sighting:
         """Ask the target form for every document linked to *numbers*, drafts included."""
-        seen = await self._look(lambda erp: erp.targets_of(route, numbers), by_all=by_all)
+        seen = await self._look(
+            lambda erp: erp.targets_of(route, numbers, unsent=unsent), by_all=by_all
+        )
         self._views.compare({name: _ids(each) for name, each in seen.items()})
         return _united(seen)
 

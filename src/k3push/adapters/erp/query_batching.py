@@ -74,6 +74,7 @@ class BatchedQueries:
         self._at_once = at_once
         self._push_s = 0.0
         self._by_field = _Joined(self._ask_field, lambda: self._most(FIELD_LOOKS_A_CHUNK))
+        self._of_unsent = _Joined(self._ask_unsent, lambda: self._most(FIELD_LOOKS_A_CHUNK))
         self._by_links = _Joined(erp.linked_targets_of, lambda: self._most(LINK_LOOKS_A_CHUNK))
 
     @property
@@ -147,12 +148,18 @@ class BatchedQueries:
         return await self._erp.selected(route, selection, today=today, after=after)
 
     async def targets_of(
-        self, route: Route, numbers: Collection[BillNumber], *, by_all: bool = False
+        self,
+        route: Route,
+        numbers: Collection[BillNumber],
+        *,
+        by_all: bool = False,
+        unsent: bool = False,
     ) -> Sighting:
         """Ask the target form for the documents of *numbers*, together with who asks now."""
         if by_all:
-            return await self._erp.targets_of(route, numbers, by_all=True)
-        return await self._by_field.look(route, dict.fromkeys(numbers, "")) or Sighting()
+            return await self._erp.targets_of(route, numbers, by_all=True, unsent=unsent)
+        joined = self._of_unsent if unsent else self._by_field
+        return await joined.look(route, dict.fromkeys(numbers, "")) or Sighting()
 
     async def linked_targets_of(
         self, route: Route, ids: Mapping[BillNumber, str], *, by_all: bool = False
@@ -165,12 +172,15 @@ class BatchedQueries:
     async def _ask_field(self, route: Route, asked: Mapping[BillNumber, str]) -> Sighting | None:
         return await self._erp.targets_of(route, list(asked))
 
+    async def _ask_unsent(self, route: Route, asked: Mapping[BillNumber, str]) -> Sighting | None:
+        return await self._erp.targets_of(route, list(asked), unsent=True)
+
     def _most(self, looks_a_chunk: int) -> int:
         """Say how many queries may be under way: as many as the chunks would make on average.
 
         Those beyond it come in a crowd, and what they wait for the others they save the ERP.
         """
-        look_s = max(self._by_field.look_s, self._by_links.look_s)
+        look_s = max(self._by_field.look_s, self._of_unsent.look_s, self._by_links.look_s)
         # The two looks before a push are made at the same time.
         chunk_s = FIELD_LOOKS_A_CHUNK * look_s + self._push_s
         part = looks_a_chunk * look_s / chunk_s if self._push_s else 1.0
