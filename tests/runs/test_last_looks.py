@@ -49,7 +49,12 @@ def refuse_looks(monkeypatch: pytest.MonkeyPatch) -> set[str]:
     look, refused = ErpClient.targets_of, set[str]()
 
     async def refuse(
-        erp: ErpClient, route: Route, asked: Collection[BillNumber], *, by_all: bool = False, unsent: bool = False
+        erp: ErpClient,
+        route: Route,
+        asked: Collection[BillNumber],
+        *,
+        by_all: bool = False,
+        unsent: bool = False,
     ) -> Sighting:
         if refused.intersection(asked):
             raise LookRefusedError("GetRealExpress error", code="4")

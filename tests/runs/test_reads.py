@@ -186,7 +186,12 @@ async def test_no_bill_is_rejected_for_the_query_of_a_bill_of_another_chunk(
     numbers, look = orders(2 * size), ErpClient.targets_of
 
     async def refuse(
-        erp: ErpClient, route: Route, asked: Collection[BillNumber], *, by_all: bool = False, unsent: bool = False
+        erp: ErpClient,
+        route: Route,
+        asked: Collection[BillNumber],
+        *,
+        by_all: bool = False,
+        unsent: bool = False,
     ) -> Sighting:
         if numbers[0] in asked:
             raise LookRefusedError("GetRealExpress error", code="4")
@@ -208,7 +213,12 @@ async def test_what_was_sent_is_looked_at_again_though_its_query_was_refused_mea
     numbers, look = orders(2), ErpClient.targets_of
 
     async def refuse(
-        erp: ErpClient, route: Route, asked: Collection[BillNumber], *, by_all: bool = False, unsent: bool = False
+        erp: ErpClient,
+        route: Route,
+        asked: Collection[BillNumber],
+        *,
+        by_all: bool = False,
+        unsent: bool = False,
     ) -> Sighting:
         if numbers[0] in asked and 21 < anyio.current_time() < 45:
             raise LookRefusedError("GetRealExpress error", code="4")

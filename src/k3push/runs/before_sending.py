@@ -67,6 +67,8 @@ async def look_first(context: Context, sending: Sending) -> Mapping[BillNumber, 
             unsent=unsent,
             by_all=several,
             before_sending=True,
+            # Of a bill that was never sent, nobody has to know by what call a document was made.
+            vouched=lambda seen: {n: seen.targets.get(n, ()) for n in unsent},
         )
         sending.cancelled.update(seen.cancelled)
         sending.note_found(context, seen)
@@ -121,7 +123,7 @@ def _unsent(
         ours: What it became by documents that our own sending has made.
     """
     before = context.sent_before.get(number)
-    found = seen.bearing(number) if before is None else seen.targets.get(number, ())
+    found = seen.targets.get(number, ())
     if before is not None:
         # What an earlier call of ours makes may come yet, so that it is looked at at the end.
         context.suspects.setdefault(number, before)

@@ -192,7 +192,7 @@ class Intake:
             mine = await self._attempts_of(bill, sent) if sent else []
             if row.code == SHARED and not mine and not self._context.repeats_pushes:
                 # What may be its own kept it from being sent, and does so still.
-                mine = await attempts_by(self._context.ledger, self._context.run.id, bill)
+                mine = await self._all_of(bill, sent)
             broke = bool(mine) and was_refused(mine[-1])
             if mine:
                 before = self._remember(bill, mine)
@@ -352,6 +352,11 @@ class Intake:
         kept = await attempts_under(self._context.ledger, self._context.run.id, bill)
         return [each for each in kept if not isinstance(each.exchange, NeverSent)]
 
+    async def _all_of(self, bill: BillNumber, sent: Sequence[AttemptRecord]) -> list[AttemptRecord]:
+        """Return the attempts at a bill that have left, whatever they have come to."""
+        mine = await attempts_by(self._context.ledger, self._context.run.id, bill)
+        return [each for each in mine if each in sent]
+
     async def _attempts_of(
         self, bill: BillNumber, sent: Sequence[AttemptRecord]
     ) -> list[AttemptRecord]:
@@ -417,7 +422,7 @@ class Intake:
             mine = await self._attempts_of(bill, await self._sent_of(bill))
             if not mine and row.code == SHARED:
                 # It was rejected for what may be its own.
-                mine = await attempts_by(self._context.ledger, self._context.run.id, bill)
+                mine = await self._all_of(bill, await self._sent_of(bill))
             if mine:
                 before[bill] = self._remember(bill, mine)
         return before

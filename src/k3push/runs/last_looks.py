@@ -143,14 +143,20 @@ async def name_vouched(context: Context, rows: Sequence[Row]) -> list[Row]:
     await context.recall_sources(silent)
     seen = await look_at_sent(context, list(silent), by_all=True)
     amended = []
-    for bill in silent.keys() & seen.targets.keys():
+    for bill in silent.keys() & {*seen.targets, *seen.loose}:
         before = {bill: await _before_first(context, bill)}
-        made = new_targets({bill: seen.targets[bill]}, before)
+        made = new_targets({bill: seen.targets.get(bill, ())}, before)
         ours = await ours_of(context, made, may_send=False)
         if outcome := ours.get(bill):
             if not await context.may_split():
                 outcome = told_of_twins(outcome)
             amended.append(outcome._replace(reason=outcome.reason or silent[bill].reason))
+        elif loose := new_targets({bill: seen.loose.get(bill, ())}, before).get(bill):
+            # One of them is what the person has seen, and nothing tells which bill made it.
+            why = remark("note.whose", documents=", ".join(target.label for target in loose))
+            if why not in silent[bill].reason:
+                row = silent[bill]
+                amended.append(Outcome(bill, row.state, (), row.code, also(row.reason, why)))
     if amended:
         note = remark("note.more_documents")
         await context.ledger.amend(context.run.id, amended, at=context.clock.now(), note=note)

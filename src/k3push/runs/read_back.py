@@ -30,6 +30,7 @@ from k3push.core.safety.evidence import (
     conclude,
     conclude_unread,
     goes_elsewhere,
+    ids_in,
     may_hide_draft,
     may_hide_part,
     needs_patience,
@@ -217,12 +218,14 @@ async def _learn_links(context: Context, attempt: Attempt, said: Said, seen: Sig
         return seen
     for is_asked in (False, True):
         known = replace(links)
-        for number, targets in _vouched(attempt, said, seen).items():
+        vouched = _vouched(attempt, said, context, seen)
+        made = _linked_in(attempt, seen) if said.success else {}
+        for number, targets in united(vouched, made).items():
             known.compare_own({target.id for target in targets}, number, seen)
         if is_asked or known.find_own:
             links.find_own, links.missed_own = known.find_own, known.missed_own
             break
-        if not any(_vouched(attempt, said, seen).values()):
+        if not any(vouched.values()):
             break
         try:
             seen = await look_at_sent(
@@ -231,7 +234,7 @@ async def _learn_links(context: Context, attempt: Attempt, said: Said, seen: Sig
                 before=attempt.intent.before,
                 by_all=True,
                 stop_or_not=True,
-                vouched=partial(_vouched, attempt, said),
+                vouched=partial(_vouched_or_there, attempt, said, context),
             )
         except (LookFailedError, ErpUnreachableError, LoginRefusedError):
             break  # it is the next call's to learn
@@ -266,7 +269,24 @@ async def _has_stray(context: Context, attempt: Attempt, said: Said, made: Targe
     )
 
 
-def _vouched(attempt: Attempt, said: Said, seen: Sighting) -> Targets:
+def _linked_in(attempt: Attempt, seen: Sighting) -> Targets:
+    """Return the documents that are new since an attempt, and that links tie to its bills."""
+    new = new_targets(seen.targets, attempt.intent.before)
+    return {n: tuple(t for t in new.get(n, ()) if t.id in seen.by_link) for n in new}
+
+
+def _vouched_or_there(attempt: Attempt, said: Said, context: Context, seen: Sighting) -> Targets:
+    """Return the documents that need no link: those of `_vouched`, and what was there before."""
+    there = {n: ids_in({n: seen.targets.get(n, ())})[n] for n in attempt.intent.numbers}
+    old = {n: {*ids}.intersection(attempt.intent.before.get(n, ())) for n, ids in there.items()}
+    mine = _vouched(attempt, said, context, seen)
+    return {
+        n: (*mine.get(n, ()), *(t for t in seen.targets.get(n, ()) if t.id in ids))
+        for n, ids in old.items()
+    }
+
+
+def _vouched(attempt: Attempt, said: Said, context: Context, seen: Sighting) -> Targets:
     """Return the documents that an answer tells to be of the bills whose numbers they bear.
 
     Those that it names; and of a bill that it has made a document of, as a success, all that are
@@ -275,12 +295,13 @@ def _vouched(attempt: Attempt, said: Said, seen: Sighting) -> Targets:
     numbers, named = attempt.intent.numbers, _named(attempt, said)
     new = new_targets({n: seen.bearing(n) for n in numbers}, attempt.intent.before)
     linked = {n for n in numbers if any(target.id in seen.by_link for target in new.get(n, ()))}
-    made = said.success and not said.names_all
-    mine = {
-        n: tuple(t for t in new.get(n, ()) if t.id in named or (made and n in seen.linked - linked))
-        for n in numbers
-    }
-    refused = messages_by_number(said.messages, [number_in(number) for number in numbers])
+    # A refusal that may leave a draft behind says of no bill that it has none.
+    drafts = not said.success and context.route.draft_when_save_fails
+    refused = {} if drafts else messages_by_number(said.messages, list(map(number_in, numbers)))
+    # Where links find what the rule makes, a bill without one may have been passed over.
+    asked = numbers if context.links.absent else () if context.links.find_own else seen.linked
+    bare = {n for n in asked if n not in linked} if said.success and not said.names_all else set()
+    mine = {n: tuple(t for t in new.get(n, ()) if t.id in named or n in bare) for n in numbers}
     silent = [n for n in numbers if not mine[n] and n not in linked and number_in(n) not in refused]
     return {} if silent and len(numbers) > 1 else mine
 
@@ -330,7 +351,8 @@ async def _look_after(
         New documents by source number, and the last look.
     """
     numbers, before = attempt.intent.numbers, attempt.intent.before
-    vouched = partial(_vouched, attempt, said)
+    drafts = context.route.draft_when_save_fails
+    vouched = partial(_vouched_or_there, attempt, said, context)
 
     async def look(*, by_all: bool, renumbered: bool = True) -> tuple[Targets, Sighting]:
         if renumbered:
@@ -362,7 +384,7 @@ async def _look_after(
     def is_open() -> bool:
         # What is loose now will be so after any wait.
         shown = united(made, seen.loose)
-        return needs_patience(said, numbers, shown, drafts=context.route.draft_when_save_fails)
+        return needs_patience(said, numbers, shown, drafts=drafts)
 
     is_all = len(made) == len(numbers) and not is_open()
     # Links that miss a document which the field shows prove nothing of the others of its call.

@@ -312,14 +312,18 @@ async def there_already(
     ]
     seen = Sighting()
     if asked and can_ask(context):
-        seen = await look_at_targets(context, asked, by_all=True, before_sending=True)
+        seen = await look_at_targets(
+            context, asked, by_all=True, before_sending=True, vouched=lambda seen: seen.targets
+        )
     outcomes = []
     for outcome in refused:
         number = outcome.number
         if outcome.state is not State.REJECTED or number in contradictory:
             outcomes.append(outcome)
-        elif found := seen.bearing(number):
-            outcomes.append(already(number, found, thin=seen.knows_by_number_alone(number)))
+        elif number in seen.targets:
+            outcomes.append(
+                already(number, seen.targets[number], thin=seen.knows_by_number_alone(number))
+            )
         elif number in seen.refused:
             made = by_ledger(number, Sighting(), known.get(number))
             outcomes.append(made or query_refused(number, seen.refused[number]))
@@ -464,8 +468,9 @@ async def _sight_of(
 ) -> _Sight:
     """Look for documents by their ids, beside those that the ledger names of the same senders.
 
-    A sender who is a user of the settings sees his own, if the form shows any at all. Of another
-    those who look have to see all of some documents: they may see a part of his.
+    Of a sender who is no user of the settings those who look have to see all of some documents:
+    they may see a part of his. A person may have deleted all that is known of a sender: then he has
+    to be the one user of the settings, and to see some documents of the form.
     """
     ids = {id_ for documents in named.values() for id_ in documents}
     senders = {each.sender for documents in named.values() for each in documents.values()}
@@ -482,10 +487,11 @@ async def _sight_of(
     blind = {
         sender
         for sender, sample in samples.items()
-        if sender not in users and not (sample and sample <= standings.keys())
+        if not (sample and sample <= standings.keys())
+        and not (sender in users and sample & standings.keys())
     }
-    if not (standings or users.isdisjoint(samples) or (await look_at_newest(context)).count):
-        blind |= users
+    if len(users) == 1 and users <= blind and (standings or (await look_at_newest(context)).count):
+        blind -= users
     return _Sight(standings, blind)
 
 

@@ -1,0 +1,193 @@
+"""What an execution learns of links from its own calls, and what it does where they tell nothing.
+
+A site's other rules keep links; the route's own rule keeps them, keeps none, or may not be asked.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from k3push.adapters.erp.client import ErpClient
+from k3push.core.model import RunId, Sighting, State
+from k3push.ports import LookFailedError
+from k3push.runs import proof
+from k3push.simulator import FaultPlan, fault, site
+from k3push.simulator.answers import AnswerStyle
+from k3push.simulator.forms import IN_STOCK, ROUTES, with_second_rule
+from k3push.simulator.script import Aimed
+from tests.runs.office import (
+    FIRST,
+    SECOND,
+    Office,
+    Pushed,
+    one_by_one,
+    orders,
+    sandbox,
+    steered,
+)
+from tests.runs.rough_answers import NO_HALT, OPEN, REFUSED, plan_again
+
+pytestmark = pytest.mark.anyio
+
+LOST, OTHER, *REST = orders(24)
+KEEPS_NONE = (replace(ROUTES[0], keeps_links=False), *ROUTES[1:])
+
+
+def office_of(meets: dict[str, str] | None = None, **options: Any) -> Office:
+    """Return an office whose calls of some bills meet faults."""
+    aimed = {bill: Aimed(fault(name)) for bill, name in (meets or {}).items()}
+    return Office(sandbox(FaultPlan(aimed=aimed), **{"latency_s": 1.0, **OPEN, **options}))
+
+
+async def go_on(office: Office, run: RunId = FIRST, **how: Any) -> Pushed:
+    """Execute a run, one bill at a time unless told otherwise."""
+    how = {"limits": NO_HALT, "throttle": one_by_one(), "check": False, **how}
+    return await office.execute(run, **how)
+
+
+def name_no_document(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let successes name nothing that they have made, as some old servers do."""
+    answered = vars(site)["push_answer"]
+
+    def mute(*what: Any) -> Any:
+        answer = answered(*what)
+        status = answer["Result"]["ResponseStatus"]
+        if status["IsSuccess"]:
+            status["SuccessEntitys"] = []
+        return answer
+
+    monkeypatch.setattr(site, "push_answer", mute)
+
+
+def take_links_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let nobody query links any more."""
+
+    async def refused(*_: Any, **__: Any) -> None:
+        return None
+
+    monkeypatch.setattr(ErpClient, "linked_targets_of", refused)
+
+
+@pytest.mark.parametrize("size", [1, 4])
+async def test_a_success_that_names_nothing_is_done_where_the_rule_keeps_no_links(
+    monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    """Another rule of the forms keeps them."""
+    first, second = (
+        each
+        for each in with_second_rule()
+        if each.target is IN_STOCK and each.source is ROUTES[0].source
+    )
+    office = office_of(
+        style=AnswerStyle(old=True), routes=(replace(first, keeps_links=False), second, *ROUTES[1:])
+    )
+    name_no_document(monkeypatch)
+    await office.open_run(REST[:12])
+    pushed = await go_on(office, throttle=steered(concurrency=1, chunk_size=size))
+    assert pushed.of(State.PUSHED) == set(REST[:12])
+
+
+@pytest.mark.parametrize("style", [AnswerStyle(), AnswerStyle(old=True, short=True)])
+async def test_successes_are_done_on_a_night_on_which_links_cannot_be_queried_any_more(
+    monkeypatch: pytest.MonkeyPatch, style: AnswerStyle
+) -> None:
+    """They have found what this rule makes on the night before."""
+    office = office_of(style=style)
+    await office.open_run(REST[:5])
+    await go_on(office)
+    take_links_away(monkeypatch)
+    await office.open_run(REST[5:], SECOND)
+    pushed = await go_on(office, SECOND, throttle=steered(concurrency=1, chunk_size=4))
+    assert pushed.of(State.PUSHED) == set(REST[5:])
+
+
+async def test_a_document_of_a_call_of_two_says_nothing_of_links_by_its_number_alone() -> None:
+    """The one is refused by name, and its number is on the other's document."""
+    office = office_of(misnamed={LOST: OTHER})
+    office.site.world.refuse(OTHER, REFUSED)
+    for bill in REST[:5]:
+        office.site.world.add_target(IN_STOCK, bill, creator="clerk")
+    await office.open_run([LOST, OTHER, *REST[5:12]])
+    pushed = await go_on(office, throttle=steered(concurrency=1, chunk_size=2))
+    assert not pushed.rows[OTHER].targets
+
+
+@pytest.mark.parametrize("how", ["delete", "lags"])
+async def test_one_look_does_not_say_that_links_miss_what_the_rule_makes(
+    monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    """A document goes between its two questions, or a copy that lags behind answers the second."""
+    canary, *rest = REST
+    office = office_of({LOST: "make-then-reset", OTHER: "reset"}, misnamed={LOST: OTHER})
+    world, asked, met = office.site.world, ErpClient.linked_targets_of, list[int]()
+
+    async def linked_targets_of(
+        self: ErpClient, route: Any, bills: Any, **more: Any
+    ) -> Sighting | None:
+        if canary in bills and (documents := world.documents_of(canary)) and not met:
+            met.append(1)
+            if how == "lags":
+                seen = await asked(self, route, bills, **more)
+                return replace(seen, targets={}, by_link=frozenset()) if seen else None
+            world.store.remove(documents[0])
+        return await asked(self, route, bills, **more)
+
+    monkeypatch.setattr(ErpClient, "linked_targets_of", linked_targets_of)
+    for bill in rest[8:]:
+        world.add_target(IN_STOCK, bill, creator="clerk")
+    await office.open_run([canary, OTHER, LOST, *rest[:8]])
+    pushed = await go_on(office)
+    assert met
+    assert len(world.documents_of(LOST)) == 1
+    assert not pushed.rows[OTHER].targets
+
+
+async def test_a_first_document_without_a_link_does_not_outweigh_the_night_before() -> None:
+    """Links have found twenty documents that this rule has made."""
+    bare, *rest = REST
+    meets = {LOST: "make-then-reset", OTHER: "reset"}
+    office = office_of(meets, misnamed={LOST: OTHER, bare: bare})
+    await office.open_run(rest[:15])
+    await go_on(office)
+    await office.open_run([bare, OTHER, LOST, *rest[15:]], SECOND)
+    pushed = await go_on(office, SECOND)
+    assert len(office.site.world.documents_of(LOST)) == 1
+    assert pushed.rows[OTHER].state is State.UNKNOWN
+
+
+@pytest.mark.parametrize("again", ["", "wanted"])
+async def test_a_bill_that_was_rejected_for_what_may_be_its_own_is_told_of_it_later(
+    monkeypatch: pytest.MonkeyPatch, again: str
+) -> None:
+    """Later answers show that links miss what the rule makes; its document has closed the bill."""
+    plan = FaultPlan(aimed={LOST: Aimed(fault("make-then-lose-session"))})
+    office = Office(sandbox(plan, routes=KEEPS_NONE))
+
+    async def fail(_: object) -> bool:
+        raise LookFailedError("out of time")
+
+    monkeypatch.setattr(proof, "look_at_newest_links", fail)
+    await office.open_run([LOST, *REST[:3]], again_because=again)
+    first = await go_on(office)
+    assert (first.rows[LOST].state, first.rows[LOST].code) == (State.REJECTED, "shared")
+    await plan_again(office)
+    await go_on(office)
+    row = (await office.rows())[LOST]
+    (document,) = office.site.world.documents_of(LOST)
+    assert [target.number for target in row.targets] == [document.number]
+    assert (row.state, row.code) == (State.PUSHED, ""), row
+
+
+@pytest.mark.parametrize("size", [1, 20])
+async def test_a_typed_document_is_seen_where_queries_for_links_pass_over_it(size: int) -> None:
+    """Some joins give no row of what has no link."""
+    typed, *rest = orders(4)
+    office = office_of(joins_inwardly=True)
+    office.site.world.add_target(IN_STOCK, typed, creator="clerk", typed=True)
+    await office.open_run([typed, *rest])
+    pushed = await go_on(office, throttle=steered(concurrency=1, chunk_size=size))
+    assert pushed.rows[typed].state is State.ALREADY
+    assert pushed.of(State.PUSHED) == set(rest)
