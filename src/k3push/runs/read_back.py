@@ -30,7 +30,6 @@ from k3push.core.safety.evidence import (
     conclude,
     conclude_unread,
     goes_elsewhere,
-    ids_in,
     may_hide_draft,
     may_hide_part,
     needs_patience,
@@ -277,12 +276,10 @@ def _linked_in(attempt: Attempt, seen: Sighting) -> Targets:
 
 def _vouched_or_there(attempt: Attempt, said: Said, context: Context, seen: Sighting) -> Targets:
     """Return the documents that need no link: those of `_vouched`, and what was there before."""
-    there = {n: ids_in({n: seen.targets.get(n, ())})[n] for n in attempt.intent.numbers}
-    old = {n: {*ids}.intersection(attempt.intent.before.get(n, ())) for n, ids in there.items()}
-    mine = _vouched(attempt, said, context, seen)
+    mine, before = _vouched(attempt, said, context, seen), attempt.intent.before
     return {
-        n: (*mine.get(n, ()), *(t for t in seen.targets.get(n, ()) if t.id in ids))
-        for n, ids in old.items()
+        n: (*mine.get(n, ()), *(t for t in seen.targets.get(n, ()) if t.id in before.get(n, ())))
+        for n in attempt.intent.numbers
     }
 
 
