@@ -5,47 +5,33 @@ A site's other rules keep links; the route's own rule keeps them, keeps none, or
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from k3push.adapters.erp.client import ErpClient
-from k3push.core.model import RunId, Sighting, State
+from k3push.core.model import Sighting, State
 from k3push.ports import LookFailedError
 from k3push.runs import proof
 from k3push.simulator import FaultPlan, fault, site
 from k3push.simulator.answers import AnswerStyle
 from k3push.simulator.forms import IN_STOCK, ROUTES, with_second_rule
 from k3push.simulator.script import Aimed
-from tests.runs.office import (
-    FIRST,
-    SECOND,
-    Office,
-    Pushed,
-    one_by_one,
-    orders,
-    sandbox,
-    steered,
-)
-from tests.runs.rough_answers import NO_HALT, OPEN, REFUSED
+from tests.runs.office import SECOND, Office, orders, sandbox, steered
+from tests.runs.rough_answers import REFUSED
+from tests.runs.test_loose_documents import LOST, OTHER, REST, go_on
+from tests.runs.test_loose_documents import office_of as loose_office_of
 
 pytestmark = pytest.mark.anyio
 
-LOST, OTHER, *REST = orders(24)
 KEEPS_NONE = (replace(ROUTES[0], keeps_links=False), *ROUTES[1:])
 
 
-def office_of(meets: dict[str, str] | None = None, **options: Any) -> Office:
-    """Return an office whose calls of some bills meet faults."""
-    aimed = {bill: Aimed(fault(name)) for bill, name in (meets or {}).items()}
-    return Office(sandbox(FaultPlan(aimed=aimed), **{"latency_s": 1.0, **OPEN, **options}))
-
-
-async def go_on(office: Office, run: RunId = FIRST, **how: Any) -> Pushed:
-    """Execute a run, one bill at a time unless told otherwise."""
-    how = {"limits": NO_HALT, "throttle": one_by_one(), "check": False, **how}
-    return await office.execute(run, **how)
+def office_of(meets: Mapping[str, str] | None = None, **options: Any) -> Office:
+    """Return an office whose calls of some bills meet faults; each document bears its number."""
+    return loose_office_of(meets, **{"misnamed": {}, **options})
 
 
 def name_no_document(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,13 +22,7 @@ from k3push.runs.own_documents import (
 )
 from k3push.runs.renumbered_bills import look_at_sent
 from k3push.runs.sending_state import Sending
-from k3push.runs.source_check import (
-    already,
-    by_ledger,
-    ours_of_shared,
-    query_refused,
-    unclear,
-)
+from k3push.runs.source_check import already, by_ledger, ours_of_shared, query_refused, unclear
 
 # For how long a look counts. A number that is sent again and had to wait longer than this for its
 # turn is looked at once more: the earlier call may have been carried out meanwhile, or a person
@@ -122,8 +116,8 @@ def _unsent(
         known: What another run of this ledger has made of it.
         ours: What it became by documents that our own sending has made.
     """
-    before = context.sent_before.get(number)
     found = seen.targets.get(number, ())
+    before = context.sent_before.get(number)
     if before is not None:
         # What an earlier call of ours makes may come yet, so that it is looked at at the end.
         context.suspects.setdefault(number, before)

@@ -77,6 +77,8 @@ async def with_loose_of_others(
         before: What was there before the first call for each number that was sent.
         run: Whose calls; None is this one's.
     """
+    if not seen.loose:
+        return seen
     new = new_targets({number: seen.loose.get(number, ()) for number in before}, before)
     strangers = await strangers_among(context, new, run)
     ours = new_targets(new, dict.fromkeys(new, strangers))

@@ -362,9 +362,8 @@ async def _look_after(
             )
         seen = but_tied(context, await _learn_links(context, attempt, said, seen))
         await context.proofs.note_links(context, context.ledger, now=context.clock.now())
-        if seen.loose:
-            met = {number: before.get(number, ()) for number in numbers}
-            seen = await with_loose_of_others(context, seen, met)
+        met = {number: before.get(number, ()) for number in numbers}
+        seen = await with_loose_of_others(context, seen, met)
         # The next look may fail, or be answered by a copy of the database that lags behind.
         earlier = new_targets(sending.shown, _set_apart(seen))
         sending.shown = _together(earlier, _made_in(attempt, said, seen))
