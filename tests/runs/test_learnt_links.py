@@ -9,10 +9,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+import anyio
 import pytest
 
 from k3push.adapters.erp.client import ErpClient
-from k3push.core.model import Sighting, State
+from k3push.core.model import RunId, Sighting, State
 from k3push.ports import LookFailedError
 from k3push.runs import proof
 from k3push.simulator import FaultPlan, fault, site
@@ -21,7 +22,7 @@ from k3push.simulator.forms import IN_STOCK, ROUTES, with_second_rule
 from k3push.simulator.script import Aimed
 from tests.runs.office import SECOND, Office, orders, sandbox, steered
 from tests.runs.rough_answers import REFUSED
-from tests.runs.test_loose_documents import LOST, OTHER, REST, go_on
+from tests.runs.test_loose_documents import LOST, OTHER, REST, go_on, say
 from tests.runs.test_loose_documents import office_of as loose_office_of
 
 pytestmark = pytest.mark.anyio
@@ -46,6 +47,13 @@ def name_no_document(monkeypatch: pytest.MonkeyPatch) -> None:
         return answer
 
     monkeypatch.setattr(site, "push_answer", mute)
+
+
+def change_rule(office: Office, *, keeps_links: bool) -> None:
+    """Let the route's rule keep links, or none, from now on."""
+    world = office.site.world
+    routes = [replace(ROUTES[0], keeps_links=keeps_links), *ROUTES[1:]]
+    vars(world)["_converter"] = replace(vars(world)["_converter"], routes=routes)
 
 
 def take_links_away(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -173,3 +181,63 @@ async def test_a_typed_document_is_seen_where_queries_for_links_pass_over_it(siz
     pushed = await go_on(office, throttle=steered(concurrency=1, chunk_size=size))
     assert pushed.rows[typed].state is State.ALREADY
     assert pushed.of(State.PUSHED) == set(rest)
+
+
+@pytest.mark.parametrize("old", [False, True])
+@pytest.mark.parametrize("apart_days", [50, 70])
+async def test_what_was_learnt_of_links_ends_with_the_rule(
+    monkeypatch: pytest.MonkeyPatch, apart_days: int, *, old: bool
+) -> None:
+    """What an earlier night has learnt founds nothing that outlives it."""
+    bills = orders(400)
+    lost = [bills[10 + 30 * night] for night in range(4)]
+    meets = dict.fromkeys(lost, "make-then-reset")
+    office = office_of(meets, orders=len(bills), style=AnswerStyle(old=old))
+    if old:
+        name_no_document(monkeypatch)
+    await office.open_run(bills[:9])
+    pushed = await go_on(office)
+    for bill in bills[-20:]:
+        office.site.world.add_target(IN_STOCK, bill, creator="clerk")
+    change_rule(office, keeps_links=False)
+    for night, bill in enumerate(lost):
+        await anyio.sleep(apart_days * 86_400)
+        run, first = RunId(f"n{night}"), bills.index(bill)
+        await office.open_run(bills[first : first + 30], run)
+        pushed = await go_on(office, run)
+        for doubt in pushed.of(State.UNKNOWN) if night < len(lost) - 1 else ():
+            await say(office, doubt, State.PUSHED, run)
+    assert not pushed.of(State.UNKNOWN)
+
+
+@pytest.mark.parametrize("position", [0, 4, 8])
+@pytest.mark.parametrize("size", [1, 4])
+@pytest.mark.parametrize("how", ["make-then-reset", "make-then-lose-session"])
+async def test_a_lost_answer_of_an_old_server_is_settled_where_the_rule_keeps_no_links(
+    monkeypatch: pytest.MonkeyPatch, how: str, size: int, position: int
+) -> None:
+    """Answers name nothing; that their documents have no link shows it all the same."""
+    office = office_of({LOST: how}, style=AnswerStyle(old=True))
+    name_no_document(monkeypatch)
+    for bill in REST[12:]:
+        office.site.world.add_target(IN_STOCK, bill, creator="clerk")
+    change_rule(office, keeps_links=False)
+    await office.open_run([*REST[:position], LOST, *REST[position:8]])
+    pushed = await go_on(office, times=2, throttle=steered(concurrency=1, chunk_size=size))
+    assert pushed.of(State.PUSHED) == {LOST, *REST[:8]}
+
+
+@pytest.mark.parametrize("drops", [True, False])
+async def test_a_bill_that_drops_out_of_a_call_leaves_the_others_their_documents(
+    *, drops: bool
+) -> None:
+    """The answer names these, and the rule keeps no links."""
+    office = office_of({LOST: "drop-one-then-ok"} if drops else {})
+    if not drops:
+        office.site.world.refuse(LOST, replace(REFUSED, text="仓库必录"))
+    for bill in REST[12:]:
+        office.site.world.add_target(IN_STOCK, bill, creator="clerk")
+    change_rule(office, keeps_links=False)
+    await office.open_run([*REST[:5], LOST, *REST[5:9]])
+    pushed = await go_on(office, throttle=steered(concurrency=1, chunk_size=10))
+    assert len(pushed.of(State.PUSHED)) == 9

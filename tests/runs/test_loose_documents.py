@@ -413,3 +413,28 @@ async def test_documents_that_a_link_ties_are_not_sought_in_the_ledger_for_each_
     await office.open_run(REST)
     await go_on(office, throttle=steered(concurrency=1, chunk_size=2))
     assert len(sought) < 60, len(sought)
+
+
+async def test_a_loose_document_that_another_run_has_made_is_already_there() -> None:
+    """The answer to that run has named it, and a plug-in has dropped its link."""
+    office = office_of({OTHER: "reset", LOST: "reset"}, misnamed={OTHER: OTHER})
+    await office.open_run([*REST[:8], OTHER, LOST])
+    await go_on(office, limits=AT_TWO_DOUBTS)
+    await say(office, OTHER, State.PLANNED)
+    await office.open_run([*REST[10:14], OTHER], SECOND)
+    made = await go_on(office, SECOND)
+    assert made.rows[OTHER].state is State.PUSHED
+    pushed = await go_on(office)
+    assert pushed.rows[OTHER].state is State.ALREADY
+    assert named_in(pushed, OTHER) == named_in(made, OTHER)
+
+
+async def test_what_is_told_of_a_loose_document_is_told_once() -> None:
+    """Each execution that follows documents asks what a person's word was about."""
+    office = office_of(BOTH_LOST, replace(ROUTE, follow=(Step.SUBMIT,)))
+    await office.open_run([*REST[:20], OTHER, LOST])
+    await go_on(office, limits=AT_TWO_DOUBTS)
+    await say(office, OTHER, State.PUSHED)
+    first = (await go_on(office)).rows[OTHER].reason
+    assert "nothing tells of which bill" in english(first)
+    assert (await go_on(office, times=2)).rows[OTHER].reason == first

@@ -20,6 +20,7 @@ from tests.runs.test_lookup import Asked, Job, refused
 pytestmark = pytest.mark.anyio
 
 RUN = RunId("run")
+NOW = datetime(2026, 1, 2, tzinfo=UTC)
 KNOWN = [BillNumber(f"K{nth}") for nth in range(SAMPLE)]
 
 
@@ -107,13 +108,13 @@ async def test_a_field_is_proved_by_one_document_that_the_ledger_knows(
 ) -> None:
     """Rights may hide the others, and a cancelled one was found as well."""
     erp = Seen(shows={"a": documents(1)}, gone=gone)
-    assert await Proofs().absence_proved(Job(erp), Books(documents(5)), RUN)
+    assert await Proofs().absence_proved(Job(erp), Books(documents(5)), RUN, now=NOW)
 
 
 async def test_a_field_that_finds_another_document_is_not_proved_by_it() -> None:
     """The supplier's number may be that of a bill, by chance."""
     erp = Seen(shows={"a": {KNOWN[0]: (Target("another", "T"),)}})
-    assert not await Proofs().absence_proved(Job(erp), Books(documents(5)), RUN)
+    assert not await Proofs().absence_proved(Job(erp), Books(documents(5)), RUN, now=NOW)
 
 
 @pytest.mark.parametrize(("named", "proved"), [([], False), ([KNOWN[0]], True)])
@@ -122,16 +123,16 @@ async def test_without_a_document_of_the_ledger_the_newest_ones_may_prove_it(
 ) -> None:
     """A new ledger knows of none."""
     proofs, erp = Proofs(), Seen(shows={"a": {}}, named=named)
-    assert await proofs.absence_proved(Job(erp), Books({}), RUN) is proved
+    assert await proofs.absence_proved(Job(erp), Books({}), RUN, now=NOW) is proved
     asked = erp.looks
-    assert await proofs.absence_proved(Job(erp), Books(documents(1)), RUN) is proved
+    assert await proofs.absence_proved(Job(erp), Books(documents(1)), RUN, now=NOW) is proved
     assert erp.looks == asked
 
 
 async def test_what_this_run_has_found_is_proof_enough() -> None:
     """Nothing is asked for it."""
     erp, books = Seen(), Books({})
-    assert await Proofs(field_finds=True).absence_proved(Job(erp), books, RUN)
+    assert await Proofs(field_finds=True).absence_proved(Job(erp), books, RUN, now=NOW)
     assert (erp.looks, books.read) == (0, [])
 
 
@@ -143,35 +144,35 @@ async def test_a_look_that_fails_proves_nothing_and_is_made_again(error: Excepti
     proofs, job = Proofs(), Job(Seen(shows={"a": documents(1)}, fails=[error] * 9), max_attempts=1)
     books = Books(documents(1))
     with pytest.raises(type(error)):
-        await proofs.absence_proved(job, books, RUN)
+        await proofs.absence_proved(job, books, RUN, now=NOW)
     job.erp.fails.clear()
-    assert await proofs.absence_proved(job, books, RUN)
+    assert await proofs.absence_proved(job, books, RUN, now=NOW)
 
 
 async def test_a_look_at_the_newest_documents_is_tried_again() -> None:
     """One failed query ends no night, this one neither."""
     erp = Seen(named=KNOWN, fails=[LookFailedError("cut"), ErpUnreachableError("away")])
-    assert await Proofs().absence_proved(Job(erp), Books({}), RUN)
+    assert await Proofs().absence_proved(Job(erp), Books({}), RUN, now=NOW)
 
 
 async def test_where_the_newest_documents_may_not_be_asked_for_nothing_is_proved() -> None:
     """The ERP has said so, and says so again."""
     erp = Seen(named=KNOWN, fails=[refused(code="2")] * 2)
-    assert not await Proofs().absence_proved(Job(erp), Books({}), RUN)
+    assert not await Proofs().absence_proved(Job(erp), Books({}), RUN, now=NOW)
     assert erp.looks == 2
 
 
 async def test_a_refusal_to_tell_the_newest_documents_may_pass() -> None:
     """While a site loads its metadata anew, it refuses what it tells at other times."""
     erp = Seen(named=KNOWN, fails=[refused(code="2")])
-    assert await Proofs().absence_proved(Job(erp), Books({}), RUN)
+    assert await Proofs().absence_proved(Job(erp), Books({}), RUN, now=NOW)
 
 
 async def test_a_route_without_a_field_has_nothing_to_prove() -> None:
     """It cannot ask."""
     erp = Seen(shows={"a": documents(5)}, named=KNOWN)
     job = Job(erp, route=replace(Job(erp).route, source_number_field=""))
-    assert not await Proofs().absence_proved(job, Books(documents(5)), RUN)
+    assert not await Proofs().absence_proved(job, Books(documents(5)), RUN, now=NOW)
     assert erp.looks == 0
 
 

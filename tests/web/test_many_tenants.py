@@ -330,6 +330,30 @@ def test_a_number_that_all_tenants_have_is_shown_a_few_of_them_at_a_time() -> No
     in_time(visit)
 
 
+class Falling(MemoryLedger):
+    """Goes away as its rows are gone through."""
+
+    async def find_rows(self, words: str, **_: object) -> Sequence[tuple[RunId, Row]]:
+        """Be away."""
+        raise LedgerLostError(words)
+
+    def of_account(self, account: str) -> Falling:
+        """Return the same ledger for another account."""
+        return Falling(self._store, account=account)
+
+
+def test_a_ledger_that_goes_away_in_a_search_for_a_part_holds_no_other_up() -> None:
+    """What the others hold is shown; the overview says which one is away."""
+
+    async def visit() -> None:
+        tenants = [tenant(Falling(account=ACCT), "a"), tenant(await with_number([]), "b")]
+        async with house(*tenants, several=True) as home, home.signed_in() as browser:
+            text = (await browser.get("/numbers", params={"q": "GDD777"})).text
+            assert "/t/b/numbers/CGDD777" in text
+
+    in_time(visit)
+
+
 def by_name(tenant: Tenant) -> str:
     """Return by what tenants are sorted."""
     return tenant.name

@@ -31,12 +31,26 @@ def remark(key: str, /, **facts: object) -> str:
 
 
 def also(reason: str, more: str) -> str:
-    """Add to a remark, if there is one, a second remark.
+    """Add to a remark, if there is one, a second remark, unless it tells that already.
 
     >>> also("", "closed"), also("closed", "twice")
     ('closed', 'note.also{"first":"closed","more":"twice"}')
+    >>> also(also("closed", "twice"), "closed") == also("closed", "twice")
+    True
     """
-    return remark("note.also", first=reason, more=more) if reason else more
+    if not reason or _tells(reason, more):
+        return reason or more
+    return remark("note.also", first=reason, more=more)
+
+
+def _tells(reason: str, what: str) -> bool:
+    """Say whether a remark tells something, by itself or beside others."""
+    if reason == what:
+        return True
+    told = read_remark(reason)
+    if told is None or told[0] != "note.also":
+        return False
+    return _tells(str(told[1]["first"]), what) or _tells(str(told[1]["more"]), what)
 
 
 def kind_and_words(error: BaseException) -> str:

@@ -403,7 +403,8 @@ class Context:
 
     async def absence_proved(self) -> bool:
         """Say whether absence counts at all on this route (`proof`)."""
-        return await self.proofs.absence_proved(self, self.ledger, self.run.id)
+        now = self.clock.now()
+        return await self.proofs.absence_proved(self, self.ledger, self.run.id, now=now)
 
     async def may_split(self) -> bool:
         """Say whether a bill may have more documents than a first look shows."""

@@ -155,10 +155,25 @@ class MakersBySender:
         return self._known[sender]
 
 
-async def made_alike(looker: Looker, ledger: Ledger, known: Sequence[Made]) -> list[Made]:
-    """Return what the rule of a route has made: another's documents may bear other things."""
+async def made_alike(
+    looker: Looker, ledger: Ledger, known: Sequence[Made], *, since: datetime | None = None
+) -> list[Made]:
+    """Return what the rule of a route has made: another's documents may bear other things.
+
+    Args:
+        looker: The route.
+        ledger: Knows the rules of runs.
+        known: What runs have made.
+        since: Leave out what runs have made that were begun before; None leaves out none.
+    """
     runs = {run: await ledger.run(run) for run in dict.fromkeys(each.run for each in known)}
-    return [each for each in known if (of := runs[each.run]) and of.route.rule == looker.route.rule]
+    alike = {
+        id_
+        for id_, run in runs.items()
+        if run and run.route.rule == looker.route.rule
+        if since is None or run.started_at >= since
+    }
+    return [each for each in known if each.run in alike]
 
 
 def created_at(standing: Standing | None) -> datetime | None:

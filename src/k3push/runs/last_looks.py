@@ -154,9 +154,9 @@ async def name_vouched(context: Context, rows: Sequence[Row]) -> list[Row]:
         elif loose := new_targets({bill: seen.loose.get(bill, ())}, before).get(bill):
             # One of them is what the person has seen, and nothing tells which bill made it.
             why = remark("note.whose", documents=", ".join(target.label for target in loose))
-            if why not in silent[bill].reason:
-                row = silent[bill]
-                amended.append(Outcome(bill, row.state, (), row.code, also(row.reason, why)))
+            row = silent[bill]
+            if (reason := also(row.reason, why)) != row.reason:
+                amended.append(Outcome(bill, row.state, (), row.code, reason))
     if amended:
         note = remark("note.more_documents")
         await context.ledger.amend(context.run.id, amended, at=context.clock.now(), note=note)

@@ -69,6 +69,7 @@ class Links:
         missed: They have missed one.
         find_own: They have found one that a call by the route's rule has made.
         missed_own: They have missed one of those, which its bill's number has shown.
+        recalled: They have found such a one in an execution of late.
         untold: Whether they find anything has been asked for in vain.
         tell_more: They have found one that the field has passed over, which may hold the number of
             one of several merged bills.
@@ -79,6 +80,7 @@ class Links:
     missed: bool = False
     find_own: bool = False
     missed_own: bool = False
+    recalled: bool = False
     untold: bool = False
     tell_more: bool = False
     absent: bool = False
@@ -94,14 +96,19 @@ class Links:
         return not self.absent and not self.missed
 
     @property
+    def are_kept(self) -> bool:
+        """Whether they have found what the route's rule makes, now or of late."""
+        return self.find_own or self.recalled
+
+    @property
     def may_outweigh(self) -> bool:
         """Whether the route's rule may keep links: they have found one, or missed none of its."""
-        return self.find_own or (not self.missed_own and (self.find or not self.absent))
+        return self.are_kept or (not self.missed_own and (self.find or not self.absent))
 
     @property
     def outweigh(self) -> bool:
         """Whether a number alone ties no document: the site keeps links, and this rule may, too."""
-        return self.may_outweigh and (self.find or self.find_own or self.untold)
+        return self.may_outweigh and (self.find or self.are_kept or self.untold)
 
     def compare(self, known: Collection[str], seen: Sighting) -> None:
         """Take in whether the links have found documents of bills that they were asked for."""

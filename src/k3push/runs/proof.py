@@ -91,6 +91,9 @@ LINKED = "links"
 LINKS_KEEP = timedelta(days=62)
 """For how long that counts: somebody may have changed the rule since."""
 
+LINKS_RENEW = timedelta(days=31)
+"""After so long it is learnt anew, at the next call whose answer names a document."""
+
 # A clock that has gone so much more or less than the loop's was set, or the machine has slept.
 CLOCK_WAS_SET_S = 5.0
 
@@ -175,6 +178,8 @@ class Proofs:
     _knows_links: bool = False
     _noted_links: bool = False
     _recalled_links: bool = False
+    _links_are_old: bool = False
+    _links_missed: int = 0
     _asking_known: anyio.Lock = field(default_factory=anyio.Lock)
     _untold_s: float = -math.inf
     _clock: ServerClock | None = None
@@ -182,7 +187,9 @@ class Proofs:
     _sees: dict[tuple[str, frozenset[str]], bool] = field(default_factory=dict)
     makers: MakersBySender = field(default_factory=MakersBySender)
 
-    async def absence_proved(self, looker: Looker, ledger: Ledger, run: RunId) -> bool:
+    async def absence_proved(
+        self, looker: Looker, ledger: Ledger, run: RunId, *, now: datetime
+    ) -> bool:
         """Say whether a bill of which nothing is shown has nothing; ask for known documents once.
 
         Where links tell, that is so for bills that they were asked for. A look that fails for good
@@ -190,7 +197,7 @@ class Proofs:
         """
         links = looker.links
         if can_ask(looker) and not (links.tell or self.field_finds or self._asked):
-            await self._look_at_known(looker, ledger, run)
+            await self._look_at_known(looker, ledger, run, now)
             await self._ask_newest(looker)
             self._asked = True
         return links.tell or self.field_finds
@@ -204,10 +211,10 @@ class Proofs:
         """
         links = looker.links
         async with self._asking_known:
-            if not (links.find_own or links.missed_own or self._knows_links):
+            if not (links.are_kept or links.missed_own or self._knows_links):
                 try:
                     if not (await self.recall_links(looker, ledger, now=now) or links.absent):
-                        await self._look_at_known(looker, ledger, run)
+                        await self._look_at_known(looker, ledger, run, now)
                         await self._ask_newest_links(looker)
                 except (LookFailedError, ErpUnreachableError, LoginRefusedError):
                     return links.may_outweigh
@@ -218,9 +225,23 @@ class Proofs:
         """Say whether links have found what the rule makes, in some execution of late."""
         if not self._recalled_links:
             memos = await ledger.memos(LINKED, about=_of_links(looker), limit=1)
-            looker.links.find_own |= any(now - memo.at < LINKS_KEEP for memo in memos)
+            looker.links.recalled = any(now - memo.at < LINKS_KEEP for memo in memos)
+            self._links_are_old = not any(now - memo.at < LINKS_RENEW for memo in memos)
             self._recalled_links = True
-        return looker.links.find_own
+        return looker.links.are_kept
+
+    async def asks_for_links(self, looker: Looker, ledger: Ledger, *, now: datetime) -> bool:
+        """Say whether links are asked for, to learn whether they find what the rule makes."""
+        return not await self.recall_links(looker, ledger, now=now) or self._links_are_old
+
+    def missed_links(self, looker: Looker, count: int) -> None:
+        """Note that links have missed so many documents of a call of the rule, and found none.
+
+        What an earlier execution knows outlives some of them: a plug-in may drop a link.
+        """
+        self._links_missed += count
+        if not looker.links.recalled or self._links_missed >= ENOUGH_SHOWN:
+            looker.links.recalled, looker.links.missed_own = False, True
 
     async def note_links(self, looker: Looker, ledger: Ledger, *, now: datetime) -> None:
         """Write down that links find what the rule makes, once in a month."""
@@ -229,7 +250,9 @@ class Proofs:
             await ledger.remember(Memo(LINKED, f"{form} {now:%Y-%m}", now, {}, about=form))
             self._noted_links = True
 
-    async def _look_at_known(self, looker: Looker, ledger: Ledger, run: RunId) -> None:
+    async def _look_at_known(
+        self, looker: Looker, ledger: Ledger, run: RunId, now: datetime
+    ) -> None:
         """Look for documents that the ledger names, by the field and by links."""
         known = await _made_alike(looker, ledger, run)
         seen = await _look_for(looker, known)
@@ -239,9 +262,14 @@ class Proofs:
             # Of several documents of a bill one may be another's that bears its number.
             if each.number in seen.linked and each.code not in UNSURE:
                 links.compare(_ids(each), seen)
-        for each in await made_alike(looker, ledger, known):
-            named = await _named_of_row(looker, ledger, each)
-            links.compare_own(named, each.number, seen)
+        alike = await made_alike(looker, ledger, known, since=now - LINKS_RENEW)
+        named = {each.number: await _named_of_row(looker, ledger, each) for each in alike}
+        if not any(named.values()):
+            # An old server names none. So many successes without a link are no dropped links.
+            named = {each.number: _ids(each) for each in alike if each.code not in UNSURE}
+            named = named if len(named) >= LEAST_SAMPLE else {}
+        for number, ids in named.items():
+            links.compare_own(ids, number, seen)
 
     async def _ask_newest(self, looker: Looker) -> None:
         """Look for a proof in the newest documents, where known ones have given none."""

@@ -210,21 +210,24 @@ async def _learn_links(context: Context, attempt: Attempt, said: Said, seen: Sig
         The look, or a later one: what the field shows was not asked for by links, or somebody may
         have deleted a document between the two questions.
     """
-    links, numbers = context.links, attempt.intent.numbers
+    links, numbers, now = context.links, attempt.intent.numbers, context.clock.now()
     if not links.outweigh or links.find_own or links.missed_own:
         return seen
-    if await context.proofs.recall_links(context, context.ledger, now=context.clock.now()):
-        return seen
+    asks = await context.proofs.asks_for_links(context, context.ledger, now=now)
     for is_asked in (False, True):
         known = replace(links)
-        vouched = _vouched(attempt, said, context, seen)
+        vouched = _vouched(attempt, said, context, seen, learns=True)
         made = _linked_in(attempt, seen) if said.success else {}
         for number, targets in united(vouched, made).items():
             known.compare_own({target.id for target in targets}, number, seen)
-        if is_asked or known.find_own:
-            links.find_own, links.missed_own = known.find_own, known.missed_own
+        if known.find_own:
+            links.find_own = True
             break
-        if not any(vouched.values()):
+        if is_asked or (not asks and seen.linked.issuperset(numbers)):
+            if known.missed_own:
+                context.proofs.missed_links(context, sum(map(len, vouched.values())))
+            break
+        if not asks or not any(vouched.values()):
             break
         try:
             seen = await look_at_sent(
@@ -283,11 +286,20 @@ def _vouched_or_there(attempt: Attempt, said: Said, context: Context, seen: Sigh
     }
 
 
-def _vouched(attempt: Attempt, said: Said, context: Context, seen: Sighting) -> Targets:
+def _vouched(
+    attempt: Attempt, said: Said, context: Context, seen: Sighting, *, learns: bool = False
+) -> Targets:
     """Return the documents that an answer tells to be of the bills whose numbers they bear.
 
     Those that it names; and of a bill that it has made a document of, as a success, all that are
     new where no link shows one. Unless one may be of another bill of the call, which shows none.
+
+    Args:
+        attempt: The call.
+        said: Its answer.
+        context: The execution.
+        seen: What a look has shown since.
+        learns: It is asked for to learn whether the rule keeps links.
     """
     numbers, named = attempt.intent.numbers, _named(attempt, said)
     new = new_targets({n: seen.bearing(n) for n in numbers}, attempt.intent.before)
@@ -296,11 +308,16 @@ def _vouched(attempt: Attempt, said: Said, context: Context, seen: Sighting) -> 
     drafts = not said.success and context.route.draft_when_save_fails
     refused = {} if drafts else messages_by_number(said.messages, list(map(number_in, numbers)))
     # Where links find what the rule makes, a bill without one may have been passed over.
-    asked = numbers if context.links.absent else () if context.links.find_own else seen.linked
+    is_kept = context.links.are_kept and not learns
+    asked = numbers if context.links.absent else () if is_kept else seen.linked
     bare = {n for n in asked if n not in linked} if said.success and not said.names_all else set()
     mine = {n: tuple(t for t in new.get(n, ()) if t.id in named or n in bare) for n in numbers}
     silent = [n for n in numbers if not mine[n] and n not in linked and number_in(n) not in refused]
-    return {} if silent and len(numbers) > 1 else mine
+    if not silent or len(numbers) == 1:
+        return mine
+    # Each that bears the number of another bill leaves one without: the rest are as they say.
+    sure = {n: tuple(t for t in mine[n] if t.id in named) for n in numbers}
+    return sure if learns and sum(map(bool, sure.values())) > len(silent) else {}
 
 
 def _set_apart(seen: Sighting) -> dict[BillNumber, set[str]]:

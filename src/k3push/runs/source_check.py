@@ -49,6 +49,7 @@ from k3push.runs.named_documents import (
     rows_of_others,
     taken_by,
 )
+from k3push.runs.proof import UNSURE
 
 PRECHECK = "precheck"
 """`Outcome.code` of a number that is rejected unsent."""
@@ -373,7 +374,9 @@ def ours_of_shared(
         before: Ids of documents that were there before the bill was first sent.
     """
     ours = {target.id for target in made.targets}.difference(before) if made else set()
-    unclear = (*seen.shared.get(number, ()), *seen.denied.get(number, ()))
+    unclear = [*seen.shared.get(number, ()), *seen.denied.get(number, ())]
+    if made and made.code not in UNSURE:
+        unclear += seen.loose.get(number, ())
     mine = tuple(target for target in unclear if target.id in ours)
     return already(number, mine) if mine else None
 

@@ -12,6 +12,7 @@ import anyio
 from k3push.core.model import BillNumber, Row, Run, RunId
 from k3push.ports import Ledger, LedgerLostError
 from k3push.runs.find import RunFilter, rows_holding
+from k3push.runs.problem import innermost
 from k3push.runs.row_pages import FollowedRow, with_follow
 from k3push.web.page_context import PageContext
 from k3push.web.tenant_ledgers import TENANTS_AT_ONCE, Tenant
@@ -20,7 +21,7 @@ Found = tuple[Run, FollowedRow]
 
 MOST_RUNS = 20
 
-SEARCH_S = 0.2
+SEARCH_S = 0.1
 """How long many tenants are searched before a page says how far it has come."""
 
 
@@ -137,8 +138,18 @@ async def rows_of(ledger: Ledger, number: BillNumber) -> list[Found]:
 
 async def parts_of(ledger: Ledger, wanted: str) -> tuple[list[Found], list[Run]]:
     """Look for a part of a number, a document or a cause, and for runs by list or user."""
-    found = await _followed(ledger, await rows_holding(ledger, wanted))
-    named = await RunFilter(words=wanted).of(ledger, MOST_RUNS)
+    found, named = list[Found](), list[Run]()
+
+    async def find_runs() -> None:
+        named.extend(await RunFilter(words=wanted).of(ledger, MOST_RUNS))
+
+    # Each goes through all that the tenant has.
+    try:
+        async with anyio.create_task_group() as both:
+            both.start_soon(find_runs)
+            found = await _followed(ledger, await rows_holding(ledger, wanted))
+    except ExceptionGroup as error:
+        raise innermost(error) from error
     if (called := await ledger.run(RunId(wanted))) is not None:
         named = [called, *named]
     return found, named

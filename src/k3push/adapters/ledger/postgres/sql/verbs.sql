@@ -159,7 +159,7 @@ ORDER BY key;
 SELECT id, scope, route, jobs, folder, started_at, ended_at, exit, again_because, whole, begun_with,
     archive
 FROM runs
-WHERE account = :account AND key < :before AND (jobs ILIKE :like OR id = ANY(:ids::text[]))
+WHERE account = :account AND key < :before AND (jobs COLLATE "C" ILIKE :like OR id = ANY(:ids::text[]))
 ORDER BY key DESC LIMIT :last;
 
 -- name: runs_begun_with
@@ -626,9 +626,9 @@ SELECT runs.id, rows.place, rows.line, rows.number, rows.bill, rows.state, rows.
 FROM rows
 JOIN runs ON runs.key = rows.run
 LEFT JOIN attempts ON attempts.id = rows.attempt
-WHERE runs.account = :account AND (
+WHERE runs.account = :account AND rows.account_hash = :account_hash AND (
     rows.number ILIKE :like OR (rows.bill <> rows.number AND rows.bill ILIKE :like)
-    OR rows.targets ILIKE :like OR rows.reason ILIKE :like
+    OR rows.targets COLLATE "C" ILIKE :like OR rows.reason COLLATE "C" ILIKE :like
     OR split_part(rows.reason, '{', 1) = ANY (:remarks)
 )
 ORDER BY runs.started_at DESC, runs.id DESC, rows.place LIMIT :limit;
@@ -636,9 +636,9 @@ ORDER BY runs.started_at DESC, runs.id DESC, rows.place LIMIT :limit;
 -- name: runs_holding
 SELECT DISTINCT runs.id
 FROM rows JOIN runs ON runs.key = rows.run
-WHERE runs.account = :account AND (
+WHERE runs.account = :account AND rows.account_hash = :account_hash AND (
     rows.number ILIKE :like OR (rows.bill <> rows.number AND rows.bill ILIKE :like)
-    OR rows.targets ILIKE :like OR rows.reason ILIKE :like
+    OR rows.targets COLLATE "C" ILIKE :like OR rows.reason COLLATE "C" ILIKE :like
     OR split_part(rows.reason, '{', 1) = ANY (:remarks)
 );
 
