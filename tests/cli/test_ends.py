@@ -134,6 +134,37 @@ def test_a_killed_run_is_not_forgotten_for_one_that_came_after_it(
     assert "stopped before" not in desk.k3push("status").out + desk.k3push("resume").err
 
 
+def test_a_folders_list_whose_run_was_killed_is_told_until_it_has_come_to_its_end(
+    desk: Desk, slow: Sandbox
+) -> None:
+    """It was taken, so that no later night pushes it; a night goes by the exit code alone."""
+    desk.configure(slow.url)
+    (desk.folder / "inbox").mkdir()
+
+    def drop(name: str, numbers: list[str]) -> None:
+        path = desk.folder / desk.job(numbers, f"inbox/{name}")
+        os.utime(path, (1e9, 1e9))
+
+    drop("a.csv", NUMBERS)
+    night = ("run", "inbox", "--yes", "--chunk-size", "50", "--no-canary")
+    process = desk.begin(*night)
+    until(lambda: slow.made() > 0)
+    process.kill()
+    end(process)
+    killed = desk.k3push("status").out.split()[0]
+    told = f"run {killed} has taken it and was cut off; `k3push resume {killed}` goes on"
+    again = desk.k3push(*night)
+    assert (again.exit, told in again.err, "a.csv" in again.err) == (5, True, True), again
+    drop("b.csv", orders(3, 500))
+    beside = desk.k3push(*night)
+    assert (beside.exit, told in beside.err) == (5, True), beside
+    resumed = resume(desk, killed)
+    assert (resumed.exit, resumed.said["counts"]) == (0, {"pushed": 200}), resumed
+    assert slow.made() == 203
+    quiet = desk.k3push(*night)
+    assert (quiet.exit, "nothing new" in quiet.err) == (0, True), quiet
+
+
 def test_a_new_run_over_a_killed_one(
     desk: Desk, slow: Sandbox, running: subprocess.Popen[str]
 ) -> None:

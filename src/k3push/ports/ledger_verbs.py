@@ -191,8 +191,8 @@ class Ledger(Protocol):
         """Write down that *run* has all numbers of a file; doing it again changes nothing."""
         ...
 
-    async def has_taken(self, file: FolderFile) -> bool:
-        """Say whether some run of the account has the numbers of that file."""
+    async def taker_of(self, file: FolderFile) -> RunId | None:
+        """Return the run of the account that has the numbers of that file; None if none has."""
         ...
 
     async def keep_pace(self, scope: str, learnt: Learnt, *, at: datetime) -> None:

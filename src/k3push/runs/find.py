@@ -98,6 +98,18 @@ async def left_behind(ledger: Ledger, known: Collection[RunId]) -> list[Run]:
     ]
 
 
+async def cut_off_runs(ledger: Ledger) -> list[Run]:
+    """Return runs whose executions were cut off, with all that their commands began."""
+    newest = await ledger.runs(last=RUNS_A_PAGE, undone=True)
+    killed = [run for run in newest if run.exit is None and run.whole]
+    return [
+        each
+        for run in killed
+        if not await living_beside(ledger, run)
+        for each in await runs_beside(ledger, run)
+    ]
+
+
 async def living_beside(ledger: Ledger, run: Run) -> Run | None:
     """Return the run that is under way among those that one command began, or None.
 

@@ -55,7 +55,7 @@ class Asker:
         beside = await runs_beside(self.ledger, run)
         left = [each for each in beside if await is_unfinished(self.ledger, each)]
         if not left:
-            raise HinderedError(remark("notice.nothing_left", run=run.id))
+            raise HinderedError(remark("notice.nothing_left", count=1, run=run.id))
         return await self._ask(run, left, "resume")
 
     async def settle(self, run: Run) -> Request | None:
@@ -97,7 +97,7 @@ class Asker:
         except RunIsAliveError:
             raise HinderedError(await left_to_another(self.ledger, run.id)) from None
         if not planned:
-            raise HinderedError(remark("notice.nothing_rejected", run=run.id))
+            raise HinderedError(remark("notice.nothing_rejected", count=1, run=run.id))
         return await self._ask(run, [run], "retry", detail)
 
     async def _ask(

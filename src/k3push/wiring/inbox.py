@@ -17,9 +17,10 @@ from k3push.adapters.job_files.troubles import Code, Trouble
 from k3push.adapters.job_files.untrusted_files import Strange
 from k3push.adapters.untrusted_paths import Below, IsLinkError
 from k3push.config.settings import Settings
-from k3push.core.model import FolderFile, Route
+from k3push.core.model import FolderFile, Route, RunId
 from k3push.ports import Ledger
 from k3push.runs.create import SELECTED, Asked, JobSource, survey
+from k3push.runs.find import cut_off_runs
 from k3push.wiring.job_lists import STDIN, JobOptions, opened_jobs
 from k3push.wiring.open_ledger import is_there, ledger_of
 
@@ -160,14 +161,30 @@ async def opened(
         yield parts
 
 
-async def new_of_settings(files: Sequence[FolderFile], settings: Settings) -> list[FolderFile]:
-    """Leave out the files that the ledger of *settings* knows; none is made."""
+async def new_of_settings(
+    files: Sequence[FolderFile], settings: Settings, cut_off: dict[FolderFile, RunId]
+) -> list[FolderFile]:
+    """Leave out the files that the ledger of *settings* knows; none is made.
+
+    Args:
+        files: Found in a folder.
+        settings: Name the ledger.
+        cut_off: Filled with files whose runs had no end, and that nobody executes.
+    """
     if not await is_there(settings):
         return list(files)
     async with ledger_of(settings) as ledger:
-        return await new_of_ledger(files, ledger)
+        takers = await _takers(files, ledger)
+        left = {run.id for run in await cut_off_runs(ledger)} if takers else set()
+        cut_off.update({file: run for file, run in takers.items() if run in left})
+    return [file for file in files if file not in takers]
 
 
 async def new_of_ledger(files: Sequence[FolderFile], ledger: Ledger) -> list[FolderFile]:
     """Leave out the files that *ledger* knows."""
-    return [file for file in files if not await ledger.has_taken(file)]
+    takers = await _takers(files, ledger)
+    return [file for file in files if file not in takers]
+
+
+async def _takers(files: Sequence[FolderFile], ledger: Ledger) -> dict[FolderFile, RunId]:
+    return {file: run for file in files if (run := await ledger.taker_of(file)) is not None}

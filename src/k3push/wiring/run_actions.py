@@ -120,7 +120,7 @@ class RunActions:
         for run in left:
             executor.route_now(run)  # before any of them sends
         if not left:
-            executor.observer.warn("notice.nothing_left", run=ids_of(runs))
+            executor.observer.warn("notice.nothing_left", count=len(runs), run=ids_of(runs))
             if others := await left_behind(self._ledger, {run.id for run in runs}):
                 executor.observer.warn("notice.left_behind", run=others[0].id, runs=ids_of(others))
         elif len(runs) > 1:
@@ -144,7 +144,7 @@ class RunActions:
                 if await plan_rejected(ledger, executor.clock, run, saying(reason)):
                     planned.append(run)
         if not planned:
-            executor.observer.warn("notice.nothing_rejected", run=ids_of(runs))
+            executor.observer.warn("notice.nothing_rejected", count=len(runs), run=ids_of(runs))
             await self._tell_of_planned(executor, runs)
         why = ", ".join(filter(None, (reason, executor.options.because)))
         await self._note(executor, planned, "retry", why)
@@ -163,7 +163,7 @@ class RunActions:
                 if in_steps or is_due or await ledger.doubts(run.id):
                     doubtful.append(run)
         if not doubtful:
-            executor.observer.warn("notice.nothing_unknown", run=ids_of(runs))
+            executor.observer.warn("notice.nothing_unknown", count=len(runs), run=ids_of(runs))
             await self._tell_of_planned(executor, runs)
         for run in doubtful:
             executor.route_now(run)  # before it is noted that the ERP was asked

@@ -62,8 +62,8 @@ WORDS = {
     ),
     "notice.not_run": ("Nothing was sent.", "没有下推任何单据。"),
     "notice.not_all_begun": (
-        "exit {code}: what was begun has ended as told above; there is more, and it was not begun",
-        "退出码 {code}：已开始的部分结果见上；还有单据尚未开始",
+        "exit {code}: what was begun has ended as told above; there is more to be done",
+        "退出码 {code}：已开始的部分结果见上；还有单据待处理",
     ),
     "notice.empty_job": (
         "{job}: the list is empty; there is nothing to push",
@@ -99,7 +99,7 @@ WORDS = {
         "同一条命令启动了 {count} 个任务；其中 {left} 个未完成，现在继续：{runs}",
     ),
     "notice.nothing_rejected": (
-        "run {run} has no such rejected numbers",
+        "{count:?run|runs} {run} {count:?has|have} no such rejected numbers",
         "任务 {run} 没有符合条件的被拒绝单据",
     ),
     "notice.planned_left": (
@@ -107,7 +107,7 @@ WORDS = {
         "任务 {run} 还有待下推的单据；可用 `k3push resume` 下推",
     ),
     "notice.nothing_left": (
-        "run {run} is finished; there is nothing left to do",
+        "{count:?run|runs} {run} {count:?is|are} finished; there is nothing left to do",
         "任务 {run} 已完成；没有待处理的单据",
     ),
     "notice.left_behind": (
@@ -115,7 +115,7 @@ WORDS = {
         "中途停止的任务：{runs}；可用 `k3push resume {run}` 继续",
     ),
     "notice.nothing_unknown": (
-        "run {run} has no unknown numbers",
+        "{count:?run|runs} {run} {count:?has|have} no unknown numbers",
         "任务 {run} 没有结果未知的单据",
     ),
     "notice.settled_by_person": (
@@ -125,6 +125,10 @@ WORDS = {
     "notice.exported": ("{count} {count:?row|rows} written to {path}", "已导出 {count} 行：{path}"),
     "notice.report": ("written: {path}", "已生成：{path}"),
     # -- folders of job files --------------------------------------------------------------
+    "inbox.cut_off": (
+        "{file}: run {run} has taken it and was cut off; `k3push resume {run}` goes on",
+        "{file}：任务 {run} 已读入该清单，但执行中断；可用 `k3push resume {run}` 继续",
+    ),
     "inbox.nothing": (
         "{folder}: nothing new; {known} {known:?file was|files were} taken before",
         "{folder}：没有新文件；已处理过 {known} 个",

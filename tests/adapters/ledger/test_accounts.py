@@ -147,7 +147,7 @@ async def everything(ledger: Ledger) -> list[object]:
         await ledger.commands(THEIRS),
         await ledger.attempts_in(THEIRS),
         await ledger.notes_in(THEIRS),
-        await ledger.has_taken(FolderFile("/inbox", "a.csv", "00ff")),
+        await ledger.taker_of(FolderFile("/inbox", "a.csv", "00ff")),
     ]
 
 
@@ -221,10 +221,10 @@ async def test_a_folder_may_be_watched_for_two_accounts(ledger: Ledger, theirs: 
     ours = await planned(ledger, "A")
     await planned(theirs, "A", THEIRS, SCOPE)
     await ledger.take(file, ours)
-    assert not await theirs.has_taken(file)
+    assert await theirs.taker_of(file) is None
     await theirs.take(file, THEIRS)
-    assert await theirs.has_taken(replace(file))
-    assert await ledger.has_taken(file)
+    assert await theirs.taker_of(replace(file)) == THEIRS
+    assert await ledger.taker_of(file) == ours
 
 
 async def test_a_pace_is_its_accounts_own(ledger: Ledger, theirs: Ledger) -> None:

@@ -75,12 +75,12 @@ async def test_a_file_of_a_folder_is_taken_once(ledger: Ledger, other: Ledger) -
     """Its folder, its name and its content tell it; another of any of them is a new file."""
     run = await planned(ledger, "A")
     file = FolderFile("/inbox", "订单 1.csv", "00ff")
-    assert not await other.has_taken(file)
+    assert await other.taker_of(file) is None
     for ledger_of_each in (ledger, other):
         await ledger_of_each.take(file, run)
-    assert await other.has_taken(file)
+    assert await other.taker_of(file) == run
     for changed in ({"folder": "/x"}, {"name": "订单 2.csv"}, {"digest": "00fe"}):
-        assert not await ledger.has_taken(replace(file, **changed))
+        assert await ledger.taker_of(replace(file, **changed)) is None
 
 
 async def test_a_list_that_is_whole_is_taken_with_its_file(ledger: Ledger, other: Ledger) -> None:
@@ -88,14 +88,14 @@ async def test_a_list_that_is_whole_is_taken_with_its_file(ledger: Ledger, other
     run, file = await planned(ledger, "A"), FolderFile("/inbox", "订单.csv", "00ff")
     with pytest.raises(LookupError):
         await ledger.close_list(RunId("r9"), file=file)
-    assert not await other.has_taken(file)
+    assert await other.taker_of(file) is None
     (first, *_) = await ledger.rows(run)
     rest = [Listed(2, first.number), Listed(3, BillNumber("Z"))]
     await ledger.close_list(run, rest=rest, file=file)
     found = await other.run(run)
     assert found is not None
     assert found.whole
-    assert await other.has_taken(file)
+    assert await other.taker_of(file) == run
     assert [row.number for row in await other.rows(run)] == [first.number, "Z"]
     assert [each.line for each in await other.repeats(run)] == [2]
 
@@ -105,7 +105,7 @@ async def test_a_file_is_taken_by_a_run_that_is_there(ledger: Ledger) -> None:
     file = FolderFile("/inbox", "a.csv", "00ff")
     with pytest.raises(LookupError):
         await ledger.take(file, RunId("r9"))
-    assert not await ledger.has_taken(file)
+    assert await ledger.taker_of(file) is None
 
 
 async def test_what_the_pace_came_to_is_kept_for_each_scope(ledger: Ledger, other: Ledger) -> None:

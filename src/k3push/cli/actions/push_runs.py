@@ -31,7 +31,7 @@ from k3push.cli.console.preview_lines import preview_lines, shown_reading
 from k3push.cli.console.screen import put_json
 from k3push.cli.console.signals import ctrl_c_ends, on_interrupt
 from k3push.cli.console.terminal import Terminal
-from k3push.core.model import BillNumber, Route, Run, RunId, State
+from k3push.core.model import BillNumber, FolderFile, Route, Run, RunId, State
 from k3push.core.remark import remark
 from k3push.ports import Ledger, RunIsAliveError
 from k3push.reporting.phrases import cause_words
@@ -179,8 +179,12 @@ class Runner:
             cut: They leave something out, so that not all is pushed.
         """
         self.keep(names)
-        new_of = partial(new_of_settings, settings=self.settings)
+        cut_off: dict[FolderFile, RunId] = {}
+        new_of = partial(new_of_settings, settings=self.settings, cut_off=cut_off)
         async with opened(names, how, new_of, self.warn) as parts:
+            for left, run in cut_off.items():
+                self.warn("inbox.cut_off", file=Path(left.folder, left.name), run=run)
+            cut = cut or bool(cut_off)
             lines = merged([part.asked for part in parts])
             if not lines:
                 return self.report_all([], stopped=cut)
@@ -208,7 +212,7 @@ class Runner:
                 async with self.fated():
                     for part in parts:
                         file = part.batch.file
-                        if not part.asked or (file and await ledger.has_taken(file)):
+                        if not part.asked or (file and await ledger.taker_of(file)):
                             continue  # empty, or taken by a run that this one has waited for
                         if self.fate.over:
                             waiting = True

@@ -184,11 +184,11 @@ class MemoryLedger(ReadVerbs, SendingVerbs, StepVerbs, Ledger):
     async def take(self, file: FolderFile, run: RunId) -> None:
         """Keep that a run has the numbers of a file."""
         await self._rows_of_run(run)
-        self._store.taken.add((self._account, file))
+        self._store.taken.setdefault((self._account, file), run)
 
-    async def has_taken(self, file: FolderFile) -> bool:
-        """Say whether some run has the numbers of a file."""
-        return (self._account, file) in (await self._turn()).taken
+    async def taker_of(self, file: FolderFile) -> RunId | None:
+        """Return the run that has the numbers of a file."""
+        return (await self._turn()).taken.get((self._account, file))
 
     async def keep_pace(self, scope: str, learnt: Learnt, *, at: datetime) -> None:
         """Keep what an execution has found of the server."""
@@ -311,7 +311,7 @@ class MemoryLedger(ReadVerbs, SendingVerbs, StepVerbs, Ledger):
         _append(rows, rest)
         rows.run = replace(rows.run, whole=True)
         if file is not None:
-            self._store.taken.add((self._account, file))
+            self._store.taken.setdefault((self._account, file), run)
 
     async def identify(self, run: RunId, bills: Mapping[BillNumber, Identified]) -> Identification:
         """Keep which bills lines mean, and make repeats of rows that turn out to be one bill."""

@@ -134,7 +134,7 @@ class Store:
     """
 
     runs: dict[RunId, RunRows] = field(default_factory=dict)
-    taken: set[tuple[str, FolderFile]] = field(default_factory=set)
+    taken: dict[tuple[str, FolderFile], RunId] = field(default_factory=dict)
     paces: dict[str, tuple[Learnt, datetime]] = field(default_factory=dict)
     owners: dict[RunId, object] = field(default_factory=dict)
     claims: dict[tuple[str, BillNumber], tuple[RunId, BillNumber]] = field(default_factory=dict)

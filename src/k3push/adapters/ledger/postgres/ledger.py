@@ -182,7 +182,7 @@ class PostgresLedger(Ledger):
     runs_begun_with = _reads(reads.runs_begun_with)
     glances = _reads(reads.glances)
     take = _writes(writes.take)
-    has_taken = _reads(reads.has_taken)
+    taker_of = _reads(reads.taker_of)
     keep_pace = _writes(writes.keep_pace)
     pace = _reads(reads.pace)
     is_alive = _reads(reads.is_alive)

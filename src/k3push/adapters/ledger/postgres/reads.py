@@ -107,12 +107,10 @@ async def is_alive(connection: Connection, run: RunId) -> bool:
     return await connection.one("is_alive", run=key) == (True,)
 
 
-async def has_taken(connection: Connection, file: FolderFile) -> bool:
-    """Say whether some run has the numbers of a file."""
-    found = await connection.one(
-        "taken_file", folder=file.folder, file=file.name, digest=file.digest
-    )
-    return found is not None
+async def taker_of(connection: Connection, file: FolderFile) -> RunId | None:
+    """Return the run that has the numbers of a file."""
+    found = await connection.one("taker_of", folder=file.folder, file=file.name, digest=file.digest)
+    return RunId(found[0]) if found else None
 
 
 async def pace(connection: Connection, scope: str) -> tuple[Learnt, datetime] | None:

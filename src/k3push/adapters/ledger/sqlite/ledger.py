@@ -253,7 +253,7 @@ class SqliteLedger(Ledger):
     runs_begun_with = _reads(reads.runs_begun_with)
     glances = _reads(reads.glances)
     take = _writes(writes.take)
-    has_taken = _reads(reads.has_taken)
+    taker_of = _reads(reads.taker_of)
     keep_pace = _writes(writes.keep_pace)
     pace = _reads(reads.pace)
 

@@ -91,10 +91,10 @@ def _glances(connection: Connection, among: int) -> Sequence[Glance]:
     return [Glance(each.run, counts(connection, each.run.id)) for each in newest]
 
 
-def has_taken(connection: Connection, file: FolderFile) -> bool:
-    """Say whether some run has the numbers of a file."""
-    found = connection.one("taken_file", folder=file.folder, file=file.name, digest=file.digest)
-    return found is not None
+def taker_of(connection: Connection, file: FolderFile) -> RunId | None:
+    """Return the run that has the numbers of a file."""
+    found = connection.one("taker_of", folder=file.folder, file=file.name, digest=file.digest)
+    return RunId(found[0]) if found else None
 
 
 def pace(connection: Connection, scope: str) -> tuple[Learnt, datetime] | None:

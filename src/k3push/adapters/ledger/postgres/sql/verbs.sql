@@ -123,8 +123,8 @@ UPDATE runs SET ended_at = :ended_at, exit = :exit WHERE key = :run;
 INSERT INTO taken_files (folder, name, digest, run) VALUES (:folder, :file, :digest, :run)
 ON CONFLICT DO NOTHING;
 
--- name: taken_file
-SELECT run FROM taken_files AS taken JOIN runs ON runs.key = taken.run
+-- name: taker_of
+SELECT runs.id FROM taken_files AS taken JOIN runs ON runs.key = taken.run
 WHERE taken.folder = :folder AND name = :file AND digest = :digest AND account = :account
 LIMIT 1;
 

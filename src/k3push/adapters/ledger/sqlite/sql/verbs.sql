@@ -69,8 +69,8 @@ UPDATE runs SET whole = 1 WHERE key = :run;
 INSERT OR IGNORE INTO taken_files (folder, name, digest, run)
 VALUES (:folder, :file, :digest, :run);
 
--- name: taken_file
-SELECT run FROM taken_files AS taken JOIN runs ON runs.key = taken.run
+-- name: taker_of
+SELECT runs.id FROM taken_files AS taken JOIN runs ON runs.key = taken.run
 WHERE taken.folder = :folder AND name = :file AND digest = :digest AND account = :account;
 
 -- name: set_pace
