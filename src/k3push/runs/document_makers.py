@@ -80,11 +80,13 @@ class Calls:
         over_at: By when all of it was surely over, by the clock of the machine.
         unseen_since: When the first of it left, where nobody may have been able to look before
             that at what was there; else None.
+        of_any_bill: What has come may be of any bill, and not of this one alone.
     """
 
     senders: frozenset[str]
     over_at: datetime
     unseen_since: datetime | None = None
+    of_any_bill: bool = False
 
 
 @dataclass(slots=True)
@@ -92,6 +94,7 @@ class MakersBySender:
     """As whom users make documents, as far as one execution has found out."""
 
     _known: dict[str, Makers] = field(default_factory=dict)
+    _creators: frozenset[str] | None = None
 
     async def others_among(
         self,
@@ -131,13 +134,26 @@ class MakersBySender:
             for id_ in {target.id for target in targets} & standings.keys():
                 maker, sent = standings[id_].creator, calls[number]
                 theirs = [makers[sender] for sender in sent.senders]
-                may_be = any(each.may_be(maker, {creators.get(number, "")}) for each in theirs)
+                creator = "" if sent.of_any_bill else creators.get(number, "")
+                may_be = any(each.may_be(maker, {creator}) for each in theirs)
+                if sent.of_any_bill and not may_be:
+                    # Some user that the settings do not name may have sent other bills.
+                    may_be = maker in await self._all_creators(looker, ledger, run)
                 over_at = sent.over_at + max([*shown, *(each.ahead for each in theirs)])
                 in_time = not _is_later(standings[id_], over_at)
                 if may_be and in_time and not _is_earlier(standings[id_], sent.unseen_since):
                     # A merged document bears the maker of one of its bills.
                     ours.add(id_)
         return frozenset(standings.keys() - ours)
+
+    async def _all_creators(self, looker: Looker, ledger: Ledger, run: RunId) -> frozenset[str]:
+        """Return who has made the newest documents that the ledger knows, whoever sent them."""
+        if self._creators is None:
+            known = await ledger.made_by(run, limit=SAMPLE)
+            ids = [target.id for each in known for target in each.targets]
+            standings = await look_at_standings(looker, ids) if ids else {}
+            self._creators = frozenset(each.creator for each in standings.values())
+        return self._creators
 
     async def of(self, looker: Looker, ledger: Ledger, run: RunId, sender: str) -> Makers:
         """Return as whom a user makes documents, told by those that answers to him have named.

@@ -67,9 +67,10 @@ async def with_loose_of_others(
     before: Mapping[BillNumber, Collection[str]],
     run: RunId | None = None,
 ) -> Sighting:
-    """Take documents that bear a number alone for that bill's where a call of ours made none.
+    """Take documents that bear a number alone for that bill's where no call of ours made them.
 
-    Somebody else has made them, as their makers tell, or they were there before.
+    Somebody else has made them, as their makers tell, or they were there before. Such a document
+    may be of any bill, so that any user may have made it, at any time since.
 
     Args:
         context: The execution.
@@ -80,7 +81,7 @@ async def with_loose_of_others(
     if not seen.loose:
         return seen
     new = new_targets({number: seen.loose.get(number, ()) for number in before}, before)
-    strangers = await strangers_among(context, new, run)
+    strangers = await strangers_among(context, new, run, of_any_bill=True)
     ours = new_targets(new, dict.fromkeys(new, strangers))
     loose = {**seen.loose, **{number: ours.get(number, ()) for number in before}}
     theirs = new_targets(seen.loose, ids_in(loose))
@@ -306,12 +307,24 @@ async def _was_of_namesake(context: Context, bill: BillNumber, sent: LatelySent)
 
 
 async def strangers_among(
-    context: Context, found: Targets, run: RunId | None = None, *, may_send: bool = True
+    context: Context,
+    found: Targets,
+    run: RunId | None = None,
+    *,
+    may_send: bool = True,
+    of_any_bill: bool = False,
 ) -> frozenset[str]:
     """Return which documents people and other programs have made since a run's calls, by makers.
 
     Where bills are pushed though they have documents, to take ours for another's might make a
     second one.
+
+    Args:
+        context: The execution.
+        found: Documents that are new since the calls, by source number.
+        run: Whose calls; None is this one's.
+        may_send: A bill may be sent for what is found.
+        of_any_bill: Any other call of ours may have made them as well.
     """
     run = run or context.run.id
     if not found or not await context.is_of_rule(run):
@@ -329,7 +342,9 @@ async def strangers_among(
             over_at = max(intent.began_at for intent in intents) + window
             began_at = min(intent.began_at for intent in intents) if was_blind else None
             senders = frozenset(intent.sender for intent in intents)
-            calls[number] = Calls(senders, over_at, began_at)
+            if of_any_bill:
+                over_at, senders = context.clock.now(), senders.union(context.erp.users)
+            calls[number] = Calls(senders, over_at, began_at, of_any_bill)
     mine = {number: targets for number, targets in found.items() if number in calls}
     return await context.proofs.makers.others_among(
         context,

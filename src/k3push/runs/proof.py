@@ -86,7 +86,7 @@ MOST_KNOWN = 1000
 UNSURE = frozenset({TWIN, PARTLY})
 
 LINKED = "links"
-"""Kind of the memo that links have found what a rule makes; it is about target form and rule."""
+"""Kind of the memo that links have found what a rule makes; it is about forms and rule."""
 
 LINKS_KEEP = timedelta(days=62)
 """For how long that counts: somebody may have changed the rule since."""
@@ -180,6 +180,7 @@ class Proofs:
     _recalled_links: bool = False
     _links_are_old: bool = False
     _links_missed: int = 0
+    _calls_since_missed: int = 0
     _asking_known: anyio.Lock = field(default_factory=anyio.Lock)
     _untold_s: float = -math.inf
     _clock: ServerClock | None = None
@@ -232,6 +233,10 @@ class Proofs:
 
     async def asks_for_links(self, looker: Looker, ledger: Ledger, *, now: datetime) -> bool:
         """Say whether links are asked for, to learn whether they find what the rule makes."""
+        if looker.links.missed_own:
+            # What a plug-in has dropped is not the rule's doing: ever more seldom.
+            self._calls_since_missed += 1
+            return self._calls_since_missed.bit_count() == 1
         return not await self.recall_links(looker, ledger, now=now) or self._links_are_old
 
     def missed_links(self, looker: Looker, count: int) -> None:
@@ -450,8 +455,9 @@ class Proofs:
 
 
 def _of_links(looker: Looker) -> str:
-    """Name the target form and the rule whose links are meant."""
-    return f"{looker.route.target.lower()} {looker.route.rule}"
+    """Name the forms and the rule whose links are meant; each pair has a default rule."""
+    route = looker.route
+    return f"{route.source.lower()} {route.target.lower()} {route.rule}"
 
 
 def _is_of_form(one: Run, other: Run) -> bool:

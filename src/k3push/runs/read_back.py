@@ -79,7 +79,7 @@ async def read_back(
             await anyio.sleep(context.settle.first_wait_s)
             later, seen = await _look_after(context, attempt, sending, said, by_all=True)
             later = await _but_others(context, attempt, sending, said, later)
-            made = _together(made, later)
+            made = _together(new_targets(made, _set_apart(seen)), later)
             sending.shown = made
             conclusion = await _conclude(context, attempt, sending, said, made=made, seen=seen)
             if saves_more and not await context.covers(seen.users, attempt.intent.sender):
@@ -211,9 +211,9 @@ async def _learn_links(context: Context, attempt: Attempt, said: Said, seen: Sig
         have deleted a document between the two questions.
     """
     links, numbers, now = context.links, attempt.intent.numbers, context.clock.now()
-    if not links.outweigh or links.find_own or links.missed_own:
+    if links.find_own or not (links.outweigh or links.missed_own):
         return seen
-    asks = await context.proofs.asks_for_links(context, context.ledger, now=now)
+    proofs = context.proofs
     for is_asked in (False, True):
         known = replace(links)
         vouched = _vouched(attempt, said, context, seen, learns=True)
@@ -223,11 +223,11 @@ async def _learn_links(context: Context, attempt: Attempt, said: Said, seen: Sig
         if known.find_own:
             links.find_own = True
             break
-        if is_asked or (not asks and seen.linked.issuperset(numbers)):
-            if known.missed_own:
-                context.proofs.missed_links(context, sum(map(len, vouched.values())))
-            break
-        if not asks or not any(vouched.values()):
+        bare = sum(map(len, vouched.values()))
+        asks = bare and not is_asked
+        if not (asks and await proofs.asks_for_links(context, context.ledger, now=now)):
+            if known.missed_own and seen.linked.issuperset(numbers):
+                proofs.missed_links(context, bare)
             break
         try:
             seen = await look_at_sent(
