@@ -20,7 +20,7 @@ from k3push.simulator import FaultPlan, fault, site
 from k3push.simulator.answers import AnswerStyle
 from k3push.simulator.forms import IN_STOCK, ROUTES, with_second_rule
 from k3push.simulator.script import Aimed
-from tests.runs.office import SECOND, Office, orders, sandbox, steered
+from tests.runs.office import ROUTE, SECOND, Office, orders, sandbox, steered
 from tests.runs.rough_answers import REFUSED
 from tests.runs.test_loose_documents import LOST, OTHER, REST, go_on, say
 from tests.runs.test_loose_documents import office_of as loose_office_of
@@ -241,3 +241,52 @@ async def test_a_bill_that_drops_out_of_a_call_leaves_the_others_their_documents
     await office.open_run([*REST[:5], LOST, *REST[5:9]])
     pushed = await go_on(office, throttle=steered(concurrency=1, chunk_size=10))
     assert len(pushed.of(State.PUSHED)) == 9
+
+
+@pytest.mark.parametrize("old", [False, True])
+@pytest.mark.parametrize("others", [[], [OTHER]])
+@pytest.mark.parametrize("opening", ["refused", "response-error"])
+async def test_a_first_document_without_a_link_does_not_outweigh_those_that_have_one(
+    monkeypatch: pytest.MonkeyPatch, opening: str, others: list[str], *, old: bool
+) -> None:
+    """What opens the run has the newest documents of other rules asked for links."""
+    first, bare, *rest = REST[:14]
+    meets = dict.fromkeys([LOST], "make-then-reset") | dict.fromkeys(others, "reset")
+    meets |= {} if opening == "refused" else {first: opening}
+    office = office_of(meets, misnamed={LOST: OTHER, bare: bare}, style=AnswerStyle(old=old))
+    if old:
+        name_no_document(monkeypatch)
+    if opening == "refused":
+        office.site.world.refuse(first, REFUSED)
+    for bill in REST[16:]:
+        office.site.world.add_target(IN_STOCK, bill, creator="clerk")
+    await office.open_run([first, bare, *rest, *others, LOST])
+    pushed = await go_on(office, times=3)
+    assert len(office.site.world.documents_of(LOST)) == 1
+    assert OTHER not in pushed.of(State.PUSHED)
+
+
+@pytest.mark.parametrize("how", ["ok", "make-then-reset"])
+@pytest.mark.parametrize("old", [False, True])
+async def test_what_has_no_link_is_found_after_a_call_where_queries_for_links_pass_over_it(
+    monkeypatch: pytest.MonkeyPatch, how: str, *, old: bool
+) -> None:
+    """The rule keeps none: each success would contradict its answer, and each doubt stay."""
+    meets = {} if how == "ok" else {LOST: how}
+    office = office_of(meets, joins_inwardly=True, style=AnswerStyle(old=old))
+    if old:
+        name_no_document(monkeypatch)
+    change_rule(office, keeps_links=False)
+    await office.open_run([*REST[:6], LOST])
+    pushed = await go_on(office, times=2)
+    assert pushed.of(State.PUSHED) == {LOST, *REST[:6]}
+
+
+async def test_default_rules_of_two_source_forms_are_two_rules() -> None:
+    """What the links of one have found says nothing of the other's."""
+    office = office_of(route=replace(ROUTE, rule=""))
+    office.site.world.add_target(IN_STOCK, REST[20], creator="clerk")
+    await office.open_run(REST[:5])
+    await go_on(office)
+    (known,) = await office.store.memos("links")
+    assert known.about.split()[:2] == ["pur_purchaseorder", "stk_instock"]

@@ -20,6 +20,7 @@ from k3push.ports import LookFailedError, LookRefusedError
 from k3push.runs import proof
 from k3push.runs.context import Context
 from k3push.runs.settle_doubts import settle_by_word
+from k3push.runs.stop import Cause
 from k3push.simulator import FaultPlan, fault
 from k3push.simulator.answers import AnswerStyle
 from k3push.simulator.forms import IN_STOCK, PURCHASE_ORDER, with_second_rule
@@ -438,3 +439,28 @@ async def test_what_is_told_of_a_loose_document_is_told_once() -> None:
     first = (await go_on(office)).rows[OTHER].reason
     assert "nothing tells of which bill" in english(first)
     assert (await go_on(office, times=2)).rows[OTHER].reason == first
+
+
+@pytest.mark.parametrize("case", ["colleague", "former-user", "later"])
+async def test_a_loose_document_of_any_call_of_ours_is_nobody_elses(case: str) -> None:
+    """Another user of ours has made it in a run beside, or the same one days later."""
+    office = office_of(BOTH_LOST | {OTHER: "edit-lock"}, accounts=accounts("sandbox", "sandbox2"))
+    for bill in REST[16:]:
+        office.site.world.add_target(IN_STOCK, bill, creator="clerk")
+    await office.open_run([*REST[:6], OTHER])
+    two: dict[str, Any] = {"more_users": {"sandbox2": login("sandbox2")}}
+    both = two if case == "colleague" else {}
+
+    async def stop_as_it_waits(job: Context) -> None:
+        while not (await office.rows())[OTHER].attempts:  # noqa: ASYNC110  # virtual time
+            await anyio.sleep(0.2)
+        await anyio.sleep(2.5)
+        job.stop.ask(Cause.CONTROL, "")
+
+    await go_on(office, beside=stop_as_it_waits, **both)
+    await anyio.sleep(2 * 86_400 if case == "later" else 60)
+    await office.open_run([*REST[6:12], LOST], SECOND)
+    alone: dict[str, Any] = {"login": login("sandbox2")} if case == "former-user" else {}
+    await go_on(office, SECOND, limits=AT_TWO_DOUBTS, **both, **alone)
+    pushed = await go_on(office, **both)
+    assert not named_in(pushed, OTHER) & ids(office, LOST)

@@ -295,7 +295,8 @@ class Erp(Protocol):
             by_all: Ask through every user that there is, since one with narrower rights sees
                 less without an error. Where absence lets a number travel again it must be so.
                 A user whose login is refused, or who may not read the form, is left out of
-                `Sighting.users`; any other look that fails is raised.
+                `Sighting.users`; any other look that fails is raised. A query for links may pass
+                over what has none: that is asked for as well.
             unsent: Most of them will have none.
 
         Raises:

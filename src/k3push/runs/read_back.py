@@ -438,7 +438,8 @@ def _new_in(attempt: Attempt, said: Said, seen: Sighting) -> Targets:
     which bill of the number it is, or a field names another form. What may be any one's of several
     bills of the call is nobody's.
     """
-    bills = Counter(t.id for targets in seen.shared.values() for t in targets)
+    any_ones = (*seen.shared.values(), *seen.loose.values())
+    bills = Counter(target.id for targets in any_ones for target in targets)
     named = {target.id for target in said.named if bills[target.id] <= 1}
     found = {number: list(targets) for number, targets in seen.targets.items()}
     kinds = (seen.cancelled, seen.shared, seen.denied)

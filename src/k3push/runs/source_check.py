@@ -511,15 +511,15 @@ async def _rows_naming(
     """
     calls = {id_: document for documents in named.values() for id_, document in documents.items()}
     found: dict[str, Sequence[tuple[RunId, Row]] | None] = {}
-    for id_ in sorted(calls, key=lambda id_: not calls[id_].alone)[:MOST_SOUGHT]:
-        if target := sight.shown(id_):
-            rows = await rows_of_others(ledger, scope, target, calls[id_].bills)
-            # A look by the number may have given it to a row, which no answer has.
-            is_anothers = [
-                row.state in SENT_BEFORE and id_ in await named_by_answers(ledger, of, row.bill)
-                for of, row in rows
-            ]
-            found[id_] = None if any(is_anothers) else rows
+    there = [target for id_ in calls if (target := sight.shown(id_))]
+    for target in sorted(there, key=lambda each: not calls[each.id].alone)[:MOST_SOUGHT]:
+        rows = await rows_of_others(ledger, scope, target, calls[target.id].bills)
+        # A look by the number may have given it to a row, which no answer has.
+        is_anothers = [
+            row.state in SENT_BEFORE and target.id in await named_by_answers(ledger, of, row.bill)
+            for of, row in rows
+        ]
+        found[target.id] = None if any(is_anothers) else rows
     return found
 
 

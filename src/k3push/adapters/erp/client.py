@@ -62,7 +62,13 @@ from k3push.core.protocol.selection import (
     selection_filter,
 )
 from k3push.core.protocol.sightings import sighting
-from k3push.core.safety.matching import MOST_NUMBERS, assign, maybe_spelled_otherwise, questions
+from k3push.core.safety.matching import (
+    MOST_NUMBERS,
+    assign,
+    fold,
+    maybe_spelled_otherwise,
+    questions,
+)
 from k3push.ports import (
     LAST_BELIEVED_AFTER_S,
     LoginRefusedError,
@@ -231,11 +237,12 @@ class ErpClient:
         route: Route,
         numbers: Collection[BillNumber],
         *,
-        by_all: bool = False,  # noqa: ARG002  # one user is all there are
+        by_all: bool = False,
         unsent: bool = False,
     ) -> Sighting:
         """Ask the target form for every document linked to *numbers*, drafts included."""
-        ask = self._ask_unsent_targets if unsent else self._ask_targets
+        ask = self._ask_all_targets if by_all else self._ask_targets
+        ask = self._ask_unsent_targets if unsent else ask
         found = await _by_number(
             dict.fromkeys(map(number_in, numbers)), lambda asked: ask(route, asked)
         )
@@ -436,6 +443,19 @@ class ErpClient:
     ) -> list[tuple[BillNumber, LinkedTarget]]:
         """Ask for documents and their links."""
         return await self._read_targets(route, numbers, links=self._tells_links(route))
+
+    async def _ask_all_targets(
+        self, route: Route, numbers: Sequence[BillNumber]
+    ) -> list[tuple[BillNumber, LinkedTarget]]:
+        """Ask for documents and their links, and of numbers that show none for what has no link."""
+        found = await self._ask_targets(route, numbers)
+        shown = {fold(number) for number, _ in found}
+        silent = [number for number in numbers if fold(number) not in shown]
+        if not silent or not self._tells_links(route):
+            return found
+        told = {each.target.id for _, each in found}
+        bare = await self._read_targets(route, silent, links=False)
+        return [*found, *(of for of in bare if of[1].target.id not in told)]
 
     async def _ask_unsent_targets(
         self, route: Route, numbers: Sequence[BillNumber]

@@ -280,7 +280,7 @@ class Identities:
     ) -> Sighting:
         """Ask the target form for every document linked to *numbers*, drafts included."""
         seen = await self._look(
-            lambda erp: erp.targets_of(route, numbers, unsent=unsent), by_all=by_all
+            lambda erp: erp.targets_of(route, numbers, by_all=by_all, unsent=unsent), by_all=by_all
         )
         self._views.compare({name: _ids(each) for name, each in seen.items()})
         return _united(seen)
