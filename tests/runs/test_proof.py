@@ -667,7 +667,7 @@ async def test_a_commit_after_the_window_is_at_least_noticed() -> None:
 
 async def test_a_commit_after_the_window_is_noticed_by_the_execution_that_sends_again() -> None:
     """The doubt may have been settled by an earlier one, such as `settle`."""
-    plan = steps("ok", "commit-late-then-reset:1850")
+    plan = steps("ok", "commit-late-then-reset:1910")
     office = Office(sandbox(plan, write_back=WriteBack.NEVER, closes=False, latency_s=60.0))
     await office.open_run(orders(2))
     settle = SettleTimes(first_wait_s=20, poll_s=20, window_s=600)
