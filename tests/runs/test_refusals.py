@@ -172,7 +172,7 @@ async def test_the_end_cuts_no_look_at_what_was_refused(
     numbers = orders(2)
     refuse_a_part(monkeypatch, numbers[0])
     plan = steps("ok", f"delay:{seconds}")
-    office = Office(sandbox(plan, query_lag_s=12.0, look_s=4.0, policy=Policy.SPLIT, **OPEN))
+    office = Office(sandbox(plan, query_lag_s=16.0, look_s=4.0, policy=Policy.SPLIT, **OPEN))
     await office.open_run(numbers)
     pushed = await office.execute(
         limits=NO_CANARY, throttle=steered(concurrency=1, chunk_size=1), check=False

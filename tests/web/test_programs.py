@@ -19,7 +19,7 @@ from trio.testing import wait_all_tasks_blocked
 
 from k3push.adapters.ledger.memory import MemoryLedger
 from k3push.config.settings_file import read_settings
-from k3push.core.model import RunId, State, Step
+from k3push.core.model import Archive, RunId, State, Step
 from k3push.runs.execute import Only
 from k3push.runs.outcome import Exit
 from k3push.runs.request_stages import (
@@ -82,6 +82,31 @@ def test_a_push_is_accepted_executed_and_told_of(tmp_path: Path) -> None:
 
     played(push, tmp_path)
     assert not list(tmp_path.glob("**/results"))  # the ledger has it all
+
+
+def test_a_push_that_is_archived_says_so_wherever_it_is_asked_for(tmp_path: Path) -> None:
+    """What is left of it would pass for the whole."""
+
+    async def push(shop: Shop, _: House, wms: httpx.AsyncClient) -> None:
+        wish = asked("a-1", *orders(2), "CGDD9999999")
+        told = await until_over(wms, (await wms.post("/pushes", json=wish)).json()["id"])
+        assert (told["archived"], told["needs_person"]) == (None, True)
+        run, kept = told["run"], Archive("a.jsonl.gz", "00", NOON)
+        async with shop.ledger.own(run, executes=False):
+            await shop.ledger.archive(run, kept)
+        await shop.ledger.prune(run)
+        where = {"file": "a.jsonl.gz", "at": NOON.isoformat().replace("+00:00", "Z")}
+        again = (await wms.post("/pushes", json=wish)).json()
+        assert (again["archived"], again["needs_person"], again["exit"]) == (where, False, 3)
+        page = f"/pushes/{told['id']}"
+        rows = (await wms.get(f"{page}/rows")).json()
+        assert (rows["archived"], len(rows["rows"])) == (where, 2)
+        left = await wms.get(f"{page}/evidence", params={"number": orders(1)[0]})
+        assert left.json()["archived"] == where
+        gone = await wms.get(f"{page}/evidence", params={"number": "CGDD9999999"})
+        assert (gone.status_code, "a.jsonl.gz" in gone.json()["detail"]) == (410, True)
+
+    played(push, tmp_path)
 
 
 def test_bills_are_pushed_by_their_ids(tmp_path: Path) -> None:

@@ -153,6 +153,10 @@ WORDS = {
         "It is in a state from which this cannot be done.",
         "当前状态下不能执行此操作。",
     ),
+    "api.problem.archived": (
+        "It is in an archive, and the ledger has it no more.",
+        "已归档，台账中不再保留。",
+    ),
     "api.problem.too-large": (
         "The body has more bytes than are taken.",
         "请求正文过大。",

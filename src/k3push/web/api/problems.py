@@ -24,6 +24,7 @@ KINDS: Mapping[str, int] = {
     "no-method": 405,
     "key-reused": 409,
     "not-now": 409,
+    "archived": 410,
     "too-large": 413,
     "wrong-host": 421,
     "invalid": 422,

@@ -53,11 +53,22 @@ async def push_as(caller: Caller, request: Request) -> shapes.Push:
         exit=run.exit if run else None,
         counts=counts,
         follow=follow,
-        needs_person=request.waits_for_approval
-        or (over and (run is None or needs_person(run, alive=False))),
+        needs_person=request.waits_for_approval or (over and (run is None or _waits(run))),
         why=say.said(request.why) or None,
         plan=_plan(request, say),
+        archived=archive_of(run) if run else None,
     )
+
+
+def _waits(run: Run) -> bool:
+    """Say whether a run that is over asks for somebody: with an archived one nothing is done."""
+    return run.archive is None and needs_person(run, alive=False)
+
+
+def archive_of(run: Run) -> shapes.Archived | None:
+    """Return where the whole of a run is, once it is archived."""
+    kept = run.archive
+    return shapes.Archived(file=kept.file, at=kept.at) if kept is not None else None
 
 
 async def _state_of(

@@ -31,7 +31,7 @@ from k3push.runs.row_pages import with_follow
 from k3push.web.api import shapes
 from k3push.web.api.callers import Approver, Caller, Operator, Viewer
 from k3push.web.api.problems import ProblemError, documented
-from k3push.web.api.push_status import push_as, row_as, run_in
+from k3push.web.api.push_status import archive_of, push_as, row_as, run_in
 from k3push.web.bill_history import events_of
 from k3push.web.resume_and_retry import Asker, HinderedError
 from k3push.web.roles import is_one_person
@@ -236,13 +236,14 @@ async def rows(
     return shapes.Rows(
         rows=[row_as(each, caller.say) for each in followed],
         next=found[-1].place if more else None,
+        archived=archive_of(run),
     )
 
 
 @router.get(
     "/pushes/{id}/evidence",
     response_model=shapes.Evidence,
-    responses=documented("not-found", "not-now"),
+    responses=documented("not-found", "not-now", "archived"),
     summary="What happened to one bill",
 )
 async def evidence(
@@ -255,6 +256,9 @@ async def evidence(
     _, run = await _run(caller, id)
     listed = await caller.ledger.rows(run.id, limit=shapes.MOST_BILLS)
     row = next((each for each in listed if _is(each, number, bill_id)), None)
+    if row is None and run.archive is not None:
+        said = caller.say("error.archived", run=run.id, file=run.archive.file)
+        raise ProblemError("archived", said)
     if row is None:
         raise ProblemError("not-found", caller.say("api.no_bill"))
     (followed,) = await with_follow(caller.ledger, run.id, [row])
@@ -271,6 +275,7 @@ async def evidence(
             )
             for each in events
         ],
+        archived=archive_of(run),
     )
 
 

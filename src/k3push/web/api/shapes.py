@@ -88,6 +88,13 @@ class Plan(BaseModel):
     reasons: list[Reason]
 
 
+class Archived(BaseModel):
+    """Where the whole of a push is, once its run is archived: the ledger keeps a part of it."""
+
+    file: str = Field(description="In the folder of archives; `k3push explain --archive` reads it.")
+    at: datetime
+
+
 class Push(BaseModel):
     """A push, and how it stands."""
 
@@ -103,11 +110,14 @@ class Push(BaseModel):
     approved_by: str | None
     run: str | None = Field(description="The run in the ledger, once there is one.")
     exit: int | None = Field(description="The exit code of the last execution that has ended.")
-    counts: dict[str, int] = Field(description="Bills by state.")
+    counts: dict[str, int] = Field(
+        description="Bills by state; of an archived push, those that the ledger still has."
+    )
     follow: dict[str, int] = Field(description="Documents by how far they have come.")
     needs_person: bool = Field(description="Whether somebody has to look, or to approve.")
     why: str | None
     plan: Plan | None = Field(description="What would be done, where a plan was asked for.")
+    archived: Archived | None = Field(description="Null as long as all of it is in the ledger.")
 
 
 class Target(BaseModel):
@@ -141,6 +151,9 @@ class Rows(BaseModel):
 
     rows: list[Row]
     next: int | None = Field(description="`after` of the next page; null at the end.")
+    archived: Archived | None = Field(
+        description="Where rows are that the ledger has no more; null as long as it has all."
+    )
 
 
 class Happened(BaseModel):
@@ -158,3 +171,6 @@ class Evidence(BaseModel):
 
     row: Row
     events: list[Happened]
+    archived: Archived | None = Field(
+        description="Where calls are that the ledger has no more; null as long as it has all."
+    )
