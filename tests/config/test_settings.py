@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import re
 import sys
 import tomllib
@@ -568,6 +569,10 @@ def test_a_plain_secret_is_known_as_such(tmp_path: Path) -> None:
     assert settings.erp.password is not None
     assert settings.erp.password.resolve("erp.password", tmp_path / "config.toml") == SECRET
     assert read(tmp_path).plain_secrets == []
+    # A variable of the environment is no file.
+    assert read(tmp_path, GOOD, K3PUSH_ERP__PASSWORD=SECRET).plain_secrets == []
+    given = json.dumps([{"username": "api3", "password": SECRET}])
+    assert read(tmp_path, GOOD, K3PUSH_ERP__IDENTITIES=given).plain_secrets == []
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 
@@ -309,6 +309,22 @@ class ScheduleSettings(_Section):
         return Cron(self.cron, zone_of(self.time_zone))
 
 
+class Origin(NamedTuple):
+    """Where settings come from.
+
+    Attributes:
+        file: The configuration file, as it was named.
+        variables: Keys that environment variables have given, such as `erp.password`.
+    """
+
+    file: Path = Path("config.toml")
+    variables: frozenset[str] = frozenset()
+
+    def is_variable(self, key: str) -> bool:
+        """Say whether a variable has given a key, or the table or list that it is in."""
+        return any(key == of or key.startswith((f"{of}.", f"{of}[")) for of in self.variables)
+
+
 class Settings(_Section):
     """All settings."""
 
@@ -323,22 +339,22 @@ class Settings(_Section):
     routes: Annotated[dict[str, RouteSettings], Field(min_length=1)]
     fleet: FleetSettings = FleetSettings()
     schedules: dict[str, ScheduleSettings] = Field(default_factory=dict)
-    _file: Path = PrivateAttr(default=Path("config.toml"))
+    _origin: Origin = PrivateAttr(default=Origin())
 
     def model_post_init(self, context: Any) -> None:
-        """Remember the file that the values come from."""
+        """Remember where the values come from."""
         if context is not None:
-            self._file = context
+            self._origin = context
 
     @property
     def file(self) -> Path:
         """The configuration file, as it was named."""
-        return self._file
+        return self._origin.file
 
     @property
     def folder(self) -> Path:
         """The configuration file's own folder; relative paths start there."""
-        return real(self._file).parent
+        return real(self.file).parent
 
     @property
     def ledger_path(self) -> Path | None:
@@ -378,7 +394,8 @@ class Settings(_Section):
         secrets["fleet.password"] = self.fleet.password
         plain = [key for key, secret in secrets.items() if secret and secret.kind == "plain"]
         urls = {"ledger.url": self.ledger.url, "fleet.database": self.fleet.database}
-        return plain + [key for key, url in urls.items() if password_in(url)]
+        plain += [key for key, url in urls.items() if password_in(url)]
+        return [key for key in plain if not self._origin.is_variable(key)]
 
     @property
     def unsafe_secrets(self) -> list[str]:

@@ -17,7 +17,7 @@ from k3push.config.checked_values import MOST_WHOLE
 from k3push.config.conflicts import conflicts
 from k3push.config.invalid_values import remark_on
 from k3push.config.setting_errors import Fault, SettingsError, nearest
-from k3push.config.settings import Settings
+from k3push.config.settings import Origin, Settings
 from k3push.core.foreign_text import flaw_of
 from k3push.core.remark import remark
 
@@ -48,7 +48,8 @@ def read_settings(path: Path, environment: Mapping[str, str]) -> Settings:
     if unfit := [_fault(text, variables, keys, what) for keys, what in _unfit(values)]:
         raise SettingsError(str(path), unfit)
     try:
-        settings = Settings.model_validate(values, context=path)
+        given = frozenset(".".join(keys) for keys in variables)
+        settings = Settings.model_validate(values, context=Origin(path, given))
     except ValidationError as error:
         found = [_what_is_wrong(each) for each in error.errors()]
         faults = [_fault(text, variables, keys, what) for keys, what in found]
