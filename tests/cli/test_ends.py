@@ -96,6 +96,16 @@ def test_a_ledger_that_cannot_be_one_is_a_fault_of_the_settings(
     assert ran.exit == 2, ran
 
 
+def test_what_stands_in_the_place_of_a_file_beside_the_ledger_is_named(
+    desk: Desk, untouched: Sandbox
+) -> None:
+    """The path of the ledger itself is right."""
+    desk.write("ledger.db-locks", "no folder")
+    desk.configure(untouched.url)
+    ran = desk.k3push("run", desk.job(orders(1)), "--yes")
+    assert (ran.exit, "ledger.db-locks: " in ran.err) == (2, True), ran
+
+
 def resume(desk: Desk, *options: str) -> Ran:
     """Resume fast."""
     return desk.k3push("resume", "--json", "--chunk-size", "50", "--no-canary", *options)

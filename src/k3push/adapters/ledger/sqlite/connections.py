@@ -46,6 +46,7 @@ _OCTAL = re.compile(r"\\([0-7]{3})")
 UNFIT_PATH = {
     errno.ENOENT,
     errno.ENOTDIR,
+    errno.EEXIST,
     errno.EISDIR,
     errno.EACCES,
     errno.EPERM,
@@ -78,7 +79,9 @@ def lost_as_ledger(path: Path) -> Iterator[None]:
         raise LedgerLostError(of_file(path, why)) from said
     except OSError as said:
         because = said.strerror or type(said).__name__
-        raise LedgerLostError(of_file(path, remark("ledger.disk", why=because))) from said
+        # It may be one of the files beside the ledger that is wrong.
+        place = said.filename or path
+        raise LedgerLostError(of_file(place, remark("ledger.disk", why=because))) from said
 
 
 @contextmanager
