@@ -8,7 +8,7 @@ from datetime import datetime
 from k3push.core.pacing.holds import Hold, HoldCause
 from k3push.ports import StepRecord
 from k3push.runs.control import Orders
-from k3push.runs.request_stages import Act
+from k3push.runs.request_stages import Act, last_turn
 from k3push.runs.stop import Cause, told_as
 from k3push.words.language import Say
 
@@ -43,10 +43,6 @@ def act_words(act: Act, say: Say) -> str:
     return say(f"desk.act.{what}", detail=act.detail)
 
 
-_WHOSE_TURN = {"queued", "requeued", "cancelled", "resume"}
-"""Acts that put a run into the fleet's hands, or take it out of them."""
-
-
 def act_line(act: Act, say: Say) -> str:
     """Say who has done what with a run."""
     by = act.by or say("desk.nobody")
@@ -60,8 +56,7 @@ def unended_words(acts: Sequence[Act], say: Say) -> str:
         acts: What people and programs have done with it, the oldest first.
         say: The language.
     """
-    told = (act.what for act in reversed(acts) if act.what in _WHOSE_TURN)
-    match next(told, ""):
+    match last_turn(acts):
         case "queued" | "requeued":
             return say("status.queued")
         case "cancelled":

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Collection, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime, timedelta
 from pathlib import PurePath
 
 import anyio
@@ -15,7 +15,7 @@ from k3push.core.remark import remark
 from k3push.ports import Ledger
 from k3push.runs.outcome import Exit, anything_open
 from k3push.runs.problem import Problem
-from k3push.runs.request_stages import latest_acts
+from k3push.runs.request_stages import acts_about, is_asked_for, last_turn, latest_acts
 from k3push.words import remarks_saying
 
 MOST_NAMED = 5
@@ -25,6 +25,9 @@ MOST_LEFT = 20
 
 RUNS_A_PAGE = 500
 """Runs that are read at once, of however many there are."""
+
+TELLING = timedelta(minutes=1)
+"""For so long a command may tell people of a run that has ended, before it begins the next."""
 
 SHORTEST_PART = 4
 """Characters of the shortest part of a number that is searched for."""
@@ -98,16 +101,21 @@ async def left_behind(ledger: Ledger, known: Collection[RunId]) -> list[Run]:
     ]
 
 
-async def cut_off_runs(ledger: Ledger) -> list[Run]:
-    """Return runs whose executions were cut off, with all that their commands began."""
+async def cut_off_runs(ledger: Ledger, now: datetime) -> list[Run]:
+    """Return runs whose executions were cut off, with all that their commands began.
+
+    What a fleet's queue or a server holds is theirs to take up.
+    """
     newest = await ledger.runs(last=RUNS_A_PAGE, undone=True)
-    killed = [run for run in newest if run.exit is None and run.whole]
-    return [
-        each
-        for run in killed
-        if not await living_beside(ledger, run)
-        for each in await runs_beside(ledger, run)
-    ]
+    found: list[Run] = []
+    for run in (run for run in newest if run.exit is None and run.whole):
+        beside = await runs_beside(ledger, run)
+        lately = max(at for each in beside for at in (each.started_at, each.ended_at) if at)
+        turn = last_turn(await acts_about(ledger, run.id))
+        is_anothers = turn not in {"", "resume"} or await is_asked_for(ledger, run)
+        if now - lately >= TELLING and not is_anothers and not await living_beside(ledger, run):
+            found += beside
+    return found
 
 
 async def living_beside(ledger: Ledger, run: Run) -> Run | None:
@@ -135,8 +143,8 @@ async def rows_holding(ledger: Ledger, words: str) -> Sequence[tuple[RunId, Row]
 
 
 def needs_person(run: Run, *, alive: bool) -> bool:
-    """Say whether a run that is not under way asks for somebody."""
-    return not alive and run.exit != Exit.DONE
+    """Say whether a run that is not under way asks for somebody; an archived one asks for none."""
+    return not alive and run.exit != Exit.DONE and run.archive is None
 
 
 @dataclass(frozen=True, slots=True)

@@ -309,6 +309,18 @@ async def note_act(ledger: Ledger, act: Act, id_: str = "") -> None:
     await ledger.remember(Memo(ACT, id_, act.at, value, about=act.about))
 
 
+_WHOSE_TURN = {"queued", "requeued", "cancelled", "resume"}
+
+
+def last_turn(acts: Sequence[Act]) -> str:
+    """Return the last act that put a run into the fleet's hands, or took it out; "" for none.
+
+    Args:
+        acts: What people and programs have done with it, the oldest first.
+    """
+    return next((act.what for act in reversed(acts) if act.what in _WHOSE_TURN), "")
+
+
 async def acts_about(ledger: Ledger, about: str) -> Sequence[Act]:
     """Return the acts about a run or a request, the oldest first."""
     return [_act(memo) for memo in reversed(await ledger.memos(ACT, about=about))]

@@ -175,7 +175,8 @@ async def new_of_settings(
         return list(files)
     async with ledger_of(settings) as ledger:
         takers = await _takers(files, ledger)
-        left = {run.id for run in await cut_off_runs(ledger)} if takers else set()
+        now = SystemClock().now()
+        left = {run.id for run in await cut_off_runs(ledger, now)} if takers else set()
         cut_off.update({file: run for file, run in takers.items() if run in left})
     return [file for file in files if file not in takers]
 

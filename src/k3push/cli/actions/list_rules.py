@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.markup import escape
 
 from k3push.adapters.erp.client import ErpClient
+from k3push.cli.console.listing import put_listing
 from k3push.cli.console.screen import put_json, screen
 from k3push.core.protocol.conversion_rules import Rule
 from k3push.core.remark import remark
@@ -17,8 +18,7 @@ from k3push.runs.problem import Problem
 from k3push.runs.stop import Cause, told_as
 from k3push.wiring.config_file import load_settings
 from k3push.wiring.erp import endpoints_of
-from k3push.words.language import Say, harmless
-from k3push.words.width import columns, filled
+from k3push.words.language import Say
 
 COLUMNS = Rule._fields
 
@@ -46,12 +46,12 @@ async def list_rules(
         told = {"rules": [rule._asdict() for rule in rules]}
         put_json(told)
         return Exit.DONE
-    console = screen(soft_wrap=True, highlight=False)
+    console = screen(highlight=False)
     if rules:
-        for line in _lines(rules, say):
-            console.print(line, markup=False)
+        headings = [say(f"rules.column.{column}") for column in COLUMNS]
+        put_listing(console, headings, [_cells(rule, say) for rule in rules], folds={1})
     else:
-        console.print(escape(say("rules.none", count=len(every))))
+        console.print(escape(say("rules.none", count=len(every))), soft_wrap=True)
     if (source or target) and every and not shown:
         screen(stderr=True, soft_wrap=True).print(escape(say("rules.no_forms")), highlight=False)
     return Exit.DONE
@@ -68,12 +68,6 @@ def _told(error: Exception, why: str) -> str:
             return remark("rules.unread", why=why)
 
 
-def _lines(rules: Sequence[Rule], say: Say) -> Iterator[str]:
-    """Yield the rules under their headings, in columns; a Chinese character takes two places."""
-    rows = [tuple(say(f"rules.column.{column}") for column in COLUMNS)]
-    for number, name, source, target, *flags in rules:
-        texts = map(harmless, (number, name, source, target))
-        rows.append((*texts, *(say(f"rules.is.{_SHOWN[flag]}") for flag in flags)))
-    widths = [max(map(columns, cells)) for cells in zip(*rows, strict=True)]
-    for row in rows:
-        yield "  ".join(map(filled, row, widths)).rstrip()
+def _cells(rule: Rule, say: Say) -> Sequence[str]:
+    number, name, source, target, *flags = rule
+    return (number, name, source, target, *(say(f"rules.is.{_SHOWN[flag]}") for flag in flags))

@@ -6,10 +6,8 @@ import sys
 from datetime import datetime
 from pathlib import Path
 
-from rich.markup import escape
-from rich.table import Table
-
 from k3push.adapters.clock import SystemClock
+from k3push.cli.console.listing import put_listing
 from k3push.cli.console.screen import put_json, screen
 from k3push.reporting.packed_rows import moment
 from k3push.reporting.table_files import local
@@ -18,9 +16,7 @@ from k3push.runs.program_roles import ProgramRole
 from k3push.runs.program_tokens import Program, add_program, programs, revoke_program
 from k3push.wiring.config_file import load_settings
 from k3push.wiring.open_ledger import ledger_of
-from k3push.words.language import Say, harmless
-
-LONGEST_LINE = 4000
+from k3push.words.language import Say
 
 
 async def add(
@@ -53,17 +49,15 @@ async def show(config: Path | None, say: Say, *, json: bool) -> Exit:
     if json:
         put_json([_as_json(each) for each in found])
         return Exit.DONE
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="")
-    for key in ("name", "route", "role", "rate", "made", "revoked"):
-        table.add_column(say(f"token.head.{key}"), no_wrap=True, overflow="ignore")
+    keys = ("name", "route", "role", "rate", "made", "revoked")
+    rows = []
     for each in found:
         made, revoked = moment(each.made_at), each.revoked_at
         revoked = moment(datetime.fromisoformat(revoked)) if revoked else ""
-        cells = (each.name, each.route, each.role, str(each.rate), made, revoked)
-        table.add_row(*(escape(harmless(cell)) for cell in cells))
+        rows.append((each.name, each.route, each.role, str(each.rate), made, revoked))
     if found:
-        # A line is longer than a terminal rather than cut: names are copied from here.
-        screen(width=LONGEST_LINE, highlight=False).print(table, soft_wrap=True)
+        headings = [say(f"token.head.{key}") for key in keys]
+        put_listing(screen(highlight=False), headings, rows, folds={4, 5})
     return Exit.DONE
 
 

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePath
 
 from rich.markup import escape
-from rich.table import Table
 
 from k3push.adapters.clock import SystemClock
+from k3push.cli.console.listing import put_listing
 from k3push.cli.console.screen import put_json, screen
 from k3push.config.settings import Settings
 from k3push.core.advice.clusters import TOLD
@@ -155,9 +155,6 @@ def _steered(run: Run, commands: Sequence[Commanded], window: str, say: Say) -> 
     return [f"  {line}" for line in lines]
 
 
-LONGEST_LINE = 4000
-
-
 MOST_CALLED = 20
 
 
@@ -183,22 +180,21 @@ async def runs(
 
 def print_runs(found: Sequence[Run], counts: Mapping[RunId, Mapping[State, int]], say: Say) -> None:
     """Print a table of runs; of none, nothing."""
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="")
-    for key in ("run", "route", "exit", "list", "numbers"):
-        table.add_column(say(f"explain.head.{key}"), no_wrap=True, overflow="ignore")
+    headings = [say(f"explain.head.{key}") for key in ("run", "route", "exit", "numbers", "list")]
+    rows = []
     for run in found:
-        numbers = " · ".join(
+        told = [
             f"{say(f'state.{state}')} {counts[run.id][state]}"
             for state in State
             if counts[run.id].get(state)
-        )
+        ]
+        # The ledger has a part of them.
+        told += [say("runs.archived")] if run.archive is not None else []
         code = "-" if run.exit is None else str(run.exit)
         names = ", ".join(PurePath(job).name for job in run.jobs)
-        route = escape(harmless(run.route.name))
-        table.add_row(escape(harmless(run.id)), route, code, escape(harmless(names)), numbers)
+        rows.append((run.id, run.route.name, code, " · ".join(told), names))
     if found:
-        # A line is longer than a terminal rather than cut: its id is copied from here.
-        screen(width=LONGEST_LINE, highlight=False).print(table, soft_wrap=True)
+        put_listing(screen(highlight=False), headings, rows, folds={3, 4})
 
 
 def _run_as_json(run: Run, counts: Mapping[State, int]) -> dict[str, object]:
@@ -210,4 +206,5 @@ def _run_as_json(run: Run, counts: Mapping[State, int]) -> dict[str, object]:
         "started_at": local(run.started_at),
         "ended_at": local(run.ended_at),
         "counts": {state.value: counts[state] for state in State if state in counts},
+        "archived": run.archive is not None,
     }

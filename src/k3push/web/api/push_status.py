@@ -53,16 +53,12 @@ async def push_as(caller: Caller, request: Request) -> shapes.Push:
         exit=run.exit if run else None,
         counts=counts,
         follow=follow,
-        needs_person=request.waits_for_approval or (over and (run is None or _waits(run))),
+        needs_person=request.waits_for_approval
+        or (over and (run is None or needs_person(run, alive=False))),
         why=say.said(request.why) or None,
         plan=_plan(request, say),
         archived=archive_of(run) if run else None,
     )
-
-
-def _waits(run: Run) -> bool:
-    """Say whether a run that is over asks for somebody: with an archived one nothing is done."""
-    return run.archive is None and needs_person(run, alive=False)
 
 
 def archive_of(run: Run) -> shapes.Archived | None:
