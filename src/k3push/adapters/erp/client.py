@@ -79,6 +79,10 @@ from k3push.ports import (
 
 T = TypeVar("T")
 
+# Most sites show what has no link beside what has. So often what has none is asked for apart
+# before it is left, as long as nothing says that queries for links pass over it.
+MOST_ASKED_APART = 10
+
 
 class ErpClient:
     """One user of one account set, over HTTP. Fulfils `ports.Erp`."""
@@ -103,6 +107,8 @@ class ErpClient:
         self._calls = Calls(site, turns or RateLimit(lambda: 0), now_s, transport)
         self._forms = FormRows(self._calls)
         self._links = LinkQueries(self._forms)
+        self._pass_over = False
+        self._asked_apart = 0
 
     async def __aenter__(self) -> Self:
         """Return itself."""
@@ -451,11 +457,13 @@ class ErpClient:
         found = await self._ask_targets(route, numbers)
         shown = {fold(number) for number, _ in found}
         silent = [number for number in numbers if fold(number) not in shown]
-        if not silent or not self._tells_links(route):
+        is_left = self._asked_apart >= MOST_ASKED_APART and not self._pass_over
+        if not silent or is_left or not self._tells_links(route):
             return found
-        told = {each.target.id for _, each in found}
-        bare = await self._read_targets(route, silent, links=False)
-        return [*found, *(of for of in bare if of[1].target.id not in told)]
+        self._asked_apart += 1
+        return found + self._passed_over(
+            found, await self._read_targets(route, silent, links=False)
+        )
 
     async def _ask_unsent_targets(
         self, route: Route, numbers: Sequence[BillNumber]
@@ -469,8 +477,18 @@ class ErpClient:
             return found
         named = list(dict.fromkeys(number for number, _ in found))
         linked = await self._read_targets(route, named, links=True)
+        return linked + self._passed_over(linked, found)
+
+    def _passed_over(
+        self,
+        linked: Sequence[tuple[BillNumber, LinkedTarget]],
+        found: Sequence[tuple[BillNumber, LinkedTarget]],
+    ) -> list[tuple[BillNumber, LinkedTarget]]:
+        """Return what a query for links has not shown of what is there, and learn from it."""
         told = {(number, each.target.id) for number, each in linked}
-        return [*linked, *(of for of in found if (of[0], of[1].target.id) not in told)]
+        bare = [(number, each) for number, each in found if (number, each.target.id) not in told]
+        self._pass_over = self._pass_over or bool(bare)
+        return bare
 
     def _tells_links(self, route: Route) -> bool:
         """Say whether looks at documents ask for fields of links as well."""
