@@ -210,7 +210,7 @@ async def test_what_was_learnt_of_links_ends_with_the_rule(
     assert not pushed.of(State.UNKNOWN)
 
 
-@pytest.mark.parametrize("position", [0, 4, 8])
+@pytest.mark.parametrize("position", [0, 4, 12])
 @pytest.mark.parametrize("size", [1, 4])
 @pytest.mark.parametrize("how", ["make-then-reset", "make-then-lose-session"])
 async def test_a_lost_answer_of_an_old_server_is_settled_where_the_rule_keeps_no_links(
@@ -219,12 +219,12 @@ async def test_a_lost_answer_of_an_old_server_is_settled_where_the_rule_keeps_no
     """Answers name nothing; that their documents have no link shows it all the same."""
     office = office_of({LOST: how}, style=AnswerStyle(old=True))
     name_no_document(monkeypatch)
-    for bill in REST[12:]:
+    for bill in REST[14:]:
         office.site.world.add_target(IN_STOCK, bill, creator="clerk")
     change_rule(office, keeps_links=False)
-    await office.open_run([*REST[:position], LOST, *REST[position:8]])
+    await office.open_run([*REST[:position], LOST, *REST[position:12]])
     pushed = await go_on(office, times=2, throttle=steered(concurrency=1, chunk_size=size))
-    assert pushed.of(State.PUSHED) == {LOST, *REST[:8]}
+    assert pushed.of(State.PUSHED) == {LOST, *REST[:12]}
 
 
 @pytest.mark.parametrize("drops", [True, False])
@@ -277,9 +277,9 @@ async def test_what_has_no_link_is_found_after_a_call_where_queries_for_links_pa
     if old:
         name_no_document(monkeypatch)
     change_rule(office, keeps_links=False)
-    await office.open_run([*REST[:6], LOST])
+    await office.open_run([*REST[:12], LOST])
     pushed = await go_on(office, times=2)
-    assert pushed.of(State.PUSHED) == {LOST, *REST[:6]}
+    assert pushed.of(State.PUSHED) == {LOST, *REST[:12]}
 
 
 async def test_default_rules_of_two_source_forms_are_two_rules() -> None:

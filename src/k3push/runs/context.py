@@ -30,12 +30,12 @@ from k3push.core.safety.ages import least_age_s
 from k3push.core.safety.legal_moves import SENT_BEFORE
 from k3push.core.safety.verdict import Said
 from k3push.ports import Clock, Doubt, Erp, Ledger, Made, Watch
-from k3push.runs.document_makers import made_alike
+from k3push.runs.document_makers import MOST_KNOWN, made_alike
 from k3push.runs.link_discovery import find_links
 from k3push.runs.lookup import Links, can_ask
 from k3push.runs.missed_looks import DueLook
 from k3push.runs.named_documents import is_among, named_for_others
-from k3push.runs.proof import MOST_KNOWN, Began, Proofs
+from k3push.runs.proof import Began, Proofs
 from k3push.runs.stop import Cause, Stop
 from k3push.runs.throttle import Throttle
 

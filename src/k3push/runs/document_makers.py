@@ -8,12 +8,13 @@ of a day later.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-from k3push.core.model import BillNumber, RunId, Standing, Targets
+from k3push.core.model import PARTLY, TWIN, BillNumber, RunId, Standing, Targets
 from k3push.core.safety.verdict import ReadBack, judge
 from k3push.ports import Ledger, Made
 from k3push.runs.lookup import Looker, look_at_standings
@@ -21,6 +22,13 @@ from k3push.runs.lookup import Looker, look_at_standings
 # How many documents of the ledger are looked at, and how many tell for good.
 SAMPLE = 20
 LEAST_SAMPLE = 3
+
+# How many documents the ledger is asked for, to know them among those that say nothing, and to see
+# whether any bill has several.
+MOST_KNOWN = 1000
+
+# Codes of rows that may name a document of another bill, by the number that it bears.
+UNSURE = frozenset({TWIN, PARTLY})
 
 # No local time of a server is later than that of its farthest zone. Its clock may be wrong, or be
 # set forward by an hour in spring.
@@ -147,10 +155,13 @@ class MakersBySender:
         return frozenset(standings.keys() - ours)
 
     async def _all_creators(self, looker: Looker, ledger: Ledger, run: RunId) -> frozenset[str]:
-        """Return who has made the newest documents that the ledger knows, whoever sent them."""
+        """Return who has made documents that the ledger knows, whoever sent them."""
         if self._creators is None:
-            known = await ledger.made_by(run, limit=SAMPLE)
-            ids = [target.id for each in known for target in each.targets]
+            known = await ledger.made_by(run, limit=MOST_KNOWN)
+            spread = known[:: math.ceil(len(known) / SAMPLE) or 1]
+            by_users = [await ledger.made_by(run, each, limit=SAMPLE) for each in looker.erp.users]
+            made = [each for some in (spread, *by_users) for each in some]
+            ids = {t.id for each in made if each.code not in UNSURE for t in each.targets}
             standings = await look_at_standings(looker, ids) if ids else {}
             self._creators = frozenset(each.creator for each in standings.values())
         return self._creators

@@ -342,8 +342,7 @@ async def strangers_among(
             over_at = max(intent.began_at for intent in intents) + window
             began_at = min(intent.began_at for intent in intents) if was_blind else None
             senders = frozenset(intent.sender for intent in intents)
-            if of_any_bill:
-                over_at, senders = context.clock.now(), senders.union(context.erp.users)
+            over_at = context.clock.now() if of_any_bill else over_at
             calls[number] = Calls(senders, over_at, began_at, of_any_bill)
     mine = {number: targets for number, targets in found.items() if number in calls}
     return await context.proofs.makers.others_among(

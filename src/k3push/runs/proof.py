@@ -29,8 +29,6 @@ from datetime import UTC, datetime, time, timedelta
 import anyio
 
 from k3push.core.model import (
-    PARTLY,
-    TWIN,
     BillNumber,
     Run,
     RunId,
@@ -50,7 +48,9 @@ from k3push.runs.document_makers import (
     CLOCKS_DIFFER,
     LEAST_SAMPLE,
     MACHINES_DIFFER,
+    MOST_KNOWN,
     SAMPLE,
+    UNSURE,
     WESTERNMOST,
     MakersBySender,
     created_at,
@@ -77,13 +77,6 @@ SAMPLE_OF_TIMES = 3
 # How many documents that answers have named must have been shown by looks before "nothing is there"
 # is believed: a user who sees half of them misses one of ten with a chance of 1023 in 1024.
 ENOUGH_SHOWN = 10
-
-# How many documents the ledger is asked for, to know them among those that say nothing, and to see
-# whether any bill has several.
-MOST_KNOWN = 1000
-
-# Codes of rows that may name a document of another bill, by the number that it bears.
-UNSURE = frozenset({TWIN, PARTLY})
 
 LINKED = "links"
 """Kind of the memo that links have found what a rule makes; it is about forms and rule."""
@@ -179,7 +172,6 @@ class Proofs:
     _noted_links: bool = False
     _recalled_links: bool = False
     _links_are_old: bool = False
-    _links_missed: int = 0
     _calls_since_missed: int = 0
     _asking_known: anyio.Lock = field(default_factory=anyio.Lock)
     _untold_s: float = -math.inf
@@ -239,15 +231,6 @@ class Proofs:
             return self._calls_since_missed.bit_count() == 1
         return not await self.recall_links(looker, ledger, now=now) or self._links_are_old
 
-    def missed_links(self, looker: Looker, count: int) -> None:
-        """Note that links have missed so many documents of a call of the rule, and found none.
-
-        What an earlier execution knows outlives some of them: a plug-in may drop a link.
-        """
-        self._links_missed += count
-        if not looker.links.recalled or self._links_missed >= ENOUGH_SHOWN:
-            looker.links.recalled, looker.links.missed_own = False, True
-
     async def note_links(self, looker: Looker, ledger: Ledger, *, now: datetime) -> None:
         """Write down that links find what the rule makes, once in a month."""
         if looker.links.find_own and not self._noted_links:
@@ -272,7 +255,7 @@ class Proofs:
         if not any(named.values()):
             # An old server names none. So many successes without a link are no dropped links.
             named = {each.number: _ids(each) for each in alike if each.code not in UNSURE}
-            named = named if len(named) >= LEAST_SAMPLE else {}
+            named = named if len(named) >= ENOUGH_SHOWN else {}
         for number, ids in named.items():
             links.compare_own(ids, number, seen)
 

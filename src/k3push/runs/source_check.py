@@ -30,7 +30,7 @@ from k3push.core.safety.evidence import made_outcome
 from k3push.core.safety.legal_moves import SENT_BEFORE
 from k3push.core.safety.listed_bills import Meant, Unclear, meant
 from k3push.ports import Ledger, Made
-from k3push.runs.document_makers import SAMPLE
+from k3push.runs.document_makers import SAMPLE, UNSURE
 from k3push.runs.lookup import (
     Looker,
     can_ask,
@@ -49,7 +49,6 @@ from k3push.runs.named_documents import (
     rows_of_others,
     taken_by,
 )
-from k3push.runs.proof import UNSURE
 
 PRECHECK = "precheck"
 """`Outcome.code` of a number that is rejected unsent."""

@@ -57,7 +57,7 @@ WORDS = {
         "；{count} 批已发出，会照常记录",
     ),
     # -- how it stands ---------------------------------------------------------------------
-    "runs.archived": ("archived", "已归档"),
+    "status.archived": ("archived", "已归档"),
     "status.alive": ("under way", "进行中"),
     "status.exit": ("exit {code}", "退出码 {code}"),
     "status.killed": (

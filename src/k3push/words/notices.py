@@ -100,7 +100,7 @@ WORDS = {
     ),
     "notice.nothing_rejected": (
         "{count:?run|runs} {run} {count:?has|have} no such rejected numbers",
-        "任务 {run} 没有符合条件的被拒绝单据",
+        "{count:?任务|各任务} {run} 没有符合条件的被拒绝单据",
     ),
     "notice.planned_left": (
         "run {run} has planned numbers; `k3push resume` pushes them",
@@ -108,7 +108,7 @@ WORDS = {
     ),
     "notice.nothing_left": (
         "{count:?run|runs} {run} {count:?is|are} finished; there is nothing left to do",
-        "任务 {run} 已完成；没有待处理的单据",
+        "{count:?任务|各任务} {run} 已完成；没有待处理的单据",
     ),
     "notice.left_behind": (
         "stopped before the end: {runs}; `k3push resume {run}` goes on",
@@ -116,7 +116,7 @@ WORDS = {
     ),
     "notice.nothing_unknown": (
         "{count:?run|runs} {run} {count:?has|have} no unknown numbers",
-        "任务 {run} 没有结果未知的单据",
+        "{count:?任务|各任务} {run} 没有结果未知的单据",
     ),
     "notice.settled_by_person": (
         "{number}: {state}, as you have found out",

@@ -189,7 +189,7 @@ def print_runs(found: Sequence[Run], counts: Mapping[RunId, Mapping[State, int]]
             if counts[run.id].get(state)
         ]
         # The ledger has a part of them.
-        told += [say("runs.archived")] if run.archive is not None else []
+        told += [say("status.archived")] if run.archive is not None else []
         code = "-" if run.exit is None else str(run.exit)
         names = ", ".join(PurePath(job).name for job in run.jobs)
         rows.append((run.id, run.route.name, code, " · ".join(told), names))
