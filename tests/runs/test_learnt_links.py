@@ -307,3 +307,43 @@ async def test_what_is_refused_by_name_is_rejected_where_the_rule_keeps_no_links
         pushed = await go_on(office, run, throttle=steered(concurrency=4, chunk_size=20))
         assert pushed.of(State.REJECTED) == refused.intersection(listed)
         assert not pushed.of(State.UNKNOWN)
+
+
+@pytest.mark.parametrize("days", [1, 40])
+@pytest.mark.parametrize("style", [AnswerStyle(), AnswerStyle(old=True, short=True), None])
+async def test_ten_documents_without_a_link_do_not_outweigh_the_nights_before(
+    monkeypatch: pytest.MonkeyPatch, style: AnswerStyle | None, days: int
+) -> None:
+    """A plug-in drops the links of one kind of bills, and a list may begin with them."""
+    refused, *bare = REST[10:21]
+    meets = {LOST: "make-then-reset", OTHER: "reset"}
+    misnamed = {LOST: OTHER, **{bill: bill for bill in bare}}
+    office = office_of(meets, misnamed=misnamed, style=style or AnswerStyle(old=True))
+    if style is None:
+        name_no_document(monkeypatch)
+    office.site.world.add_target(IN_STOCK, REST[21], creator="clerk")
+    await office.open_run(REST[:10])
+    await go_on(office)
+    await anyio.sleep(days * 86_400)
+    office.site.world.refuse(refused, REFUSED)
+    await office.open_run([refused, *bare, OTHER, LOST], SECOND)
+    pushed = await go_on(office, SECOND, times=3)
+    assert len(office.site.world.documents_of(LOST)) == 1
+    assert OTHER not in pushed.of(State.PUSHED)
+
+
+async def test_three_documents_without_a_link_tell_little_of_an_old_servers_rule(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its answers name none, and all three may be of one kind."""
+    bare = REST[:3]
+    meets = {LOST: "make-then-reset", OTHER: "reset"}
+    misnamed = {LOST: OTHER, **{bill: bill for bill in bare}}
+    office = office_of(meets, misnamed=misnamed, style=AnswerStyle(old=True))
+    name_no_document(monkeypatch)
+    for bill in REST[16:]:
+        office.site.world.add_target(IN_STOCK, bill, creator="clerk")
+    await office.open_run([*bare, OTHER, LOST])
+    pushed = await go_on(office, times=3)
+    assert len(office.site.world.documents_of(LOST)) == 1
+    assert OTHER not in pushed.of(State.PUSHED)

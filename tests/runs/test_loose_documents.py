@@ -6,7 +6,7 @@ the document is the lost bill's, and bears the other's number. So it is loose.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -85,6 +85,18 @@ async def say(office: Office, bill: str, state: State, run: RunId = FIRST) -> No
     """Settle a bill by a person's word."""
     told = (office.store, VirtualClock(), run, BillNumber(bill), state)
     await settle_by_word(*told, because="looked up by hand")
+
+
+def stop_as_it_waits_for(office: Office, bill: str) -> Callable[[Context], Any]:
+    """Stop a run while a bill waits to be sent again."""
+
+    async def stop(job: Context) -> None:
+        while not (await office.rows())[bill].attempts:  # noqa: ASYNC110  # virtual time
+            await anyio.sleep(0.2)
+        await anyio.sleep(2.5)
+        job.stop.ask(Cause.CONTROL, "")
+
+    return stop
 
 
 def ids(office: Office, bill: str) -> set[str]:
@@ -450,17 +462,24 @@ async def test_a_loose_document_of_any_call_of_ours_is_nobody_elses(case: str) -
     await office.open_run([*REST[:6], OTHER])
     two: dict[str, Any] = {"more_users": {"sandbox2": login("sandbox2")}}
     both = two if case == "colleague" else {}
-
-    async def stop_as_it_waits(job: Context) -> None:
-        while not (await office.rows())[OTHER].attempts:  # noqa: ASYNC110  # virtual time
-            await anyio.sleep(0.2)
-        await anyio.sleep(2.5)
-        job.stop.ask(Cause.CONTROL, "")
-
-    await go_on(office, beside=stop_as_it_waits, **both)
+    await go_on(office, beside=stop_as_it_waits_for(office, OTHER), **both)
     await anyio.sleep(2 * 86_400 if case == "later" else 60)
     await office.open_run([*REST[6:12], LOST], SECOND)
     alone: dict[str, Any] = {"login": login("sandbox2")} if case == "former-user" else {}
     await go_on(office, SECOND, limits=AT_TWO_DOUBTS, **both, **alone)
     pushed = await go_on(office, **both)
     assert not named_in(pushed, OTHER) & ids(office, LOST)
+
+
+async def test_a_colleague_who_has_made_hardly_any_document_makes_no_clerk_one_of_ours() -> None:
+    """Of a user who was added to the settings today nothing is known yet."""
+    office = office_of({OTHER: "edit-lock"}, misnamed={}, accounts=accounts("sandbox", "sandbox2"))
+    for bill in REST[16:]:
+        office.site.world.add_target(IN_STOCK, bill, creator="clerk")
+    await office.open_run([*REST[:12], OTHER])
+    await go_on(office, beside=stop_as_it_waits_for(office, OTHER))
+    office.site.world.add_target(IN_STOCK, OTHER, creator="clerk", typed=True)
+    await anyio.sleep(3600)
+    two: dict[str, Any] = {"more_users": {"sandbox2": login("sandbox2")}}
+    pushed = await go_on(office, times=2, **two)
+    assert pushed.rows[OTHER].state is State.ALREADY
