@@ -204,7 +204,7 @@ async def _conclude(
 
 
 async def _learn_links(context: Context, attempt: Attempt, said: Said, seen: Sighting) -> Sighting:
-    """Learn once whether links find what a call of ours has made, where they find others'.
+    """Learn whether links find what a call of ours has made, where they find others'.
 
     Returns:
         The look, or a later one: what the field shows was not asked for by links, or somebody may
