@@ -159,8 +159,8 @@ WORDS = {
         "回查曾见到可能属于此单据的下游单据，现已查不到：{documents}",
     ),
     "note.stray": (
-        "a document has come since it was sent that names no bill: it may be this one's",
-        "发送后出现了一张未注明源单的下游单据，可能属于此单据",
+        "a document has come since it was sent that nothing ties to another bill: it may be this one's",
+        "发送后出现了一张不能确定属于其他源单的下游单据，可能属于此单据",
     ),
     "note.waits_for_runs": (
         "bills of this list are on their way in run {runs}",

@@ -144,8 +144,8 @@ WORDS = {
         "`k3push check`，或先推一张并查看，再 `k3push settle`",
     ),
     "advice.stray.cause": (
-        "the call may have made a document that names no source bill",
-        "该次调用可能生成了未注明源单的下游单据",
+        "a document has come since, which the call may have made",
+        "发送后出现了一张下游单据，可能由该次调用生成",
     ),
     "advice.stray.cure": (
         "look at the newest documents, then `k3push settle --as`",
