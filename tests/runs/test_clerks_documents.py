@@ -282,3 +282,28 @@ async def test_what_another_program_makes_of_a_refused_bill_is_not_approved(
     pushed = await office.execute(limits=NO_CANARY, throttle=throttle, check=False)
     assert len(pushed.of(State.PUSHED)) >= len(numbers) - 1
     assert made[0].status == "A"
+
+
+async def test_what_another_program_makes_of_a_bill_that_a_success_passes_over_is_there_already(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It has our user; the answer names what it has made, and a link names the bill."""
+    plan = steps(*["ok"] * 4, "drop-one-then-ok")
+    office, numbers = Office(sandbox(plan, latency_s=1.0, **OPEN), FOLLOW), orders(7)
+    await office.open_run(numbers[:4])
+    await office.execute(throttle=one_by_one(), check=False)
+    work, made = site.Site._push, list[Any]()
+
+    def push(self: Any, visit: Any, now_s: float) -> Any:
+        if not made:
+            made.append(self.world.add_target(IN_STOCK, numbers[-1], creator="sandbox"))
+        return work(self, visit, now_s)
+
+    monkeypatch.setattr(site.Site, "_push", push)
+    await office.open_run(numbers[4:], SECOND)
+    throttle = steered(concurrency=1, chunk_size=3)
+    pushed = await office.execute(SECOND, limits=NO_CANARY, throttle=throttle, check=False)
+    assert pushed.of(State.PUSHED) == {*numbers[4:-1]}
+    row = pushed.rows[numbers[-1]]
+    assert (row.state, [t.id for t in row.targets]) == (State.ALREADY, [str(made[0].id)])
+    assert made[0].status == "A"

@@ -146,7 +146,7 @@ async def _by_word(
         drafts=context.route.draft_when_save_fails,
         elsewhere=context.erp.spares(attempt.intent.sender),
     )
-    if is_asked and conclusion.parts and await _has_stray(context, attempt, said, {}):
+    if is_asked and conclusion.parts and await _has_stray(context, attempt, said, {}, Sighting()):
         return beside_stray(said, attempt.intent.numbers)
     return replace(conclusion, hides=may_hide_part(said, several=several))
 
@@ -183,7 +183,7 @@ async def _conclude(
             covered=await context.covers(seen.users, sender),
             trusted=not context.proofs.missed and context.knows_enough_of(sender),
             linked=asked and shown and context.links.tell,
-            stray=await _has_stray(context, attempt, said, made),
+            stray=await _has_stray(context, attempt, said, made, seen),
         )
     ids = {target.id for targets in made.values() for target in targets}
     last = {t.id for targets in _made_in(attempt, said, seen).values() for t in targets}
@@ -242,7 +242,9 @@ async def _learn_links(context: Context, attempt: Attempt, said: Said, seen: Sig
     return seen
 
 
-async def _has_stray(context: Context, attempt: Attempt, said: Said, made: Targets) -> bool:
+async def _has_stray(
+    context: Context, attempt: Attempt, said: Said, made: Targets, seen: Sighting
+) -> bool:
     """Say whether a document has come that ties itself to no bill, and that may be this call's.
 
     What broke, passes over a number or refuses some may have made one of a number that no look
@@ -259,6 +261,9 @@ async def _has_stray(context: Context, attempt: Attempt, said: Said, made: Targe
     missing = {number: sender for number in numbers if number not in made}
     moved = await moved_among(context, attempt.intent.run, missing)
     before = {id_ for n in missing for id_ in attempt.intent.before.get(n, ())}
+    # What a link ties to a bill, and a success does not name, somebody else has made of it.
+    others = strangers(said, numbers, _new_in(attempt, said, seen))
+    before |= {t.id for n in missing for t in others.get(n, ()) if t.id in seen.by_link}
     return bool(
         await context.senders_of_strays(
             attempt.intent.began_at,
