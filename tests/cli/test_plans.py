@@ -455,3 +455,16 @@ def test_retry_with_again_pushes_nothing_that_is_in_doubt(desk: Desk, start: Sta
     refused = desk.k3push("retry", "--again", "--because", "rest")
     assert (refused.exit, "1 bill planned or in doubt" in refused.err) == (2, True), refused
     assert sandbox.truth()["documents"] == 0
+
+
+def test_a_route_that_no_line_asks_for_is_said_to_be_unused(desk: Desk, sandbox: Sandbox) -> None:
+    """Each line names its own, as in a list of results; one that is none is an error."""
+    desk.configure(sandbox.url, more=SALES_ROUTE)
+    desk.write("own.csv", "number,route\nCGDD0000001,po-instock\n")
+    for command in ("plan", "run"):
+        ran = desk.k3push(command, "own.csv", "--route", "so-outstock")
+        assert (ran.exit, "--route so-outstock is not used" in ran.err) == (0, True), ran
+        quiet = desk.k3push(command, "own.csv", "--route", "po-instock")
+        assert "is not used" not in quiet.err, quiet
+        wrong = desk.k3push(command, "own.csv", "--route", "so-outstok")
+        assert (wrong.exit, "so-outstock" in wrong.err) == (2, True), wrong

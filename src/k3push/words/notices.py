@@ -65,6 +65,10 @@ WORDS = {
         "exit {code}: what was begun has ended as told above; there is more to be done",
         "退出码 {code}：已开始的部分结果见上；还有单据待处理",
     ),
+    "notice.route_unused": (
+        "warning: --route {route} is not used: each line names its own route ({named})",
+        "警告：--route {route} 未使用：每行都写明了路线（{named}）",
+    ),
     "notice.empty_job": (
         "{job}: the list is empty; there is nothing to push",
         "{job}：清单为空，没有可下推的单据",

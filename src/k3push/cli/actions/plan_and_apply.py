@@ -46,6 +46,7 @@ class Planner:
                 self.warn("notice.empty_job", job=", ".join(names))
                 return self._report(Preview({}), path, "", began_s)
             routes = routes_of(self.settings, how, lines)
+            self._runner.see_used(how, lines)
             count = sum(asked.count for asked in lines.values())
             try:
                 with self._runner.interruptible() as stop:

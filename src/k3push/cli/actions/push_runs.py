@@ -189,6 +189,7 @@ class Runner:
             if not lines:
                 return self.report_all([], stopped=cut)
             routes = routes_of(self.settings, how, lines)
+            self.see_used(how, lines)
             if self.asks(names):
                 count = sum(asked.count for asked in lines.values())
                 jobs = [job for part in parts for job in part.jobs]
@@ -222,6 +223,16 @@ class Runner:
                             waiting = waiting or not ended  # its list was cut short
                             endings += ended
         return self.report_all(endings, stopped=waiting)
+
+    def see_used(self, how: JobOptions, lines: Collection[str]) -> None:
+        """Warn where `--route` says nothing, since each line names a route of its own.
+
+        Raises:
+            SettingsError: There is no such route.
+        """
+        if how.route and not {"", how.route}.intersection(lines):
+            self.settings.route(how.route)
+            self.warn("notice.route_unused", route=how.route, named=", ".join(sorted(lines)))
 
     async def run_selected(self, how: JobOptions) -> Exit:
         """Push what a route selects."""
