@@ -20,7 +20,7 @@ from k3push.simulator import FaultPlan, fault, site
 from k3push.simulator.answers import AnswerStyle
 from k3push.simulator.forms import IN_STOCK, ROUTES, with_second_rule
 from k3push.simulator.script import Aimed
-from tests.runs.office import FIRST, ROUTE, SECOND, Office, orders, sandbox, steered
+from tests.runs.office import ROUTE, SECOND, Office, orders, sandbox, steered
 from tests.runs.rough_answers import REFUSED
 from tests.runs.test_loose_documents import LOST, OTHER, REST, go_on, say
 from tests.runs.test_loose_documents import office_of as loose_office_of
@@ -290,23 +290,6 @@ async def test_default_rules_of_two_source_forms_are_two_rules() -> None:
     await go_on(office)
     (known,) = await office.store.memos("links")
     assert known.about.split()[:2] == ["pur_purchaseorder", "stk_instock"]
-
-
-async def test_what_is_refused_by_name_is_rejected_where_the_rule_keeps_no_links() -> None:
-    """Its call has made documents that no link ties; at first too few were shown to tell."""
-    bills = orders(620)
-    office = office_of(orders=len(bills))
-    for bill in bills[600:]:
-        office.site.world.add_target(IN_STOCK, bill, creator="clerk")
-    change_rule(office, keeps_links=False)
-    refused = set(bills[3:600:10])
-    for bill in refused:
-        office.site.world.refuse(bill, REFUSED)
-    for run, listed in ((FIRST, bills[:300]), (SECOND, bills[300:600])):
-        await office.open_run(listed, run)
-        pushed = await go_on(office, run, throttle=steered(concurrency=4, chunk_size=20))
-        assert pushed.of(State.REJECTED) == refused.intersection(listed)
-        assert not pushed.of(State.UNKNOWN)
 
 
 @pytest.mark.parametrize("days", [1, 40])

@@ -453,7 +453,7 @@ async def test_what_is_told_of_a_loose_document_is_told_once() -> None:
     assert (await go_on(office, times=2)).rows[OTHER].reason == first
 
 
-@pytest.mark.parametrize("case", ["colleague", "former-user", "later"])
+@pytest.mark.parametrize("case", ["colleague", "new-colleague", "former-user", "later"])
 async def test_a_loose_document_of_any_call_of_ours_is_nobody_elses(case: str) -> None:
     """Another user of ours has made it in a run beside, or the same one days later."""
     office = office_of(BOTH_LOST | {OTHER: "edit-lock"}, accounts=accounts("sandbox", "sandbox2"))
@@ -464,10 +464,12 @@ async def test_a_loose_document_of_any_call_of_ours_is_nobody_elses(case: str) -
     both = two if case == "colleague" else {}
     await go_on(office, beside=stop_as_it_waits_for(office, OTHER), **both)
     await anyio.sleep(2 * 86_400 if case == "later" else 60)
-    await office.open_run([*REST[6:12], LOST], SECOND)
-    alone: dict[str, Any] = {"login": login("sandbox2")} if case == "former-user" else {}
+    known = [] if case == "new-colleague" else REST[6:12]
+    await office.open_run([*known, LOST], SECOND)
+    is_other = case in {"former-user", "new-colleague"}
+    alone: dict[str, Any] = {"login": login("sandbox2")} if is_other else {}
     await go_on(office, SECOND, limits=AT_TWO_DOUBTS, **both, **alone)
-    pushed = await go_on(office, **both)
+    pushed = await go_on(office, **(two if case == "new-colleague" else both))
     assert not named_in(pushed, OTHER) & ids(office, LOST)
 
 

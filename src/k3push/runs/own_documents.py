@@ -35,6 +35,9 @@ from k3push.runs.lookup import united
 from k3push.runs.moved_rows import attempts_at_another
 from k3push.runs.source_check import by_answers
 
+# Runs, the newest, whose doubts are asked for: what is loose may be of any of them.
+MOST_IN_DOUBT = 20
+
 # Before all attempts.
 EVER = datetime(2000, 1, 1, tzinfo=UTC)
 
@@ -334,6 +337,7 @@ async def strangers_among(
     if may_send and of is not None and (of.route.allow_partial or of.again_because):
         return frozenset()
     window, calls = timedelta(seconds=context.settle.window_s), {}
+    in_doubt = await _senders_in_doubt(context) if of_any_bill else frozenset()
     # Who could not ask what was there before, as the route began, takes nothing old for its own.
     was_blind = began_with is not None and not began_with.route.source_number_field
     for number in found:
@@ -342,7 +346,8 @@ async def strangers_among(
             over_at = max(intent.began_at for intent in intents) + window
             began_at = min(intent.began_at for intent in intents) if was_blind else None
             senders = frozenset(intent.sender for intent in intents)
-            over_at = context.clock.now() if of_any_bill else over_at
+            if of_any_bill:
+                over_at, senders = context.clock.now(), senders | in_doubt
             calls[number] = Calls(senders, over_at, began_at, of_any_bill)
     mine = {number: targets for number, targets in found.items() if number in calls}
     return await context.proofs.makers.others_among(
@@ -353,3 +358,11 @@ async def strangers_among(
         calls=calls,
         now=context.clock.now(),
     )
+
+
+async def _senders_in_doubt(context: Context) -> frozenset[str]:
+    """Return as whom calls have travelled of which nobody knows yet what they made, in any run."""
+    newest = await context.ledger.runs(last=MOST_IN_DOUBT, undone=True)
+    form = context.route.target.lower()
+    alike = [run.id for run in newest if run.route.target.lower() == form]
+    return frozenset({doubt.sender for run in alike for doubt in await context.ledger.doubts(run)})

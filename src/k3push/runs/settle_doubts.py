@@ -36,15 +36,8 @@ from k3push.core.model import (
 from k3push.core.pacing.chunking import halve
 from k3push.core.protocol.links import link_fields
 from k3push.core.remark import foreign, remark
-from k3push.core.safety.evidence import (
-    TRY_LATER_CODES,
-    but_strangers,
-    ids_in,
-    may_hide_draft,
-    new_targets,
-)
+from k3push.core.safety.evidence import TRY_LATER_CODES, but_strangers, ids_in, new_targets
 from k3push.core.safety.legal_moves import IllegalMoveError
-from k3push.core.safety.named_bills import messages_by_number
 from k3push.core.safety.verdict import InDoubt, ReadBack, Said, judge
 from k3push.ports import (
     SHORTEST_WAIT_S,
@@ -396,8 +389,7 @@ async def _judge_silence(
     async def tells(doubt: Doubt) -> bool:
         """Say whether the look would show what was made of this number."""
         asked = by_field or doubt.number in seen.linked
-        sure = doubt.attempt not in merged or await _is_refused(context, doubt)
-        trusted = not context.proofs.missed and sure
+        trusted = not context.proofs.missed and doubt.attempt not in merged
         return asked and trusted and await context.covers(seen.users, doubt.sender)
 
     attempts = {doubt.attempt for doubt in doubts}
@@ -479,14 +471,6 @@ async def _calls_with_unlinked(
         if kept is None or not await _is_linked(context, kept.attempt.intent):
             found.add(attempt)
     return frozenset(found)
-
-
-async def _is_refused(context: Context, doubt: Doubt) -> bool:
-    """Say whether the answer refuses a bill by name: no document that it has made is of it."""
-    numbers, said = await _answer_to(context, doubt)
-    if said is None or may_hide_draft(said, drafts=context.route.draft_when_save_fails):
-        return False
-    return number_in(doubt.number) in messages_by_number(said.messages, [*map(number_in, numbers)])
 
 
 async def _is_linked(context: Context, intent: Intent) -> bool:
