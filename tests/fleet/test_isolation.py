@@ -15,6 +15,7 @@ from k3push.cli.actions.init_tenant import print_sql
 from k3push.core.model import BillNumber, Intent, Listed, Outcome, State
 from k3push.fleet.isolation import SHARED, WHOSE, isolation_sql
 from k3push.ports import LedgerLostError, NoLedgerError
+from k3push.runs.problem import Problem
 from k3push.words.language import speaker
 from tests.adapters.ledger.samples import ANSWER, NOON, UPTIME, a_run, identified
 from tests.fleet.crew import tenant
@@ -162,6 +163,18 @@ def test_the_command_prints_the_sql(
     told = capsys.readouterr()
     assert told.out == isolation_sql("k3push_acme", "64f0", urlsplit(postgres_url).path[1:])
     assert "k3push_acme a password" in told.err
+
+
+@pytest.mark.parametrize("password", ["S3CR%ET", "S3CR ET"])
+def test_a_url_that_cannot_be_read_is_told_without_its_password(
+    tmp_path: Path, password: str
+) -> None:
+    """The words of the library hold it."""
+    tenant(tmp_path, f"postgresql://me:{password}@127.0.0.1:29999/db")
+    with pytest.raises(Problem, match=r"ledger\.bad_url") as told:
+        print_sql(tmp_path, "acme", None, speaker("en"))
+    assert told.value.__cause__ is None
+    assert "S3CR" not in str(told.value)
 
 
 async def test_a_role_that_finds_an_older_schema_says_who_can_mend_it(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import AsyncIterator, MutableMapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import replace
 from ipaddress import ip_network
 from pathlib import Path
@@ -15,7 +15,7 @@ import anyio
 import httpx
 import pytest
 import uvicorn
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from k3push.adapters.ledger.memory import MemoryLedger
 from k3push.web.addresses import neighbourhood, plain_address
@@ -39,6 +39,7 @@ from tests.web.visits import (
 )
 
 SHORT_S = 0.3
+POURED = 2**26
 HEAD = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n"
 
 
@@ -56,12 +57,20 @@ async def echo(_: Scope, receive: Receive, send: Send) -> None:
     await send({"type": "http.response.body", "body": b"ok"})
 
 
+async def pour(_: Scope, __: Receive, send: Send) -> None:
+    """Answer more than a connection holds that nobody reads from."""
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    for _nth in range(POURED // 2**20):
+        await send({"type": "http.response.body", "body": b"x" * 2**20, "more_body": True})
+    await send({"type": "http.response.body", "body": b""})
+
+
 @asynccontextmanager
-async def served(limits: Limits) -> AsyncIterator[int]:
-    """Serve `echo` within limits, and give its port."""
+async def served(limits: Limits, app: ASGIApp = echo) -> AsyncIterator[int]:
+    """Serve an application within limits, and give its port."""
     listener = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(
-        echo, http=limits.protocol(), lifespan="off", log_config=None, log_level="error"
+        app, http=limits.protocol(), lifespan="off", log_config=None, log_level="error"
     )
     server = uvicorn.Server(config)
     async with anyio.create_task_group() as tasks:
@@ -101,6 +110,24 @@ async def test_a_request_that_does_not_come_to_its_end_is_not_waited_for(said: b
         if said.startswith(b"GET / HTTP"):
             assert b"200" in await stream.receive()
         assert await is_ended(stream)
+
+
+@pytest.mark.anyio
+async def test_who_reads_nothing_of_an_answer_is_let_go() -> None:
+    """A few of them would keep all places for as long as they like."""
+    limits = Limits(lambda _: False, unread_s=SHORT_S)
+    async with served(limits, pour) as port, AsyncExitStack() as stack:
+        stream = await connected(stack, port, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        with anyio.fail_after(60 * SHORT_S):
+            while not limits._places:  # noqa: ASYNC110
+                await anyio.sleep(0.01)
+            while limits._places:  # noqa: ASYNC110  # it tells nobody
+                await anyio.sleep(0.01)
+        got = len(await stream.receive())
+        with suppress(anyio.EndOfStream, anyio.BrokenResourceError):
+            while got < POURED:
+                got += len(await stream.receive())
+        assert got < POURED
 
 
 @pytest.mark.anyio

@@ -1,8 +1,9 @@
 """How many connections the dashboard's server keeps, and how long a request may take to arrive.
 
-Whoever can reach the port can open connections and say nothing, or half a request. Each of them
-is closed after a while; there are so many at most, so many of one address, and all of them fewer
-than files may be open: where these run out, a server accepts nobody and says so without end.
+Whoever can reach the port can open connections and say nothing, or half a request, or read nothing
+of what is answered. Each of them is closed after a while; there are so many at most, so many of one
+address, and all of them fewer than files may be open: where these run out, a server accepts nobody
+and says so without end.
 """
 
 from __future__ import annotations
@@ -24,6 +25,9 @@ HEADERS_S = 10.0
 
 BODY_S = 120.0
 """Until it has its body; a list of 32 MB takes half of that at 4 Mbit/s."""
+
+UNREAD_S = 60.0
+"""Until a client that reads nothing of its answer takes some of it."""
 
 MOST = 1000
 MOST_OF_ADDRESS = 100
@@ -61,6 +65,7 @@ class Limits:
         most_of_address: Connections of one address, or of one network where a host has many.
         headers_s: Seconds until a request has its headers.
         body_s: Seconds from there until it has its body.
+        unread_s: Seconds for which a client may take nothing of an answer that waits for it.
     """
 
     is_trusted: Callable[[str], bool]
@@ -68,6 +73,7 @@ class Limits:
     most_of_address: int = MOST_OF_ADDRESS
     headers_s: float = HEADERS_S
     body_s: float = BODY_S
+    unread_s: float = UNREAD_S
     _places: Counter[str] = field(default_factory=Counter)
 
     def protocol(self) -> type[asyncio.Protocol]:
@@ -98,6 +104,7 @@ class _Limited(H11Protocol):
     _place = ""
     _timer: asyncio.TimerHandle | None = None
     _waits_for: Any = None
+    _unread: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -109,6 +116,7 @@ class _Limited(H11Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._cease()
+        self._is_read()
         self.limits.goes(self._place)
         super().connection_lost(exc)
 
@@ -119,6 +127,20 @@ class _Limited(H11Protocol):
     def on_response_complete(self) -> None:
         super().on_response_complete()
         self._wait()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._is_read()
+        self._unread = self.loop.call_later(self.limits.unread_s, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._is_read()
+
+    def _is_read(self) -> None:
+        if self._unread is not None:
+            self._unread.cancel()
+        self._unread = None
 
     def _wait(self) -> None:
         """Let the connection end unless what it owes has come by then."""

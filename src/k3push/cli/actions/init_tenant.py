@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
 from k3push.core.foreign_text import flaw_of
@@ -31,7 +32,11 @@ def print_sql(folder: Path, name: str, role: str | None, say: Say) -> Exit:
         raise Problem(remark("fleet.unknown", tenant=name, known=", ".join(tenants.by_name)))
     settings = tenants.by_name[name].settings
     needs_shared_ledger(settings)
-    given = conninfo_to_dict(settings.ledger.url)
+    try:
+        given = conninfo_to_dict(settings.ledger.url)
+    except psycopg.Error:
+        # The error's words may hold the password.
+        raise Problem(remark("ledger.bad_url")) from None
     role = role or f"k3push_{name}"
     if flaw_of(role) or not role.isprintable() or len(role.encode()) > LONGEST_ROLE:
         raise Problem(remark("fleet.bad_role", role=role, most=LONGEST_ROLE))
