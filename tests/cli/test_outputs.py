@@ -14,6 +14,7 @@ import pytest
 
 from k3push.adapters import output_files
 from k3push.adapters.ledger.sqlite import open_sqlite
+from k3push.adapters.output_files import Goal, whole_file
 from k3push.adapters.plan_file import plan_written
 from k3push.cli.actions import demo
 from k3push.cli.app import run
@@ -324,3 +325,22 @@ def test_a_demo_that_was_broken_off_is_in_no_way_of_the_next(
             demo.laid_out(tmp_path / "demo")
     (tmp_path / "demo" / "orders.csv").write_text("half", "utf-8")
     assert len(demo.laid_out(tmp_path / "demo")) == 2
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such terminals")
+def test_a_terminal_obeys_nothing_of_what_is_written_to_it() -> None:
+    """A file or a pipe gets every byte; what a person looks at is shown instead."""
+    ours, theirs = os.openpty()
+
+    async def write() -> None:
+        goal = Goal(Path("-"), is_stream=True, descriptor=theirs)
+        async with whole_file(goal, lambda part: part.open("w", encoding="utf-8")) as file:
+            file.write("拒绝\x1b[2A\x9bK\u202e\n单据\n")
+
+    try:
+        anyio.run(write)
+        shown = os.read(ours, 4096).decode()
+    finally:
+        os.close(ours)
+        os.close(theirs)
+    assert shown.splitlines() == ["拒绝[U+001B][2A[U+009B]K[U+202E]", "单据"]

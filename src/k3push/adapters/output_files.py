@@ -26,6 +26,7 @@ import anyio.to_thread
 from k3push.adapters.private_files import fresh_part, put_in_place
 from k3push.adapters.untrusted_paths import IsLinkError
 from k3push.config.real_paths import real
+from k3push.words.language import harmless_lines
 
 T = TypeVar("T")
 
@@ -106,7 +107,12 @@ class Goal:
             part.open("rb") as whole,
             os.fdopen(self._opened(), "wb") as stream,
         ):
-            shutil.copyfileobj(whole, stream)
+            if os.isatty(stream.fileno()):
+                # The words of strangers in it are for a person, and nothing for the terminal.
+                text = whole.read().decode("utf-8", "replace")
+                stream.write(harmless_lines(text).encode())
+            else:
+                shutil.copyfileobj(whole, stream)
 
     def _opened(self) -> int:
         if self.descriptor is None:
