@@ -453,9 +453,10 @@ class ErpClient:
     async def _ask_all_targets(
         self, route: Route, numbers: Sequence[BillNumber]
     ) -> list[tuple[BillNumber, LinkedTarget]]:
-        """Ask for documents and their links, and of numbers that show none for what has no link."""
+        """Ask for documents and their links, and for what has no link where that may be hidden."""
         found = await self._ask_targets(route, numbers)
-        shown = {fold(number) for number, _ in found}
+        # Beside one that has a link there may be one that has none.
+        shown = set() if self._pass_over else {fold(number) for number, _ in found}
         silent = [number for number in numbers if fold(number) not in shown]
         is_left = self._asked_apart >= MOST_ASKED_APART and not self._pass_over
         if not silent or is_left or not self._tells_links(route):
