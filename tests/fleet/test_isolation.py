@@ -15,7 +15,6 @@ from k3push.cli.actions.init_tenant import print_sql
 from k3push.core.model import BillNumber, Intent, Listed, Outcome, State
 from k3push.fleet.isolation import SHARED, WHOSE, isolation_sql
 from k3push.ports import LedgerLostError, NoLedgerError
-from k3push.runs.problem import Problem
 from k3push.words.language import speaker
 from tests.adapters.ledger.samples import ANSWER, NOON, UPTIME, a_run, identified
 from tests.fleet.crew import tenant
@@ -171,7 +170,7 @@ def test_a_url_that_cannot_be_read_is_told_without_its_password(
 ) -> None:
     """The words of the library hold it."""
     tenant(tmp_path, f"postgresql://me:{password}@127.0.0.1:29999/db")
-    with pytest.raises(Problem, match=r"ledger\.bad_url") as told:
+    with pytest.raises(NoLedgerError, match=r"ledger\.bad_url") as told:
         print_sql(tmp_path, "acme", None, speaker("en"))
     assert told.value.__cause__ is None
     assert "S3CR" not in str(told.value)

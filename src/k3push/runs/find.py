@@ -113,7 +113,7 @@ async def cut_off_runs(ledger: Ledger, now: datetime) -> list[Run]:
         lately = max(at for each in beside for at in (each.started_at, each.ended_at) if at)
         turn = last_turn(await acts_about(ledger, run.id))
         is_anothers = turn not in {"", "resume"} or await is_asked_for(ledger, run)
-        if now - lately >= TELLING and not is_anothers and not await living_beside(ledger, run):
+        if now - lately >= TELLING and not is_anothers and not await _living(ledger, beside):
             found += beside
     return found
 
@@ -124,9 +124,13 @@ async def living_beside(ledger: Ledger, run: Run) -> Run | None:
     They are executed one after another and have one fate: a command to any of them is for this
     one, and one without an ending waits for it.
     """
-    for each in await runs_beside(ledger, run):
-        if await is_under_way(ledger, each):
-            return each
+    return await _living(ledger, await runs_beside(ledger, run))
+
+
+async def _living(ledger: Ledger, runs: Sequence[Run]) -> Run | None:
+    for run in runs:
+        if await is_under_way(ledger, run):
+            return run
     return None
 
 

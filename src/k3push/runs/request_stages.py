@@ -310,6 +310,7 @@ async def note_act(ledger: Ledger, act: Act, id_: str = "") -> None:
 
 
 _WHOSE_TURN = {"queued", "requeued", "cancelled", "resume"}
+"""Acts that put a run into the fleet's hands, or take it out of them."""
 
 
 def last_turn(acts: Sequence[Act]) -> str:

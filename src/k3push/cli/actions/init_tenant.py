@@ -5,9 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-import psycopg
-from psycopg.conninfo import conninfo_to_dict
-
+from k3push.adapters.ledger.postgres.database import parts_of_url
 from k3push.core.foreign_text import flaw_of
 from k3push.core.remark import remark
 from k3push.fleet.isolation import isolation_sql
@@ -26,17 +24,14 @@ def print_sql(folder: Path, name: str, role: str | None, say: Say) -> Exit:
 
     Raises:
         Problem: The tenant is not known, has no ledger in PostgreSQL, or cannot have that role.
+        NoLedgerError: The ledger's URL cannot be read.
     """
     tenants = read_folder(folder)
     if name not in tenants.by_name:
         raise Problem(remark("fleet.unknown", tenant=name, known=", ".join(tenants.by_name)))
     settings = tenants.by_name[name].settings
     needs_shared_ledger(settings)
-    try:
-        given = conninfo_to_dict(settings.ledger.url)
-    except psycopg.Error:
-        # The error's words may hold the password.
-        raise Problem(remark("ledger.bad_url")) from None
+    given = parts_of_url(settings.ledger.url)
     role = role or f"k3push_{name}"
     if flaw_of(role) or not role.isprintable() or len(role.encode()) > LONGEST_ROLE:
         raise Problem(remark("fleet.bad_role", role=role, most=LONGEST_ROLE))

@@ -69,6 +69,19 @@ Value = str | float | bytes | Sequence[str] | Sequence[int] | None
 """Sequences must be lists, which psycopg makes arrays of."""
 
 
+def parts_of_url(url: str) -> dict[str, Any]:
+    """Return what a URL of PostgreSQL names, as libpq calls it.
+
+    Raises:
+        NoLedgerError: It is no such URL.
+    """
+    try:
+        return conninfo_to_dict(url)
+    except psycopg.Error:
+        # The error's words may hold the password.
+        raise NoLedgerError(remark("ledger.bad_url")) from None
+
+
 @dataclass(frozen=True, slots=True)
 class Server:
     """A database on a server, as a URL names it.
@@ -87,11 +100,7 @@ class Server:
         Raises:
             NoLedgerError: It is no URL of PostgreSQL.
         """
-        try:
-            given = conninfo_to_dict(url)
-        except psycopg.Error:
-            # The error's words may hold the password.
-            raise NoLedgerError(remark("ledger.bad_url")) from None
+        given = parts_of_url(url)
         if password:
             given.setdefault("password", password)
         told = " ".join(f"-c {name}={value}" for name, value in SESSION.items())
