@@ -21,6 +21,7 @@ from collections.abc import (
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import partial
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -30,6 +31,7 @@ from k3push.adapters.erp.endpoint import Endpoint
 from k3push.adapters.erp.form_rows import FormRows, Rows
 from k3push.adapters.erp.link_queries import LinkQueries
 from k3push.adapters.erp.rate_limit import RateLimit
+from k3push.adapters.erp.target_queries import TargetQueries
 from k3push.core.model import (
     BillNumber,
     Exchange,
@@ -43,7 +45,6 @@ from k3push.core.model import (
 from k3push.core.pacing.chunking import split
 from k3push.core.protocol import bill_rows, paging, wire
 from k3push.core.protocol.audit_queries import without
-from k3push.core.protocol.bill_rows import LinkedTarget
 from k3push.core.protocol.conversion_rules import (
     OPTIONAL_FIELDS,
     RULES_FORM,
@@ -51,7 +52,7 @@ from k3push.core.protocol.conversion_rules import (
     read_rules,
     rule_fields,
 )
-from k3push.core.protocol.links import FormEntry, LinkRow, link_fields
+from k3push.core.protocol.links import FormEntry, LinkRow
 from k3push.core.protocol.logins import AccountSet
 from k3push.core.protocol.selection import (
     SelectedPage,
@@ -62,13 +63,7 @@ from k3push.core.protocol.selection import (
     selection_filter,
 )
 from k3push.core.protocol.sightings import sighting
-from k3push.core.safety.matching import (
-    MOST_NUMBERS,
-    assign,
-    fold,
-    maybe_spelled_otherwise,
-    questions,
-)
+from k3push.core.safety.matching import MOST_NUMBERS, assign, maybe_spelled_otherwise, questions
 from k3push.ports import (
     LAST_BELIEVED_AFTER_S,
     LoginRefusedError,
@@ -78,10 +73,6 @@ from k3push.ports import (
 )
 
 T = TypeVar("T")
-
-# Most sites show what has no link beside what has. So often what has none is asked for apart
-# before it is left, as long as nothing says that queries for links pass over it.
-MOST_ASKED_APART = 10
 
 
 class ErpClient:
@@ -107,8 +98,7 @@ class ErpClient:
         self._calls = Calls(site, turns or RateLimit(lambda: 0), now_s, transport)
         self._forms = FormRows(self._calls)
         self._links = LinkQueries(self._forms)
-        self._pass_over = False
-        self._asked_apart = 0
+        self._targets = TargetQueries(self._forms, self._links)
 
     async def __aenter__(self) -> Self:
         """Return itself."""
@@ -247,11 +237,8 @@ class ErpClient:
         unsent: bool = False,
     ) -> Sighting:
         """Ask the target form for every document linked to *numbers*, drafts included."""
-        ask = self._ask_all_targets if by_all else self._ask_targets
-        ask = self._ask_unsent_targets if unsent else ask
-        found = await _by_number(
-            dict.fromkeys(map(number_in, numbers)), lambda asked: ask(route, asked)
-        )
+        ask = partial(self._targets.of_numbers, route, by_all=by_all, unsent=unsent)
+        found = await _by_number(dict.fromkeys(map(number_in, numbers)), ask)
         each = {bill: bill_rows.each_once(found.get(number_in(bill), ())) for bill in numbers}
         return sighting(each, self._user)
 
@@ -443,75 +430,6 @@ class ErpClient:
         except LookFailedError:
             pass
         return belongs
-
-    async def _ask_targets(
-        self, route: Route, numbers: Sequence[BillNumber]
-    ) -> list[tuple[BillNumber, LinkedTarget]]:
-        """Ask for documents and their links."""
-        return await self._read_targets(route, numbers, links=self._tells_links(route))
-
-    async def _ask_all_targets(
-        self, route: Route, numbers: Sequence[BillNumber]
-    ) -> list[tuple[BillNumber, LinkedTarget]]:
-        """Ask for documents and their links, and for what has no link where that may be hidden."""
-        found = await self._ask_targets(route, numbers)
-        # Beside one that has a link there may be one that has none.
-        shown = set() if self._pass_over else {fold(number) for number, _ in found}
-        silent = [number for number in numbers if fold(number) not in shown]
-        is_left = self._asked_apart >= MOST_ASKED_APART and not self._pass_over
-        if not silent or is_left or not self._tells_links(route):
-            return found
-        self._asked_apart += 1
-        return found + self._passed_over(
-            found, await self._read_targets(route, silent, links=False)
-        )
-
-    async def _ask_unsent_targets(
-        self, route: Route, numbers: Sequence[BillNumber]
-    ) -> list[tuple[BillNumber, LinkedTarget]]:
-        """Ask for documents, and for the links of those that are there.
-
-        A query that asks for fields of links may leave out what has no link, as typed documents.
-        """
-        found = await self._read_targets(route, numbers, links=False)
-        if not found or not self._tells_links(route):
-            return found
-        named = list(dict.fromkeys(number for number, _ in found))
-        linked = await self._read_targets(route, named, links=True)
-        return linked + self._passed_over(linked, found)
-
-    def _passed_over(
-        self,
-        linked: Sequence[tuple[BillNumber, LinkedTarget]],
-        found: Sequence[tuple[BillNumber, LinkedTarget]],
-    ) -> list[tuple[BillNumber, LinkedTarget]]:
-        """Return what a query for links has not shown of what is there, and learn from it."""
-        told = {(number, each.target.id) for number, each in linked}
-        bare = [(number, each) for number, each in found if (number, each.target.id) not in told]
-        self._pass_over = self._pass_over or bool(bare)
-        return bare
-
-    def _tells_links(self, route: Route) -> bool:
-        """Say whether looks at documents ask for fields of links as well."""
-        told = set(link_fields(route)).intersection(bill_rows.target_fields(route))
-        return bool(told) and not self._links.are_refused(route)
-
-    async def _read_targets(
-        self, route: Route, numbers: Sequence[BillNumber], *, links: bool
-    ) -> list[tuple[BillNumber, LinkedTarget]]:
-        spared = [] if links else link_fields(route)
-        fields, rows = await self._forms.without_lacking(
-            route.target,
-            lambda lacking: bill_rows.target_fields(route, [*lacking, *spared]),
-            [
-                bill_rows.CANCEL_STATUS,
-                *bill_rows.form_fields(route),
-                *bill_rows.source_id_fields(route),
-            ],
-            wire.one_of(route.source_number_field, numbers),
-        )
-        with as_failed(route.target):
-            return bill_rows.read_targets(rows, fields, route)
 
 
 async def _by_number(
