@@ -10,6 +10,7 @@ import anyio
 import psycopg
 import pytest
 
+from k3push.adapters.ledger.connection_places import ConnectionPlaces
 from k3push.adapters.ledger.postgres import open_postgres
 from k3push.fleet.worker_ledgers import Ledgers
 from k3push.ports import LedgerLostError
@@ -126,6 +127,33 @@ async def test_a_database_that_does_not_answer_holds_up_no_other(urls: list[str]
         async with ledgers.of(urls[0], "a", no_password) as ledger:
             assert await ledger.runs() == []
     await ledgers.close()
+
+
+async def test_databases_of_one_server_share_a_bound_in_a_dashboard(
+    postgres_url: str, urls: list[str]
+) -> None:
+    """It asks all of them at once, and one that is not used makes room for the next."""
+    places = ConnectionPlaces(2)
+    asked = 0
+    again = anyio.Event()
+
+    async def ask(url: str) -> None:
+        nonlocal asked
+        named = f"{url}{'&' if '?' in url else '?'}application_name={NAME}"
+        async with open_postgres(named, account="a", places=places) as ledger:
+            assert await ledger.runs() == []
+            asked += 1
+            await again.wait()
+            assert await ledger.runs() == []
+
+    with anyio.fail_after(60):
+        async with anyio.create_task_group() as tasks:
+            for url in urls:
+                tasks.start_soon(ask, url)
+            # A server notices the end of a connection only after a moment.
+            await until(lambda: asked == DATABASES and sessions(postgres_url) == 2)
+            again.set()
+    await until(lambda: sessions(postgres_url) == 0)
 
 
 async def test_a_ledger_that_nobody_asks_holds_no_connection(

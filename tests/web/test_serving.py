@@ -22,6 +22,7 @@ import pytest
 from rich.console import Console
 
 from k3push.adapters.job_files import read_job
+from k3push.adapters.ledger.connection_places import ConnectionPlaces
 from k3push.adapters.ledger.memory import MemoryLedger
 from k3push.adapters.ledger.sqlite import open_sqlite
 from k3push.cli.actions import served_tenants
@@ -534,7 +535,7 @@ def test_the_password_of_a_ledger_is_looked_for_beside_all_else(
 
     async def look() -> None:
         with pytest.raises(LedgerLostError):
-            async with _opened(settings, create=False):
+            async with _opened(settings, ConnectionPlaces(), create=False):
                 pass
 
     monkeypatch.setattr("k3push.cli.actions.served_tenants.ledger_of", lacking)

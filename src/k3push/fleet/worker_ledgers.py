@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import anyio
 
 from k3push.adapters.ledger.postgres import PostgresLedger, open_postgres
+from k3push.adapters.ledger.postgres.database import Server
 
 CONNECTIONS = 4
 """To each database, and one more for each run that is executed."""
@@ -103,16 +104,17 @@ class Ledgers:
                 await self._close(url)
 
     async def _taken(self, url: str, account: str, password: Callable[[], Awaitable[str]]) -> _Open:
+        server = Server.of(url).address
         async with self._change:
             while True:
                 entry = self._open.get(url)
                 if entry is not None and entry.ledger is not None:
                     entry.uses += 1
                     return entry
-                if entry is None and await self._has_room(_server_of(url)):
+                if entry is None and await self._has_room(server):
                     break
                 await self._change.wait()
-            entry = self._open[url] = _Open(_server_of(url), uses=1)
+            entry = self._open[url] = _Open(server, uses=1)
         # While others use and leave theirs: a server may not answer, and a secret takes its time.
         try:
             named = f"{url}{'&' if '?' in url else '?'}application_name={quote(self.name)}"
@@ -148,16 +150,3 @@ class Ledgers:
     async def _close(self, url: str) -> None:
         with anyio.CancelScope(shield=True):
             await self._open.pop(url).stack.aclose()
-
-
-def _server_of(url: str) -> str:
-    """Return the server of a URL: its host and port, whoever comes.
-
-    >>> _server_of("postgresql://u@db.example.com:5432/k3push?sslmode=require")
-    'db.example.com:5432'
-    >>> _server_of("postgresql:///k3push?host=/run/postgresql")
-    '?host=/run/postgresql'
-    """
-    parts = urlsplit(url)
-    host = parts.netloc.rpartition("@")[2]
-    return host if host.strip(":") else f"?{parts.query}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 
+from k3push.adapters.ledger.connection_places import ConnectionPlaces
 from k3push.adapters.ledger.sqlite import open_sqlite
 from k3push.config.settings import Settings
 from k3push.core.remark import remark
@@ -12,15 +13,29 @@ from k3push.ports import Ledger
 from k3push.runs.problem import Problem
 
 
-def ledger_of(settings: Settings, *, create: bool = False) -> AbstractAsyncContextManager[Ledger]:
-    """Open the ledger for the account of the settings; a command that only reads makes none."""
+def ledger_of(
+    settings: Settings, *, create: bool = False, places: ConnectionPlaces | None = None
+) -> AbstractAsyncContextManager[Ledger]:
+    """Open the ledger for the account of the settings; a command that only reads makes none.
+
+    Args:
+        settings: Name it.
+        create: Make it if it is missing.
+        places: For the connections to all servers, where others are open beside it.
+    """
     account = settings.erp.acct_id
     path = settings.ledger_path
     if path is None:
         with needs_postgres():
             from k3push.adapters.ledger.postgres import open_postgres  # noqa: PLC0415
         password = ledger_password(settings)
-        return open_postgres(settings.ledger.url, account=account, password=password, create=create)
+        return open_postgres(
+            settings.ledger.url,
+            account=account,
+            password=password,
+            create=create,
+            places=places,
+        )
     if not create and not path.exists():
         raise Problem(remark("error.no_ledger", path=path))
     return open_sqlite(path, account=account, create=create)

@@ -20,6 +20,7 @@ from anyio import to_thread
 from rich.console import Console
 
 from k3push.adapters.clock import SystemClock
+from k3push.adapters.ledger.connection_places import ConnectionPlaces
 from k3push.cli.actions.dashboard_access import roles_of, says_roles_alone
 from k3push.config.real_paths import real
 from k3push.config.setting_errors import SettingsError
@@ -157,6 +158,7 @@ class ServedTenants:
     lacking: set[Path] = field(default_factory=set)
     _resting: set[Path] = field(default_factory=set)
     _owing: set[Path] = field(default_factory=set)
+    _places: ConnectionPlaces = field(default_factory=ConnectionPlaces)
 
     async def begin(self, settings: Sequence[Settings], errors: Console) -> list[Tenant]:
         """Show tenants for the first time; one of a folder that lacks something comes later.
@@ -248,19 +250,31 @@ class ServedTenants:
         before = self.known.get(settings.file)
         if before is None or settings.file in changed:
             workshop = None if before is None else before.workshop
-            made = _tenant(settings, workshop)
+            made = self._made(settings, workshop)
             same = before is not None and before.ledger == made.ledger
             if self.works and not (same and before and before.acct_id == made.acct_id):
                 new = await self._workshop(settings)
                 if not owes:
                     new.timetable.owe_nothing()
-                made = _tenant(settings, new)
+                made = self._made(settings, new)
                 if workshop is not None:
                     workshop.rest()
             elif workshop is not None:
                 workshop.take(settings, await to_thread.run_sync(receivers_of, settings))
             self.known[settings.file] = made
         return self.known[settings.file]
+
+    def _made(self, settings: Settings, workshop: Workshop | None) -> Tenant:
+        path = settings.ledger_path
+        return Tenant(
+            name=settings.file.stem,
+            acct_id=settings.erp.acct_id,
+            ledger=settings.ledger.url if path is None else str(real(path)),
+            window=settings.run.window,
+            opened=partial(_opened, settings, self._places, create=workshop is not None),
+            workshop=workshop,
+            roles=roles_of(settings.serve) if says_roles_alone(settings.serve) else {},
+        )
 
     async def _workshop(self, settings: Settings) -> Workshop:
         receivers = await to_thread.run_sync(receivers_of, settings)
@@ -309,25 +323,16 @@ class Queues:
 
 
 @asynccontextmanager
-async def _opened(settings: Settings, *, create: bool) -> AsyncIterator[Ledger]:
+async def _opened(
+    settings: Settings, places: ConnectionPlaces, *, create: bool
+) -> AsyncIterator[Ledger]:
     """Open a tenant's ledger; what it lacks, such as a secret, is that tenant's trouble alone."""
     try:
         # A secret may come from a command, which takes its time.
-        opening = await to_thread.run_sync(partial(ledger_of, settings, create=create))
+        opening = await to_thread.run_sync(
+            partial(ledger_of, settings, create=create, places=places)
+        )
     except (Problem, SettingsError) as lacking:
         raise LedgerLostError(str(lacking)) from None
     async with opening as ledger:
         yield ledger
-
-
-def _tenant(settings: Settings, workshop: Workshop | None) -> Tenant:
-    path = settings.ledger_path
-    return Tenant(
-        name=settings.file.stem,
-        acct_id=settings.erp.acct_id,
-        ledger=settings.ledger.url if path is None else str(real(path)),
-        window=settings.run.window,
-        opened=partial(_opened, settings, create=workshop is not None),
-        workshop=workshop,
-        roles=roles_of(settings.serve) if says_roles_alone(settings.serve) else {},
-    )

@@ -88,9 +88,11 @@ class Server:
 
     Attributes:
         place: The URL without its password, for people.
+        address: Its host and port, the same for all databases of a server.
     """
 
     place: str
+    address: str
     _conninfo: str = field(repr=False)
 
     @classmethod
@@ -114,7 +116,8 @@ class Server:
             "tcp_user_timeout": 30_000,
         }
         options = f"{given.pop('options', '') or ''} {told}".strip()
-        return cls(_place(given), make_conninfo("", **(client | given), options=options))
+        address = f"{given.get('host') or given.get('hostaddr') or ''}:{given.get('port') or ''}"
+        return cls(_place(given), address, make_conninfo("", **(client | given), options=options))
 
     @property
     def conninfo(self) -> str:

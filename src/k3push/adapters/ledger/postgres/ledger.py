@@ -27,12 +27,13 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import anyio
 
+from k3push.adapters.ledger.connection_places import ConnectionPlaces
 from k3push.adapters.ledger.postgres import archiving, reads, sending, steps, writes
 from k3push.adapters.ledger.postgres import memos as memo_steps
 from k3push.adapters.ledger.postgres.database import Connection, Server
 from k3push.adapters.ledger.postgres.run_locks import RunLocks
 from k3push.adapters.ledger.postgres.schema import bring_up_to_date, schema_version
-from k3push.adapters.ledger.postgres.transactions import CONNECTIONS, Transactions, pool_of
+from k3push.adapters.ledger.postgres.transactions import CONNECTIONS, Connections, Transactions
 from k3push.core.model import RunId
 from k3push.ports import Ledger
 
@@ -53,6 +54,7 @@ async def open_postgres(
     password: str = "",
     create: bool = True,
     connections: int = CONNECTIONS,
+    places: ConnectionPlaces | None = None,
 ) -> AsyncIterator[PostgresLedger]:
     """Open the ledger in a database for an account; its schema is brought up to date.
 
@@ -63,21 +65,24 @@ async def open_postgres(
             (`PGPASSWORD`, `.pgpass`).
         create: Make the ledger if it is missing; a command that only reads leaves that to others.
         connections: How many at most; each run that is executed has one besides.
+        places: For the connections to all databases of its server; its own where it is the only
+            one that is open.
 
     Raises:
         LedgerLostError: There is no ledger, or none that this version can use.
     """
     server = Server.of(url, password)
-    await _bring_up_to_date(server, create=create)
-    pool = pool_of(server, connections)
-    await pool.open()
+    shared = Connections(server, connections, places or ConnectionPlaces())
+    with server.lost_as_ledger():
+        async with shared.place():
+            await _bring_up_to_date(server, create=create)
     locks = RunLocks(server)
     try:
-        yield PostgresLedger(locks, Transactions(server, pool), account=account)
+        yield PostgresLedger(locks, Transactions(server, shared), account=account)
     finally:
         with anyio.CancelScope(shield=True):
             await locks.close()
-            await pool.close()
+            await shared.close()
 
 
 async def migrate(url: str, *, password: str = "", create: bool = False) -> None:

@@ -7,7 +7,8 @@ the server is asked for that. So no verb is done twice, or taken for done when i
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from itertools import count
 from typing import Any, TypeVar
 from uuid import uuid4
@@ -16,8 +17,9 @@ import anyio
 import psycopg
 from anyio.lowlevel import checkpoint_if_cancelled
 from psycopg import AsyncConnection
-from psycopg_pool import AsyncConnectionPool
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
+from k3push.adapters.ledger.connection_places import ConnectionPlaces
 from k3push.adapters.ledger.postgres.database import (
     Connection,
     Server,
@@ -37,32 +39,86 @@ CONNECTIONS = 8
 
 IDLE_S = 60.0
 
+
 Pool = AsyncConnectionPool[AsyncConnection[Any]]
 
 
-def pool_of(server: Server, most: int = CONNECTIONS) -> Pool:
-    """Return the connections that the verbs of one process share; it is still closed.
+class Connections:
+    """The connections to a database that the verbs of one process share.
 
-    Nothing that is idle for a while stays connected: a server has a hundred connections for all.
+    Nothing that is idle for a while stays connected, nor what is not used while another database
+    of the server waits for a place.
+
+    Args:
+        server: The database.
+        most: How many at once.
+        places: Those that all databases of its server share.
     """
-    return AsyncConnectionPool(
-        server.conninfo,
-        kwargs={"autocommit": True},
-        min_size=0,
-        max_size=most,
-        max_idle=IDLE_S,
-        timeout=PATIENCE_S,
-        reconnect_timeout=PATIENCE_S,
-        open=False,
-    )
+
+    def __init__(self, server: Server, most: int, places: ConnectionPlaces) -> None:
+        self.server = server.address
+        self._most = most
+        self._conninfo = server.conninfo
+        self._places = places
+        self._pool: Pool | None = None
+
+    @property
+    def size(self) -> int:
+        """How many there are, in use or not."""
+        return 0 if self._pool is None else self._pool.get_stats()["pool_size"]
+
+    @asynccontextmanager
+    async def place(self) -> AsyncIterator[None]:
+        """Hold a place for one connection that the block opens itself."""
+        try:
+            async with self._places.one(self):
+                yield
+        except TimeoutError:
+            raise PoolTimeout(f"{self._places.most} connections to {self.server}") from None
+
+    @asynccontextmanager
+    async def one(self) -> AsyncIterator[AsyncConnection[Any]]:
+        """Lend a connection, as long as the block lasts.
+
+        Raises:
+            psycopg.Error: None could be had in time.
+        """
+        async with self.place():
+            pool = self._pool = self._pool or self._new_pool()
+            await pool.open()
+            async with pool.connection() as raw:
+                yield raw
+
+    def _new_pool(self) -> Pool:
+        return AsyncConnectionPool(
+            self._conninfo,
+            kwargs={"autocommit": True},
+            min_size=0,
+            max_size=self._most,
+            max_idle=IDLE_S,
+            timeout=PATIENCE_S,
+            reconnect_timeout=PATIENCE_S,
+            open=False,
+        )
+
+    async def let_go(self) -> None:
+        """Close all; they are opened again when they are asked for."""
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            await pool.close()
+
+    async def close(self) -> None:
+        """Close all for good."""
+        await self.let_go()
+        self._places.leave(self)
 
 
 class Transactions:
     """The one way to read and to write."""
 
-    def __init__(self, server: Server, pool: Pool) -> None:
+    def __init__(self, server: Server, connections: Connections) -> None:
         self._server = server
-        self._pool = pool
+        self._connections = connections
         self._slots: list[str] = []
         self._numbers = count(1)
 
@@ -89,7 +145,7 @@ class Transactions:
             while True:
                 begun = _Begun(slot, next(self._numbers))
                 try:
-                    async with self._pool.connection() as raw:
+                    async with self._connections.one() as raw:
                         await begun.run(Connection(raw), work)
                 except psycopg.Error as said:
                     await patience.after(said)
@@ -104,7 +160,7 @@ class Transactions:
         """Find out whether a transaction was committed, whose connection was lost meanwhile."""
         while True:
             try:
-                async with self._pool.connection() as raw:
+                async with self._connections.one() as raw:
                     return await Connection(raw).one("signed", slot=begun.slot) == (begun.nth,)
             except psycopg.Error as said:
                 await patience.after(said)
@@ -124,7 +180,7 @@ class Transactions:
         patience = Patience(self._server)
         while True:
             try:
-                async with self._pool.connection() as raw:
+                async with self._connections.one() as raw:
                     return await look(Connection(raw))
             except psycopg.Error as said:
                 await patience.after(said)
