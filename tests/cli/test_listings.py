@@ -41,6 +41,19 @@ def test_a_row_keeps_to_its_columns_in_a_narrow_terminal(width: int) -> None:
     assert "[bold]a.csv" in lines[-1]
 
 
+@pytest.mark.parametrize("width", [30, 40, 50, 60, 80])
+def test_what_people_copy_is_whole_however_narrow_a_terminal_is(width: int) -> None:
+    """A rule's id lacked its end, and the column that folds was gone."""
+    file = StringIO()
+    console = Console(file=file, width=width, force_terminal=True, color_system=None)
+    guid, target = "9f3b1c6e-5a6f-4a0a-8f0e-2b1e5c1f9a77", "SAL_DELIVERYNOTICE"
+    rows = [(guid, "采购订单", target, "yes"), (guid, "a name that is long", target, "no")]
+    put_listing(console, ["number", "name", "target", "default"], rows, folds={1})
+    lines = file.getvalue().splitlines()
+    assert sum(guid in line and target in line for line in lines) == len(rows)
+    assert set("default采购订单anamethatislong") <= set(file.getvalue())
+
+
 @pytest.mark.parametrize(("width", "terminal"), [(200, True), (80, False)])
 def test_a_row_is_one_line_where_there_is_room_or_a_program_reads(
     width: int, *, terminal: bool

@@ -40,6 +40,7 @@ from tests.web.visits import (
 
 SHORT_S = 0.3
 POURED = 2**26
+SMALL = 2**15
 HEAD = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n"
 
 
@@ -66,9 +67,11 @@ async def pour(_: Scope, __: Receive, send: Send) -> None:
 
 
 @asynccontextmanager
-async def served(limits: Limits, app: ASGIApp = echo) -> AsyncIterator[int]:
-    """Serve an application within limits, and give its port."""
+async def served(limits: Limits, app: ASGIApp = echo, *, sent: int = 0) -> AsyncIterator[int]:
+    """Serve an application within limits, and give its port; *sent* bytes are on their way."""
     listener = socket.create_server(("127.0.0.1", 0))
+    if sent:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, sent)
     config = uvicorn.Config(
         app, http=limits.protocol(), lifespan="off", log_config=None, log_level="error"
     )
@@ -128,6 +131,56 @@ async def test_who_reads_nothing_of_an_answer_is_let_go() -> None:
             while got < POURED:
                 got += len(await stream.receive())
         assert got < POURED
+
+
+async def give(_: Scope, receive: Receive, send: Send) -> None:
+    """Answer in one piece, as pages and programs are."""
+    await receive()
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b"x" * POURED})
+
+
+async def drip(_: Scope, __: Receive, send: Send) -> None:
+    """Answer in small pieces."""
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    for _nth in range(POURED // 2**14):
+        await send({"type": "http.response.body", "body": b"x" * 2**14, "more_body": True})
+    await send({"type": "http.response.body", "body": b""})
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("app", [drip, give])
+async def test_who_reads_slowly_gets_all_of_an_answer(app: ASGIApp) -> None:
+    """An answer was cut off ten seconds after it was written, whatever its client had read."""
+    limits = Limits(lambda _: False, headers_s=SHORT_S, unread_s=SHORT_S)
+    loop = asyncio.get_running_loop()
+    async with served(limits, app, sent=SMALL) as port:
+        with socket.socket() as client, anyio.fail_after(60 * SHORT_S):
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SMALL)
+            client.connect(("127.0.0.1", port))
+            client.settimeout(0)
+            began_s, got = anyio.current_time(), 0
+            await loop.sock_sendall(client, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            while anyio.current_time() < began_s + 4 * SHORT_S:
+                got += len(await loop.sock_recv(client, SMALL))
+                await anyio.sleep(SHORT_S / 6)
+            assert got < POURED
+            while got < POURED and (more := await loop.sock_recv(client, POURED)):
+                got += len(more)
+        assert got >= POURED
+
+
+@pytest.mark.anyio
+async def test_who_reads_nothing_of_an_answer_in_one_piece_is_let_go() -> None:
+    """All of it waits for its client, and nothing else is owed."""
+    limits = Limits(lambda _: False, headers_s=60.0, unread_s=SHORT_S)
+    async with served(limits, give) as port, AsyncExitStack() as stack:
+        await connected(stack, port, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        with anyio.fail_after(60 * SHORT_S):
+            while not limits._places:  # noqa: ASYNC110
+                await anyio.sleep(0.01)
+            while limits._places:  # noqa: ASYNC110  # it tells nobody
+                await anyio.sleep(0.01)
 
 
 @pytest.mark.anyio

@@ -27,7 +27,10 @@ BODY_S = 120.0
 """Until it has its body; a list of 32 MB takes half of that at 4 Mbit/s."""
 
 UNREAD_S = 60.0
-"""Until a client that reads nothing of its answer takes some of it."""
+"""Until a client takes some of the answer that waits for it; who reads slowly is waited for."""
+
+_UNREAD = object()
+"""What a client owes that has not read its answer."""
 
 MOST = 1000
 MOST_OF_ADDRESS = 100
@@ -104,7 +107,7 @@ class _Limited(H11Protocol):
     _place = ""
     _timer: asyncio.TimerHandle | None = None
     _waits_for: Any = None
-    _unread: asyncio.TimerHandle | None = None
+    _unread = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -116,7 +119,6 @@ class _Limited(H11Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._cease()
-        self._is_read()
         self.limits.goes(self._place)
         super().connection_lost(exc)
 
@@ -130,28 +132,38 @@ class _Limited(H11Protocol):
 
     def pause_writing(self) -> None:
         super().pause_writing()
-        self._is_read()
-        self._unread = self.loop.call_later(self.limits.unread_s, self.transport.abort)
+        self._wait()
 
     def resume_writing(self) -> None:
         super().resume_writing()
-        self._is_read()
-
-    def _is_read(self) -> None:
-        if self._unread is not None:
-            self._unread.cancel()
-        self._unread = None
+        self._wait()
 
     def _wait(self) -> None:
         """Let the connection end unless what it owes has come by then."""
-        state = self.conn.their_state
-        owes = {h11.IDLE: self.limits.headers_s, h11.SEND_BODY: self.limits.body_s}.get(state)
-        if owes is None or self.transport.is_closing():
+        state: object = self.conn.their_state
+        unread = self.transport.get_write_buffer_size()
+        if unread and (state is h11.IDLE or self.flow.write_paused):
+            state, owes = _UNREAD, self.limits.unread_s
+        elif self.transport.is_closing():
+            owes = None
+        else:
+            headers_s, body_s = self.limits.headers_s, self.limits.body_s
+            owes = {h11.IDLE: headers_s, h11.SEND_BODY: body_s}.get(self.conn.their_state)
+        if owes is None:
             self._cease()
         elif self._timer is None or state is not self._waits_for:
             self._cease()
-            self._waits_for = state
-            self._timer = self.loop.call_later(owes, self.transport.abort)
+            self._waits_for, self._unread = state, unread
+            self._timer = self.loop.call_later(owes, self._end)
+
+    def _end(self) -> None:
+        """End the connection, unless its client has read some of its answer meanwhile."""
+        reads = self.transport.get_write_buffer_size() < self._unread
+        if self._waits_for is _UNREAD and reads:
+            self._cease()
+            self._wait()
+        else:
+            self.transport.abort()
 
     def _cease(self) -> None:
         if self._timer is not None:
