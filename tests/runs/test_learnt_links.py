@@ -16,11 +16,12 @@ from k3push.adapters.erp.client import ErpClient
 from k3push.core.model import RunId, Sighting, State
 from k3push.ports import LookFailedError
 from k3push.runs import proof
-from k3push.simulator import FaultPlan, fault, site
+from k3push.runs.context import Context
+from k3push.simulator import FaultPlan, Policy, fault, site
 from k3push.simulator.answers import AnswerStyle
 from k3push.simulator.forms import IN_STOCK, ROUTES, with_second_rule
 from k3push.simulator.script import Aimed
-from tests.runs.office import ROUTE, SECOND, Office, orders, sandbox, steered
+from tests.runs.office import ROUTE, SECOND, Office, Pushed, orders, sandbox, steered
 from tests.runs.rough_answers import REFUSED
 from tests.runs.test_loose_documents import LOST, OTHER, REST, go_on, say
 from tests.runs.test_loose_documents import office_of as loose_office_of
@@ -330,3 +331,51 @@ async def test_three_documents_without_a_link_tell_little_of_an_old_servers_rule
     pushed = await go_on(office, times=3)
     assert len(office.site.world.documents_of(LOST)) == 1
     assert OTHER not in pushed.of(State.PUSHED)
+
+
+def untold(office: Office, pushed: Pushed) -> set[str]:
+    """Return the documents of our calls that no row names, nor tells of in its reason."""
+    rows = pushed.rows.values()
+    named = {target.label for row in rows for target in row.targets}
+    told = " ".join(row.reason for row in rows)
+    world = office.site.world
+    made = {
+        each.target.number for bill in pushed.rows for each in world.makings_of(bill) if each.push
+    }
+    return {number for number in made - named if number not in told}
+
+
+@pytest.mark.parametrize("joins", [False, True])
+async def test_a_part_of_a_split_whose_link_a_plug_in_drops_is_told(*, joins: bool) -> None:
+    """A short answer names the first part alone; links tie the parts of all bills before it."""
+    style = AnswerStyle(old=True, short=True)
+    office = office_of(
+        policy=Policy.SPLIT, style=style, misnamed={OTHER: OTHER}, joins_inwardly=joins
+    )
+    await office.open_run([*REST[:8], OTHER])
+    pushed = await go_on(office)
+    assert pushed.rows[OTHER].state is State.PUSHED
+    assert untold(office, pushed) == set()
+
+
+@pytest.mark.parametrize("drops", [False, True])
+@pytest.mark.parametrize("size", [1, 2, 6])
+async def test_what_no_link_ties_is_told_beside_what_a_person_made_meanwhile(
+    monkeypatch: pytest.MonkeyPatch, size: int, *, drops: bool
+) -> None:
+    """Neither the answer nor the time tells which of the two documents the call has made."""
+    name_no_document(monkeypatch)
+    more: dict[str, Any] = {"misnamed": {OTHER: OTHER}} if drops else {"routes": KEEPS_NONE}
+    office = office_of(style=AnswerStyle(old=True), **more | {"latency_s": 5.0})
+    bills = [*REST[:16], OTHER] if drops else [REST[0], OTHER, *REST[1:5]]
+
+    async def push_by_hand(_: Context) -> None:
+        while not (await office.rows())[OTHER].attempts:  # noqa: ASYNC110  # virtual time
+            await anyio.sleep(0.2)
+        await anyio.sleep(1.0)
+        office.site.world.add_target(IN_STOCK, OTHER, creator="clerk")
+
+    await office.open_run(bills)
+    throttle = steered(concurrency=1, chunk_size=size)
+    pushed = await go_on(office, throttle=throttle, beside=push_by_hand)
+    assert untold(office, pushed) == set()

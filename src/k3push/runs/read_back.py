@@ -10,6 +10,7 @@ from functools import partial
 import anyio
 
 from k3push.core.model import (
+    TWIN,
     Attempt,
     BillNumber,
     Outcome,
@@ -18,7 +19,7 @@ from k3push.core.model import (
     Targets,
     number_in,
 )
-from k3push.core.remark import remark
+from k3push.core.remark import also, remark
 from k3push.core.safety.evidence import (
     LICENCE,
     NOTHING_RAN,
@@ -97,6 +98,7 @@ async def read_back(
             # Should it travel again, what it meets is not what was sent before.
             met = context.sent_before.get(number, frozenset())
             context.sent_before[number] = met.union(other.id for other in others)
+    conclusion = _told_of_loose(conclusion, attempt, said, made, seen)
     untold = {**parts, **_untold(context, attempt, made, seen)}
     conclusion = _without(conclusion, untold)
     return _sent_on(conclusion, _new_in(attempt, said, seen).keys() - made.keys())
@@ -428,6 +430,30 @@ def _untold(
         ):
             untold[number] = (outcome.code, outcome.reason)
     return untold
+
+
+def _told_of_loose(
+    conclusion: Conclusion, attempt: Attempt, said: Said, made: Targets, seen: Sighting
+) -> Conclusion:
+    """Tell of documents beside that of a bill, which bear its number and which no link ties to it.
+
+    A success that does not name all may have made them of it, unless they are those of the bills of
+    which nothing else is shown.
+    """
+    loose = new_targets({n: seen.loose.get(n, ()) for n in made}, attempt.intent.before)
+    ids = {target.id for targets in loose.values() for target in targets}
+    missing = [n for n in attempt.intent.numbers if n not in made and not seen.loose.get(n)]
+    if not said.success or said.names_all or len(ids) <= len(missing):
+        return conclusion
+    outcomes = []
+    for each in conclusion.outcomes:
+        told = each
+        if each.number in loose and each.state is State.PUSHED:
+            documents = ", ".join(target.label for target in loose[each.number])
+            why = also(each.reason, remark("note.whose", documents=documents))
+            told = each._replace(code=TWIN, reason=why)
+        outcomes.append(told)
+    return replace(conclusion, outcomes=tuple(outcomes))
 
 
 def _made_in(attempt: Attempt, said: Said, seen: Sighting) -> Targets:
