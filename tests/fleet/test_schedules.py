@@ -137,7 +137,7 @@ async def test_what_is_due_at_one_minute_begins_spread(postgres_url: str, tmp_pa
         assert len(work.looked) < 50
 
 
-DEAD = "SELECT FROM fleet_leader WHERE worker = 'dead'"
+DEAD = "SELECT worker FROM fleet_leader WHERE worker = 'dead'"
 
 
 async def test_another_leads_within_seconds_of_a_leaders_death(
@@ -171,7 +171,8 @@ async def test_a_clock_of_the_database_that_was_years_ahead_holds_up_nothing(
         assert (await outcome(queue, "t0000", "r1"))["outcome"] == "done"
         await until(lambda: work.looked == [("t0001", "nightly")])
         await until(lambda: count(postgres_url, "due_at < now() + interval '2 days'") == 2)
-        assert do(postgres_url, "SELECT FROM fleet_workers WHERE seen_at > '2090-01-01'") == []
+        ahead = "SELECT worker FROM fleet_workers WHERE seen_at > '2090-01-01'"
+        assert do(postgres_url, ahead) == []
 
 
 async def test_a_look_of_a_dead_worker_is_done_by_another(

@@ -21,6 +21,17 @@ PATIENCE_S = 15.0
 SECRET_PREFIX = "whsec_"  # noqa: S105  # how others write such a secret
 SHORTEST_SECRET = 16
 
+DOWN = frozenset(
+    {
+        httpx.codes.REQUEST_TIMEOUT,
+        httpx.codes.TOO_MANY_REQUESTS,
+        httpx.codes.BAD_GATEWAY,
+        httpx.codes.SERVICE_UNAVAILABLE,
+        httpx.codes.GATEWAY_TIMEOUT,
+    }
+)
+"""Nobody has looked at the event. Any other answer is about that one, an error of 500 as well."""
+
 
 @dataclass(frozen=True, slots=True)
 class Refused:
@@ -28,7 +39,7 @@ class Refused:
 
     Attributes:
         why: In the network's words, without the address; it is a secret.
-        down: Whether another event would not be taken either.
+        down: Whether another event might not be taken either.
     """
 
     why: str
@@ -90,5 +101,4 @@ async def post(address: str, headers: Mapping[str, str], body: bytes) -> Refused
         return Refused(type(error).__name__, down=True)
     if httpx.codes.is_success(status):
         return None
-    busy = status in {httpx.codes.REQUEST_TIMEOUT, httpx.codes.TOO_MANY_REQUESTS}
-    return Refused(f"HTTP {status}", down=busy or httpx.codes.is_server_error(status))
+    return Refused(f"HTTP {status}", down=status in DOWN)

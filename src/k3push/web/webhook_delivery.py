@@ -114,9 +114,11 @@ class Messenger:
                 # Whoever does not answer is not asked for each event that waits.
                 down_at = self._down_at.setdefault(receiver, set())
                 down_at.add(delivery.event)
-                await anyio.sleep(pause_s(len(down_at)))
-                return 0.0
-            self._down_at.pop(receiver, None)
+                if len(down_at) > 1:
+                    await anyio.sleep(pause_s(len(down_at) - 1))
+                    return 0.0
+            else:
+                self._down_at.pop(receiver, None)
             soonest = min(soonest, pause_s(delivery.tries + 1))
         return soonest
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from typing import TYPE_CHECKING
 
-from k3push.adapters.ledger.connection_places import ConnectionPlaces
 from k3push.adapters.ledger.sqlite import open_sqlite
 from k3push.config.settings import Settings
 from k3push.core.remark import remark
 from k3push.ports import Ledger
 from k3push.runs.problem import Problem
+
+if TYPE_CHECKING:
+    from k3push.adapters.ledger.connection_places import ConnectionPlaces
 
 
 def ledger_of(
