@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -13,6 +14,8 @@ from k3push.adapters.ledger.postgres.database import Server
 from k3push.config.setting_errors import SettingsError
 from k3push.config.tenants import LONGEST_NAME, Tenant
 from k3push.core.model import RunId
+from k3push.core.remark import remark
+from k3push.fleet.followup import MOST_WAITS_FOR_SESSIONS, ForPerson, next_of
 from k3push.fleet.queue import open_queue
 from k3push.fleet.worker import CannotBeginError, NotHereError
 from k3push.ports import RunIsAliveError
@@ -359,6 +362,22 @@ async def test_a_refused_login_holds_all_runs_of_its_tenant(
         await outcome(queue, "acme", "r3")
         await outcome(queue, "acme", "r2")
     assert sorted(run for _, run, _ in work.began) == ["r1", "r2", "r3"]
+
+
+async def test_a_session_that_another_program_takes_is_no_refused_login(
+    postgres_url: str, tmp_path: Path
+) -> None:
+    """It may be done soon; a person is asked only after some tries."""
+    work = FakeWork({"acme": tenant(tmp_path, postgres_url)})
+    lost = {Cause.LOGIN_REFUSED: remark("answer.session_useless")}
+    work.endings = [replace(ended(Exit.UNREACHABLE, Cause.LOGIN_REFUSED), causes=lost)]
+    async with serving(worker(work, postgres_url)) as queue:
+        await ask(queue, "acme", "r1")
+        await until(lambda: "worker.later" in work.said)
+        await change(postgres_url, "UPDATE fleet_runs SET not_before = now()")
+        assert (await outcome(queue, "acme", "r1"))["outcome"] == "done"
+    last = replace(ended(Exit.UNREACHABLE, Cause.LOGIN_REFUSED), causes=lost)
+    assert next_of(last, waits=MOST_WAITS_FOR_SESSIONS) == ForPerson(holds_tenant=True)
 
 
 @pytest.mark.parametrize("error", [LOST, RunIsAliveError("by a person"), NotHereError("no secret")])

@@ -35,12 +35,13 @@ from k3push.runs.request_stages import (
 from k3push.simulator import build
 from k3push.simulator.forms import PURCHASE_ORDER
 from k3push.simulator.script import Channel
+from k3push.simulator.sign_in import Logins
 from k3push.web.api.shapes import MOST_BILLS
 from k3push.web.places import MOST_AT_ONCE, Lane, Lanes
 from k3push.web.request_work import MOST_AHEAD
 from k3push.wiring.executor import RunOptions
 from k3push.wiring.line_observer import LineObserver
-from k3push.wiring.shared_login import IDLE_S
+from k3push.wiring.shared_login import IDLE_S, LOST_S
 from tests.runs.office import NOON, orders, sandbox, steps
 from tests.web.programs import API, played, program, until_over
 from tests.web.shop import FOUR_EYES, Shop, press, signed_in
@@ -616,6 +617,31 @@ def test_a_refused_login_is_tried_once_whatever_programs_ask(tmp_path: Path) -> 
             await wms.post(f"/pushes/{id_}/commands", json={"command": "resume"})
         for id_ in told.values():
             assert (await until_over(wms, id_))["counts"] == {"pushed": 1}
+
+    played(push, tmp_path)
+
+
+def test_programs_are_let_in_again_after_another_has_taken_their_sessions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It logged in as the same user (P 2.8): no login was refused, and no account gets locked."""
+
+    async def push(shop: Shop, _: House, wms: httpx.AsyncClient) -> None:
+        with monkeypatch.context() as fight:
+            fight.setattr(Logins, "find", lambda *_: None)
+            told = []
+            for nth, number in enumerate(orders(12)):
+                answer = await wms.post("/pushes", json=asked(f"e-{nth}", number))
+                told.append(answer.json()["id"])
+            for id_ in told:
+                ended = await until_over(wms, id_)
+                assert (ended["exit"], ended["counts"]) == (6, {"planned": 1})
+        assert shop.site.calls[Channel.LOGIN] == 2
+        await anyio.sleep(2 * LOST_S)
+        for id_ in told:
+            await wms.post(f"/pushes/{id_}/commands", json={"command": "resume"})
+            assert (await until_over(wms, id_))["counts"] == {"pushed": 1}
+        assert {shop.documents(number) for number in orders(12)} == {1}
 
     played(push, tmp_path)
 

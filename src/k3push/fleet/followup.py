@@ -8,7 +8,7 @@ from functools import reduce
 
 from k3push.core.remark import remark
 from k3push.runs.outcome import Ending, Exit
-from k3push.runs.stop import Cause, told_as
+from k3push.runs.stop import Cause, is_session_lost, told_as
 
 FIRST_WAIT_S = 60.0
 LONGEST_WAIT_S = 30 * 60.0
@@ -19,6 +19,9 @@ MOST_LOOKS_AT_FLOWS = 200
 # Another run, whose worker has died, is taken over within a minute and settled after its window;
 # waited for so often, in growing steps, that is half an hour. After that it is a person's.
 MOST_WAITS_FOR_RUNS = 5
+
+# Another program that logs in as the same user may be done soon; or the user lacks a right.
+MOST_WAITS_FOR_SESSIONS = 5
 
 # The database comes back within seconds or is not there for hours.
 LEDGER_WAIT_S = 5.0
@@ -91,11 +94,13 @@ def next_of(ending: Ending, waits: int, *, only_settle: bool = False) -> Next:
         only_settle: It was not to send anything.
     """
     causes = ending.causes
-    if Cause.LOGIN_REFUSED in causes:
+    is_lost = is_session_lost(causes.get(Cause.LOGIN_REFUSED, ""))
+    may_pass = is_lost and waits < MOST_WAITS_FOR_SESSIONS
+    if Cause.LOGIN_REFUSED in causes and not may_pass:
         # Each run of the tenant would try once, and five wrong logins lock the account (P 2.4).
         return ForPerson(holds_tenant=True)
     barred = causes.keys() == {Cause.BARRED} and not only_settle and waits < MOST_WAITS_FOR_RUNS
-    if barred or not causes.keys().isdisjoint(_VAIN):
+    if may_pass or barred or not causes.keys().isdisjoint(_VAIN):
         first_s = LEDGER_WAIT_S if causes.keys() & _VAIN == {Cause.LEDGER_LOST} else FIRST_WAIT_S
         return Later(wait_s(waits, first_s), vain=True, only_settle=only_settle)
     if ending.exit in {Exit.DONE, Exit.SOME_REJECTED}:

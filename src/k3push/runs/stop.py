@@ -41,12 +41,32 @@ class Cause(StrEnum):
 
 # What a refused login says where the ERP met an exception, and refused nobody.
 _LOGIN_THREW = "answer.login_threw"
+# And where it let everybody in, and took each session away at once.
+_SESSION_LOST = ("answer.session_useless", "why.sessions")
 _STOOD_STILL = "note.stood_still"
 
 
 def told_as(cause: Cause, why: str) -> str:
-    """Return what a cause is told as: a login that met an exception is no wrong password."""
-    return "login threw" if cause is Cause.LOGIN_REFUSED and _LOGIN_THREW in why else cause.value
+    """Return what a cause is told as: a login that met an exception is no wrong password.
+
+    Nor is a session that was lost as soon as it was opened.
+    """
+    if cause is Cause.LOGIN_REFUSED and _LOGIN_THREW in why:
+        return "login threw"
+    return "session lost" if cause is Cause.LOGIN_REFUSED and is_session_lost(why) else cause.value
+
+
+def is_session_lost(why: str, users: int = 1) -> bool:
+    """Say whether nobody was refused a login, where nobody could come in.
+
+    Args:
+        why: What was said of the refusal.
+        users: How many could not; what is said of each stands in it.
+
+    >>> is_session_lost("li: answer.session_useless; chen: 用户名或密码错误", users=2)
+    False
+    """
+    return sum(map(why.count, _SESSION_LOST)) >= users
 
 
 def cause_of_unsent(because: str) -> Cause:

@@ -7,6 +7,7 @@ tried once for each, and five tries lock the account (P 2.4); sessions would pil
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -19,9 +20,13 @@ from k3push.adapters.erp.client import ErpClient
 from k3push.adapters.erp.identities import Identities
 from k3push.config.settings import ErpSettings
 from k3push.ports import LoginRefusedError
+from k3push.runs.stop import is_session_lost
 from k3push.wiring.erp import ErpAccess
 
 IDLE_S = 60.0
+
+LOST_S = 60.0
+"""After so long a login is made again, where each session was lost as soon as it was opened."""
 
 _Erp = ErpClient | Identities
 
@@ -34,6 +39,7 @@ class _Kept:
         inside: How many are at it.
         used: How often it was entered, by which an idle time is told from another.
         refused: Whether its login was.
+        lost_at_s: When no session lasted first, though no login was refused; else infinite.
     """
 
     settings: ErpSettings
@@ -41,12 +47,15 @@ class _Kept:
     inside: int = 0
     used: int = 0
     refused: bool = False
+    lost_at_s: float = math.inf
 
 
 class KeptAccess:
     """Keeps one session open between executions, and closes it when nobody has come for a while.
 
     A login that was refused is tried no more, whatever comes, until somebody says that it may be.
+    Where another program logs in as the same user, and ends each session so (P 2.8), nobody was
+    refused: that is tried again after a while.
     """
 
     def __init__(self, idle_s: float = IDLE_S) -> None:
@@ -78,8 +87,10 @@ class KeptAccess:
 
     def take(self, settings: ErpSettings, make: Callable[[], _Erp]) -> _Kept:
         """Return what is shared; make it if there is none, or the settings are others."""
-        if self._kept is not None and self._kept.settings != settings:
-            self._leave_behind()
+        if self._kept is not None:
+            rested_s = anyio.current_time() - self._kept.lost_at_s
+            if self._kept.settings != settings or rested_s >= LOST_S:
+                self._leave_behind()
         if self._kept is None:
             self._kept = _Kept(settings, make())
         return self._kept
@@ -98,9 +109,15 @@ class KeptAccess:
 
     async def _close_later(self, kept: _Kept, used: int) -> None:
         await anyio.sleep(self._idle_s)
-        if kept is self._kept and not kept.inside and kept.used == used:
+        if kept.inside or kept.used != used:
+            return
+        if kept is self._kept:
             self._kept = None
-            await kept.erp.__aexit__(None, None, None)
+        elif kept in self._left:
+            self._left.remove(kept)
+        else:
+            return
+        await kept.erp.__aexit__(None, None, None)
 
     def _leave_behind(self) -> None:
         if self._kept is not None:
@@ -164,8 +181,11 @@ class _Visit:
         """Log in if nobody has; see `ports` for what is raised."""
         try:
             await self._kept.erp.open_session()
-        except LoginRefusedError:
-            self._kept.refused = True
+        except LoginRefusedError as error:
+            if not is_session_lost(str(error), len(self._kept.settings.users)):
+                self._kept.refused = True
+            elif math.isinf(self._kept.lost_at_s):
+                self._kept.lost_at_s = anyio.current_time()
             raise
 
     def __getattr__(self, name: str) -> Any:

@@ -125,6 +125,10 @@ WORDS = {
         "nobody could log in: {why}. It was tried twice; user name and password may well be right. Try again when the ERP is well.",
         "无法登录：{why}。已尝试两次；用户名和密码可能并没有错。请待 ERP 恢复正常后重试。",
     ),
+    "cause.session lost": (
+        "no session lasts: {why}. No login was refused. Let each program log in as a user of its own, then try again.",
+        "会话无法保持：{why}。登录并未被拒绝。请让每个程序使用各自的用户登录，然后重试。",
+    ),
     "cause.look refused": (
         "the ERP refused a query: {why}. Check the route's forms, source_number_field and the user's rights.",
         "ERP 拒绝查询：{why}。请检查路线的单据标识、source_number_field 和用户权限。",
