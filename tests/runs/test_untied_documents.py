@@ -17,14 +17,23 @@ from k3push.core.model import BillNumber, State
 from k3push.core.pacing.halting import HaltRule
 from k3push.ports import LookRefusedError
 from k3push.runs.context import PushLimits
-from k3push.simulator import Channel, FaultPlan, fault
+from k3push.simulator import Channel, FaultPlan, Refusal, fault
 from k3push.simulator.bills import Origin
 from k3push.simulator.conversion import Converter
 from k3push.simulator.forms import IN_STOCK, PURCHASE_ORDER
 from k3push.simulator.script import Aimed
 from k3push.simulator.world import World
 from tests.runs.office import LIMITS, SECOND, Office, VirtualClock, orders, sandbox, steered, steps
-from tests.runs.rough_answers import OPEN, REFUSED, FastClock, copy_creators, doubled, name_nothing
+from tests.runs.rough_answers import (
+    NO_CANARY,
+    OPEN,
+    REFUSED,
+    FastClock,
+    copy_creators,
+    doubled,
+    keep_a_part,
+    name_nothing,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -56,6 +65,29 @@ async def test_an_untied_document_behind_a_refusal_is_found(
     office.site.world.refuse(numbers[-1], REFUSED)
     await office.open_run(numbers)
     await office.execute(throttle=steered(concurrency=1, chunk_size=6), check=False)
+    assert doubled(office, numbers) == []
+
+
+@pytest.mark.parametrize("again", ["at once", "resumed", "in another run"])
+@pytest.mark.parametrize(("kind", "size"), [("no licence", 1), ("no licence", 4), ("a part", 4)])
+async def test_an_untied_document_behind_a_refusal_is_found_when_it_is_shown_late(
+    monkeypatch: pytest.MonkeyPatch, kind: str, size: int, again: str
+) -> None:
+    """It is looked for once more before its bill is sent again, whoever sends it."""
+    numbers = orders(4)
+    plan = steps("make-then-no-licence") if kind == "no licence" else steps()
+    office = Office(sandbox(plan, untied=tuple(numbers), query_lag_s=8.0, **OPEN))
+    await office.open_run(numbers)
+    limits = NO_CANARY if again == "at once" else replace(NO_CANARY, halt=HaltRule(fail_count=1))
+    if kind == "a part":
+        keep_a_part(monkeypatch, numbers, kept=1, why=Refusal(11, "仓库必录"))
+    how: dict[str, Any] = {"throttle": steered(concurrency=1, chunk_size=size), "check": False}
+    await office.execute(limits=limits, **how)
+    if again == "resumed":
+        await office.execute(**how)
+    elif again == "in another run":
+        await office.open_run(numbers, SECOND)
+        await office.execute(SECOND, **how)
     assert doubled(office, numbers) == []
 
 

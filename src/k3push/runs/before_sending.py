@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from datetime import timedelta
 
-from k3push.core.model import BillNumber, Outcome, Sighting
+from k3push.core.model import BillNumber, Outcome, Sighting, State
 from k3push.core.remark import remark
-from k3push.core.safety.evidence import new_targets
+from k3push.core.safety.evidence import NOTHING_RAN, STRAY, new_targets
 from k3push.core.safety.legal_moves import SENT_BEFORE
 from k3push.ports import Made
 from k3push.runs.context import Context
-from k3push.runs.earlier_calls import sent_by_others, waits_for_others
+from k3push.runs.earlier_calls import refusal_of, sent_by_others, waits_for_others
 from k3push.runs.last_looks import note_look
 from k3push.runs.lookup import can_ask
 from k3push.runs.own_documents import (
+    attempts_by,
     but_others_cancelled,
     named_there,
     ours_of,
     told_of_late_calls,
     with_loose_of_others,
 )
-from k3push.runs.renumbered_bills import look_at_sent
+from k3push.runs.renumbered_bills import look_at_sent, moved_among
 from k3push.runs.sending_state import Sending
 from k3push.runs.source_check import already, by_ledger, ours_of_shared, query_refused, unclear
 
@@ -80,6 +82,8 @@ async def look_first(context: Context, sending: Sending) -> Mapping[BillNumber, 
     told = {each.number for each in outcomes}
     named = await named_there(context, [n for n in sending.numbers if n not in told])
     outcomes += named.values()
+    told |= named.keys()
+    outcomes += await _beside_strays(context, sending, told)
     if context.suspects:
         await note_look(context)
     if outcomes:
@@ -98,6 +102,46 @@ async def look_first(context: Context, sending: Sending) -> Mapping[BillNumber, 
     kinds = (seen.targets, seen.loose, seen.shared, seen.denied, seen.namesakes, seen.cancelled)
     there = {n: tuple(t.id for kind in kinds for t in kind.get(n, ())) for n in sending.numbers}
     return {number: ids for number, ids in there.items() if ids}
+
+
+async def _beside_strays(
+    context: Context, sending: Sending, told: Collection[BillNumber]
+) -> list[Outcome]:
+    """Say which numbers are not sent again, since a document has come that may be their own.
+
+    Their last call was refused a while ago, and may have saved a part (P 5.7) that ties itself to
+    no bill: looks may have shown it late.
+    """
+    left = [number for number in sending.numbers if number not in told]
+    last = {number: each.kept for each in sending.sent for number in each.bills}
+    for number in left:
+        if number in context.sent_before:
+            kept = await attempts_by(context.ledger, context.run.id, number)
+            if kept:
+                last[number] = kept[-1]
+    refused = {
+        number: last[number].attempt
+        for number in left
+        if number in last and (said := refusal_of(last[number])) and said.code not in NOTHING_RAN
+    }
+    since = context.clock.now() - timedelta(seconds=context.settle.window_s)
+    refused = {n: each for n, each in refused.items() if each.intent.began_at >= since}
+    if not refused:
+        return []
+    senders = {number: each.intent.sender for number, each in refused.items()}
+    moved = await moved_among(context, context.run.id, senders)
+    suspects = await context.senders_of_strays(
+        min(each.intent.began_at for each in refused.values()),
+        senders,
+        before={id_ for n, each in refused.items() for id_ in each.intent.before.get(n, ())},
+        on_loop_s=context.ages.began_s({each.id for each in refused.values()}),
+        names_tell=not moved,
+    )
+    return [
+        Outcome(number, State.REJECTED, code=STRAY, reason=remark("note.stray"))
+        for number, sender in senders.items()
+        if sender in suspects
+    ]
 
 
 def _unsent(

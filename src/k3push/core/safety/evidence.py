@@ -33,6 +33,9 @@ NOTHING_RAN = frozenset({CALL_LIMIT, EDIT_LOCK})
 DROPPED = "dropped"
 """Code of a number that a success has passed over in silence."""
 
+STRAY = "stray"
+"""Code of a number that may have become a document which ties itself to no bill."""
+
 CONTRADICTION = "contradiction"
 """Code of a number of whose call an answer names documents that no look links to any of it."""
 
@@ -212,8 +215,9 @@ def may_hide_part(said: Said, *, several: bool) -> bool:
 
     Args:
         said: The answer.
-        several: It makes several documents, as far as is known.
+        several: It makes several documents, as far as is known. A licence may lack halfway.
     """
+    several = several or said.code == LICENCE
     return several and not said.success and said.code not in NOTHING_RAN
 
 
@@ -303,7 +307,7 @@ def _beside(of_rest: Conclusion, rest: _Rest) -> Conclusion:
 def beside_stray(said: Said, numbers: Sequence[BillNumber]) -> Conclusion:
     """Leave in doubt what may have become a document that ties itself to no bill."""
     rest = _Rest(said, tuple(numbers), tuple(numbers))
-    return replace(rest.unknown("stray", remark("note.stray")), limited=said.code in ABOUT_NO_BILL)
+    return replace(rest.unknown(STRAY, remark("note.stray")), limited=said.code in ABOUT_NO_BILL)
 
 
 def _beside_stray(rest: _Rest, *, elsewhere: bool, drafts: bool) -> Conclusion:
