@@ -152,29 +152,32 @@ def test_a_folders_list_whose_run_was_killed_is_told_until_it_has_come_to_its_en
     desk.configure(slow.url)
     (desk.folder / "inbox").mkdir()
 
-    def drop(name: str, numbers: list[str]) -> None:
+    def drop(name: str, numbers: list[str], *, at_s: float = 1e9) -> None:
         path = desk.folder / desk.job(numbers, f"inbox/{name}")
-        os.utime(path, (1e9, 1e9))
+        os.utime(path, (at_s, at_s))
 
+    drop("whole.csv", orders(1, 600), at_s=9e8)
     drop("a.csv", NUMBERS)
     night = ("run", "inbox", "--yes", "--chunk-size", "50", "--no-canary")
     process = desk.begin(*night)
-    until(lambda: slow.made() > 0)
+    until(lambda: slow.made() > 1)
     process.kill()
     end(process)
     killed = desk.k3push("status").out.split()[0]
     # A command that has just begun may be about to tell people of something.
     with closing(sqlite3.connect(desk.folder / "ledger.db")) as ledger, ledger:
         ledger.execute("UPDATE runs SET started_at = '2026-01-01T12:00:00.000Z'")
+        ledger.execute("UPDATE runs SET ended_at = started_at WHERE ended_at IS NOT NULL")
     told = f"run {killed} has taken it and was cut off; `k3push resume {killed}` goes on"
     again = desk.k3push(*night)
     assert (again.exit, told in again.err, "a.csv" in again.err) == (5, True, True), again
+    assert "whole.csv" not in again.err  # its run came to its end
     drop("b.csv", orders(3, 500))
     beside = desk.k3push(*night)
     assert (beside.exit, told in beside.err) == (5, True), beside
     resumed = resume(desk, killed)
-    assert (resumed.exit, resumed.said["counts"]) == (0, {"pushed": 200}), resumed
-    assert slow.made() == 203
+    assert (resumed.exit, resumed.said["counts"]) == (0, {"pushed": 201}), resumed
+    assert slow.made() == 204
     quiet = desk.k3push(*night)
     assert (quiet.exit, "nothing new" in quiet.err) == (0, True), quiet
 

@@ -13,10 +13,11 @@ import anyio
 import pytest
 
 from k3push.adapters.erp.client import ErpClient
-from k3push.core.model import RunId, Sighting, State
+from k3push.core.model import TWIN, RunId, Sighting, State
+from k3push.core.pacing.halting import HaltRule
 from k3push.ports import LookFailedError
 from k3push.runs import proof
-from k3push.runs.context import Context
+from k3push.runs.context import Context, PushLimits
 from k3push.simulator import FaultPlan, Policy, fault, site
 from k3push.simulator.answers import AnswerStyle
 from k3push.simulator.forms import IN_STOCK, ROUTES, with_second_rule
@@ -379,3 +380,45 @@ async def test_what_no_link_ties_is_told_beside_what_a_person_made_meanwhile(
     throttle = steered(concurrency=1, chunk_size=size)
     pushed = await go_on(office, throttle=throttle, beside=push_by_hand)
     assert untold(office, pushed) == set()
+
+
+@pytest.mark.parametrize("style", [AnswerStyle(), AnswerStyle(old=True, short=True), None])
+async def test_what_the_nights_before_know_of_links_stands_where_a_run_begins_by_settling(
+    monkeypatch: pytest.MonkeyPatch, style: AnswerStyle | None
+) -> None:
+    """The other bill is on no list, so that nothing else brings the question up."""
+    *bare, last = orders(26, first=30)
+    misnamed = {LOST: OTHER, **{bill: bill for bill in bare}}
+    meets = {LOST: "make-then-reset"}
+    office = office_of(meets, misnamed=misnamed, style=style or AnswerStyle(old=True))
+    if style is None:
+        name_no_document(monkeypatch)
+    office.site.world.add_target(IN_STOCK, last, creator="clerk")
+    await office.open_run(REST[:12])
+    await go_on(office)
+    await office.open_run([*bare, LOST], SECOND)
+    await go_on(office, SECOND, limits=PushLimits(canary=False, halt=HaltRule(unknown_count=1)))
+    await go_on(office, SECOND, times=2)
+    assert len(office.site.world.documents_of(LOST)) == 1
+
+
+@pytest.mark.parametrize("known", [0, 12])
+@pytest.mark.parametrize("size", [2, 4])
+@pytest.mark.parametrize("style", [AnswerStyle(), AnswerStyle(old=True, short=True), None])
+async def test_a_bill_takes_nothing_in_silence_that_its_own_call_has_made_of_another(
+    monkeypatch: pytest.MonkeyPatch, style: AnswerStyle | None, size: int, known: int
+) -> None:
+    """The rule keeps no links, and one document of the call bears the other's number."""
+    office = office_of(
+        misnamed={LOST: OTHER}, routes=KEEPS_NONE, style=style or AnswerStyle(old=True)
+    )
+    if style is None:
+        name_no_document(monkeypatch)
+    await office.open_run([*REST[:known], LOST, OTHER, *REST[known:][: size - 2]])
+    throttle = steered(concurrency=1, chunk_size=size)
+    pushed = await go_on(office, times=3, throttle=throttle)
+    world = office.site.world
+    for bill, row in pushed.rows.items():
+        own = {str(document.id) for document in world.documents_of(bill)}
+        assert row.code == TWIN or {target.id for target in row.targets} <= own
+        assert len(own) == 1

@@ -16,6 +16,7 @@ import pytest
 from k3push.adapters.erp.client import ErpClient
 from k3push.adapters.ledger.memory import MemoryLedger
 from k3push.core.model import BillNumber, Listed, Outcome, Route, RunId, State, Step, Target
+from k3push.core.pacing.halting import HaltRule
 from k3push.ports import LookFailedError, LookRefusedError
 from k3push.runs import proof
 from k3push.runs.context import Context
@@ -53,6 +54,7 @@ from tests.said import english
 pytestmark = pytest.mark.anyio
 
 LOST, OTHER, *REST = orders(24)
+AT_A_DOUBT = replace(AT_TWO_DOUBTS, halt=HaltRule(unknown_count=1))
 BOTH_LOST = {LOST: "make-then-reset", OTHER: "reset"}
 
 
@@ -485,3 +487,36 @@ async def test_a_colleague_who_has_made_hardly_any_document_makes_no_clerk_one_o
     two: dict[str, Any] = {"more_users": {"sandbox2": login("sandbox2")}}
     pushed = await go_on(office, times=2, **two)
     assert pushed.rows[OTHER].state is State.ALREADY
+
+
+@pytest.mark.parametrize("fault_of_other", ["reset", "response-error", "msgcode-4"])
+@pytest.mark.parametrize("case", ["in-doubt", "on-its-way", "behind-runs-of-other-forms"])
+async def test_a_loose_document_may_be_of_any_call_of_ours_that_nobody_has_settled(
+    case: str, fault_of_other: str
+) -> None:
+    """A user who has made nothing yet makes it in a run beside, as a later one of ours looks."""
+    lost = "make-then-delay:280" if case == "on-its-way" else "make-then-reset"
+    meets = {LOST: lost, OTHER: fault_of_other}
+    office = office_of(meets, accounts=accounts("sandbox", "sandbox2"))
+    for bill in REST[16:]:
+        office.site.world.add_target(IN_STOCK, bill, creator="clerk")
+    first = RunId("r0")
+    await office.open_run(REST[:12], first)
+    await go_on(office, first)
+    await office.open_run([LOST])
+    await office.open_run([OTHER], SECOND)
+    if case == "behind-runs-of-other-forms":
+        route = replace(ROUTE, name="other", target="PUR_ReceiveBill")
+        for nth in range(21):
+            await office.store.open_run(replace(office.run(RunId(f"z{nth:02}")), route=route))
+
+    async def push_as_another() -> None:
+        while not (await office.rows(SECOND))[OTHER].attempts:  # noqa: ASYNC110  # virtual time
+            await anyio.sleep(0.2)
+        await anyio.sleep(3)
+        await go_on(office, limits=AT_A_DOUBT, login=login("sandbox2"))
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(push_as_another)
+        pushed = await go_on(office, SECOND, times=2)
+    assert not named_in(pushed, OTHER) & ids(office, LOST)

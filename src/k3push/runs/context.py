@@ -274,12 +274,16 @@ class Context:
         return bool(self.route.source_number_field) or (self.reads_back and self.links.tell)
 
     async def learn_links(self) -> None:
-        """Ask the site for the links of the route, where they are not built in."""
+        """Ask the site for the links of the route, where they are not built in.
+
+        What earlier executions know of them stands before this one learns anything itself.
+        """
         await self._recall_forms()
         found = await find_links(self)
         self.learnt = found.route
         self.links.find = self.links.find or found.proved
         self.links.absent = self.links.absent or found.absent
+        await self.proofs.recall_links(self, self.ledger, now=self.clock.now())
 
     async def _recall_forms(self) -> None:
         """Take in that these forms were read before: what refuses them now may pass.

@@ -102,7 +102,7 @@ async def left_behind(ledger: Ledger, known: Collection[RunId]) -> list[Run]:
 
 
 async def cut_off_runs(ledger: Ledger, now: datetime) -> list[Run]:
-    """Return runs whose executions were cut off, with all that their commands began.
+    """Return runs whose executions were cut off, with all that their commands have left so.
 
     What a fleet's queue or a server holds is theirs to take up.
     """
@@ -114,7 +114,7 @@ async def cut_off_runs(ledger: Ledger, now: datetime) -> list[Run]:
         turn = last_turn(await acts_about(ledger, run.id))
         is_anothers = turn not in {"", "resume"} or await is_asked_for(ledger, run)
         if now - lately >= TELLING and not is_anothers and not await _living(ledger, beside):
-            found += beside
+            found += [each for each in beside if each.exit is None]
     return found
 
 

@@ -35,8 +35,11 @@ from k3push.runs.lookup import united
 from k3push.runs.moved_rows import attempts_at_another
 from k3push.runs.source_check import by_answers
 
-# Runs, the newest, whose doubts are asked for: what is loose may be of any of them.
+# What is loose may be of any run. So many of the newest ones are looked through, and so many of
+# these, and of the numbers that are on their way in each, are asked for.
+MOST_RUNS = 200
 MOST_IN_DOUBT = 20
+MOST_SENT = 50
 
 # Before all attempts.
 EVER = datetime(2000, 1, 1, tzinfo=UTC)
@@ -263,6 +266,14 @@ def told_of_twins(outcome: Outcome) -> Outcome:
     return outcome._replace(code=TWIN, reason=why)
 
 
+def told_of_doubtful(outcome: Outcome, documents: Sequence[Target]) -> Outcome:
+    """Tell of documents of which nothing tells of which bill they are, where a bill has some."""
+    if outcome.state is not State.PUSHED or not documents:
+        return outcome
+    why = remark("note.whose", documents=", ".join(target.label for target in documents))
+    return outcome._replace(code=TWIN, reason=also(outcome.reason, why))
+
+
 async def told_of_late_calls(context: Context, outcomes: Sequence[Outcome]) -> list[Outcome]:
     """Tell of bills that are done already, which a call made twice that came after its window.
 
@@ -362,7 +373,12 @@ async def strangers_among(
 
 async def _senders_in_doubt(context: Context) -> frozenset[str]:
     """Return as whom calls have travelled of which nobody knows yet what they made, in any run."""
-    newest = await context.ledger.runs(last=MOST_IN_DOUBT, undone=True)
-    form = context.route.target.lower()
-    alike = [run.id for run in newest if run.route.target.lower() == form]
-    return frozenset({doubt.sender for run in alike for doubt in await context.ledger.doubts(run)})
+    ledger, form = context.ledger, context.route.target.lower()
+    newest = await ledger.runs(last=MOST_RUNS, undone=True)
+    alike = [run.id for run in newest if run.route.target.lower() == form][-MOST_IN_DOUBT:]
+    senders = {doubt.sender for run in alike for doubt in await ledger.doubts(run)}
+    for run in alike:
+        for row in await ledger.rows(run, states=[State.SENT], limit=MOST_SENT):
+            kept = await attempts_under(ledger, run, row.bill)
+            senders |= {each.attempt.intent.sender for each in kept[-1:]}
+    return frozenset(senders)

@@ -10,7 +10,6 @@ from functools import partial
 import anyio
 
 from k3push.core.model import (
-    TWIN,
     Attempt,
     BillNumber,
     Outcome,
@@ -19,7 +18,7 @@ from k3push.core.model import (
     Targets,
     number_in,
 )
-from k3push.core.remark import also, remark
+from k3push.core.remark import remark
 from k3push.core.safety.evidence import (
     LICENCE,
     NOTHING_RAN,
@@ -30,6 +29,7 @@ from k3push.core.safety.evidence import (
     but_strangers,
     conclude,
     conclude_unread,
+    crowded,
     goes_elsewhere,
     may_hide_draft,
     may_hide_part,
@@ -43,7 +43,11 @@ from k3push.ports import ErpUnreachableError, LoginRefusedError, LookFailedError
 from k3push.runs.context import Context
 from k3push.runs.lag_pauses import lag_pauses
 from k3push.runs.lookup import but_tied, found_by, look_at_targets, united
-from k3push.runs.own_documents import strangers_among, with_loose_of_others
+from k3push.runs.own_documents import (
+    strangers_among,
+    told_of_doubtful,
+    with_loose_of_others,
+)
 from k3push.runs.renumbered_bills import look_at_sent, moved_among
 from k3push.runs.sending_state import Sending
 from k3push.runs.source_check import unclear
@@ -98,7 +102,7 @@ async def read_back(
             # Should it travel again, what it meets is not what was sent before.
             met = context.sent_before.get(number, frozenset())
             context.sent_before[number] = met.union(other.id for other in others)
-    conclusion = _told_of_loose(conclusion, attempt, said, made, seen)
+    conclusion = _told_of_doubtful(conclusion, attempt, said, made, seen)
     untold = {**parts, **_untold(context, attempt, made, seen)}
     conclusion = _without(conclusion, untold)
     return _sent_on(conclusion, _new_in(attempt, said, seen).keys() - made.keys())
@@ -432,27 +436,23 @@ def _untold(
     return untold
 
 
-def _told_of_loose(
+def _told_of_doubtful(
     conclusion: Conclusion, attempt: Attempt, said: Said, made: Targets, seen: Sighting
 ) -> Conclusion:
-    """Tell of documents beside that of a bill, which bear its number and which no link ties to it.
+    """Tell of documents of a bill of which nothing tells whether they are its own.
 
-    A success that does not name all may have made them of it, unless they are those of the bills of
-    which nothing else is shown.
+    No link ties them to it. They bear its number beside another, and a success that does not name
+    all may have made them of it, unless they are those of the bills of which nothing else is shown.
+    Or it has several, and another bill of the call has none.
     """
+    numbers = attempt.intent.numbers
+    doubtful = crowded(said.messages, numbers, made, seen.by_link)
     loose = new_targets({n: seen.loose.get(n, ()) for n in made}, attempt.intent.before)
     ids = {target.id for targets in loose.values() for target in targets}
-    missing = [n for n in attempt.intent.numbers if n not in made and not seen.loose.get(n)]
-    if not said.success or said.names_all or len(ids) <= len(missing):
-        return conclusion
-    outcomes = []
-    for each in conclusion.outcomes:
-        told = each
-        if each.number in loose and each.state is State.PUSHED:
-            documents = ", ".join(target.label for target in loose[each.number])
-            why = also(each.reason, remark("note.whose", documents=documents))
-            told = each._replace(code=TWIN, reason=why)
-        outcomes.append(told)
+    missing = [n for n in numbers if n not in made and not seen.loose.get(n)]
+    if said.success and not said.names_all and len(ids) > len(missing):
+        doubtful |= loose
+    outcomes = [told_of_doubtful(o, doubtful.get(o.number, ())) for o in conclusion.outcomes]
     return replace(conclusion, outcomes=tuple(outcomes))
 
 

@@ -36,7 +36,13 @@ from k3push.core.model import (
 from k3push.core.pacing.chunking import halve
 from k3push.core.protocol.links import link_fields
 from k3push.core.remark import foreign, remark
-from k3push.core.safety.evidence import TRY_LATER_CODES, but_strangers, ids_in, new_targets
+from k3push.core.safety.evidence import (
+    TRY_LATER_CODES,
+    but_strangers,
+    crowded,
+    ids_in,
+    new_targets,
+)
 from k3push.core.safety.legal_moves import IllegalMoveError
 from k3push.core.safety.verdict import InDoubt, ReadBack, Said, judge
 from k3push.ports import (
@@ -61,6 +67,7 @@ from k3push.runs.own_documents import (
     attempts_by,
     but_others_cancelled,
     ours_of,
+    told_of_doubtful,
     told_of_twins,
     with_loose_of_others,
 )
@@ -244,6 +251,7 @@ async def _look(context: Context, run: RunId, due: Sequence[tuple[Doubt, float]]
     splits = bool(made) and await _may_split(context, run)
     shown = [(doubt, age) for doubt, age in due if doubt.number in made]
     short = await _of_short_looks(context, [doubt for doubt, _ in shown], seen)
+    doubtful = await _crowded_among(context, [d for d, _ in shown], made, seen, splits=splits)
     for doubt, age in shown:
         number = doubt.number
         # Where bills are split, a part may come as late as any call. What was in doubt before may
@@ -262,6 +270,7 @@ async def _look(context: Context, run: RunId, due: Sequence[tuple[Doubt, float]]
             outcome = ours[number]
             if sent_before and not splits:
                 outcome = told_of_twins(outcome)
+            outcome = told_of_doubtful(outcome, doubtful.get(number, ()))
             found.append(outcome)
             by_field = seen.by_the_field().intersection(t.id for t in made[number])
             context.proofs.field_finds = context.proofs.field_finds or bool(by_field)
@@ -569,6 +578,32 @@ async def _of_short_looks(context: Context, doubts: Sequence[Doubt], seen: Sight
     """Return the attempts whose answers name documents that no look has shown."""
     one_of_each = {doubt.attempt: doubt for doubt in doubts}.values()
     return {doubt.attempt for doubt in one_of_each if await _names_documents(context, doubt, seen)}
+
+
+async def _crowded_among(
+    context: Context, doubts: Sequence[Doubt], made: Targets, seen: Sighting, *, splits: bool
+) -> dict[BillNumber, tuple[Target, ...]]:
+    """Return the documents of doubts that have several, where their call has left another none.
+
+    Where bills are split, that is no wonder after an answer that was lost.
+    """
+    found: dict[BillNumber, tuple[Target, ...]] = {}
+    several = {doubt.attempt: doubt for doubt in doubts if len(made[doubt.number]) > 1}
+    for doubt in several.values():
+        numbers, said = await _answer_to(context, doubt)
+        if said is not None or not splits:
+            mine = {number: made[number] for number in numbers if number in made}
+            settled = {n for n in numbers if n not in mine and await _is_settled(context, doubt, n)}
+            left = [number for number in numbers if number not in settled]
+            found |= crowded(said.messages if said else (), left, mine, seen.by_link)
+    return found
+
+
+async def _is_settled(context: Context, doubt: Doubt, number: BillNumber) -> bool:
+    """Say whether a bill of the same call is in doubt no longer."""
+    rows = await context.ledger.rows_of(number)
+    mine = [row for run, row in rows if run == doubt.run and row.bill == number]
+    return any(row.targets or row.state is State.REJECTED for row in mine)
 
 
 async def _names_documents(context: Context, doubt: Doubt, seen: Sighting | None = None) -> bool:

@@ -560,6 +560,34 @@ def strangers(said: Said, numbers: Sequence[BillNumber], made: Targets) -> Targe
     }
 
 
+def crowded(
+    messages: Sequence[str], numbers: Sequence[BillNumber], made: Targets, linked: Collection[str]
+) -> dict[BillNumber, tuple[Target, ...]]:
+    """Return the documents of bills that have several, where another bill of the call has none.
+
+    One of them may be that other's, and bear the wrong number, unless links tie all to their bill.
+
+    Args:
+        messages: Of the answer: what they name has none for a reason.
+        numbers: Of the call.
+        made: What a look shows that it has made.
+        linked: Ids of documents that links tie to their bills.
+
+    >>> one, two = Target("1", "RK1"), Target("2", "RK2")
+    >>> a, b = BillNumber("A"), BillNumber("B")
+    >>> [*crowded((), [a, b], {a: (one, two)}, set())]
+    ['A']
+    """
+    refused = messages_naming(messages, numbers)
+    if all(number in made or number in refused for number in numbers):
+        return {}
+    return {
+        number: targets
+        for number, targets in made.items()
+        if len(targets) > 1 and not {target.id for target in targets}.issubset(linked)
+    }
+
+
 def but_strangers(said: Said, numbers: Sequence[BillNumber], made: Targets) -> Targets:
     """Leave out the numbers of which an answer names no document, though it names all it made.
 
