@@ -3,6 +3,8 @@ from __future__ import annotations
 import sqlite3
 from contextlib import closing
 
+import pytest
+
 from k3push.adapters.ledger.sqlite.connections import VERSION
 from tests.cli.conftest import Start
 from tests.cli.terminal import PATIENT, Desk, Sandbox, assert_all_once, end, orders, until
@@ -45,6 +47,35 @@ def test_the_password_is_in_no_error(desk: Desk, sandbox: Sandbox) -> None:
         assert ran.exit != 0
         assert "postgresql://me@127.0.0.1:1/nights" in ran.text
         assert SECRET not in ran.text
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "run orders.csv --yes",
+        "plan orders.csv",
+        "resume",
+        "retry",
+        "settle",
+        "status",
+        "export R --output x.csv",
+        "enqueue orders.csv --config tenants/acme.toml",
+        "control R stop",
+        "audit-dups orders.csv",
+    ],
+)
+def test_a_ledger_that_is_away_as_a_command_begins_is_nothing_to_resume(
+    desk: Desk, sandbox: Sandbox, line: str
+) -> None:
+    """Whoever resumed went on with the night before, and was told that nothing is left to do."""
+    away = "postgresql://me@127.0.0.1:1/nights"
+    desk.configure(sandbox.url, more=f'{ledger(away)}\n[fleet]\ndatabase = "{away}"\n')
+    desk.job(orders(3))
+    (desk.folder / "tenants").mkdir()
+    desk.write("tenants/acme.toml", (desk.folder / "config.toml").read_text("utf-8"))
+    ran = desk.k3push(*line.split())
+    assert (ran.exit, "run the command again" in ran.err) == (2, True), ran
+    assert "resume" not in ran.text
 
 
 def test_a_missing_extra_is_named(desk: Desk, sandbox: Sandbox) -> None:

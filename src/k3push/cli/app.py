@@ -143,6 +143,7 @@ def _exit_of(error: Exception, say: Say) -> int:
     from k3push.config.setting_errors import SettingsError  # noqa: PLC0415
     from k3push.core.safety.legal_moves import IllegalMoveError  # noqa: PLC0415
     from k3push.ports import (  # noqa: PLC0415
+        LedgerAwayError,
         LedgerLostError,
         NoLedgerError,
         OtherSpellingError,
@@ -163,7 +164,9 @@ def _exit_of(error: Exception, say: Say) -> int:
         case OtherSpellingError():
             what, code = say("error.other_spelling", known=cause.known), USAGE
         case LedgerLostError():
-            code = INTERRUPTED
+            away = isinstance(cause, LedgerAwayError)
+            what = say("error.ledger_away" if away else "error.ledger_lost", why=cause)
+            code = USAGE if away else INTERRUPTED
         case IllegalMoveError():
             what, code = say("error.contradiction", why=cause), INTERRUPTED
         case OSError():

@@ -35,6 +35,7 @@ from k3push.fleet.followup import Later
 from k3push.fleet.session_pool import session_pool
 from k3push.fleet.turns import SHORT, priority
 from k3push.ports import LedgerLostError, NoLedgerError
+from k3push.wiring.open_ledger import beginning
 
 PUSH = "k3push.push"
 LOOK = "k3push.look"
@@ -401,7 +402,7 @@ async def open_queue(
     )
     app = App(connector=connector)
     app.job_manager = manager = PatientManager(connector, most_long)
-    with lost(server):
+    with beginning(), lost(server):
         await _prepare(server, app, create=create)
         await app.open_async()
     try:

@@ -33,6 +33,10 @@ class NoLedgerError(LedgerLostError):
     """
 
 
+class LedgerAwayError(LedgerLostError):
+    """The ledger cannot be reached as a command begins: nothing was begun, nor could be resumed."""
+
+
 class LedgerDamagedError(LedgerLostError):
     """The ledger holds what k3push never writes: a disk, or a hand, has changed it."""
 

@@ -10,6 +10,7 @@ import anyio
 
 from k3push.ports import (
     ErpUnreachableError,
+    LedgerAwayError,
     LedgerLostError,
     LoginRefusedError,
     LookFailedError,
@@ -114,6 +115,8 @@ def stopping(stop: Stop) -> Iterator[None]:
     """
     try:
         yield
+    except LedgerAwayError:
+        raise  # nothing was begun
     except LedgerLostError as error:
         stop.ask(Cause.LEDGER_LOST, str(error))
     except LoginRefusedError as error:

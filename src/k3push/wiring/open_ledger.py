@@ -3,29 +3,60 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from contextlib import (
+    AbstractAsyncContextManager,
+    AsyncExitStack,
+    asynccontextmanager,
+    contextmanager,
+)
 from typing import TYPE_CHECKING
 
 from k3push.adapters.ledger.sqlite import open_sqlite
 from k3push.config.settings import Settings
 from k3push.core.remark import remark
-from k3push.ports import Ledger
+from k3push.ports import Ledger, LedgerAwayError, LedgerLostError
 from k3push.runs.problem import Problem
 
 if TYPE_CHECKING:
     from k3push.adapters.ledger.connection_places import ConnectionPlaces
 
 
-def ledger_of(
+@contextmanager
+def beginning() -> Iterator[None]:
+    """Say of a ledger that cannot be reached as a command begins that nothing was begun."""
+    try:
+        yield
+    except LedgerLostError as error:
+        if type(error) is not LedgerLostError:
+            raise
+        raise LedgerAwayError(*error.args) from error
+
+
+@asynccontextmanager
+async def ledger_of(
     settings: Settings, *, create: bool = False, places: ConnectionPlaces | None = None
-) -> AbstractAsyncContextManager[Ledger]:
+) -> AsyncIterator[Ledger]:
     """Open the ledger for the account of the settings; a command that only reads makes none.
 
     Args:
         settings: Name it.
         create: Make it if it is missing.
         places: For the connections to all servers, where others are open beside it.
+
+    Raises:
+        LedgerLostError: It cannot be opened (`beginning`).
+        Problem: There is none yet, or a package is missing.
     """
+    opening = _opening(settings, create=create, places=places)
+    async with AsyncExitStack() as stack:
+        with beginning():
+            ledger = await stack.enter_async_context(opening)
+        yield ledger
+
+
+def _opening(
+    settings: Settings, *, create: bool, places: ConnectionPlaces | None
+) -> AbstractAsyncContextManager[Ledger]:
     account = settings.erp.acct_id
     path = settings.ledger_path
     if path is None:
@@ -50,7 +81,8 @@ async def is_there(settings: Settings) -> bool:
     if path is None:
         with needs_postgres():
             from k3push.adapters.ledger import postgres  # noqa: PLC0415
-        return await postgres.version_of(settings.ledger.url, ledger_password(settings)) > 0
+        with beginning():
+            return await postgres.version_of(settings.ledger.url, ledger_password(settings)) > 0
     return path.exists()
 
 

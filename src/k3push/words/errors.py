@@ -80,6 +80,14 @@ WORDS = {
         "{why}. Check the disk and the permissions; `k3push status` then shows the state of the run.",
         "{why}。请检查磁盘和权限；之后可用 `k3push status` 查看任务状态。",
     ),
+    "error.ledger_away": (
+        "{why} Nothing was begun: run the command again after that.",
+        "{why} 尚未开始任何操作，处理后请重新执行该命令。",
+    ),
+    "error.ledger_lost": (
+        "{why} After that, `k3push status` shows how far it came.",
+        "{why} 处理后可用 `k3push status` 查看进行到哪里。",
+    ),
     "error.file": ("{path}: {why}", "{path}：{why}"),
     "error.no_config": (
         "there is no config.toml here or in {folder}; make one with `k3push init`",

@@ -14,10 +14,10 @@ WORDS = {
         "还没有集群；`k3push enqueue` 会建立",
     ),
     "ledger.sqlite": ("{why} ({name}). {cure}", "{why}（{name}）。{cure}"),
-    "ledger.full": ("Free some disk space, then resume.", "请清理磁盘空间，然后执行 resume。"),
+    "ledger.full": ("Free some disk space.", "请清理磁盘空间。"),
     "ledger.busy": (
-        "Another program keeps the file locked; end it, then resume.",
-        "文件被其他程序占用；请结束该程序，然后执行 resume。",
+        "Another program keeps the file locked; end it.",
+        "文件被其他程序占用；请结束该程序。",
     ),
     "ledger.no_ledger": (
         "This is no ledger; name another file under [ledger] url.",
@@ -28,10 +28,10 @@ WORDS = {
         "文件已损坏：`k3push ledger check` 可查明位置；请从备份恢复。",
     ),
     "ledger.read_only": (
-        "Make the file and its folder writable, then resume.",
-        "请使文件及其文件夹可写，然后执行 resume。",
+        "Make the file and its folder writable.",
+        "请使文件及其文件夹可写。",
     ),
-    "ledger.other": ("Check the disk, then resume.", "请检查磁盘，然后执行 resume。"),
+    "ledger.other": ("Check the disk.", "请检查磁盘。"),
     "ledger.postgres": ("{why}. {cure}", "{why}。{cure}"),
     "ledger.password": (
         "Check the user and the password of [ledger].",
@@ -46,24 +46,24 @@ WORDS = {
         "该用户无权执行此操作。创建台账需要在数据库中创建模式的权限；绑定到租户的角色只能访问其自己账套的数据（`k3push fleet init-tenant`）。",
     ),
     "ledger.server_full": (
-        "Free some disk space on the server, then resume.",
-        "请清理服务器磁盘空间，然后执行 resume。",
+        "Free some disk space on the server.",
+        "请清理服务器磁盘空间。",
     ),
     "ledger.connections": (
-        "The server accepts no more connections; raise max_connections, then resume.",
-        "服务器连接数已满；请增大 max_connections，然后执行 resume。",
+        "The server accepts no more connections; raise max_connections.",
+        "服务器连接数已满；请增大 max_connections。",
     ),
     "ledger.rows_locked": (
-        "Another program keeps rows locked; end it, then resume.",
-        "数据被其他程序锁定；请结束该程序，然后执行 resume。",
+        "Another program keeps rows locked; end it.",
+        "数据被其他程序锁定；请结束该程序。",
     ),
     "ledger.no_writes": (
         "The server accepts no writes; name the primary under [ledger] url.",
         "服务器不接受写入；请在 [ledger] url 中指定主库。",
     ),
     "ledger.unreachable": (
-        "Is the server up and reachable? Then resume.",
-        "请确认服务器已启动且可连接，然后执行 resume。",
+        "Is the server up and reachable?",
+        "请确认服务器已启动且可连接。",
     ),
     "ledger.disk": ("{why}. Is the path right, and writable?", "{why}。请确认路径正确且可写。"),
     "ledger.damaged": (
@@ -79,8 +79,8 @@ WORDS = {
         "该文件是单独挂载的，SQLite 写在其旁边的文件不在挂载范围内。请挂载其所在文件夹。",
     ),
     "ledger.replaced": (
-        "the file was removed or replaced while the ledger was in use. Restore the one that was there, then resume.",
-        "使用过程中台账文件被删除或替换。请放回原来的文件，然后执行 resume。",
+        "the file was removed or replaced while the ledger was in use. Restore the one that was there.",
+        "使用过程中台账文件被删除或替换。请放回原来的文件。",
     ),
     "ledger.moved": (
         "the ledger is elsewhere than before (moved, copied, or put back from a backup): nothing is sent until calls of which it may know nothing have surely ended",
@@ -91,8 +91,8 @@ WORDS = {
         "台账早于最后一次调用（已从备份恢复）：在该调用确定结束之前不发送",
     ),
     "ledger.lock_gone": (
-        "the lock of run {run} was removed while the run was under way, so another process may have taken it over. Leave the folder of locks alone, then resume.",
-        "任务 {run} 进行中其锁被删除，可能已被另一进程接管。请勿改动锁文件夹，然后执行 resume。",
+        "the lock of run {run} was removed while the run was under way, so another process may have taken it over. Leave the folder of locks alone.",
+        "任务 {run} 进行中其锁被删除，可能已被另一进程接管。请勿改动锁文件夹。",
     ),
     "ledger.taken_over": (
         "another process took over run {run}; this one sends nothing more of it",
