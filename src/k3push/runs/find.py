@@ -111,9 +111,11 @@ async def cut_off_runs(ledger: Ledger, now: datetime) -> list[Run]:
     for run in (run for run in newest if run.exit is None and run.whole):
         beside = await runs_beside(ledger, run)
         lately = max(at for each in beside for at in (each.started_at, each.ended_at) if at)
+        # Whoever has sent of a run tells of no other before its end.
+        may_tell = now - lately < TELLING and await ledger.next_chunk(run.id) == 1
         turn = last_turn(await acts_about(ledger, run.id))
         is_anothers = turn not in {"", "resume"} or await is_asked_for(ledger, run)
-        if now - lately >= TELLING and not is_anothers and not await _living(ledger, beside):
+        if not may_tell and not is_anothers and not await _living(ledger, beside):
             found += [each for each in beside if each.exit is None]
     return found
 
