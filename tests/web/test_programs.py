@@ -38,7 +38,7 @@ from k3push.simulator.script import Channel
 from k3push.simulator.sign_in import Logins
 from k3push.web.api.shapes import MOST_BILLS
 from k3push.web.places import MOST_AT_ONCE, Lane, Lanes
-from k3push.web.request_work import MOST_AHEAD
+from k3push.web.request_work import LEFT_S, MOST_AHEAD, Workshop
 from k3push.wiring.executor import RunOptions
 from k3push.wiring.line_observer import LineObserver
 from k3push.wiring.shared_login import IDLE_S, LOST_S
@@ -586,6 +586,26 @@ def test_what_waits_for_its_turn_stands_in_the_ledger_alone(
         assert {shop.documents(number) for number in orders(40)} == {1}
 
     played(act, tmp_path)
+
+
+def test_what_another_server_has_accepted_and_died_with_is_taken_up_as_somebody_asks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is in the ledger that both share, and waited for a restart."""
+
+    async def push(shop: Shop, _: House, wms: httpx.AsyncClient) -> None:
+        with monkeypatch.context() as other:
+            other.setattr(Workshop, "begin", lambda *_: None)
+            made = await wms.post("/pushes", json=asked("e-1", *orders(2)))
+        assert (made.status_code, made.json()["state"]) == (202, "accepted")
+        id_ = made.json()["id"]
+        await anyio.sleep(LEFT_S / 2)
+        assert (await wms.get(f"/pushes/{id_}")).json()["state"] == "accepted"
+        await anyio.sleep(LEFT_S)
+        assert (await until_over(wms, id_))["counts"] == {"pushed": 2}
+        assert {shop.documents(number) for number in orders(2)} == {1}
+
+    played(push, tmp_path)
 
 
 def test_a_refused_login_is_tried_once_whatever_programs_ask(tmp_path: Path) -> None:

@@ -67,6 +67,9 @@ from k3push.words.language import Say
 WAIT_S = 30.0
 """Between tries where the ledger is away, or another process executes a run."""
 
+LEFT_S = 60.0
+"""After so long another server of the ledger may have died with what it has accepted."""
+
 FLEET_LOOK_S = 1.0
 """Between looks whether a worker still executes what is no longer the fleet's."""
 
@@ -256,6 +259,18 @@ class Workshop:
             self._begin_queued()
         else:
             self._start(request.id)
+
+    def take_up_left(self, request: Request) -> None:
+        """Begin what another server of the ledger has accepted and not begun, as if it had died.
+
+        Of two that work at one request only one is heard (`OvertakenError`, `RunIsAliveError`).
+        """
+        is_near = request.id in self._works or request.id in self._queue
+        if request.stage not in {Stage.PLANNING, Stage.APPROVED} or is_near:
+            return
+        if (self._clock.now() - request.at).total_seconds() > LEFT_S:
+            self._log("request.taken_up", request=request.id)
+            self.begin(request)
 
     def _begin_queued(self) -> None:
         """Let those come near who have waited longest; each of these takes some memory."""

@@ -196,7 +196,9 @@ async def _run(caller: Caller, id_: str) -> tuple[Request, Run]:
 )
 async def standing(id: str, caller: Viewer) -> shapes.Push:  # noqa: A002  # the address's own word
     """Tell how a push stands. Role `view`."""
-    return await push_as(caller, await _found(caller, id))
+    found = await _found(caller, id)
+    caller.workshop.take_up_left(found)
+    return await push_as(caller, found)
 
 
 @router.get(
@@ -207,7 +209,7 @@ async def standing(id: str, caller: Viewer) -> shapes.Push:  # noqa: A002  # the
 )
 async def plan_standing(id: str, caller: Viewer) -> shapes.Push:  # noqa: A002
     """Tell how a plan stands; once approved, it is a push of the same id. Role `view`."""
-    return await push_as(caller, await _found(caller, id))
+    return await standing(id, caller)
 
 
 @router.get(
