@@ -16,6 +16,9 @@ from k3push.web.page_context import PageContext
 from k3push.web.sessions import same
 
 _LONGEST = 2000
+
+COOKIE_S = 30 * 86_400
+"""For so long a browser keeps a cookie; the server ends sessions long before that."""
 _OURS = re.compile(r"/(?![/\\])[!-\[\]-~]*")
 
 
@@ -164,6 +167,8 @@ class Entry:
         response.set_cookie(
             self._desk.rules.cookie,
             id_,
+            # The printed address lets in once: whoever closes the browser could not come back.
+            max_age=COOKIE_S if self._desk.rules.entry == "token" else None,
             httponly=True,
             samesite="strict",
             secure=request.state.visitor.secure,

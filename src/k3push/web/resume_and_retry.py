@@ -104,9 +104,9 @@ class Asker:
         self, run: Run, runs: Sequence[Run], what: What, detail: str = ""
     ) -> Request | None:
         _see_there(run)
+        await self._see_free(run)
         if await is_asked_for(self.ledger, runs[0]):
             return None  # somebody else has asked as well
-        await self._see_free(run)
         kind = _KINDS.get(what, Kind.RESUME)
         now = self.clock.now()
         # Of two who ask at one moment both come to the same id, and so to one request.

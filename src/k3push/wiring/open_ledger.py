@@ -32,11 +32,12 @@ def beginning() -> Iterator[None]:
         raise LedgerAwayError(*error.args) from error
 
 
-@asynccontextmanager
-async def ledger_of(
+def ledger_of(
     settings: Settings, *, create: bool = False, places: ConnectionPlaces | None = None
-) -> AsyncIterator[Ledger]:
+) -> AbstractAsyncContextManager[Ledger]:
     """Open the ledger for the account of the settings; a command that only reads makes none.
+
+    What is entered raises `LedgerLostError` where the ledger cannot be opened (`beginning`).
 
     Args:
         settings: Name it.
@@ -44,35 +45,34 @@ async def ledger_of(
         places: For the connections to all servers, where others are open beside it.
 
     Raises:
-        LedgerLostError: It cannot be opened (`beginning`).
         Problem: There is none yet, or a package is missing.
     """
-    opening = _opening(settings, create=create, places=places)
-    async with AsyncExitStack() as stack:
-        with beginning():
-            ledger = await stack.enter_async_context(opening)
-        yield ledger
-
-
-def _opening(
-    settings: Settings, *, create: bool, places: ConnectionPlaces | None
-) -> AbstractAsyncContextManager[Ledger]:
     account = settings.erp.acct_id
     path = settings.ledger_path
     if path is None:
         with needs_postgres():
             from k3push.adapters.ledger.postgres import open_postgres  # noqa: PLC0415
         password = ledger_password(settings)
-        return open_postgres(
-            settings.ledger.url,
-            account=account,
-            password=password,
-            create=create,
-            places=places,
+        return _begun(
+            open_postgres(
+                settings.ledger.url,
+                account=account,
+                password=password,
+                create=create,
+                places=places,
+            )
         )
     if not create and not path.exists():
         raise Problem(remark("error.no_ledger", path=path))
-    return open_sqlite(path, account=account, create=create)
+    return _begun(open_sqlite(path, account=account, create=create))
+
+
+@asynccontextmanager
+async def _begun(opening: AbstractAsyncContextManager[Ledger]) -> AsyncIterator[Ledger]:
+    async with AsyncExitStack() as stack:
+        with beginning():
+            ledger = await stack.enter_async_context(opening)
+        yield ledger
 
 
 async def is_there(settings: Settings) -> bool:

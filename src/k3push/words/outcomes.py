@@ -162,8 +162,8 @@ WORDS = {
         "{why}：应答在那里丢失。请在 ERP 中查明后用 `k3push settle --as` 登记。",
     ),
     "cause.ledger lost": (
-        "the ledger cannot be used, so nothing more is sent: {why} Mend that, then `k3push resume`.",
-        "台账无法使用，因此不再发送：{why} 处理后执行 `k3push resume`。",
+        "the ledger cannot be written, so nothing more is sent: {why}",
+        "台账无法写入，因此不再发送：{why}",
     ),
     "why.deadline": ("the time set by {option} is over", "{option} 设定的时间已到"),
     "why.limit": (
