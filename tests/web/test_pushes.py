@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import errno
 import io
 import re
@@ -1079,11 +1080,14 @@ def test_a_plan_is_taken_away_as_a_table_and_as_a_file(tmp_path: Path) -> None:
 
     async def push(shop: Shop, home: House) -> None:
         async with signed_in(home, "wang") as wang:
-            sent = await send_list(wang, "\n".join([*orders(2), "CGDDU000003"]))
+            sent = await send_list(wang, "\n".join([*orders(2), "CGDDU000003", orders(1)[0]]))
             url = sent.headers["location"]
             await shop.until("planned")
             table = (await wang.get(f"{url}/files/plan.csv")).content.decode("utf-8-sig")
-            assert [row.split(",")[1] for row in table.split()[1:4]] == [*orders(2), "CGDDU000003"]
+            rows = list(csv.DictReader(table.splitlines()))
+            assert [row["number"] for row in rows[:3]] == [*orders(2), "CGDDU000003"]
+            assert [row["fate"] for row in rows] == ["ready", "ready", "blocked", "repeat"]
+            assert rows[3]["reason"] == f"repeats line {rows[0]['line']}"
             blocked = await wang.get(f"{url}/files/blocked.csv")
             assert (await send_list(wang, file=("b.csv", blocked.content))).status_code == 303
             asked = await shop.until("planned")

@@ -66,6 +66,7 @@ _TO_RUN = "to=run"
 _MARK = "0" * 8
 _ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{8}")
 _COLUMNS = ("line", "number", "id", "route", "fate", "targets", "code", "reason")
+REPEAT = "repeat"
 
 
 class _UnusableListError(Exception):
@@ -524,7 +525,9 @@ def _write_table(plan: Path, file: Path, fates: Collection[Forecast]) -> None:
 
 def _cells(one: Foreseen) -> tuple[object, ...]:
     targets = ";".join(target.number or target.id for target in one.targets)
-    reason = in_files(one.reason)
+    # A repeat is pushed once, and nobody should count it among those that are ready.
+    fate = REPEAT if one.first_line else one.fate.value
+    reason = f"repeats line {one.first_line}" if one.first_line else in_files(one.reason)
     texts = (marked(text) for text in (targets, one.code, reason))
     names = (marked(text) for text in (one.number, one.listed_id, one.route))
-    return one.line, *names, one.fate.value, *texts
+    return one.line, *names, fate, *texts
