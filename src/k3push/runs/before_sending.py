@@ -120,21 +120,24 @@ async def _beside_strays(
             if kept:
                 last[number] = kept[-1]
     refused = {
-        number: last[number].attempt
+        number: last[number]
         for number in left
         if number in last and (said := refusal_of(last[number])) and said.code not in NOTHING_RAN
     }
     since = context.clock.now() - timedelta(seconds=context.settle.window_s)
-    refused = {n: each for n, each in refused.items() if each.intent.began_at >= since}
+    refused = {n: each for n, each in refused.items() if each.attempt.intent.began_at >= since}
     if not refused:
         return []
-    senders = {number: each.intent.sender for number, each in refused.items()}
+    intents = {number: each.attempt.intent for number, each in refused.items()}
+    senders = {number: intent.sender for number, intent in intents.items()}
     moved = await moved_among(context, context.run.id, senders)
     suspects = await context.senders_of_strays(
-        min(each.intent.began_at for each in refused.values()),
+        min(intent.began_at for intent in intents.values()),
         senders,
-        before={id_ for n, each in refused.items() for id_ in each.intent.before.get(n, ())},
-        on_loop_s=context.ages.began_s({each.id for each in refused.values()}),
+        before={id_ for number, intent in intents.items() for id_ in intent.before.get(number, ())},
+        on_loop_s=context.ages.began_s({each.attempt.id for each in refused.values()}),
+        # What was made later is another program's.
+        over_at=max(each.ended_at or context.clock.now() for each in refused.values()),
         names_tell=not moved,
     )
     return [

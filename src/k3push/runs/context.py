@@ -47,6 +47,7 @@ SOURCE_KEEPS_S = 600.0
 ENOUGH_KNOWN = 20
 
 MORE_THAN_ONE = "note.more_than_one"
+WHOSE = "note.whose"
 """Key of what is told of a bill that has more documents than the rule has made of any so far."""
 
 # When this many numbers were pushed by somebody else as well, it is no accident.
@@ -476,6 +477,7 @@ class Context:
         *,
         before: Collection[str],
         on_loop_s: float | None = None,
+        over_at: datetime | None = None,
         names_tell: bool = True,
     ) -> frozenset[str]:
         """Say which users may have made a document since that ties itself to no bill (`proof`)."""
@@ -488,6 +490,7 @@ class Context:
             began=began,
             senders=senders,
             before=before,
+            over_at=over_at,
             names_tell=names_tell,
         )
 
@@ -502,7 +505,7 @@ class Context:
         """
         sure = (self.known_bills or 0) >= ENOUGH_KNOWN
         for outcome in outcomes:
-            if outcome.code == TWIN and (sure or MORE_THAN_ONE not in outcome.reason):
+            if is_twin(outcome) and (sure or MORE_THAN_ONE not in outcome.reason):
                 self.note_twin(outcome.reason)
 
     def note_unnamed(self, outcomes: Sequence[Outcome]) -> None:
@@ -512,7 +515,7 @@ class Context:
         """
         for outcome in outcomes:
             if outcome.targets:
-                self.twins_in_a_row = self.twins_in_a_row + 1 if outcome.code == TWIN else 0
+                self.twins_in_a_row = self.twins_in_a_row + 1 if is_twin(outcome) else 0
             if self.twins_in_a_row >= MOST_TWINS:
                 self.stop.ask(Cause.TWINS, outcome.reason)
 
@@ -557,6 +560,11 @@ class Context:
             self.stop.ask(Cause.HALTED, breach.why)
             if self.limits.halt.now:
                 self.stop.scope.cancel()
+
+
+def is_twin(outcome: Outcome) -> bool:
+    """Say whether a bill has more documents than its push made, as far as anything tells."""
+    return outcome.code == TWIN and WHOSE not in outcome.reason
 
 
 def _whole_among(made: Sequence[Made | Outcome]) -> int:

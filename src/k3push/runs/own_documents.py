@@ -271,7 +271,7 @@ def told_of_doubtful(outcome: Outcome, documents: Sequence[Target]) -> Outcome:
     if outcome.state is not State.PUSHED or not documents:
         return outcome
     why = remark("note.whose", documents=", ".join(target.label for target in documents))
-    return outcome._replace(code=TWIN, reason=also(outcome.reason, why))
+    return outcome._replace(code=outcome.code or TWIN, reason=also(outcome.reason, why))
 
 
 async def told_of_late_calls(context: Context, outcomes: Sequence[Outcome]) -> list[Outcome]:

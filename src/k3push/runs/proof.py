@@ -104,12 +104,22 @@ class ServerClock:
         at_s: when the loop's clock showed this.
         behind: So far a machine's clock, in UTC, was ahead of it at most when something was sent.
         tells_time: Whether documents tell the time of day at which they were made.
+        compared: Whether `behind` is known.
     """
 
     local: datetime
     at_s: float
     behind: timedelta = timedelta(0)
     tells_time: bool = True
+    compared: bool = False
+
+    def is_after(self, standing: Standing, over_at: datetime) -> bool:
+        """Say whether a document was made after a time by the clock of a machine that sends."""
+        created = created_at(standing)
+        if created is None or not (self.compared and self.tells_time):
+            return False
+        over = over_at.astimezone(UTC).replace(tzinfo=None) - self.behind
+        return created > over + timedelta(seconds=CLOCK_WAS_SET_S)
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,6 +301,7 @@ class Proofs:
         began: Began,
         senders: Mapping[BillNumber, str],
         before: Collection[str],
+        over_at: datetime | None = None,
         names_tell: bool = True,
     ) -> frozenset[str]:
         """Say which users may have made a document since that ties itself to no bill.
@@ -305,6 +316,7 @@ class Proofs:
             began: When the first call in doubt left.
             senders: Who sent each number in doubt, "" where that is not known.
             before: Documents of these numbers that were there before.
+            over_at: When the last of the calls was over; None where it may be at work still.
             names_tell: As in `look_for_strays`.
         """
         if anyio.current_time() - self._untold_s < UNTOLD_FOR_S:
@@ -356,6 +368,7 @@ class Proofs:
             id_: standing
             for id_, standing in found.items()
             if id_ != mark and not _was_there(id_, standing, mark, known_before)
+            if not (over_at and self._clock and self._clock.is_after(standing, over_at))
         }
         suspects = set()
         for sender in sorted(set(senders.values())) if strays else ():
@@ -401,7 +414,8 @@ class Proofs:
         if times:
             told = any(at.time() != time() for at in times)
             none = timedelta(0)
-            self._clock = ServerClock(max(times), now_s, max(behind, default=none), told)
+            latest = max(behind, default=none)
+            self._clock = ServerClock(max(times), now_s, latest, told, bool(behind))
 
     def compare(self, sender: str, named: Collection[str], seen: Collection[str]) -> None:
         """Take in which of the documents that an answer names a look through everybody shows."""

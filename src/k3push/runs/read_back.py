@@ -102,7 +102,9 @@ async def read_back(
             # Should it travel again, what it meets is not what was sent before.
             met = context.sent_before.get(number, frozenset())
             context.sent_before[number] = met.union(other.id for other in others)
-    conclusion = _told_of_doubtful(conclusion, attempt, said, made, seen)
+    doubtful = await _doubtful(context, attempt, said, made, seen)
+    outcomes = [told_of_doubtful(o, doubtful.get(o.number, ())) for o in conclusion.outcomes]
+    conclusion = replace(conclusion, outcomes=tuple(outcomes))
     untold = {**parts, **_untold(context, attempt, made, seen)}
     conclusion = _without(conclusion, untold)
     return _sent_on(conclusion, _new_in(attempt, said, seen).keys() - made.keys())
@@ -436,24 +438,26 @@ def _untold(
     return untold
 
 
-def _told_of_doubtful(
-    conclusion: Conclusion, attempt: Attempt, said: Said, made: Targets, seen: Sighting
-) -> Conclusion:
-    """Tell of documents of a bill of which nothing tells whether they are its own.
+async def _doubtful(
+    context: Context, attempt: Attempt, said: Said, made: Targets, seen: Sighting
+) -> Targets:
+    """Return documents of which nothing tells whether they are of the bill whose number they bear.
 
     No link ties them to it. They bear its number beside another, and a success that does not name
     all may have made them of it, unless they are those of the bills of which nothing else is shown.
-    Or it has several, and another bill of the call has none.
+    Or it has several, and another bill of the call has none, though the rule splits no bills.
     """
     numbers = attempt.intent.numbers
-    doubtful = crowded(said.messages, numbers, made, seen.by_link)
+    found = crowded(said.messages, numbers, made, seen.by_link)
+    most = 2 * len(found) > len(made)
+    if found and (await context.may_split() or (most and not await context.makes_one())):
+        found = {}
     loose = new_targets({n: seen.loose.get(n, ()) for n in made}, attempt.intent.before)
     ids = {target.id for targets in loose.values() for target in targets}
     missing = [n for n in numbers if n not in made and not seen.loose.get(n)]
     if said.success and not said.names_all and len(ids) > len(missing):
-        doubtful |= loose
-    outcomes = [told_of_doubtful(o, doubtful.get(o.number, ())) for o in conclusion.outcomes]
-    return replace(conclusion, outcomes=tuple(outcomes))
+        found |= loose
+    return found
 
 
 def _made_in(attempt: Attempt, said: Said, seen: Sighting) -> Targets:

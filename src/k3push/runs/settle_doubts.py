@@ -585,13 +585,13 @@ async def _crowded_among(
 ) -> dict[BillNumber, tuple[Target, ...]]:
     """Return the documents of doubts that have several, where their call has left another none.
 
-    Where bills are split, that is no wonder after an answer that was lost.
+    Where bills are split, that is no wonder.
     """
     found: dict[BillNumber, tuple[Target, ...]] = {}
     several = {doubt.attempt: doubt for doubt in doubts if len(made[doubt.number]) > 1}
     for doubt in several.values():
         numbers, said = await _answer_to(context, doubt)
-        if said is not None or not splits:
+        if not splits:
             mine = {number: made[number] for number in numbers if number in made}
             settled = {n for n in numbers if n not in mine and await _is_settled(context, doubt, n)}
             left = [number for number in numbers if number not in settled]
