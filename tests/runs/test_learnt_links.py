@@ -422,3 +422,23 @@ async def test_a_bill_takes_nothing_in_silence_that_its_own_call_has_made_of_ano
         own = {str(document.id) for document in world.documents_of(bill)}
         assert row.code == TWIN or {target.id for target in row.targets} <= own
         assert len(own) == 1
+
+
+@pytest.mark.parametrize("style", [AnswerStyle(), AnswerStyle(old=True, short=True), None])
+@pytest.mark.parametrize("known", [0, 10])
+async def test_a_rule_that_splits_makes_no_bill_doubtful_where_a_call_leaves_one_out(
+    monkeypatch: pytest.MonkeyPatch, known: int, style: AnswerStyle | None
+) -> None:
+    """Each of its neighbours has two documents, as it should."""
+    office = office_of(
+        {REST[known + 3]: "drop-one-then-ok"},
+        policy=Policy.SPLIT,
+        routes=KEEPS_NONE,
+        style=style or AnswerStyle(old=True),
+    )
+    if style is None:
+        name_no_document(monkeypatch)
+    await office.open_run(REST[:20])
+    pushed = await go_on(office, throttle=steered(concurrency=1, chunk_size=10))
+    assert pushed.of(State.PLANNED) == set()
+    assert not any(row.code == TWIN for row in pushed.rows.values())

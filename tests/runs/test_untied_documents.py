@@ -16,7 +16,7 @@ from k3push.adapters.erp.form_rows import FormRows
 from k3push.core.model import BillNumber, State
 from k3push.core.pacing.halting import HaltRule
 from k3push.ports import LookRefusedError
-from k3push.runs.context import PushLimits
+from k3push.runs.context import Context, PushLimits
 from k3push.simulator import Channel, FaultPlan, Refusal, fault
 from k3push.simulator.bills import Origin
 from k3push.simulator.conversion import Converter
@@ -33,6 +33,7 @@ from tests.runs.rough_answers import (
     doubled,
     keep_a_part,
     name_nothing,
+    plan_again,
 )
 
 pytestmark = pytest.mark.anyio
@@ -68,7 +69,7 @@ async def test_an_untied_document_behind_a_refusal_is_found(
     assert doubled(office, numbers) == []
 
 
-@pytest.mark.parametrize("again", ["at once", "resumed", "in another run"])
+@pytest.mark.parametrize("again", ["at once", "resumed", "retried", "in another run"])
 @pytest.mark.parametrize(("kind", "size"), [("no licence", 1), ("no licence", 4), ("a part", 4)])
 async def test_an_untied_document_behind_a_refusal_is_found_when_it_is_shown_late(
     monkeypatch: pytest.MonkeyPatch, kind: str, size: int, again: str
@@ -78,17 +79,46 @@ async def test_an_untied_document_behind_a_refusal_is_found_when_it_is_shown_lat
     plan = steps("make-then-no-licence") if kind == "no licence" else steps()
     office = Office(sandbox(plan, untied=tuple(numbers), query_lag_s=8.0, **OPEN))
     await office.open_run(numbers)
-    limits = NO_CANARY if again == "at once" else replace(NO_CANARY, halt=HaltRule(fail_count=1))
+    stops = again in {"resumed", "in another run"}
+    limits = replace(NO_CANARY, halt=HaltRule(fail_count=1)) if stops else NO_CANARY
     if kind == "a part":
         keep_a_part(monkeypatch, numbers, kept=1, why=Refusal(11, "仓库必录"))
     how: dict[str, Any] = {"throttle": steered(concurrency=1, chunk_size=size), "check": False}
     await office.execute(limits=limits, **how)
     if again == "resumed":
         await office.execute(**how)
+    elif again == "retried":
+        await anyio.sleep(60)
+        await plan_again(office)
+        await office.execute(**how)
     elif again == "in another run":
         await office.open_run(numbers, SECOND)
         await office.execute(SECOND, **how)
     assert doubled(office, numbers) == []
+
+
+@pytest.mark.parametrize("size", [1, 4])
+async def test_what_another_program_types_after_a_refusal_keeps_no_bill_from_its_next_try(
+    size: int,
+) -> None:
+    """It makes documents of the same form, as the same user, and is not ours by its time."""
+    numbers = orders(16)
+    office = Office(sandbox(latency_s=1.0, on_refusal="whole", **OPEN))
+    world = office.site.world
+    await office.open_run(numbers[:12], SECOND)
+    how: dict[str, Any] = {"throttle": steered(concurrency=1, chunk_size=size), "check": False}
+    await office.execute(SECOND, limits=NO_CANARY, **how)
+    world.refuse(numbers[-1], replace(REFUSED, text="仓库必录"))
+
+    async def type_one(_: Context) -> None:
+        while not (await office.rows())[numbers[-1]].attempts:  # noqa: ASYNC110  # virtual time
+            await anyio.sleep(0.2)
+        await anyio.sleep(8)
+        world.add_target(IN_STOCK, "WMS", creator="sandbox", typed=True)
+
+    await office.open_run(numbers[12:])
+    pushed = await office.execute(limits=NO_CANARY, beside=type_one, **how)
+    assert pushed.of(State.PUSHED) == {*numbers[12:15]}
 
 
 @pytest.mark.parametrize("days", [0, 2])

@@ -124,10 +124,15 @@ async def _beside_strays(
         for number in left
         if number in last and (said := refusal_of(last[number])) and said.code not in NOTHING_RAN
     }
-    since = context.clock.now() - timedelta(seconds=context.settle.window_s)
-    refused = {n: each for n, each in refused.items() if each.attempt.intent.began_at >= since}
     if not refused:
         return []
+    await context.proofs.read_clock(context, context.ledger, context.run.id)
+    if not context.proofs.tells_after:
+        # What has come since is another program's, most likely.
+        since = context.clock.now() - timedelta(seconds=context.settle.window_s)
+        refused = {n: each for n, each in refused.items() if each.attempt.intent.began_at >= since}
+        if not refused:
+            return []
     intents = {number: each.attempt.intent for number, each in refused.items()}
     senders = {number: intent.sender for number, intent in intents.items()}
     moved = await moved_among(context, context.run.id, senders)
@@ -137,11 +142,18 @@ async def _beside_strays(
         before={id_ for number, intent in intents.items() for id_ in intent.before.get(number, ())},
         on_loop_s=context.ages.began_s({each.attempt.id for each in refused.values()}),
         # What was made later is another program's.
-        over_at=max(each.ended_at or context.clock.now() for each in refused.values()),
+        over_at=max(map(context.ages.over_at, refused.values())),
         names_tell=not moved,
     )
+    mine = {n for n in refused if refused[n].attempt.intent.run == context.run.id}
     return [
-        Outcome(number, State.REJECTED, code=STRAY, reason=remark("note.stray"))
+        # What another run has sent is that one's to settle.
+        Outcome(
+            number,
+            State.UNKNOWN if number in mine else State.REJECTED,
+            code=STRAY,
+            reason=remark("note.stray"),
+        )
         for number, sender in senders.items()
         if sender in suspects
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import anyio
 
@@ -29,7 +29,7 @@ from k3push.core.pacing.pace import Ended, Pace, Sample
 from k3push.core.safety.ages import least_age_s
 from k3push.core.safety.legal_moves import SENT_BEFORE
 from k3push.core.safety.verdict import Said
-from k3push.ports import Clock, Doubt, Erp, Ledger, Made, Watch
+from k3push.ports import AttemptRecord, Clock, Doubt, Erp, Ledger, Made, Watch
 from k3push.runs.document_makers import MOST_KNOWN, made_alike
 from k3push.runs.link_discovery import find_links
 from k3push.runs.lookup import Links, can_ask
@@ -137,6 +137,14 @@ class DoubtAges:
         known = [self._began_s.get(attempt, -math.inf) for attempt in attempts]
         earliest = min(known, default=-math.inf)
         return earliest if earliest > -math.inf else None
+
+    def over_at(self, kept: AttemptRecord) -> datetime:
+        """Return when an attempt was answered, or by when at the latest."""
+        attempt, now = kept.attempt, self._clock.now()
+        if (began_s := self._began_s.get(attempt.id)) is None:
+            return kept.ended_at or now
+        took_s = self._seen[attempt.id][0] - began_s
+        return attempt.intent.began_at + timedelta(seconds=took_s)
 
     def age_s(self, doubt: Doubt) -> float:
         """Return the seconds since the attempt left."""

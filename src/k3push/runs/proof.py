@@ -90,6 +90,9 @@ LINKS_RENEW = timedelta(days=31)
 # A clock that has gone so much more or less than the loop's was set, or the machine has slept.
 CLOCK_WAS_SET_S = 5.0
 
+# So far two clocks drift apart in a night, and times are told in seconds.
+CLOCKS_DRIFT_S = 1.0
+
 # A site that has just refused to tell what was made since is not asked that again for each call,
 # and may tell it by the time a doubt is settled.
 UNTOLD_FOR_S = 300.0
@@ -113,13 +116,18 @@ class ServerClock:
     tells_time: bool = True
     compared: bool = False
 
+    @property
+    def tells_after(self) -> bool:
+        """Whether it tells what was made after a time by the clock of a machine that sends."""
+        return self.compared and self.tells_time
+
     def is_after(self, standing: Standing, over_at: datetime) -> bool:
-        """Say whether a document was made after a time by the clock of a machine that sends."""
+        """Say whether a document was surely made after such a time."""
         created = created_at(standing)
-        if created is None or not (self.compared and self.tells_time):
+        if created is None or not self.tells_after:
             return False
         over = over_at.astimezone(UTC).replace(tzinfo=None) - self.behind
-        return created > over + timedelta(seconds=CLOCK_WAS_SET_S)
+        return created > over + timedelta(seconds=CLOCKS_DRIFT_S)
 
 
 @dataclass(frozen=True, slots=True)
@@ -396,6 +404,11 @@ class Proofs:
         """Return a document that was there before a call left, as late as one is known, or ""."""
         left_s = -math.inf if began.on_loop_s is None else began.on_loop_s
         return next((id_ for at_s, id_ in reversed(self._marks) if at_s < left_s), "")
+
+    @property
+    def tells_after(self) -> bool:
+        """Whether what was made after a call is told from what it has made (`read_clock`)."""
+        return self._clock is not None and self._clock.tells_after
 
     async def read_clock(self, looker: Looker, ledger: Ledger, run: RunId) -> None:
         """Learn from the newest documents of the ledger how late it is at the server, once."""

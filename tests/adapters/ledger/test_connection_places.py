@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 import anyio
@@ -20,6 +21,7 @@ class Pool:
 
     name: str
     server: str = "db:5432"
+    most: int = 2
     size: int = 0
     closed: int = 0
 
@@ -105,3 +107,14 @@ async def test_a_pool_that_is_closed_for_good_leaves_its_place() -> None:
     places.leave(first)
     await use(places, second)
     assert first.closed == 0
+
+
+async def test_whoever_waits_for_a_connection_of_its_own_database_takes_no_place() -> None:
+    """A database that hangs had taken the places of all others of its server."""
+    places = ConnectionPlaces(3)
+    hangs, other = Pool("1"), Pool("2")
+    async with AsyncExitStack() as stack:
+        for _ in range(9):
+            await stack.enter_async_context(places.one(hangs))
+        with anyio.fail_after(1):
+            await use(places, other)

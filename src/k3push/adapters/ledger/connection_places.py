@@ -26,9 +26,11 @@ class Pool(Protocol):
 
     Attributes:
         server: Where it is; the same for all databases that share a bound.
+        most: How many it opens at most; whoever comes besides waits for one of these.
     """
 
     server: str
+    most: int
 
     @property
     def size(self) -> int:
@@ -81,10 +83,11 @@ class ConnectionPlaces:
 
     def _has_room(self, pool: Pool) -> bool:
         """Say whether a pool has a connection that nobody uses, or may open one more."""
-        if pool.size > self._uses.get(pool, 0):
+        uses = self._uses.get(pool, 0)
+        if pool.size > uses or uses >= pool.most:
             return True
-        those = ((each, uses) for each, uses in self._uses.items() if each.server == pool.server)
-        return sum(max(each.size, uses) for each, uses in those) < self.most
+        those = ((each, n) for each, n in self._uses.items() if each.server == pool.server)
+        return sum(min(max(each.size, n), each.most) for each, n in those) < self.most
 
     async def _make_room(self, pool: Pool) -> None:
         """Have what was not used for longest closed, or wait until others are ready."""

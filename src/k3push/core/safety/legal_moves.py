@@ -8,8 +8,9 @@ from __future__ import annotations
 from k3push.core.model import State
 
 MOVES: dict[State, frozenset[State]] = {
+    # A document may come that an earlier call, which was refused, has saved all the same (P 5.7).
     State.PLANNED: frozenset(
-        {State.SENT, State.ALREADY, State.REJECTED, State.PUSHED, State.DRAFT}
+        {State.SENT, State.ALREADY, State.REJECTED, State.PUSHED, State.DRAFT, State.UNKNOWN}
     ),
     State.SENT: frozenset(
         {State.PLANNED, State.PUSHED, State.DRAFT, State.REJECTED, State.UNKNOWN}

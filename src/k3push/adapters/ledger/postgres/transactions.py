@@ -57,7 +57,7 @@ class Connections:
 
     def __init__(self, server: Server, most: int, places: ConnectionPlaces) -> None:
         self.server = server.address
-        self._most = most
+        self.most = most
         self._conninfo = server.conninfo
         self._places = places
         self._pool: Pool | None = None
@@ -94,7 +94,7 @@ class Connections:
             self._conninfo,
             kwargs={"autocommit": True},
             min_size=0,
-            max_size=self._most,
+            max_size=self.most,
             max_idle=IDLE_S,
             timeout=PATIENCE_S,
             reconnect_timeout=PATIENCE_S,
