@@ -55,7 +55,7 @@ def test_a_failure_is_cut_down_and_can_be_played_again(tmp_path: Path) -> None:
     """A story of twenty events tells nobody which of them matter."""
     (change,) = [each for each in CHANGES if each["why"].startswith("Absence counts before")]
     copy = sabotaged(change, tmp_path)
-    found = python(copy, "tests.simulate", "--jobs", "1", "--first", "3", "--seeds", "1")
+    found = python(copy, "tests.simulate", "--jobs", "1", "--first", "5", "--seeds", "1")
     whole, short = found.stdout.split("The shortest part of it that fails:\n")
     command = short.partition("python -m ")[2].splitlines()[0]
     again = python(copy, *command.split())

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from k3push.core.model import Follow, Route, Run, RunId
+from k3push.core.remark import remark
 from k3push.fleet.followup import (
     MOST_LOOKS_AT_FLOWS,
     MOST_WAITS_FOR_RUNS,
@@ -101,3 +102,10 @@ def test_settling_alone_never_turns_into_sending() -> None:
     assert next_of(drained, 0, only_settle=True) == Later(only_settle=True)
     assert next_of(ended(Exit.STOPPED), 0, only_settle=True) == ForPerson()
     assert next_of(ended(Exit.SOME_REJECTED), 0, only_settle=True) == Done()
+
+
+@pytest.mark.parametrize("cause", [Cause.CONTROL, Cause.CONTRADICTION, Cause.TWINS, Cause.HALTED])
+def test_what_is_stopped_stays_so_where_a_session_was_lost_beside_it(cause: Cause) -> None:
+    """Whoever takes sessions is just why a person stops a run."""
+    lost = {cause: "why", Cause.LOGIN_REFUSED: remark("answer.session_useless")}
+    assert isinstance(next_of(replace(ended(Exit.UNREACHABLE), causes=lost), waits=0), ForPerson)

@@ -357,3 +357,21 @@ async def test_where_links_tell_the_number_of_another_bill_ties_no_document() ->
     assert len(office.site.world.documents_of(lost)) == 1
     assert pushed.rows[lost].state is State.UNKNOWN, pushed.rows[lost]
     assert pushed.of(State.PUSHED) == {*numbers} - {lost}
+
+
+async def test_a_list_that_is_mended_and_pushed_again_soon_waits_for_no_clerk() -> None:
+    """The ERP named each bill that it refused; what somebody types meanwhile is none of them."""
+    numbers = orders(6)
+    office = Office(sandbox(**OPEN))
+    world = office.site.world
+    for number in numbers:
+        world.refuse(number, REFUSED)
+    await office.open_run(numbers)
+    how: dict[str, Any] = {"throttle": steered(concurrency=1, chunk_size=3), "check": False}
+    await office.execute(**how)
+    for number in numbers:
+        world.allow(number)
+    world.add_target(IN_STOCK, "WMS", creator="clerk", typed=True)
+    await office.open_run(numbers, SECOND)
+    pushed = await office.execute(SECOND, **how)
+    assert pushed.of(State.PUSHED) == set(numbers)

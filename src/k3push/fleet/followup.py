@@ -95,7 +95,8 @@ def next_of(ending: Ending, waits: int, *, only_settle: bool = False) -> Next:
     """
     causes = ending.causes
     is_lost = is_session_lost(causes.get(Cause.LOGIN_REFUSED, ""))
-    may_pass = is_lost and waits < MOST_WAITS_FOR_SESSIONS
+    stopped = _OF_PEOPLE.intersection(causes)
+    may_pass = is_lost and waits < MOST_WAITS_FOR_SESSIONS and not stopped
     if Cause.LOGIN_REFUSED in causes and not may_pass:
         # Each run of the tenant would try once, and five wrong logins lock the account (P 2.4).
         return ForPerson(holds_tenant=True)
@@ -106,7 +107,6 @@ def next_of(ending: Ending, waits: int, *, only_settle: bool = False) -> Next:
     if ending.exit in {Exit.DONE, Exit.SOME_REJECTED}:
         looks = ending.followed.waiting and waits < MOST_LOOKS_AT_FLOWS and not only_settle
         return Later(wait_s(waits), vain=True) if looks else Done()
-    stopped = _OF_PEOPLE.intersection(causes)
     if stopped and ending.exit is Exit.SOME_UNKNOWN and not only_settle:
         return Later(only_settle=True)
     if causes and not stopped:

@@ -7,11 +7,11 @@ from datetime import timedelta
 
 from k3push.core.model import BillNumber, Outcome, Sighting, State
 from k3push.core.remark import remark
-from k3push.core.safety.evidence import NOTHING_RAN, STRAY, new_targets
+from k3push.core.safety.evidence import STRAY, new_targets
 from k3push.core.safety.legal_moves import SENT_BEFORE
 from k3push.ports import Made
 from k3push.runs.context import Context
-from k3push.runs.earlier_calls import refusal_of, sent_by_others, waits_for_others
+from k3push.runs.earlier_calls import may_have_saved, sent_by_others, waits_for_others
 from k3push.runs.last_looks import note_look
 from k3push.runs.lookup import can_ask
 from k3push.runs.own_documents import (
@@ -113,16 +113,19 @@ async def _beside_strays(
     no bill: looks may have shown it late.
     """
     left = [number for number in sending.numbers if number not in told]
-    last = {number: each.kept for each in sending.sent for number in each.bills}
+    last = {
+        number: (each.kept, name) for each in sending.sent for number, name in each.bills.items()
+    }
     for number in left:
         if number in context.sent_before:
             kept = await attempts_by(context.ledger, context.run.id, number)
             if kept:
-                last[number] = kept[-1]
+                last[number] = (kept[-1], number)
+    drafts = context.route.draft_when_save_fails
     refused = {
-        number: last[number]
+        number: last[number][0]
         for number in left
-        if number in last and (said := refusal_of(last[number])) and said.code not in NOTHING_RAN
+        if number in last and may_have_saved(*last[number], drafts=drafts)
     }
     if not refused:
         return []

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 
 from k3push.core.model import ABSENT, BillNumber, NeverSent, RunId, State
-from k3push.core.safety.evidence import CALL_LIMIT
+from k3push.core.safety.evidence import CALL_LIMIT, NOTHING_RAN
 from k3push.core.safety.named_bills import messages_naming
 from k3push.core.safety.verdict import InDoubt, ReadBack, Said, Verdict, judge
 from k3push.ports import SHORTEST_WAIT_S, AttemptRecord, Doubt, LatelySent
@@ -59,6 +59,17 @@ def words_of_refusal(kept: AttemptRecord, number: BillNumber) -> str:
     messages = said.messages
     named = messages_naming(messages, kept.attempt.intent.numbers)
     return " ".join(named.get(number, ()) if named else messages)
+
+
+def may_have_saved(kept: AttemptRecord, number: BillNumber, *, drafts: bool) -> bool:
+    """Say whether a refused attempt may have saved a part of what it would have made (P 5.7).
+
+    Of a bill that its words name it has made nothing, save where a refusal may leave a draft.
+    """
+    said = refusal_of(kept)
+    if said is None or said.code in NOTHING_RAN:
+        return False
+    return drafts or not messages_naming(said.messages, kept.attempt.intent.numbers).get(number)
 
 
 def may_have_made(kept: AttemptRecord, *, splits: bool) -> bool:

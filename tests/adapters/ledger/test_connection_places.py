@@ -118,3 +118,12 @@ async def test_whoever_waits_for_a_connection_of_its_own_database_takes_no_place
             await stack.enter_async_context(places.one(hangs))
         with anyio.fail_after(1):
             await use(places, other)
+
+
+async def test_a_pool_that_is_closed_for_good_ends_no_use_of_it() -> None:
+    """What is answered as a server ends is answered all the same."""
+    places = ConnectionPlaces(1)
+    pool = Pool("1")
+    async with places.one(pool):
+        places.leave(pool)
+    await use(places, Pool("2"))

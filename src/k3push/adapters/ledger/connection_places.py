@@ -69,7 +69,8 @@ class ConnectionPlaces:
         try:
             yield
         finally:
-            self._uses[pool] -= 1
+            if pool in self._uses:
+                self._uses[pool] -= 1
             self._tell()
 
     def leave(self, pool: Pool) -> None:
