@@ -21,7 +21,7 @@ from k3push.adapters.ledger.memory import MemoryLedger
 from k3push.config.settings_file import read_settings
 from k3push.core.model import Archive, RunId, State, Step
 from k3push.runs.execute import Only
-from k3push.runs.outcome import Exit
+from k3push.runs.outcome import Exit, followed_of
 from k3push.runs.request_stages import (
     Kind,
     Request,
@@ -382,7 +382,7 @@ def test_a_program_asks_for_fewer_steps_than_the_route_takes(tmp_path: Path) -> 
     """Never for more, and never for others; what is retried later keeps to it."""
     more = 'follow = ["submit", "audit"]\n'
 
-    async def push(_: Shop, __: House, wms: httpx.AsyncClient) -> None:
+    async def push(shop: Shop, home: House, wms: httpx.AsyncClient) -> None:
         told = {}
         for nth, follow in enumerate(([], ["submit"], None)):
             wanted = asked(f"e-{nth}", orders(nth + 1)[-1], follow=follow)
@@ -393,6 +393,16 @@ def test_a_program_asks_for_fewer_steps_than_the_route_takes(tmp_path: Path) -> 
             {"approved": 1},
         ]
         assert [each["exit"] for each in told.values()] == [0, 0, 0]
+        async with signed_in(home, "li") as li:
+            for each in told.values():
+                run = await shop.ledger.run(RunId(each["run"]))
+                assert run is not None
+                assert (await followed_of(shop.ledger, run)).left == 0
+                page = (await li.get(f"/runs/{run.id}")).text
+                # What was asked for is done, and nothing else is offered or owed.
+                assert "stopped before" not in page
+                assert "not yet" not in page
+                assert f"/runs/{run.id}/follow" not in page
         for follow in (["audit"], ["audit", "submit"]):
             refused = await wms.post("/pushes", json=asked("x", *orders(1), follow=follow))
             assert (refused.status_code, refused.json()["errors"][0]["place"]) == (

@@ -14,6 +14,7 @@ from k3push.core.safety.document_steps import done_states
 from k3push.ports import Ledger
 from k3push.runs.listed_files import file_at, kept_line_counts
 from k3push.runs.missed_looks import due_look
+from k3push.runs.request_stages import steps_asked_for
 from k3push.runs.row_pages import not_enrolled
 from k3push.runs.stop import Cause, Stop
 from k3push.runs.submit_and_audit.earlier_documents import not_looked_at
@@ -101,6 +102,8 @@ async def followed_of(
     """
     counts = await ledger.document_counts(run.id)
     steps = (steps if counts else ()) or run.route.follow
+    if steps:  # a program may have asked for fewer
+        steps = await steps_asked_for(ledger, run.id, tuple(steps))
     if not steps:
         # What is in doubt stays so, though the settings ask for no step any more.
         doubts = counts.get(Follow.UNKNOWN, 0)

@@ -12,12 +12,11 @@ from dataclasses import dataclass
 from starlette.requests import Request as HttpRequest
 from starlette.responses import RedirectResponse, Response
 
-from k3push.config.settings import Settings
 from k3push.core.advice.clusters import TOLD
 from k3push.core.advice.diagnosis import code_of, code_of_step, shape_of
 from k3push.core.model import Row, Run, State
 from k3push.core.safety.document_steps import FOR_PERSON
-from k3push.runs.request_stages import Request
+from k3push.runs.request_stages import Request, steps_asked_for
 from k3push.runs.row_pages import FollowedRow
 from k3push.web.live import RunView
 from k3push.web.page_context import PageContext, Visit
@@ -48,7 +47,7 @@ class Offer:
     follow: bool = False
 
 
-def offer_of(visit: Visit, view: RunView) -> Offer:
+async def offer_of(visit: Visit, view: RunView) -> Offer:
     """Return what a visitor can do with a run now; nothing where the server only watches."""
     busy = view.alive or view.waits or view.asked
     if visit.tenant.workshop is None or busy or not visit.visitor.may("operate"):
@@ -56,20 +55,22 @@ def offer_of(visit: Visit, view: RunView) -> Offer:
     if not view.run.whole or view.run.archive is not None:
         return Offer()
     unfinished = any(view.counts.get(s) for s in (State.PLANNED, State.SENT, State.UNKNOWN))
+    route_steps = visit.tenant.workshop.settings.steps_of(view.run)
+    steps = await steps_asked_for(visit.ledger, view.run.id, route_steps)
     return Offer(
         resume=unfinished or view.run.exit is None,
         retry=bool(view.counts.get(State.REJECTED)),
         settle=bool(view.counts.get(State.UNKNOWN)) or view.followed.unknown > 0,
-        follow=_follows(visit.tenant.workshop.settings, view),
+        follow=bool(steps) and _follows(view),
     )
 
 
-def _follows(settings: Settings, view: RunView) -> bool:
-    """Say whether documents of a run may take steps that its route asks for now."""
+def _follows(view: RunView) -> bool:
+    """Say whether documents of a run may take steps that are asked for now."""
     made = view.counts.get(State.PUSHED) or view.counts.get(State.ALREADY)
     followed = view.followed
     left = followed.left or followed.for_person or followed.unknown or not followed.counts
-    return bool(made and left and settings.steps_of(view.run))
+    return bool(made and left)
 
 
 def of_cause(cause: str) -> Callable[[Row], bool]:

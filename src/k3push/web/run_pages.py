@@ -161,7 +161,7 @@ class RunPages:
             view=view,
             said=await run_sections.verdict(visit.ledger, view, visit.frame.say),
             dials=LIMITS,
-            offer=offer_of(visit, view),
+            offer=await offer_of(visit, view),
             acts=await acts_about(visit.ledger, run.id),
             **await run_sections.reasons(visit.ledger, view),
             **await run_sections.rows(request, visit.ledger, view),
