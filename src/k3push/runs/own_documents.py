@@ -25,7 +25,7 @@ from k3push.core.model import (
     Targets,
 )
 from k3push.core.remark import also, remark
-from k3push.core.safety.evidence import ids_in, made_beside, new_targets
+from k3push.core.safety.evidence import crowded, ids_in, made_beside, new_targets
 from k3push.core.safety.legal_moves import OPEN
 from k3push.ports import AttemptRecord, LatelySent, Ledger
 from k3push.runs.context import Context
@@ -264,6 +264,24 @@ def told_of_twins(outcome: Outcome) -> Outcome:
         return outcome
     why = remark("note.late_twin", documents=", ".join(t.label for t in outcome.targets[1:]))
     return outcome._replace(code=TWIN, reason=why)
+
+
+async def doubtful_among(
+    context: Context,
+    messages: Sequence[str],
+    numbers: Sequence[BillNumber],
+    made: Targets,
+    linked: Collection[str],
+) -> dict[BillNumber, tuple[Target, ...]]:
+    """Return documents of a call of which one may be of a bill of it that has none (`crowded`).
+
+    Where the rule splits bills, as far as is known, it is no wonder that a bill has several.
+    """
+    found = crowded(messages, numbers, made, linked)
+    most = 2 * len(found) > len(made)
+    if found and (await context.may_split() or (most and not await context.makes_one())):
+        return {}
+    return found
 
 
 def told_of_doubtful(outcome: Outcome, documents: Sequence[Target]) -> Outcome:

@@ -29,7 +29,6 @@ from k3push.core.safety.evidence import (
     but_strangers,
     conclude,
     conclude_unread,
-    crowded,
     goes_elsewhere,
     may_hide_draft,
     may_hide_part,
@@ -44,6 +43,7 @@ from k3push.runs.context import Context
 from k3push.runs.lag_pauses import lag_pauses
 from k3push.runs.lookup import but_tied, found_by, look_at_targets, united
 from k3push.runs.own_documents import (
+    doubtful_among,
     strangers_among,
     told_of_doubtful,
     with_loose_of_others,
@@ -448,10 +448,7 @@ async def _doubtful(
     Or it has several, and another bill of the call has none, though the rule splits no bills.
     """
     numbers = attempt.intent.numbers
-    found = crowded(said.messages, numbers, made, seen.by_link)
-    most = 2 * len(found) > len(made)
-    if found and (await context.may_split() or (most and not await context.makes_one())):
-        found = {}
+    found = await doubtful_among(context, said.messages, numbers, made, seen.by_link)
     loose = new_targets({n: seen.loose.get(n, ()) for n in made}, attempt.intent.before)
     ids = {target.id for targets in loose.values() for target in targets}
     missing = [n for n in numbers if n not in made and not seen.loose.get(n)]

@@ -40,7 +40,6 @@ from k3push.core.remark import foreign, remark
 from k3push.core.safety.evidence import (
     TRY_LATER_CODES,
     but_strangers,
-    crowded,
     ids_in,
     new_targets,
 )
@@ -67,6 +66,7 @@ from k3push.runs.lookup import found_by, look_at_targets, united
 from k3push.runs.own_documents import (
     attempts_by,
     but_others_cancelled,
+    doubtful_among,
     ours_of,
     told_of_doubtful,
     told_of_twins,
@@ -608,7 +608,8 @@ async def _crowded_among(
             mine = {number: made[number] for number in numbers if number in made}
             settled = {n for n in numbers if n not in mine and await _is_settled(context, doubt, n)}
             left = [number for number in numbers if number not in settled]
-            found |= crowded(said.messages if said else (), left, mine, seen.by_link)
+            messages = said.messages if said else ()
+            found |= await doubtful_among(context, messages, left, mine, seen.by_link)
     return found
 
 
