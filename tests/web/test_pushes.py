@@ -1075,6 +1075,18 @@ def test_results_are_taken_away_in_every_format(tmp_path: Path) -> None:
     played(push, Shop(tmp_path))
 
 
+def test_a_list_and_pasted_numbers_are_not_sent_together(tmp_path: Path) -> None:
+    """What was pasted was passed over without a word."""
+
+    async def push(_: Shop, home: House) -> None:
+        async with signed_in(home, "wang") as wang:
+            both = await send_list(wang, orders(1)[0], file=("b.csv", orders(2)[1].encode()))
+            assert both.status_code == 422
+            assert "Send one of them" in both.text
+
+    played(push, Shop(tmp_path))
+
+
 def test_a_plan_is_taken_away_as_a_table_and_as_a_file(tmp_path: Path) -> None:
     """What is blocked is a list that can be mended and sent again."""
 

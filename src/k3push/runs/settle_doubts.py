@@ -20,7 +20,6 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 
 from k3push.core.model import (
     ABSENT,
@@ -450,21 +449,9 @@ async def _with_strays(
         {doubt.number: doubt.sender for doubt in absent},
         before=before,
         on_loop_s=context.ages.began_s({doubt.attempt for doubt in absent}),
-        over_at=await _all_over_at(context, absent),
         names_tell=names_tell,
     )
     return {doubt.number for doubt in absent if doubt.sender in suspects}
-
-
-async def _all_over_at(context: Context, doubts: Sequence[Doubt]) -> datetime | None:
-    """Return when the last call of doubts was answered; None where one may be at work still."""
-    over_at = []
-    for doubt in {doubt.attempt: doubt for doubt in doubts}.values():
-        kept = await _attempt_of(context, doubt)
-        if kept is None or kept.exchange is None or not isinstance(judge(kept.exchange), ReadBack):
-            return None
-        over_at.append(context.ages.over_at(kept))
-    return max(over_at)
 
 
 def _out_of_sight(doubt: Doubt, shown: Sequence[Target], seen: Sighting) -> Outcome | None:

@@ -125,7 +125,10 @@ class PushPages:
         """
         workshop, say = visit.working(), visit.frame.say
         selects = upload.fields.get("select") == "yes"
-        brings = bool(upload.file or upload.fields.get("text", "").strip())
+        pasted = bool(upload.fields.get("text", "").strip())
+        brings = bool(upload.file or pasted)
+        if upload.file and pasted and not selects:
+            raise _UnusableListError(id_, say("desk.two_lists"))
         earlier = None if brings else await to_thread.run_sync(_kept_in, workshop.lists / id_)
         if not (selects or brings or earlier):
             raise _UnusableListError(id_, say("desk.nothing_sent"))

@@ -37,6 +37,10 @@ WORDS = {
         "路线 {route} 当前没有符合条件的单据。",
     ),
     "desk.nothing_sent": ("Choose a list, or paste numbers.", "请选择清单文件或粘贴编号。"),
+    "desk.two_lists": (
+        "A list was chosen and numbers were pasted as well. Send one of them.",
+        "既选择了清单文件又粘贴了编号，请只提交其中一种。",
+    ),
     "desk.troubles": ("What is wrong with the list", "清单中的问题"),
     "desk.kept": (
         "{name} is kept here: mend it and send it again, or go on without these lines.",
