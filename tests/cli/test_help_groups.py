@@ -79,6 +79,19 @@ def test_commands_options_and_choices_are_completed(tmp_path: Path) -> None:
     assert _completed(tmp_path, "token re") == ["revoke"]
 
 
+def test_values_are_completed(desk: Desk) -> None:
+    """Routes of the settings at hand, states, presets of a sandbox, and words of control."""
+    assert _completed(desk.folder, "run --route po") == []  # there are no settings yet
+    desk.configure("http://127.0.0.1:9/K3Cloud/")
+    assert _completed(desk.folder, "run --route po") == ["po-instock"]
+    assert _completed(desk.folder, "export --state re") == ["rejected"]
+    assert "refusals" in _completed(desk.folder, "sandbox --faults re")
+    assert _completed(desk.folder, "control pa") == ["pause"]
+    assert _completed(desk.folder, "control set ch") == ["chunk-size="]
+    desk.write("config.toml", "routes = 3")
+    assert _completed(desk.folder, "run --route po") == []
+
+
 @pytest.mark.parametrize(
     ("command", "usage"),
     [

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
 import typer
 
 from k3push.cli.arguments import MOST_NUMBERS, parse_duration, parse_size, parse_until
+from k3push.cli.completion_values import routes
 from k3push.core.control_words import Key
 from k3push.words.language import Say
 
@@ -48,7 +49,7 @@ class ConfigOptions:
 class ListOptions:
     """How job files are read."""
 
-    route: str | None = option("--route", words="option.route")
+    route: str | None = option("--route", words="option.route", autocompletion=routes)
     column: str | None = option("--column", words="option.column")
     sheet: str | None = option("--sheet", words="option.sheet")
     skip_bad_lines: bool = option("--skip-bad-lines", default=False, words="option.skip")

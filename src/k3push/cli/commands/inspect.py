@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 import typer
 
 from k3push.cli.arguments import awaited, parse_since
+from k3push.cli.completion_values import states
 from k3push.cli.options import ConfigOptions, ListOptions, OutputOptions, spread
 from k3push.words.language import Say
 
@@ -155,7 +156,8 @@ def add_looking(app: typer.Typer, say: Say) -> None:
             typer.Option("--format", help=say("option.format")),
         ] = None,
         states: Annotated[
-            list[str] | None, typer.Option("--state", metavar="S", help=say("option.state"))
+            list[str] | None,
+            typer.Option("--state", metavar="S", help=say("option.state"), autocompletion=states),
         ] = None,
         config: Config = None,
     ) -> int:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from k3push.cli.arguments import awaited
+from k3push.cli.completion_values import control_words
 from k3push.cli.options import (
     AgainOptions,
     BoundOptions,
@@ -285,7 +286,9 @@ def add_control(app: typer.Typer, say: Say) -> None:
         words: Annotated[
             list[str],
             typer.Argument(
-                metavar="[RUN] pause|continue|stop|set KEY=VALUE...", help=say("argument.control")
+                metavar="[RUN] pause|continue|stop|set KEY=VALUE...",
+                help=say("argument.control"),
+                autocompletion=control_words,
             ),
         ],
         settings: ConfigOptions,

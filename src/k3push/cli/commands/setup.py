@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from k3push.cli.arguments import awaited
+from k3push.cli.completion_values import presets
 from k3push.words.language import Say
 
 
@@ -67,7 +68,8 @@ def add_beginning(app: typer.Typer, say: Say) -> None:
             int, typer.Option(min=0, max=65535, metavar="N", help=say("option.port"))
         ] = 8100,
         faults: Annotated[
-            str, typer.Option(metavar="NAME|FILE", help=say("option.faults"))
+            str,
+            typer.Option(metavar="NAME|FILE", help=say("option.faults"), autocompletion=presets),
         ] = "none",
         seed: Annotated[int, typer.Option(metavar="N", help=say("option.seed"))] = 0,
         latency: Annotated[
