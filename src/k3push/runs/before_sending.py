@@ -130,7 +130,7 @@ async def _beside_strays(
     if not refused:
         return []
     await context.proofs.read_clock(context, context.ledger, context.run.id)
-    if not context.proofs.tells_after:
+    if context.proofs.mixes_after:
         # What has come since is another program's, most likely.
         since = context.clock.now() - timedelta(seconds=context.settle.window_s)
         refused = {n: each for n, each in refused.items() if each.attempt.intent.began_at >= since}

@@ -406,9 +406,12 @@ class Proofs:
         return next((id_ for at_s, id_ in reversed(self._marks) if at_s < left_s), "")
 
     @property
-    def tells_after(self) -> bool:
-        """Whether what was made after a call is told from what it has made (`read_clock`)."""
-        return self._clock is not None and self._clock.tells_after
+    def mixes_after(self) -> bool:
+        """Whether what was made long after a call passes for what it has made (`read_clock`).
+
+        Where the ledger knows no document, few can have come.
+        """
+        return self._clock is not None and not self._clock.tells_after
 
     async def read_clock(self, looker: Looker, ledger: Ledger, run: RunId) -> None:
         """Learn from the newest documents of the ledger how late it is at the server, once."""
