@@ -113,7 +113,7 @@ async def test_what_another_program_types_after_a_refusal_keeps_no_bill_from_its
     async def type_one(_: Context) -> None:
         while not (await office.rows())[numbers[-1]].attempts:  # noqa: ASYNC110  # virtual time
             await anyio.sleep(0.2)
-        await anyio.sleep(8)
+        await anyio.sleep(30)  # the call was read back, and its parts wait
         world.add_target(IN_STOCK, "WMS", creator="sandbox", typed=True)
 
     await office.open_run(numbers[12:])
