@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import anyio
 
@@ -120,6 +120,7 @@ class DoubtAges:
         self._clock = clock
         self._seen: dict[int, tuple[float, float]] = {}
         self._began_s: dict[int, float] = {}
+        self._ended_at: dict[int, datetime] = {}
         self._found: dict[tuple[int, BillNumber], tuple[set[str], float]] = {}
 
     def ended(self, attempt: int, began_s: float) -> None:
@@ -131,6 +132,7 @@ class DoubtAges:
         """
         self._seen[attempt] = (anyio.current_time(), 0.0)
         self._began_s[attempt] = began_s
+        self._ended_at[attempt] = self._clock.now()
 
     def began_s(self, attempts: Collection[int]) -> float | None:
         """Return when the first of some attempts left, on the loop's clock; None if not here."""
@@ -140,11 +142,7 @@ class DoubtAges:
 
     def over_at(self, kept: AttemptRecord) -> datetime:
         """Return when an attempt was answered, or by when at the latest."""
-        attempt, now = kept.attempt, self._clock.now()
-        if (began_s := self._began_s.get(attempt.id)) is None:
-            return kept.ended_at or now
-        took_s = self._seen[attempt.id][0] - began_s
-        return attempt.intent.began_at + timedelta(seconds=took_s)
+        return self._ended_at.get(kept.attempt.id) or kept.ended_at or self._clock.now()
 
     def age_s(self, doubt: Doubt) -> float:
         """Return the seconds since the attempt left."""
