@@ -17,13 +17,24 @@ from k3push.core.model import BillNumber, State
 from k3push.core.pacing.halting import HaltRule
 from k3push.ports import LookRefusedError
 from k3push.runs.context import Context, PushLimits
+from k3push.runs.settle_doubts import settle_by_word
 from k3push.simulator import Channel, FaultPlan, Refusal, fault
 from k3push.simulator.bills import Origin
 from k3push.simulator.conversion import Converter
 from k3push.simulator.forms import IN_STOCK, PURCHASE_ORDER
 from k3push.simulator.script import Aimed
 from k3push.simulator.world import World
-from tests.runs.office import LIMITS, SECOND, Office, VirtualClock, orders, sandbox, steered, steps
+from tests.runs.office import (
+    FIRST,
+    LIMITS,
+    SECOND,
+    Office,
+    VirtualClock,
+    orders,
+    sandbox,
+    steered,
+    steps,
+)
 from tests.runs.rough_answers import (
     NO_CANARY,
     OPEN,
@@ -375,3 +386,29 @@ async def test_a_list_that_is_mended_and_pushed_again_soon_waits_for_no_clerk() 
     await office.open_run(numbers, SECOND)
     pushed = await office.execute(SECOND, **how)
     assert pushed.of(State.PUSHED) == set(numbers)
+
+
+async def test_a_persons_word_about_a_late_document_holds() -> None:
+    """It is another program's, and was made while the call was under way."""
+    numbers = orders(4)
+    office = Office(sandbox(latency_s=5.0, on_refusal="whole", **OPEN))
+    world = office.site.world
+    world.refuse(numbers[-1], replace(REFUSED, text="仓库必录"))
+
+    async def type_one(_: Context) -> None:
+        while not (await office.rows())[numbers[-1]].attempts:  # noqa: ASYNC110  # virtual time
+            await anyio.sleep(0.2)
+        await anyio.sleep(2)
+        world.add_target(IN_STOCK, "WMS", creator="sandbox", typed=True)
+
+    await office.open_run(numbers)
+    how: dict[str, Any] = {"throttle": steered(concurrency=1, chunk_size=4), "check": False}
+    await office.execute(limits=NO_CANARY, beside=type_one, **how)
+    for bill, row in (await office.rows()).items():
+        assert (row.state, row.code) == (State.UNKNOWN, "stray")
+        told = (office.store, VirtualClock(), FIRST, BillNumber(bill), State.PLANNED)
+        await settle_by_word(*told, because="looked up by hand")
+    world.allow(numbers[-1])
+    pushed = await office.execute(limits=NO_CANARY, **how)
+    assert pushed.of(State.PUSHED) == set(numbers)
+    assert doubled(office, numbers) == []

@@ -11,7 +11,12 @@ from k3push.core.safety.evidence import STRAY, new_targets
 from k3push.core.safety.legal_moves import SENT_BEFORE
 from k3push.ports import Made
 from k3push.runs.context import Context
-from k3push.runs.earlier_calls import may_have_saved, sent_by_others, waits_for_others
+from k3push.runs.earlier_calls import (
+    is_settled_since,
+    may_have_saved,
+    sent_by_others,
+    waits_for_others,
+)
 from k3push.runs.last_looks import note_look
 from k3push.runs.lookup import can_ask
 from k3push.runs.own_documents import (
@@ -123,9 +128,11 @@ async def _beside_strays(
                 last[number] = (kept[-1], number)
     drafts = context.route.draft_when_save_fails
     refused = {
-        number: last[number][0]
-        for number in left
-        if number in last and may_have_saved(*last[number], drafts=drafts)
+        number: kept
+        for number, (kept, name) in last.items()
+        if number in left
+        if may_have_saved(kept, name, drafts=drafts)
+        if not await is_settled_since(context, kept.attempt.intent.run, name)
     }
     if not refused:
         return []

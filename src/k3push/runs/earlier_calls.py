@@ -72,6 +72,12 @@ def may_have_saved(kept: AttemptRecord, number: BillNumber, *, drafts: bool) -> 
     return drafts or not messages_naming(said.messages, kept.attempt.intent.numbers).get(number)
 
 
+async def is_settled_since(context: Context, run: RunId, bill: BillNumber) -> bool:
+    """Say whether a person, or a look after the window, has found that a bill has nothing."""
+    rows = await context.ledger.rows_of(bill)
+    return any(row.code in {"person", ABSENT} for of, row in rows if of == run)
+
+
 def may_have_made(kept: AttemptRecord, *, splits: bool) -> bool:
     """Say whether an attempt that has left may have made something of a number that is planned.
 

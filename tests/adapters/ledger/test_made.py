@@ -207,7 +207,7 @@ async def test_a_doubt_names_who_sent_it_and_whether_alone(ledger: Ledger, other
 # -- planned numbers that were sent before ------------------------------------------------------
 
 
-@pytest.mark.parametrize("state", [State.PUSHED, State.DRAFT])
+@pytest.mark.parametrize("state", [State.PUSHED, State.DRAFT, State.UNKNOWN])
 async def test_what_was_never_sent_was_not_made_by_us(ledger: Ledger, state: State) -> None:
     """What is there before the first sending is `already`."""
     run = await planned(ledger, "A B")

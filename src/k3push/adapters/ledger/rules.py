@@ -211,7 +211,7 @@ def check_outcomes(
         lost = attempt and standing.state is State.UNKNOWN
         legal_moves.check(outcome.number, State.SENT if lost else standing.state, outcome.state)
         unsent = standing.state in _UNSENT and not standing.attempt
-        if unsent and outcome.state in legal_moves.SENT_BEFORE:
+        if unsent and outcome.state in {*legal_moves.SENT_BEFORE, State.UNKNOWN}:
             raise legal_moves.IllegalMoveError(
                 f"{outcome.number}: {outcome.state}, and was never sent"
             )
