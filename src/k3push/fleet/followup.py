@@ -73,6 +73,7 @@ _OF_PEOPLE = frozenset(
         Cause.LOOK_REFUSED,
     }
 )
+_OF_STOPS = frozenset({Cause.CONTROL, Cause.HALTED, Cause.CONTRADICTION, Cause.TWINS})
 _VAIN = frozenset({Cause.UNREACHABLE, Cause.STOOD_STILL, Cause.LOOK_FAILED, Cause.LEDGER_LOST})
 
 
@@ -96,8 +97,10 @@ def next_of(ending: Ending, waits: int, *, only_settle: bool = False) -> Next:
     causes = ending.causes
     is_lost = is_session_lost(causes.get(Cause.LOGIN_REFUSED, ""))
     stopped = _OF_PEOPLE.intersection(causes)
-    may_pass = is_lost and waits < MOST_WAITS_FOR_SESSIONS and not stopped
-    if Cause.LOGIN_REFUSED in causes and not may_pass:
+    # What a person, or a rule, has stopped is not begun anew for that.
+    halts = bool(_OF_STOPS.intersection(causes))
+    may_pass = is_lost and waits < MOST_WAITS_FOR_SESSIONS and not halts
+    if Cause.LOGIN_REFUSED in causes and not may_pass and not (is_lost and halts):
         # Each run of the tenant would try once, and five wrong logins lock the account (P 2.4).
         return ForPerson(holds_tenant=True)
     barred = causes.keys() == {Cause.BARRED} and not only_settle and waits < MOST_WAITS_FOR_RUNS

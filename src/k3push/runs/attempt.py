@@ -251,7 +251,8 @@ async def _record(
         context.note_unnamed(outcomes)
     context.forget(outcomes)
     sending.outcomes += outcomes
-    sending.in_doubt = any(outcome.state is State.UNKNOWN for outcome in outcomes)
+    in_doubt = any(outcome.state is State.UNKNOWN for outcome in outcomes)
+    sending.in_doubt = sending.in_doubt or in_doubt
     context.count(outcomes)
     sending.sample = sending.sample_of(verdict, outcomes)
     context.watch.recorded(attempt, outcomes, verdict, anyio.current_time() - began_s)

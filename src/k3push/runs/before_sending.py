@@ -96,6 +96,9 @@ async def look_first(context: Context, sending: Sending) -> Mapping[BillNumber, 
         note = remark("note.found_again") if sent else ""
         await context.ledger.conclude(context.run.id, outcomes, at=context.clock.now(), note=note)
         context.watch.concluded(outcomes)
+        in_doubt = [each for each in outcomes if each.state is State.UNKNOWN]
+        sending.in_doubt = sending.in_doubt or bool(in_doubt)
+        context.count(in_doubt)
         context.forget(outcomes)
         context.note_made(outcomes)
         # What was there before this run is no sign of another program at work.
@@ -126,12 +129,13 @@ async def _beside_strays(
             kept = await attempts_by(context.ledger, context.run.id, number)
             if kept:
                 last[number] = (kept[-1], number)
-    drafts = context.route.draft_when_save_fails
+    # Words about a bill may be about a draft of it, or about one of its documents.
+    parts = bool(last) and (context.route.draft_when_save_fails or await context.may_split())
     refused = {
         number: kept
         for number, (kept, name) in last.items()
         if number in left
-        if may_have_saved(kept, name, drafts=drafts)
+        if may_have_saved(kept, name, parts=parts)
         if not await is_settled_since(context, kept.attempt.intent.run, name)
     }
     if not refused:

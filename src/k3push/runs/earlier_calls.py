@@ -61,15 +61,15 @@ def words_of_refusal(kept: AttemptRecord, number: BillNumber) -> str:
     return " ".join(named.get(number, ()) if named else messages)
 
 
-def may_have_saved(kept: AttemptRecord, number: BillNumber, *, drafts: bool) -> bool:
+def may_have_saved(kept: AttemptRecord, number: BillNumber, *, parts: bool) -> bool:
     """Say whether a refused attempt may have saved a part of what it would have made (P 5.7).
 
-    Of a bill that its words name it has made nothing, save where a refusal may leave a draft.
+    Of a bill that its words name it has made nothing, unless *parts* of that may be saved.
     """
     said = refusal_of(kept)
     if said is None or said.code in NOTHING_RAN:
         return False
-    return drafts or not messages_naming(said.messages, kept.attempt.intent.numbers).get(number)
+    return parts or not messages_naming(said.messages, kept.attempt.intent.numbers).get(number)
 
 
 async def is_settled_since(context: Context, run: RunId, bill: BillNumber) -> bool:

@@ -33,7 +33,7 @@ class Sending:
         nth: Sendings so far.
         lost: How many of them met a lost session.
         sent: What other runs had sent of its numbers as the last look began.
-        in_doubt: Whether the last sending left numbers `unknown`.
+        in_doubt: Whether it has left numbers `unknown`.
         overload: What the last answer said of an overloaded ERP, or "".
         held_back: Nothing was sent, since a hold had begun; the numbers wait for its end.
         shown: Documents that looks have shown since the last sending, which it may have made.
