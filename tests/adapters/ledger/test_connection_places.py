@@ -90,13 +90,14 @@ async def test_where_all_are_in_use_the_next_is_waited_for() -> None:
 async def test_whoever_waited_for_long_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """The place that was waited for is nobody's."""
     monkeypatch.setattr(connection_places, "PATIENCE_S", 0.0)
+    monkeypatch.setattr(connection_places, "PRESSED_S", 0.0)
     places = ConnectionPlaces(1)
-    first, second = Pool("1", size=1), Pool("2")
+    first = Pool("1", size=1)
     async with places.one(first):
         with pytest.raises(TimeoutError):
-            async with places.one(second):
+            async with places.one(first):
                 pass
-    await use(places, second)
+    await use(places, first)
 
 
 async def test_a_pool_that_is_closed_for_good_leaves_its_place() -> None:
@@ -127,3 +128,15 @@ async def test_a_pool_that_is_closed_for_good_ends_no_use_of_it() -> None:
     async with places.one(pool):
         places.leave(pool)
     await use(places, Pool("2"))
+
+
+async def test_busy_databases_do_not_keep_another_from_its_first_connection(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It is one more than the bound; the ledger of a tenant was lost after a minute."""
+    monkeypatch.setattr(connection_places, "PRESSED_S", 0.0)
+    places = ConnectionPlaces(2)
+    busy, other = Pool("1", size=2), Pool("2")
+    async with places.one(busy), places.one(busy):
+        await use(places, other)
+        assert (busy.closed, other.size) == (0, 1)

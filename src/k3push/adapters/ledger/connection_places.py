@@ -20,6 +20,9 @@ MOST_TO_SERVER = 32
 PATIENCE_S = 30.0
 """For how long a place is waited for."""
 
+PRESSED_S = 2.0
+"""So long at most for the first connection to a database: others may keep all of theirs busy."""
+
 
 class Pool(Protocol):
     """The connections to one database.
@@ -62,7 +65,9 @@ class ConnectionPlaces:
         Raises:
             TimeoutError: All were in use for long.
         """
-        if not self._has_room(pool):
+        with anyio.move_on_after(PRESSED_S):
+            await self._make_room(pool)
+        if not self._has_room(pool, pressed=True):
             with anyio.fail_after(PATIENCE_S):
                 await self._make_room(pool)
         self._uses[pool] = self._uses.pop(pool, 0) + 1
@@ -82,10 +87,10 @@ class ConnectionPlaces:
         self._freed.set()
         self._freed = anyio.Event()
 
-    def _has_room(self, pool: Pool) -> bool:
+    def _has_room(self, pool: Pool, *, pressed: bool = False) -> bool:
         """Say whether a pool has a connection that nobody uses, or may open one more."""
         uses = self._uses.get(pool, 0)
-        if pool.size > uses or uses >= pool.most:
+        if pool.size > uses or uses >= pool.most or (pressed and not uses):
             return True
         those = ((each, n) for each, n in self._uses.items() if each.server == pool.server)
         return sum(min(max(each.size, n), each.most) for each, n in those) < self.most
