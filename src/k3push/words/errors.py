@@ -85,8 +85,8 @@ WORDS = {
         "{why} 尚未开始任何操作，处理后请重新执行该命令。",
     ),
     "error.ledger_lost": (
-        "{why} After that, `k3push status` shows how far it came.",
-        "{why} 处理后可用 `k3push status` 查看进行到哪里。",
+        "{why} After that, `k3push status` shows how far runs have come.",
+        "{why} 处理后可用 `k3push status` 查看各任务进行到哪里。",
     ),
     "error.file": ("{path}: {why}", "{path}：{why}"),
     "error.no_config": (
