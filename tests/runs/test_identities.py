@@ -16,9 +16,10 @@ from k3push.core.control_words import Key
 from k3push.core.model import State
 from k3push.core.protocol.logins import LoginCall, password_login
 from k3push.runs.context import Context, PushLimits
-from k3push.runs.stop import Cause
+from k3push.runs.stop import Cause, is_session_lost
 from k3push.simulator import Accounts, Channel, FaultPlan, Site, Step, fault
 from k3push.simulator.forms import IN_STOCK
+from k3push.simulator.sign_in import Logins
 from k3push.simulator.transport import SandboxTransport
 from tests.runs.office import Notebook, Office, Pushed, orders, sandbox, steered, steps
 
@@ -118,6 +119,21 @@ async def test_when_all_are_refused_the_run_stops() -> None:
     assert pushed.of(State.PLANNED) == set(orders(20))
     assert office.site.logins.failures == 2
     assert office.site.calls[Channel.PUSH] == 0
+
+
+@pytest.mark.parametrize("wrong", [True, False])
+async def test_a_wrong_password_is_told_whoever_lost_a_session_beside(
+    monkeypatch: pytest.MonkeyPatch, *, wrong: bool
+) -> None:
+    """What may pass is tried again by itself, and five wrong logins lock an account (P 2.4)."""
+    office = office_of(20)
+    monkeypatch.setattr(Logins, "find", lambda *_: None)
+    logins = [login(FIRST), WRONG[SECOND] if wrong else login(SECOND)]
+    pushed, _ = await push_by(office, 20, logins)
+    why = pushed.stop.causes[Cause.LOGIN_REFUSED]
+    assert is_session_lost(why) is not wrong
+    assert ("用户名或密码错误" in why) is wrong
+    assert pushed.of(State.PLANNED) == set(orders(20))
 
 
 async def test_an_erp_that_is_away_sets_nobody_aside() -> None:

@@ -47,8 +47,10 @@ SOURCE_KEEPS_S = 600.0
 ENOUGH_KNOWN = 20
 
 MORE_THAN_ONE = "note.more_than_one"
-WHOSE = "note.whose"
 """Key of what is told of a bill that has more documents than the rule has made of any so far."""
+
+WHOSE = "note.whose"
+"""Key of what is told of documents of which nothing tells of which bill they are."""
 
 # When this many numbers were pushed by somebody else as well, it is no accident.
 MOST_TWINS = 3

@@ -36,12 +36,7 @@ from k3push.core.model import (
 from k3push.core.pacing.chunking import halve
 from k3push.core.protocol.links import link_fields
 from k3push.core.remark import foreign, remark
-from k3push.core.safety.evidence import (
-    TRY_LATER_CODES,
-    but_strangers,
-    ids_in,
-    new_targets,
-)
+from k3push.core.safety.evidence import TRY_LATER_CODES, but_strangers, ids_in, new_targets
 from k3push.core.safety.legal_moves import IllegalMoveError
 from k3push.core.safety.verdict import InDoubt, ReadBack, Said, judge
 from k3push.ports import (

@@ -57,17 +57,12 @@ def told_as(cause: Cause, why: str) -> str:
     return "session lost" if cause is Cause.LOGIN_REFUSED and is_session_lost(why) else cause.value
 
 
-def is_session_lost(why: str, users: int = 1) -> bool:
+def is_session_lost(why: str) -> bool:
     """Say whether nobody was refused a login, where nobody could come in.
 
-    Args:
-        why: What was said of the refusal.
-        users: How many could not; what is said of each stands in it.
-
-    >>> is_session_lost("li: answer.session_useless; chen: 用户名或密码错误", users=2)
-    False
+    Of several users only those are told of who were, if there are any (`identities`).
     """
-    return sum(map(why.count, _SESSION_LOST)) >= users
+    return any(each in why for each in _SESSION_LOST)
 
 
 def cause_of_unsent(because: str) -> Cause:

@@ -182,7 +182,7 @@ class _Visit:
         try:
             await self._kept.erp.open_session()
         except LoginRefusedError as error:
-            if not is_session_lost(str(error), len(self._kept.settings.users)):
+            if not is_session_lost(str(error)):
                 self._kept.refused = True
             elif math.isinf(self._kept.lost_at_s):
                 self._kept.lost_at_s = anyio.current_time()

@@ -25,6 +25,7 @@ from typing import Self, TypeVar
 import anyio
 
 from k3push.adapters.erp.client import ErpClient
+from k3push.adapters.erp.session import SESSION_USELESS
 from k3push.core.model import (
     Answered,
     BillNumber,
@@ -380,7 +381,10 @@ class Identities:
 
     @property
     def _refusals(self) -> str:
-        return "; ".join(f"{user.name}: {self._refused[user.name]}" for user in self._users)
+        said = {user.name: self._refused[user.name] for user in self._users}
+        # A wrong password is to be mended, and not tried again, whoever lost a session beside.
+        refused = {name: why for name, why in said.items() if SESSION_USELESS not in why}
+        return "; ".join(f"{name}: {why}" for name, why in (refused or said).items())
 
     def _set_aside(self, user: _User, refusal: LoginRefusedError) -> None:
         if user.name not in self._refused:

@@ -39,7 +39,6 @@ CONNECTIONS = 8
 
 IDLE_S = 60.0
 
-
 Pool = AsyncConnectionPool[AsyncConnection[Any]]
 
 
