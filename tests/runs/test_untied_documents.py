@@ -13,7 +13,7 @@ import pytest
 
 from k3push.adapters.erp.client import ErpClient
 from k3push.adapters.erp.form_rows import FormRows
-from k3push.core.model import BillNumber, State
+from k3push.core.model import BillNumber, RunId, State
 from k3push.core.pacing.halting import HaltRule
 from k3push.ports import LookRefusedError
 from k3push.runs.context import Context, PushLimits
@@ -411,4 +411,25 @@ async def test_a_persons_word_about_a_late_document_holds() -> None:
     world.allow(numbers[-1])
     pushed = await office.execute(limits=NO_CANARY, **how)
     assert pushed.of(State.PUSHED) == set(numbers)
+    assert doubled(office, numbers) == []
+
+
+async def test_an_older_refusal_of_its_own_hides_no_document_of_a_later_call_of_another_run(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A run is stopped after a refusal, another saves a part of the same bills, and it goes on."""
+    known = RunId("r0")
+    numbers = orders(4)
+    office = Office(sandbox(untied=tuple(numbers), latency_s=1.0, query_lag_s=8.0, **OPEN))
+    why = Refusal(11, "仓库必录")
+    stops = replace(NO_CANARY, halt=HaltRule(fail_count=1))
+    how: dict[str, Any] = {"throttle": steered(concurrency=1, chunk_size=4), "check": False}
+    await office.open_run(orders(12, first=20), known)
+    await office.execute(known, limits=NO_CANARY, **how)
+    for run, kept in ((FIRST, 0), (SECOND, 1)):
+        keep_a_part(monkeypatch, numbers, kept=kept, why=why)
+        await office.open_run(numbers, run)
+        await office.execute(run, limits=stops, **how)
+        await anyio.sleep(60)
+    await office.execute(FIRST, **how)
     assert doubled(office, numbers) == []

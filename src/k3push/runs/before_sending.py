@@ -121,14 +121,13 @@ async def _beside_strays(
     no bill: looks may have shown it late.
     """
     left = [number for number in sending.numbers if number not in told]
-    last = {
-        number: (each.kept, name) for each in sending.sent for number, name in each.bills.items()
-    }
+    calls = [(n, each.kept, name) for each in sending.sent for n, name in each.bills.items()]
     for number in left:
         if number in context.sent_before:
             kept = await attempts_by(context.ledger, context.run.id, number)
-            if kept:
-                last[number] = (kept[-1], number)
+            calls += [(number, each, number) for each in kept[-1:]]
+    calls.sort(key=lambda call: call[1].attempt.intent.began_at)
+    last = {number: (kept, name) for number, kept, name in calls}
     # Words about a bill may be about a draft of it, or about one of its documents.
     parts = bool(last) and (context.route.draft_when_save_fails or await context.may_split())
     refused = {

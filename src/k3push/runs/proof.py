@@ -46,6 +46,7 @@ from k3push.ports import (
 )
 from k3push.runs.document_makers import (
     CLOCKS_DIFFER,
+    EASTERNMOST,
     LEAST_SAMPLE,
     MACHINES_DIFFER,
     MOST_KNOWN,
@@ -376,7 +377,7 @@ class Proofs:
             id_: standing
             for id_, standing in found.items()
             if id_ != mark and not _was_there(id_, standing, mark, known_before)
-            if not (over_at and self._clock and self._clock.is_after(standing, over_at))
+            if not (over_at and self._is_after(standing, over_at))
         }
         suspects = set()
         for sender in sorted(set(senders.values())) if strays else ():
@@ -404,6 +405,14 @@ class Proofs:
         """Return a document that was there before a call left, as late as one is known, or ""."""
         left_s = -math.inf if began.on_loop_s is None else began.on_loop_s
         return next((id_ for at_s, id_ in reversed(self._marks) if at_s < left_s), "")
+
+    def _is_after(self, standing: Standing, over_at: datetime) -> bool:
+        """Say whether a document was made after a call was over, by what is known of the clock."""
+        if self._clock is not None:
+            return self._clock.is_after(standing, over_at)
+        created = created_at(standing)
+        latest = over_at.astimezone(UTC).replace(tzinfo=None) + EASTERNMOST + CLOCKS_DIFFER
+        return created is not None and created > latest
 
     @property
     def mixes_after(self) -> bool:
