@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from datetime import timedelta
+from itertools import islice
 
 from k3push.core.model import BillNumber, Outcome, Sighting, State
 from k3push.core.remark import remark
@@ -12,6 +13,7 @@ from k3push.core.safety.legal_moves import SENT_BEFORE
 from k3push.ports import Made
 from k3push.runs.context import Context
 from k3push.runs.earlier_calls import (
+    did_nothing,
     is_settled_since,
     may_have_saved,
     sent_by_others,
@@ -125,7 +127,9 @@ async def _beside_strays(
     for number in left:
         if number in context.sent_before:
             kept = await attempts_by(context.ledger, context.run.id, number)
-            calls += [(number, each, number) for each in kept[-1:]]
+            # What has done nothing tells nothing of the one before it.
+            ran = (each for each in reversed(kept) if not did_nothing(each))
+            calls += [(number, each, number) for each in islice(ran, 1)]
     calls.sort(key=lambda call: call[1].attempt.intent.began_at)
     last = {number: (kept, name) for number, kept, name in calls}
     # Words about a bill may be about a draft of it, or about one of its documents.
@@ -140,10 +144,16 @@ async def _beside_strays(
     if not refused:
         return []
     await context.proofs.read_clock(context, context.ledger, context.run.id)
-    if context.proofs.mixes_after:
-        # What has come since is another program's, most likely.
+    mine = {n for n in refused if refused[n].attempt.intent.run == context.run.id}
+    if not context.proofs.tells_after:
+        # What has come since is another program's, most likely. A first list waits for longer.
         since = context.clock.now() - timedelta(seconds=context.settle.window_s)
-        refused = {n: each for n, each in refused.items() if each.attempt.intent.began_at >= since}
+        waits = set() if context.proofs.mixes_after else mine
+        refused = {
+            number: each
+            for number, each in refused.items()
+            if number in waits or each.attempt.intent.began_at >= since
+        }
         if not refused:
             return []
     intents = {number: each.attempt.intent for number, each in refused.items()}
@@ -158,7 +168,6 @@ async def _beside_strays(
         over_at=max(map(context.ages.over_at, refused.values())),
         names_tell=not moved,
     )
-    mine = {n for n in refused if refused[n].attempt.intent.run == context.run.id}
     return [
         # What another run has sent is that one's to settle.
         Outcome(

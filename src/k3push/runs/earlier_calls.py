@@ -61,13 +61,19 @@ def words_of_refusal(kept: AttemptRecord, number: BillNumber) -> str:
     return " ".join(named.get(number, ()) if named else messages)
 
 
+def did_nothing(kept: AttemptRecord) -> bool:
+    """Say whether an attempt has surely done nothing, by the ERP's own word."""
+    said = refusal_of(kept)
+    return said is not None and said.code in NOTHING_RAN
+
+
 def may_have_saved(kept: AttemptRecord, number: BillNumber, *, parts: bool) -> bool:
     """Say whether a refused attempt may have saved a part of what it would have made (P 5.7).
 
     Of a bill that its words name it has made nothing, unless *parts* of that may be saved.
     """
     said = refusal_of(kept)
-    if said is None or said.code in NOTHING_RAN:
+    if said is None or did_nothing(kept):
         return False
     return parts or not messages_naming(said.messages, kept.attempt.intent.numbers).get(number)
 

@@ -415,6 +415,11 @@ class Proofs:
         return created is not None and created > latest
 
     @property
+    def tells_after(self) -> bool:
+        """Whether what was made after a call is told from what it has made (`read_clock`)."""
+        return self._clock is not None and self._clock.tells_after
+
+    @property
     def mixes_after(self) -> bool:
         """Whether what was made long after a call passes for what it has made (`read_clock`).
 
