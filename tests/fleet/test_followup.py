@@ -109,3 +109,5 @@ def test_what_is_stopped_stays_so_where_a_session_was_lost_beside_it(cause: Caus
     """Whoever takes sessions is just why a person stops a run."""
     lost = {cause: "why", Cause.LOGIN_REFUSED: remark("answer.session_useless")}
     assert isinstance(next_of(replace(ended(Exit.UNREACHABLE), causes=lost), waits=0), ForPerson)
+    for away in (Cause.UNREACHABLE, Cause.LEDGER_LOST):
+        assert isinstance(next_of(ended(Exit.UNREACHABLE, cause, away), waits=0), ForPerson)

@@ -104,7 +104,7 @@ def next_of(ending: Ending, waits: int, *, only_settle: bool = False) -> Next:
         # Each run of the tenant would try once, and five wrong logins lock the account (P 2.4).
         return ForPerson(holds_tenant=True)
     barred = causes.keys() == {Cause.BARRED} and not only_settle and waits < MOST_WAITS_FOR_RUNS
-    if may_pass or barred or not causes.keys().isdisjoint(_VAIN):
+    if may_pass or barred or not (halts or causes.keys().isdisjoint(_VAIN)):
         first_s = LEDGER_WAIT_S if causes.keys() & _VAIN == {Cause.LEDGER_LOST} else FIRST_WAIT_S
         return Later(wait_s(waits, first_s), vain=True, only_settle=only_settle)
     if ending.exit in {Exit.DONE, Exit.SOME_REJECTED}:
