@@ -25,7 +25,6 @@ from typing import Self, TypeVar
 import anyio
 
 from k3push.adapters.erp.client import ErpClient
-from k3push.adapters.erp.session import SESSION_USELESS
 from k3push.core.model import (
     Answered,
     BillNumber,
@@ -57,6 +56,9 @@ from k3push.ports import (
 
 T = TypeVar("T")
 K = TypeVar("K")
+
+# What stands in a refusal where no login was refused, and no session lasts.
+_SESSION_USELESS = "answer.session_useless"
 
 
 @dataclass(frozen=True, slots=True)
@@ -383,7 +385,7 @@ class Identities:
     def _refusals(self) -> str:
         said = {user.name: self._refused[user.name] for user in self._users}
         # A wrong password is to be mended, and not tried again, whoever lost a session beside.
-        refused = {name: why for name, why in said.items() if SESSION_USELESS not in why}
+        refused = {name: why for name, why in said.items() if _SESSION_USELESS not in why}
         return "; ".join(f"{name}: {why}" for name, why in (refused or said).items())
 
     def _set_aside(self, user: _User, refusal: LoginRefusedError) -> None:

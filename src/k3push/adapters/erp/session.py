@@ -11,9 +11,6 @@ import anyio
 from k3push.core.remark import remark
 from k3push.ports import LoginRefusedError
 
-SESSION_USELESS = "answer.session_useless"
-"""Key of what is said where no login was refused, and no session lasts."""
-
 
 @dataclass(slots=True, eq=False)
 class Session:
@@ -122,4 +119,4 @@ class SessionKeeper:
         while lost.in_flight and not lost.accepted:
             await lost.quiet.wait()
         if not lost.accepted:
-            raise LoginRefusedError(remark(SESSION_USELESS))
+            raise LoginRefusedError(remark("answer.session_useless"))
