@@ -10,7 +10,7 @@ from k3push.core.model import BillNumber, Outcome, Sighting, State
 from k3push.core.remark import remark
 from k3push.core.safety.evidence import STRAY, new_targets
 from k3push.core.safety.legal_moves import SENT_BEFORE
-from k3push.ports import Made
+from k3push.ports import AttemptRecord, Made
 from k3push.runs.context import Context
 from k3push.runs.earlier_calls import (
     did_nothing,
@@ -122,25 +122,7 @@ async def _beside_strays(
     Their last call was refused a while ago, and may have saved a part (P 5.7) that ties itself to
     no bill: looks may have shown it late.
     """
-    left = [number for number in sending.numbers if number not in told]
-    calls = [(n, each.kept, name) for each in sending.sent for n, name in each.bills.items()]
-    for number in left:
-        if number in context.sent_before:
-            kept = await attempts_by(context.ledger, context.run.id, number)
-            # What has done nothing tells nothing of the one before it.
-            ran = (each for each in reversed(kept) if not did_nothing(each))
-            calls += [(number, each, number) for each in islice(ran, 1)]
-    calls.sort(key=lambda call: call[1].attempt.intent.began_at)
-    last = {number: (kept, name) for number, kept, name in calls}
-    # Words about a bill may be about a draft of it, or about one of its documents.
-    parts = bool(last) and (context.route.draft_when_save_fails or await context.may_split())
-    refused = {
-        number: kept
-        for number, (kept, name) in last.items()
-        if number in left
-        if may_have_saved(kept, name, parts=parts)
-        if not await is_settled_since(context, kept.attempt.intent.run, name)
-    }
+    refused = await _refused_last(context, sending, told)
     if not refused:
         return []
     await context.proofs.read_clock(context, context.ledger, context.run.id)
@@ -179,6 +161,31 @@ async def _beside_strays(
         for number, sender in senders.items()
         if sender in suspects
     ]
+
+
+async def _refused_last(
+    context: Context, sending: Sending, told: Collection[BillNumber]
+) -> dict[BillNumber, AttemptRecord]:
+    """Return the last call of each number that is left, where its refusal may have saved a part."""
+    left = [number for number in sending.numbers if number not in told]
+    calls = [(n, each.kept, name) for each in sending.sent for n, name in each.bills.items()]
+    for number in left:
+        if number in context.sent_before:
+            kept = await attempts_by(context.ledger, context.run.id, number)
+            # What has done nothing tells nothing of the one before it.
+            ran = (each for each in reversed(kept) if not did_nothing(each))
+            calls += [(number, each, number) for each in islice(ran, 1)]
+    calls.sort(key=lambda call: call[1].attempt.intent.began_at)
+    last = {number: (kept, name) for number, kept, name in calls}
+    # Words about a bill may be about a draft of it, or about one of its documents.
+    parts = bool(last) and (context.route.draft_when_save_fails or await context.may_split())
+    return {
+        number: kept
+        for number, (kept, name) in last.items()
+        if number in left
+        if may_have_saved(kept, name, parts=parts)
+        if not await is_settled_since(context, kept.attempt.intent.run, name)
+    }
 
 
 def _unsent(

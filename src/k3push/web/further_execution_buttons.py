@@ -56,12 +56,12 @@ async def offer_of(visit: Visit, view: RunView) -> Offer:
         return Offer()
     unfinished = any(view.counts.get(s) for s in (State.PLANNED, State.SENT, State.UNKNOWN))
     route_steps = visit.tenant.workshop.settings.steps_of(view.run)
-    steps = await steps_asked_for(visit.ledger, view.run.id, route_steps)
+    follows = _follows(view) and await steps_asked_for(visit.ledger, view.run.id, route_steps)
     return Offer(
         resume=unfinished or view.run.exit is None,
         retry=bool(view.counts.get(State.REJECTED)),
         settle=bool(view.counts.get(State.UNKNOWN)) or view.followed.unknown > 0,
-        follow=bool(steps) and _follows(view),
+        follow=bool(follows),
     )
 
 
