@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -39,6 +40,7 @@ from k3push.simulator.sign_in import Logins
 from k3push.web.api.shapes import MOST_BILLS
 from k3push.web.places import MOST_AT_ONCE, Lane, Lanes
 from k3push.web.request_work import LEFT_S, MOST_AHEAD, Workshop
+from k3push.wiring import shared_login
 from k3push.wiring.executor import RunOptions
 from k3push.wiring.line_observer import LineObserver
 from k3push.wiring.shared_login import IDLE_S, LOST_S
@@ -659,6 +661,8 @@ def test_programs_are_let_in_again_after_another_has_taken_their_sessions(
     async def push(shop: Shop, _: House, wms: httpx.AsyncClient) -> None:
         with monkeypatch.context() as fight:
             fight.setattr(Logins, "find", lambda *_: None)
+            # Virtual time runs on while a thread of the ledger works, which may take any time.
+            fight.setattr(shared_login, "LOST_S", math.inf)
             told = []
             for nth, number in enumerate(orders(12)):
                 answer = await wms.post("/pushes", json=asked(f"e-{nth}", number))

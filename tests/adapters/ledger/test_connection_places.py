@@ -8,9 +8,12 @@ from dataclasses import dataclass
 import anyio
 import pytest
 from anyio import wait_all_tasks_blocked
+from psycopg_pool import PoolTimeout
 
 from k3push.adapters.ledger import connection_places
 from k3push.adapters.ledger.connection_places import ConnectionPlaces
+from k3push.adapters.ledger.postgres.database import Server
+from k3push.adapters.ledger.postgres.transactions import Connections
 
 pytestmark = pytest.mark.anyio
 
@@ -98,6 +101,22 @@ async def test_whoever_waited_for_long_is_told(monkeypatch: pytest.MonkeyPatch) 
             async with places.one(first):
                 pass
     await use(places, first)
+
+
+async def test_a_time_out_of_the_work_itself_is_no_lack_of_connections(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whoever reads the log is told what was slow."""
+    monkeypatch.setattr(connection_places, "PATIENCE_S", 0.0)
+    monkeypatch.setattr(connection_places, "PRESSED_S", 0.0)
+    pool = Connections(Server.of("postgresql://db/k3push"), 2, ConnectionPlaces(1))
+    with pytest.raises(TimeoutError, match="the work"):
+        async with pool.place():
+            raise TimeoutError("the work")
+    async with pool.place():
+        with pytest.raises(PoolTimeout, match="1 connections to db:"):
+            async with pool.place():
+                pass
 
 
 async def test_a_pool_that_is_closed_for_good_leaves_its_place() -> None:

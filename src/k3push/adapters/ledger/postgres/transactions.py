@@ -8,7 +8,7 @@ the server is asked for that. So no verb is done twice, or taken for done when i
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from itertools import count
 from typing import Any, TypeVar
 from uuid import uuid4
@@ -68,12 +68,17 @@ class Connections:
 
     @asynccontextmanager
     async def place(self) -> AsyncIterator[None]:
-        """Hold a place for one connection that the block opens itself."""
-        try:
-            async with self._places.one(self):
-                yield
-        except TimeoutError:
-            raise PoolTimeout(f"{self._places.most} connections to {self.server}") from None
+        """Hold a place for one connection that the block opens itself.
+
+        Raises:
+            PoolTimeout: All were in use for long.
+        """
+        async with AsyncExitStack() as stack:
+            try:
+                await stack.enter_async_context(self._places.one(self))
+            except TimeoutError:
+                raise PoolTimeout(f"{self._places.most} connections to {self.server}") from None
+            yield
 
     @asynccontextmanager
     async def one(self) -> AsyncIterator[AsyncConnection[Any]]:
