@@ -193,8 +193,10 @@ class Plan:
     Attributes:
         bills: Each line of the list, in its order.
         counts: How many bills have which fate; repeats are counted once.
-        calls: How many calls would be made.
-        seconds: About how long that would take; None where the route was never measured.
+        calls: About how many calls would be made.
+        seconds: About how long they would take; None where no run of the route was measured.
+        seconds_least: The least that is expected.
+        seconds_most: The most that is expected.
     """
 
     route: str
@@ -202,6 +204,8 @@ class Plan:
     counts: Mapping[Forecast, int]
     calls: int
     seconds: float | None
+    seconds_least: float | None = None
+    seconds_most: float | None = None
 
 
 class AsyncSession(RunActions):
@@ -258,12 +262,15 @@ class AsyncSession(RunActions):
                 )
                 raise Problem(why)
             (name,) = preview.routes
+            time = preview.expected[name].time
             return Plan(
                 route=name,
                 bills=tuple(_planned(each) for each in sorted(seen, key=lambda each: each.line)),
                 counts=dict(preview.totals[name].fates),
-                calls=preview.chunks(name),
-                seconds=preview.seconds(name),
+                calls=preview.expected[name].calls,
+                seconds=None if time is None else time.about_s,
+                seconds_least=None if time is None else time.least_s,
+                seconds_most=None if time is None else time.most_s,
             )
 
     async def run(

@@ -30,7 +30,7 @@ _VOLATILE = [
     (r"(answers lost: |应答丢失：(?:涉及 )?)\d+", r"\1N"),
     (r"attempt \d+: .*\n?.*numbers|调用 #?\d+：.*\n?.*(?:编号|单据)", "ATTEMPT"),
     (r'"Numbers":\[[^\]]*\]', '"Numbers":[]'),
-    (r"\bcalls \d+ · time.*|\d+ 次调用 · .*", "FORECAST"),
+    (r"(about )?[\d,]+ calls? · time.*|(约 )?[\d,]+ 次调用 · .*", "FORECAST"),
     (r"; (?:one chunk is|\d+ chunks are) on .*recorded|；\d+ 批已发出，会照常记录", ""),
 ]
 _COUNTS = [(r"^  (\S+) +\d+$", r"\1 N"), (r"documents \d+|\d+ 张下游单据", "DOCUMENTS")]

@@ -117,7 +117,7 @@ async def test_what_is_set_counts_from_the_next_chunk_on() -> None:
     sizes = {len(attempt.intent.numbers) for attempt, _, _ in watch.sendings}
     assert {1, 7} < sizes
     assert throttle[Key.CONCURRENCY] == 3
-    assert throttle.is_auto(Key.CHUNK_SIZE)
+    assert throttle.fixed(Key.CHUNK_SIZE) is None
     assert throttle[Key.CALLS_PER_MINUTE] == 120
 
 

@@ -13,6 +13,7 @@ from k3push.adapters.erp.client import ErpClient
 from k3push.adapters.erp.endpoint import Endpoint as Address
 from k3push.adapters.ledger.memory import MemoryLedger
 from k3push.core.model import BillNumber, Intent, Listed, Route, Run, RunId, State, Uptime
+from k3push.core.pacing.expected import Driven, expect
 from k3push.core.pacing.halting import HaltRule
 from k3push.core.plan import Forecast, Foreseen
 from k3push.core.protocol.logins import LoginCall, password_login
@@ -25,12 +26,12 @@ from k3push.runs.forecast import (
     forecast,
     held_numbers,
     learn_links,
-    measured_pace,
+    measured,
 )
 from k3push.runs.settle_doubts import settle_by_word
 from k3push.runs.source_check import PRECHECK
 from k3push.runs.stop import Cause, Stop
-from k3push.simulator import FaultPlan, fault
+from k3push.simulator import FaultPlan, SandboxOptions, fault
 from k3push.simulator.forms import IN_STOCK, PURCHASE_ORDER
 from k3push.simulator.script import Aimed, Channel
 from k3push.simulator.transport import SandboxTransport
@@ -140,7 +141,7 @@ async def test_a_plan_foretells_what_the_run_does() -> None:
     }
     second = RunId("r2")
     await office.open_run(numbers, second)
-    pushed = await office.execute(second)
+    pushed = await office.execute(second, throttle=steered())
     expected = {
         Forecast.READY: State.PUSHED,
         Forecast.ALREADY: State.ALREADY,
@@ -375,10 +376,50 @@ async def test_the_pace_is_that_of_the_last_run() -> None:
     """Nothing is made up where no run was."""
     scope = scope_of("sandbox", ROUTE)
     office = Office(sandbox(latency_s=1.0))
-    assert await measured_pace(office.store, scope) is None
+    assert await measured(office.store, scope) is None
     await office.open_run(orders(40))
     await office.execute()
-    pace = await measured_pace(office.store, scope)
-    assert pace is not None
-    assert 0 < pace <= 40
-    assert await measured_pace(office.store, "another") is None
+    took = await measured(office.store, scope)
+    assert took is not None
+    assert (took.numbers, took.calls > 1, took.seconds >= 1) == (40, True, True)
+    assert await measured(office.store, "another") is None
+
+
+async def test_a_run_of_few_numbers_tells_no_time() -> None:
+    """Ten calls were foretold as three hundred after a run of two numbers."""
+    scope = scope_of("sandbox", ROUTE)
+    office = Office(sandbox(latency_s=1.0))
+    await office.open_run(orders(9))
+    await office.execute()
+    assert await measured(office.store, scope) is None
+
+
+@pytest.mark.parametrize("first", [20, 60])
+@pytest.mark.parametrize(
+    "server",
+    [
+        sandbox(orders=400, latency_s=0.3),
+        sandbox(orders=400, latency_s=1.0, capacity=2),
+        sandbox(orders=400, latency_s=0.2, per_number_s=0.2, queue="user"),
+    ],
+)
+async def test_the_next_list_takes_what_is_expected_of_it(
+    server: SandboxOptions, first: int
+) -> None:
+    """Calls and time were ten times what came after a small first run."""
+    office = Office(server)
+    ids = orders(380)
+    await office.open_run(ids[:first])
+    await office.execute(throttle=steered())
+    kept = await office.store.pace(scope_of("sandbox", ROUTE))
+    assert kept is not None
+    told = expect(300, Driven(), kept[0])
+    assert told.time is not None
+    second = RunId("20261125-200100-2nd")
+    await office.open_run(ids[80:], second)
+    began_s = anyio.current_time()
+    await office.execute(second, throttle=steered())
+    took_s = anyio.current_time() - began_s
+    assert told.time.least_s <= took_s <= told.time.most_s
+    calls = sum(1 for each in await office.store.spans(second))
+    assert calls / 2.5 <= told.calls <= calls * 2.5

@@ -93,9 +93,9 @@ async def test_what_a_person_fixed_stands_until_they_give_it_back() -> None:
     throttle.advise(Key.CONCURRENCY, 9)
     throttle.advise(Key.CHUNK_SIZE, 50)
     assert (throttle[Key.CONCURRENCY], throttle[Key.CHUNK_SIZE]) == (3, 50)
-    assert not throttle.is_auto(Key.CONCURRENCY)
+    assert throttle.fixed(Key.CONCURRENCY) is not None
     throttle.fix(Key.CONCURRENCY, None)
-    assert (throttle[Key.CONCURRENCY], throttle.is_auto(Key.CONCURRENCY)) == (9, True)
+    assert (throttle[Key.CONCURRENCY], throttle.fixed(Key.CONCURRENCY)) == (9, None)
 
 
 async def test_auto_begins_carefully() -> None:

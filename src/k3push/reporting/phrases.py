@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from datetime import datetime
 
 from k3push.core.pacing.holds import Hold, HoldCause
+from k3push.core.pacing.time_left import TimeLeft
 from k3push.ports import StepRecord
 from k3push.runs.control import Orders
 from k3push.runs.request_stages import Act, last_turn
@@ -90,11 +92,36 @@ def clock(moment: datetime) -> str:
     return f"{moment.astimezone():%H:%M}"
 
 
-def duration(seconds: float, say: Say) -> str:
-    """Say how long something takes, no finer than it can be known."""
+def expected_calls(count: int, say: Say, *, is_counted: bool) -> str:
+    """Say in how many calls a list is expected to travel."""
+    if is_counted:
+        return say("plan.calls", count=count)
+    return say("plan.calls_about", count=count)
+
+
+def expected_time(time: TimeLeft, say: Say) -> str:
+    """Say how long the sending of a list is expected to take.
+
+    >>> expected_time(TimeLeft(12.3, 200.0), Say("en"))
+    '13 s to 4 min, judging by the last run'
+    """
+    least, most = (_length(seconds, say) for seconds in time)
+    if least == most:
+        return say("plan.about", least=least)
+    return say("plan.range", least=least, most=most)
+
+
+def _length(seconds: float, say: Say) -> str:
+    """Write a length of time, no finer than minutes where it has some.
+
+    >>> [_length(seconds, Say("en")) for seconds in (12.3, 200, 9000)]
+    ['13 s', '4 min', '2 h 30 min']
+    >>> [_length(seconds, Say("zh")) for seconds in (12.3, 200, 9000)]
+    ['13 秒', '4 分钟', '2 小时 30 分钟']
+    """
     if seconds < 100:  # noqa: PLR2004  # about a minute and a half
-        return say("plan.seconds", n=max(1, round(seconds)))
-    minutes = round(seconds / 60)
-    if minutes < 100:  # noqa: PLR2004
-        return say("plan.minutes", n=minutes)
-    return say("plan.hours", hours=minutes // 60, minutes=minutes % 60)
+        return say("plan.seconds", n=math.ceil(seconds))
+    hours, minutes = divmod(math.ceil(seconds / 60), 60)
+    if hours:
+        return say("plan.hours", hours=hours, minutes=minutes)
+    return say("plan.minutes", n=minutes)

@@ -339,7 +339,7 @@ class Context:
         steered = self.auto.size(left, ready, free, made, now_s=anyio.current_time())
         if not self.tells_of_several:
             return 1
-        return steered if self.throttle.is_auto(Key.CHUNK_SIZE) else self.throttle[Key.CHUNK_SIZE]
+        return self.throttle.fixed(Key.CHUNK_SIZE) or steered
 
     def id_of(self, bill: BillNumber) -> str:
         """Return the id that a bill travels by; "" where it travels by its number."""
@@ -546,7 +546,7 @@ class Context:
     def learn(self, sample: Sample) -> None:
         """Take in what a sending has shown of the ERP, and steer by it."""
         throttle = self.throttle
-        fixed = {key: None if throttle.is_auto(key) else throttle[key] for key in Key}
+        fixed = {key: throttle.fixed(key) for key in Key}
         if not self.tells_of_several:
             fixed[Key.CHUNK_SIZE] = 1
         self.auto.add(sample, concurrency=fixed[Key.CONCURRENCY], chunk_size=fixed[Key.CHUNK_SIZE])

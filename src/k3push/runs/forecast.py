@@ -38,6 +38,7 @@ from k3push.core.model import (
     number_in,
 )
 from k3push.core.pacing.chunking import split
+from k3push.core.pacing.expected import Measured
 from k3push.core.plan import Forecast, Foreseen, busy_seconds
 from k3push.core.remark import remark
 from k3push.core.safety.legal_moves import OPEN
@@ -195,14 +196,14 @@ async def held_numbers(ledger: Ledger, scope: str) -> dict[BillNumber, RunId]:
     return held
 
 
-async def measured_pace(ledger: Ledger, scope: str) -> float | None:
-    """Return how many numbers a second the last run of a scope pushed, or None if none has."""
+async def measured(ledger: Ledger, scope: str) -> Measured | None:
+    """Return what the last run of a scope took that was long enough to tell, or None."""
     for run in reversed(await ledger.runs(last=RUNS_MEASURED)):
         counts = await ledger.counts(run.id) if run.scope == scope else {}
         made = counts.get(State.PUSHED, 0) + counts.get(State.DRAFT, 0)
-        seconds = busy_seconds(await ledger.spans(run.id)) if made else 0.0
-        if seconds:
-            return made / seconds
+        spans = await ledger.spans(run.id) if made >= LEAST_MEASURED else ()
+        if seconds := busy_seconds(spans):
+            return Measured(made, len(spans), seconds)
     return None
 
 
@@ -337,6 +338,9 @@ def _foreseen(
 
 RUNS_MEASURED = 1000
 """Runs that are looked through for one whose pace says how long the next will take."""
+
+LEAST_MEASURED = 10
+"""Numbers that tell how long others take: of one or two nobody knows what was the call's time."""
 
 NOBODY = Identified(BillNumber(""), "")
 

@@ -81,9 +81,9 @@ class Throttle:
         """Return the present value."""
         return self._dials[key].value
 
-    def is_auto(self, key: Key) -> bool:
-        """Say whether nobody has fixed it."""
-        return self._dials[key].fixed is None
+    def fixed(self, key: Key) -> int | None:
+        """Return what a person has fixed; None is `auto`."""
+        return self._dials[key].fixed
 
     @property
     def looks_at_once(self) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import math
 import os
 import re
 import secrets
@@ -13,6 +12,7 @@ from dataclasses import replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from anyio import to_thread
 from starlette.exceptions import HTTPException
@@ -24,7 +24,9 @@ from k3push.adapters.plan_file import PlanFileError, lines_of, sha256_of
 from k3push.config.setting_errors import SettingsError
 from k3push.core.advice.diagnosis import advise
 from k3push.core.cells import marked
+from k3push.core.pacing.time_left import TimeLeft
 from k3push.core.plan import Forecast, Foreseen
+from k3push.reporting.phrases import expected_calls, expected_time
 from k3push.runs.problem import Problem
 from k3push.runs.request_stages import (
     Kind,
@@ -56,9 +58,6 @@ from k3push.words.language import Say, in_files
 
 LINES_A_PAGE = 100
 LONGEST_FIELD = 200
-
-# A pace that was measured once is no promise.
-QUICKEST, SLOWEST = 0.7, 1.6
 
 _TO_RUN = "to=run"
 """In the address of a plan: whoever has approved it wants to see its run."""
@@ -479,17 +478,14 @@ def _page_of(asked: Request, fate: str, after: int) -> list[Foreseen]:
     return list(islice(fitting, LINES_A_PAGE + 1))
 
 
-def _with_words(route: Mapping[str, object], say: Say) -> dict[str, object]:
+def _with_words(route: Mapping[str, Any], say: Say) -> dict[str, object]:
     """Return what a plan comes to for one route, with words for reasons and times."""
-    seconds = route["seconds"]
-    time = say("desk.time_unknown")
-    if isinstance(seconds, int | float):
-        least, most = (_span(seconds * factor, say) for factor in (QUICKEST, SLOWEST))
-        key = "desk.time" if least != most else "desk.time_about"
-        time = say(key, least=least, most=most)
+    told = route.get("time")  # an older release has written down none
+    time = expected_time(TimeLeft(*told), say) if told else say("plan.time_unknown")
+    counted = bool(route.get("counted"))
+    calls = expected_calls(int(route["chunks"]), say, is_counted=counted)
     reasons = []
-    told = route["reasons"]
-    for each in told if isinstance(told, list) else ():
+    for each in route["reasons"]:
         advice = advise("", str(each["reason"]))
         reasons.append(
             {
@@ -499,23 +495,7 @@ def _with_words(route: Mapping[str, object], say: Say) -> dict[str, object]:
                 "cure": say(advice.cure) if advice else "",
             }
         )
-    return {**route, "time": time, "reasons": reasons}
-
-
-def _span(seconds: float, say: Say) -> str:
-    """Write a length of time, no finer than minutes where it has some.
-
-    >>> [_span(seconds, Say("en")) for seconds in (12.3, 200, 9000)]
-    ['13 s', '4 min', '2 h 30 min']
-    >>> [_span(seconds, Say("zh")) for seconds in (12.3, 200, 9000)]
-    ['13 秒', '4 分钟', '2 小时 30 分钟']
-    """
-    if seconds < 100:  # noqa: PLR2004  # about a minute and a half
-        return say("desk.seconds", n=math.ceil(seconds))
-    hours, minutes = divmod(math.ceil(seconds / 60), 60)
-    if hours:
-        return say("desk.hours", hours=hours, minutes=minutes)
-    return say("desk.minutes", n=minutes)
+    return {**route, "time": time, "calls": calls, "reasons": reasons}
 
 
 def _write_table(plan: Path, file: Path, fates: Collection[Forecast]) -> None:

@@ -240,8 +240,9 @@ def seen_of(preview: Preview) -> dict[str, Any]:
                 "fates": {fate.value: count for fate, count in preview.totals[name].fates.items()},
                 "repeats": preview.totals[name].repeats,
                 "to_send": preview.totals[name].to_send,
-                "chunks": preview.chunks(name),
-                "seconds": preview.seconds(name),
+                "chunks": preview.expected[name].calls,
+                "counted": preview.expected[name].is_counted,
+                "time": preview.expected[name].time,
                 "reasons": [
                     {"reason": reason, "count": count}
                     for reason, count in _shapes(preview.totals[name]).most_common(MOST_REASONS)

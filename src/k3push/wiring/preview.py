@@ -11,7 +11,7 @@ from typing import Protocol
 from k3push.config.settings import Settings
 from k3push.core.control_words import Key
 from k3push.core.model import Route
-from k3push.core.pacing.chunking import count_chunks
+from k3push.core.pacing.expected import Driven, Expected, expect
 from k3push.core.plan import Forecast, Foreseen, Totals
 from k3push.ports import Ledger
 from k3push.runs.context import PushLimits
@@ -22,7 +22,7 @@ from k3push.runs.forecast import (
     forecast,
     held_numbers,
     learn_links,
-    measured_pace,
+    measured,
 )
 from k3push.runs.lookup import can_ask
 from k3push.runs.outcome import Exit, exit_of_looks
@@ -39,19 +39,15 @@ class Preview:
 
     Attributes:
         routes: Those that its lines ask for, by their own names.
-        chunk_size: Numbers in a chunk, to begin with.
-        canary: Whether one number travels first.
         totals: What the lines of each add up to.
-        numbers_a_second: How fast the last run of each was; a route without one is absent.
+        expected: What the sending of each comes to.
         one_by_one: Routes of which nobody can ask what was made: a number travels in each call.
         stop: Why not all was seen, if so.
     """
 
     routes: Mapping[str, Route]
-    chunk_size: int = 1
-    canary: bool = False
     totals: dict[str, Totals] = field(default_factory=dict)
-    numbers_a_second: dict[str, float] = field(default_factory=dict)
+    expected: dict[str, Expected] = field(default_factory=dict)
     one_by_one: set[str] = field(default_factory=set)
     stop: Stop = field(default_factory=Stop)
 
@@ -68,20 +64,6 @@ class Preview:
         blocked = any(totals.fates[Forecast.BLOCKED] for totals in self.totals.values())
         return Exit.SOME_REJECTED if blocked else Exit.DONE
 
-    def chunks(self, name: str) -> int:
-        """Say in how many calls the numbers of a route would travel, if none is refused."""
-        reads_back = name not in self.one_by_one
-        return count_chunks(
-            self.totals[name].to_send,
-            self.chunk_size if reads_back else 1,
-            canary=self.canary and reads_back,
-        )
-
-    def seconds(self, name: str) -> float | None:
-        """Say how long the sending would take, where a run of the route was measured."""
-        pace = self.numbers_a_second.get(name)
-        return self.totals[name].to_send / pace if pace else None
-
     def as_json(self) -> dict[str, object]:
         """Return what `plan --json` prints of it."""
         counts = {
@@ -89,15 +71,22 @@ class Preview:
             for fate in Forecast
             if (count := sum(totals.fates[fate] for totals in self.totals.values()))
         }
-        known = [self.seconds(name) for name, totals in self.totals.items() if totals.to_send]
-        seconds = [each for each in known if each is not None]
+        times = [each.time for each in self.expected.values() if each.calls]
+        known = [each for each in times if each is not None]
+        least_s = most_s = about_s = None
+        if len(known) == len(times):  # routes follow one another
+            least_s = round(sum(each.least_s for each in known), 1)
+            most_s = round(sum(each.most_s for each in known), 1)
+            about_s = round(sum(each.about_s for each in known), 1)
         return {
             "route": ";".join(self.routes),
             "exit": int(self.exit),
             "counts": counts,
             "repeats": sum(totals.repeats for totals in self.totals.values()),
-            "chunks": sum(map(self.chunks, self.totals)),
-            "estimated_seconds": round(sum(seconds), 1) if len(seconds) == len(known) else None,
+            "chunks": sum(each.calls for each in self.expected.values()),
+            "estimated_seconds": about_s,
+            "estimated_seconds_least": least_s,
+            "estimated_seconds_most": most_s,
         }
 
 
@@ -146,13 +135,7 @@ class Previewer:
             stop: Ends it early, where somebody else holds it as well.
         """
         by_name = {route.name: route for route in routes.values()}
-        preview = Preview(
-            by_name,
-            self.throttle[Key.CHUNK_SIZE],
-            self.limits.canary,
-            {name: Totals() for name in by_name},
-            stop=stop or Stop(),
-        )
+        preview = Preview(by_name, {name: Totals() for name in by_name}, stop=stop or Stop())
         stop = preview.stop
         with stop.scope:
             async with AsyncExitStack() as stack:
@@ -162,7 +145,6 @@ class Previewer:
                     )
                     await stack.enter_async_context(erp)
                     ledger = await stack.enter_async_context(self._opened())
-                    await self._ask_pace(ledger, preview)
                     await erp.open_session()
                     outlooks = {}
                     for asked, route in routes.items():
@@ -186,16 +168,28 @@ class Previewer:
                         if take is not None:
                             await take(page)
                         reading.add(len(page))
+                    for name in by_name:
+                        preview.expected[name] = await self._expected(ledger, preview, name)
         return preview
 
-    async def _ask_pace(self, ledger: Ledger | None, preview: Preview) -> None:
-        """Ask how fast the last run of each route was."""
-        if ledger is None:
-            return
-        for name, route in preview.routes.items():
-            pace = await measured_pace(ledger, scope_of(self.settings.erp.acct_id, route))
-            if pace is not None:
-                preview.numbers_a_second[name] = pace
+    async def _expected(self, ledger: Ledger | None, preview: Preview, name: str) -> Expected:
+        """Say what the sending of a route comes to, judging by the last run of it."""
+        kept = took = None
+        if ledger is not None:
+            scope = scope_of(self.settings.erp.acct_id, preview.routes[name])
+            kept = await ledger.pace(scope)
+            took = await measured(ledger, scope) if kept is None else None
+        throttle = self.throttle
+        driven = Driven(
+            throttle.fixed(Key.CONCURRENCY),
+            throttle.fixed(Key.CHUNK_SIZE),
+            canary=self.limits.canary,
+            calls_per_minute=throttle[Key.CALLS_PER_MINUTE],
+            answer_timeout_s=self.settings.erp.answer_timeout_s,
+        )
+        if name in preview.one_by_one:
+            driven = replace(driven, chunk_size=1, canary=False)
+        return expect(preview.totals[name].to_send, driven, kept[0] if kept else None, took)
 
     @asynccontextmanager
     async def _opened(self) -> AsyncIterator[Ledger | None]:

@@ -18,14 +18,21 @@ WORDS = {
         "targets cannot be asked for (no source_number_field, and no links): what is there already is not known",
         "无法查询下游单据（没有 source_number_field，也无法查询关联关系）：不知道哪些此前已下推",
     ),
-    "plan.chunks": ("calls {chunks} · time {time}", "{chunks} 次调用 · 用时：{time}"),
-    "plan.time_unknown": ("unknown until the first run", "首次执行后才能估计"),
-    "plan.seconds": ("about {n} s, judging by the last run", "约 {n} 秒（按上次任务估计）"),
-    "plan.minutes": ("about {n} min, judging by the last run", "约 {n} 分钟（按上次任务估计）"),
-    "plan.hours": (
-        "about {hours} h {minutes} min, judging by the last run",
-        "约 {hours} 小时 {minutes} 分钟（按上次任务估计）",
+    "plan.calls": ("{count:,} {count:?call|calls}", "{count:,} 次调用"),
+    "plan.calls_about": ("about {count:,} {count:?call|calls}", "约 {count:,} 次调用"),
+    "plan.time": ("time: {time}", "用时：{time}"),
+    "plan.time_unknown": (
+        "known after a run of ten numbers or more",
+        "下推过十张以上单据后才能估计",
     ),
+    "plan.range": (
+        "{least} to {most}, judging by the last run",
+        "{least} 至 {most}（按上次任务估计）",
+    ),
+    "plan.about": ("about {least}, judging by the last run", "约 {least}（按上次任务估计）"),
+    "plan.seconds": ("{n} s", "{n} 秒"),
+    "plan.minutes": ("{n} min", "{n} 分钟"),
+    "plan.hours": ("{hours} h {minutes} min", "{hours} 小时 {minutes} 分钟"),
     "plan.reading": ("looked up {done}/{total}", "已查询 {done}/{total}"),
     "plan.next": (
         "plan: {path}\nto run it: k3push apply {path:$}",

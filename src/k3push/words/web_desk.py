@@ -81,24 +81,10 @@ WORDS = {
     "desk.skipped": ("Lines that are left out", "已跳过的行"),
     "desk.more_lines": ("and {count:,} more", "另有 {count:,} 行"),
     "desk.to_send": (
-        "{count:,} {count:?number is|numbers are} sent in {chunks:,} {chunks:?call|calls}",
-        "共下推 {count:,} 张单据，{chunks:,} 次调用",
+        "{count:,} {count:?number is|numbers are} sent in {calls}",
+        "共下推 {count:,} 张单据，{calls}",
     ),
-    "desk.time": (
-        "it takes {least} to {most}, judging by the last run",
-        "预计用时 {least} 至 {most}（按上次任务估计）",
-    ),
-    "desk.time_about": (
-        "it takes about {least}, judging by the last run",
-        "预计用时约 {least}（按上次任务估计）",
-    ),
-    "desk.seconds": ("{n} s", "{n} 秒"),
-    "desk.minutes": ("{n} min", "{n} 分钟"),
-    "desk.hours": ("{hours} h {minutes} min", "{hours} 小时 {minutes} 分钟"),
-    "desk.time_unknown": (
-        "how long it takes is known after the first run",
-        "首次执行后才能估计用时",
-    ),
+    "desk.time": ("it takes {time}", "预计用时：{time}"),
     "desk.nothing": ("There is nothing to push.", "没有可下推的单据。"),
     "desk.blocked": ("Why numbers are blocked", "不可下推的原因"),
     "desk.rows": ("Lines", "明细"),

@@ -11,7 +11,7 @@ from rich.markup import escape
 
 from k3push.cli.console.looking import Looking
 from k3push.core.plan import Forecast
-from k3push.reporting.phrases import duration
+from k3push.reporting.phrases import expected_calls, expected_time
 from k3push.reporting.summary import count_line
 from k3push.runs.problem import innermost
 from k3push.wiring.preview import Preview
@@ -30,7 +30,7 @@ _COLOURS = {
 def preview_lines(preview: Preview, say: Say, url: str, acct_id: str) -> Iterator[str]:
     """Yield the summary, with rich's colours."""
     for name, route in preview.routes.items():
-        totals, seconds = preview.totals[name], preview.seconds(name)
+        totals = preview.totals[name]
         forms = {"source": route.source, "target": route.target}
         yield escape(say("plan.route", route=name, **forms))
         yield escape(say("plan.site", url=url, acct=acct_id))
@@ -47,8 +47,12 @@ def preview_lines(preview: Preview, say: Say, url: str, acct_id: str) -> Iterato
         if name in preview.one_by_one:
             yield "  " + say("plan.blind")
         if totals.to_send:
-            time = say("plan.time_unknown") if seconds is None else duration(seconds, say)
-            yield "  " + say("plan.chunks", chunks=preview.chunks(name), time=time)
+            expected = preview.expected[name]
+            calls = expected_calls(expected.calls, say, is_counted=expected.is_counted)
+            time = say("plan.time_unknown")
+            if expected.time is not None:
+                time = expected_time(expected.time, say)
+            yield f"  {calls} · " + say("plan.time", time=time)
 
 
 @asynccontextmanager

@@ -231,7 +231,8 @@ class Pace:
     def learnt(self) -> Learnt | None:
         """Return what the next execution is to begin with.
 
-        None before the first chunk is through, and where a person has fixed the calls.
+        None before the first chunk is through, where a person has fixed the calls, and where all
+        chunks were of one size, so that a call's cost was never told from a number's.
         """
         if not self._knows_costs or self._fixes_concurrency:
             return None
@@ -240,7 +241,8 @@ class Pace:
                 self._take(sample)
                 self._tried = max(self._tried, sample.at_once)
         self._round = []
-        return Learnt(self._model.fit(), self._tried)
+        server = self._model.fit()
+        return Learnt(server, self._tried) if server.call_s or self._tried > 1 else None
 
     def time_left(self, left: int) -> TimeLeft | None:
         """Say how long *left* numbers take at this pace, or None before the canary is through."""

@@ -27,6 +27,15 @@ class TimeLeft(NamedTuple):
     least_s: float
     most_s: float
 
+    @property
+    def about_s(self) -> float:
+        """The middle of both, where one number has to do.
+
+        >>> TimeLeft(20.0, 80.0).about_s
+        40.0
+        """
+        return math.sqrt(self.least_s * self.most_s)
+
 
 def of_canary(seconds: float, left: int) -> TimeLeft:
     """Say how long the rest takes where one number has: all go together, or one by one.
@@ -35,6 +44,15 @@ def of_canary(seconds: float, left: int) -> TimeLeft:
     TimeLeft(least_s=2.0, most_s=600.0)
     """
     return TimeLeft(seconds, seconds * left)
+
+
+def of_whole_list(least_s: float, most_s: float) -> TimeLeft:
+    """Say how long a list takes of which nothing was sent yet: another hour is another pace.
+
+    >>> of_whole_list(30.0, 60.0)
+    TimeLeft(least_s=20.0, most_s=120.0)
+    """
+    return TimeLeft(least_s / (1 + SOONER), most_s * (1 + LATER))
 
 
 def of_model(seconds: float, *, part: float, has_seen_round: bool) -> TimeLeft:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from k3push.core.advice.diagnosis import advise, code_of, code_of_step
 from k3push.core.model import Run
+from k3push.core.pacing.time_left import TimeLeft
 from k3push.core.safety.document_steps import FOR_PERSON
 from k3push.runs.find import is_under_way, is_unfinished, needs_person
 from k3push.runs.outcome import Exit, followed_of
@@ -84,10 +85,14 @@ async def _state_of(
 
 def _plan(request: Request, say: Say) -> shapes.Plan | None:
     for route in request.seen.get("routes", ()):
+        told = route.get("time")
+        time = TimeLeft(*told) if told else None
         return shapes.Plan(
             bills=dict(route["fates"]),
             calls=int(route["chunks"]),
-            seconds=route["seconds"],
+            seconds=None if time is None else time.about_s,
+            seconds_least=None if time is None else time.least_s,
+            seconds_most=None if time is None else time.most_s,
             reasons=[
                 shapes.Reason(reason=say.said(str(each["reason"])), count=int(each["count"]))
                 for each in route["reasons"]

@@ -83,8 +83,10 @@ class Plan(BaseModel):
     """What would be done."""
 
     bills: dict[str, int] = Field(description="How many are ready, already, partly or blocked.")
-    calls: int = Field(description="How many calls would be made.")
-    seconds: float | None = Field(description="About how long it would take, where known.")
+    calls: int = Field(description="About how many calls would be made.")
+    seconds: float | None = Field(description="About how long they would take, where known.")
+    seconds_least: float | None = Field(description="The least that is expected.")
+    seconds_most: float | None = Field(description="The most that is expected.")
     reasons: list[Reason]
 
 
