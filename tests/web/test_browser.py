@@ -20,7 +20,7 @@ from tests.web.server import Serve, Served
 from tests.web.windows import entered, opened
 
 UNSAFE = '"><img src=x onerror="document.title=\'run\'">'
-NUMBERS = orders(80)
+NUMBERS = orders(120)
 
 
 def fill(desk: Desk) -> None:
@@ -164,8 +164,16 @@ def test_a_run_is_watched_paused_and_continued(browser: Browser, desk: Desk, ser
             page.locator(".runs tbody a").first.click()
             tiles = page.locator("#standing .tile.pushed b")
             before = tiles.inner_text()
-            # It grows without a click.
+            # It grows without a click, and so do the rows and the charts.
             expect(tiles).not_to_have_text(before)
+            rows = page.locator("#page .s-pushed")
+            shown = rows.count()
+            page.wait_for_function(
+                "shown => document.querySelectorAll('#page .s-pushed').length > shown",
+                arg=shown,
+                timeout=10_000,
+            )
+            expect(page.locator("#pace svg").first).to_be_visible()
             page.get_by_role("button", name="Pause").click()
             expect(page.locator("#orders")).to_contain_text("pause: obeyed at")
             expect(page.locator("#standing .held")).to_contain_text("paused by control since")

@@ -22,7 +22,7 @@ from k3push.ports import Ledger
 from k3push.reporting.results import MOST_READ
 from k3push.runs.request_stages import Act, note_act
 from k3push.runs.settle_doubts import settle_by_word
-from k3push.web.run_pages import DRAW_EVERY_S
+from k3push.web.run_pages import DRAWING
 from k3push.web.run_sections import ROWS_A_PAGE
 from tests.adapters.ledger.samples import identified
 from tests.reporting.pages import NOON, RUN, filled, in_doubt, lose_answer, lost, number
@@ -252,6 +252,7 @@ def test_the_pace_is_drawn_now_and_then_however_many_look() -> None:
 
         async def spans(self, run: RunId) -> Any:
             self.drawn += 1
+            await anyio.sleep(1)
             return await super().spans(run)
 
     async def visit() -> None:
@@ -261,9 +262,13 @@ def test_the_pace_is_drawn_now_and_then_however_many_look() -> None:
             for _ in range(20):
                 assert "<svg" in (await browser.get(f"{URL}/pace?part=1")).text
             assert ledger.drawn == 1
-            await anyio.sleep(DRAW_EVERY_S + 1)
+            await anyio.sleep(1 / DRAWING + 1)
             assert "<h1>Pace over time" in (await browser.get(f"{URL}/pace")).text
             assert ledger.drawn == 2
+            # What it has ended with is another picture.
+            await ledger.end_run(RUN.id, 5, NOON + timedelta(minutes=1))
+            await browser.get(f"{URL}/pace?part=1")
+            assert ledger.drawn == 3
 
     in_time(visit)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing
 from datetime import date, datetime
 from functools import partial
@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from k3push.core.control_words import LIMITS, Command, CommandError
-from k3push.core.model import Run, RunId
+from k3push.core.model import Run
 from k3push.reporting.charts import Chart
 from k3push.reporting.timeline import Timeline
 from k3push.runs.control import command, hindrance
@@ -40,8 +40,8 @@ MOST_NEEDING = 10
 # A run obeys within a second or so; the page shows later obedience by itself.
 PATIENCE_S = 3.0
 
-# A run of a hundred thousand calls takes a second to draw.
-DRAW_EVERY_S = 10.0
+# A run of a hundred thousand calls takes a second to draw: a part of the time goes into it at most.
+DRAWING = 0.1
 MOST_DRAWN = 64
 
 # What the newest are sorted by; of those that are alike, the newest stays the first.
@@ -63,7 +63,7 @@ class RunPages:
     def __init__(self, desk: PageContext) -> None:
         self._desk = desk
         self._drawing = anyio.Lock()
-        self._charts: dict[tuple[str, RunId, str], tuple[float, list[Chart]]] = {}
+        self._charts: dict[Hashable, tuple[float, list[Chart]]] = {}
 
     # -- all runs -----------------------------------------------------------------------------
 
@@ -206,15 +206,18 @@ class RunPages:
 
     async def _drawn(self, visit: Visit, run: Run) -> list[Chart]:
         """Return the figures of the pace, drawn anew now and then, however many look at them."""
-        key = (visit.tenant.name, run.id, visit.frame.say.lang)
+        # What is drawn of a run that goes on is not what it has ended with.
+        key = (visit.tenant.name, run.id, visit.frame.say.lang, run.ended_at)
         # One after the other: what the first has drawn is there for the next.
         async with self._drawing:
-            now_s = anyio.current_time()
-            at_s, drawn = self._charts.pop(key, (-math.inf, []))
-            if now_s - at_s > DRAW_EVERY_S:
+            began_s = anyio.current_time()
+            until_s, drawn = self._charts.pop(key, (-math.inf, []))
+            if began_s > until_s:
                 spans = await visit.ledger.spans(run.id)
-                at_s, drawn = now_s, await to_thread.run_sync(_charts, spans, visit.frame.say)
-            self._charts[key] = at_s, drawn
+                drawn = await to_thread.run_sync(_charts, spans, visit.frame.say)
+                now_s = anyio.current_time()
+                until_s = now_s + (now_s - began_s) / DRAWING
+            self._charts[key] = until_s, drawn
             if len(self._charts) > MOST_DRAWN:
                 del self._charts[next(iter(self._charts))]
             return drawn

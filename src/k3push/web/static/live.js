@@ -3,11 +3,12 @@
 // put in their places here. A page that nobody sees asks for nothing.
 const main = document.getElementById("main");
 const HEARD_EVERY_MS = 15000;
-const PACE_EVERY_MS = 15000;
+const FRESH_EVERY_MS = 5000;
 const AGAIN_MS = 5000;
 const LEAVING_MS = 5000;
 const byId = id => document.getElementById(id);
-const shown = { parts: {}, heardAt: 0 };
+const shown = { parts: {}, heardAt: 0, refresh: null };
+const fresh = [...document.querySelectorAll("[data-fresh]")];
 let source = null;
 // Where programs push every moment, the list of runs changes as often.
 const YOUNGEST_MS = document.querySelector(".runs") ? 3000 : 500;
@@ -30,8 +31,8 @@ function tell(text) {
 }
 
 // Somebody may be filling in a form, which a new page would empty.
-function isFillingIn() {
-  return [...document.querySelectorAll("input:not([type=hidden]), textarea, select")]
+function isFillingIn(place = document) {
+  return [...place.querySelectorAll("input:not([type=hidden]), textarea, select")]
     .some(field => field === document.activeElement || isChanged(field));
 }
 
@@ -64,7 +65,7 @@ function listen() {
     const { parts, state, heard } = JSON.parse(event.data);
     put(parts);
     tell(heard);
-    if (state === main.dataset.state) return;
+    if (state === main.dataset.state) return refreshSoon();
     if (isFillingIn()) byId("changed").hidden = false;
     else reload();
   };
@@ -90,6 +91,39 @@ async function load(place) {
   if (answer.ok) place.lastElementChild.innerHTML = await answer.text();
 }
 
+// Rows and reasons are many, and change with each number: they are taken from the whole page, now
+// and then.
+function refreshSoon() {
+  if (!fresh.length || shown.refresh) return;
+  shown.refresh = setTimeout(refresh, FRESH_EVERY_MS);
+}
+
+async function refresh() {
+  try {
+    if (document.hidden) return;
+    if (pace) load(pace);
+    const answer = await fetch(location.href);
+    if (!answer.ok || answer.redirected) return;
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    for (const place of fresh) {
+      const now = page.getElementById(place.id);
+      if (!now || isInUse(place) || now.innerHTML === place.innerHTML) continue;
+      place.innerHTML = now.innerHTML;
+    }
+  } catch {
+    // The server is away; what listens to it says so.
+  } finally {
+    shown.refresh = null;
+  }
+}
+
+// What somebody has gone to by the keyboard, chosen or marked is not taken from under them.
+function isInUse(place) {
+  const marked = getSelection();
+  return place.contains(document.activeElement) || isFillingIn(place) ||
+    (marked.type === "Range" && marked.containsNode(place, true));
+}
+
 // A list may be dropped anywhere on the page that asks for one.
 const list = byId("file");
 if (list) {
@@ -112,8 +146,4 @@ if (main.dataset.live) {
 }
 
 const pace = byId("pace");
-if (pace) {
-  load(pace);
-  if (main.dataset.state === "alive")
-    setInterval(() => { if (!document.hidden) load(pace); }, PACE_EVERY_MS);
-}
+if (pace) load(pace);
