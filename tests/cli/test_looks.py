@@ -106,7 +106,15 @@ def test_explain_tells_all_of_one_number(done: Done) -> None:
 
 @pytest.mark.parametrize(
     ("words", "bills"),
-    [("D0000017", 1), ("cgrk00000", 40), ("not approved", 1), ("orders", 0), (person_here(), 0)],
+    [
+        ("D0000017", 1),
+        ("ＣＧＤＤ０００００17", 1),
+        ("cgrk00000", 40),
+        ("not approved", 1),
+        ("precheck", 2),
+        ("orders", 0),
+        (person_here(), 0),
+    ],
 )
 def test_a_run_is_found_by_whatever_a_person_has_in_hand(
     done: Done, words: str, bills: int
@@ -118,6 +126,14 @@ def test_a_run_is_found_by_whatever_a_person_has_in_hand(
     assert (told.exit, run in told.out, told.out.count(" · line ")) == (0, True, bills), told
     none = desk.k3push("runs", "--find", "nobody's")
     assert (none.exit, none.out, none.err) == (0, "", "No run is like that.\n")
+
+
+def test_a_part_that_is_too_short_is_said_to_be(done: Done) -> None:
+    """That nothing is like it would be untrue: nothing has been looked for."""
+    desk, _ = done
+    for command, code in ((("runs", "--find", "017"), 0), (("explain", "017"), 2)):
+        ran = desk.k3push(*command)
+        assert (ran.exit, "too short" in ran.err) == (code, True), ran
 
 
 def test_explain_and_status_say_what_to_do(done: Done) -> None:

@@ -383,9 +383,10 @@ class Ledger(Protocol):
     async def find_rows(
         self, words: str, *, remarks: Collection[str] = (), limit: int = 100
     ) -> Sequence[tuple[RunId, Row]]:
-        """Return rows that hold a text in a spelling, a document or the reason, letter case aside.
+        """Return rows that hold a text in a spelling, a document, code or reason.
 
-        All rows are looked through, so it takes a moment in a ledger of millions.
+        Letter case is no matter. An id of a bill is found as a whole. All rows are looked through,
+        so it takes a moment in a ledger of millions.
 
         Args:
             words: The text.

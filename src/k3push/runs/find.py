@@ -1,4 +1,4 @@
-"""Which runs are meant, by name or filter; which rows hold a text; what is left in a run."""
+"""Which runs are meant, by name or filter; what is left in a run."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from pathlib import PurePath
 
 import anyio
 
-from k3push.core.model import Row, Run, RunId
+from k3push.core.model import Run, RunId
 from k3push.core.remark import remark
 from k3push.ports import Ledger
 from k3push.runs.outcome import Exit, anything_open
 from k3push.runs.problem import Problem
 from k3push.runs.request_stages import acts_about, is_asked_for, last_turn, latest_acts
-from k3push.words import remarks_saying
+from k3push.runs.row_search import runs_holding
 
 MOST_NAMED = 5
 
@@ -28,9 +28,6 @@ RUNS_A_PAGE = 500
 
 TELLING = timedelta(minutes=1)
 """For so long a command may tell people of a run that has ended, before it begins the next."""
-
-SHORTEST_PART = 4
-"""Characters of the shortest part of a number that is searched for."""
 
 
 async def find_run(ledger: Ledger, name: str | None) -> Run:
@@ -136,18 +133,6 @@ async def _living(ledger: Ledger, runs: Sequence[Run]) -> Run | None:
     return None
 
 
-def is_long_enough(words: str) -> bool:
-    """Say whether a part of a number, a document or a cause is looked for."""
-    return len(words) >= SHORTEST_PART or not words.isascii()
-
-
-async def rows_holding(ledger: Ledger, words: str) -> Sequence[tuple[RunId, Row]]:
-    """Return rows by a part of their number, of a document or of their cause, the newest first."""
-    if not is_long_enough(words):
-        return []
-    return await ledger.find_rows(words, remarks=remarks_saying(words))
-
-
 def needs_person(run: Run, *, alive: bool) -> bool:
     """Say whether a run that is not under way asks for somebody; an archived one asks for none."""
     return not alive and run.exit != Exit.DONE and run.archive is None
@@ -223,8 +208,8 @@ class RunFilter:
         words = self.words.casefold()
         acts = await latest_acts(ledger)
         found = {RunId(act.about) for act in acts if words in act.by.casefold()}
-        if self.in_rows and is_long_enough(self.words):
-            found |= await ledger.runs_holding(self.words, remarks=remarks_saying(self.words))
+        if self.in_rows:
+            found |= await runs_holding(ledger, self.words)
         return found
 
     def _fits(self, run: Run, by_name: Collection[str]) -> bool:

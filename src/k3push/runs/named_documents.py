@@ -31,6 +31,9 @@ from k3push.runs.seen_since import ALL
 NAMED = "named_documents"
 """Kind of the memo about those of one answer; it is about the target form."""
 
+EVERY_ROW = 1_000_000
+"""Of the rows that hold a text, which is about the number of a document; none is to be left out."""
+
 MOST_SOUGHT = 10
 """Documents that are sought in all rows of the ledger, which takes a moment each."""
 
@@ -171,7 +174,9 @@ async def rows_of_others(
         carried: What the call carried, each with its id, or "" where that is not known.
     """
     found = []
-    for of, row in await ledger.find_rows(document.number) if document.number else ():
+    if not document.number:
+        return []
+    for of, row in await ledger.find_rows(document.number, limit=EVERY_ROW):
         holds = document.id in {target.id for target in row.targets}
         if holds and not is_among(carried, row.bill, row.source_id):
             run = await ledger.run(of)

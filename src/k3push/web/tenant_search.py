@@ -11,9 +11,10 @@ import anyio
 
 from k3push.core.model import BillNumber, Row, Run, RunId
 from k3push.ports import Ledger, LedgerLostError
-from k3push.runs.find import RunFilter, rows_holding
+from k3push.runs.find import RunFilter
 from k3push.runs.problem import innermost
 from k3push.runs.row_pages import FollowedRow, with_follow
+from k3push.runs.row_search import rows_holding
 from k3push.web.page_context import PageContext
 from k3push.web.tenant_ledgers import TENANTS_AT_ONCE, Tenant
 

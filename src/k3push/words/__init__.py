@@ -8,6 +8,7 @@ the facts that both languages mention.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from importlib import import_module
 
 FAMILIES = {
@@ -64,10 +65,23 @@ def remarks_saying(words: str) -> list[str]:
     >>> remarks_saying("源单未审核")
     ['note.blocked.unapproved']
     """
+    return _saying(words, _OF_NUMBERS)
+
+
+def causes_saying(words: str) -> list[str]:
+    """Return the keys of causes (`core.advice`) that hold *words* in some language.
+
+    >>> causes_saying("is no gift")
+    ['advice.price-zero.cause']
+    """
+    return [key for key in _saying(words, ("remedies",)) if key.endswith(".cause")]
+
+
+def _saying(words: str, modules: Iterable[str]) -> list[str]:
     wanted = words.casefold()
     return [
         key
-        for module in _OF_NUMBERS
+        for module in modules
         for key, said in import_module(f"k3push.words.{module}").WORDS.items()
         if any(wanted in sentence.casefold() for sentence in said)
     ]

@@ -250,6 +250,10 @@ WORDS = {
         "同一路线的任务 {run} 正在进行；没有下推任何单据（--overlap quit）",
     ),
     "error.no_number": ("{number} is in no run", "{number} 不在任何任务中"),
+    "error.short_part": (
+        "{words} is too short to be looked for; type four characters at least",
+        "{words} 太短，无法查找；请输入至少四个字符",
+    ),
     "error.no_number_left": (
         "the ledger has {number} in no run; `k3push explain {number} --archive {folder:$}` looks into the archives",
         "台账的任务中没有 {number}；`k3push explain {number} --archive {folder:$}` 可在归档中查找",

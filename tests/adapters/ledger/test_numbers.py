@@ -308,7 +308,12 @@ async def test_rows_are_found_by_a_part_of_what_they_hold(
     assert await found("%9") == [(first, "X%9")]
     assert await found("blocked.cl") == [(second, "CGDD03")]
     assert await found("整单", "note.blocked.closed") == [(second, "CGDD03")]
+    assert await found("precheck") == [(second, "CGDD03")]
     assert await found("nowhere") == []
+    # An id is found as a whole: a part of one is in many others.
+    id_ = id_of("X%9")
+    assert (await found(id_), await found(id_[:-1])) == ([(first, "X%9")], [])
+    assert await other.runs_holding(id_) == {first}
     # However many rows of a run hold it, each run is named.
     assert await other.runs_holding("gdd01") == {first, second}
     assert await other.runs_holding("整单", remarks=["note.blocked.closed"]) == {second}

@@ -23,11 +23,12 @@ from k3push.reporting.packed_rows import moment, words_of
 from k3push.reporting.phrases import act_line, step_line
 from k3push.reporting.results import read_causes
 from k3push.reporting.summary import NO_LOOK_SETTLES, advice_lines, cause_lines
-from k3push.runs.find import RunFilter, rows_holding
+from k3push.runs.find import RunFilter
 from k3push.runs.outcome import Exit
 from k3push.runs.problem import Problem
 from k3push.runs.request_stages import acts_about
 from k3push.runs.row_pages import FollowedRow, steps_of_row, with_follow
+from k3push.runs.row_search import is_long_enough, rows_holding
 from k3push.wiring.config_file import load_settings
 from k3push.wiring.open_ledger import ledger_of
 from k3push.words.language import Say, harmless
@@ -100,7 +101,9 @@ async def explain(config: Path | None, number: str, say: Say) -> Exit:
 
 
 def _why_none(settings: Settings, number: str) -> str:
-    """Say that no run has a number, and where else it may be."""
+    """Say that no run has a number, and where else it may be, or how it is found."""
+    if not is_long_enough(number.strip()):
+        return remark("error.short_part", words=number.strip())
     from k3push.adapters.archive_files import archives_in  # noqa: PLC0415  # as below
 
     folder = settings.archive_folder

@@ -39,6 +39,7 @@ from k3push.runs.find import (
 )
 from k3push.runs.outcome import Exit, exit_of, followed_of
 from k3push.runs.request_stages import Act, acts_about, steps_asked_for
+from k3push.runs.row_search import is_long_enough
 from k3push.wiring.config_file import load_settings
 from k3push.wiring.open_ledger import ledger_of
 from k3push.words.language import Say, harmless
@@ -174,7 +175,9 @@ async def runs(
         return Exit.DONE
     print_runs(found, counts, say)
     if not found:
-        screen(stderr=True, highlight=False).print(say("desk.none_fits"))
+        short = wanted.words and not is_long_enough(wanted.words)
+        why = say("error.short_part", words=wanted.words) if short else say("desk.none_fits")
+        screen(stderr=True, highlight=False).print(why)
     return Exit.DONE
 
 

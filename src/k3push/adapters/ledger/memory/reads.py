@@ -245,7 +245,9 @@ def _made_in(
 
 
 def _holds(row: Row, words: str, remarks: Collection[str]) -> bool:
-    texts = [row.number, row.bill, row.reason]
+    if words in {row.source_id, row.listed_id}:
+        return True
+    texts = [row.number, row.bill, row.reason, row.code]
     texts += [part for target in row.targets for part in (target.id, target.number)]
     key, brace, _ = row.reason.partition("{")
     return any(words.lower() in text.lower() for text in texts) or (bool(brace) and key in remarks)

@@ -193,7 +193,11 @@ async def find_rows(
 ) -> Sequence[tuple[RunId, Row]]:
     """Return rows that hold a text, the newest run first."""
     found = await connection.all(
-        "find_rows", like=text.like(words), remarks=list(remarks), limit=limit
+        "find_rows",
+        words=text.from_text(words),
+        like=text.like(words),
+        remarks=list(remarks),
+        limit=limit,
     )
     rows = records.to_rows(row for _, *row in found)
     return [(RunId(run), row) for (run, *_), row in zip(found, rows, strict=True)]
@@ -203,7 +207,12 @@ async def runs_holding(
     connection: Connection, words: str, *, remarks: Collection[str] = ()
 ) -> set[RunId]:
     """Return the runs of all rows that hold a text."""
-    found = await connection.all("runs_holding", like=text.like(words), remarks=list(remarks))
+    found = await connection.all(
+        "runs_holding",
+        words=text.from_text(words),
+        like=text.like(words),
+        remarks=list(remarks),
+    )
     return {RunId(run) for (run,) in found}
 
 

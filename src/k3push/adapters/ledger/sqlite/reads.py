@@ -191,7 +191,11 @@ def find_rows(
 ) -> Sequence[tuple[RunId, Row]]:
     """Return rows that hold a text, the newest run first."""
     found = connection.all(
-        "find_rows", like=text.like(words), remarks=text.from_json(list(remarks)), limit=limit
+        "find_rows",
+        words=text.from_text(words),
+        like=text.like(words),
+        remarks=text.from_json(list(remarks)),
+        limit=limit,
     )
     rows = records.to_rows(row for _, *row in found)
     return [(RunId(run), row) for (run, *_), row in zip(found, rows, strict=True)]
@@ -202,7 +206,10 @@ def runs_holding(
 ) -> set[RunId]:
     """Return the runs of all rows that hold a text."""
     found = connection.all(
-        "runs_holding", like=text.like(words), remarks=text.from_json(list(remarks))
+        "runs_holding",
+        words=text.from_text(words),
+        like=text.like(words),
+        remarks=text.from_json(list(remarks)),
     )
     return {RunId(run) for (run,) in found}
 

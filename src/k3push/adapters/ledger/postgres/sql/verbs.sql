@@ -629,6 +629,7 @@ LEFT JOIN attempts ON attempts.id = rows.attempt
 WHERE runs.account = :account AND rows.account_hash = :account_hash AND (
     rows.number ILIKE :like OR (rows.bill <> rows.number AND rows.bill ILIKE :like)
     OR rows.targets COLLATE "C" ILIKE :like OR rows.reason COLLATE "C" ILIKE :like
+    OR rows.code ILIKE :like OR rows.source_id = :words OR rows.listed_id = :words
     OR split_part(rows.reason, '{', 1) = ANY (:remarks)
 )
 ORDER BY runs.started_at DESC, runs.id DESC, rows.place LIMIT :limit;
@@ -639,6 +640,7 @@ FROM rows JOIN runs ON runs.key = rows.run
 WHERE runs.account = :account AND rows.account_hash = :account_hash AND (
     rows.number ILIKE :like OR (rows.bill <> rows.number AND rows.bill ILIKE :like)
     OR rows.targets COLLATE "C" ILIKE :like OR rows.reason COLLATE "C" ILIKE :like
+    OR rows.code ILIKE :like OR rows.source_id = :words OR rows.listed_id = :words
     OR split_part(rows.reason, '{', 1) = ANY (:remarks)
 );
 

@@ -408,7 +408,8 @@ SELECT ledger.run, place, line, number, bill, state, targets, code, reason,
 FROM ledger JOIN runs ON runs.id = ledger.run
 WHERE runs.account = :account AND (
     number LIKE :like ESCAPE '\' OR bill LIKE :like ESCAPE '\' OR targets LIKE :like ESCAPE '\'
-    OR reason LIKE :like ESCAPE '\'
+    OR reason LIKE :like ESCAPE '\' OR code LIKE :like ESCAPE '\'
+    OR source_id = :words OR listed_id = :words
     OR substr(reason, 1, instr(reason, '{') - 1) IN (SELECT value FROM json_each(:remarks))
 )
 ORDER BY runs.started_at DESC, runs.id DESC, place LIMIT :limit;
@@ -418,7 +419,8 @@ SELECT DISTINCT ledger.run
 FROM ledger JOIN runs ON runs.id = ledger.run
 WHERE runs.account = :account AND (
     number LIKE :like ESCAPE '\' OR bill LIKE :like ESCAPE '\' OR targets LIKE :like ESCAPE '\'
-    OR reason LIKE :like ESCAPE '\'
+    OR reason LIKE :like ESCAPE '\' OR code LIKE :like ESCAPE '\'
+    OR source_id = :words OR listed_id = :words
     OR substr(reason, 1, instr(reason, '{') - 1) IN (SELECT value FROM json_each(:remarks))
 );
 
