@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from k3push.core.model import Follow, Route, Run, RunId
+from k3push.core.model import Follow, Route, Run, RunId, State
 from k3push.core.remark import remark
 from k3push.fleet.followup import (
     MOST_LOOKS_AT_FLOWS,
@@ -34,6 +34,11 @@ def ended(exit_code: Exit, *causes: Cause) -> Ending:
     return Ending(RUN, exit_code, 1.0, {}, 0, 0, 0, dict.fromkeys(causes, "why"))
 
 
+def doubting(*causes: Cause) -> Ending:
+    """Return an ending that leaves numbers in doubt."""
+    return replace(ended(Exit.UNREACHABLE, *causes), counts={State.UNKNOWN: 8})
+
+
 @pytest.mark.parametrize(
     ("ending", "what"),
     [
@@ -57,6 +62,10 @@ def ended(exit_code: Exit, *causes: Cause) -> Ending:
         # What is in doubt is settled, though nothing more is sent.
         (ended(Exit.SOME_UNKNOWN, Cause.HALTED), Later(only_settle=True)),
         (ended(Exit.SOME_UNKNOWN, Cause.CONTROL, Cause.INTERRUPTED), Later(only_settle=True)),
+        # The ERP was away beside: what is in doubt is asked for once it is back.
+        (doubting(Cause.CONTROL, Cause.LOOK_FAILED), Later(60.0, vain=True, only_settle=True)),
+        (doubting(Cause.HALTED, Cause.UNREACHABLE), Later(60.0, vain=True, only_settle=True)),
+        (ended(Exit.UNREACHABLE, Cause.CONTROL, Cause.UNREACHABLE), ForPerson()),
         # No look can settle these.
         (ended(Exit.SOME_UNKNOWN), ForPerson()),
         (ended(Exit.UNREACHABLE, Cause.LOGIN_REFUSED), ForPerson(holds_tenant=True)),

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import reduce
 
+from k3push.core.model import State
 from k3push.core.remark import remark
 from k3push.runs.outcome import Ending, Exit
 from k3push.runs.stop import Cause, is_session_lost, told_as
@@ -104,9 +105,13 @@ def next_of(ending: Ending, waits: int, *, only_settle: bool = False) -> Next:
         # Each run of the tenant would try once, and five wrong logins lock the account (P 2.4).
         return ForPerson(holds_tenant=True)
     barred = causes.keys() == {Cause.BARRED} and not only_settle and waits < MOST_WAITS_FOR_RUNS
-    if may_pass or barred or not (halts or causes.keys().isdisjoint(_VAIN)):
+    is_vain = not causes.keys().isdisjoint(_VAIN)
+    in_doubt = any(ending.counts.get(state) for state in (State.SENT, State.UNKNOWN))
+    # A stop holds, and what is in doubt is asked for once the ERP is back.
+    settles = halts and in_doubt and not only_settle
+    if may_pass or barred or (is_vain and (settles or not halts)):
         first_s = LEDGER_WAIT_S if causes.keys() & _VAIN == {Cause.LEDGER_LOST} else FIRST_WAIT_S
-        return Later(wait_s(waits, first_s), vain=True, only_settle=only_settle)
+        return Later(wait_s(waits, first_s), vain=True, only_settle=only_settle or settles)
     if ending.exit in {Exit.DONE, Exit.SOME_REJECTED}:
         looks = ending.followed.waiting and waits < MOST_LOOKS_AT_FLOWS and not only_settle
         return Later(wait_s(waits), vain=True) if looks else Done()

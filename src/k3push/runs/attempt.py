@@ -242,7 +242,7 @@ async def _record(
         attempt,
         exchange,
         also(remark_on(verdict), sending.ground) if sending.ground else remark_on(verdict),
-        outcomes,
+        _still_settled(context, verdict, outcomes),
         at=context.clock.now(),
         # What goes on in this run keeps its claims, or two runs would take it in turns for ever.
         keep_claims=not isinstance(verdict, InDoubt),
@@ -257,6 +257,22 @@ async def _record(
     sending.sample = sending.sample_of(verdict, outcomes)
     context.watch.recorded(attempt, outcomes, verdict, anyio.current_time() - began_s)
     return verdict if isinstance(verdict, SendAgain) else None
+
+
+def _still_settled(
+    context: Context, verdict: SendAgain | InDoubt | ReadBack, outcomes: Sequence[Outcome]
+) -> list[Outcome]:
+    """Keep what was settled of bills whose call has done nothing: it holds as before."""
+    ran = not isinstance(verdict, SendAgain)
+    if isinstance(verdict, ReadBack):
+        ran = verdict.said.success or verdict.said.code not in NOTHING_RAN
+    kept = []
+    for outcome in outcomes:
+        if ran or outcome.state is not State.PLANNED:
+            context.settled.pop(outcome.number, None)
+        code = context.settled.get(outcome.number, outcome.code)
+        kept.append(outcome._replace(code=code))
+    return kept
 
 
 async def _note_shown(

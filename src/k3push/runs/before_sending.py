@@ -3,35 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from datetime import timedelta
-from itertools import islice
 
 from k3push.core.model import BillNumber, Outcome, Sighting, State
 from k3push.core.remark import remark
 from k3push.core.safety.evidence import STRAY, new_targets
 from k3push.core.safety.legal_moves import SENT_BEFORE
-from k3push.ports import AttemptRecord, Made
+from k3push.ports import Made
 from k3push.runs.context import Context
-from k3push.runs.earlier_calls import (
-    did_nothing,
-    is_settled_since,
-    may_have_saved,
-    sent_by_others,
-    waits_for_others,
-)
+from k3push.runs.earlier_calls import sent_by_others, waits_for_others
 from k3push.runs.last_looks import note_look
 from k3push.runs.lookup import can_ask
 from k3push.runs.own_documents import (
-    attempts_by,
     but_others_cancelled,
     named_there,
     ours_of,
     told_of_late_calls,
     with_loose_of_others,
 )
-from k3push.runs.renumbered_bills import look_at_sent, moved_among
+from k3push.runs.renumbered_bills import look_at_sent
 from k3push.runs.sending_state import Sending
 from k3push.runs.source_check import already, by_ledger, ours_of_shared, query_refused, unclear
+from k3push.runs.stray_documents import bills_beside_strays
 
 # For how long a look counts. A number that is sent again and had to wait longer than this for its
 # turn is looked at once more: the earlier call may have been carried out meanwhile, or a person
@@ -90,7 +82,8 @@ async def look_first(context: Context, sending: Sending) -> Mapping[BillNumber, 
     named = await named_there(context, [n for n in sending.numbers if n not in told])
     outcomes += named.values()
     told |= named.keys()
-    outcomes += await _beside_strays(context, sending, told)
+    left = [number for number in sending.numbers if number not in told]
+    outcomes += await _beside_strays(context, sending, left)
     if context.suspects:
         await note_look(context)
     if outcomes:
@@ -115,77 +108,20 @@ async def look_first(context: Context, sending: Sending) -> Mapping[BillNumber, 
 
 
 async def _beside_strays(
-    context: Context, sending: Sending, told: Collection[BillNumber]
+    context: Context, sending: Sending, numbers: Collection[BillNumber]
 ) -> list[Outcome]:
-    """Say which numbers are not sent again, since a document has come that may be their own.
+    """Say which numbers are in doubt for a document that has come, and may be their own.
 
-    Their last call was refused a while ago, and may have saved a part (P 5.7) that ties itself to
-    no bill: looks may have shown it late.
+    What another run has sent is that one's to settle: it stays planned here, and is not sent.
     """
-    refused = await _refused_last(context, sending, told)
-    if not refused:
-        return []
-    await context.proofs.read_clock(context, context.ledger, context.run.id)
-    mine = {n for n in refused if refused[n].attempt.intent.run == context.run.id}
-    if not context.proofs.tells_after:
-        # What has come since is another program's, most likely. A first list waits for longer.
-        since = context.clock.now() - timedelta(seconds=context.settle.window_s)
-        waits = set() if context.proofs.mixes_after else mine
-        refused = {
-            number: each
-            for number, each in refused.items()
-            if number in waits or each.attempt.intent.began_at >= since
-        }
-        if not refused:
-            return []
-    intents = {number: each.attempt.intent for number, each in refused.items()}
-    senders = {number: intent.sender for number, intent in intents.items()}
-    moved = await moved_among(context, context.run.id, senders)
-    suspects = await context.senders_of_strays(
-        min(intent.began_at for intent in intents.values()),
-        senders,
-        before={id_ for number, intent in intents.items() for id_ in intent.before.get(number, ())},
-        on_loop_s=context.ages.began_s({each.attempt.id for each in refused.values()}),
-        # What was made later is another program's.
-        over_at=max(map(context.ages.over_at, refused.values())),
-        names_tell=not moved,
-    )
+    beside = await bills_beside_strays(context, numbers, sending.sent)
+    theirs = {number: run for number, run in beside.items() if run != context.run.id}
+    sending.barred |= theirs
+    sending.numbers = tuple(number for number in sending.numbers if number not in theirs)
     return [
-        # What another run has sent is that one's to settle.
-        Outcome(
-            number,
-            State.UNKNOWN if number in mine else State.REJECTED,
-            code=STRAY,
-            reason=remark("note.stray"),
-        )
-        for number, sender in senders.items()
-        if sender in suspects
+        Outcome(number, State.UNKNOWN, code=STRAY, reason=remark("note.stray"))
+        for number in beside.keys() - theirs.keys()
     ]
-
-
-async def _refused_last(
-    context: Context, sending: Sending, told: Collection[BillNumber]
-) -> dict[BillNumber, AttemptRecord]:
-    """Return the last call of each number that is left, where its refusal may have saved a part."""
-    left = [number for number in sending.numbers if number not in told]
-    calls = [(n, each.kept, name) for each in sending.sent for n, name in each.bills.items()]
-    for number in left:
-        if number in context.sent_before:
-            kept = await attempts_by(context.ledger, context.run.id, number)
-            # What has done nothing tells nothing of the one before it.
-            ran = (each for each in reversed(kept) if not did_nothing(each))
-            calls += [(number, each, number) for each in islice(ran, 1)]
-    calls.sort(key=lambda call: call[1].attempt.intent.began_at)
-    last = {number: (kept, name) for number, kept, name in calls}
-    # Words about a bill may be about a draft of it, or about one of its documents.
-    parts = bool(last) and (context.route.draft_when_save_fails or await context.may_split())
-    return {
-        number: kept
-        for number, (kept, name) in last.items()
-        if number in left
-        if may_have_saved(kept, name, parts=parts)
-        if not await is_settled_since(context, kept.attempt.intent.run, name)
-    }
 
 
 def _unsent(

@@ -12,11 +12,14 @@ from datetime import datetime, timedelta
 
 from k3push.core.model import ABSENT, BillNumber, NeverSent, RunId, State
 from k3push.core.safety.evidence import CALL_LIMIT, NOTHING_RAN
-from k3push.core.safety.named_bills import messages_naming
-from k3push.core.safety.verdict import InDoubt, ReadBack, Said, Verdict, judge
+from k3push.core.safety.named_bills import messages_naming, naming_one
+from k3push.core.safety.verdict import InDoubt, ReadBack, Said, SendAgain, Verdict, judge
 from k3push.ports import SHORTEST_WAIT_S, AttemptRecord, Doubt, LatelySent
 from k3push.runs.context import Context
 from k3push.runs.document_makers import MACHINES_DIFFER
+
+SETTLED = frozenset({"person", ABSENT})
+"""Codes of rows of which a person, or looks after the window, have found that nothing was made."""
 
 # Attempts of other runs are asked for so far back: a call may take long.
 LONGEST_CALL = timedelta(hours=2)
@@ -62,26 +65,33 @@ def words_of_refusal(kept: AttemptRecord, number: BillNumber) -> str:
 
 
 def did_nothing(kept: AttemptRecord) -> bool:
-    """Say whether an attempt has surely done nothing, by the ERP's own word."""
+    """Say whether an attempt has surely done nothing: it never left, or the ERP says so."""
     said = refusal_of(kept)
-    return said is not None and said.code in NOTHING_RAN
+    never_ran = isinstance(kept.exchange, NeverSent) or isinstance(_verdict(kept), SendAgain)
+    return never_ran or (said is not None and said.code in NOTHING_RAN)
 
 
 def may_have_saved(kept: AttemptRecord, number: BillNumber, *, parts: bool) -> bool:
-    """Say whether a refused attempt may have saved a part of what it would have made (P 5.7).
+    """Say whether an attempt may have made something of a bill that was sent with it in vain.
 
-    Of a bill that its words name it has made nothing, unless *parts* of that may be saved.
+    A refusal may have saved a part (P 5.7), and a success may name fewer documents than it made. Of
+    a bill that its words name it has made nothing, unless *parts* of that may be saved. Words that
+    name several bills together have rejected none of them (`core.safety.evidence`).
     """
-    said = refusal_of(kept)
-    if said is None or did_nothing(kept):
+    verdict = _verdict(kept)
+    if not isinstance(verdict, ReadBack) or did_nothing(kept):
         return False
-    return parts or not messages_naming(said.messages, kept.attempt.intent.numbers).get(number)
+    said = verdict.said
+    if said.success and said.names_all:
+        return False
+    numbers = kept.attempt.intent.numbers
+    return parts or not messages_naming(naming_one(said.messages, numbers), numbers).get(number)
 
 
 async def is_settled_since(context: Context, run: RunId, bill: BillNumber) -> bool:
     """Say whether a person, or a look after the window, has found that a bill has nothing."""
     rows = await context.ledger.rows_of(bill)
-    return any(row.code in {"person", ABSENT} for of, row in rows if of == run)
+    return any(row.code in SETTLED for of, row in rows if of == run)
 
 
 def may_have_made(kept: AttemptRecord, *, splits: bool) -> bool:

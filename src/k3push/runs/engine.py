@@ -228,7 +228,11 @@ class _Engine:
                     row.bill,
                     State.PLANNED,
                     code=row.code if row.code in {ABSENT, DROPPED} else HELD,
-                    reason=remark("note.held_by", run=held[row.bill]),
+                    reason=(
+                        remark("note.stray_of", run=held[row.bill])
+                        if row.bill in self.held.beside_strays
+                        else remark("note.held_by", run=held[row.bill])
+                    ),
                 )
                 for row in rows
                 if row.bill in held
@@ -334,6 +338,8 @@ class _Engine:
             backlog.give_up_proof()
         elif proving and sending.in_doubt:
             self.doubts.canaries += 1
+        self.held.barred |= sending.barred
+        self.held.beside_strays |= sending.barred.keys()
         await self._go_on(sending)
         await self._follow_up(sending)
         return sending.nth > 0

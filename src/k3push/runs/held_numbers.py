@@ -19,11 +19,13 @@ class HeldNumbers:
         blocked: Rows of those whose source cannot be pushed as it is now: the other run may have
             used it up, so they are looked at anew before they are refused.
         barred: Those that only a person can settle, with the run; they stay planned here.
+        beside_strays: Those of them of which that run's refused call may have made something.
     """
 
     holders: dict[BillNumber, InHand] = field(default_factory=dict)
     blocked: dict[BillNumber, Row] = field(default_factory=dict)
     barred: dict[BillNumber, RunId] = field(default_factory=dict)
+    beside_strays: set[BillNumber] = field(default_factory=set)
     _told: frozenset[RunId] = frozenset()
 
     def __bool__(self) -> bool:

@@ -28,12 +28,18 @@ from k3push.core.model import (
 from k3push.core.pacing.backlog import Backlog
 from k3push.core.pacing.chunking import apart, halve, split
 from k3push.core.remark import remark
-from k3push.core.safety.evidence import DROPPED, new_targets
+from k3push.core.safety.evidence import DROPPED, STRAY, new_targets
 from k3push.core.safety.matching import MOST_NUMBERS
 from k3push.ports import AttemptRecord, InHand
 from k3push.runs.context import Context
 from k3push.runs.create import attempts_before
-from k3push.runs.earlier_calls import may_have_made, wait_s, was_in_doubt, was_refused
+from k3push.runs.earlier_calls import (
+    SETTLED,
+    may_have_made,
+    wait_s,
+    was_in_doubt,
+    was_refused,
+)
 from k3push.runs.held_numbers import HeldNumbers, claim
 from k3push.runs.last_looks import note_look, note_refused
 from k3push.runs.moved_rows import attempts_at_another, note_moved
@@ -57,6 +63,7 @@ from k3push.runs.source_check import (
     unsendable,
 )
 from k3push.runs.stop import guarded
+from k3push.runs.stray_documents import bills_beside_strays
 from k3push.runs.wakeup import Wakeup
 
 # Numbers that are looked at before anything is known of how fast they leave.
@@ -189,6 +196,7 @@ class Intake:
         later_s = anyio.current_time() + context.settle.first_wait_s
         for row, bill in sendable:
             sent = await self._sent_of(bill) if row.attempts else []
+            self._note_earlier(row, bill)
             mine = await self._attempts_of(bill, sent) if sent else []
             if row.code == SHARED and not mine and not self._context.repeats_pushes:
                 # What may be its own kept it from being sent, and does so still.
@@ -213,6 +221,13 @@ class Intake:
         for (_, due_s), together in suspects.items():
             for part in halve(together):
                 self._backlog.add_suspect(part, due_s=due_s)
+
+    def _note_earlier(self, row: Row, bill: BillNumber) -> None:
+        """Know what earlier executions have done with a bill."""
+        if row.attempts:
+            self._context.sent_earlier.add(bill)
+        if row.code in SETTLED:
+            self._context.settled[bill] = row.code
 
     async def _sendable(self, rows: Sequence[Row]) -> list[tuple[Row, BillNumber]]:
         """Return the rows that may be sent, each with its bill."""
@@ -413,6 +428,10 @@ class Intake:
             by_id = bool(context.id_of(number))
             if outcome := unclear(context, number, seen, before[number], by_id=by_id):
                 found[number] = outcome
+        context.sent_earlier.update(numbers)
+        beside = await bills_beside_strays(context, [n for n in numbers if n not in found])
+        why = remark("note.stray")
+        found |= {n: Outcome(n, State.UNKNOWN, code=STRAY, reason=why) for n in beside}
         return [found.get(each.number, each) for each in refused]
 
     async def _before_sending(self, rows: Sequence[Row]) -> dict[BillNumber, frozenset[str]]:

@@ -408,8 +408,8 @@ class Proofs:
 
     def _is_after(self, standing: Standing, over_at: datetime) -> bool:
         """Say whether a document was made after a call was over, by what is known of the clock."""
-        if self._clock is not None:
-            return self._clock.is_after(standing, over_at)
+        if self._clock is not None and self._clock.is_after(standing, over_at):
+            return True
         created = created_at(standing)
         latest = over_at.astimezone(UTC).replace(tzinfo=None) + EASTERNMOST + CLOCKS_DIFFER
         return created is not None and created > latest
@@ -425,7 +425,7 @@ class Proofs:
 
         Where the ledger knows no document, few can have come.
         """
-        return self._clock is not None and not self._clock.tells_after
+        return self._clock is not None and not self._clock.tells_time
 
     async def read_clock(self, looker: Looker, ledger: Ledger, run: RunId) -> None:
         """Learn from the newest documents of the ledger how late it is at the server, once."""
@@ -434,9 +434,11 @@ class Proofs:
         known, now_s = await ledger.made_by(run, limit=SAMPLE), anyio.current_time()
         standings = await _standings_of(looker, known)
         times = [at for each in standings.values() if (at := created_at(each))]
+        # People delete what they have tried out.
+        there = [each for each in known if _ids(each) & standings.keys()]
         behind = [
             row.sent_at.astimezone(UTC).replace(tzinfo=None) - created
-            for each in known[:SAMPLE_OF_TIMES]
+            for each in there[:SAMPLE_OF_TIMES]
             for _, row in await ledger.rows_of(each.number)
             for target in row.targets
             if row.sent_at and (created := created_at(standings.get(target.id)))

@@ -7,7 +7,17 @@ from dataclasses import dataclass, field
 
 import anyio
 
-from k3push.core.model import TWIN, BillNumber, Chunk, Outcome, Sighting, State, Target, Targets
+from k3push.core.model import (
+    TWIN,
+    BillNumber,
+    Chunk,
+    Outcome,
+    RunId,
+    Sighting,
+    State,
+    Target,
+    Targets,
+)
 from k3push.core.pacing.pace import Ended, Sample
 from k3push.core.remark import also, remark
 from k3push.core.safety.evidence import CALL_LIMIT, Conclusion
@@ -53,6 +63,7 @@ class Sending:
             an answer names.
         postponed: Numbers that wait until another's document has passed all steps of the route.
         put_off: Numbers that wait for what another run has sent of them, and for how many seconds.
+        barred: Numbers that another run has to settle first, with that run; they stay planned.
     """
 
     chunk: Chunk
@@ -84,6 +95,7 @@ class Sending:
     named: dict[str, str] = field(default_factory=dict)
     postponed: tuple[BillNumber, ...] = ()
     put_off: dict[BillNumber, float] = field(default_factory=dict)
+    barred: dict[BillNumber, RunId] = field(default_factory=dict)
 
     def annotated(self, outcome: Outcome) -> Outcome:
         """Add to an outcome what else a person has to know of its number."""

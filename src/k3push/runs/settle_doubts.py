@@ -516,6 +516,8 @@ async def _conclude(
     together: dict[int, list[BillNumber]] = {}
     for doubt in absent:
         if doubt.number not in given_up:
+            if run == context.run.id:
+                context.settled[doubt.number] = ABSENT
             together.setdefault(doubt.attempt, []).append(doubt.number)
     return tuple(part for numbers in together.values() for part in halve(numbers))
 

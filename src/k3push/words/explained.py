@@ -162,6 +162,10 @@ WORDS = {
         "a document has come since it was sent that nothing ties to another bill: it may be this one's",
         "发送后出现了一张不能确定属于其他源单的下游单据，可能属于此单据",
     ),
+    "note.stray_of": (
+        "run {run} was refused it, and a document has come that may be its own: go on with that run first",
+        "任务 {run} 下推此单据被拒绝，其后出现了一张可能属于它的下游单据；请先继续该任务",
+    ),
     "note.waits_for_runs": (
         "bills of this list are on their way in run {runs}",
         "清单中有单据正在任务 {runs} 中下推",

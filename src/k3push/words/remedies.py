@@ -248,12 +248,12 @@ WORDS = {
         "再次下推：`settle --as absent`、`resume`、`retry`；否则 `--as pushed`",
     ),
     "advice.held.cause": (
-        "another run has sent it, and has no answer for it yet or has lost it",
-        "另一任务已发送此单据，尚无应答或应答已丢失",
+        "another run has sent it, and what became of it there is not certain yet",
+        "另一任务已发送此单据，在那里的结果尚不确定",
     ),
     "advice.held.cure": (
-        "`k3push settle` that run; the number can be pushed once it is certain",
-        "请对该任务执行 `k3push settle`；查明后才能再推",
+        "`k3push resume` or `retry` that run; then it can be pushed",
+        "请对该任务执行 `k3push resume` 或 `retry`；查明后才能再推",
     ),
     "advice.absent.cause": (
         "its answer was lost, and the ERP made nothing of it",

@@ -1,0 +1,91 @@
+"""Which bills an earlier call may have made a document of that looks have shown late.
+
+A refusal may have saved a part (P 5.7), a success may pass a bill over and have made a document of
+it all the same, and such a document may tie itself to no bill. Before the bill is sent again, or
+refused for another reason, the documents are looked for that nothing ties to a bill and that the
+call's user may have made since.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import timedelta
+
+from k3push.core.model import BillNumber, RunId
+from k3push.ports import AttemptRecord, LatelySent
+from k3push.runs.context import Context
+from k3push.runs.earlier_calls import did_nothing, is_settled_since, may_have_saved
+from k3push.runs.own_documents import attempts_by
+from k3push.runs.renumbered_bills import moved_among
+
+
+async def bills_beside_strays(
+    context: Context, numbers: Collection[BillNumber], sent: Sequence[LatelySent] = ()
+) -> Mapping[BillNumber, RunId]:
+    """Return the bills that a document may be of, each with the run whose call may have made it.
+
+    Args:
+        context: The execution.
+        numbers: Bills that are about to be sent, or refused.
+        sent: What other runs have sent of them of late.
+    """
+    last = await _last_calls(context, numbers, sent)
+    if not last:
+        return {}
+    await context.proofs.read_clock(context, context.ledger, context.run.id)
+    if not context.proofs.tells_after:
+        # What has come since is another program's, most likely. A first list waits for longer.
+        since = context.clock.now() - timedelta(seconds=context.settle.window_s)
+        mine = {n for n in last if _run_of(last[n]) == context.run.id}
+        waits = set() if context.proofs.mixes_after else mine
+        last = {
+            number: each
+            for number, each in last.items()
+            if number in waits or each.attempt.intent.began_at >= since
+        }
+        if not last:
+            return {}
+    intents = {number: each.attempt.intent for number, each in last.items()}
+    senders = {number: intent.sender for number, intent in intents.items()}
+    moved = await moved_among(context, context.run.id, senders)
+    suspects = await context.senders_of_strays(
+        min(intent.began_at for intent in intents.values()),
+        senders,
+        before={id_ for number, intent in intents.items() for id_ in intent.before.get(number, ())},
+        on_loop_s=context.ages.began_s({each.attempt.id for each in last.values()}),
+        # What was made later is another program's.
+        over_at=max(map(context.ages.over_at, last.values())),
+        names_tell=not moved,
+    )
+    return {n: _run_of(last[n]) for n, sender in senders.items() if sender in suspects}
+
+
+async def _last_calls(
+    context: Context, numbers: Collection[BillNumber], sent: Sequence[LatelySent]
+) -> dict[BillNumber, AttemptRecord]:
+    """Return the last call of each bill that was carried out, where it may have made something.
+
+    Of what this run has sent nothing is forgotten: `retry` plans a bill again that may have been
+    rejected for something else than the call.
+    """
+    calls = [(n, each.kept, name) for each in sent for n, name in each.bills.items()]
+    for number in numbers:
+        if number in context.sent_before or number in context.sent_earlier:
+            kept = await attempts_by(context.ledger, context.run.id, number)
+            calls += [(number, each, number) for each in kept]
+    # What has done nothing tells nothing of the one before it.
+    calls = [call for call in calls if call[0] in numbers and not did_nothing(call[1])]
+    calls.sort(key=lambda call: call[1].attempt.intent.began_at)
+    last = {number: (kept, name) for number, kept, name in calls}
+    # Words about a bill may be about a draft of it, or about one of its documents.
+    parts = bool(last) and (context.route.draft_when_save_fails or await context.may_split())
+    return {
+        number: kept
+        for number, (kept, name) in last.items()
+        if may_have_saved(kept, name, parts=parts)
+        if not await is_settled_since(context, _run_of(kept), name)
+    }
+
+
+def _run_of(kept: AttemptRecord) -> RunId:
+    return kept.attempt.intent.run
