@@ -271,6 +271,7 @@ ARGUMENTS = {
     "state": bad_words(
         "export", "--output", "a.csv", "--state", "done", named=("--state", "done", "pushed")
     ),
+    "ending": bad_words("export", "--output", "a.pdf", named=("a.pdf", "--format", "xlsx")),
     "format": bad_words("export", "--output", "a", "--format", "pdf", named=("pdf", "jsonl")),
     "export-to-nowhere": bad_words("export", named=("--output",)),
     "explain-nothing": bad_words("explain", named=("NUMBER",)),

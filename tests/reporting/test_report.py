@@ -27,6 +27,7 @@ from k3push.reporting.audit_files import write_audit
 from k3push.reporting.audit_findings import new_findings
 from k3push.reporting.report import Gatherer, write_report
 from k3push.runs.row_pages import FollowedRow
+from k3push.runs.stop import Cause
 from k3push.words.language import Lang, speaker
 from tests.reporting.accessibility import barriers
 from tests.reporting.pages import NOON, RUN, ending, filled, lost, number
@@ -156,6 +157,21 @@ def test_the_steps_of_the_pace_stand_on_the_page(tmp_path: Path) -> None:
     in_trio(written)
     text = (tmp_path / "report.html").read_text("utf-8")
     assert "12.5 s: 8 calls at once × 50 numbers (more calls would only wait &lt;b&gt;)" in text
+
+
+def test_why_a_run_stopped_is_told_as_everywhere(tmp_path: Path) -> None:
+    """With what to do about it; the page had the bare words of a library."""
+
+    async def written() -> None:
+        ledger = await filled(3)
+        why = "http://erp/: ConnectError: refused"
+        told = replace(await ending(ledger), causes={Cause.UNREACHABLE: why})
+        path = tmp_path / "report.html"
+        await write_report(ledger, told, path, speaker("en"), now=NOON)
+
+    in_trio(written)
+    text = (tmp_path / "report.html").read_text("utf-8")
+    assert "Check erp.url and the network" in text
 
 
 def test_a_run_without_numbers_has_a_page(tmp_path: Path) -> None:

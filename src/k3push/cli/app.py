@@ -61,13 +61,17 @@ def _without_globals(arguments: Sequence[str]) -> list[str]:
     ['run', 'a.csv']
     >>> _without_globals(["run", "--lang", "fr"])
     ['--lang=fr', 'run']
+    >>> _without_globals(["run", "a.csv", "--lang"])  # is told to lack its value
+    ['--lang']
     """
     left = []
     rest = iter(arguments)
     wrong = []
     for argument in rest:
         if argument == "--lang" or argument.startswith("--lang="):
-            named = next(rest, "") if argument == "--lang" else argument.partition("=")[2]
+            named = next(rest, None) if argument == "--lang" else argument.partition("=")[2]
+            if named is None:
+                return [argument]
             if named not in get_args(Lang):
                 wrong = [f"--lang={named}"]
         elif argument != "--no-color":

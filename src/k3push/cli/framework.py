@@ -94,7 +94,8 @@ def _invalid(error: Any, say: Say) -> str:
     if isinstance(error.__cause__, ValidationError):
         why = remark_on(error.__cause__.errors()[0])
     if found := re.fullmatch(r"(.+) is not one of (.+)\.", why):
-        why = say("framework.not_among", text=found[1], known=found[2])
+        known = found[2].replace(", ", say("framework.between"))
+        why = say("framework.not_among", text=found[1], known=known)
     if error.param is None:
         return say("framework.invalid", why=why)
     return say("framework.invalid_for", name=error.param.get_error_hint(), why=why)

@@ -16,6 +16,7 @@ from k3push.core.advice.clusters import Cluster
 from k3push.core.model import Follow, State
 from k3push.reporting.charts import Chart
 from k3push.reporting.html_templates import environment
+from k3push.reporting.phrases import cause_words
 from k3push.reporting.summary import follow_line, next_step
 from k3push.runs.outcome import Ending
 from k3push.words.language import Say
@@ -72,7 +73,7 @@ def _verdict(ending: Ending, say: Say) -> list[str]:
     what = next_step(ending.counts, ending.exit, say, ending.followed)
     lines = [say("summary.exit", code=int(ending.exit), what=what)]
     lines += filter(None, [follow_line(ending.followed, say)])
-    lines += [say("summary.stopped", why=why) for why in ending.causes.values()]
+    lines += [cause_words(cause, why, say) for cause, why in ending.causes.items()]
     return [*lines, say("warning.unverified")] if ending.unverified else lines
 
 

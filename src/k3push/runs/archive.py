@@ -1,7 +1,7 @@
-"""Runs that are over go into archives, and out of the ledger goes what nothing rests on.
+"""Move runs that are over into archives, and remove from the ledger what nothing depends on.
 
-The archive is on disk before anything is removed, and the ledger then says that it is: whatever
-is cut off in between is done again from there, and finds the same.
+Before anything is removed, the archive is on disk and the ledger says so. If archiving is cut off,
+it is done again from that point, with the same result.
 """
 
 from __future__ import annotations

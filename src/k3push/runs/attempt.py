@@ -168,14 +168,15 @@ async def _leave_uncrossed(
 ) -> Exchange:
     """Send an attempt, unless another run has written one down under another number of a bill.
 
-    A claim is of a number. Of two runs that look here after they have written theirs down, one at
-    least sees the other's, or that it has begun or ended since this one's look. Where both do, the
-    one that began first goes first. No sending is used up by that: the numbers are claimed anew,
-    wait for what the other has on its way, or was refused, and are looked at after that.
+    A claim holds a number, and one bill may have had two. Each of two runs looks here after its own
+    attempt is written down, so at least one of them sees the other's attempt, or that one has begun
+    or ended since its look. The run that sees this does not send; if both do, the run that began
+    first waits less. That is not counted as a sending: the numbers are claimed anew, wait for the
+    other run's calls, and are looked at after that.
     """
     crossed = await under_other_numbers(context, intent.numbers)
     runs = {each.run for each in crossed.values()}
-    # Two that have seen each other would do so again after the same wait.
+    # With equal waits, two runs that have seen each other would meet again.
     wait_s = GIVES_WAY_S if any(run < intent.run for run in runs) else CROSSED_S
     runs |= sent_since(await sent_by_others(context, intent.numbers), sending.sent)
     if runs:
@@ -185,7 +186,10 @@ async def _leave_uncrossed(
 
 
 async def _written_down(context: Context, intent: Intent) -> Attempt:
-    """Write an attempt down; a ledger that has given its numbers to another run is lost to us."""
+    """Write an attempt down.
+
+    If the ledger has given its numbers to another run, that counts as a lost ledger.
+    """
     try:
         return await context.ledger.begin(intent)
     except IllegalMoveError as error:
@@ -229,7 +233,8 @@ async def _record(
             outcomes = tuple(map(sending.annotated, sending.conclusion.outcomes))
             if not said.names_all:
                 named = {target.id for target in said.named}
-                # Of a success that names none, a rule may have made several all the same.
+                # A success that names no document may have made several of a bill: the rule may
+                # split bills.
                 least = ENOUGH_KNOWN if said.success else 1
                 outcomes = tuple(
                     [await told_of_another(context, o, named, least=least) for o in outcomes]
@@ -307,7 +312,7 @@ async def _note_named(
             run=intent.run,
             sender=intent.sender,
         )
-        # Nights in which nothing can be read have many of those that are unread.
+        # Not for `unread`: when nothing can be read, there are too many of those.
         if any(each.state is State.UNKNOWN and each.code != UNREAD for each in outcomes):
             documents = [named[id_] for id_ in sorted(unshown)]
             for why in await _taken_by(context, documents[:MOST_SOUGHT], bills):
@@ -325,7 +330,7 @@ async def _note_named(
 async def _taken_by(
     context: Context, documents: Sequence[Target], carried: Mapping[BillNumber, str]
 ) -> list[str]:
-    """Say which rows of other bills name documents that an answer gives to those of its call."""
+    """Return remarks on rows of other bills that name a document of this answer."""
     ledger, scope = context.ledger, context.run.scope
     told = [
         taken_by(document, of, row)
@@ -338,12 +343,12 @@ async def _taken_by(
 async def _note_refused(
     context: Context, sending: Sending, said: Said, outcomes: Sequence[Outcome]
 ) -> None:
-    """Note what is given up by the ERP's word: a part may be saved that no look shows yet."""
+    """Note the numbers that the ERP refused: a part may be saved that no look shows yet."""
     refused = [each.number for each in outcomes if each.state is State.REJECTED]
     if not refused:
         return
     is_open = not said.success and said.code not in NOTHING_RAN
-    # What a session was denied for may have been done all the same.
+    # A call that was answered with a lost session may have been carried out all the same.
     late = is_open and (bool(sending.lost) or await context.may_have_several())
     await note_refused(context, refused, late=late)
 

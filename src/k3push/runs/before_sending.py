@@ -39,20 +39,22 @@ MOST_LOOKS = 2
 async def look_first(context: Context, sending: Sending) -> Mapping[BillNumber, tuple[str, ...]]:
     """Take out of *sending* what has a target already, or waits for another run (rule 3).
 
-    A document that was not there before our own first sending is what that one made, whatever
-    its answer said. What waits is what waited as the look began, which shows nothing of it yet.
+    A document that was not there before our own first sending counts as made by it, whatever its
+    answer said. Which numbers wait for another run is read before the look, since the look may not
+    show yet what that run makes.
 
     Returns:
-        The documents that name numbers which are sent in spite of them, by id.
+        For each number that is sent although documents name it, the ids of those documents.
     """
     sending.looked_s = context.awake_s
     sending.sent = await sent_by_others(context, sending.numbers)
     late = await waits_for_others(context, sending.sent)
-    # After that: of a call that has ended in between one of the two tells.
+    # Read after `waits_for_others`, so that a call that ends in between is seen by one of the two.
     known = await context.ledger.made_of(context.run.id, context.with_ids(sending.numbers))
     seen = Sighting()
     if can_ask(context):
-        # What a user sees of his colleagues' documents tells nothing of a stranger's.
+        # A user who sees the documents of the other users need not see those of strangers, so all
+        # are asked.
         several = len(context.erp.users) > 1
         unsent = [n for n in sending.numbers if n not in context.sent_before]
         seen = await look_at_sent(
@@ -62,7 +64,7 @@ async def look_first(context: Context, sending: Sending) -> Mapping[BillNumber, 
             unsent=unsent,
             by_all=several,
             before_sending=True,
-            # Of a bill that was never sent, nobody has to know by what call a document was made.
+            # For a bill that was never sent it does not matter whose call made a document.
             vouched=lambda seen: {n: seen.targets.get(n, ()) for n in unsent},
         )
         sending.cancelled.update(seen.cancelled)
@@ -143,7 +145,8 @@ def _unsent(
     found = seen.targets.get(number, ())
     before = context.sent_before.get(number)
     if before is not None:
-        # What an earlier call of ours makes may come yet, so that it is looked at at the end.
+        # An earlier call of ours may still make a document, so the number is looked at again at the
+        # end.
         context.suspects.setdefault(number, before)
     if number in seen.refused:
         return query_refused(number, seen.refused[number])

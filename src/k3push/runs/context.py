@@ -200,10 +200,11 @@ class Context:
             before; they are looked at once more at the end.
         refused: Numbers that the ERP has refused, with what was there before and, on the loop's
             clock, when; they are looked at once more.
-        refused_s: On the loop's clock, when it last refused one of which looks may show a document
-            yet; infinitely long ago where it has not.
-        unlooked: Numbers of those that the ERP has refused to be asked for at that look, with what
-            was there before; they are asked for again at the end, and by the next execution.
+        refused_s: When the ERP last refused a number of which a look may still show a document, on
+            the loop's clock; minus infinity if never.
+        unlooked: Refused numbers that could not be looked at, since the ERP refused the query too,
+            with what was there before; they are asked for again at the end, and by the next
+            execution.
         not_looked_at: What earlier executions were refused, and have not looked at once more; None
             where there is nothing.
         look_due_since: Since when a look at what was refused is due, as the ledger says; None where
@@ -390,7 +391,7 @@ class Context:
             self.looked_s.pop(bill, None)
 
     def forget(self, outcomes: Sequence[Outcome]) -> None:
-        """Keep nothing of what may travel no more."""
+        """Forget what was kept of numbers that will not travel again."""
         for outcome in outcomes:
             if outcome.state not in {State.PLANNED, State.UNKNOWN}:
                 self.sent_before.pop(outcome.number, None)
@@ -405,7 +406,7 @@ class Context:
         return await self.ledger.made_of_namesakes(self.run.scope, bills)
 
     async def named_for_others(self, found: Targets) -> Mapping[BillNumber, frozenset[str]]:
-        """Return which documents of bills answers have named of calls that did not carry them."""
+        """Return documents of bills that an answer names for a call without that bill."""
         others = await named_for_others(self.ledger, self.route, found, self.source_ids)
         for number, targets in found.items():
             named, id_ = self.named, self.known_id(number)
@@ -415,7 +416,7 @@ class Context:
         return others
 
     async def links_outweigh(self) -> bool:
-        """Say whether a number alone ties no document to a bill; learn it where it is not known."""
+        """Say whether a number alone proves nothing of a document; find out if not known yet."""
         now = self.clock.now()
         return await self.proofs.links_outweigh(self, self.ledger, self.run.id, now=now)
 
@@ -433,8 +434,8 @@ class Context:
     async def may_have_several(self) -> bool:
         """Say whether a call may have made a part of what it makes of one bill.
 
-        It makes one document of each where many that this ledger has made were of that kind: a
-        rule may split some bills alone.
+        It is taken to make one document of each bill if many pushes of this ledger did; with fewer,
+        the rule may split some bills.
         """
         await self._look_at_known()
         return self.splits or (self.known_bills or 0) < ENOUGH_KNOWN
@@ -512,7 +513,7 @@ class Context:
         return self.proofs.enough_shown(sender) or not self.more_to_send()
 
     def note_twins(self, outcomes: Sequence[Outcome]) -> None:
-        """Count twins that are written down by now: a few end the execution, and what it does.
+        """Count twins once they are in the ledger: a few of them stop the execution.
 
         Where few bills are known, what looks like one may be the first that the rule has split.
         """
@@ -524,7 +525,8 @@ class Context:
     def note_unnamed(self, outcomes: Sequence[Outcome]) -> None:
         """Count twins in a row of calls whose answers name no documents.
 
-        What repeats calls repeats one after another; a rule splits a bill now and then.
+        Something that repeats calls makes twins one after another; a rule that splits bills does so
+        now and then.
         """
         for outcome in outcomes:
             if outcome.targets:

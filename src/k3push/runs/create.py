@@ -201,7 +201,7 @@ async def list_numbers(
         run: The run.
         jobs: The job files.
         takes: Says whether a line is the run's.
-        file: Of which folder's file all lines are in the ledger then.
+        file: The file of a watched folder; all its lines are in the ledger after this.
     """
     counts = [0] * len(jobs)
     rest: list[Listed] = []
@@ -246,7 +246,8 @@ async def take_up_plan(
         if run.whole:
             return run
         if bool(run.again_because) is not bool(planned.again_because):
-            # Second documents are made for who asks for them now, and not for who did before.
+            # Second documents are made only if this command asks for them, not because an earlier
+            # one did.
             kind = "with" if run.again_because else "without"
             raise Problem(remark(f"plan.begun_{kind}_again", run=run.id))
         listed = sum((await ledger.counts(run.id)).values()) + len(await ledger.repeats(run.id))

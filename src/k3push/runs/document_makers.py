@@ -1,9 +1,9 @@
-"""Whether a document is somebody else's, by its maker and its time: as whom users make theirs.
+"""Whether somebody else made a document, judged by its maker and its time.
 
-The ERP tells who has made a document, and when. As whom a user of the settings makes them is told
-by documents that answers to him have named; a rule may copy who made the bill instead. Where
-neither can be told, a document that has come since our call passes for ours, unless it came most
-of a day later.
+The ERP tells who has made a document, and when. The name under which a user of the settings makes
+documents is learnt from documents that answers to him have named; a rule may copy the maker of the
+bill instead. Where neither is known, a document that has come since our call counts as ours, unless
+it came most of a day later.
 """
 
 from __future__ import annotations
@@ -35,17 +35,18 @@ UNSURE = frozenset({TWIN, PARTLY})
 EASTERNMOST = timedelta(hours=14)
 # And none is earlier than that of the farthest zone on the other side.
 WESTERNMOST = timedelta(hours=12)
-# What is not between these is no time at which a document was made.
+# A time outside these bounds is a placeholder, not the time at which a document was made.
 EARLIEST, LATEST = datetime(1990, 1, 1), datetime(2200, 1, 1)  # noqa: DTZ001  # local times
 CLOCKS_DIFFER = timedelta(minutes=75)
 
-# And the clocks of two machines that send, or of one that somebody sets.
+# By how much the clocks of two sending machines may differ, or one clock before and after it is
+# set.
 MACHINES_DIFFER = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
 class Makers:
-    """As whom a user makes documents, as the ERP names their maker.
+    """Under which names a user makes documents, as the ERP shows their maker.
 
     Attributes:
         constant: Who made all that are known; "" where several did, or nothing is known.
@@ -116,8 +117,9 @@ class MakersBySender:
     ) -> frozenset[str]:
         """Return which documents somebody else has made, as far as their form tells.
 
-        What is new since calls of ours was not made by them where its maker is another than ours,
-        or where it came long after; nor what was there long before, where nobody has looked.
+        Of the documents that are new since our calls, those are somebody else's whose maker is none
+        of ours, or that were made long after the calls; or long before them, where nobody had
+        looked what was there.
 
         Args:
             looker: What to look with.
@@ -135,7 +137,8 @@ class MakersBySender:
         makers = {each: await self.of(looker, ledger, run, each) for each in senders}
         copied = any(each.copied for each in makers.values())
         creators = await creators_of(looker, found) if copied else {}
-        # What is there by now was not made later: a server whose clock says so is ahead.
+        # A document that is there was made before now: if its time is later, the server's clock is
+        # ahead.
         shown = [at - _in_utc(now) for each in standings.values() if (at := created_at(each))]
         ours = set()
         for number, targets in found.items():

@@ -68,7 +68,7 @@ async def is_unfinished(ledger: Ledger, run: Run) -> bool:
 
 
 async def runs_beside(ledger: Ledger, run: Run) -> list[Run]:
-    """Return all runs that the command began which began *run*, the oldest first."""
+    """Return all runs of the command that began *run*, the oldest first."""
     if not run.group:
         return [run]
     return list(await ledger.runs_begun_with(run.group))
@@ -99,16 +99,17 @@ async def left_behind(ledger: Ledger, known: Collection[RunId]) -> list[Run]:
 
 
 async def cut_off_runs(ledger: Ledger, now: datetime) -> list[Run]:
-    """Return runs whose executions were cut off, with all that their commands have left so.
+    """Return runs whose executions were cut off, with all open runs of the same commands.
 
-    What a fleet's queue or a server holds is theirs to take up.
+    Runs of a fleet's queue or of a server are left to those.
     """
     newest = await ledger.runs(last=RUNS_A_PAGE, undone=True)
     found: list[Run] = []
     for run in (run for run in newest if run.exit is None and run.whole):
         beside = await runs_beside(ledger, run)
         lately = max(at for each in beside for at in (each.started_at, each.ended_at) if at)
-        # Whoever has sent of a run tells of no other before its end.
+        # A command that has sent something of this run is no longer telling people of the run
+        # before.
         may_tell = now - lately < TELLING and await ledger.next_chunk(run.id) == 1
         turn = last_turn(await acts_about(ledger, run.id))
         is_anothers = turn not in {"", "resume"} or await is_asked_for(ledger, run)

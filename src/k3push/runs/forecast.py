@@ -127,7 +127,7 @@ class ForecastContext:
         return await self.ledger.made_of_namesakes(self.scope, bills) if self.ledger else {}
 
     async def named_for_others(self, found: Targets) -> Mapping[BillNumber, frozenset[str]]:
-        """Return which documents of bills answers have named of calls that did not carry them."""
+        """Return documents of bills that an answer names for a call without that bill."""
         if self.ledger is None:
             return {}
         return await named_for_others(self.ledger, self.route, found, self.source_ids)

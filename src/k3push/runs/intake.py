@@ -192,14 +192,15 @@ class Intake:
         context = self._context
         sendable = await self._sendable(rows)
         suspects: dict[tuple[int, float], list[BillNumber]] = {}
-        # A run that is resumed knows no better when what broke its call may be shown.
+        # After a resume nobody knows when the call broke, so the whole wait counts from now.
         later_s = anyio.current_time() + context.settle.first_wait_s
         for row, bill in sendable:
             sent = await self._sent_of(bill) if row.attempts else []
             self._note_earlier(row, bill)
             mine = await self._attempts_of(bill, sent) if sent else []
             if row.code == SHARED and not mine and not self._context.repeats_pushes:
-                # What may be its own kept it from being sent, and does so still.
+                # It was not sent since documents are there that may be its own. So every attempt
+                # that has left counts, whatever came of it.
                 mine = await self._all_of(bill, sent)
             broke = bool(mine) and was_refused(mine[-1])
             if mine:
@@ -207,9 +208,9 @@ class Intake:
                 if any(map(was_in_doubt, mine)):
                     # The call may be carried out after all, long after its window.
                     context.suspects.setdefault(bill, before)
-            # Nobody is sent again at once whose last call may have made what looks show later, nor
-            # on a person's word while that call may be at work still.
-            # Looks have settled what is absent, after its window.
+            # A number waits if looks may still show what its last call made; also if a person has
+            # planned it again while that call may be at work. A number with the code `absent` need
+            # not wait: looks have settled it after its window.
             left_s = wait_s(context, sent[-1]) if sent and row.code != ABSENT else 0.0
             due_s = anyio.current_time() + left_s if left_s else 0.0
             if row.code == DROPPED:
@@ -261,7 +262,7 @@ class Intake:
                 outcomes[line] = renamed(bills[line])
             elif by_line[line].listed_id:
                 context.ids[bills[line]] = by_line[line].source_id or each.id
-        # A bill that an earlier execution has known is called so, though nobody finds it by now.
+        # A bill keeps the name that an earlier execution gave it, even if no look finds it now.
         called = {line: bills.get(line, by_line[line].bill) or line for line in outcomes}
         with_bill = [line for line in outcomes if line in bills or by_line[line].bill]
         by_bill = {called[line]: by_line[line] for line in with_bill}

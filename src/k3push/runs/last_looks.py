@@ -50,9 +50,9 @@ async def look_once_more(context: Context) -> None:
 async def _look_at_suspects(context: Context) -> None:
     """Look again at what was in doubt in this execution and has documents by now.
 
-    A document that a rule saved later is added to its row. It is a twin where no bill is known to
-    have several, for a person may have made it, and where the number was sent again: a call was
-    carried out after the window had passed.
+    A document that a rule saved later is added to its row. The row becomes a twin in two cases: no
+    bill is known to have several documents, so a person may have made this one; or the number was
+    sent again, so its earlier call was carried out after the window.
     """
     elsewhere = {} if context.repeats_pushes else context.doubted_elsewhere
     suspects = dict.fromkeys(elsewhere, frozenset[str]()) | context.suspects
@@ -95,8 +95,9 @@ async def _take_back_given_up(
 ) -> None:
     """Say of a rejected row that it has documents by now.
 
-    It was given up as its last call was in doubt, or it has waited for another run and was refused
-    unsent: of what has sent nothing, they were there already.
+    Such a row is one of two kinds. Either it was rejected while its last call was in doubt: that
+    call may have made the documents. Or it waited for another run and was rejected unsent: its
+    documents were there already.
     """
     if row.attempts:
         outcomes = list((await ours_of(context, {row.bill: found}, may_send=False)).values())
@@ -191,10 +192,11 @@ async def note_refused(context: Context, numbers: Collection[BillNumber], *, lat
 
 async def note_look(context: Context) -> None:
     """Write down that a last look is due, before what it is for is settled or sent again."""
-    # Of tasks that note it at one moment, none goes on before it is written down.
+    # If several tasks note it at the same moment, all wait until it is written down.
     async with context.noting_look:
         due_since, now = context.look_due_since, context.clock.now()
-        # Whoever takes it up after a kill knows what it is for by the time of the rows.
+        # After a kill, the next execution tells by the times of the rows which of them the look is
+        # for.
         if due_since is None or now < due_since:
             await note_due(context.ledger, context.run.id, now)
             context.look_due_since = now
@@ -206,7 +208,7 @@ async def look_at_all_refused(context: Context) -> None:
     if left_s > TELL_OF_S:
         context.watch.waiting(remark("note.refused_once_more"), left_s)
     if left_s > 0:
-        # A stop, too, waits for what has left to be told.
+        # A stop waits for this look as well: what was sent has to be told.
         await anyio.sleep(left_s)
     await look_at_refused(context, all_of_them=True)
 

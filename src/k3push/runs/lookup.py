@@ -148,7 +148,7 @@ class Looker(Reader, Protocol):
         ...
 
     async def named_for_others(self, found: Targets) -> Mapping[BillNumber, frozenset[str]]:
-        """Return which documents of bills answers have named of calls that did not carry them."""
+        """Return documents of bills that an answer names for a call without that bill."""
         ...
 
     async def links_outweigh(self) -> bool:
@@ -282,14 +282,14 @@ async def look_at_targets(
 
 
 def but_tied(context: Looker, seen: Sighting) -> Sighting:
-    """Take documents as their numbers say once links are known to outweigh these no more."""
+    """Give loose documents to the bills of their numbers once links do not outweigh these."""
     if not seen.loose or context.links.outweigh:
         return seen
     return replace(seen, targets=united(seen.targets, seen.loose), loose={})
 
 
 async def _but_of_other_calls(context: Looker, seen: Sighting) -> Sighting:
-    """Let documents be any one's that a number alone gives to a bill, and an answer to others."""
+    """Count unlinked documents as `shared` that an answer names for other bills."""
     others = await context.named_for_others(unlinked(seen.targets, seen))
     if not others:
         return seen
@@ -353,7 +353,7 @@ async def look_at_both(
             others = await _look_by_links(context, rest, by_all=by_all, stop_or_not=stop_or_not)
             # What was found stays found, whether the rest can be asked for or not.
             linked = linked if others is None else joined([linked, others])
-    # What ids were not known before the look, it has asked for.
+    # The look has asked for ids that were not known before.
     found = _of_their_bills(context, found)
     return _with_links(context, found, linked) if linked is not None else found
 
@@ -361,9 +361,9 @@ async def look_at_both(
 async def side_by_side(
     one: Callable[[], Awaitable[T]], other: Callable[[], Awaitable[U]]
 ) -> tuple[T, U]:
-    """Return what two looks have found that are made at the same time; the first error is raised.
+    """Make two looks at the same time, and return what each has found.
 
-    A look that fails for good is an error by itself, and no group of errors.
+    If one fails, its own error is raised, not a group of errors.
     """
     results: dict[int, Any] = {}
     errors: list[Exception] = []
@@ -689,8 +689,9 @@ async def look_for_strays(
             the ERP need not be asked for each of a day. Another document that names such a number
             may be of a bill that has got it since, and may have lost it again.
         earlier: Returns the ids of documents that were found for some numbers before the call.
-        names_tell: What is not known is of the bill that it names. One of *numbers* may have had
-            the number of another for the moment of its call.
+        names_tell: Whether a document that the ledger does not know belongs to the bill that it
+            names. False where one of *numbers* may have had the number of another bill at the
+            moment of its call.
         beside: Other documents that are read as well, where there are strays.
 
     Returns:

@@ -1,9 +1,9 @@
 """Whether an execution was cut off before it looked once more at what was refused or in doubt.
 
-A refused call may have saved a part that looks show late (P 5.7), and a call in doubt may be
-carried out after its window, as its number was sent again, or save a second document of a bill; so
-both are looked at again at the end of each execution. A kill, a second Ctrl-C or a halt at once
-cuts that look off; whoever goes on with the run makes it. The ledger knows that it is due from
+A refused call may have saved a part that looks show late (P 5.7). A call in doubt may be carried
+out after its window, when its number has been sent again; or it may save a second document of a
+bill. So both are looked at again at the end of each execution. A kill, a second Ctrl-C or a halt at
+once cuts that look off; whoever goes on with the run makes it. The ledger knows that it is due from
 before the first refusal of an execution is written down, or the first doubt is settled, until the
 look is made. Where the ERP refuses to be asked for some bills, it is due for these alone.
 """

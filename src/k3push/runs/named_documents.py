@@ -1,6 +1,6 @@
 """Documents that answers have named, and that no look has shown as made from a bill of the call.
 
-Such a document was made by that call. Of a bill that the call did not carry it is none, whatever
+Such a document was made by that call. It belongs to no bill that the call did not carry, whatever
 number it bears: the source-number field may be a wrong one, or a plug-in of the site may write
 another order's number into it.
 """
@@ -38,7 +38,7 @@ MOST_SOUGHT = 10
 """Documents that are sought in all rows of the ledger, which takes a moment each."""
 
 MOST_TOLD = 3
-"""Rows that a reason tells of: each is a remark within the one before."""
+"""Most rows that one reason mentions; their remarks are nested in one another."""
 
 
 async def note_named(
@@ -98,8 +98,8 @@ async def named_of(
 ) -> dict[BillNumber, dict[str, NamedDocument]]:
     """Return the documents that answers have named of calls with bills, and no look has shown.
 
-    Where a person vouches for as many other bills of the call, whose documents nobody has named,
-    the documents are those.
+    If a person has settled as many other bills of the call as `pushed`, without naming documents,
+    these documents belong to those bills.
 
     Args:
         ledger: Keeps what was named, and what was found to be of a bill since.
@@ -136,7 +136,7 @@ async def named_of(
 async def named_for_others(
     ledger: Ledger, route: Route, found: Targets, ids: Mapping[BillNumber, str]
 ) -> dict[BillNumber, frozenset[str]]:
-    """Return which documents of bills answers have named of calls that did not carry the bill.
+    """Return documents of bills that an answer names for a call without that bill.
 
     Args:
         ledger: Keeps what was named.

@@ -35,8 +35,9 @@ from k3push.runs.lookup import united
 from k3push.runs.moved_rows import attempts_at_another
 from k3push.runs.source_check import by_answers
 
-# What is loose may be of any run. So many of the newest ones are looked through, and so many of
-# these, and of the numbers that are on their way in each, are asked for.
+# A loose document may be any run's. So the newest runs are searched (MOST_RUNS), of those to the
+# same form the newest are asked for doubts (MOST_IN_DOUBT), and each for numbers on their way
+# (MOST_SENT).
 MOST_RUNS = 200
 MOST_IN_DOUBT = 20
 MOST_SENT = 50
@@ -73,7 +74,7 @@ async def with_loose_of_others(
     before: Mapping[BillNumber, Collection[str]],
     run: RunId | None = None,
 ) -> Sighting:
-    """Take documents that bear a number alone for that bill's where no call of ours made them.
+    """Give a loose document to the bill whose number it bears, if no call of ours can have made it.
 
     Somebody else has made them, as their makers tell, or they were there before. Such a document
     may be of any bill, so that any user may have made it, at any time since.
@@ -240,7 +241,7 @@ async def named_there(context: Context, bills: Collection[BillNumber]) -> dict[B
 async def told_of_another(
     context: Context, outcome: Outcome, named: Collection[str] = (), *, least: int = 1
 ) -> Outcome:
-    """Tell of several documents of a bill where each known bill has one: one may be another's.
+    """Mark a bill with several documents as a twin where every known bill has only one.
 
     Args:
         context: The execution.
@@ -293,7 +294,7 @@ def told_of_doubtful(outcome: Outcome, documents: Sequence[Target]) -> Outcome:
 
 
 async def told_of_late_calls(context: Context, outcomes: Sequence[Outcome]) -> list[Outcome]:
-    """Tell of bills that are done already, which a call made twice that came after its window.
+    """Mark bills that are `already` by two calls of ours, one carried out after its window.
 
     A call that was in doubt was settled as absent, the bill was sent again, and both have made
     documents. Bills that people have pushed in parts are done by several documents, too.
@@ -320,7 +321,8 @@ def _is_of_several(outcome: Outcome) -> bool:
 async def _was_made_twice(context: Context, there: Outcome, sent: Sequence[LatelySent]) -> bool:
     """Say whether a bill that was in doubt was sent again since, and several have come of that.
 
-    What the last call has known of before it left, it was sent beside: somebody has asked for that.
+    Documents that were known before the last call left do not count: somebody had asked for a
+    second one.
     """
     bill = there.number
     sent = [each for each in sent if not await _was_of_namesake(context, bill, each)]
@@ -367,7 +369,8 @@ async def strangers_among(
         return frozenset()
     window, calls = timedelta(seconds=context.settle.window_s), {}
     in_doubt = await _senders_in_doubt(context) if of_any_bill else frozenset()
-    # Who could not ask what was there before, as the route began, takes nothing old for its own.
+    # A run that began on a route without a source-number field could not see what was there before.
+    # So documents from before its first call do not count as its own.
     was_blind = began_with is not None and not began_with.route.source_number_field
     for number in found:
         kept = await attempts_under(context.ledger, run, number)
@@ -390,7 +393,7 @@ async def strangers_among(
 
 
 async def _senders_in_doubt(context: Context) -> frozenset[str]:
-    """Return as whom calls have travelled of which nobody knows yet what they made, in any run."""
+    """Return the senders of all calls, of any run, whose result is not known yet."""
     ledger, form = context.ledger, context.route.target.lower()
     newest = await ledger.runs(last=MOST_RUNS, undone=True)
     alike = [run.id for run in newest if run.route.target.lower() == form][-MOST_IN_DOUBT:]

@@ -88,10 +88,11 @@ LINKS_KEEP = timedelta(days=62)
 LINKS_RENEW = timedelta(days=31)
 """After so long it is learnt anew, at the next call whose answer names a document."""
 
-# A clock that has gone so much more or less than the loop's was set, or the machine has slept.
+# If a clock has advanced by this much more or less than the loop's, it was set, or the machine has
+# slept.
 CLOCK_WAS_SET_S = 5.0
 
-# So far two clocks drift apart in a night, and times are told in seconds.
+# How far two clocks may drift apart in a night; the ERP gives times in whole seconds.
 CLOCKS_DRIFT_S = 1.0
 
 # A site that has just refused to tell what was made since is not asked that again for each call,
@@ -101,12 +102,12 @@ UNTOLD_FOR_S = 300.0
 
 @dataclass(frozen=True, slots=True)
 class ServerClock:
-    """How late it is at the server.
+    """What time it is on the server's clock.
 
     Attributes:
         local: Its local time was no earlier than this one
         at_s: when the loop's clock showed this.
-        behind: So far a machine's clock, in UTC, was ahead of it at most when something was sent.
+        behind: By how much at most the clock of a sending machine, in UTC, was ahead of it.
         tells_time: Whether documents tell the time of day at which they were made.
         compared: Whether `behind` is known.
     """
@@ -245,7 +246,8 @@ class Proofs:
     async def asks_for_links(self, looker: Looker, ledger: Ledger, *, now: datetime) -> bool:
         """Say whether links are asked for, to learn whether they find what the rule makes."""
         if looker.links.missed_own:
-            # What a plug-in has dropped is not the rule's doing: ever more seldom.
+            # A plug-in may have dropped that link, so it is asked again, but ever more seldom: at
+            # calls 1, 2, 4, 8 ...
             self._calls_since_missed += 1
             return self._calls_since_missed.bit_count() == 1
         return not await self.recall_links(looker, ledger, now=now) or self._links_are_old
@@ -272,7 +274,8 @@ class Proofs:
         alike = await made_alike(looker, ledger, known, since=now - LINKS_RENEW)
         named = {each.number: await _named_of_row(looker, ledger, each) for each in alike}
         if not any(named.values()):
-            # An old server names none. So many successes without a link are no dropped links.
+            # Answers of old servers name no documents. Then ENOUGH_SHOWN successes without a link
+            # show that the rule keeps none.
             named = {each.number: _ids(each) for each in alike if each.code not in UNSURE}
             named = named if len(named) >= ENOUGH_SHOWN else {}
         for number, ids in named.items():
@@ -295,7 +298,8 @@ class Proofs:
             try:
                 links.find = await look_at_newest_links(looker)
             except LookFailedError:
-                # They may find others all the same: until it is told, no number outweighs them.
+                # Links may still find documents: until that is known, a number does not outweigh
+                # them.
                 self._links_untold_s = anyio.current_time()
             else:
                 self._asked_links = True

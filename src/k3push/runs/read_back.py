@@ -79,8 +79,8 @@ async def read_back(
         conclusion = await _conclude(context, attempt, sending, said, made=made, seen=seen)
         saves_more = await _may_save_more(context, attempt, said, made)
         if verdict.twice or saves_more:
-            # Nobody travels again, or is given up, after one look; and of what a rule splits, more
-            # may be saved still.
+            # No number is sent again or rejected after a single look; and where a rule splits
+            # bills, more documents may still come.
             await anyio.sleep(context.settle.first_wait_s)
             later, seen = await _look_after(context, attempt, sending, said, by_all=True)
             later = await _but_others(context, attempt, sending, said, later)
@@ -88,7 +88,7 @@ async def read_back(
             sending.shown = made
             conclusion = await _conclude(context, attempt, sending, said, made=made, seen=seen)
             if saves_more and not await context.covers(seen.users, attempt.intent.sender):
-                # Who has seen the first part looks no more.
+                # The user who saw the first part did not take part in this look.
                 parts = dict.fromkeys(made, ("unseen", remark("note.unseen")))
     except (LookFailedError, ErpUnreachableError, LoginRefusedError) as error:
         if not context.route.source_number_field and len(numbers) == 1:
@@ -99,7 +99,8 @@ async def read_back(
             documents = ", ".join(other.label for other in others)
             sending.twins[number] = remark("note.twin", documents=documents)
         else:
-            # Should it travel again, what it meets is not what was sent before.
+            # If the number travels again, these documents count as there before, not as made by
+            # this call.
             met = context.sent_before.get(number, frozenset())
             context.sent_before[number] = met.union(other.id for other in others)
     doubtful = await _doubtful(context, attempt, said, made, seen)
@@ -111,9 +112,10 @@ async def read_back(
 
 
 async def _may_save_more(context: Context, attempt: Attempt, said: Said, made: Targets) -> bool:
-    """Say whether more may come, as a rule splits bills, than a look shows by now.
+    """Say whether documents may still come that no look shows yet, since a rule may split bills.
 
-    A refusal may have made it without a word, and a short answer names one document at most.
+    A refused call may have saved some without naming them, and an old answer names one document at
+    most.
     """
     if said.success:
         return bool(made) and not said.names_all and await context.may_have_several()
@@ -123,7 +125,7 @@ async def _may_save_more(context: Context, attempt: Attempt, said: Said, made: T
 
 
 def _sent_on(conclusion: Conclusion, numbers: Collection[BillNumber]) -> Conclusion:
-    """Let what was refused, and others have pushed meanwhile, find that on its way once more."""
+    """Plan refused numbers again that somebody else has pushed; their next look finds that."""
     on = [o for o in conclusion.outcomes if o.number in numbers and o.state is State.REJECTED]
     if not on:
         return conclusion
@@ -255,9 +257,9 @@ async def _has_stray(
 ) -> bool:
     """Say whether a document has come that ties itself to no bill, and that may be this call's.
 
-    What broke, passes over a number or refuses some may have made one of a number that no look
-    shows; so may what refuses a lone one that goes on its way all the same, and each refusal that
-    may have left a draft.
+    It may come from a call that broke, from an answer that passes over a number or refuses several,
+    from a refusal of a single number that goes on all the same, and from any refusal that may have
+    left a draft.
     """
     numbers, sender = attempt.intent.numbers, attempt.intent.sender
     elsewhere = context.erp.spares(sender)
@@ -398,9 +400,9 @@ async def _look_after(
         sending.shown = _together(earlier, _made_in(attempt, said, seen))
         return sending.shown, seen
 
-    # Of those that have got another number since the look before, the first shows nothing of ours;
-    # what it shows of another's is told apart by an answer that names all, unless the other is one
-    # of the same call.
+    # A bill may have got another number since the look before the call. Then a look by numbers
+    # alone shows none of our documents of it, and may show another bill's. An answer that names all
+    # documents tells these apart, unless that other bill is in the same call.
     several = len(numbers) > 1 and any(map(context.id_of, numbers))
     # What no answer names is not believed by its number alone, so that links are asked at once.
     at_once = by_all or (not said.names_all and len(context.erp.users) == 1)

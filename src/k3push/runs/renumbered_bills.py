@@ -76,7 +76,7 @@ async def look_at_sent(
             context, today, had, by_all=by_all, stop_or_not=stop_or_not, vouched=vouched
         )
         seen = with_other_numbers(seen, other, bills)
-        # What one of them has now, and others had, may be any one's.
+        # A number that one of them has now and another had before tells nothing of either.
         for name, number in had:
             any_ones = {number: other.shared[name]} if name in other.shared else {}
             seen = replace(seen, shared=united(seen.shared, any_ones))
@@ -251,7 +251,7 @@ async def _but_of_former(
 async def _had_by_others(
     context: Context, bills: Mapping[BillNumber, str]
 ) -> dict[str, set[BillNumber]]:
-    """Return the numbers of bills that others have had since they were sent, by those's ids.
+    """Return which of the numbers other bills have had since they were sent, by their ids.
 
     Args:
         context: The execution.

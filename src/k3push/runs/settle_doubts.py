@@ -163,7 +163,8 @@ async def hopeless_in(
         return {doubt.number for doubt in doubts}
     times = context.settle
     old = [doubt for doubt in doubts if context.ages.age_s(doubt) >= times.window_s]
-    # Whoever was paused has had no time to look, so its time counts from when we see the doubt.
+    # The other process may have been paused, so its time to look counts from when we first see the
+    # doubt.
     enough_s = LOOKS_OF_OTHERS * times.poll_s
     hopeless = {doubt.number for doubt in old if context.ages.watched_s(doubt) >= enough_s}
     rest = [doubt for doubt in old if doubt.number not in hopeless]
@@ -429,7 +430,7 @@ async def _judge_silence(
 async def _with_strays(
     context: Context, absent: Sequence[Doubt], before: Collection[str], *, names_tell: bool
 ) -> set[BillNumber]:
-    """Return which of those that no look shows may have become a document that ties itself to none.
+    """Return which of the doubts without a document may have become a stray document.
 
     Args:
         context: The execution.

@@ -193,7 +193,7 @@ def _unclear(line: BillNumber, found: Meant) -> str:
 
 
 def _ambiguous(sources: Sequence[Source]) -> str:
-    """Name the bills of one number, to choose from."""
+    """List the bills that have one number, for a person to choose from."""
     ids = _few([f"{s.id} ({s.organisation})" if s.organisation else s.id for s in sources])
     if any(each.organisation for each in sources):
         return remark("note.ambiguous_there", ids=ids)
@@ -362,9 +362,9 @@ def is_thin(reason: str) -> bool:
 def ours_of_shared(
     number: BillNumber, seen: Sighting, made: Made | None, before: Collection[str] = ()
 ) -> Outcome | None:
-    """Say that a bill has documents that may be another's, and that the ledger knows to be its.
+    """Say that a bill has documents which its fields leave open, but which the ledger knows.
 
-    So it knows what an answer has named, whatever a field of the document says of its source.
+    It knows them by an answer that has named them.
 
     Args:
         number: The ERP's spelling.
@@ -470,9 +470,10 @@ async def _sight_of(
 ) -> _Sight:
     """Look for documents by their ids, beside those that the ledger names of the same senders.
 
-    Of a sender who is no user of the settings those who look have to see all of some documents:
-    they may see a part of his. A person may have deleted all that is known of a sender: then he has
-    to be the one user of the settings, and to see some documents of the form.
+    If the sender is no user of the settings, those who look must have been shown all of a sample of
+    that sender's documents, since they may see only a part. If a person has deleted all known
+    documents of a sender, that sender must be the only user of the settings, and must see some
+    documents of the form.
     """
     ids = {id_ for documents in named.values() for id_ in documents}
     senders = {each.sender for documents in named.values() for each in documents.values()}

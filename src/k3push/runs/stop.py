@@ -48,7 +48,7 @@ _STOOD_STILL = "note.stood_still"
 
 
 def told_as(cause: Cause, why: str) -> str:
-    """Return what a cause is told as: a login that met an exception is no wrong password.
+    """Return the cause to report for a stop: a login that met an exception is not a wrong password.
 
     Nor is a session that was lost as soon as it was opened.
     """
@@ -60,7 +60,8 @@ def told_as(cause: Cause, why: str) -> str:
 def is_session_lost(why: str) -> bool:
     """Say whether nobody was refused a login, where nobody could come in.
 
-    Of several users only those are told of who were, if there are any (`identities`).
+    Where several users log in, the message names only those who were refused, if any were
+    (`identities`).
     """
     return any(each in why for each in _SESSION_LOST)
 

@@ -34,7 +34,9 @@ async def bills_beside_strays(
         return {}
     await context.proofs.read_clock(context, context.ledger, context.run.id)
     if not context.proofs.tells_after:
-        # What has come since is another program's, most likely. A first list waits for longer.
+        # The server's clock is not known. A document that came long after the call is most likely
+        # another program's, so only calls of the last window count; on a first list, all calls of
+        # this run do.
         since = context.clock.now() - timedelta(seconds=context.settle.window_s)
         mine = {n for n in last if _run_of(last[n]) == context.run.id}
         waits = set() if context.proofs.mixes_after else mine

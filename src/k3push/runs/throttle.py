@@ -24,7 +24,7 @@ from k3push.ports import Clock
 # is waited for.
 CLOCK_LOOK_S = 30.0
 
-# Of the calls at once, one in so many looks.
+# One in this many of the calls at once may be a look of one kind.
 CALLS_A_LOOK = 4
 
 

@@ -122,6 +122,10 @@ WORDS = {
         "{path}: this does not go to standard output; name a file",
         "{path}：此项不能写到标准输出；请指定文件",
     ),
+    "output.ending": (
+        "{path}: no format has this ending; name one with --format: {known}",
+        "{path}：没有这种扩展名的格式；请用 --format 指定：{known}",
+    ),
     "output.json_too": (
         "{path} and --json both write to standard output; name a file, or leave --json out",
         "{path} 与 --json 都写到标准输出；请指定文件，或去掉 --json",

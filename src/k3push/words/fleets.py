@@ -71,7 +71,7 @@ WORDS = {
     ),
     "fleet.role_printed": (
         "run this as the owner of the ledger's schema, give {role} a password, and name it under [ledger] url in {file}",
-        "请以台账架构的所有者身份执行以上 SQL，为 {role} 设置密码，并写入 {file} 的 [ledger] url",
+        "请以台账模式的所有者身份执行以上 SQL，为 {role} 设置密码，并写入 {file} 的 [ledger] url",
     ),
     "fleet.file_aside": (
         "{file} was put aside: reading it twice went beyond the limits of memory or time",

@@ -42,5 +42,6 @@ WORDS = {
     ),
     "framework.invalid": ("Invalid value: {why}", "参数有误：{why}"),
     "framework.invalid_for": ("Invalid value for {name}: {why}", "{name} 的值有误：{why}"),
+    "framework.between": (", ", "、"),
     "framework.not_among": ("{text} is not one of {known}.", "{text} 不在可选值之中：{known}。"),
 }

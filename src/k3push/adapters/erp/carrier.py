@@ -37,7 +37,7 @@ from k3push.core.remark import kind_and_words, remark
 # (measured on sockets), so only these three prove that nothing was sent.
 NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 
-# What can be unpacked here; the others say who calls.
+# Accept-Encoding lists what can be unpacked here; User-Agent says who calls.
 HEADERS = {"Accept": "*/*", "Accept-Encoding": "gzip, deflate", "User-Agent": "k3push"}
 
 

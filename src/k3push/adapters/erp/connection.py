@@ -29,7 +29,8 @@ from k3push.core.protocol.compression import MOST_BYTES, PackingError, unpacked
 # call leaves.
 IDLE_S = 5.0
 
-# What ends so soon after a call has left was about to end before it; later, the call was cut off.
+# A connection that ends within this time after a call has left was being closed before it; one that
+# ends later has cut the call off.
 SOON_S = 1.0
 
 PACKED_AS = b"content-encoding"
@@ -59,8 +60,8 @@ class Reuse:
     Some servers and proxies close each after its answer or after a second, and say nothing of it.
 
     Attributes:
-        below_s: Those that were idle for less; the server has hung up on one that was for as long.
-            Settings of servers for it are whole seconds.
+        below_s: Connections that were idle for less than this are used again; the server has closed
+            one that was idle for as long. Settings of servers for it are whole seconds.
     """
 
     below_s: float = IDLE_S

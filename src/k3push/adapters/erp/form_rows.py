@@ -77,7 +77,8 @@ class FormRows:
         lacking = self.lacking(form)
         while True:
             fields = fields_but(lacking)
-            # One that is asked for all the same has another part to play, and ends the look.
+            # A lacking field that is still in the query is needed there for another purpose, so its
+            # refusal ends the look.
             left = [field for field in optional if field in fields and field not in lacking]
             try:
                 rows = await self.whole(form, fields, filter_string)
@@ -107,10 +108,10 @@ class FormRows:
     ) -> bool:
         """Say whether a form lacks a field that refusals have named; else wait for a while.
 
-        What its metadata tell (P 15.1) is told again, since they may be loaded at this moment.
-        A refusal names one field: the others that they lack are waited for at the same time.
-        Where queries refuse what metadata tell, and go on to, it is the queries that are believed:
-        these are what a field is wanted for. Then the form's metadata count no more.
+        What its metadata tell (P 15.1) is told again, since they may be loaded at this moment. A
+        refusal names one field: the others that they lack are waited for at the same time. Where
+        queries keep refusing a field that the metadata list, the queries are believed, since the
+        field is wanted for queries. From then on the metadata of the form are ignored.
 
         Args:
             form: What is read.

@@ -57,7 +57,7 @@ from k3push.ports import (
 T = TypeVar("T")
 K = TypeVar("K")
 
-# What stands in a refusal where no login was refused, and no session lasts.
+# The remark of a refusal whose cause is no refused login, but sessions that do not last.
 _SESSION_USELESS = "answer.session_useless"
 
 

@@ -178,7 +178,8 @@ class BatchedQueries:
     def _most(self, looks_a_chunk: int) -> int:
         """Say how many queries may be under way: as many as the chunks would make on average.
 
-        Those beyond it come in a crowd, and what they wait for the others they save the ERP.
+        Queries beyond that number come in a crowd: each waits for the others, and sharing saves the
+        ERP work.
         """
         look_s = max(self._by_field.look_s, self._of_unsent.look_s, self._by_links.look_s)
         # The two looks before a push are made at the same time.

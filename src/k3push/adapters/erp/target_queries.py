@@ -13,8 +13,9 @@ from k3push.core.protocol.bill_rows import LinkedTarget
 from k3push.core.protocol.links import link_fields
 from k3push.core.safety.matching import fold
 
-# Most sites show what has no link beside what has. So often what has none is asked for apart
-# before it is left, as long as nothing says that queries for links pass over it.
+# Most sites answer a query for links with the documents that have no link as well. Until that has
+# held this many times, documents without a link are asked for in a query of their own; always where
+# queries for links were seen to pass over them.
 MOST_ASKED_APART = 10
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from k3push.adapters.clock import SystemClock
 from k3push.cli.console.screen import screen
@@ -38,7 +38,10 @@ async def export(
 ) -> Exit:
     """Write the rows of a run to a file; without a *form*, the file's extension says which."""
     settings = load_settings(config)
-    kind = form or output.suffix.lower()[1:]
+    kind = form or output.suffix.lower()[1:] or "csv"
+    if kind not in get_args(FileFormat):
+        known = " ".join(get_args(FileFormat))
+        raise Problem(remark("output.ending", path=output, known=known))
     is_text = kind not in {"xlsx", "parquet"}
     check_output(output, settings=[settings], may_be_stdout=True, is_text=is_text)
     table = _table(kind)

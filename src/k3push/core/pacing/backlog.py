@@ -39,12 +39,13 @@ class Backlog:
     What was in doubt once, or met an exception, waits behind all others and until it is due, in
     parts that may be smaller: a bill that breaks its calls must not hold up its neighbours.
 
-    What a limit on calls has put off waits until others have got through, and then goes before
-    them, or until nothing else is left. Some of it travels by itself (`call_limits`).
+    A chunk that was put off by a limit on calls waits until another call has got through, and is
+    then the next to go; or until nothing else is left. Some of it travels by itself
+    (`call_limits`).
 
-    Bills travel by number or by id, and a chunk holds those of one kind. Of bills that share a
-    number one is on its way at a time, and the others wait for its end; so do two names of one
-    bill, which may get another number while its list is pushed.
+    Bills travel by number or by id; a chunk holds one kind only. Of several bills with one number,
+    only one is on its way at a time, and the others wait. The same holds for two names of one bill,
+    whose number may change while the list is pushed.
     """
 
     def __init__(
@@ -200,7 +201,8 @@ class Backlog:
         """Give out the next chunk, or None where nothing may travel now.
 
         Args:
-            size: Numbers in a chunk of such as were never sent; others keep together.
+            size: Size of a chunk of numbers that were never sent; a chunk that comes back is not
+                regrouped.
             now_s: On the loop's clock.
             most: Numbers in any chunk; what is kept together is cut to it.
             done_s: On the loop's clock, when the last chunk was done.
@@ -251,7 +253,7 @@ class Backlog:
         return going
 
     def _but_namesakes(self, chunk: Chunk) -> Chunk:
-        """Set aside what shares a name with a bill on its way, reserved, or in the chunk."""
+        """Set aside bills that share a name with one on its way, reserved, or in the chunk."""
         taken = {*chain(*self._on_their_way.values()), *self._reserved}
         going = []
         for number in chunk.numbers:
@@ -272,7 +274,7 @@ class Backlog:
         """Let no bill travel that shares its number with one of *bills*, until `release`.
 
         Returns:
-            Those of whose numbers none is on its way; no others are reserved.
+            The bills that are reserved now: those of whose number none is on its way.
         """
         taken = set(chain(*self._on_their_way.values()))
         free = [bill for bill in bills if number_in(bill) not in taken]
@@ -290,7 +292,7 @@ class Backlog:
         self._namesakes.clear()
 
     def done(self, chunk: Chunk, *, sent: bool = True) -> None:
-        """Say that *chunk* has come to something, or is on its way no longer, unsent."""
+        """Note that *chunk* is no longer on its way: it has a result, or was not sent."""
         self._open -= 1
         del self._on_their_way[chunk.index]
         self._let_namesakes_go()

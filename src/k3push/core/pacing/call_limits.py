@@ -14,20 +14,20 @@ from k3push.core.model import Chunk
 from k3push.core.pacing.chunking import quarter
 
 LEAST_LIMITS = 5
-"""Limits in a row, with pauses of more than two minutes, before more is made of them."""
+"""Limits in a row (more than two minutes of pauses) before one bill may be to blame."""
 
 LEAST_BETWEEN = 2
-"""How often others have to get through between the tries of a bill that is given up.
+"""How often other calls must get through between the tries of a bill that is rejected.
 
-Once will do for the last one of all, at the end of the execution.
+For the last bill of an execution once is enough.
 """
 
 TRIES_IN_COMPANY = 2
-"""Limits that a chunk meets beside others before it leaves by itself: these may be to blame."""
+"""Limits that a chunk meets beside other calls, which may be to blame, before it is sent alone."""
 
 
 QUIET_S = (6.0, 18.0, 54.0)
-"""Pauses before a lone bill travels by itself; the last of them outlasts most limits a minute."""
+"""Pauses before a bill is sent by itself; by the last, most limits a minute have ended."""
 
 
 def travels_by_itself(chunk: Chunk) -> bool:
@@ -57,7 +57,7 @@ class CallLimits:
     6
 
     Attributes:
-        most: How often a chunk is put off as it is, and limits in a row, before it is parted.
+        most: How many limits, of this chunk or in a row of all, before a chunk is cut.
         last: Limits in a row that end the execution.
         in_a_row: Rounds in which nothing has got through.
         through: Calls that have got through.
@@ -90,11 +90,12 @@ class CallLimits:
         return replace(chunk, limits=chunk.limits + 1, seen=seen, between=between)
 
     def is_about(self, chunk: Chunk, others: Collection[Chunk]) -> bool:
-        """Say whether the limit that a chunk has met is the own one of its only bill.
+        """Say whether the limit that a chunk has met is about its only bill, and not about calls.
 
         Args:
             chunk: The chunk, which was put off.
-            others: All else that is left; while it may get through, nothing is said.
+            others: All other chunks that are left; while one of them may get through, the answer is
+                no.
         """
         enough = LEAST_BETWEEN if others or self.in_a_row < self.last else 1
         are_alone = all(
@@ -107,10 +108,10 @@ class CallLimits:
         return chunk.limits >= self.most
 
     def parts(self, chunk: Chunk) -> list[Chunk]:
-        """Return a chunk that was put off as it goes on: whole, or its first quarter and the rest.
+        """Return a chunk that was put off as it is, or cut into its first quarter and the rest.
 
-        Each quarter that gets through shows that a limit is the rest's. A part has to show anew
-        what was seen of the whole.
+        If a quarter gets through, the limit is about the rest. What was counted for the whole does
+        not count for a part.
         """
         first, *others = quarter(chunk.numbers)
         if not others or not (self.is_over(chunk) or self.in_a_row >= self.most):

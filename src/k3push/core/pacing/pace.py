@@ -7,13 +7,13 @@ server works on side by side. Here it is decided what follows from that.
    from a number's, and the two looks before each, which are made at the same time, tell whether
    calls wait for one another.
 2. After each round the model is fitted anew, and the setting jumps to what ends the list soonest.
-   More calls than were ever tried are tried in a short round: what a try costs if it fails, and
-   what it brings for the rest of the list if not, are both in the sum. Nothing follows such a
-   round before it is over, since what follows goes better with what it shows.
-3. A chunk holds so many numbers that neither calls nor the end of the list cost much (the square
-   root of Kruskal and Weiss), and at the end chunks get smaller.
-4. What the ERP says outright is not weighed: an overload halves the calls at once, and a
-   time-out the chunk.
+   More calls than were ever tried are tried in a short round, if the expected gain for the rest of
+   the list is worth the risk. No chunk leaves until such a round is over, since its result improves
+   the next decision.
+3. The size of a chunk balances the cost of a call against idle calls at the end of the list (the
+   square-root rule of Kruskal and Weiss); at the end, chunks get smaller.
+4. What the ERP says outright needs no model: an overload halves the calls at once, a time-out
+   halves the chunk.
 
 Nothing here knows the time: it comes with the samples.
 """
@@ -29,7 +29,8 @@ from k3push.core.pacing.server_model import LEVELS, MOST_CALLS, Learnt, ServerMo
 from k3push.core.pacing.time_left import TimeLeft, of_canary, of_model
 from k3push.core.remark import remark
 
-# Calls that are served one by one look like a little more than one, since the network is not.
+# Where the ERP serves one call at a time, the calls that it works on come out a little above 1,
+# since their network times overlap; below this figure it counts as one.
 ONE_BY_ONE = 2
 
 # Few clients of this ERP were seen with more than ten calls at once (P 8.2), and one that
@@ -37,11 +38,12 @@ ONE_BY_ONE = 2
 FIRST_CONCURRENCY = 4
 MOST_CONCURRENCY = MOST_CALLS
 
-# How many times as many calls may be tried at once as were seen. TCP's slow start doubles; a round
-# of calls costs more than one of packets.
+# Factor by which the calls at once may grow in one try. TCP's slow start doubles; here a round
+# costs more, so there are fewer and larger steps.
 GROWTH = 16
 LITTLE_GROWTH = 1.5
-# A try tells of so many times as many calls, since what slows them down shows before.
+# What a try shows holds for up to this many times its calls at once, since a server slows down
+# before it reaches its bound.
 TELLS_OF = 2
 
 # The first chunk travels alone, so that it is a small part of a list.
@@ -57,8 +59,9 @@ CANARY_LOOKS = 5
 LOOKS = 2
 READ_BACKS = 2
 
-# Refusals that set in are to meet few numbers that are on their way: so many before any has
-# come through, then so many for each that has. Fewer would hide what more calls bring.
+# When the ERP begins to refuse, few numbers shall be on their way: at most the first figure, or the
+# second for each number that was pushed, whichever is more. Lower bounds would hide the gain of
+# more calls.
 FIRST_ON_THEIR_WAY = 80
 ON_THEIR_WAY_FOR_EACH = 3
 
@@ -68,43 +71,45 @@ RECALLED = 1.5
 FADES_IN_DAYS = 30.0  # to half of that: servers are moved and grow over months
 ANOTHER_NIGHT = 2.5
 
-# Fewer calls that end the list so little later, as a log, are preferred: they leave the ERP to
-# others.
+# Fewer calls at once are preferred if they end the list later by no more than this (as a logarithm
+# of time), since they leave the ERP to others.
 WORTH = 0.05
 
 # A push that takes so many times as long as it should ends a round.
 FAR_SLOWER = 2.0
 
-# A try is waited for no longer than so many times what it took up to its last answer: a call may
-# hang until its time-out.
+# Longest wait for a try, as a multiple of the time up to its last answer: a call may hang until its
+# time-out.
 HANGS = 3.0
 
-# In a round that begins all at once, the first calls meet a server that is not busy yet. Where
-# its slower half takes so much longer, as a log, only that half tells.
+# In a round that begins all at once, the first calls meet a server that is not busy yet. If the
+# slower half takes longer than the faster one by more than this (as a logarithm), only the slower
+# half counts.
 APART = 0.6
 
-# It is another hour where the best fit misses the newest samples: mean squares, in units of what
-# chance makes of them (three times its deviation). So much is left then of what was seen before,
-# and so much after each round.
+# If the best fit misses the newest samples by more than this mean square (in units of the variance;
+# three standard deviations), the server has changed. Then older samples keep the first weight
+# below; after any other round, the second.
 ANOTHER_HOUR = 9.0
 LEFT_THEN, LEFT = 0.1, 0.97
 
-# Chunks are so many times as large as would be quickest if calls were free of any limit. It costs
-# hardly any time (the sum is flat there), and most sites restrict calls rather than numbers.
+# Chunks are this many times as large as would be quickest if calls were unlimited. That costs
+# hardly any time (the optimum is flat), and most sites limit calls rather than numbers.
 LARGER = 2.5
 
-# What is left goes in one round where chunks need be so many times as large at most.
+# The rest of the list goes in one round if its chunks are then at most this many times as large as
+# planned.
 EVENED = 1.3
 
 # An answer is far below the time-out while it takes less than this part of it.
 FAR_BELOW = 0.25
 
-# Rounds after an overload until half as many calls more are tried.
+# Rounds after an overload before the most calls at once may grow by half.
 PATIENCE = 4
 
-# Rounds that a setting is held before a few more calls are tried; twice as many each time. From
-# then on it is left by small steps: what was seen of more calls is forgotten, and a jump that fails
-# costs more than it can bring.
+# Rounds before more calls are tried again; the number doubles each time. By then, what was measured
+# with more calls is out of date and is forgotten. From then on calls grow in small steps, since a
+# large one that fails costs more than it can gain.
 HOLD = 16
 MOST_PATIENCE = 128
 
@@ -289,7 +294,8 @@ class Pace:
         if self._is_first_round:
             size = min(size, self._short)
         working = self._working(calls)
-        # Numbers that cost less than a call are no matter at the end.
+        # At the end of a list, chunks smaller than this (numbers that cost as much as one call)
+        # gain nothing.
         share = max(left / working, min(left / free, self._model.server.per_call))
         ready_share = ready * calls / max(calls, free * working)
         share = min(share, max(ready_share, size / 4))
@@ -310,7 +316,8 @@ class Pace:
         if self._recalled is not None:
             server, tried = self._recalled.server, self._recalled.tried
             working = max(calls / server.slowed(calls) for calls in range(1, tried + 1))
-            # Whoever serves one call at a time is not idle meanwhile.
+            # A server that works on one call at a time loses nothing while the first chunk travels
+            # alone.
             size = (
                 server.per_call / 2
                 if working > ONE_BY_ONE
@@ -328,9 +335,9 @@ class Pace:
 
     @property
     def _tries(self) -> bool:
-        """Say whether what follows goes better with what this round shows or brings.
+        """Say whether the next chunks had better wait for the end of this round.
 
-        More calls than ever are tried, or it is the bound that keeps chunks small.
+        It tries more calls than ever, or the bound on numbers on their way keeps its chunks small.
         """
         calls, size = self.setting.concurrency, self.setting.chunk_size
         bounded = calls > self._tried or calls * size > self._most_on_their_way
@@ -472,7 +479,7 @@ class Pace:
         self._model.add(sample.at_once, sample.numbers, sample.push_s, sample.looks_s)
 
     def _slower(self, sample: Sample) -> float:
-        """Say by how much a push took longer than it should, as a log."""
+        """Return the logarithm of the time that a push took over the expected time."""
         alone_s = self._model.server.push_s(1, sample.numbers)
         expected_s = max(alone_s, 1e-6) * self._model.slowed(sample.at_once)
         return math.log(max(sample.push_s, 1e-6) / expected_s)
@@ -548,7 +555,8 @@ class Pace:
         levels = sorted({min(most, each) for each in LEVELS})
         if self._fixes_concurrency:
             levels = [self.setting.concurrency]
-        # What was not tried yet may be given up for what was, and a try tells a little more.
+        # If a try disappoints, calls at once that are known follow; and it also tells of up to
+        # TELLS_OF times as many calls.
         known = [min(each, self._most_calls) for each in (self.setting.concurrency, tried)]
         best: dict[int, tuple[float, int]] = {}
         for calls in levels:

@@ -2,12 +2,12 @@
 
 A push of *n* numbers with *c* calls at once is taken to last
 
-    (call_s + number_s × n) × max(1, c / knee) ** power
+    (call_s + number_s × n) × (far + (1 - far) × max(1, c / knee) ** power)
 
-Up to the knee calls do not slow one another down. Beyond it a server with so many workers makes
-them wait in proportion (power 1, Little's law); one that spends itself on its crowd brings less the
-more there are (above 1, the retrograde part of Gunther's universal scalability law); and where
-most of the time is the network's, more calls still bring more (below 1).
+Up to the knee calls do not slow one another down. Beyond it, a server with a fixed number of
+workers makes calls wait in proportion (power 1, Little's law), and one that suffers from the crowd
+gets less done the more calls there are (power above 1, the retrograde part of Gunther's universal
+scalability law). A part of the time (*far*) is spent on the network, and does not grow.
 
 All samples go into one fit, whatever their sizes and calls at once: the costs follow from the
 knee by weighted least squares, and the knees that are possible are gone through one by one. Each
@@ -37,22 +37,22 @@ LEVELS = sorted({min(MOST_CALLS, round(STEP**nth)) for nth in range(_STEPS + 1)}
 # anything is seen.
 SHAPES = ((0.0, 1.0, 0.4), (0.0, 1.5, 0.2), (0.0, 2.0, 0.2), (0.75, 1.0, 0.2))
 
-# That no number of calls slows a server down is as likely as so many knees.
+# Prior weight of "no knee", where each knee has weight 1.
 UNMET = 6.0
 
 # Samples of one kind that count at most, so that what is newer outweighs what is older.
 MEMORY = 8.0
 
-# By how much a sample is taken to vary, as a part of it, before some have shown it; and how many
-# samples that is worth.
+# The assumed relative spread of samples before it was measured, and how many samples that
+# assumption is worth.
 VARIES = 0.3
 BELIEVED = 4.0
 
 # Servers that explain what was seen with less than this chance are passed over.
 UNLIKELY = 1e-4
 
-# As how many samples two looks at the same time count beside one alone; and by how much they may
-# miss at most, in squares of what chance makes of them: a look may be slow for reasons of its own.
+# The comparison of two simultaneous looks with a single one counts as this many samples. Its misfit
+# is capped (in units of the variance), since a look may be slow for other reasons.
 PAIR_TELLS = 2.0
 PAIR_MISSES = 9.0
 
@@ -222,7 +222,7 @@ class ServerModel:
             (miss + self._miss_of_pair(server, varies), likely, server)
             for miss, likely, server in self._candidates(trusted)
         ]
-        # Of knees that explain as much, the highest: none was met.
+        # Of knees that fit equally well, the highest one counts, since no knee was met.
         least, _, self.server = min(found, key=lambda each: (round(each[0], 6), -each[2].knee))
         fresh = [each for key, each in zip(self._cells, trusted, strict=True) if key in self._fresh]
         self.missed = sum(w * _off(cell, self.server) ** 2 for cell, w in fresh) / max(
@@ -250,10 +250,10 @@ class ServerModel:
     def expected(
         self, calls: int, size: float, left: int, other: Sequence[int], then: float
     ) -> float:
-        """Return the logarithm that is expected of the time which the rest of a list takes.
+        """Return the expected logarithm of the time that the rest of a list takes.
 
-        What *calls* at once bring is known after a round, and the rest goes with whatever is best
-        then. So a try costs a round where it fails, and tells for the whole rest.
+        After one round with *calls* at once, the best setting is known and used for the rest. So a
+        try that fails costs one round, and one that succeeds speeds up the whole rest.
 
         Args:
             calls: At once, in a round.
@@ -276,7 +276,7 @@ class ServerModel:
     ) -> Iterator[tuple[float, float, Server]]:
         """Return for each server that is possible how it misses the samples, and its chance."""
         most = max(cell.calls for cell, _ in cells)
-        # Knees beyond all samples explain as much, one as the other.
+        # All knees beyond the samples fit equally well.
         unmet = _costs(cells, math.inf, 0.0, 1.0)
         for knee in KNEES:
             for far, power, likely in SHAPES:

@@ -1,7 +1,7 @@
-"""How long the rest of a list takes: from one time to another, as far as is known.
+"""How long the rest of a list takes, as a range from least to most.
 
-Two know something: the model of the server, which the executing process has (`of_model`), and how
-many numbers were done when, which anybody sees (`core.progress_rate`).
+There are two sources: the model of the server, which only the executing process has (`of_model`),
+and the counts of finished numbers, which every process can read (`core.progress_rate`).
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-# How far the model may be off before its first round is over, and after it for a whole list. What
-# is left of the list matters by its square root, as chance does. In nine of ten moments of drawn
-# servers the truth was within it.
+# By what factor the model may be off: before its first round is over, and after it for a whole
+# list. For a part of a list the error goes with the square root of that part, as random errors do.
+# On servers drawn at random, the true time was within these bounds nine times in ten.
 AT_FIRST = 4.0
 SOONER, LATER = 0.5, 1.0
 

@@ -8,12 +8,12 @@ from k3push.core.model import Uptime
 
 
 def least_age_s(began_at: datetime, began: Uptime, now_at: datetime, now: Uptime) -> float:
-    """Return seconds that have surely passed: too few cost a wait, too many a second document.
+    """Return how many seconds have passed at least; too high may cost a second document.
 
-    Within one boot the time that the machine is up is sure. Over a boot there is the time of
-    day, which somebody may have set forward; but on the same machine all of the present
-    uptime has passed as well, so the smaller of the two counts. Of an attempt that another
-    machine made nothing is sure: the clocks of two may be minutes apart.
+    Within one boot the difference of the uptimes is certain. After a reboot there are two figures:
+    the difference by the time of day, which somebody may have set forward, and the present uptime;
+    the smaller one counts. If another machine made the attempt, nothing is certain and the result
+    is 0, since the clocks of two machines may be minutes apart.
 
     >>> noon = datetime(2026, 1, 2, 12)
     >>> one_pm = datetime(2026, 1, 2, 13)
@@ -32,7 +32,8 @@ def least_age_s(began_at: datetime, began: Uptime, now_at: datetime, now: Uptime
         return 0.0
     if began_boot and began_boot == now_boot:
         return max(0.0, passed_s)
-    # Without names, time that is up for longer may be the same boot or a later one.
+    # Where boots have no names, a longer uptime may belong to the same boot or to a later one, so
+    # the difference counts, which is the smaller figure.
     may_be_one_boot = began_boot == now_boot and passed_s >= 0
     up_s = passed_s if may_be_one_boot else now.seconds
     return min(max(0.0, (now_at - began_at).total_seconds()), up_s)

@@ -15,9 +15,10 @@ silence (P 11.11).
     another number       left to a person    left to a person          left to a person
 
 Where only `submit` is asked for, B is the end. "Taken back", as by a person who withdraws, rejects
-or unapproves it, ends in D (P 11.5). So a document that stood at A when it was submitted, and
-stands at D after, has been taken back, whatever was answered; one that stood at D tells nothing,
-and is not submitted twice. All that is left to a person is `refused`, with the reason.
+or unapproves it, ends in D (P 11.5). So a document that was submitted from A and is at D afterwards
+has been taken back, whatever the answer said. One that was submitted from D and is still at D may
+or may not have been taken back; so it is not submitted twice. All that is left to a person is
+`refused`, with the reason.
 """
 
 from __future__ import annotations
@@ -91,7 +92,7 @@ def next_step(
     if step not in steps:
         return Move(document)
     if document.follow is Follow.REFUSED:
-        # Whatever comes of its step now, an earlier refusal does not tell it.
+        # The step is tried anew, so an earlier refusal says nothing about it any more.
         document = replace(document, follow=Follow.OPEN, reason="")
     return Move(document, step)
 
@@ -212,7 +213,7 @@ def conclude_step(
     sure = intent.status != TAKEN_BACK
     if (said.success or said.code == RESPONSE_ERROR) and sure and not last_try:
         return Move(document, intent.step)
-    # No other number can be mistaken for it but one that holds it.
+    # In a message, only a number that contains this one could be mistaken for it.
     alike = {document.number, *(number for number in beside if document.number in number)}
     named = messages_by_number(said.messages, alike).get(document.number)
     if not (said.success or named) and len(intent.ids) > 1 and sure:
@@ -301,7 +302,7 @@ def settle_step(
         intent: The call.
         document: As the ledger has it, in doubt.
         standing: What the target form says of it now.
-        over: The window has passed, so that a status which has not changed will not.
+        over: The window has passed: a status that has not changed by now will not change any more.
     """
     if not over and not has_moved(intent, standing):
         return None

@@ -1,9 +1,9 @@
 """When a bill has more documents than it should have, whoever made them.
 
-Several documents of one bill are no fault by themselves: a rule may split a bill, and a part of
-it may be pushed today and the rest tomorrow. So what counts is what the documents take. They are
-gone through in the order in which they were made, and each has to fit into what those before it
-have left of every row that it takes. The ones that do not fit are too many.
+Several documents of one bill are no fault by themselves: a rule may split a bill, and a part of it
+may be pushed today and the rest tomorrow. So what counts is what the documents take. They are gone
+through in the order in which they were made, and each has to fit into what those before it have
+left of every row that it takes. A document that does not fit is surplus.
 
 How much can be told depends on what the site shows:
 
@@ -34,7 +34,7 @@ class Basis(StrEnum):
     """Which of its rows they take: quantities are not shown."""
 
     COUNT = "count"
-    """How many there are: some do not show which rows they take."""
+    """The number of documents alone, since some do not show which rows they take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class Judgement:
 
     Attributes:
         expected: As many of those that are there as fit; at least 1.
-        by: What tells.
+        by: The evidence for that.
     """
 
     expected: int
@@ -97,8 +97,8 @@ def judge_documents(
 def judge_namesakes(judged: Sequence[tuple[Judgement, int]], unlinked: int) -> int:
     """Say how many documents bills of one number should have together.
 
-    Documents that name nothing but the number are of one of them, and nobody can say of which: a
-    bill without a document of its own may have one of them.
+    A document that names only the number belongs to one of these bills, but nobody can say to
+    which. So each bill without a linked document is allowed one of them.
 
     Args:
         judged: Of each bill, the judgement on the documents that link to it, and their number.
@@ -155,5 +155,6 @@ def _basis(ordered: Rows, documents: Collection[Taker]) -> Basis:
 
 
 def _age(document: Taker) -> tuple[int, str]:
-    # Internal ids grow (P 6.2), and of two as long the greater is the later.
+    # Internal ids grow (P 6.2): the longer id is the later one; of two with equal length, the
+    # greater.
     return len(document.id), document.id

@@ -25,19 +25,25 @@ EDIT_LOCK = "13"
 CALL_LIMIT = "14"
 LICENCE = "7"
 ABOUT_NO_BILL = frozenset({CALL_LIMIT, LICENCE})
-"""A limit on calls, or on licences that are in use: each may end, and no bill need be to blame."""
+"""Codes of a limit on calls, and of one on licences in use.
+
+Either may pass by itself, and need not be about any bill.
+"""
 TRY_LATER_CODES = frozenset({EDIT_LOCK}) | ABOUT_NO_BILL
 NOTHING_RAN = frozenset({CALL_LIMIT, EDIT_LOCK})
-"""They say that the call has done nothing; a licence or a right may be missing halfway."""
+"""Codes that say that the call did nothing.
+
+A missing licence or right does not say so: the call may meet it halfway.
+"""
 
 DROPPED = "dropped"
 """Code of a number that a success has passed over in silence."""
 
 STRAY = "stray"
-"""Code of a number that may have become a document which ties itself to no bill."""
+"""Code of a number that may have become a stray: a document that nothing ties to a bill."""
 
 CONTRADICTION = "contradiction"
-"""Code of a number of whose call an answer names documents that no look links to any of it."""
+"""Code of the numbers of a call whose answer names documents that no look links to any of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +56,7 @@ class Conclusion:
         alone: Planned numbers that were dropped in silence; each is sent alone once.
         try_later: The part may travel unchanged after a pause: the ERP asked for it (edit lock,
             call limit), or its exception was about a number that travelled alone.
-        limited: It asked for that since calls or licences are limited, which is about no number.
+        limited: It asked for that because calls or licences are limited; no number is to blame.
         broke: The call ended with an exception, so that the parts wait before they travel.
         hides: Some of what was refused may have been saved all the same (P 5.7): the parts wait
             until looks surely show that.
@@ -69,7 +75,7 @@ class Conclusion:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What was seen after an attempt, and how far silence counts.
+    """What looks after an attempt have shown, and whether "not shown" means "not there".
 
     Attributes:
         made: Documents that were not there before the attempt, by source number.
@@ -95,7 +101,7 @@ class Look:
 
     @property
     def absence_counts(self) -> bool:
-        """Whether a number without documents has none."""
+        """Whether a number of which no document was shown is proved to have none."""
         return self.would_show and self.trusted
 
     @property
@@ -140,8 +146,8 @@ def conclude(
 ) -> Conclusion:
     """Say what came of every number of an attempt, from the answer and a read-back.
 
-    What was found is done, save where the answer names a document more: it may be a second one of
-    any of them. What became of the others, the first line that fits tells:
+    A number with a document is done, unless the answer names a further document: that may be a
+    second one of any number. For a number without a document, the first line that fits decides:
 
     ============================================  ==========================================
     the answer                                    a number that no look shows
@@ -222,12 +228,12 @@ def may_hide_part(said: Said, *, several: bool) -> bool:
 
 
 def goes_elsewhere(said: Said, *, elsewhere: bool) -> bool:
-    """Say whether what a user may not push is pushed by another (*elsewhere*)."""
+    """Say whether numbers that this user has no right to push are to go through another user."""
     return elsewhere and said.code == NO_RIGHT and not said.acted
 
 
 def made_beside(number: BillNumber, targets: Sequence[Target], others: Collection[str]) -> Outcome:
-    """Say what a number became of which somebody else has made a document too: it is a twin.
+    """Conclude a number of which somebody else has made a document as well: it is a twin.
 
     >>> ours, theirs = Target("1", "RK1"), Target("2", "RK2")
     >>> made_beside(BillNumber("A"), [ours, theirs], {"2"}).code
@@ -247,15 +253,16 @@ def _made_in_part(
     *,
     splits: bool,
 ) -> dict[BillNumber, Outcome]:
-    """Say of which numbers that have documents the ERP has refused a part (P 5.7).
+    """Return the numbers that have documents and of which the ERP has refused a part (P 5.7).
 
-    Its words name such a number, also where the rest was a success. Where a refusal names none,
-    and each number of the call has documents or a bill may have several, it is about a draft that
-    it could not save, or else about any of them; so may an exception be where bills have several.
+    A message that names such a number says so, even where the rest of the call succeeded. A refusal
+    that names no number counts if every number of the call has documents, or if a bill may have
+    several: then it is about the drafts, or, without drafts, about all of them. An exception counts
+    only if a bill may have several.
     """
     if not said.messages:
         return {}
-    # What is said of several is about those that are missing, where some are.
+    # If some numbers have no document, a message that names several is about those.
     whole = len(found) == len(numbers)
     messages = said.messages if whole else naming_one(said.messages, numbers)
     named = messages_naming(messages, numbers)
@@ -273,7 +280,7 @@ def _made_in_part(
 
 
 def _contradicted(rest: _Rest, look: Look) -> Conclusion | None:
-    """Conclude where the answer says that something was made, and no look links it to us."""
+    """Conclude a call that has made something, as it says, which no look links to its numbers."""
     unlinked = _unshown(rest.said, rest.call, look)
     blind = rest.said.success and not (look.made or look.loose or look.proved)
     if not unlinked and not blind:
@@ -285,9 +292,9 @@ def _contradicted(rest: _Rest, look: Look) -> Conclusion | None:
 
 
 def _beside(of_rest: Conclusion, rest: _Rest) -> Conclusion:
-    """Leave in doubt what would travel again, or be given up, beside a document of the call.
+    """Leave in doubt what would be sent again or rejected, since others have documents.
 
-    A rule may merge bills into lines that name one of them (P 5.6), and no link tells.
+    A rule may merge bills into lines that name only one of them (P 5.6), and no link was asked.
     """
     said = rest.said
     outcomes = [
@@ -305,15 +312,15 @@ def _beside(of_rest: Conclusion, rest: _Rest) -> Conclusion:
 
 
 def beside_stray(said: Said, numbers: Sequence[BillNumber]) -> Conclusion:
-    """Leave in doubt what may have become a document that ties itself to no bill."""
+    """Leave the numbers in doubt: any of them may have become a stray document."""
     rest = _Rest(said, tuple(numbers), tuple(numbers))
     return replace(rest.unknown(STRAY, remark("note.stray")), limited=said.code in ABOUT_NO_BILL)
 
 
 def _beside_stray(rest: _Rest, *, elsewhere: bool, drafts: bool) -> Conclusion:
-    """The same, but for those that a message names which is about a bill.
+    """Do the same, but reject a number that a message about bills names.
 
-    Where the refusal of a bill may have left a draft, its name clears it of nothing.
+    Where a refusal may have left a draft behind, a named number stays in doubt, too.
     """
     said = rest.said
     doubts = beside_stray(said, rest.numbers)
@@ -327,11 +334,12 @@ def _beside_stray(rest: _Rest, *, elsewhere: bool, drafts: bool) -> Conclusion:
 
 
 def _by_word_alone(rest: _Rest, look: Look, *, alone: bool, drafts: bool) -> Conclusion:
-    """Conclude where a look that shows nothing proves nothing: the answer's own word is left.
+    """Conclude by the answer alone, where "not shown" does not mean "not there".
 
-    It names what was made, and a look has linked all of it: the others have nothing, save where
-    it may keep a draft to itself, as old servers tell of drafts nowhere (P 5.3, 5.8), or names
-    one target of several. An exception says nothing, nor does a success without names.
+    If the answer names what was made, and looks have linked all of it, the other numbers have no
+    document. That does not hold where the answer may hide a draft (old servers do not tell of
+    drafts, P 5.3, 5.8) or may name one target of several. An exception proves nothing, nor does a
+    success without names.
     """
     said = rest.said
     hidden = may_hide_draft(said, drafts=drafts)
@@ -343,7 +351,8 @@ def _by_word_alone(rest: _Rest, look: Look, *, alone: bool, drafts: bool) -> Con
         if not sure:
             return rest.unknown("unnamed", remark("note.merged"))
         return rest.dropped({}, again=not alone)
-    # What is left of a chunk may have been refused for a neighbour that has documents by now.
+    # If other numbers of the chunk have documents by now, the refusal may have been about one of
+    # those.
     if rest.whole and len(rest.numbers) == 1:
         return rest.refused({})
     return rest.parted({})
@@ -360,7 +369,10 @@ def _passed_over(rest: _Rest, look: Look, *, alone: bool) -> Conclusion:
 
 
 def _puts_off(said: Said, *, last_try: bool) -> bool:
-    """Say whether the ERP asks to try later, as it may still; no number is at fault for a limit."""
+    """Say whether the numbers are put off, as the ERP asks to try later.
+
+    At a limit always, since no number is to blame for it; at a lock until the last try.
+    """
     return said.code in TRY_LATER_CODES and (said.code in ABOUT_NO_BILL or not last_try)
 
 
@@ -395,7 +407,7 @@ class _Rest:
     def named(self) -> dict[BillNumber, list[str]]:
         """The messages that name a number of the call alone.
 
-        All numbers are looked for, so that one that was found does not pass for another in it.
+        All numbers of the call are searched for, so that a number is not found inside a longer one.
         """
         return messages_naming(naming_one(self.said.messages, self.call), self.call)
 
@@ -429,7 +441,10 @@ class _Rest:
         return replace(self.later(), try_later=False)
 
     def dropped(self, named: Mapping[BillNumber, Sequence[str]], *, again: bool) -> Conclusion:
-        """A success passed over them in silence, but for those that it refuses by name."""
+        """Conclude numbers of a success that says nothing of them, or refuses them by name.
+
+        The silent ones are sent alone once (*again*), else rejected; the named ones are rejected.
+        """
         silent = [number for number in self.numbers if number not in named]
         if not again:
             last = [self._rejected(n, DROPPED, self.reason) for n in silent]
@@ -448,9 +463,9 @@ class _Rest:
     ) -> Conclusion:
         """Those that are named are rejected; the others go on in smaller chunks.
 
-        A refusal that names some numbers, or spares some, is lifted by leaving these out; one
-        that is about the whole chunk may be about any number of it, and so may one that names
-        several which may not travel together (*apart*).
+        If the refusal names some numbers, or other numbers of the call were pushed, the rest is
+        expected to pass as one chunk. If it is about the whole chunk, or names numbers that may not
+        travel together (*apart*), any number may be to blame, and the rest is quartered.
         """
         silent = tuple(number for number in self.numbers if number not in named)
         planned = [self._planned(number) for number in silent]
@@ -543,7 +558,7 @@ def ids_in(found: Targets) -> dict[BillNumber, list[str]]:
 def strangers(said: Said, numbers: Sequence[BillNumber], made: Targets) -> Targets:
     """Find documents that came into being beside those that an answer names, by source number.
 
-    An answer of success names all that it made, so that somebody else has pushed the same bill.
+    A success names all that its call made, so somebody else has made these.
 
     >>> ours, theirs = Target("1", "RK1"), Target("2", "RK2")
     >>> said, number = Said(True, "0", (), (ours,)), BillNumber("A")
@@ -589,9 +604,9 @@ def crowded(
 
 
 def but_strangers(said: Said, numbers: Sequence[BillNumber], made: Targets) -> Targets:
-    """Leave out the numbers of which an answer names no document, though it names all it made.
+    """Leave out the numbers all of whose documents are strangers'.
 
-    A draft may be told of nowhere (P 5.8).
+    A number with a draft stays, since an answer may not mention drafts (P 5.8).
     """
     others = strangers(said, numbers, made)
     return {
@@ -631,7 +646,7 @@ def _unshown(said: Said, numbers: Sequence[BillNumber], look: Look) -> list[Targ
 def _accounts(said: Said, numbers: Sequence[BillNumber], made: Targets) -> bool:
     """Say whether what the look shows is all that the call made.
 
-    Its documents came into being together: where one is shown, the others would be.
+    A call saves its documents together: a query that shows one of them would show all.
     """
     return bool(made) and not _unlinked(said, numbers, made)
 

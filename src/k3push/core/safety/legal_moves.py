@@ -24,15 +24,18 @@ MOVES: dict[State, frozenset[State]] = {
 }
 
 SENT_BEFORE = frozenset({State.PUSHED, State.DRAFT})
-"""What a planned number becomes only if it was sent before: a look found, right before it was to
-be sent again, what the first sending made."""
+"""States that a planned number takes only if it was sent before: the look before its next sending
+has found what the first sending made."""
 
 AMENDABLE = SENT_BEFORE | {State.ALREADY}
 """States of rows that name documents: a later look may add what a call of ours has made late."""
 
 FINAL = frozenset({State.PUSHED, State.DRAFT, State.ALREADY, State.REJECTED})
-"""States that a run leaves alone; `retry` alone plans a rejected number again, and a later look may
-tell that it was made all the same."""
+"""States that are final for a run.
+
+Only a rejected number can leave its state: `retry` plans it again, or a later look finds that it
+was made all the same.
+"""
 
 WAITING = frozenset({State.PLANNED, State.UNKNOWN})
 """States of rows that wait to be sent, or for whoever can say what became of them."""

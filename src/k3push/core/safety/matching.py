@@ -28,17 +28,18 @@ MOST_CHARACTERS = 4000
 
 
 def fold(number: str) -> str:
-    """Reduce spellings that some database may take for one to one.
+    """Map spellings that some database may regard as equal to one form.
 
-    Letter case, width, accents, kinds of kana, and characters that nobody sees (P 4.7). What no
-    database takes for one does no harm here: it is asked for in two questions.
+    Letter case, width, accents, kinds of kana, and characters that nobody sees (P 4.7). If it maps
+    together spellings that no database regards as equal, nothing is lost: they are asked for in two
+    questions.
 
     >>> fold("ＣＧＤＤ0000017 ") == fold("cgdd0000017")
     True
     >>> fold("CGあ1") == fold("cgｱ1"), fold("CGé1") == fold("CGE1")
     (True, True)
     """
-    if number.isascii():  # which the normal form is of
+    if number.isascii():  # NFKD and casefold do no more to ASCII
         return number.lower().strip()
     plain = unicodedata.normalize("NFKD", number).casefold().translate(_KATAKANA)
     return "".join(c for c in plain if unicodedata.category(c) not in _UNSEEN).strip()

@@ -78,8 +78,8 @@ class Said:
     def targets(self, numbers: Collection[BillNumber]) -> tuple[Target, ...]:
         """Return the targets that it names.
 
-        Nobody has seen what the conversion's status names on plain success; should it be the
-        sources (P "Unknown" 3), these are not targets.
+        It is not known what the conversion's status names on a plain success. If it names the
+        sources (P "Unknown" 3), those are left out.
 
         Args:
             numbers: The numbers of the call.
@@ -153,9 +153,9 @@ _INTERRUPTED = re.compile(
     re.IGNORECASE,
 )
 
-# Words that business uses as well (a date has passed, an order was cancelled): they count where an
-# exception says them. Oracle's driver and .NET call a time-out a cancelling; Windows says "过时".
-# Who does not know what went wrong does not know what goes on either.
+# Words that are about business as well (a date has passed, an order was cancelled): they count only
+# in an exception. Oracle's driver and .NET call a time-out a cancelling; Windows says "过时". A
+# server that reports an unknown or internal error does not know whether the work goes on.
 _OF_TIME = re.compile(
     r"超时|逾时|过时|中止|繁忙|未知错误|内部错误|服务失败|服务不可用|(任务|工作)已取消"
     r"|(操作|命令)[^，。]{0,4}取消|(连[接线]|网络)[^，。]{0,8}(断开|中断|重置)"
@@ -166,7 +166,8 @@ _OF_TIME = re.compile(
 # And these only where it is a plain exception: a business check may be thrown as MsgCode 4.
 _OF_TIME_BARE = re.compile(r"取消|已过期|expired", re.IGNORECASE)
 
-# What business says as a part of a sentence, and .NET and databases as the whole of one.
+# Phrases that mean an interruption only as a whole sentence, as .NET and databases write them;
+# inside a longer sentence they may be about business.
 _INTERRUPTED_WHOLE = re.compile(
     r"(该|此)?(操作|请求|调用|执行|查询|命令)已?(经)?(超时|逾时|取消|中断|中止)"
     r"|连[接线]已?(经)?(断开|关闭|中断|中止)|超时|逾时"
