@@ -141,6 +141,30 @@ async def test_retry_forgets_no_call_of_its_own_run(monkeypatch: pytest.MonkeyPa
     assert await codes(office) == {(State.UNKNOWN, "stray"): 4}
 
 
+@pytest.mark.parametrize("known", [0, 24])
+async def test_what_was_refused_alone_is_retried_beside_documents_of_others(known: int) -> None:
+    """The period is closed, each bill is refused, and the period is opened again."""
+    office = Office(sandbox(**OPEN))
+    world = office.site.world
+    if known:
+        await office.open_run(orders(known, first=20), KNOWN)
+        await office.execute(KNOWN, limits=NO_HALT, **HOW)
+    world.add_target(IN_STOCK, "WMS", creator="sandbox", typed=True)
+    await anyio.sleep(600)
+    for bill in BILLS:
+        world.refuse(bill, Refusal(11, "期间已关账"))
+    how: dict[str, Any] = {"throttle": steered(concurrency=1, chunk_size=1), "check": False}
+    await office.open_run(BILLS)
+    await office.execute(limits=NO_HALT, **how)
+    assert await codes(office) == {(State.REJECTED, "11"): 4}
+    for bill in BILLS:
+        world.allow(bill)
+    await anyio.sleep(3600)
+    await plan_again(office)
+    pushed = await office.execute(limits=NO_HALT, **how)
+    assert pushed.of(State.PUSHED) == set(BILLS)
+
+
 @pytest.mark.parametrize("then", [FIRST, SECOND])
 async def test_deleted_documents_take_no_clock_away(
     monkeypatch: pytest.MonkeyPatch, then: RunId

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 
 from k3push.core.model import ABSENT, BillNumber, NeverSent, RunId, State
-from k3push.core.safety.evidence import CALL_LIMIT, NOTHING_RAN
+from k3push.core.safety.evidence import CALL_LIMIT, LICENCE, NOTHING_RAN
 from k3push.core.safety.named_bills import messages_naming, naming_one
 from k3push.core.safety.verdict import InDoubt, ReadBack, Said, SendAgain, Verdict, judge
 from k3push.ports import SHORTEST_WAIT_S, AttemptRecord, Doubt, LatelySent
@@ -75,8 +75,9 @@ def may_have_saved(kept: AttemptRecord, number: BillNumber, *, parts: bool) -> b
     """Say whether an attempt may have made something of a bill that was sent with it in vain.
 
     A refusal may have saved a part (P 5.7), and a success may name fewer documents than it made. Of
-    a bill that its words name it has made nothing, unless *parts* of that may be saved. Words that
-    name several bills together have rejected none of them (`core.safety.evidence`).
+    a bill that its words name it has made nothing, nor of one that it refuses alone, unless *parts*
+    of that may be saved. Words that name several bills together have rejected none of them
+    (`core.safety.evidence`).
     """
     verdict = _verdict(kept)
     if not isinstance(verdict, ReadBack) or did_nothing(kept):
@@ -85,6 +86,8 @@ def may_have_saved(kept: AttemptRecord, number: BillNumber, *, parts: bool) -> b
     if said.success and said.names_all:
         return False
     numbers = kept.attempt.intent.numbers
+    if len(numbers) == 1 and not (parts or said.thrown or said.acted or said.code == LICENCE):
+        return False
     return parts or not messages_naming(naming_one(said.messages, numbers), numbers).get(number)
 
 
