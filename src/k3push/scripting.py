@@ -100,10 +100,10 @@ class K3pushError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Bill:
-    """A source bill, by its number, its internal id or both."""
+    """A source bill, by its number, its internal id or both; an id may be a whole number."""
 
     number: str = ""
-    id: str = ""
+    id: str | int = ""
 
 
 Bills = Iterable[str | Bill] | Path
@@ -554,14 +554,15 @@ def _said() -> Iterator[None]:
 
 def _listed_as(bill: str | Bill, line: int) -> Listed:
     wanted = bill if isinstance(bill, Bill) else Bill(bill)
-    texts: tuple[object, ...] = (wanted.number, wanted.id)
+    bill_id = str(wanted.id) if type(wanted.id) is int else wanted.id
+    texts: tuple[object, ...] = (wanted.number, bill_id)
     for text in texts:
         if not isinstance(text, str):  # of a program that no type checker reads
             why = remark("job.not_a_number", value=repr(text))
             raise Problem(remark("api.bill", nth=line, why=why))
-    number, id_ = tidy(wanted.number), internal_id(tidy(wanted.id))
+    number, id_ = tidy(wanted.number), internal_id(tidy(str(bill_id)))
     if id_ is None:
-        why = remark("job.bad_id", value=wanted.id)
+        why = remark("job.bad_id", value=bill_id)
         raise Problem(remark("api.bill", nth=line, why=why))
     if (number or not id_) and (wrong := flaw(number)):
         why = remark(f"job.{wrong.code}", **wrong.facts)

@@ -43,8 +43,10 @@ def test_a_list_is_pushed_seen_and_retried(desk: Desk, sandbox: Sandbox) -> None
         assert session.resume(result.run).exit == result.exit
         again = session.run(bills)
         assert again.counts[k3push.State.ALREADY] == 3
+        by_id = session.run([k3push.Bill(id=int(plan.bills[0].id))])  # as the ERP has it
+        assert dict(by_id.counts) == {k3push.State.ALREADY: 1}
     told = json.loads(desk.k3push("runs", "--json").out)
-    assert [each["jobs"] for each in told] == [["python"], ["python"]]
+    assert [each["jobs"] for each in told] == [["python"]] * 3
     assert not list(desk.folder.glob("**/results"))
     made = sandbox.truth()["sources"]
     assert [len(made[number]) for number in orders(3)] == [1, 1, 1]
@@ -97,6 +99,7 @@ def test_what_cannot_be_begun_is_one_kind_of_error(desk: Desk, tmp_path: Path) -
             (["A"], "none", "none"),
             (["A", "A,B"], "po-instock", "bill 2: there is a comma"),
             ([k3push.Bill(id="x")], "po-instock", "whole number"),
+            ([k3push.Bill(id=True)], "po-instock", "not text"),
             ([""], "po-instock", "empty"),
             ([], "po-instock", "python"),
             (Path("none.csv"), "po-instock", "none.csv"),

@@ -15,10 +15,11 @@ from k3push.core.model import RunId
 from k3push.runs.outcome import Exit
 from k3push.runs.program_events import receiver_id
 from k3push.runs.request_stages import Request, requests
+from k3push.simulator import build
 from k3push.wiring.executor import RunOptions
 from k3push.wiring.line_observer import LineObserver
 from k3push.wiring.webhook_receivers import Receivers
-from tests.runs.office import NOON, orders
+from tests.runs.office import NOON, orders, sandbox, steps
 from tests.web.programs import played, program, until_over
 from tests.web.shop import BY_NAME, PATIENCE_S, Shop, press, send_list, signed_in
 from tests.web.test_webhooks import HERE, SECRET, Receiver
@@ -178,11 +179,13 @@ def test_what_a_fleet_was_told_to_leave_has_ended_once_its_calls_have(tmp_path: 
 def test_what_somebody_waits_for_is_asked_here(tmp_path: Path) -> None:
     """A question to the ERP about bills in doubt does not stand in a queue."""
     fleet = Elsewhere(tmp_path)
-    shop = shop_beside(fleet)
+    site = build(sandbox(steps("make-then-reset")))
+    shop = shop_beside(fleet, site=site, more='\n[run]\nhalt = "unknown=1"\ncanary = false\n')
 
     async def act(_: Shop, __: House, wms: httpx.AsyncClient) -> None:
         made = await wms.post("/pushes", json={"key": "e-1", "numbers": orders(1)})
         told = await until_over(wms, made.json()["id"])
+        assert told["counts"] == {"unknown": 1}
         given = len(fleet.given)
         asked = await wms.post(f"/pushes/{told['id']}/commands", json={"command": "settle"})
         assert asked.status_code == 202

@@ -112,6 +112,18 @@ def test_a_push_that_is_archived_says_so_wherever_it_is_asked_for(tmp_path: Path
     played(push, tmp_path)
 
 
+def test_a_push_without_doubts_has_nothing_to_settle(tmp_path: Path) -> None:
+    """To accept that would begin an execution that does nothing."""
+
+    async def push(_: Shop, __: House, wms: httpx.AsyncClient) -> None:
+        told = await wms.post("/pushes", json=asked("e-1", *orders(1)))
+        ended = await until_over(wms, told.json()["id"])
+        answer = await wms.post(f"/pushes/{ended['id']}/commands", json={"command": "settle"})
+        assert (answer.status_code, "not-now" in answer.json()["type"]) == (409, True)
+
+    played(push, tmp_path)
+
+
 def test_bills_are_pushed_by_their_ids(tmp_path: Path) -> None:
     """The program of an ERP knows ids, and no two bills share one."""
 

@@ -20,6 +20,7 @@ import anyio
 import anyio.lowlevel
 import httpx
 import pytest
+import xlsxwriter  # type: ignore[import-untyped]
 from anyio import to_thread
 
 from k3push.adapters.job_files import read_job
@@ -266,6 +267,44 @@ def workbook(number: str) -> bytes:
             f'<worksheet xmlns="{main}"><sheetData>{rows}</sheetData></worksheet>',
         )
     return kept.getvalue()
+
+
+def test_a_workbook_of_several_sheets_asks_which_is_meant(tmp_path: Path) -> None:
+    """The first had been read in silence: an instruction passed for the list."""
+    file = io.BytesIO()
+    with xlsxwriter.Workbook(file, {"in_memory": True}) as book:
+        book.add_worksheet("说明").write_string(0, 0, "how to read this")
+        sheet = book.add_worksheet("bills")
+        for row, text in enumerate(("number", *orders(2))):
+            sheet.write_string(row, 0, text)
+
+    async def push(shop: Shop, home: House) -> None:
+        async with signed_in(home, "wang") as wang:
+            answer = await send_list(wang, file=("list.xlsx", file.getvalue()))
+            shown = text_of(answer)
+            assert "several sheets: 说明, bills" in shown
+            assert "Name one of these under “Sheet of the workbook”." in shown
+            assert "<details open>" in answer.text
+            form = {**fields_of(answer), "sheet": "bills"}
+            sent = await wang.post("/push", data=form, files={"file": ("", b"")})
+            assert sent.status_code == 303, text_of(sent)
+            asked = await shop.until("planned")
+            assert asked.seen["routes"][0]["fates"] == {"ready": 2}
+
+    played(push, Shop(tmp_path))
+
+
+def test_a_wrong_route_of_a_line_is_told_without_the_folder_of_the_server(tmp_path: Path) -> None:
+    """It is the list's own name that a person knows."""
+
+    async def push(_: Shop, home: House) -> None:
+        async with signed_in(home, "wang") as wang:
+            lines = b'[{"number": "CGDD0000000", "route": "nope"}]'
+            answer = await send_list(wang, file=("bad.json", lines))
+            assert "no route 'nope'" in text_of(answer)
+            assert str(tmp_path) not in answer.text
+
+    played(push, Shop(tmp_path))
 
 
 def test_a_form_that_is_sent_twice_is_one_push(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any
 
-from k3push.core.model import Follow, Repeat, Run, State
+from k3push.core.model import Follow, Repeat, Run, RunId, State
 from k3push.core.model import Step as FollowStep
 from k3push.core.pacing.pace import Step
 from k3push.core.safety.document_steps import done_states
@@ -259,6 +259,16 @@ async def anything_open(ledger: Ledger, run: Run) -> bool:
         return True  # what was refused is looked at once more
     followed = await followed_of(ledger, run)
     return bool(followed.left or followed.unknown or followed.waiting or followed.unnamed)
+
+
+async def anything_to_settle(ledger: Ledger, run: RunId) -> bool:
+    """Say whether the ERP is to be asked about numbers, or about steps, of a run."""
+    counts = await ledger.counts(run)
+    if counts.get(State.SENT) or counts.get(State.UNKNOWN):
+        return True
+    if await due_look(ledger, run) is not None:
+        return True
+    return bool((await ledger.document_counts(run)).get(Follow.UNKNOWN))
 
 
 # Nothing was begun that could be resumed; a form or field that is refused is a wrong setting.

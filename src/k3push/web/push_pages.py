@@ -67,6 +67,11 @@ _ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{8}")
 _COLUMNS = ("line", "number", "id", "route", "fate", "targets", "code", "reason")
 REPEAT = "repeat"
 
+# How messages for the command line name what the form has a field for.
+_FIELDS = {"sheet": "desk.sheet", "column": "desk.column"}
+_OPTION = re.compile(r"(?:\bwith |用 )--(sheet|column)\b(?:(?<=[a-z]) (?=[指正]))?")
+_ROUTE = re.compile(r"^[^:\n]+: --route: ")
+
 
 class _UnusableListError(Exception):
     """A list cannot be looked at.
@@ -195,7 +200,9 @@ class PushPages:
         bad: _UnusableListError | None = None,
     ) -> Response:
         say = visit.frame.say
-        folder = visit.working().lists / form.get("id", "")
+        workshop = visit.working()
+        folders = (workshop.lists / form.get("id", ""), workshop.settings.folder)
+        troubles = [say.said(each) for each in bad.troubles] if bad else []
         fields = {name: form.get(name, "") for name in ("id", "route", "column", "sheet", "text")}
         return self._desk.page(
             request,
@@ -203,10 +210,11 @@ class PushPages:
             "push.html",
             form=fields,
             skip=form.get("skip") == "yes",
-            routes=list(visit.working().settings.routes),
+            routes=list(workshop.settings.routes),
             most=MOST_UPLOAD_BYTES >> 20,
-            problem=bad.problem if bad else "",
-            troubles=[_here(say.said(each), folder) for each in bad.troubles] if bad else [],
+            problem=_in_form(_here(bad.problem, *folders), say) if bad else "",
+            troubles=[_in_form(_here(each, *folders), say) for each in troubles],
+            asks_sheet=bad is not None and "job.which_sheet" in "".join(bad.troubles),
             kept=bad.kept if bad else "",
             status=422 if bad else 200,
         )
@@ -436,7 +444,7 @@ def _how(form: Mapping[str, str]) -> JobOptions:
     return JobOptions(
         route=_field(form, "route"),
         column=_field(form, "column"),
-        sheet=_field(form, "sheet"),
+        sheet=_field(form, "sheet") or "",  # nobody has said that the first one is meant
         skip_bad_lines=form.get("skip") == "yes",
     )
 
@@ -447,9 +455,27 @@ def _kept_in(folder: Path) -> Path | None:
     return files[0] if len(files) == 1 else None
 
 
-def _here(told: str, folder: Path) -> str:
-    """Return what is told of a list without the folder that it is kept in."""
-    return told.replace(f"{folder}{os.sep}", "")
+def _here(told: str, *folders: Path) -> str:
+    """Return what is told of a list without folders of the server."""
+    for folder in folders:
+        told = told.replace(f"{folder}{os.sep}", "")
+    return told
+
+
+def _in_form(told: str, say: Say) -> str:
+    """Return what is told of a list with the names of fields for those of options.
+
+    >>> _in_form("Name one of these with --sheet.", Say("en"))
+    'Name one of these under “Sheet of the workbook”.'
+    >>> _in_form("请用 --sheet 指定其中一个。", Say("zh"))
+    '请在“工作表”中指定其中一个。'
+    """
+
+    def field(found: re.Match[str]) -> str:
+        return say("desk.under", field=say(_FIELDS[found[1]]))
+
+    told = _OPTION.sub(field, told)
+    return _ROUTE.sub(f"{say('desk.route')}: ", told)
 
 
 def _moves(asked: Request) -> bool:

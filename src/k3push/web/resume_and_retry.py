@@ -12,6 +12,7 @@ from k3push.ports import Clock, Ledger, RunIsAliveError
 from k3push.runs.control import left_to_another
 from k3push.runs.create import plan_rejected
 from k3push.runs.find import is_unfinished, living_beside, runs_beside
+from k3push.runs.outcome import anything_to_settle
 from k3push.runs.request_stages import (
     Act,
     Kind,
@@ -62,8 +63,12 @@ class Asker:
         """Ask the ERP about the numbers of a run in doubt; None where that was asked for.
 
         Raises:
-            HinderedError: It is under way.
+            HinderedError: None is in doubt, or it is under way.
         """
+        _see_there(run)
+        await self._see_free(run)
+        if not await anything_to_settle(self.ledger, run.id):
+            raise HinderedError(remark("notice.nothing_unknown", count=1, run=run.id))
         return await self._ask(run, [run], "settle")
 
     async def follow(self, run: Run) -> Request | None:

@@ -14,7 +14,7 @@ import anyio
 
 from k3push.adapters.plan_file import Plan
 from k3push.config.settings import Settings
-from k3push.core.model import FolderFile, Follow, Route, Run, State
+from k3push.core.model import FolderFile, Route, Run, State
 from k3push.core.plan import Foreseen
 from k3push.core.remark import remark
 from k3push.core.safety.legal_moves import OPEN
@@ -23,8 +23,7 @@ from k3push.runs.control import left_to_another
 from k3push.runs.create import JobSource, plan_rejected, saying
 from k3push.runs.execute import Only
 from k3push.runs.find import ids_of, is_unfinished, left_behind
-from k3push.runs.missed_looks import due_look
-from k3push.runs.outcome import Ending
+from k3push.runs.outcome import Ending, anything_to_settle
 from k3push.runs.problem import Problem
 from k3push.runs.request_stages import Act, note_act
 from k3push.runs.stop import Stop
@@ -158,9 +157,7 @@ class RunActions:
         doubtful = []
         for run in runs:
             async with _left_alone(ledger, run), ledger.own(run.id, executes=False):
-                in_steps = (await ledger.document_counts(run.id)).get(Follow.UNKNOWN)
-                is_due = await due_look(ledger, run.id) is not None
-                if in_steps or is_due or await ledger.doubts(run.id):
+                if await anything_to_settle(ledger, run.id):
                     doubtful.append(run)
         if not doubtful:
             executor.observer.warn("notice.nothing_unknown", count=len(runs), run=ids_of(runs))

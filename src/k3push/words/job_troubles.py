@@ -128,6 +128,11 @@ WORDS = {
         "没有名为 {wanted} 的工作表；现有：{sheets}",
     ),
     "job.no_such_sheet.cure": ("Name one of these with --sheet.", "请用 --sheet 指定其中一个。"),
+    "job.which_sheet": (
+        "the workbook has several sheets: {sheets}",
+        "工作簿有多个工作表：{sheets}",
+    ),
+    "job.which_sheet.cure": ("Name one of these with --sheet.", "请用 --sheet 指定其中一个。"),
     "job.no_sheet": (
         "the workbook has no visible sheet with cells (hidden: {sheets})",
         "工作簿中没有可见的工作表（隐藏的：{sheets}）",

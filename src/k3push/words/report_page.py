@@ -26,7 +26,7 @@ WORDS = {
         "另有 {n} 张单据未打印",
     ),
     "report.course": ("How it went", "执行过程"),
-    "report.steps": ("Steps of the pace", "节奏的调整"),
+    "report.steps": ("Steps of the pace in the last execution", "最近一次执行中节奏的调整"),
     "report.step": (
         "{seconds:.1f} s: {calls} {calls:?call|calls} at once × {numbers} {numbers:?number|numbers} ({why})",
         "{seconds:.1f} 秒：并发 {calls} × 每批 {numbers} 张（{why}）",

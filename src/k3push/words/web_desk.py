@@ -20,6 +20,7 @@ WORDS = {
     "desk.more": ("More about the list", "更多清单选项"),
     "desk.column": ("Column with the numbers, by its heading", "编号所在列（列标题）"),
     "desk.sheet": ("Sheet of the workbook", "工作表"),
+    "desk.under": ("under “{field}”", "在“{field}”中"),
     "desk.skip": ("Go on without lines that cannot be used", "跳过无法使用的行"),
     "desk.look": ("Look ahead", "查看计划"),
     "desk.look_hint": (
@@ -43,8 +44,8 @@ WORDS = {
     ),
     "desk.troubles": ("What is wrong with the list", "清单中的问题"),
     "desk.kept": (
-        "{name} is kept here: mend it and send it again, or go on without these lines.",
-        "{name} 已保存：可修正后重新上传，或跳过这些行继续。",
+        "{name} is kept here: mend it and send it again, or change below how it is read.",
+        "{name} 已保存：可修正后重新上传，或在下面更改读取方式。",
     ),
     "desk.disk": ("The list could not be kept: {why}", "清单无法保存：{why}"),
     # -- a plan -------------------------------------------------------------------------------

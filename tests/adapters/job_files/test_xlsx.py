@@ -248,6 +248,21 @@ def test_the_first_sheet_that_can_be_seen_is_read_or_the_one_that_is_named() -> 
     assert "Setup, 销售, Buy" in english(trouble)
 
 
+def test_of_several_sheets_one_is_to_be_named_where_nobody_has_said_which() -> None:
+    """A form in a browser has no first sheet; what is hidden or empty is none."""
+    lists = {
+        "说明": {"A1": "how to read this"},
+        "bills": {"A1": "number", "A2": "A1"},
+        "empty": {},
+    }
+    (trouble,) = troubles(sheets(lists), sheet="")
+    assert trouble.code is Code.WHICH_SHEET
+    assert "说明, bills" in english(trouble)
+    assert listed(sheets(lists), sheet="bills") == [(2, "A1")]
+    one = {"empty": {}, "bills": lists["bills"], "Setup": lists["说明"]}
+    assert listed(sheets(one, hidden=["Setup"]), sheet="") == [(2, "A1")]
+
+
 def test_hidden_rows_count() -> None:
     """What a filter hides is in the list all the same."""
     content = workbook({"A1": "number", "A2": "A1", "A3": "A2"})

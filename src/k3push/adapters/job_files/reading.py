@@ -53,7 +53,8 @@ def read_job(
             and any other extension is found out.
         name: What messages call it; "-" is standard input, and a file by its path.
         column: Heading or key of the bill numbers, instead of the known ones.
-        sheet: Sheet of a workbook, instead of the first that can be seen.
+        sheet: Sheet of a workbook, instead of the first that can be seen; "" is the only one that
+            can be seen and has cells.
         skip_bad_lines: Whether to go on without lines that have no usable number.
         on_bad_line: Told of each line that is skipped.
 

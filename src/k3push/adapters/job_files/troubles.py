@@ -43,6 +43,7 @@ class Code(StrEnum):
     ENCRYPTED = "encrypted"
     DAMAGED_WORKBOOK = "damaged_workbook"
     NO_SUCH_SHEET = "no_such_sheet"
+    WHICH_SHEET = "which_sheet"
     NO_SHEET = "no_sheet"
     BLANK_SHEET = "blank_sheet"
     OTHER_KIND = "other_kind"

@@ -50,7 +50,8 @@ def read_workbook(
 
     Args:
         handle: The file, from its start.
-        wanted: Name of the sheet, in any letter case; None is the first that can be seen.
+        wanted: Name of the sheet, in any letter case; None is the first that can be seen, and ""
+            the only one that can be seen and has cells: of several, one has to be named.
         headings: Which of them stand for what.
         bad: Where bad lines go.
 
@@ -82,15 +83,22 @@ def _check_kind(handle: IO[bytes], bad: BadLines) -> None:
 
 def _sheet(workbook: Workbook, wanted: str | None, bad: BadLines) -> Sheet:
     every = names(sheet.name for sheet in workbook.sheets)
-    if wanted is None:
-        for sheet in workbook.sheets:
-            if not sheet.hidden:
-                return sheet
-        raise bad.stop(Code.NO_SHEET, sheets=every)
+    if not wanted:
+        visible = [sheet for sheet in workbook.sheets if not sheet.hidden]
+        if not visible:
+            raise bad.stop(Code.NO_SHEET, sheets=every)
+        filled = visible[:1] if wanted is None else [s for s in visible if _has_cells(workbook, s)]
+        if len(filled) > 1:
+            raise bad.stop(Code.WHICH_SHEET, sheets=names(sheet.name for sheet in filled))
+        return (filled or visible)[0]
     for sheet in workbook.sheets:
         if tidy(sheet.name).casefold() == tidy(wanted).casefold():
             return sheet
     raise bad.stop(Code.NO_SUCH_SHEET, wanted=shown(wanted), sheets=every)
+
+
+def _has_cells(workbook: Workbook, sheet: Sheet) -> bool:
+    return any(not _is_blank(cells.values()) for _, cells in workbook.rows(sheet))
 
 
 def _listed(
