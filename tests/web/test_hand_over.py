@@ -180,7 +180,9 @@ def test_what_somebody_waits_for_is_asked_here(tmp_path: Path) -> None:
     """A question to the ERP about bills in doubt does not stand in a queue."""
     fleet = Elsewhere(tmp_path)
     site = build(sandbox(steps("make-then-reset")))
-    shop = shop_beside(fleet, site=site, more='\n[run]\nhalt = "unknown=1"\ncanary = false\n')
+    shop = shop_beside(fleet, site=site)
+    config = tmp_path / "config.toml"
+    config.write_text(config.read_text().replace("fail=20%,min=50", "unknown=1"))
 
     async def act(_: Shop, __: House, wms: httpx.AsyncClient) -> None:
         made = await wms.post("/pushes", json={"key": "e-1", "numbers": orders(1)})
