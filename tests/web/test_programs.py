@@ -23,6 +23,7 @@ from k3push.config.settings_file import read_settings
 from k3push.core.model import Archive, RunId, State, Step
 from k3push.runs.execute import Only
 from k3push.runs.outcome import Exit, followed_of
+from k3push.runs.program_roles import ProgramRole
 from k3push.runs.request_stages import (
     Kind,
     Request,
@@ -887,6 +888,25 @@ def test_each_tenant_lets_in_its_own_programs(tmp_path: Path) -> None:
             await home.ready.drained()
 
     in_time(visit)
+
+
+def test_who_may_only_look_sees_what_others_have_asked_for_on_its_route(tmp_path: Path) -> None:
+    """It can ask for nothing itself, and would see nothing; who may do more sees its own alone."""
+
+    async def push(shop: Shop, home: House, wms: httpx.AsyncClient) -> None:
+        id_ = (await wms.post("/pushes", json=asked("e", *orders(1)))).json()["id"]
+        await until_over(wms, id_)
+        seen = {}
+        roles: dict[str, ProgramRole] = {"eye": "view", "mes": "operate"}
+        for name, role in roles.items():
+            async with program(home, await shop.token(name, role)) as other:
+                answers = [await other.get(f"/pushes/{id_}{part}") for part in ("", "/rows")]
+                body = {"command": "retry"}
+                answers.append(await other.post(f"/pushes/{id_}/commands", json=body))
+                seen[name] = [answer.status_code for answer in answers]
+        assert seen == {"eye": [200, 200, 403], "mes": [404, 404, 404]}
+
+    played(push, tmp_path)
 
 
 def test_what_could_not_be_begun_is_begun_by_command(tmp_path: Path) -> None:

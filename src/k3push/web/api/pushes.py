@@ -165,14 +165,17 @@ async def _list_of(wish: Wish, caller: Caller) -> str:
 
 
 async def _found(caller: Caller, id_: str) -> Request:
-    """Return what a program has asked for; a plan is seen by whoever may approve it, too.
+    """Return what a program has asked for.
+
+    A plan is seen by whoever may approve it, too, and all of a route by who may only look at it:
+    such a program asks for nothing itself.
 
     Raises:
         ProblemError: There is no such request, or it is none of this program's business.
     """
     found = await find_request(caller.ledger, id_) if _ID.fullmatch(id_) else None
     if found is not None and found.key and found.route == caller.program.route:
-        theirs = found.by == caller.program.by
+        theirs = found.by == caller.program.by or not reaches(caller.program.role, "operate")
         planned = found.seen or found.jobs
         if theirs or (planned and reaches(caller.program.role, "approve")):
             return found
