@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import anyio
 
 from k3push.core.control_words import Command
-from k3push.core.model import BillNumber, RunId, State, number_in
-from k3push.core.safety.legal_moves import IllegalMoveError
+from k3push.core.model import BillNumber, Row, RunId, State, number_in
+from k3push.core.remark import read_remark
+from k3push.core.safety.legal_moves import FINAL, IllegalMoveError
 from k3push.ports import Doubt, Ledger, RunIsAliveError
 from k3push.runs.control import command
 from k3push.runs.create import plan_rejected, saying
@@ -58,6 +59,10 @@ BETWEEN_TRIES_S = 7.0
 
 ByHand = IsPushed | IsClosed | IsRenumbered | Exchanges | IsAltered
 """What somebody does with bills at the ERP."""
+
+
+def _among(bills: Collection[BillNumber]) -> Callable[[Row], bool]:
+    return lambda row: row.bill in bills
 
 
 @dataclass(slots=True)
@@ -166,6 +171,26 @@ class People:
                 self.result.counts["retries"] += await plan_rejected(
                     ledger, VirtualClock(), opened, saying("")
                 )
+
+    async def retry_elsewhere(self, run: RunId) -> list[RunId]:
+        """Plan again what a run leaves to others, whose refused calls may have made it.
+
+        Returns:
+            The other runs.
+        """
+        scene, ledger = self.scene, self.scene.ledger.another_process()
+        others: dict[RunId, set[BillNumber]] = {}
+        for row in (await scene.rows_left(run, FINAL)).values():
+            told = read_remark(row.reason)
+            if told and told[0] == "note.stray_of":
+                others.setdefault(RunId(str(told[1]["run"])), set()).add(row.bill)
+        for other, bills in others.items():
+            opened = await ledger.run(other)
+            assert opened is not None
+            with suppress(RunIsAliveError):
+                async with ledger.own(other, executes=False):
+                    await plan_rejected(ledger, VirtualClock(), opened, _among(bills))
+        return list(others)
 
     async def speak(self, run: RunId) -> None:
         """Look into the ERP's books, long afterwards, and say what became of doubts."""

@@ -275,6 +275,8 @@ class _Play:
             if State.UNKNOWN in states and causes <= _FOR_A_PERSON:
                 await self.people.speak(run)
             elif causes & _PASSES:
+                for other in await self.people.retry_elsewhere(run):
+                    await self._resume_until_final(other, since=since + MOST_EXECUTIONS)
                 await anyio.sleep(TRY_AGAIN_S)
 
     async def _look_again(self, run: RunId) -> None:

@@ -134,6 +134,11 @@ class Asked:
         del route, numbers
         return {}
 
+    async def newest_id(self, route: Route) -> str:
+        """Name none."""
+        del route
+        return ""
+
     async def newest_of(self, route: Route) -> Sequence[tuple[str, BillNumber]]:
         """Name what it is told, each in a document of its own."""
         del route

@@ -815,9 +815,14 @@ async def test_a_field_that_is_too_short_names_another_bill() -> None:
     one_by_one = steered(concurrency=1, chunk_size=1)
     await office.open_run([*orders(1), "A"])
     await office.execute(throttle=one_by_one)
-    world.add_target(IN_STOCK, "A", typed=True, creator="sandbox")
     await office.open_run(["A-1"], SECOND)
-    pushed = await office.execute(SECOND, throttle=one_by_one, check=False)
+
+    async def type_one(_: Context) -> None:
+        while not (await office.rows(SECOND))["A-1"].attempts:  # noqa: ASYNC110  # virtual time
+            await anyio.sleep(0.1)
+        world.add_target(IN_STOCK, "A", typed=True, creator="sandbox")
+
+    pushed = await office.execute(SECOND, throttle=one_by_one, beside=type_one, check=False)
     assert pushed.states == {"A-1": State.UNKNOWN}
 
 

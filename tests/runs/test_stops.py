@@ -188,8 +188,11 @@ async def test_after_a_contradiction_one_number_is_tried_first_though_nobody_ask
 
 async def test_an_answer_that_could_not_be_read_back_is_not_settled_by_absence() -> None:
     """The look that failed cannot speak against the field, and the answer still can."""
-    # Sources, targets before by field and twice by link, then five looks back that fail.
-    plan = steps("ok", "ok", "ok", "ok", *["html-502"] * LIMITS.max_attempts, on=Channel.QUERY)
+    # Sources and the newest document, targets before by field and twice by link, then five looks
+    # back that fail.
+    plan = steps(
+        "ok", "ok", "ok", "ok", "ok", *["html-502"] * LIMITS.max_attempts, on=Channel.QUERY
+    )
     pushed = await push(orders(1), sandbox(plan, link_fields=False), route=WRONG_FIELD)
     assert pushed.of(State.UNKNOWN) == set(orders(1))
     assert len(pushed.watch.sendings) == 1

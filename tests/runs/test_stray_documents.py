@@ -142,8 +142,12 @@ async def test_retry_forgets_no_call_of_its_own_run(monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.parametrize("known", [0, 24])
-async def test_what_was_refused_alone_is_retried_beside_documents_of_others(known: int) -> None:
-    """The period is closed, each bill is refused, and the period is opened again."""
+@pytest.mark.parametrize("size", [1, 4])
+@pytest.mark.parametrize("then", [FIRST, SECOND])
+async def test_what_others_typed_before_a_run_leaves_none_of_its_bills_to_a_person(
+    then: RunId, size: int, known: int
+) -> None:
+    """The period is closed, all bills are refused, and the period is opened again."""
     office = Office(sandbox(**OPEN))
     world = office.site.world
     if known:
@@ -153,16 +157,40 @@ async def test_what_was_refused_alone_is_retried_beside_documents_of_others(know
     await anyio.sleep(600)
     for bill in BILLS:
         world.refuse(bill, Refusal(11, "期间已关账"))
-    how: dict[str, Any] = {"throttle": steered(concurrency=1, chunk_size=1), "check": False}
+    how: dict[str, Any] = {"throttle": steered(concurrency=1, chunk_size=size), "check": False}
     await office.open_run(BILLS)
     await office.execute(limits=NO_HALT, **how)
     assert await codes(office) == {(State.REJECTED, "11"): 4}
     for bill in BILLS:
         world.allow(bill)
     await anyio.sleep(3600)
-    await plan_again(office)
-    pushed = await office.execute(limits=NO_HALT, **how)
+    if then == FIRST:
+        await plan_again(office)
+    else:
+        await office.open_run(BILLS, then)
+    pushed = await office.execute(then, limits=NO_HALT, **how)
     assert pushed.of(State.PUSHED) == set(BILLS)
+
+
+@pytest.mark.parametrize("then", [FIRST, SECOND])
+async def test_what_was_refused_alone_is_asked_for_where_a_rule_may_split(
+    monkeypatch: pytest.MonkeyPatch, then: RunId
+) -> None:
+    """Few bills are known: the first of two documents may have been saved, and is shown late."""
+    bill = BILLS[:1]
+    options: dict[str, Any] = {"latency_s": 1.0, "look_s": 0.1, "query_lag_s": 8.0, **OPEN}
+    office = Office(sandbox(policy=Policy.SPLIT, untied=tuple(bill), **options))
+    keep_a_part(monkeypatch, bill, kept=1, why=NOBODY)
+    await office.open_run(bill)
+    await office.execute(limits=NO_HALT, **HOW)
+    await anyio.sleep(60)
+    if then == FIRST:
+        await plan_again(office)
+    else:
+        await office.open_run(bill, then)
+    await office.execute(then, limits=NO_HALT, **HOW)
+    office.site.finish()
+    assert len({making.push for making in office.site.world.makings_of(bill[0])}) == 1
 
 
 @pytest.mark.parametrize("then", [FIRST, SECOND])

@@ -203,6 +203,16 @@ class Erp(Protocol):
         """
         ...
 
+    async def newest_id(self, route: Route) -> str:
+        """Return the id of the newest document of the target form; "" where there is none.
+
+        Raises:
+            LookFailedError: The answer was an error, or not whole.
+            ErpUnreachableError: No session could be opened, since nothing answered.
+            LoginRefusedError: No session could be opened, and trying again would harm.
+        """
+        ...
+
     async def made_since(self, route: Route, when: str) -> Sequence[tuple[str, BillNumber]]:
         """Return the documents made at a local time of the server or later, line by line.
 

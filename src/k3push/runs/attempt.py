@@ -113,6 +113,7 @@ async def send_once(context: Context, sending: Sending) -> SendAgain | None:
     sending.began_s = anyio.current_time()
     await leave_out_changed(sending)
     before = await look_first(context, sending)
+    await context.marked.wait()
     if not sending.numbers or context.stop.asked:
         return None
     if len(sending.numbers) > 1 and not context.tells_of_several:

@@ -221,6 +221,9 @@ class Context:
             and their ids.
         learnt: The run's route with what the site has told of its links; None before it is asked.
         more_to_send: Whether numbers wait that have not travelled yet.
+        mark: A document that was there before this execution has sent anything, by its id; "" where
+            none is known.
+        marked: That is known, or is not to be known.
     """
 
     run: Run
@@ -261,6 +264,8 @@ class Context:
     known_bills: int | None = None
     learnt: Route | None = None
     more_to_send: Callable[[], bool] = bool
+    mark: str = ""
+    marked: anyio.Event = field(default_factory=anyio.Event)
 
     @property
     def route(self) -> Route:
@@ -493,6 +498,7 @@ class Context:
         on_loop_s: float | None = None,
         over_at: datetime | None = None,
         names_tell: bool = True,
+        mark: str = "",
     ) -> frozenset[str]:
         """Say which users may have made a document since that ties itself to no bill (`proof`)."""
         began = Began(began_at, self.clock.now(), on_loop_s, anyio.current_time())
@@ -506,6 +512,7 @@ class Context:
             before=before,
             over_at=over_at,
             names_tell=names_tell,
+            mark=mark,
         )
 
     def knows_enough_of(self, sender: str) -> bool:

@@ -71,13 +71,17 @@ def did_nothing(kept: AttemptRecord) -> bool:
     return never_ran or (said is not None and said.code in NOTHING_RAN)
 
 
-def may_have_saved(kept: AttemptRecord, number: BillNumber, *, parts: bool) -> bool:
+def may_have_saved(kept: AttemptRecord, number: BillNumber, *, parts: bool, several: bool) -> bool:
     """Say whether an attempt may have made something of a bill that was sent with it in vain.
 
-    A refusal may have saved a part (P 5.7), and a success may name fewer documents than it made. Of
-    a bill that its words name it has made nothing, nor of one that it refuses alone, unless *parts*
-    of that may be saved. Words that name several bills together have rejected none of them
-    (`core.safety.evidence`).
+    A refusal may have saved a part (P 5.7), and a success may name fewer documents than it made.
+    Words that name several bills together have rejected none of them (`core.safety.evidence`).
+
+    Args:
+        kept: The attempt.
+        number: The bill.
+        parts: A part of a bill may be saved although the words reject it by name.
+        several: A part of a bill may be saved although it was refused alone.
     """
     verdict = _verdict(kept)
     if not isinstance(verdict, ReadBack) or did_nothing(kept):
@@ -86,7 +90,8 @@ def may_have_saved(kept: AttemptRecord, number: BillNumber, *, parts: bool) -> b
     if said.success and said.names_all:
         return False
     numbers = kept.attempt.intent.numbers
-    if len(numbers) == 1 and not (parts or said.thrown or said.acted or said.code == LICENCE):
+    breaks_off = said.thrown or said.acted or said.code == LICENCE
+    if len(numbers) == 1 and not (parts or several or breaks_off):
         return False
     return parts or not messages_naming(naming_one(said.messages, numbers), numbers).get(number)
 

@@ -48,6 +48,7 @@ from k3push.core.safety.evidence import CALL_LIMIT, CONTRADICTION, DROPPED, Conc
 from k3push.ports import RunIsAliveError
 from k3push.runs.attempt import push_chunk
 from k3push.runs.context import Context
+from k3push.runs.form_marks import note_mark
 from k3push.runs.held_numbers import HeldNumbers, claim
 from k3push.runs.intake import Intake
 from k3push.runs.last_looks import (
@@ -99,6 +100,7 @@ async def push_run(context: Context) -> None:
             source_id=context.known_id,
         )
         engine = _Engine(context, backlog, frozenset(doubt.number for doubt in doubts))
+        engine.first_chunk = first_index
         await recall_due_look(context)
         await engine.run()
         await look_once_more(context)
@@ -154,6 +156,7 @@ class _Engine:
         limits: What limits on calls have shown.
         done_s: On the loop's clock, when the last chunk was done.
         refused_canaries: Documents in a row that were sent to prove the steps, and were refused.
+        first_chunk: The index of the first chunk of this execution.
     """
 
     def __init__(self, context: Context, backlog: Backlog, doubted: frozenset[BillNumber]) -> None:
@@ -169,6 +172,7 @@ class _Engine:
         self.limits = CallLimits(context.limits.most_limits, context.limits.last_limit)
         self.done_s = -math.inf
         self.refused_canaries = 0
+        self.first_chunk = 1
         backlog.follow_proved = not (self.follower.wanted and context.limits.canary)
         context.more_to_send = self._has_more
 
@@ -177,6 +181,7 @@ class _Engine:
         context = self.context
         async with anyio.create_task_group() as others:
             for task in (
+                partial(note_mark, context, self.first_chunk),
                 self.intake.feed,
                 self._settle,
                 self._look_at_refused,

@@ -316,6 +316,7 @@ class Proofs:
         before: Collection[str],
         over_at: datetime | None = None,
         names_tell: bool = True,
+        mark: str = "",
     ) -> frozenset[str]:
         """Say which users may have made a document since that ties itself to no bill.
 
@@ -331,12 +332,14 @@ class Proofs:
             before: Documents of these numbers that were there before.
             over_at: When the last of the calls was over; None where it may be at work still.
             names_tell: As in `look_for_strays`.
+            mark: A document that was there before the first call left, by its id; "" where none is
+                known.
         """
         if anyio.current_time() - self._untold_s < UNTOLD_FOR_S:
             return frozenset(senders.values())
         await self._ask_newest_links(looker)
         when = began.no_later_than(self._clock)
-        mark = self._mark_before(began)
+        mark = max(self._mark_before(began), mark, key=lambda id_: int(id_ or 0))
 
         async def pushed(numbers: Sequence[BillNumber]) -> Mapping[BillNumber, Collection[str]]:
             made = await ledger.made_in(run.scope, dict.fromkeys(numbers, ""))

@@ -281,6 +281,7 @@ async def _has_stray(
             before=before,
             on_loop_s=context.ages.began_s({attempt.id}),
             names_tell=not moved,
+            mark=context.mark,
         )
     )
 

@@ -56,6 +56,7 @@ from k3push.runs.earlier_calls import (
     told_nothing_plain,
     was_in_doubt,
 )
+from k3push.runs.form_marks import mark_before
 from k3push.runs.lookup import found_by, look_at_targets, united
 from k3push.runs.own_documents import (
     attempts_by,
@@ -446,8 +447,19 @@ async def _with_strays(
         before=before,
         on_loop_s=context.ages.began_s({doubt.attempt for doubt in absent}),
         names_tell=names_tell,
+        mark=await _mark_before(context, absent),
     )
     return {doubt.number for doubt in absent if doubt.sender in suspects}
+
+
+async def _mark_before(context: Context, doubts: Sequence[Doubt]) -> str:
+    """Return a document that was there before the calls of doubts left, or ""."""
+    calls = []
+    for doubt in {doubt.attempt: doubt for doubt in doubts}.values():
+        kept = await attempts_by(context.ledger, doubt.run, doubt.number)
+        chunks = [k.attempt.intent.chunk for k in kept if k.attempt.id == doubt.attempt]
+        calls.append((doubt.run, min(chunks, default=0), doubt.attempt))
+    return await mark_before(context, calls)
 
 
 def _out_of_sight(doubt: Doubt, shown: Sequence[Target], seen: Sighting) -> Outcome | None:

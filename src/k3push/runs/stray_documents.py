@@ -15,6 +15,7 @@ from k3push.core.model import BillNumber, RunId
 from k3push.ports import AttemptRecord, LatelySent
 from k3push.runs.context import Context
 from k3push.runs.earlier_calls import did_nothing, is_settled_since, may_have_saved
+from k3push.runs.form_marks import mark_before
 from k3push.runs.own_documents import attempts_by
 from k3push.runs.renumbered_bills import moved_among
 
@@ -58,6 +59,9 @@ async def bills_beside_strays(
         # What was made later is another program's.
         over_at=max(map(context.ages.over_at, last.values())),
         names_tell=not moved,
+        mark=await mark_before(
+            context, [(_run_of(k), k.attempt.intent.chunk, k.attempt.id) for k in last.values()]
+        ),
     )
     return {n: _run_of(last[n]) for n, sender in senders.items() if sender in suspects}
 
@@ -81,10 +85,11 @@ async def _last_calls(
     last = {number: (kept, name) for number, kept, name in calls}
     # Words about a bill may be about a draft of it, or about one of its documents.
     parts = bool(last) and (context.route.draft_when_save_fails or await context.may_split())
+    several = bool(last) and await context.may_have_several()
     return {
         number: kept
         for number, (kept, name) in last.items()
-        if may_have_saved(kept, name, parts=parts)
+        if may_have_saved(kept, name, parts=parts, several=several)
         if not await is_settled_since(context, _run_of(kept), name)
     }
 

@@ -294,6 +294,13 @@ class ErpClient:
         )
         return [(str(row[0]), BillNumber(str(row[1] or "").strip())) for row in page]
 
+    async def newest_id(self, route: Route) -> str:
+        """Return the id of the newest document; "" where there is none."""
+        page = await self._forms.page(
+            route.target, [wire.ID], "", start=0, limit=1, order=wire.NEWEST_FIRST
+        )
+        return str(page[0][0]) if page else ""
+
     async def made_since(self, route: Route, when: str) -> Sequence[tuple[str, BillNumber]]:
         """Return the documents made since a local time, and what each line names as its source."""
         number = [route.source_number_field] if route.source_number_field else []

@@ -217,6 +217,10 @@ class Identities:
         """Return the newest documents, and what each line names as its source."""
         return await self._by_first(lambda erp: erp.newest_of(route))
 
+    async def newest_id(self, route: Route) -> str:
+        """Return the id of the newest document, as the first user sees it."""
+        return await self._by_first(lambda erp: erp.newest_id(route))
+
     async def made_since(self, route: Route, when: str) -> Sequence[tuple[str, BillNumber]]:
         """Return the documents made since a local time, whoever sees them."""
         seen = await self._look(lambda erp: erp.made_since(route, when), by_all=True)

@@ -95,6 +95,10 @@ class BatchedQueries:
         """Return the newest documents, and what each line names as its source."""
         return await self._erp.newest_of(route)
 
+    async def newest_id(self, route: Route) -> str:
+        """Return the id of the newest document."""
+        return await self._erp.newest_id(route)
+
     async def made_since(self, route: Route, when: str) -> Sequence[tuple[str, BillNumber]]:
         """Return the documents made since a local time, and what each line names as its source."""
         return await self._erp.made_since(route, when)

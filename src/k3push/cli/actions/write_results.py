@@ -39,11 +39,11 @@ async def export(
     """Write the rows of a run to a file; without a *form*, the file's extension says which."""
     settings = load_settings(config)
     kind = form or output.suffix.lower()[1:] or "csv"
+    is_text = kind not in {"xlsx", "parquet"}
+    check_output(output, settings=[settings], may_be_stdout=True, is_text=is_text)
     if kind not in get_args(FileFormat):
         known = " ".join(get_args(FileFormat))
         raise Problem(remark("output.ending", path=output, known=known))
-    is_text = kind not in {"xlsx", "parquet"}
-    check_output(output, settings=[settings], may_be_stdout=True, is_text=is_text)
     table = _table(kind)
     async with ledger_of(settings) as ledger:
         run = await _whole_run(ledger, name, settings)
