@@ -8,7 +8,7 @@ from typing import Any
 import anyio
 import pytest
 
-from k3push.core.model import PARTLY, BillNumber, RunId, Sighting, State
+from k3push.core.model import PARTLY, BillNumber, Follow, RunId, Sighting, State, Step
 from k3push.runs.context import Context, SettleTimes
 from k3push.runs.renumbered_bills import look_at_sent
 from k3push.runs.stop import Cause
@@ -167,6 +167,23 @@ async def test_a_bill_in_the_midst_of_which_an_exception_came_is_told(
     pushed = await office.execute(throttle=steered(concurrency=1, chunk_size=1), check=False)
     assert len(office.site.world.documents_of(numbers[-1])) == 1
     assert pushed.rows[numbers[-1]].code == PARTLY
+
+
+async def test_what_was_made_of_a_bill_in_part_is_approved_by_nobody_but_a_person(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The refusal names the document; to approve it would be to say that the bill is done."""
+    answer_in_part(monkeypatch, Problem(11, "保存失败：库存数量不足"), kept=slice(0, 1))
+    route = replace(ROUTE, follow=(Step.SUBMIT, Step.AUDIT))
+    office = Office(sandbox(policy=Policy.SPLIT, **OPEN), route)
+    (number,) = orders(1)
+    await office.open_run([number])
+    pushed = await office.execute(limits=NO_CANARY, check=False)
+    assert pushed.rows[number].code == PARTLY
+    (document,) = office.site.world.documents_of(number)
+    assert document.status == "A"
+    (followed,) = (await office.documents()).values()
+    assert (followed.follow, followed.reason) == (Follow.REFUSED, "note.document.part{}")
 
 
 @pytest.mark.parametrize("between", [5, 30])

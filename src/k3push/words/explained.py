@@ -315,8 +315,8 @@ WORDS = {
         "除源单编号外，没有依据表明它出自该单据",
     ),
     "note.document.part": (
-        "the ERP refused a part of its bill, and no answer names it: another program may have made it",
-        "ERP 拒绝了该源单的一部分，且无应答提及此单据：可能由其他程序生成",
+        "the ERP refused a part of its bill: a person decides whether this document stays as it is",
+        "ERP 拒绝了该源单的一部分：此单据是否保留，须由人工决定",
     ),
     "note.document.twin": (
         "its bill has more documents than its push made; a person decides which of them stays",

@@ -55,7 +55,7 @@ SEEN = [
     ("refused", "note.document.no_maker{}", "not-ours"),
     ("refused", 'note.document.of_another{"number":"A"}', "not-ours"),
     ("refused", "note.document.thin{}", "not-ours"),
-    ("refused", "note.document.part{}", "not-ours"),
+    ("refused", "note.document.part{}", "partly"),
     ("refused", "note.document.twin{}", "twin"),
     ("refused", "note.document.draft{}", "draft"),
     ("refused", "note.document.gone{}", "document-gone"),

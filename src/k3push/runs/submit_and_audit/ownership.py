@@ -174,11 +174,11 @@ class Ownership:
         noted = {
             remark("note.document.twin"): self._twins,
             remark("note.document.thin"): self._untied,
+            # To approve it would be to say that the bill is done.
+            remark("note.document.part"): self._parts,
         }
         if why := next((why for why, ids in noted.items() if id_ in ids), ""):
             return why
-        if id_ in self._parts and not entry.document.sender:
-            return remark("note.document.part")
         ledger, form = self.context.ledger, self.context.route.target
         if standing.status == TAKEN_BACK and await was_submitted(ledger, id_, form):
             return remark("note.document.taken_back")  # after another run's call, a moment ago
