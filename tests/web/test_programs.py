@@ -693,6 +693,23 @@ def test_programs_are_let_in_again_after_another_has_taken_their_sessions(
     played(push, tmp_path)
 
 
+@pytest.mark.parametrize("times", [1, 2, 3])
+@pytest.mark.parametrize("name", ["html-502", "html-503", "empty", "cut-off", "reset"])
+def test_a_first_login_that_breaks_is_made_again_twice(
+    tmp_path: Path, name: str, times: int
+) -> None:
+    """A proxy whose server was away for a moment had cost a night; five wrong logins lock."""
+    shop = Shop(tmp_path, site=build(sandbox(steps(*[name] * times, on=Channel.LOGIN))))
+
+    async def push(_: Shop, __: House, wms: httpx.AsyncClient) -> None:
+        told = await wms.post("/pushes", json=asked("e", *orders(2)))
+        ended = await until_over(wms, told.json()["id"])
+        assert ended["exit"] == (6 if times == 3 else 0)
+        assert shop.site.calls[Channel.LOGIN] == min(times + 1, 3)
+
+    played(push, tmp_path, shop)
+
+
 # -- what is refused ------------------------------------------------------------------------------
 
 

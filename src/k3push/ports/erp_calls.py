@@ -17,6 +17,10 @@ class ErpUnreachableError(Exception):
     """The ERP could not be reached to log in. Nothing was sent; it may be tried again."""
 
 
+class LoginBrokeError(ErpUnreachableError):
+    """Something is there, and gave no answer to the login that can be used: a proxy, say."""
+
+
 class LoginRefusedError(Exception):
     """The ERP refused the login, or a session just opened. Never tried twice (P 2.4, 3.4)."""
 

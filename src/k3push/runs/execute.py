@@ -19,7 +19,7 @@ import anyio
 from k3push.core.model import Run
 from k3push.core.pacing.pace import Pace
 from k3push.core.remark import remark
-from k3push.ports import Clock, Erp, Ledger, Watch
+from k3push.ports import Clock, Erp, Ledger, LoginBrokeError, Watch
 from k3push.runs.context import Context, DoubtAges, PushLimits, SettleTimes
 from k3push.runs.control import obey
 from k3push.runs.engine import push_run
@@ -29,6 +29,9 @@ from k3push.runs.settle_doubts import Settled, settle_once, tell_of_person
 from k3push.runs.stop import Stop, stopping
 from k3push.runs.submit_and_audit.follower import follow_run, settle_steps
 from k3push.runs.throttle import Throttle
+
+# Before a login that broke is made again. Each may have been a wrong one: five lock the account.
+LOGIN_PAUSES_S = (2.0, 10.0)
 
 
 class ErpSessions(Erp, Protocol):
@@ -143,7 +146,7 @@ async def _push(context: Context, erp: ErpSessions) -> None:
         await _wait_for_unknown_calls(context)
         if context.stop.asked:
             return
-        await erp.open_session()
+        await _open(context, erp)
         await push_run(context)
 
 
@@ -163,9 +166,23 @@ async def _wait_from(context: Context, left_at: datetime | None, why: str) -> No
             await context.stop.sleep(left_s)
 
 
+async def _open(context: Context, erp: ErpSessions) -> None:
+    """Log in; a login that broke is made again, as it is in the midst of a run.
+
+    It is not where nothing is there, which is told at once.
+    """
+    for pause_s in LOGIN_PAUSES_S:
+        try:
+            return await erp.open_session()
+        except LoginBrokeError as error:
+            context.watch.waiting(str(error), pause_s)
+            await context.stop.sleep(pause_s)
+    return await erp.open_session()
+
+
 async def _follow(context: Context, erp: ErpSessions) -> None:
     with stopping(context.stop):
-        await erp.open_session()
+        await _open(context, erp)
         await context.learn_links()
         await follow_run(context)
 
@@ -174,7 +191,7 @@ async def _settle(
     context: Context, erp: ErpSessions, settling: Callable[[int, float], None]
 ) -> None:
     with stopping(context.stop):
-        await erp.open_session()
+        await _open(context, erp)
     if not context.stop.asked:
         await settle_run(context, settling)
 

@@ -16,7 +16,7 @@ from k3push.adapters.erp.carrier import Carrier, NewTransport
 from k3push.adapters.erp.endpoint import Endpoint
 from k3push.adapters.erp.rate_limit import RateLimit
 from k3push.adapters.erp.session import Session, SessionKeeper
-from k3push.core.model import Answered, Exchange, NeverSent
+from k3push.core.model import Answered, Exchange, NeverSent, NoAnswer
 from k3push.core.protocol import wire
 from k3push.core.protocol.logins import (
     AccountSet,
@@ -33,6 +33,7 @@ from k3push.core.safety.verdict import BUSY_STATUSES
 from k3push.ports import (
     ErpBusyError,
     ErpUnreachableError,
+    LoginBrokeError,
     LoginRefusedError,
     LookFailedError,
     LookRefusedError,
@@ -53,6 +54,9 @@ LOGOUT_TIMEOUT_S = 5
 
 # Before a login that met an exception is tried once more.
 AFTER_EXCEPTION_S = 2.0
+
+# Of a proxy whose server is away for a moment, or of a server that is busy.
+_PASSING = BUSY_STATUSES | {500, 502, 503, 504, 519}
 
 # MsgCodes that say that the question is wrong (P 4.3): a right, an operation, a form, a parameter,
 # a field, the administrator. An exception (4) or a failed database (6) may pass.
@@ -194,7 +198,7 @@ class Calls:
 
         Raises:
             LoginFailedError: The ERP refused it.
-            ErpUnreachableError: Nothing usable came back.
+            ErpUnreachableError: Nothing usable came back; `LoginBrokeError` where it may pass.
         """
         # It may be needed while an attempt is open, whose age counts from its beginning (rule
         # 6), so it does not wait; the calls after it do.
@@ -204,13 +208,16 @@ class Calls:
         cookies: dict[str, str] = {}
         exchange = await self._carrier.post(f"{AUTH_SERVICE}.{login.method}", body, {}, cookies)
         if not isinstance(exchange, Answered):
-            raise ErpUnreachableError(of_place(self._site.url, exchange.because))
+            connects = isinstance(exchange, NoAnswer) and not exchange.timed_out
+            kind = LoginBrokeError if connects else ErpUnreachableError
+            raise kind(of_place(self._site.url, exchange.because))
         if exchange.status not in wire.ANSWER_STATUSES:
-            raise ErpUnreachableError(of_place(self._site.url, _page_words(exchange)))
+            kind = LoginBrokeError if exchange.status in _PASSING else ErpUnreachableError
+            raise kind(of_place(self._site.url, _page_words(exchange)))
         try:
             return cookies | {SESSION_KEY: read_login(exchange.body)}
         except wire.UnreadableError as error:
-            raise ErpUnreachableError(of_place(self._site.url, error)) from error
+            raise LoginBrokeError(of_place(self._site.url, error)) from error
 
     async def _log_out(self) -> None:
         session = self.keeper.current
