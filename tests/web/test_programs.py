@@ -113,6 +113,25 @@ def test_a_push_that_is_archived_says_so_wherever_it_is_asked_for(tmp_path: Path
     played(push, tmp_path)
 
 
+def test_a_plan_tells_the_least_and_the_most_that_it_takes(tmp_path: Path) -> None:
+    """Once a run has told; before that nothing is made up."""
+
+    async def push(_: Shop, __: House, wms: httpx.AsyncClient) -> None:
+        plans = []
+        for nth, first in enumerate((0, 12)):
+            wanted = asked(f"p-{nth}", *orders(12, first))
+            id_ = (await wms.post("/plans", json=wanted)).json()["id"]
+            plans.append((await until_over(wms, id_))["plan"])
+            if not nth:
+                await wms.post(f"/plans/{id_}/approve")
+                await until_over(wms, id_)
+        assert {plans[0][key] for key in ("seconds", "seconds_least", "seconds_most")} == {None}
+        least, about, most = (plans[1][f"seconds{key}"] for key in ("_least", "", "_most"))
+        assert 0 < least <= about <= most
+
+    played(push, tmp_path)
+
+
 def test_a_push_without_doubts_has_nothing_to_settle(tmp_path: Path) -> None:
     """To accept that would begin an execution that does nothing."""
 

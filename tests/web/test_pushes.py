@@ -269,6 +269,25 @@ def workbook(number: str) -> bytes:
     return kept.getvalue()
 
 
+def test_a_plan_tells_how_long_it_takes_once_a_run_has_told(tmp_path: Path) -> None:
+    """What the last run has found of the server is played for the next list."""
+
+    async def push(shop: Shop, home: House) -> None:
+        async with signed_in(home, "wang") as wang, signed_in(home, "li") as li:
+            url = (await send_list(wang, "\n".join(orders(12)))).headers["location"]
+            await shop.until("planned")
+            assert "known after a run of ten numbers" in text_of(await wang.get(url))
+            await press(li, url, f"{url}/approve")
+            await shop.until("ended")
+            url = (await send_list(wang, "\n".join(orders(20, 12)))).headers["location"]
+            await shop.until("planned")
+            shown = text_of(await wang.get(url))
+            assert "20 numbers are sent in about " in shown
+            assert re.search(r"it takes (about )?\d+ s( to \d+ s)?, judging by the last run", shown)
+
+    played(push, Shop(tmp_path))
+
+
 def test_a_workbook_of_several_sheets_asks_which_is_meant(tmp_path: Path) -> None:
     """The first had been read in silence: an instruction passed for the list."""
     file = io.BytesIO()

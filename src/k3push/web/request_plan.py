@@ -242,7 +242,8 @@ def seen_of(preview: Preview) -> dict[str, Any]:
                 "to_send": preview.totals[name].to_send,
                 "chunks": preview.expected[name].calls,
                 "counted": preview.expected[name].is_counted,
-                "time": preview.expected[name].time,
+                # A list, as it is read back.
+                "time": list(preview.expected[name].time or ()),
                 "reasons": [
                     {"reason": reason, "count": count}
                     for reason, count in _shapes(preview.totals[name]).most_common(MOST_REASONS)
