@@ -8,6 +8,7 @@ from collections.abc import Set as AbstractSet
 from typing import Any
 
 from k3push.core.model import TWIN, BillNumber, Row, RunId, State, Target, number_in
+from k3push.core.remark import read_remark
 from k3push.core.safety.evidence import made_outcome
 from k3push.core.safety.legal_moves import FINAL
 from k3push.runs.source_check import CANCELLED_SINCE, SHARED
@@ -52,6 +53,12 @@ MADE_BY = ": made by "
 """What the finding of a bill that was pushed twice says."""
 
 
+def _is_anothers(row: Row) -> bool:
+    """Say whether a row leaves its bill to another run, whose call may have made a document."""
+    told = read_remark(row.reason)
+    return row.state is State.PLANNED and told is not None and told[0] == "note.stray_of"
+
+
 async def check(scene: Scene) -> list[str]:
     """List what is wrong."""
     pushes_in_time = scene.world.pushes
@@ -79,7 +86,9 @@ async def check(scene: Scene) -> list[str]:
         if told != sorted(scene.lines(run)):
             findings.append(f"{run}: rows and repeats are {told}")
         left = await scene.rows_left(run, FINAL)
-        findings += [f"{number}: left `{row.state}`" for number, row in left.items()]
+        findings += [
+            f"{number}: left `{row.state}`" for number, row in left.items() if not _is_anothers(row)
+        ]
         findings += _check_reasons(scene, run, rows[run], late)
         if scene.routes[run].source_number_field:
             findings += await _check_rivals(scene, rows[run])
@@ -129,8 +138,7 @@ def _check_ledger(
     rows = [
         # It says nothing by right, as where another run has the bill in hand, and there it is.
         row._replace(state=State.UNKNOWN)
-        if (row.state is State.PLANNED and row.code == HELD)
-        or (row.state in unmade and is_excused(run, row.bill or row.number))
+        if _is_anothers(row) or (row.state in unmade and is_excused(run, row.bill or row.number))
         else row
         for run, row in of_runs
     ]

@@ -84,6 +84,8 @@ MOST_EXECUTIONS = 30
 VIRTUAL_DAYS_S = 3 * 86_400.0
 # How long a person waits before the same command is typed again.
 TRY_AGAIN_S = 145.0
+# Times that a person retries another run, as a row asks for.
+TRIES_ELSEWHERE = 2
 
 # What ends an execution and leaves numbers that only a person can settle.
 _FOR_A_PERSON = {Cause.BARRED, Cause.UNPROVED, Cause.PERSON, Cause.CONTRADICTION}
@@ -258,6 +260,7 @@ class _Play:
         """Execute a run again and again, as a patient person does after each stop."""
         await anyio.sleep(at_s)
         retries = run == self.scene.first and not since and self.story.has(Retries)
+        elsewhere = TRIES_ELSEWHERE
         for execution in range(since + 1, since + MOST_EXECUTIONS + 1):
             pushed = await self._execute(run, execution)
             if not await self.scene.is_written(run):
@@ -275,7 +278,10 @@ class _Play:
             if State.UNKNOWN in states and causes <= _FOR_A_PERSON:
                 await self.people.speak(run)
             elif causes & _PASSES:
-                for other in await self.people.retry_elsewhere(run):
+                # What is refused there again and again stays as it is.
+                others = await self.people.retry_elsewhere(run) if elsewhere else []
+                elsewhere -= bool(others)
+                for other in others:
                     await self._resume_until_final(other, since=since + MOST_EXECUTIONS)
                 await anyio.sleep(TRY_AGAIN_S)
 

@@ -152,9 +152,9 @@ def test_what_the_row_of_a_doubt_says_comes_before_what_holds_for_all() -> None:
             "发送它的进程在记下应答之前结束",
         ),
         (
-            remark("note.person", state=remark("state.pushed"), why="seen {by} Wang"),
-            "settled by hand as pushed: seen {by} Wang",
-            "人工核实为已下推：seen {by} Wang",
+            remark("note.person", state=remark("state.pushed"), why="seen {by} Wang", attempts=1),
+            "settled by hand as pushed: seen {by} Wang (after 1 call)",
+            "人工核实为已下推：seen {by} Wang（此前调用 1 次）",
         ),
         # What an older version has written, and what a later one may write.
         ("finished (success); read back", *["finished (success); read back"] * 2),

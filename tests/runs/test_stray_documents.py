@@ -9,20 +9,29 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import anyio
 import pytest
 
-from k3push.core.model import BillNumber, RunId, State
+from k3push.adapters.erp.client import ErpClient
+from k3push.core.model import BillNumber, Listed, Route, RunId, State
+from k3push.ports import LookFailedError
+from k3push.runs import stray_documents
 from k3push.runs.context import Context
 from k3push.runs.settle_doubts import settle_by_word
 from k3push.runs.stop import Cause
 from k3push.simulator import Policy, Refusal, site
 from k3push.simulator.answers import AnswerStyle, query_failure
+from k3push.simulator.bills import Bill
+from k3push.simulator.conversion import Ids
 from k3push.simulator.exchange import json_reply
+from k3push.simulator.faults import fault
 from k3push.simulator.forms import IN_STOCK, PURCHASE_ORDER
 from k3push.simulator.replica import Replica
+from k3push.simulator.script import Aimed, FaultPlan
 from tests.runs.office import (
     FIRST,
     SECOND,
@@ -76,18 +85,20 @@ async def refused(
     return office
 
 
-async def stopped(office: Office, *, goes_on: bool = False) -> None:
-    """Push the list, and stop once its first call is over."""
+async def stopped(
+    office: Office, run: RunId = FIRST, bill: str = BILLS[0], *, goes_on: bool = False
+) -> None:
+    """Push the list, and stop once the first call with a bill is over."""
 
     async def stop(job: Context) -> None:
-        row = (await office.rows())[BILLS[0]]
+        row = (await office.rows(run))[bill]
         while not row.attempts or row.state is State.SENT:
             await anyio.sleep(0.3)
-            row = (await office.rows())[BILLS[0]]
+            row = (await office.rows(run))[bill]
         if not goes_on:
             job.stop.ask(Cause.CONTROL, "")
 
-    await office.execute(limits=NO_HALT, beside=stop, **HOW)
+    await office.execute(run, limits=NO_HALT, beside=stop, **HOW)
 
 
 async def codes(office: Office, run: RunId = FIRST) -> Mapping[tuple[State, str], int]:
@@ -247,6 +258,37 @@ async def test_a_persons_word_outlives_a_call_that_has_done_nothing(
     assert doubled(office, BILLS) == []
 
 
+async def test_a_persons_word_outlives_a_rejection_for_something_else(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The bills are unapproved for a while, rejected for that, and retried."""
+    office = await refused(monkeypatch, kept=0, untied=(), query_lag_s=0.0)
+    office.site.world.add_target(IN_STOCK, "WMS", creator="sandbox", typed=True)
+    # As if it had come while the call was under way.
+    monkeypatch.setattr(stray_documents, "mark_before", _no_mark)
+    await office.execute(limits=NO_HALT, **HOW)
+    if (State.UNKNOWN, "stray") not in await codes(office):
+        pytest.fail("the document of another program is to be in doubt")
+    for bill in BILLS:
+        told = (office.store, VirtualClock(), FIRST, BillNumber(bill), State.PLANNED)
+        await settle_by_word(*told, because="looked up by hand")
+    store = office.site.world.store
+    bills = [bill for number in BILLS for bill in store.by_number(PURCHASE_ORDER, number)]
+    for each in bills:
+        each.status = "D"
+    await office.execute(limits=NO_HALT, **HOW)
+    assert await codes(office) == {(State.REJECTED, "precheck"): 4}
+    for each in bills:
+        each.status = "C"
+    await plan_again(office)
+    pushed = await office.execute(limits=NO_HALT, **HOW)
+    assert pushed.of(State.PUSHED) == set(BILLS)
+
+
+async def _no_mark(*_: object) -> str:
+    return ""
+
+
 async def _of_another_run(office: Office) -> Pushed:
     """Push the list with another run."""
     await office.open_run(BILLS, SECOND)
@@ -278,6 +320,146 @@ async def test_what_another_run_may_have_made_is_not_rejected_here(
         **dict.fromkeys(BILLS[1:], State.PUSHED),
     }
     assert doubled(office, BILLS) == []
+
+
+async def test_runs_that_leave_bills_to_each_other_hold_none_of_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each of two runs was refused a half of one list; both are resumed at the same time."""
+    others = orders(4, first=8)
+    office = await refused(monkeypatch, untied=(BILLS[0], others[0]))
+    keep_a_part(monkeypatch, others, kept=1, why=NOBODY)
+    await office.open_run([*others, *BILLS], SECOND)
+    await stopped(office, SECOND, others[0])
+    again = Office(site=office.site, ledger=office.store)
+    await again.store.add(FIRST, [Listed(nth, BillNumber(n)) for nth, n in enumerate(others, 9)])
+    await anyio.sleep(60)
+    with anyio.fail_after(3600):
+        async with anyio.create_task_group() as both:
+            for run in (FIRST, SECOND):
+                both.start_soon(partial(again.execute, run, limits=NO_HALT, **HOW))
+    for run in (FIRST, SECOND):
+        found = await codes(again, run)
+        assert found == {(State.UNKNOWN, "stray"): 4, (State.PLANNED, "held"): 4}
+    assert doubled(again, [*BILLS, *others]) == []
+
+
+async def test_a_later_call_of_another_run_hides_none_of_our_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Another run is refused the same bills once it has forgotten our call, and makes nothing."""
+    office = await refused(monkeypatch, known=0)
+    await anyio.sleep(700)
+    keep_a_part(monkeypatch, BILLS, kept=0, why=NOBODY)
+    await office.open_run(BILLS, SECOND)
+    await stopped(office, SECOND)
+    await anyio.sleep(60)
+    await office.execute(limits=NO_HALT, **HOW)
+    assert await codes(office) == {(State.UNKNOWN, "stray"): 4}
+    assert doubled(office, BILLS) == []
+
+
+@pytest.mark.parametrize("known", [0, 12])
+async def test_a_run_of_one_bill_knows_what_was_there_before_it(known: int) -> None:
+    """A document was typed half an hour before the answer about the bill is lost."""
+    bill = BILLS[0]
+    broken = FaultPlan(aimed={bill: Aimed(fault("reset"))})
+    office = Office(sandbox(broken, look_s=0.1, latency_s=1.0, **OPEN))
+    await office.open_run(orders(known, first=20), KNOWN)
+    await office.execute(KNOWN, limits=NO_HALT, **HOW)
+    office.site.world.add_target(IN_STOCK, "WMS", creator="sandbox", typed=True)
+    await anyio.sleep(1800)
+    await office.open_run([bill])
+    pushed = await office.execute(limits=NO_HALT, **HOW)
+    assert pushed.of(State.PUSHED) == {bill}
+
+
+async def test_a_limit_is_not_used_up_by_what_is_left_to_another_run(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each night pushes four bills of a list; the first four wait for another run."""
+    office = await refused(monkeypatch)
+    others = orders(6, first=8)
+    await office.open_run([*BILLS, *others], SECOND)
+    a_night = replace(NO_HALT, limit=4)
+    left = []
+    for _ in range(3):
+        await anyio.sleep(60)
+        pushed = await office.execute(SECOND, limits=a_night, **HOW)
+        left.append((len(pushed.of(State.PLANNED)), set(pushed.stop.causes)))
+    limit, barred = Cause.LIMIT, Cause.BARRED
+    assert left == [(10, {limit, barred}), (6, {limit}), (4, {limit, barred})]
+    assert doubled(office, BILLS) == []
+
+
+@pytest.mark.parametrize("known", [0, 12])
+async def test_a_newest_document_that_cannot_be_read_keeps_no_bill_from_its_push(
+    monkeypatch: pytest.MonkeyPatch, known: int
+) -> None:
+    """It is asked for once, and not knowing it costs nothing but questions to a person."""
+    asked: list[str] = []
+
+    async def fail(_: ErpClient, route: Route) -> str:
+        asked.append(route.target)
+        raise LookFailedError("http_504")
+
+    office = Office(sandbox(**OPEN))
+    await office.open_run(orders(known, first=20), KNOWN)
+    await office.execute(KNOWN, limits=NO_HALT, **HOW)
+    monkeypatch.setattr(ErpClient, "newest_id", fail)
+    await office.open_run(BILLS)
+    pushed = await office.execute(limits=NO_HALT, **HOW)
+    assert (pushed.of(State.PUSHED), len(asked)) == (set(BILLS), 1)
+
+
+async def test_the_wait_for_the_newest_document_makes_no_look_older(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A person pushes a bill by hand while the newest document of a large form is asked for."""
+    office = await refused(monkeypatch, kept=0, untied=(), query_lag_s=0.0)
+    await anyio.sleep(600)
+
+    async def slow(_: ErpClient, route: Route) -> str:
+        await anyio.sleep(15)
+        assert route.target == IN_STOCK.id
+        return ""
+
+    async def by_hand(_: Context) -> None:
+        await anyio.sleep(10)
+        office.site.world.add_target(IN_STOCK, BILLS[0], creator="clerk")
+
+    monkeypatch.setattr(ErpClient, "newest_id", slow)
+    pushed = await office.execute(limits=NO_HALT, beside=by_hand, **HOW)
+    assert pushed.of(State.ALREADY) == {BILLS[0]}
+    assert len(office.site.world.makings_of(BILLS[0])) == 1
+
+
+@pytest.mark.parametrize("known", [0, 12])
+async def test_ids_alone_clear_no_document_of_the_same_day(
+    monkeypatch: pytest.MonkeyPatch, known: int
+) -> None:
+    """The form tells days, and several servers give ids out in blocks of their own."""
+
+    def on_a_day(self: Bill, name: str, value: object) -> None:
+        if name == "created" and isinstance(value, str) and value:
+            value = f"{value[:10]}T00:00:00"
+        object.__setattr__(self, name, value)
+
+    monkeypatch.setattr(Bill, "__setattr__", on_a_day)
+    office = Office(sandbox(untied=tuple(BILLS[:1]), look_s=0.1, query_lag_s=8.0, **OPEN))
+    if known:
+        await office.open_run(orders(known, first=20), KNOWN)
+        await office.execute(KNOWN, limits=NO_HALT, **HOW)
+    with monkeypatch.context() as of_another_server:
+        of_another_server.setattr(Ids, "next_bill", lambda _: 900_001)
+        office.site.world.add_target(IN_STOCK, "WMS", creator="clerk")
+    keep_a_part(monkeypatch, BILLS, kept=1, why=NOBODY)
+    await office.open_run(BILLS)
+    await stopped(office)
+    await anyio.sleep(60)
+    await office.execute(limits=NO_HALT, **HOW)
+    assert doubled(office, BILLS) == []
+    assert await codes(office) == {(State.UNKNOWN, "stray"): 4}
 
 
 async def test_a_look_that_fails_rejects_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

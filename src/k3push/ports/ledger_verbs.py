@@ -567,7 +567,7 @@ class Ledger(Protocol):
         """Say of rows that wait what for: code and reason become those of the outcome.
 
         A row that is not (any more) in the outcome's state, one of `legal_moves.WAITING`, stays as
-        it is.
+        it is. The claim of one that is `planned` is given back: this run does not send it.
         """
         ...
 

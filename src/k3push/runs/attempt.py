@@ -25,6 +25,7 @@ import anyio
 from tenacity import AsyncRetrying, RetryCallState, retry_if_result
 
 from k3push.core.model import (
+    ABSENT,
     Attempt,
     BillNumber,
     Document,
@@ -113,6 +114,7 @@ async def send_once(context: Context, sending: Sending) -> SendAgain | None:
     sending.began_s = anyio.current_time()
     await leave_out_changed(sending)
     before = await look_first(context, sending)
+    looked_s = context.awake_s
     await context.marked.wait()
     if not sending.numbers or context.stop.asked:
         return None
@@ -121,7 +123,6 @@ async def send_once(context: Context, sending: Sending) -> SendAgain | None:
         sending.held_back = True
         return None
     async with AsyncExitStack() as stack:
-        looked_s = context.awake_s
         turn = await open_turn(context, lambda: stack.enter_async_context(context.erp.turn()))
         before = await renewed(context, sending, before, looked_s)
         if not sending.numbers or context.stop.asked:
@@ -248,7 +249,7 @@ async def _record(
         attempt,
         exchange,
         also(remark_on(verdict), sending.ground) if sending.ground else remark_on(verdict),
-        _still_settled(context, verdict, outcomes),
+        _still_absent(context, verdict, outcomes),
         at=context.clock.now(),
         # What goes on in this run keeps its claims, or two runs would take it in turns for ever.
         keep_claims=not isinstance(verdict, InDoubt),
@@ -265,20 +266,16 @@ async def _record(
     return verdict if isinstance(verdict, SendAgain) else None
 
 
-def _still_settled(
+def _still_absent(
     context: Context, verdict: SendAgain | InDoubt | ReadBack, outcomes: Sequence[Outcome]
 ) -> list[Outcome]:
-    """Keep what was settled of bills whose call has done nothing: it holds as before."""
+    """Keep what looks have settled of bills whose call has done nothing: it holds as before."""
     ran = not isinstance(verdict, SendAgain)
     if isinstance(verdict, ReadBack):
         ran = verdict.said.success or verdict.said.code not in NOTHING_RAN
-    kept = []
-    for outcome in outcomes:
-        if ran or outcome.state is not State.PLANNED:
-            context.settled.pop(outcome.number, None)
-        code = context.settled.get(outcome.number, outcome.code)
-        kept.append(outcome._replace(code=code))
-    return kept
+    ended = {o.number for o in outcomes if ran or o.state is not State.PLANNED}
+    context.absent -= ended
+    return [o._replace(code=ABSENT) if o.number in context.absent else o for o in outcomes]
 
 
 async def _note_shown(

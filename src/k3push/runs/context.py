@@ -191,8 +191,8 @@ class Context:
         sent_before: Numbers that may travel again, with the ids of the documents that were there
             before their first sending: what a look finds beside these is our own.
         sent_earlier: Numbers that earlier executions of this run have sent, whatever came of it.
-        settled: Numbers of which a person, or looks, have found that nothing was made, with the
-            code that says so, until a call for them is carried out.
+        absent: Numbers of which looks have found that nothing was made, until a call for them is
+            carried out.
         ids: Of bills that travel by their ids.
         renumbered: The numbers that looks have seen such bills to have since they were sent, by
             their ids; None before the ledger is asked.
@@ -246,7 +246,7 @@ class Context:
     links: Links = field(default_factory=Links)
     sent_before: dict[BillNumber, frozenset[str]] = field(default_factory=dict)
     sent_earlier: set[BillNumber] = field(default_factory=set)
-    settled: dict[BillNumber, str] = field(default_factory=dict)
+    absent: set[BillNumber] = field(default_factory=set)
     ids: dict[BillNumber, str] = field(default_factory=dict)
     renumbered: dict[str, set[BillNumber]] | None = None
     suspects: dict[BillNumber, frozenset[str]] = field(default_factory=dict)

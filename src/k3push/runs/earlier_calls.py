@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 
 from k3push.core.model import ABSENT, BillNumber, NeverSent, RunId, State
+from k3push.core.remark import read_remark
 from k3push.core.safety.evidence import CALL_LIMIT, LICENCE, NOTHING_RAN
 from k3push.core.safety.named_bills import messages_naming, naming_one
 from k3push.core.safety.verdict import InDoubt, ReadBack, Said, SendAgain, Verdict, judge
@@ -18,8 +19,7 @@ from k3push.ports import SHORTEST_WAIT_S, AttemptRecord, Doubt, LatelySent
 from k3push.runs.context import Context
 from k3push.runs.document_makers import MACHINES_DIFFER
 
-SETTLED = frozenset({"person", ABSENT})
-"""Codes of rows of which a person, or looks after the window, have found that nothing was made."""
+_OF_PERSON = frozenset({"note.person", "note.person_named"})
 
 # Attempts of other runs are asked for so far back: a call may take long.
 LONGEST_CALL = timedelta(hours=2)
@@ -96,10 +96,15 @@ def may_have_saved(kept: AttemptRecord, number: BillNumber, *, parts: bool, seve
     return parts or not messages_naming(naming_one(said.messages, numbers), numbers).get(number)
 
 
-async def is_settled_since(context: Context, run: RunId, bill: BillNumber) -> bool:
-    """Say whether a person, or a look after the window, has found that a bill has nothing."""
-    rows = await context.ledger.rows_of(bill)
-    return any(row.code in SETTLED for of, row in rows if of == run)
+def calls_before(note: str) -> int:
+    """Return after how many calls a person has said what became of a bill, or 0.
+
+    >>> from k3push.core.remark import remark
+    >>> calls_before(remark("note.person", state="planned", why="seen", attempts=2))
+    2
+    """
+    told = read_remark(note)
+    return int(told[1].get("attempts", 0)) if told and told[0] in _OF_PERSON else 0
 
 
 def may_have_made(kept: AttemptRecord, *, splits: bool) -> bool:

@@ -223,6 +223,7 @@ class _Engine:
         ledger, run, place = self.context.ledger, self.context.run.id, 0
         holders = {bill: holder.run for bill, holder in self.held.holders.items()}
         held = {**holders, **self.held.barred}
+        held = {bill: run for bill, run in held.items() if bill not in self.held.beside_strays}
         planned = {State.PLANNED}
         while held and (
             rows := await ledger.rows(run, states=planned, after=place, limit=PAGE_ROWS)
@@ -233,11 +234,7 @@ class _Engine:
                     row.bill,
                     State.PLANNED,
                     code=row.code if row.code in {ABSENT, DROPPED} else HELD,
-                    reason=(
-                        remark("note.stray_of", run=held[row.bill])
-                        if row.bill in self.held.beside_strays
-                        else remark("note.held_by", run=held[row.bill])
-                    ),
+                    reason=remark("note.held_by", run=held[row.bill]),
                 )
                 for row in rows
                 if row.bill in held
@@ -343,11 +340,27 @@ class _Engine:
             backlog.give_up_proof()
         elif proving and sending.in_doubt:
             self.doubts.canaries += 1
-        self.held.barred |= sending.barred
-        self.held.beside_strays |= sending.barred.keys()
+        await self._leave_to_others(sending)
         await self._go_on(sending)
         await self._follow_up(sending)
         return sending.nth > 0
+
+    async def _leave_to_others(self, sending: Sending) -> None:
+        """Write down which numbers another run has to settle first, and hold them no more."""
+        if not sending.barred:
+            return
+        waiting = [
+            Outcome(
+                number,
+                State.PLANNED,
+                code=ABSENT if number in self.context.absent else HELD,
+                reason=remark("note.stray_of", run=run),
+            )
+            for number, run in sending.barred.items()
+        ]
+        await self.context.ledger.put_off(self.context.run.id, waiting)
+        self.held.barred |= sending.barred
+        self.held.beside_strays |= sending.barred.keys()
 
     async def _follow_up(self, sending: Sending) -> None:
         """Hand new documents to the follower; until one has passed its steps, wait for each."""

@@ -8,43 +8,53 @@ to say what a call of this one has made.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 
-from k3push.core.model import RunId, State
-from k3push.ports import Ledger, Memo
+import anyio
+
+from k3push.core.model import RunId
+from k3push.ports import (
+    ErpUnreachableError,
+    Ledger,
+    LoginRefusedError,
+    LookFailedError,
+    Memo,
+)
 from k3push.runs.context import Context
 from k3push.runs.lookup import can_ask
-from k3push.runs.retried_reads import read_unless_refused
 
 MARK = "mark"
-"""Kind of the memo about a run; it tells the mark of its first execution that had one."""
+"""Kind of the memos about a run: the mark of each execution, with the index of its first chunk."""
+
+
+PATIENCE_S = 20.0
+"""For how long the first call waits for it."""
 
 
 async def note_mark(context: Context, first_chunk: int) -> None:
     """Ask for the newest document, and let what waits for that go on.
-
-    A single bill of which a call makes one document, as far as is known, needs none.
 
     Args:
         context: The execution.
         first_chunk: The index of its first chunk.
     """
     try:
-        planned = (await context.ledger.counts(context.run.id)).get(State.PLANNED, 0)
-        if not can_ask(context) or (planned < 2 and not await context.may_have_several()):  # noqa: PLR2004
+        if not can_ask(context):
             return
-        route = context.route
-        found = await read_unless_refused(
-            context,
-            f"the newest document of {route.target}",
-            lambda: context.erp.newest_id(route),
-            with_any_error=True,
-        )
-        if not found or not found.isdecimal():
+        found = ""
+        # Where it cannot be had, the looks that matter say what is away.
+        with (
+            suppress(LookFailedError, ErpUnreachableError, LoginRefusedError),
+            anyio.move_on_after(PATIENCE_S),
+        ):
+            found = await context.erp.newest_id(context.route)
+        if not found.isdecimal():
             return
         context.mark = found
         run, now = context.run.id, context.clock.now()
         value = {"chunk": first_chunk, "id": found}
-        await context.ledger.remember(Memo(MARK, run, now, value, about=run))
+        memo = Memo(MARK, f"{run} {first_chunk}", now, value, about=run)
+        await context.ledger.remember(memo)
     finally:
         context.marked.set()
 
@@ -61,11 +71,12 @@ async def mark_before(context: Context, calls: Iterable[tuple[RunId, int, int]])
 
 
 async def _mark_of(context: Context, run: RunId, chunk: int, attempt: int) -> str:
-    if run == context.run.id and context.ages.began_s({attempt}) is not None:
-        return context.mark
-    return await _kept(context.ledger, run, chunk)
+    is_ours = run == context.run.id and context.ages.began_s({attempt}) is not None
+    # A mark of an earlier execution was there before this one as well.
+    return (context.mark if is_ours else "") or await _kept(context.ledger, run, chunk)
 
 
 async def _kept(ledger: Ledger, run: RunId, chunk: int) -> str:
-    memo = await ledger.memo(MARK, run)
-    return str(memo.value["id"]) if memo and int(memo.value["chunk"]) <= chunk else ""
+    memos = await ledger.memos(MARK, about=run)
+    marks = {int(memo.value["chunk"]): str(memo.value["id"]) for memo in memos}
+    return max(((at, id_) for at, id_ in marks.items() if at <= chunk), default=(0, ""))[1]

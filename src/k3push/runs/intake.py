@@ -27,14 +27,13 @@ from k3push.core.model import (
 )
 from k3push.core.pacing.backlog import Backlog
 from k3push.core.pacing.chunking import apart, halve, split
-from k3push.core.remark import remark
+from k3push.core.remark import read_remark, remark
 from k3push.core.safety.evidence import DROPPED, STRAY, new_targets
 from k3push.core.safety.matching import MOST_NUMBERS
 from k3push.ports import AttemptRecord, InHand
 from k3push.runs.context import Context
 from k3push.runs.create import attempts_before
 from k3push.runs.earlier_calls import (
-    SETTLED,
     may_have_made,
     wait_s,
     was_in_doubt,
@@ -110,28 +109,39 @@ class Intake:
         self._moved: set[BillNumber] = set()
 
     async def feed(self) -> None:
-        """Read planned rows, and ask the source form for their bills, ahead of the sending."""
+        """Read planned rows, and ask the source form for their bills, ahead of the sending.
+
+        Where a limit is set, what was left to another run comes behind the others.
+        """
         context = self._context
         place = 0
         left = math.inf if context.limits.limit is None else context.limits.limit
         planned = (await context.ledger.counts(context.run.id)).get(State.PLANNED, 0)
         self.coming = int(min(left, planned))
+        aside: list[Row] = []
         while not context.stop.asked:
             page = context.throttle.looks_at_once * MOST_NUMBERS
             rows = await context.ledger.rows(
                 context.run.id, states={State.PLANNED}, after=place, limit=page
             )
-            self.cut = bool(rows) and not left
+            self.cut = self.cut or (bool(rows) and not left)
             if not rows or not left:
                 break
-            rows = rows[: int(min(left, page))]
             place = rows[-1].place
-            left -= len(rows)
+            if left < math.inf:
+                most, mine = int(left), [row for row in rows if not _is_anothers(row)]
+                aside = [*aside, *(row for row in rows if _is_anothers(row))][: most + 1]
+                self.cut = len(mine) > most
+                rows = mine[:most]
+                left -= len(rows)
             await self.take_in([row for row in rows if row.bill not in self._doubted])
             self.coming = max(0, self.coming - len(rows))
             self._wakeup.notify()
             while self._backlog.waiting >= self._ahead() and not context.stop.asked:
                 await self._wakeup.wait()
+        if aside and not context.stop.asked:
+            self.cut = self.cut or len(aside) > left
+            await self.take_in([row for row in aside[: int(left)] if row.bill not in self._doubted])
         self.coming = 0
         self.fed = True
         self._wakeup.notify()
@@ -227,8 +237,8 @@ class Intake:
         """Know what earlier executions have done with a bill."""
         if row.attempts:
             self._context.sent_earlier.add(bill)
-        if row.code in SETTLED:
-            self._context.settled[bill] = row.code
+        if row.code == ABSENT:
+            self._context.absent.add(bill)
 
     async def _sendable(self, rows: Sequence[Row]) -> list[tuple[Row, BillNumber]]:
         """Return the rows that may be sent, each with its bill."""
@@ -485,3 +495,9 @@ class Intake:
 def _called(row: Row, bill: BillNumber) -> BillNumber:
     """Return what a bill is called in this run: one that was sent keeps its name."""
     return row.bill if row.attempts else bill
+
+
+def _is_anothers(row: Row) -> bool:
+    """Say whether a bill was left to another run, whose call may have made a document of it."""
+    told = read_remark(row.reason)
+    return told is not None and told[0] == "note.stray_of"

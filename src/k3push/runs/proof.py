@@ -339,7 +339,8 @@ class Proofs:
             return frozenset(senders.values())
         await self._ask_newest_links(looker)
         when = began.no_later_than(self._clock)
-        mark = max(self._mark_before(began), mark, key=lambda id_: int(id_ or 0))
+        named = self._mark_before(began)
+        marks = {id_ for id_ in (named, mark) if id_}
 
         async def pushed(numbers: Sequence[BillNumber]) -> Mapping[BillNumber, Collection[str]]:
             made = await ledger.made_in(run.scope, dict.fromkeys(numbers, ""))
@@ -374,16 +375,19 @@ class Proofs:
             known=pushed,
             earlier=found_before,
             names_tell=names_tell,
-            beside=[mark] if mark else [],
+            beside=sorted(marks),
         )
         if found is None:
             self._untold_s = anyio.current_time()
             return frozenset(senders.values())
-        known_before = found.get(mark)
         strays = {
             id_: standing
             for id_, standing in found.items()
-            if id_ != mark and not _was_there(id_, standing, mark, known_before)
+            if id_ not in marks
+            if not any(
+                _was_there(id_, standing, each, found.get(each), is_ours=each == named)
+                for each in marks
+            )
             if not (over_at and self._is_after(standing, over_at))
         }
         suspects = set()
@@ -502,11 +506,19 @@ def _is_of_form(one: Run, other: Run) -> bool:
     return one.account == other.account and len(forms) == 1
 
 
-def _was_there(id_: str, standing: Standing, mark: str, known: Standing | None) -> bool:
-    """Say whether a document is older than one that is known, by its id and by its time."""
+def _was_there(
+    id_: str, standing: Standing, mark: str, known: Standing | None, *, is_ours: bool
+) -> bool:
+    """Say whether a document is older than one that is known, by its id and by its time.
+
+    Where forms tell days, ids alone tell of the documents of one day. Several servers may give them
+    out in blocks, so that what another program has made may have a later id than what comes after.
+    """
     created, then = created_at(standing), created_at(known)
-    is_old = created is not None and then is not None and created <= then
-    return is_old and id_.isdecimal() and int(id_) < int(mark)
+    if created is None or then is None or not id_.isdecimal():
+        return False
+    tells_days = not is_ours and created.time() == then.time() == time.min
+    return (created < then if tells_days else created <= then) and int(id_) < int(mark)
 
 
 async def _standings_of(looker: Looker, known: Sequence[Made]) -> Mapping[str, Standing]:

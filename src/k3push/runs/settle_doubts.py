@@ -222,11 +222,12 @@ async def settle_by_word(
         rows = await ledger.rows_of(bill) if attempts is not None else ()
         if any(of == run and row.bill == bill and row.attempts != attempts for of, row in rows):
             raise IllegalMoveError(f"{bill}: it was sent again since somebody has looked")
+        calls = len(await attempts_by(ledger, run, bill))
         named = remark(f"state.{state}")
         note = (
-            remark("note.person_named", state=named, why=because, user=user)
+            remark("note.person_named", state=named, why=because, user=user, attempts=calls)
             if user
-            else remark("note.person", state=named, why=because)
+            else remark("note.person", state=named, why=because, attempts=calls)
         )
         outcome = Outcome(bill, state, code="person", reason=because)
         await ledger.conclude(run, [outcome], at=clock.now(), note=note)
@@ -530,7 +531,7 @@ async def _conclude(
     for doubt in absent:
         if doubt.number not in given_up:
             if run == context.run.id:
-                context.settled[doubt.number] = ABSENT
+                context.absent.add(doubt.number)
             together.setdefault(doubt.attempt, []).append(doubt.number)
     return tuple(part for numbers in together.values() for part in halve(numbers))
 

@@ -114,10 +114,13 @@ WORDS = {
         "planned again by retry, after {attempts} {attempts:?sending|sendings}",
         "由 retry 重新列入待下推（此前已发送 {attempts} 次）",
     ),
-    "note.person": ("settled by hand as {state}: {why}", "人工核实为{state}：{why}"),
+    "note.person": (
+        "settled by hand as {state}: {why} (after {attempts} {attempts:?call|calls})",
+        "人工核实为{state}：{why}（此前调用 {attempts} 次）",
+    ),
     "note.person_named": (
-        "settled by hand as {state} by {user}: {why}",
-        "{user} 人工核实为{state}：{why}",
+        "settled by hand as {state} by {user}: {why} (after {attempts} {attempts:?call|calls})",
+        "{user} 人工核实为{state}：{why}（此前调用 {attempts} 次）",
     ),
     # -- why a row stands where it does ------------------------------------------------------
     "note.also": ("{first}; {more}", "{first}；{more}"),

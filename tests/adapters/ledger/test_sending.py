@@ -59,6 +59,17 @@ async def test_why_a_planned_row_is_not_sent_is_written_down(ledger: Ledger, oth
     assert {(row.code, row.reason) for row in await other.rows(run)} == {("", "")}
 
 
+async def test_what_a_run_leaves_to_another_it_holds_no_more(ledger: Ledger, other: Ledger) -> None:
+    """Two runs that leave bills to one another would wait for ever; what is in doubt is held."""
+    run, second = await planned(ledger, "A B C"), await planned(other, "A B C", "r2")
+    async with ledger.own(run), other.own(second):
+        assert await ledger.claim(run, [A]) == {}
+        await sent(ledger, run, "B")
+        why = [Outcome(name, State.PLANNED, code="held", reason="r2") for name in (A, B)]
+        await ledger.put_off(run, why)
+        assert list(await other.claim(second, [A, B])) == [B]
+
+
 async def test_why_nobody_can_say_what_became_of_a_row_is_written_down(
     ledger: Ledger, other: Ledger
 ) -> None:

@@ -148,6 +148,12 @@ class SendingVerbs(StoreView):
                 rows.rows[place] = rows.rows[place]._replace(
                     code=outcome.code, reason=outcome.reason
                 )
+                claim = (rows.run.scope, number_in(outcome.number))
+                if outcome.state is State.PLANNED and store.claims.get(claim) == (
+                    run,
+                    outcome.number,
+                ):
+                    del store.claims[claim]
 
     async def doubts(self, run: RunId) -> Sequence[Doubt]:
         """Return the numbers of *run* that are `unknown`."""

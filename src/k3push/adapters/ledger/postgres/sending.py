@@ -239,8 +239,15 @@ async def amend(
 async def put_off(connection: Connection, run: RunId, outcomes: Sequence[Outcome]) -> None:
     """Say of rows that wait what for."""
     asked = await connection.ask("run_shared", run=run)
-    key = (await checked(connection, asked, run)).key
-    await connection.do_each("put_off", map(text.from_reason, outcomes), run=key)
+    mine = await checked(connection, asked, run)
+    await connection.do_each("put_off", map(text.from_reason, outcomes), run=mine.key)
+    planned = {outcome.number for outcome in outcomes if outcome.state is State.PLANNED}
+    claimed: Sequence[Any] = ()
+    if planned:
+        claimed = await connection.all("claims_of_run", run=mine.key, scope=mine.scope)
+    idle = [bill for bill, state in claimed if bill in planned and state == State.PLANNED]
+    if idle:
+        await connection.do("delete_claims", scope=mine.scope, run=mine.key, **called_columns(idle))
 
 
 async def _take_down(

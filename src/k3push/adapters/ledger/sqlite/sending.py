@@ -217,8 +217,17 @@ def amend(
 
 def put_off(connection: Connection, run: RunId, outcomes: Sequence[Outcome]) -> None:
     """Say of rows that wait what for."""
-    key = run_key(connection, run).key
-    connection.do_each("put_off", map(text.from_reason, outcomes), run=key)
+    mine = run_key(connection, run)
+    connection.do_each("put_off", map(text.from_reason, outcomes), run=mine.key)
+    planned = {outcome.number for outcome in outcomes if outcome.state is State.PLANNED}
+    idle = [
+        number
+        for number, state in (connection.all("claims_of_run", run=mine.key) if planned else ())
+        if number in planned and state is not None and records.STATES[state] is State.PLANNED
+    ]
+    if idle:
+        called = text.from_json(text.called(idle))
+        connection.do("delete_claims", scope=mine.scope, run=mine.key, called=called)
 
 
 def _take_down(
