@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
@@ -336,6 +337,27 @@ async def test_a_limit_of_calls_at_once_refuses_no_document_beside_a_bill_withou
     await office.execute(limits=NO_HALT, throttle=throttle, check=False)
     left = [d.reason for d in (await office.documents()).values() if d.follow is Follow.REFUSED]
     assert left == []
+
+
+async def test_a_limit_that_one_document_meets_again_and_again_refuses_it_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Others are submitted in between, so that nothing ends the execution."""
+    work, met = site.Site._answer, [0]
+
+    def answer(self: Any, visit: Any, now_s: float) -> Any:
+        ids = visit.operation.ids if visit.operation is not None else ()
+        if "100341" in map(str, ids) and met[0] < 7:
+            met[0] += 1
+            return json_reply(failure(self._manners.style, 14, "调用次数超过限制"))
+        return work(self, visit, now_s)
+
+    monkeypatch.setattr(site.Site, "_answer", answer)
+    office, numbers = Office(sandbox(latency_s=2.0, look_s=0.1, **OPEN), FOLLOW), orders(40)
+    await office.open_run(numbers)
+    await office.execute(limits=NO_HALT, throttle=steered(concurrency=1, chunk_size=1), check=False)
+    found = Counter(document.follow for document in (await office.documents()).values())
+    assert (met[0], found) == (7, {Follow.APPROVED: 40})
 
 
 @pytest.mark.parametrize("lag_s", [0.0, 5.0])
