@@ -11,6 +11,7 @@ import anyio
 import orjson
 import pytest
 
+from k3push.adapters.erp.client import ErpClient
 from k3push.core.model import RunId, State
 from k3push.core.pacing.halting import HaltRule
 from k3push.runs.context import PushLimits
@@ -190,3 +191,12 @@ def interrupt(monkeypatch: pytest.MonkeyPatch, named: str) -> None:
         return json_reply(answer)
 
     monkeypatch.setattr(site.Site, "_push", interrupted)
+
+
+def hide_newest(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let nobody be told which document of a form is the newest."""
+
+    async def untold(*_: object) -> str:
+        return ""
+
+    monkeypatch.setattr(ErpClient, "newest_id", untold)

@@ -41,6 +41,7 @@ from tests.runs.rough_answers import (
     NO_HALT,
     OPEN,
     REFUSED,
+    hide_newest,
     interrupt,
 )
 from tests.runs.test_proof import accounts, login
@@ -449,11 +450,7 @@ async def test_what_another_route_has_pushed_into_the_form_is_no_stray(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A list of two routes, where links cannot be queried: a call of the second never arrives."""
-
-    async def untold(*_: object) -> str:
-        return ""
-
-    monkeypatch.setattr(ErpClient, "newest_id", untold)
+    hide_newest(monkeypatch)
     numbers = orders(20)
     receipts, lost, rest = numbers[:5], numbers[10], numbers[11:]
     plan = FaultPlan(aimed={lost: Aimed(fault("reset"))})

@@ -42,6 +42,7 @@ from tests.runs.rough_answers import (
     FastClock,
     copy_creators,
     doubled,
+    hide_newest,
     keep_a_part,
     name_nothing,
     plan_again,
@@ -211,11 +212,7 @@ async def test_what_another_program_has_made_hours_before_leaves_no_lost_answer_
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """It is of the same user, and names no source, and an earlier run has shown what time it is."""
-
-    async def untold(*_: object) -> str:
-        return ""
-
-    monkeypatch.setattr(ErpClient, "newest_id", untold)
+    hide_newest(monkeypatch)
     numbers, one_by_one = orders(13), steered(concurrency=1, chunk_size=1)
     office = Office(sandbox(steps(*["ok"] * 12, "reset"), **OPEN))
     world = office.site.world

@@ -22,13 +22,7 @@ from k3push.runs.own_documents import (
 )
 from k3push.runs.renumbered_bills import look_at_sent
 from k3push.runs.sending_state import Sending
-from k3push.runs.source_check import (
-    already,
-    by_ledger,
-    ours_of_shared,
-    query_refused,
-    unclear,
-)
+from k3push.runs.source_check import already, by_ledger, ours_of_shared, query_refused, unclear
 from k3push.runs.stray_documents import bills_beside_strays
 
 # For how long a look counts. A number that is sent again and had to wait longer than this for its

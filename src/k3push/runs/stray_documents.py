@@ -66,7 +66,7 @@ async def _beside(
         over_at=max(map(context.ages.over_at, last.values())),
         names_tell=not moved,
         mark=await mark_before(
-            context, [(run, k.attempt.intent.chunk, k.attempt.id) for k in last.values()]
+            context, {(run, k.attempt.intent.chunk, k.attempt.id) for k in last.values()}
         ),
     )
     return [number for number, sender in senders.items() if sender in suspects]
