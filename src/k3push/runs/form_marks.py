@@ -13,19 +13,12 @@ from contextlib import suppress
 import anyio
 
 from k3push.core.model import RunId
-from k3push.ports import (
-    ErpUnreachableError,
-    Ledger,
-    LoginRefusedError,
-    LookFailedError,
-    Memo,
-)
+from k3push.ports import ErpUnreachableError, Ledger, LoginRefusedError, LookFailedError, Memo
 from k3push.runs.context import Context
 from k3push.runs.lookup import can_ask
 
 MARK = "mark"
 """Kind of the memos about a run: the mark of each execution, with the index of its first chunk."""
-
 
 PATIENCE_S = 20.0
 """For how long the first call waits for it."""
