@@ -24,6 +24,7 @@ from tests.campaign.conditions import (
     IsUntied,
     LacksLinks,
     Lags,
+    SavesApart,
     Sees,
 )
 from tests.campaign.events import (
@@ -40,9 +41,10 @@ from tests.campaign.events import (
     Reloads,
     WasMade,
 )
-from tests.campaign.lateness import check_noticed, late_targets
+from tests.campaign.lateness import check_noticed, late_targets, worked_out_s
 from tests.campaign.scene import Scene
 from tests.campaign.steps_after import Follows, HasHand, check_steps
+from tests.runs.office import NOON
 
 # The machine's clock goes on between two statements, and what has passed does not.
 CLOCK_AHEAD_S = 1.0
@@ -198,7 +200,7 @@ def _check_ledger(
             "targets": [target.number for target in row.targets if target.number],
             "target_ids": [target.id for target in row.targets],
         }
-        for row in (_with_targets(scene, row) for row in fair)
+        for row in (_with_targets(scene, row, late=_saved_since(scene, row)) for row in fair)
     ]
     frame = scene.story.frame
     since = scene.by_hand if frame.partial or frame.again else 0
@@ -337,8 +339,23 @@ def _check_all_but(
     yield from (f for f in found if f.startswith(f"{number}:") and ": made by " in f)
 
 
-def _with_targets(scene: Scene, row: Row) -> Row:
-    """Add to a person's word, that there are targets, which they are."""
+def _saved_since(scene: Scene, row: Row) -> tuple[Target, ...]:
+    """Return what another call has saved of a bill after this row found a part of it."""
+    apart_s = max((event.seconds for event in scene.story.all_of(SavesApart)), default=0.0)
+    if not apart_s or row.state is not State.ALREADY or row.settled_at is None:
+        return ()
+    asked_s = (row.settled_at - NOON).total_seconds() - 2 * scene.story.frame.latency_s
+    return tuple(
+        Target(str(making.target.id), making.target.number)
+        for making in scene.world.makings_of(row.bill)
+        if worked_out_s(making.target, scene.story.away) + apart_s > asked_s
+        and all(target.id != str(making.target.id) for target in row.targets)
+    )
+
+
+def _with_targets(scene: Scene, row: Row, late: Sequence[Target] = ()) -> Row:
+    """Add to a person's word, that there are targets, which they are; and what came later."""
+    row = row._replace(targets=(*row.targets, *late))
     bills = scene.documents_of(row.bill) or list(scene.world.documents_of(row.bill))
     by_word = row.code == "person" and row.state is State.PUSHED
     by_ledger = row.code in {"ledger", "unshown"} and row.state is State.ALREADY and not row.targets
@@ -432,11 +449,11 @@ def _check_reasons(
 
 
 def _carried_beside_untied(scene: Scene) -> set[str]:
-    """Return bills whose calls carried one whose document bears another's number.
+    """Return bills whose calls carried one whose document bears another's number, or none.
 
     An answer of theirs names that document, and nobody knows of which of them it is.
     """
-    untied = {event.number for event in scene.story.all_of(IsUntied) if event.bears}
+    untied = {event.number for event in scene.story.all_of(IsUntied)}
     calls = [{number_in(n) for n in kept.attempt.intent.numbers} for kept in scene.attempts]
     return {scene.world.collation(n) for numbers in calls if numbers & untied for n in numbers}
 

@@ -52,10 +52,10 @@ def late_targets(
         for making in makings:
             if making.maker is not Maker.CLIENT or making.push <= scene.by_hand:
                 continue
-            worked_out_s = _seconds(making.target, scene.story.away)
+            made_s = worked_out_s(making.target, scene.story.away)
             seen = scene.witness.push_of(
                 making.source.number,
-                worked_out_s,
+                made_s,
                 usual_s=scene.story.usual_call_s,
                 over_s=0.0 if making.push <= pushes_in_time else anyio.current_time(),
                 later=len(
@@ -68,7 +68,7 @@ def late_targets(
                 ),
             )
             if seen.takes_s >= scene.times.longest_call_s:
-                kept_s = worked_out_s + seen.fault.commit_delay_s
+                kept_s = made_s + seen.fault.commit_delay_s
                 late.setdefault(number, {})[making.target.id] = kept_s
     return late
 
@@ -110,7 +110,7 @@ def _last_sender(scene: Scene, run: RunId, number: str) -> Execution | None:
     return there[0] if looked else None
 
 
-def _seconds(bill: Bill, away: timedelta) -> float:
-    """Return when a target was worked out: its date is cut off to whole seconds."""
+def worked_out_s(bill: Bill, away: timedelta) -> float:
+    """Return the second of the story when a target was worked out: its date has whole ones."""
     created = datetime.fromisoformat(bill.created).replace(tzinfo=NOON.tzinfo) - away
     return (created - NOON).total_seconds() + 1
