@@ -28,7 +28,7 @@ from k3push.simulator.bills import Bill
 from k3push.simulator.faults import NO_FAULT
 from k3push.simulator.forms import IN_STOCK, PURCHASE_ORDER, SALE_ORDER, with_second_rule
 from k3push.simulator.history import Making
-from tests.campaign.conditions import Condition, CopiesMakers
+from tests.campaign.conditions import Condition, CopiesMakers, CutsPages
 from tests.campaign.drawing import DENSE
 from tests.campaign.events import (
     LONGER,
@@ -311,7 +311,8 @@ def set_up(
     if story.frame.seed >= DENSE:
         witness.most_sendings = MOST_OF_DENSE
     if story.cuts_pages:
-        witness.most_requests *= 4
+        one_by_one = any(event.rows == 1 for event in story.all_of(CutsPages))
+        witness.most_requests *= 12 if one_by_one else 4
     if story.has(Follows):
         witness.most_requests *= 2
     routes = {run: route if run == runs[0] else _by_way(route, story) for run in lists}

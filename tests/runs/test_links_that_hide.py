@@ -24,7 +24,7 @@ from k3push.simulator.forms import (
 from k3push.simulator.history import Maker
 from k3push.simulator.orders import PushOrder
 from tests.runs.office import ROUTE, Office, orders, sandbox, steered, steps
-from tests.runs.rough_answers import OPEN, REFUSED, doubled
+from tests.runs.rough_answers import OPEN, REFUSED, doubled, hide_newest
 from tests.runs.test_hidden_documents import SHIPMENT
 from tests.runs.test_proof import login
 
@@ -158,8 +158,11 @@ async def test_a_number_that_ends_in_a_blank_is_not_sent_where_its_question_miss
     assert doubled(office, [bill.number]) == []
 
 
-async def test_a_document_of_a_bill_whose_number_ends_in_a_blank_leaves_no_other_in_doubt() -> None:
+async def test_a_document_of_a_bill_whose_number_ends_in_a_blank_leaves_no_other_in_doubt(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """A link ties a document that bears no number to its bill, however that is written."""
+    hide_newest(monkeypatch)
     office = Office(sandbox(steps("ok", "ok", "reset"), **OPEN))
     world = office.site.world
     bill = world.add_source(PURCHASE_ORDER, "CGX1 ")
