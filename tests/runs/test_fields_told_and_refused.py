@@ -73,7 +73,7 @@ async def test_a_selection_goes_on_without_a_field_that_metadata_tell() -> None:
 
 async def test_a_field_that_cannot_be_left_out_ends_the_look() -> None:
     """The settings name a field of the form's own for the source's number, and it is refused."""
-    site = small_site(hollow_fields=STATUSES[2:])
+    site = small_site(hollow_fields=STATUSES[2:], latency_s=0.1)
     route = replace(ROUTE_OF_SITES, source_number_field="FCancelStatus")
     async with erp_of(site) as erp:
         with anyio.fail_after(PATIENCE_S), pytest.raises(LookFailedError, match="FCancelStatus"):
