@@ -35,7 +35,7 @@ from k3push.runs.link_discovery import find_links
 from k3push.runs.lookup import Links, can_ask
 from k3push.runs.missed_looks import DueLook
 from k3push.runs.named_documents import is_among, named_for_others
-from k3push.runs.proof import Began, Proofs
+from k3push.runs.proof import Began, OpenCall, Proofs
 from k3push.runs.stop import Cause, Stop
 from k3push.runs.throttle import Throttle
 
@@ -489,30 +489,20 @@ class Context:
         """Say whether *users* see what *sender* makes (`proof`)."""
         return await self.proofs.covers(self, self.ledger, self.run.id, users=users, sender=sender)
 
-    async def senders_of_strays(
-        self,
-        began_at: datetime,
-        senders: Mapping[BillNumber, str],
-        *,
-        before: Collection[str],
-        on_loop_s: float | None = None,
-        over_at: datetime | None = None,
-        names_tell: bool = True,
-        mark: str = "",
-    ) -> frozenset[str]:
-        """Say which users may have made a document since that ties itself to no bill (`proof`)."""
-        began = Began(began_at, self.clock.now(), on_loop_s, anyio.current_time())
+    def began(self, attempt: int, at: datetime) -> Began:
+        """Say when an attempt left, by each clock that knows it."""
+        on_loop_s = self.ages.began_s({attempt})
+        return Began(at, self.clock.now(), on_loop_s, anyio.current_time())
+
+    async def calls_with_strays(
+        self, calls: Sequence[OpenCall], *, names_tell: bool = True
+    ) -> list[OpenCall]:
+        """Say which calls may have made a document that ties itself to no bill (`proof`)."""
+        if not calls:
+            return []
         await self.proofs.read_clock(self, self.ledger, self.run.id)
-        return await self.proofs.senders_of_strays(
-            self,
-            self.ledger,
-            self.run,
-            began=began,
-            senders=senders,
-            before=before,
-            over_at=over_at,
-            names_tell=names_tell,
-            mark=mark,
+        return await self.proofs.calls_with_strays(
+            self, self.ledger, self.run, calls, names_tell=names_tell
         )
 
     def knows_enough_of(self, sender: str) -> bool:

@@ -7,7 +7,6 @@ to say what a call of this one has made.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from contextlib import suppress
 
 import anyio
@@ -31,39 +30,39 @@ async def note_mark(context: Context, first_chunk: int) -> None:
         context: The execution.
         first_chunk: The index of its first chunk.
     """
-    try:
-        if not can_ask(context):
-            return
-        found = ""
+    async with anyio.create_task_group() as waiting:
+        waiting.start_soon(_wait_no_longer, context)
+        try:
+            found = await _newest_id(context)
+            # What comes too late may be of the first call.
+            if found.isdecimal() and not context.marked.is_set():
+                context.mark = found
+                run, now = context.run.id, context.clock.now()
+                value = {"chunk": first_chunk, "id": found}
+                # An execution that sends nothing leaves its first chunk to the next one.
+                memo = Memo(MARK, f"{run} {first_chunk} {found}", now, value, about=run)
+                await context.ledger.remember(memo)
+        finally:
+            context.marked.set()
+            waiting.cancel_scope.cancel()
+
+
+async def _wait_no_longer(context: Context) -> None:
+    """Let the first call go after a while; the question goes on, since it may be at a login."""
+    await anyio.sleep(PATIENCE_S)
+    context.marked.set()
+
+
+async def _newest_id(context: Context) -> str:
+    if can_ask(context):
         # Where it cannot be had, the looks that matter say what is away.
-        with (
-            suppress(LookFailedError, ErpUnreachableError, LoginRefusedError),
-            anyio.move_on_after(PATIENCE_S),
-        ):
-            found = await context.erp.newest_id(context.route)
-        if not found.isdecimal():
-            return
-        context.mark = found
-        run, now = context.run.id, context.clock.now()
-        value = {"chunk": first_chunk, "id": found}
-        memo = Memo(MARK, f"{run} {first_chunk}", now, value, about=run)
-        await context.ledger.remember(memo)
-    finally:
-        context.marked.set()
+        with suppress(LookFailedError, ErpUnreachableError, LoginRefusedError):
+            return await context.erp.newest_id(context.route)
+    return ""
 
 
-async def mark_before(context: Context, calls: Iterable[tuple[RunId, int, int]]) -> str:
-    """Return a document that was there before some calls left, as late as one is known, or "".
-
-    Args:
-        context: The execution.
-        calls: The run, the chunk and the attempt of each.
-    """
-    marks = [await _mark_of(context, run, chunk, attempt) for run, chunk, attempt in calls]
-    return min(marks, key=int) if marks and all(marks) else ""
-
-
-async def _mark_of(context: Context, run: RunId, chunk: int, attempt: int) -> str:
+async def mark_before(context: Context, run: RunId, chunk: int, attempt: int) -> str:
+    """Return a document that was there before a call left, as late as one is known, or ""."""
     is_ours = run == context.run.id and context.ages.began_s({attempt}) is not None
     # A mark of an earlier execution was there before this one as well.
     return (context.mark if is_ours else "") or await _kept(context.ledger, run, chunk)
@@ -71,5 +70,6 @@ async def _mark_of(context: Context, run: RunId, chunk: int, attempt: int) -> st
 
 async def _kept(ledger: Ledger, run: RunId, chunk: int) -> str:
     memos = await ledger.memos(MARK, about=run)
-    marks = {int(memo.value["chunk"]): str(memo.value["id"]) for memo in memos}
-    return max(((at, id_) for at, id_ in marks.items() if at <= chunk), default=(0, ""))[1]
+    marks = [(int(memo.value["chunk"]), int(memo.value["id"])) for memo in memos]
+    before = [mark for mark in marks if mark[0] <= chunk]
+    return str(max(before)[1]) if before else ""

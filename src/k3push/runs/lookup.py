@@ -11,7 +11,8 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import reduce
-from typing import Any, Protocol, TypeVar
+from types import MappingProxyType
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import anyio
 
@@ -664,6 +665,27 @@ async def look_at_newest(context: Looker) -> Newest:
     return Newest(count, named, count - len(told))
 
 
+class Stray(NamedTuple):
+    """A document that neither a link nor a number ties to a bill of its own.
+
+    Attributes:
+        id: Its id.
+        standing: How it stands.
+        names: The numbers that it bears all the same.
+    """
+
+    id: str
+    standing: Standing
+    names: Collection[BillNumber] = ()
+
+
+class Strays(NamedTuple):
+    """Documents that nothing ties to a bill, and how others stand that were read beside them."""
+
+    strays: Sequence[Stray] = ()
+    beside: Mapping[str, Standing] = MappingProxyType({})
+
+
 async def look_for_strays(
     context: Looker,
     when: str,
@@ -673,7 +695,7 @@ async def look_for_strays(
     earlier: Callable[[Collection[BillNumber]], Awaitable[Collection[str]]],
     names_tell: bool = True,
     beside: Sequence[str] = (),
-) -> Mapping[str, Standing] | None:
+) -> Strays | None:
     """Find documents made since that neither a link nor a number ties to a bill of its own.
 
     One of them may be what a lost call made of any of *numbers*: the rule may keep no link and
@@ -688,14 +710,14 @@ async def look_for_strays(
         known: Returns the ids of documents that are known to be of bills of some numbers, so that
             the ERP need not be asked for each of a day. Another document that names such a number
             may be of a bill that has got it since, and may have lost it again.
-        earlier: Returns the ids of documents that were found for some numbers before the call.
+        earlier: Returns the ids of documents that were found for some numbers before any call.
         names_tell: Whether a document that the ledger does not know belongs to the bill that it
             names. False where one of *numbers* may have had the number of another bill at the
             moment of its call.
         beside: Other documents that are read as well, where there are strays.
 
     Returns:
-        How they stand, by id; None where the ERP refuses the question.
+        The documents; None where the ERP refuses the question.
     """
     rows = await read_unless_refused(
         context,
@@ -723,7 +745,14 @@ async def look_for_strays(
         left = {*strays} - told
         told |= {*await earlier({value for id_, value in rows if value and id_ in left})}
         strays = [id_ for id_ in strays if id_ not in told]
-    return await look_at_standings(context, [*strays, *beside]) if strays else {}
+    if not strays:
+        return Strays()
+    standings = await look_at_standings(context, [*strays, *beside])
+    names: dict[str, set[BillNumber]] = {}
+    for id_, value in rows:
+        names.setdefault(id_, set()).update([value] if value else ())
+    there = [id_ for id_ in strays if id_ in standings]
+    return Strays([Stray(id_, standings[id_], names[id_]) for id_ in there], standings)
 
 
 async def _tied(context: Looker, ids: Sequence[str], whole: Sequence[str]) -> set[str]:

@@ -60,6 +60,8 @@ from k3push.runs.document_makers import (
 )
 from k3push.runs.lookup import (
     Looker,
+    Stray,
+    Strays,
     can_ask,
     look_at_both,
     look_at_newest,
@@ -168,6 +170,27 @@ class Began:
         when -= CLOCKS_DIFFER
         # A form may keep the day of the making alone.
         return when if clock and clock.tells_time else datetime.combine(when, time())
+
+
+@dataclass(frozen=True, slots=True)
+class OpenCall:
+    """A call that may have made a document that ties itself to no bill.
+
+    Attributes:
+        bills: Those of its bills of which no look shows a document.
+        sender: Who sent it, "" where that is not known.
+        began: When it left.
+        before: Documents of these bills that were there before it left.
+        over_at: When it was over; None where it may be at work still.
+        mark: A document that was there before it left, by its id; "" where none is known.
+    """
+
+    bills: Collection[BillNumber]
+    sender: str
+    began: Began
+    before: Collection[str] = ()
+    over_at: datetime | None = None
+    mark: str = ""
 
 
 @dataclass(slots=True)
@@ -305,106 +328,81 @@ class Proofs:
                 self._asked_links = True
             links.untold = not self._asked_links
 
-    async def senders_of_strays(
+    async def calls_with_strays(
         self,
         looker: Looker,
         ledger: Ledger,
         run: Run,
+        calls: Sequence[OpenCall],
         *,
-        began: Began,
-        senders: Mapping[BillNumber, str],
-        before: Collection[str],
-        over_at: datetime | None = None,
         names_tell: bool = True,
-        mark: str = "",
-    ) -> frozenset[str]:
-        """Say which users may have made a document since that ties itself to no bill.
+    ) -> list[OpenCall]:
+        """Say which calls may have made a document that ties itself to no bill.
 
         What the ledger made is known. Who made the others is compared with who is named as the
-        maker of what the ledger made through a user; where that is not known, it may be his.
+        maker of what the ledger made through a user; where that is not known, it may be his. Each
+        call is judged by its own times, and the ERP is asked once for all of them.
 
         Args:
             looker: What to look with.
             ledger: What was made.
             run: Whose scope counts.
-            began: When the first call in doubt left.
-            senders: Who sent each number in doubt, "" where that is not known.
-            before: Documents of these numbers that were there before.
-            over_at: When the last of the calls was over; None where it may be at work still.
+            calls: The calls, one at least.
             names_tell: As in `look_for_strays`.
-            mark: A document that was there before the first call left, by its id; "" where none is
-                known.
         """
         if anyio.current_time() - self._untold_s < UNTOLD_FOR_S:
-            return frozenset(senders.values())
+            return list(calls)
         await self._ask_newest_links(looker)
-        when = began.no_later_than(self._clock)
-        named = self._mark_before(began)
-        marks = {id_ for id_ in (named, mark) if id_}
-
-        async def pushed(numbers: Sequence[BillNumber]) -> Mapping[BillNumber, Collection[str]]:
-            made = await ledger.made_in(run.scope, dict.fromkeys(numbers, ""))
-            return {n: await sure_ids(each) for n, each in made.items()}
-
-        async def sure_ids(made: Made) -> Collection[str]:
-            """Leave out documents that may be another bill's, whose number they bear."""
-            is_plain = len(made.ids) == 1 and made.code not in UNSURE
-            if is_plain or not looker.links.outweigh:
-                return made.ids.keys()
-            rows = [row for _, row in await ledger.rows_of(made.number) if row.code not in UNSURE]
-            return {target.id for row in rows for target in row.targets if target.id in made.ids}
-
-        async def found_before(numbers: Collection[BillNumber]) -> Collection[str]:
-            # Where numbers tell, they do so of what the clock of another machine calls older.
-            by_others = began.at - MACHINES_DIFFER if looker.links.outweigh else began.at
-            by_us = began.at if began.is_timed else by_others
-            rows = [
-                row
-                for number in numbers
-                for of, row in await ledger.rows_of(number)
-                if row.targets and row.settled_at
-                if row.settled_at < (by_us if of == run.id else by_others)
-                if (found_in := await ledger.run(of)) and _is_of_form(found_in, run)
-            ]
-            return {target.id for row in rows for target in row.targets}
-
+        marks = {id_ for call in calls for id_ in self._marks_before(call) if id_}
+        first = min((call.began for call in calls), key=lambda began: began.at)
         found = await look_for_strays(
             looker,
-            f"{when:%Y-%m-%d %H:%M:%S}",
-            senders,
-            known=pushed,
-            earlier=found_before,
+            f"{min(call.began.no_later_than(self._clock) for call in calls):%Y-%m-%d %H:%M:%S}",
+            [number for call in calls for number in call.bills],
+            known=lambda numbers: _made_of(looker, ledger, run, numbers),
+            earlier=lambda names: _found_before(looker, ledger, run, first, names),
             names_tell=names_tell,
             beside=sorted(marks),
         )
         if found is None:
             self._untold_s = anyio.current_time()
-            return frozenset(senders.values())
-        strays = {
-            id_: standing
-            for id_, standing in found.items()
-            if id_ not in marks
-            if not any(
-                _was_there(id_, standing, each, found.get(each), is_ours=each == named)
-                for each in marks
-            )
-            if not (over_at and self._is_after(standing, over_at))
-        }
-        suspects = set()
-        for sender in sorted(set(senders.values())) if strays else ():
-            known = await ledger.made_by(run.id, sender or None, limit=MOST_KNOWN)
-            sure = (each for each in known if each.code not in UNSURE or not looker.links.outweigh)
-            ours = {id_ for each in sure for id_ in _ids(each)}
-            makers = await self.makers.of(looker, ledger, run.id, sender)
-            bills = {number for number, by in senders.items() if by == sender}
-            creators = await creators_of(looker, bills) if makers.copied else {}
-            if any(
-                makers.may_be(standing.creator, set(creators.values()))
-                for id_, standing in strays.items()
-                if id_ not in {*ours, *before}
-            ):
-                suspects.add(sender)
-        return frozenset(suspects)
+            return list(calls)
+        beside = []
+        made_by: dict[str, set[str]] = {}
+        for call in calls:
+            strays = [stray for stray in found.strays if self._may_be_of(call, stray, found)]
+            if strays:
+                if call.sender not in made_by:
+                    made_by[call.sender] = await _surely_made_by(looker, ledger, run, call.sender)
+                names = {name for stray in strays for name in stray.names}
+                earlier = await _found_before(looker, ledger, run, call.began, names)
+                ours = made_by[call.sender].union(earlier)
+                strays = [stray for stray in strays if stray.id not in ours]
+            if strays and await self._may_have_made(looker, ledger, run, call, strays):
+                beside.append(call)
+        return beside
+
+    def _may_be_of(self, call: OpenCall, stray: Stray, found: Strays) -> bool:
+        """Say whether a document may have come of a call, by its times and by what was before."""
+        created = created_at(stray.standing)
+        if created is not None and created < call.began.no_later_than(self._clock):
+            return False
+        if call.over_at and self._is_after(stray.standing, call.over_at):
+            return False
+        named, mark = self._marks_before(call)
+        return stray.id not in {named, mark, *call.before} and not (
+            _was_there(stray, named, found.beside.get(named), is_ours=True)
+            or _was_there(stray, mark, found.beside.get(mark), is_ours=False)
+        )
+
+    async def _may_have_made(
+        self, looker: Looker, ledger: Ledger, run: Run, call: OpenCall, strays: Sequence[Stray]
+    ) -> bool:
+        """Say whether the sender of a call may be the maker of one of some documents."""
+        makers = await self.makers.of(looker, ledger, run.id, call.sender)
+        creators = await creators_of(looker, call.bills) if makers.copied else {}
+        of_bills = set(creators.values())
+        return any(makers.may_be(stray.standing.creator, of_bills) for stray in strays)
 
     def note_answer(self, named: Sequence[Target]) -> None:
         """Note documents that an answer has named just now: later calls make others."""
@@ -412,10 +410,15 @@ class Proofs:
         if ids:
             self._marks.append((anyio.current_time(), max(ids, key=int)))
 
-    def _mark_before(self, began: Began) -> str:
-        """Return a document that was there before a call left, as late as one is known, or ""."""
-        left_s = -math.inf if began.on_loop_s is None else began.on_loop_s
-        return next((id_ for at_s, id_ in reversed(self._marks) if at_s < left_s), "")
+    def _marks_before(self, call: OpenCall) -> tuple[str, str]:
+        """Return documents that were there before a call left, as late as such are known.
+
+        Returns:
+            What an answer to this execution has named, and what a look has shown; "" for none.
+        """
+        left_s = -math.inf if call.began.on_loop_s is None else call.began.on_loop_s
+        named = next((id_ for at_s, id_ in reversed(self._marks) if at_s < left_s), "")
+        return named, call.mark
 
     def _is_after(self, standing: Standing, over_at: datetime) -> bool:
         """Say whether a document was made after a call was over, by what is known of the clock."""
@@ -506,19 +509,59 @@ def _is_of_form(one: Run, other: Run) -> bool:
     return one.account == other.account and len(forms) == 1
 
 
-def _was_there(
-    id_: str, standing: Standing, mark: str, known: Standing | None, *, is_ours: bool
-) -> bool:
+async def _made_of(
+    looker: Looker, ledger: Ledger, run: Run, numbers: Sequence[BillNumber]
+) -> Mapping[BillNumber, Collection[str]]:
+    """Return documents of bills that the ledger is sure of, by number."""
+    made = await ledger.made_in(run.scope, dict.fromkeys(numbers, ""))
+
+    async def sure_ids(made: Made) -> Collection[str]:
+        """Leave out documents that may be another bill's, whose number they bear."""
+        is_plain = len(made.ids) == 1 and made.code not in UNSURE
+        if is_plain or not looker.links.outweigh:
+            return made.ids.keys()
+        rows = [row for _, row in await ledger.rows_of(made.number) if row.code not in UNSURE]
+        return {target.id for row in rows for target in row.targets if target.id in made.ids}
+
+    return {number: await sure_ids(each) for number, each in made.items()}
+
+
+async def _surely_made_by(looker: Looker, ledger: Ledger, run: Run, sender: str) -> set[str]:
+    """Return documents that the ledger has made through a user, as far as it is sure."""
+    known = await ledger.made_by(run.id, sender or None, limit=MOST_KNOWN)
+    sure = (each for each in known if each.code not in UNSURE or not looker.links.outweigh)
+    return {id_ for each in sure for id_ in _ids(each)}
+
+
+async def _found_before(
+    looker: Looker, ledger: Ledger, run: Run, began: Began, names: Collection[BillNumber]
+) -> Collection[str]:
+    """Return documents that were found for some numbers before a call left."""
+    # Where numbers tell, they do so of what the clock of another machine calls older.
+    by_others = began.at - MACHINES_DIFFER if looker.links.outweigh else began.at
+    by_us = began.at if began.is_timed else by_others
+    rows = [
+        row
+        for number in names
+        for of, row in await ledger.rows_of(number)
+        if row.targets and row.settled_at
+        if row.settled_at < (by_us if of == run.id else by_others)
+        if (found_in := await ledger.run(of)) and _is_of_form(found_in, run)
+    ]
+    return {target.id for row in rows for target in row.targets}
+
+
+def _was_there(stray: Stray, mark: str, known: Standing | None, *, is_ours: bool) -> bool:
     """Say whether a document is older than one that is known, by its id and by its time.
 
     Where forms tell days, ids alone tell of the documents of one day. Several servers may give them
     out in blocks, so that what another program has made may have a later id than what comes after.
     """
-    created, then = created_at(standing), created_at(known)
-    if created is None or then is None or not id_.isdecimal():
+    created, then = created_at(stray.standing), created_at(known)
+    if created is None or then is None or not stray.id.isdecimal():
         return False
     tells_days = not is_ours and created.time() == then.time() == time.min
-    return (created < then if tells_days else created <= then) and int(id_) < int(mark)
+    return (created < then if tells_days else created <= then) and int(stray.id) < int(mark)
 
 
 async def _standings_of(looker: Looker, known: Sequence[Made]) -> Mapping[str, Standing]:

@@ -48,6 +48,7 @@ from k3push.runs.own_documents import (
     told_of_doubtful,
     with_loose_of_others,
 )
+from k3push.runs.proof import OpenCall
 from k3push.runs.renumbered_bills import look_at_sent, moved_among
 from k3push.runs.sending_state import Sending
 from k3push.runs.source_check import unclear
@@ -268,22 +269,15 @@ async def _has_stray(
     hides = may_hide_draft(said, drafts=context.route.draft_when_save_fails)
     if not (said.thrown or said.acted or several or hides) or said.code in NOTHING_RAN:
         return False
-    missing = {number: sender for number in numbers if number not in made}
+    missing = [number for number in numbers if number not in made]
     moved = await moved_among(context, attempt.intent.run, missing)
     before = {id_ for n in missing for id_ in attempt.intent.before.get(n, ())}
     # What a link ties to a bill, and a success does not name, somebody else has made of it.
     others = strangers(said, numbers, _new_in(attempt, said, seen))
     before |= {t.id for n in missing for t in others.get(n, ()) if t.id in seen.by_link}
-    return bool(
-        await context.senders_of_strays(
-            attempt.intent.began_at,
-            missing,
-            before=before,
-            on_loop_s=context.ages.began_s({attempt.id}),
-            names_tell=not moved,
-            mark=context.mark,
-        )
-    )
+    began = context.began(attempt.id, attempt.intent.began_at)
+    call = OpenCall(missing, sender, began, before, mark=context.mark)
+    return bool(await context.calls_with_strays([call], names_tell=not moved))
 
 
 def _linked_in(attempt: Attempt, seen: Sighting) -> Targets:

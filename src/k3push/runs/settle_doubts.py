@@ -60,6 +60,7 @@ from k3push.runs.form_marks import mark_before
 from k3push.runs.lookup import found_by, look_at_targets, united
 from k3push.runs.own_documents import (
     attempts_by,
+    attempts_under,
     but_others_cancelled,
     doubtful_among,
     ours_of,
@@ -67,6 +68,7 @@ from k3push.runs.own_documents import (
     told_of_twins,
     with_loose_of_others,
 )
+from k3push.runs.proof import OpenCall
 from k3push.runs.renumbered_bills import look_at_sent, moved_among
 from k3push.runs.seen_since import note_shown, shown_since
 from k3push.runs.source_check import unclear, whose
@@ -222,7 +224,7 @@ async def settle_by_word(
         rows = await ledger.rows_of(bill) if attempts is not None else ()
         if any(of == run and row.bill == bill and row.attempts != attempts for of, row in rows):
             raise IllegalMoveError(f"{bill}: it was sent again since somebody has looked")
-        calls = len(await attempts_by(ledger, run, bill))
+        calls = len(await attempts_under(ledger, run, bill))
         named = remark(f"state.{state}")
         note = (
             remark("note.person_named", state=named, why=because, user=user, attempts=calls)
@@ -440,27 +442,28 @@ async def _with_strays(
         before: Documents that were there before.
         names_tell: As in `look_for_strays`.
     """
-    if not absent:
-        return set()
-    suspects = await context.senders_of_strays(
-        min(doubt.began_at for doubt in absent),
-        {doubt.number: doubt.sender for doubt in absent},
-        before=before,
-        on_loop_s=context.ages.began_s({doubt.attempt for doubt in absent}),
-        names_tell=names_tell,
-        mark=await _mark_before(context, absent),
-    )
-    return {doubt.number for doubt in absent if doubt.sender in suspects}
+    by_attempt: dict[int, list[Doubt]] = {}
+    for doubt in absent:
+        by_attempt.setdefault(doubt.attempt, []).append(doubt)
+    calls = [
+        OpenCall(
+            tuple(doubt.number for doubt in doubts),
+            doubts[0].sender,
+            context.began(attempt, doubts[0].began_at),
+            before,
+            mark=await _mark_before(context, doubts[0]),
+        )
+        for attempt, doubts in by_attempt.items()
+    ]
+    beside = await context.calls_with_strays(calls, names_tell=names_tell)
+    return {number for call in beside for number in call.bills}
 
 
-async def _mark_before(context: Context, doubts: Sequence[Doubt]) -> str:
-    """Return a document that was there before the calls of doubts left, or ""."""
-    calls = []
-    for doubt in {doubt.attempt: doubt for doubt in doubts}.values():
-        kept = await attempts_by(context.ledger, doubt.run, doubt.number)
-        chunks = [k.attempt.intent.chunk for k in kept if k.attempt.id == doubt.attempt]
-        calls.append((doubt.run, min(chunks, default=0), doubt.attempt))
-    return await mark_before(context, calls)
+async def _mark_before(context: Context, doubt: Doubt) -> str:
+    """Return a document that was there before the call of a doubt left, or ""."""
+    kept = await attempts_by(context.ledger, doubt.run, doubt.number)
+    chunks = [each.attempt.intent.chunk for each in kept if each.attempt.id == doubt.attempt]
+    return await mark_before(context, doubt.run, min(chunks, default=0), doubt.attempt)
 
 
 def _out_of_sight(doubt: Doubt, shown: Sequence[Target], seen: Sighting) -> Outcome | None:

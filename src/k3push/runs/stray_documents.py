@@ -10,13 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
+from typing import NamedTuple
 
 from k3push.core.model import ABSENT, BillNumber, RunId
 from k3push.ports import AttemptRecord, LatelySent
 from k3push.runs.context import Context
 from k3push.runs.earlier_calls import calls_before, did_nothing, may_have_saved
 from k3push.runs.form_marks import mark_before
-from k3push.runs.own_documents import attempts_by
+from k3push.runs.own_documents import attempts_by, attempts_under
+from k3push.runs.proof import OpenCall
 from k3push.runs.renumbered_bills import moved_among
 
 
@@ -30,51 +32,60 @@ async def bills_beside_strays(
         numbers: Bills that are about to be sent, or refused.
         sent: What other runs have sent of them of late.
     """
-    calls = await _last_calls(context, numbers, sent)
-    if not calls:
+    last = await _last_calls(context, numbers, sent)
+    if not last:
         return {}
     await context.proofs.read_clock(context, context.ledger, context.run.id)
-    beside: dict[BillNumber, RunId] = {}
-    # Each run's last call is judged by itself: a later one of another run has proved nothing of it.
-    for run in sorted(calls, key=lambda run: run != context.run.id):
-        beside = dict.fromkeys(await _beside(context, run, calls[run]), run) | beside
-    return beside
-
-
-async def _beside(
-    context: Context, run: RunId, last: Mapping[BillNumber, AttemptRecord]
-) -> list[BillNumber]:
-    """Return the bills that a document may be of which a run's calls have made."""
     if not context.proofs.tells_after:
-        # The server's clock is not known. A document that came long after the call is most likely
-        # another program's, so only calls of the last window count; on a first list, all calls of
-        # this run do.
-        since = context.clock.now() - timedelta(seconds=context.settle.window_s)
-        waits = run == context.run.id and not context.proofs.mixes_after
-        last = {n: k for n, k in last.items() if waits or k.attempt.intent.began_at >= since}
-        if not last:
-            return []
-    intents = {number: each.attempt.intent for number, each in last.items()}
-    senders = {number: intent.sender for number, intent in intents.items()}
-    moved = await moved_among(context, context.run.id, senders)
-    suspects = await context.senders_of_strays(
-        min(intent.began_at for intent in intents.values()),
-        senders,
-        before={id_ for number, intent in intents.items() for id_ in intent.before.get(number, ())},
-        on_loop_s=context.ages.began_s({each.attempt.id for each in last.values()}),
+        last = {of: kept for of, kept in last.items() if _counts_untimed(context, kept)}
+    bills: dict[int, list[BillNumber]] = {}
+    for (_, number), kept in last.items():
+        bills.setdefault(kept.attempt.id, []).append(number)
+    # Each call is judged by itself: a later one of another run has proved nothing of it.
+    calls = {
+        kept.attempt.id: await _open_call(context, kept, bills[kept.attempt.id])
+        for kept in last.values()
+    }
+    moved = await moved_among(context, context.run.id, {number for _, number in last})
+    suspects = await context.calls_with_strays([*calls.values()], names_tell=not moved)
+    return {
+        number: run
+        # What this run has made it settles itself.
+        for (run, number), kept in sorted(last.items(), key=lambda of: of[0][0] == context.run.id)
+        if calls[kept.attempt.id] in suspects
+    }
+
+
+async def _open_call(
+    context: Context, kept: AttemptRecord, bills: Sequence[BillNumber]
+) -> OpenCall:
+    intent = kept.attempt.intent
+    return OpenCall(
+        bills,
+        intent.sender,
+        context.began(kept.attempt.id, intent.began_at),
+        {id_ for number in bills for id_ in intent.before.get(number, ())},
         # What was made later is another program's.
-        over_at=max(map(context.ages.over_at, last.values())),
-        names_tell=not moved,
-        mark=await mark_before(
-            context, {(run, k.attempt.intent.chunk, k.attempt.id) for k in last.values()}
-        ),
+        context.ages.over_at(kept),
+        await mark_before(context, intent.run, intent.chunk, kept.attempt.id),
     )
-    return [number for number, sender in senders.items() if sender in suspects]
+
+
+def _counts_untimed(context: Context, kept: AttemptRecord) -> bool:
+    """Say whether a call may have made what has come, where the server's clock is not known.
+
+    A document that came long after the call is most likely another program's, so only calls of the
+    last window count; on a first list, all calls of this run do.
+    """
+    if _run_of(kept) == context.run.id and not context.proofs.mixes_after:
+        return True
+    since = context.clock.now() - timedelta(seconds=context.settle.window_s)
+    return kept.attempt.intent.began_at >= since
 
 
 async def _last_calls(
     context: Context, numbers: Collection[BillNumber], sent: Sequence[LatelySent]
-) -> dict[RunId, dict[BillNumber, AttemptRecord]]:
+) -> dict[tuple[RunId, BillNumber], AttemptRecord]:
     """Return each run's last call of each bill that was carried out and may have made something.
 
     Of what this run has sent nothing is forgotten: `retry` plans a bill again that may have been
@@ -89,31 +100,53 @@ async def _last_calls(
     calls = [call for call in calls if call[0] in numbers and not did_nothing(call[1])]
     calls.sort(key=lambda call: call[1].attempt.intent.began_at)
     last = {(_run_of(kept), number): (kept, name) for number, kept, name in calls}
+    if not last:
+        return {}
     # Words about a bill may be about a draft of it, or about one of its documents.
-    parts = bool(last) and (context.route.draft_when_save_fails or await context.may_split())
-    several = bool(last) and await context.may_have_several()
-    found: dict[RunId, dict[BillNumber, AttemptRecord]] = {}
-    for (run, number), (kept, name) in last.items():
-        if may_have_saved(kept, name, parts=parts, several=several) and not await _is_settled_since(
-            context, kept, name
-        ):
-            found.setdefault(run, {})[number] = kept
+    parts = context.route.draft_when_save_fails or await context.may_split()
+    several = await context.may_have_several()
+    found: dict[tuple[RunId, BillNumber], AttemptRecord] = {}
+    settled: dict[BillNumber, _Settled] = {}
+    for of, (kept, name) in last.items():
+        if may_have_saved(kept, name, parts=parts, several=several):
+            if name not in settled:
+                settled[name] = await _settled(context, name)
+            if not await settled[name].since(context, kept):
+                found[of] = kept
     return found
 
 
-async def _is_settled_since(context: Context, kept: AttemptRecord, bill: BillNumber) -> bool:
-    """Say whether a person, or a look after the window, has found that a call made nothing.
+class _Settled(NamedTuple):
+    """What a person, or a look after the window, has found that no call of a run has made.
 
-    A person's word stands in the notes, whatever has become of the row since.
+    Attributes:
+        bill: The ERP's spelling.
+        absent: The runs of which looks have found nothing.
+        calls: After how many calls of a run a person has said so. That stands in the notes,
+            whatever has become of the row since.
     """
-    ledger, run = context.ledger, _run_of(kept)
-    rows = await ledger.rows_of(bill)
-    if any(row.code == ABSENT for of, row in rows if of == run):
-        return True
-    notes = await ledger.notes_of(bill)
-    told = max((calls_before(note.text) for note in notes if note.run == run), default=0)
-    calls = [each.attempt.id for each in await attempts_by(ledger, run, bill)] if told else []
-    return kept.attempt.id in calls[:told]
+
+    bill: BillNumber
+    absent: Collection[RunId]
+    calls: Mapping[RunId, int]
+
+    async def since(self, context: Context, kept: AttemptRecord) -> bool:
+        """Say whether it was found after a call."""
+        run = _run_of(kept)
+        if run in self.absent or run not in self.calls:
+            return run in self.absent
+        # Another bill may have had the number before, and the person's word be about that one.
+        under = await attempts_under(context.ledger, run, self.bill)
+        return kept.attempt.id in [each.attempt.id for each in under[: self.calls[run]]]
+
+
+async def _settled(context: Context, bill: BillNumber) -> _Settled:
+    absent = {run for run, row in await context.ledger.rows_of(bill) if row.code == ABSENT}
+    calls: dict[RunId, int] = {}
+    for note in await context.ledger.notes_of(bill):
+        if told := calls_before(note.text):
+            calls[note.run] = max(told, calls.get(note.run, 0))
+    return _Settled(bill, absent, calls)
 
 
 def _run_of(kept: AttemptRecord) -> RunId:
