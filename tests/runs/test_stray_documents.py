@@ -16,11 +16,17 @@ from typing import Any
 import anyio
 import pytest
 
+from k3push.adapters.erp.carrier import Carrier
+from k3push.adapters.erp.carrier import Carrier
+from k3push.adapters.erp.carrier import Carrier
 from k3push.adapters.erp.client import ErpClient
 from k3push.core.model import BillNumber, Listed, Route, RunId, State
 from k3push.ports import LookFailedError
 from k3push.runs import stray_documents
 from k3push.runs.context import Context
+from k3push.runs.form_marks import MARK, PATIENCE_S
+from k3push.runs.form_marks import MARK, PATIENCE_S
+from k3push.runs.form_marks import MARK, PATIENCE_S
 from k3push.runs.settle_doubts import settle_by_word
 from k3push.runs.stop import Cause
 from k3push.simulator import Policy, Refusal, site
@@ -388,8 +394,436 @@ async def test_a_limit_is_not_used_up_by_what_is_left_to_another_run(
         pushed = await office.execute(SECOND, limits=a_night, **HOW)
         left.append((len(pushed.of(State.PLANNED)), set(pushed.stop.causes)))
     limit, barred = Cause.LIMIT, Cause.BARRED
-    assert left == [(10, {limit, barred}), (6, {limit}), (4, {limit, barred})]
+    assert left == [(10, {limit, barred}), (6, {limit}), (4, {barred})]
     assert doubled(office, BILLS) == []
+
+
+async def test_a_limit_is_not_used_up_by_what_another_run_has_in_doubt() -> None:
+    """A person has to settle the first four bills of the list, in a run that is over."""
+    plan = FaultPlan(aimed={bill: Aimed(fault("reset")) for bill in BILLS})
+    office = Office(sandbox(plan, latency_s=1.0, **OPEN))
+
+    async def type_one(_: Context) -> None:
+        while not (await office.rows())[BILLS[0]].attempts:  # noqa: ASYNC110  # virtual time
+            await anyio.sleep(0.2)
+        await anyio.sleep(2)
+        office.site.world.add_target(IN_STOCK, "WMS", creator="sandbox", typed=True)
+
+    await office.open_run(BILLS)
+    await office.execute(limits=NO_HALT, beside=type_one, **HOW)
+    assert {row.state for row in (await office.rows()).values()} == {State.UNKNOWN}
+    others = orders(8, first=8)
+    await office.open_run([*BILLS, *others], SECOND)
+    for _ in range(3):
+        await office.execute(SECOND, limits=replace(NO_HALT, limit=4), **HOW)
+    rows = await office.rows(SECOND)
+    assert {number for number, row in rows.items() if row.attempts} == set(others)
+
+
+async def test_a_limit_goes_by_what_waits_for_a_person_to_what_is_free_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Two runs may have made something of eight bills, and one of them has been settled since."""
+    others, another = orders(4, first=8), RunId("r3")
+    office = await refused(monkeypatch, untied=(BILLS[0], others[0]))
+    keep_a_part(monkeypatch, others, kept=1, why=NOBODY)
+    await office.open_run(others, another)
+    await stopped(office, another, others[0])
+    await office.open_run([*BILLS, *others], SECOND)
+    await office.execute(SECOND, limits=NO_HALT, **HOW)
+    assert await codes(office, SECOND) == {(State.PLANNED, "held"): 8}
+    await office.execute(another, limits=NO_HALT, **HOW)
+    for bill in others:
+        state = State.PUSHED if bill == others[0] else State.PLANNED
+        told = (office.store, VirtualClock(), another, BillNumber(bill), state)
+        await settle_by_word(*told, because="looked up by hand")
+    pushed = await office.execute(SECOND, limits=replace(NO_HALT, limit=4), **HOW)
+    assert pushed.of(State.PUSHED) == set(others[1:])
+    assert set(pushed.stop.causes) == {Cause.BARRED}
+    assert doubled(office, [*BILLS, *others]) == []
+
+
+async def test_an_execution_that_sends_nothing_leaves_the_next_one_its_own_mark(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A document is typed between both, long before the first call."""
+    office = Office(sandbox(look_s=0.1, latency_s=1.0, **OPEN))
+    keep_a_part(monkeypatch, BILLS, kept=0, why=NOBODY)
+    await office.open_run(BILLS)
+
+    async def stop(job: Context) -> None:
+        while not await office.store.memos(MARK, about=FIRST):  # noqa: ASYNC110  # virtual time
+            await anyio.sleep(0.05)
+        job.stop.ask(Cause.CONTROL, "")
+
+    await office.execute(limits=NO_HALT, beside=stop, **HOW)
+    assert await codes(office) == {(State.PLANNED, ""): 4}
+    office.site.world.add_target(IN_STOCK, "WMS", creator="sandbox", typed=True)
+    await anyio.sleep(600)
+    await stopped(office)
+    await anyio.sleep(60)
+    pushed = await office.execute(limits=NO_HALT, **HOW)
+    assert pushed.of(State.PUSHED) == set(BILLS)
+
+
+async def test_a_persons_word_is_about_no_bill_that_was_entered_anew(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The bills of a refused call are deleted, and entered anew with their numbers."""
+    office = await refused(monkeypatch, kept=0)
+    office.site.world.add_target(IN_STOCK, "WMS", creator="sandbox", typed=True)
+    with monkeypatch.context() as patch:
+        patch.setattr(stray_documents, "mark_before", _no_mark)
+        await office.execute(limits=NO_HALT, **HOW)
+    for bill in BILLS:
+        told = (office.store, VirtualClock(), FIRST, BillNumber(bill), State.PLANNED)
+        await settle_by_word(*told, because="looked up by hand")
+    await anyio.sleep(80_000)
+    world = office.site.world
+    for number in BILLS:
+        (order,) = world.store.by_number(PURCHASE_ORDER, number)
+        world.store.remove(order)
+        world.add_source(PURCHASE_ORDER, number)
+    keep_a_part(monkeypatch, BILLS, kept=1, why=NOBODY)
+    await stopped(office)
+    await anyio.sleep(60)
+    await office.execute(limits=NO_HALT, **HOW)
+    assert doubled(office, BILLS) == []
+
+
+async def test_the_documents_of_a_day_are_asked_for_once_for_all_runs_that_were_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A schedule pushes a list in a run of its own each ten minutes while the period is closed."""
+    office = await refused(monkeypatch, kept=0, untied=(), query_lag_s=0.0)
+    asked = Counter[RunId]()
+    made_since = ErpClient.made_since
+
+    async def count(erp: ErpClient, route: Route, when: str) -> Any:
+        asked[run] += 1
+        return await made_since(erp, route, when)
+
+    monkeypatch.setattr(ErpClient, "made_since", count)
+    for nth in range(1, 12):
+        run = RunId(f"s{nth:02}")
+        keep_a_part(monkeypatch, BILLS, kept=0, why=NOBODY)
+        await office.open_run(BILLS, run)
+        await stopped(office, run)
+        await anyio.sleep(600)
+    assert asked[RunId("s11")] == asked[RunId("s02")] <= 4
+
+
+async def test_a_call_is_not_charged_with_what_came_hours_after_it() -> None:
+    """Two bills are refused alone, hours apart, and another program makes a document between."""
+    office = Office(sandbox(look_s=0.1, latency_s=1.0, **OPEN))
+    await office.open_run(orders(12, first=20), KNOWN)
+    await office.execute(KNOWN, limits=NO_HALT, **HOW)
+    world, pair = office.site.world, BILLS[:2]
+    for bill in pair:
+        world.refuse(bill, NOBODY)
+    throttle = steered(concurrency=1, chunk_size=1)
+
+    async def wait_between(_: Context) -> None:
+        while (await office.rows())[pair[0]].state is not State.REJECTED:  # noqa: ASYNC110
+            await anyio.sleep(0.02)
+        throttle.pause()
+        await anyio.sleep(7200)
+        world.add_target(IN_STOCK, "WMS", creator="sandbox", typed=True)
+        await anyio.sleep(7200)
+        throttle.go_on()
+
+    await office.open_run(pair)
+    await office.execute(limits=NO_HALT, throttle=throttle, beside=wait_between, check=False)
+    for bill in pair:
+        world.allow(bill)
+    await plan_again(office)
+    pushed = await office.execute(limits=NO_HALT, **HOW)
+    assert pair[0] in pushed.of(State.PUSHED)
+
+
+async def test_a_login_that_takes_long_is_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Five wrong ones lock a user (P 2.4), and the wait for the newest document is shorter."""
+    office = Office(sandbox(latency_s=1.0, **OPEN))
+    accounts = office.site.logins.accounts
+    wrong = dict.fromkeys(accounts.users, "another")
+    office.site.logins.accounts = replace(accounts, users=wrong)
+    post = Carrier.post
+
+    async def slow(carrier: Carrier, service: str, *args: Any) -> Any:
+        answer = await post(carrier, service, *args)
+        if "AuthService" in service:
+            await anyio.sleep(PATIENCE_S + 5)
+        return answer
+
+    monkeypatch.setattr(Carrier, "post", slow)
+    await office.open_run(BILLS)
+    pushed = await office.execute(limits=NO_HALT, **HOW)
+    assert set(pushed.stop.causes) == {Cause.LOGIN_REFUSED}
+    assert office.site.logins.failures == 1
+
+
+async def test_a_limit_is_not_used_up_by_what_another_run_has_in_doubt() -> None:
+    """A person has to settle the first four bills of the list, in a run that is over."""
+    plan = FaultPlan(aimed={bill: Aimed(fault("reset")) for bill in BILLS})
+    office = Office(sandbox(plan, source_field_empty=True, latency_s=1.0, **OPEN))
+    await office.open_run(BILLS)
+    await office.execute(limits=NO_HALT, **HOW)
+    assert {row.state for row in (await office.rows()).values()} == {State.UNKNOWN}
+    others = orders(8, first=8)
+    await office.open_run([*BILLS, *others], SECOND)
+    for _ in range(3):
+        await office.execute(SECOND, limits=replace(NO_HALT, limit=4), **HOW)
+    assert not {row.number for row in (await office.rows(SECOND)).values() if row.attempts} - {
+        *others
+    }
+    assert all((await office.rows(SECOND))[number].attempts for number in others)
+
+
+async def test_a_limit_goes_by_what_waits_for_a_person_to_what_is_free_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Two runs may have made something of eight bills, and one of them has been settled since."""
+    office = await refused(monkeypatch, untied=(), kept=0, known=0)
+    others = orders(4, first=8)
+    keep_a_part(monkeypatch, others, kept=0, why=NOBODY)
+    await office.open_run(others, KNOWN)
+    await stopped(office, KNOWN, others[0])
+    office.site.world.add_target(IN_STOCK, "WMS", creator="sandbox", typed=True)
+    await office.open_run([*BILLS, *others], SECOND)
+    await office.execute(SECOND, limits=NO_HALT, **HOW)
+    left = await office.rows(SECOND)
+    assert {row.code for row in left.values()} == {"held"}, left
+    await office.execute(KNOWN, limits=NO_HALT, **HOW)
+    for bill in others:
+        told = (office.store, VirtualClock(), KNOWN, BillNumber(bill), State.PLANNED)
+        await settle_by_word(*told, because="looked up by hand")
+    pushed = await office.execute(SECOND, limits=replace(NO_HALT, limit=4), **HOW)
+    assert pushed.of(State.PUSHED) == set(others)
+    assert set(pushed.stop.causes) == {Cause.BARRED}
+
+
+async def test_an_execution_that_sends_nothing_leaves_the_next_one_its_own_mark(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A document is typed between both, long before the first call."""
+    office = Office(sandbox(look_s=0.1, latency_s=1.0, **OPEN))
+    keep_a_part(monkeypatch, BILLS, kept=0, why=NOBODY)
+    await office.open_run(BILLS)
+
+    async def stop(job: Context) -> None:
+        while not await office.store.memos(MARK, about=FIRST):
+            await anyio.sleep(0.05)
+        job.stop.ask(Cause.CONTROL, "")
+
+    await office.execute(limits=NO_HALT, beside=stop, **HOW)
+    assert await codes(office) == {(State.PLANNED, ""): 4}
+    office.site.world.add_target(IN_STOCK, "WMS", creator="sandbox", typed=True)
+    await anyio.sleep(600)
+    await stopped(office)
+    await anyio.sleep(60)
+    pushed = await office.execute(limits=NO_HALT, **HOW)
+    assert pushed.of(State.PUSHED) == set(BILLS)
+
+
+async def test_a_persons_word_is_about_no_bill_that_was_entered_anew(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The bills of a refused call are deleted, and entered anew with their numbers."""
+    office = await refused(monkeypatch, kept=0, untied=(), query_lag_s=0.0)
+    office.site.world.add_target(IN_STOCK, "WMS", creator="sandbox", typed=True)
+    with monkeypatch.context() as patch:
+        patch.setattr(stray_documents, "mark_before", _no_mark)
+        await office.execute(limits=NO_HALT, **HOW)
+    for bill in BILLS:
+        told = (office.store, VirtualClock(), FIRST, BillNumber(bill), State.PLANNED)
+        await settle_by_word(*told, because="looked up by hand")
+    await anyio.sleep(90_000)
+    world = office.site.world
+    for number in BILLS:
+        (bill,) = world.store.by_number(PURCHASE_ORDER, number)
+        world.store.remove(bill)
+        world.add_source(PURCHASE_ORDER, number)
+    keep_a_part(monkeypatch, BILLS, kept=1, why=NOBODY)
+    office.site.untie(BILLS[0])
+    await stopped(office)
+    await anyio.sleep(60)
+    await office.execute(limits=NO_HALT, **HOW)
+    assert doubled(office, BILLS) == []
+
+
+async def test_the_documents_of_a_day_are_asked_for_once_for_all_runs_that_were_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A schedule pushes a list in a run of its own each ten minutes while the period is closed."""
+    office = await refused(monkeypatch, kept=0, untied=(), query_lag_s=0.0)
+    asked = Counter[RunId]()
+    made_since = ErpClient.made_since
+
+    async def count(erp: ErpClient, route: Route, when: str) -> Any:
+        asked[run] += 1
+        return await made_since(erp, route, when)
+
+    monkeypatch.setattr(ErpClient, "made_since", count)
+    for nth in range(1, 12):
+        run = RunId(f"s{nth:02}")
+        keep_a_part(monkeypatch, BILLS, kept=0, why=NOBODY)
+        await office.open_run(BILLS, run)
+        await stopped(office, run)
+        await anyio.sleep(600)
+    assert asked[RunId("s11")] == asked[RunId("s02")] <= 4
+
+
+async def test_a_login_that_takes_long_is_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Five wrong ones lock a user (P 2.4), and the wait for the newest document is shorter."""
+    office = Office(sandbox(latency_s=1.0, **OPEN))
+    accounts = office.site.logins.accounts
+    wrong = {user: "another" for user in accounts.users}
+    office.site.logins.accounts = replace(accounts, users=wrong)
+    post = Carrier.post
+
+    async def slow(carrier: Carrier, service: str, *args: Any) -> Any:
+        answer = await post(carrier, service, *args)
+        if "AuthService" in service:
+            await anyio.sleep(PATIENCE_S + 5)
+        return answer
+
+    monkeypatch.setattr(Carrier, "post", slow)
+    await office.open_run(BILLS)
+    pushed = await office.execute(limits=NO_HALT, **HOW)
+    assert set(pushed.stop.causes) == {Cause.LOGIN_REFUSED}
+    assert office.site.logins.failures == 1
+
+
+async def test_a_limit_is_not_used_up_by_what_another_run_has_in_doubt() -> None:
+    """A person has to settle the first four bills of the list, in a run that is over."""
+    plan = FaultPlan(aimed={bill: Aimed(fault("reset")) for bill in BILLS})
+    office = Office(sandbox(plan, source_field_empty=True, latency_s=1.0, **OPEN))
+    await office.open_run(BILLS)
+    await office.execute(limits=NO_HALT, **HOW)
+    assert {row.state for row in (await office.rows()).values()} == {State.UNKNOWN}
+    others = orders(8, first=8)
+    await office.open_run([*BILLS, *others], SECOND)
+    for _ in range(3):
+        await office.execute(SECOND, limits=replace(NO_HALT, limit=4), **HOW)
+    assert not {row.number for row in (await office.rows(SECOND)).values() if row.attempts} - {
+        *others
+    }
+    assert all((await office.rows(SECOND))[number].attempts for number in others)
+
+
+async def test_a_limit_goes_by_what_waits_for_a_person_to_what_is_free_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Two runs may have made something of eight bills, and one of them has been settled since."""
+    office = await refused(monkeypatch, untied=(), kept=0, known=0)
+    others = orders(4, first=8)
+    keep_a_part(monkeypatch, others, kept=0, why=NOBODY)
+    await office.open_run(others, KNOWN)
+    await stopped(office, KNOWN, others[0])
+    office.site.world.add_target(IN_STOCK, "WMS", creator="sandbox", typed=True)
+    await office.open_run([*BILLS, *others], SECOND)
+    await office.execute(SECOND, limits=NO_HALT, **HOW)
+    left = await office.rows(SECOND)
+    assert {row.code for row in left.values()} == {"held"}, left
+    await office.execute(KNOWN, limits=NO_HALT, **HOW)
+    for bill in others:
+        told = (office.store, VirtualClock(), KNOWN, BillNumber(bill), State.PLANNED)
+        await settle_by_word(*told, because="looked up by hand")
+    pushed = await office.execute(SECOND, limits=replace(NO_HALT, limit=4), **HOW)
+    assert pushed.of(State.PUSHED) == set(others)
+    assert set(pushed.stop.causes) == {Cause.BARRED}
+
+
+async def test_an_execution_that_sends_nothing_leaves_the_next_one_its_own_mark(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A document is typed between both, long before the first call."""
+    office = Office(sandbox(look_s=0.1, latency_s=1.0, **OPEN))
+    keep_a_part(monkeypatch, BILLS, kept=0, why=NOBODY)
+    await office.open_run(BILLS)
+
+    async def stop(job: Context) -> None:
+        while not await office.store.memos(MARK, about=FIRST):
+            await anyio.sleep(0.05)
+        job.stop.ask(Cause.CONTROL, "")
+
+    await office.execute(limits=NO_HALT, beside=stop, **HOW)
+    assert await codes(office) == {(State.PLANNED, ""): 4}
+    office.site.world.add_target(IN_STOCK, "WMS", creator="sandbox", typed=True)
+    await anyio.sleep(600)
+    await stopped(office)
+    await anyio.sleep(60)
+    pushed = await office.execute(limits=NO_HALT, **HOW)
+    assert pushed.of(State.PUSHED) == set(BILLS)
+
+
+async def test_a_persons_word_is_about_no_bill_that_was_entered_anew(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The bills of a refused call are deleted, and entered anew with their numbers."""
+    office = await refused(monkeypatch, kept=0, untied=(), query_lag_s=0.0)
+    office.site.world.add_target(IN_STOCK, "WMS", creator="sandbox", typed=True)
+    with monkeypatch.context() as patch:
+        patch.setattr(stray_documents, "mark_before", _no_mark)
+        await office.execute(limits=NO_HALT, **HOW)
+    for bill in BILLS:
+        told = (office.store, VirtualClock(), FIRST, BillNumber(bill), State.PLANNED)
+        await settle_by_word(*told, because="looked up by hand")
+    await anyio.sleep(90_000)
+    world = office.site.world
+    for number in BILLS:
+        (bill,) = world.store.by_number(PURCHASE_ORDER, number)
+        world.store.remove(bill)
+        world.add_source(PURCHASE_ORDER, number)
+    keep_a_part(monkeypatch, BILLS, kept=1, why=NOBODY)
+    office.site.untie(BILLS[0])
+    await stopped(office)
+    await anyio.sleep(60)
+    await office.execute(limits=NO_HALT, **HOW)
+    assert doubled(office, BILLS) == []
+
+
+async def test_the_documents_of_a_day_are_asked_for_once_for_all_runs_that_were_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A schedule pushes a list in a run of its own each ten minutes while the period is closed."""
+    office = await refused(monkeypatch, kept=0, untied=(), query_lag_s=0.0)
+    asked = Counter[RunId]()
+    made_since = ErpClient.made_since
+
+    async def count(erp: ErpClient, route: Route, when: str) -> Any:
+        asked[run] += 1
+        return await made_since(erp, route, when)
+
+    monkeypatch.setattr(ErpClient, "made_since", count)
+    for nth in range(1, 12):
+        run = RunId(f"s{nth:02}")
+        keep_a_part(monkeypatch, BILLS, kept=0, why=NOBODY)
+        await office.open_run(BILLS, run)
+        await stopped(office, run)
+        await anyio.sleep(600)
+    assert asked[RunId("s11")] == asked[RunId("s02")] <= 4
+
+
+async def test_a_login_that_takes_long_is_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Five wrong ones lock a user (P 2.4), and the wait for the newest document is shorter."""
+    office = Office(sandbox(latency_s=1.0, **OPEN))
+    accounts = office.site.logins.accounts
+    wrong = {user: "another" for user in accounts.users}
+    office.site.logins.accounts = replace(accounts, users=wrong)
+    post = Carrier.post
+
+    async def slow(carrier: Carrier, service: str, *args: Any) -> Any:
+        answer = await post(carrier, service, *args)
+        if "AuthService" in service:
+            await anyio.sleep(PATIENCE_S + 5)
+        return answer
+
+    monkeypatch.setattr(Carrier, "post", slow)
+    await office.open_run(BILLS)
+    pushed = await office.execute(limits=NO_HALT, **HOW)
+    assert set(pushed.stop.causes) == {Cause.LOGIN_REFUSED}
+    assert office.site.logins.failures == 1
 
 
 @pytest.mark.parametrize("known", [0, 12])

@@ -130,7 +130,7 @@ class Intake:
             place = rows[-1].place
             if left < math.inf:
                 most, mine = int(left), [row for row in rows if not _is_anothers(row)]
-                aside = [*aside, *(row for row in rows if _is_anothers(row))][: most + 1]
+                aside = [*aside, *(row for row in rows if _is_anothers(row))][:MOST_READY]
                 self.cut = len(mine) > most
                 rows = mine[:most]
                 left -= len(rows)
@@ -139,12 +139,21 @@ class Intake:
             self._wakeup.notify()
             while self._backlog.waiting >= self._ahead() and not context.stop.asked:
                 await self._wakeup.wait()
-        if aside and not context.stop.asked:
-            self.cut = self.cut or len(aside) > left
-            await self.take_in([row for row in aside[: int(left)] if row.bill not in self._doubted])
+        while aside and left and not context.stop.asked:
+            part, aside = aside[: int(left)], aside[int(left) :]
+            await self.take_in([row for row in part if row.bill not in self._doubted])
+            left = await self._left_to_others(part) if aside else 0
+        self.cut = self.cut or bool(aside)
         self.coming = 0
         self.fed = True
         self._wakeup.notify()
+
+    async def _left_to_others(self, rows: Sequence[Row]) -> int:
+        """Return how many of some bills other runs have to settle still, once all is told."""
+        backlog, stop = self._backlog, self._context.stop
+        while (backlog.open or not backlog.empty or self._held) and not stop.asked:
+            await self._wakeup.wait()
+        return sum(row.bill in self._held.barred for row in rows)
 
     def _ahead(self) -> int:
         """Return how many numbers are to wait: enough to give each call its next chunk."""
@@ -498,6 +507,6 @@ def _called(row: Row, bill: BillNumber) -> BillNumber:
 
 
 def _is_anothers(row: Row) -> bool:
-    """Say whether a bill was left to another run, whose call may have made a document of it."""
+    """Say whether a bill was left to another run, which has to settle it first."""
     told = read_remark(row.reason)
-    return told is not None and told[0] == "note.stray_of"
+    return told is not None and told[0] in {"note.stray_of", "note.held_by"}
