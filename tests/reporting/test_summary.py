@@ -152,7 +152,7 @@ def test_what_the_row_of_a_doubt_says_comes_before_what_holds_for_all() -> None:
             "发送它的进程在记下应答之前结束",
         ),
         (
-            remark("note.person", state=remark("state.pushed"), why="seen {by} Wang", attempts=1),
+            remark("note.by_hand", state=remark("state.pushed"), why="seen {by} Wang", attempts=1),
             "settled by hand as pushed: seen {by} Wang (after 1 call)",
             "人工核实为已下推：seen {by} Wang（此前调用 1 次）",
         ),

@@ -18,7 +18,9 @@ import pytest
 
 from k3push.adapters.erp.carrier import Carrier
 from k3push.adapters.erp.client import ErpClient
-from k3push.core.model import BillNumber, Listed, Route, RunId, State
+from k3push.core.model import BillNumber, Listed, Outcome, Route, RunId, State
+from k3push.core.remark import remark
+from k3push.core.safety.evidence import DROPPED
 from k3push.ports import LookFailedError
 from k3push.runs import stray_documents
 from k3push.runs.context import Context
@@ -485,6 +487,45 @@ async def test_a_persons_word_is_about_no_bill_that_was_entered_anew(
     await anyio.sleep(60)
     await office.execute(limits=NO_HALT, **HOW)
     assert doubled(office, BILLS) == []
+
+
+async def test_a_persons_word_of_an_earlier_version_is_about_the_calls_before_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its note does not say after how many calls."""
+    office = await refused(monkeypatch, kept=0, untied=(), query_lag_s=0.0)
+    office.site.world.add_target(IN_STOCK, "WMS", creator="sandbox", typed=True)
+    monkeypatch.setattr(stray_documents, "mark_before", _no_mark)
+    await office.execute(limits=NO_HALT, **HOW)
+    assert await codes(office) == {(State.UNKNOWN, "stray"): 4}
+    note = remark("note.person", state=remark("state.planned"), why="looked up by hand")
+    word = [Outcome(BillNumber(bill), State.PLANNED, code="person") for bill in BILLS]
+    async with office.store.own(FIRST, executes=False):
+        await office.store.conclude(FIRST, word, at=VirtualClock().now(), note=note)
+    pushed = await office.execute(limits=NO_HALT, **HOW)
+    assert pushed.of(State.PUSHED) == set(BILLS)
+
+
+async def test_what_was_passed_over_goes_alone_also_once_another_run_has_settled_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The row says so, beside the run that has to settle the bill first."""
+    others, late = orders(3), orders(4, first=8)
+    office = Office(
+        sandbox(steps(*["ok"] * 3, "drop-one"), untied=(others[0],), query_lag_s=8.0, **OPEN)
+    )
+    await office.open_run(orders(12, first=20), KNOWN)
+    await office.execute(KNOWN, limits=NO_HALT, **HOW)
+    await office.open_run(late)
+    await stopped(office, bill=late[0])
+    (dropped,) = [row.bill for row in (await office.rows()).values() if row.code == DROPPED]
+    keep_a_part(monkeypatch, [*others, dropped], kept=1, why=NOBODY)
+    await office.open_run([*others, dropped], SECOND)
+    await stopped(office, SECOND, dropped)
+    await anyio.sleep(60)
+    await office.execute(limits=NO_HALT, **HOW)
+    row = (await office.rows())[dropped]
+    assert (row.state, row.code, "stray_of" in row.reason) == (State.PLANNED, DROPPED, True)
 
 
 async def test_the_documents_of_a_day_are_asked_for_once_for_all_runs_that_were_refused(

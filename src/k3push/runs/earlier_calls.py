@@ -7,6 +7,7 @@ person has settled may be at work still.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 
@@ -19,7 +20,9 @@ from k3push.ports import SHORTEST_WAIT_S, AttemptRecord, Doubt, LatelySent
 from k3push.runs.context import Context
 from k3push.runs.document_makers import MACHINES_DIFFER
 
-_OF_PERSON = frozenset({"note.person", "note.person_named"})
+_BY_HAND = frozenset({"note.by_hand", "note.by_hand_of"})
+# Earlier versions have not written down after how many calls.
+_BY_HAND_EARLIER = frozenset({"note.person", "note.person_named"})
 
 # Attempts of other runs are asked for so far back: a call may take long.
 LONGEST_CALL = timedelta(hours=2)
@@ -96,15 +99,20 @@ def may_have_saved(kept: AttemptRecord, number: BillNumber, *, parts: bool, seve
     return parts or not messages_naming(naming_one(said.messages, numbers), numbers).get(number)
 
 
-def calls_before(note: str) -> int:
+def calls_before(note: str) -> float:
     """Return after how many calls a person has said what became of a bill, or 0.
 
+    Returns:
+        `math.inf` where an earlier version has written the note: the times tell.
+
     >>> from k3push.core.remark import remark
-    >>> calls_before(remark("note.person", state="planned", why="seen", attempts=2))
+    >>> calls_before(remark("note.by_hand", state="planned", why="seen", attempts=2))
     2
     """
     told = read_remark(note)
-    return int(told[1].get("attempts", 0)) if told and told[0] in _OF_PERSON else 0
+    if told is None or told[0] not in _BY_HAND | _BY_HAND_EARLIER:
+        return 0
+    return int(told[1]["attempts"]) if told[0] in _BY_HAND else math.inf
 
 
 def may_have_made(kept: AttemptRecord, *, splits: bool) -> bool:

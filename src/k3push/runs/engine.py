@@ -353,7 +353,7 @@ class _Engine:
             Outcome(
                 number,
                 State.PLANNED,
-                code=ABSENT if number in self.context.absent else HELD,
+                code=await self._code_beside(number),
                 reason=remark("note.stray_of", run=run),
             )
             for number, run in sending.barred.items()
@@ -361,6 +361,14 @@ class _Engine:
         await self.context.ledger.put_off(self.context.run.id, waiting)
         self.held.barred |= sending.barred
         self.held.beside_strays |= sending.barred.keys()
+
+    async def _code_beside(self, bill: BillNumber) -> str:
+        """Return the code of a bill that is left to another run: how it travels again is kept."""
+        if bill in self.context.absent:
+            return ABSENT
+        rows = await self.context.ledger.rows_of(bill)
+        kept = [row.code for run, row in rows if run == self.context.run.id and row.bill == bill]
+        return DROPPED if DROPPED in kept else HELD
 
     async def _follow_up(self, sending: Sending) -> None:
         """Hand new documents to the follower; until one has passed its steps, wait for each."""

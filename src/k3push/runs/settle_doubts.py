@@ -227,9 +227,9 @@ async def settle_by_word(
         calls = len(await attempts_under(ledger, run, bill))
         named = remark(f"state.{state}")
         note = (
-            remark("note.person_named", state=named, why=because, user=user, attempts=calls)
+            remark("note.by_hand_of", state=named, why=because, user=user, attempts=calls)
             if user
-            else remark("note.person", state=named, why=because, attempts=calls)
+            else remark("note.by_hand", state=named, why=because, attempts=calls)
         )
         outcome = Outcome(bill, state, code="person", reason=because)
         await ledger.conclude(run, [outcome], at=clock.now(), note=note)

@@ -8,8 +8,9 @@ call's user may have made since.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from k3push.core.model import ABSENT, BillNumber, RunId
@@ -122,31 +123,35 @@ class _Settled(NamedTuple):
     Attributes:
         bill: The ERP's spelling.
         absent: The runs of which looks have found nothing.
-        calls: After how many calls of a run a person has said so. That stands in the notes,
-            whatever has become of the row since.
+        words: After how many calls of a run a person has said so, and when. That stands in the
+            notes, whatever has become of the row since.
     """
 
     bill: BillNumber
     absent: Collection[RunId]
-    calls: Mapping[RunId, int]
+    words: Mapping[RunId, Sequence[tuple[float, datetime]]]
 
     async def since(self, context: Context, kept: AttemptRecord) -> bool:
         """Say whether it was found after a call."""
         run = _run_of(kept)
-        if run in self.absent or run not in self.calls:
+        if run in self.absent or run not in self.words:
             return run in self.absent
         # Another bill may have had the number before, and the person's word be about that one.
         under = await attempts_under(context.ledger, run, self.bill)
-        return kept.attempt.id in [each.attempt.id for each in under[: self.calls[run]]]
+        nth = {each.attempt.id: place for place, each in enumerate(under)}
+        return kept.attempt.id in nth and any(
+            nth[kept.attempt.id] < calls if calls < math.inf else kept.attempt.intent.began_at <= at
+            for calls, at in self.words[run]
+        )
 
 
 async def _settled(context: Context, bill: BillNumber) -> _Settled:
     absent = {run for run, row in await context.ledger.rows_of(bill) if row.code == ABSENT}
-    calls: dict[RunId, int] = {}
+    words: dict[RunId, list[tuple[float, datetime]]] = {}
     for note in await context.ledger.notes_of(bill):
-        if told := calls_before(note.text):
-            calls[note.run] = max(told, calls.get(note.run, 0))
-    return _Settled(bill, absent, calls)
+        if calls := calls_before(note.text):
+            words.setdefault(note.run, []).append((calls, note.at))
+    return _Settled(bill, absent, words)
 
 
 def _run_of(kept: AttemptRecord) -> RunId:

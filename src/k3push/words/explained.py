@@ -114,11 +114,16 @@ WORDS = {
         "planned again by retry, after {attempts} {attempts:?sending|sendings}",
         "由 retry 重新列入待下推（此前已发送 {attempts} 次）",
     ),
-    "note.person": (
+    "note.person": ("settled by hand as {state}: {why}", "人工核实为{state}：{why}"),
+    "note.person_named": (
+        "settled by hand as {state} by {user}: {why}",
+        "{user} 人工核实为{state}：{why}",
+    ),
+    "note.by_hand": (
         "settled by hand as {state}: {why} (after {attempts} {attempts:?call|calls})",
         "人工核实为{state}：{why}（此前调用 {attempts} 次）",
     ),
-    "note.person_named": (
+    "note.by_hand_of": (
         "settled by hand as {state} by {user}: {why} (after {attempts} {attempts:?call|calls})",
         "{user} 人工核实为{state}：{why}（此前调用 {attempts} 次）",
     ),
