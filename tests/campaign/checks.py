@@ -462,6 +462,8 @@ def _not_told_apart(scene: Scene) -> set[str]:
     """Return bills of which nobody can tell whose a document is: no answer gives it to one."""
     # Another run may look while an answer is on its way, or read back.
     beside = scene.story.has(Joins)
+    # A refusal names no document that it has saved all the same.
+    saved = {event.number for event in scene.story.all_of(Refuses) if event.refusal.saving}
     return {
         number
         for event in scene.story.all_of(IsUntied)
@@ -470,6 +472,7 @@ def _not_told_apart(scene: Scene) -> set[str]:
             # It names one document of several.
             scene.story.frame.style.short
             or beside
+            or event.number in saved
             or not scene.witness.tells_apart(event.number, event.bears)
         )
         for number in (event.number, event.bears)

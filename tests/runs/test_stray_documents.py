@@ -18,10 +18,11 @@ import pytest
 
 from k3push.adapters.erp.carrier import Carrier
 from k3push.adapters.erp.client import ErpClient
+from k3push.adapters.ledger.memory import MemoryLedger
 from k3push.core.model import BillNumber, Listed, Outcome, Route, RunId, State
 from k3push.core.remark import remark
 from k3push.core.safety.evidence import DROPPED
-from k3push.ports import LookFailedError
+from k3push.ports import LedgerLostError, LookFailedError
 from k3push.runs import stray_documents
 from k3push.runs.context import Context
 from k3push.runs.form_marks import MARK, PATIENCE_S
@@ -576,6 +577,21 @@ async def test_a_call_is_not_charged_with_what_came_hours_after_it() -> None:
     await plan_again(office)
     pushed = await office.execute(limits=NO_HALT, **HOW)
     assert pair[0] in pushed.of(State.PUSHED)
+
+
+async def test_a_ledger_that_is_lost_as_the_newest_document_comes_is_no_defect(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It ends the run, as a ledger that is lost at another moment does."""
+
+    async def lost(*_: object) -> None:
+        raise LedgerLostError("the disk is full")
+
+    office = Office(sandbox(latency_s=1.0, **OPEN))
+    await office.open_run(BILLS)
+    monkeypatch.setattr(MemoryLedger, "remember", lost)
+    pushed = await office.execute(limits=NO_HALT, **HOW)
+    assert set(pushed.stop.causes) == {Cause.LEDGER_LOST}
 
 
 async def test_a_login_that_takes_long_is_made_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -48,7 +48,7 @@ from k3push.core.safety.evidence import CALL_LIMIT, CONTRADICTION, DROPPED, Conc
 from k3push.ports import RunIsAliveError
 from k3push.runs.attempt import push_chunk
 from k3push.runs.context import Context
-from k3push.runs.form_marks import note_mark
+from k3push.runs.form_marks import end_wait, note_mark
 from k3push.runs.held_numbers import HeldNumbers, claim
 from k3push.runs.intake import Intake
 from k3push.runs.last_looks import (
@@ -182,6 +182,7 @@ class _Engine:
         async with anyio.create_task_group() as others:
             for task in (
                 partial(note_mark, context, self.first_chunk),
+                partial(end_wait, context),
                 self.intake.feed,
                 self._settle,
                 self._look_at_refused,

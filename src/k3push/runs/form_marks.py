@@ -30,24 +30,21 @@ async def note_mark(context: Context, first_chunk: int) -> None:
         context: The execution.
         first_chunk: The index of its first chunk.
     """
-    async with anyio.create_task_group() as waiting:
-        waiting.start_soon(_wait_no_longer, context)
-        try:
-            found = await _newest_id(context)
-            # What comes too late may be of the first call.
-            if found.isdecimal() and not context.marked.is_set():
-                context.mark = found
-                run, now = context.run.id, context.clock.now()
-                value = {"chunk": first_chunk, "id": found}
-                # An execution that sends nothing leaves its first chunk to the next one.
-                memo = Memo(MARK, f"{run} {first_chunk} {found}", now, value, about=run)
-                await context.ledger.remember(memo)
-        finally:
-            context.marked.set()
-            waiting.cancel_scope.cancel()
+    try:
+        found = await _newest_id(context)
+        # What comes too late may be of the first call.
+        if found.isdecimal() and not context.marked.is_set():
+            context.mark = found
+            run, now = context.run.id, context.clock.now()
+            value = {"chunk": first_chunk, "id": found}
+            # An execution that sends nothing leaves its first chunk to the next one.
+            memo = Memo(MARK, f"{run} {first_chunk} {found}", now, value, about=run)
+            await context.ledger.remember(memo)
+    finally:
+        context.marked.set()
 
 
-async def _wait_no_longer(context: Context) -> None:
+async def end_wait(context: Context) -> None:
     """Let the first call go after a while; the question goes on, since it may be at a login."""
     await anyio.sleep(PATIENCE_S)
     context.marked.set()

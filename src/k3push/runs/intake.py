@@ -139,12 +139,13 @@ class Intake:
             self._wakeup.notify()
             while self._backlog.waiting >= self._ahead() and not context.stop.asked:
                 await self._wakeup.wait()
+        self.coming = 0
         while aside and left and not context.stop.asked:
             part, aside = aside[: int(left)], aside[int(left) :]
             await self.take_in([row for row in part if row.bill not in self._doubted])
+            self._wakeup.notify()
             left = await self._left_to_others(part) if aside else 0
         self.cut = self.cut or bool(aside)
-        self.coming = 0
         self.fed = True
         self._wakeup.notify()
 
