@@ -125,7 +125,7 @@ async def test_a_stop_records_what_is_open_and_leaves_the_rest_planned() -> None
     """It is Ctrl-C from another terminal."""
     office = Office(sandbox(orders=60, latency_s=2.3, link_fields=False))
     await office.open_run(orders(60))
-    person = Person(office, {25: "stop"})
+    person = Person(office, {28: "stop"})
     pushed = await office.execute(
         throttle=steered(concurrency=3, chunk_size=2), beside=person.beside
     )
