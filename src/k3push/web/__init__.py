@@ -4,3 +4,45 @@ It looks through `ports.Ledger` alone, whatever database is behind it. What is b
 executed by `wiring.executor`, as on the command line. `asgi.dashboard` puts it together; `access`
 decides who may come in.
 """
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from k3push.web.access import Log as Log
+    from k3push.web.access import Rules as Rules
+    from k3push.web.asgi import Dashboard as Dashboard
+    from k3push.web.asgi import dashboard as dashboard
+    from k3push.web.connection_limits import Limits as Limits
+    from k3push.web.connection_limits import SeldomTold as SeldomTold
+    from k3push.web.connection_limits import room as room
+    from k3push.web.openid_rules import OpenId as OpenId
+    from k3push.web.request_work import HandOver as HandOver
+    from k3push.web.request_work import Workshop as Workshop
+    from k3push.web.roles import Role as Role
+    from k3push.web.tenant_ledgers import Tenant as Tenant
+    from k3push.web.webhook_delivery import Messenger as Messenger
+
+# What the command line begins and asks, each with its module.
+_MODULES = {
+    "Dashboard": "asgi",
+    "HandOver": "request_work",
+    "Limits": "connection_limits",
+    "Log": "access",
+    "Messenger": "webhook_delivery",
+    "OpenId": "openid_rules",
+    "Role": "roles",
+    "Rules": "access",
+    "SeldomTold": "connection_limits",
+    "Tenant": "tenant_ledgers",
+    "Workshop": "request_work",
+    "dashboard": "asgi",
+    "room": "connection_limits",
+}
+
+
+def __getattr__(name: str) -> Any:
+    # Imported when it is asked for: a command that asks little loads little.
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

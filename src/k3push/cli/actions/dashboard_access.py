@@ -11,9 +11,7 @@ from k3push.config.settings import OpenIdSettings, ServeSettings, Settings
 from k3push.core.remark import remark
 from k3push.core.web_addresses import LOOPBACK
 from k3push.runs.problem import Problem
-from k3push.web.access import Rules
-from k3push.web.openid_rules import OpenId
-from k3push.web.roles import Role
+from k3push.web import OpenId, Role, Rules
 
 SHORTEST_PASSWORD = 8
 

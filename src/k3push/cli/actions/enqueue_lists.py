@@ -11,8 +11,7 @@ from pathlib import Path
 from k3push.cli.console.person import person_here
 from k3push.cli.console.screen import put_json
 from k3push.config.tenants import tenant_of
-from k3push.fleet.enqueue import Enqueuer
-from k3push.fleet.queue_place import needs_fleet, needs_shared_ledger, queue_of
+from k3push.fleet import Enqueuer, needs_fleet, needs_shared_ledger, queue_of
 from k3push.runs.outcome import Exit
 from k3push.wiring.config_file import find_config
 from k3push.wiring.job_lists import JobOptions
@@ -33,7 +32,7 @@ class EnqueueOptions:
 async def enqueue(names: Sequence[str], options: EnqueueOptions, say: Say) -> Exit:
     """Ask the fleet for runs of job files."""
     needs_fleet()
-    from k3push.fleet.queue import open_queue  # noqa: PLC0415
+    from k3push.fleet import open_queue  # noqa: PLC0415
 
     config = find_config(options.config)
     tenant = tenant_of(config, os.environ)

@@ -19,10 +19,16 @@ from k3push.config.tenants import Tenant, Tenants
 from k3push.core.control_words import Command, Verb
 from k3push.core.model import RunId
 from k3push.core.remark import remark
-from k3push.fleet.queue import Queue, open_queue
-from k3push.fleet.queue_place import queue_of
-from k3push.fleet.status import samples, standing
-from k3push.fleet.tenant_folder import names_and_queue, one_queue_of, read_folder
+from k3push.fleet import (
+    Queue,
+    names_and_queue,
+    one_queue_of,
+    open_queue,
+    queue_of,
+    read_folder,
+    samples,
+    standing,
+)
 from k3push.ports import LedgerLostError
 from k3push.reporting.prometheus_text import write_textfile
 from k3push.runs.control import command

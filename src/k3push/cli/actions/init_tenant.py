@@ -8,9 +8,7 @@ from pathlib import Path
 from k3push.adapters.ledger.postgres.database import parts_of_url
 from k3push.core.foreign_text import flaw_of
 from k3push.core.remark import remark
-from k3push.fleet.isolation import isolation_sql
-from k3push.fleet.queue_place import needs_shared_ledger
-from k3push.fleet.tenant_folder import read_folder
+from k3push.fleet import isolation_sql, needs_shared_ledger, read_folder
 from k3push.runs.outcome import Exit
 from k3push.runs.problem import Problem
 from k3push.words.language import Say

@@ -11,10 +11,7 @@ from pathlib import Path
 
 from k3push.cli.console.signals import on_interrupt
 from k3push.config.tenants import TenantFiles
-from k3push.fleet.queue_place import queue_of
-from k3push.fleet.tenant_folder import one_queue_of, read_files
-from k3push.fleet.work import FleetWork
-from k3push.fleet.worker import Worker
+from k3push.fleet import FleetWork, Worker, one_queue_of, queue_of, read_files
 from k3push.runs.outcome import Exit
 from k3push.wiring.heaps import spare_memory
 from k3push.words.language import Say

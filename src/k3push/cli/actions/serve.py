@@ -30,10 +30,7 @@ from k3push.cli.console.signals import on_interrupt
 from k3push.core.remark import read_remark, remark
 from k3push.runs.outcome import Exit
 from k3push.runs.problem import Problem
-from k3push.web.access import Log
-from k3push.web.asgi import Dashboard, dashboard
-from k3push.web.connection_limits import Limits, SeldomTold, room
-from k3push.web.tenant_ledgers import Tenant
+from k3push.web import Dashboard, Limits, Log, SeldomTold, Tenant, dashboard, room
 from k3push.wiring.heaps import spare_memory
 from k3push.wiring.outputs import check_output
 from k3push.words.language import LANGUAGES, Say, harmless, speaker

@@ -28,14 +28,10 @@ from k3push.config.settings import Settings
 from k3push.config.tenants import Tenant as ConfigTenant
 from k3push.config.tenants import clashes_of, files_of, tenant_of
 from k3push.core.remark import kind_and_words, remark
-from k3push.fleet.queue_place import needs_fleet, needs_shared_ledger, queue_of
+from k3push.fleet import needs_fleet, needs_shared_ledger, queue_of
 from k3push.ports import Ledger, LedgerLostError
 from k3push.runs.problem import Problem
-from k3push.web.access import Log
-from k3push.web.asgi import Dashboard
-from k3push.web.request_work import HandOver, Workshop
-from k3push.web.tenant_ledgers import Tenant
-from k3push.web.webhook_delivery import Messenger
+from k3push.web import Dashboard, HandOver, Log, Messenger, Tenant, Workshop
 from k3push.wiring.config_file import find_config, load_settings
 from k3push.wiring.job_lists import Reader
 from k3push.wiring.open_ledger import ledger_of
@@ -43,7 +39,7 @@ from k3push.wiring.webhook_receivers import receivers_of
 from k3push.words.language import Say
 
 if TYPE_CHECKING:
-    from k3push.fleet.queue import Queue
+    from k3push.fleet import Queue
 
 # How often the folder of tenants is looked at.
 FOLDER_LOOK_S = 5.0
@@ -311,8 +307,7 @@ class Queues:
             Problem: The ledger cannot be shared with workers, or a package is missing.
         """
         needs_fleet()
-        from k3push.fleet.hand_over import FleetHandOver  # noqa: PLC0415
-        from k3push.fleet.queue import open_queue  # noqa: PLC0415
+        from k3push.fleet import FleetHandOver, open_queue  # noqa: PLC0415
 
         tenant = tenant_of(settings.file, os.environ)
         needs_shared_ledger(tenant.settings)

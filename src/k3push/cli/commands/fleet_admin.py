@@ -185,6 +185,6 @@ def _add_group(app: typer.Typer, say: Say) -> None:
 
 
 def _needed() -> None:
-    from k3push.fleet.queue_place import needs_fleet  # noqa: PLC0415
+    from k3push.fleet import needs_fleet  # noqa: PLC0415
 
     needs_fleet()
