@@ -393,7 +393,7 @@ async def test_a_limit_is_not_used_up_by_what_is_left_to_another_run(
         pushed = await office.execute(SECOND, limits=a_night, **HOW)
         left.append((len(pushed.of(State.PLANNED)), set(pushed.stop.causes)))
     limit, barred = Cause.LIMIT, Cause.BARRED
-    assert left == [(10, {limit, barred}), (6, {limit}), (4, {barred})]
+    assert left == [(10, {limit, barred}), (6, {limit}), (4, {limit, barred})]
     assert doubled(office, BILLS) == []
 
 
@@ -438,7 +438,7 @@ async def test_a_limit_goes_by_what_waits_for_a_person_to_what_is_free_again(
         await settle_by_word(*told, because="looked up by hand")
     pushed = await office.execute(SECOND, limits=replace(NO_HALT, limit=4), **HOW)
     assert pushed.of(State.PUSHED) == set(others[1:])
-    assert set(pushed.stop.causes) == {Cause.BARRED}
+    assert set(pushed.stop.causes) == {Cause.LIMIT}
     assert doubled(office, [*BILLS, *others]) == []
 
 

@@ -29,6 +29,7 @@ from k3push.core.pacing.backlog import Backlog
 from k3push.core.pacing.chunking import apart, halve, split
 from k3push.core.remark import read_remark, remark
 from k3push.core.safety.evidence import DROPPED, STRAY, new_targets
+from k3push.core.safety.legal_moves import FINAL
 from k3push.core.safety.matching import MOST_NUMBERS
 from k3push.ports import AttemptRecord, InHand
 from k3push.runs.context import Context
@@ -139,22 +140,25 @@ class Intake:
             self._wakeup.notify()
             while self._backlog.waiting >= self._ahead() and not context.stop.asked:
                 await self._wakeup.wait()
+        if aside and not context.stop.asked:
+            self.cut = self.cut or len(aside) > left
+            # What is free since comes before what is left to another run still.
+            aside = [row for of in (True, False) for row in aside if await self._is_free(row) is of]
+            await self.take_in([row for row in aside[: int(left)] if row.bill not in self._doubted])
         self.coming = 0
-        while aside and left and not context.stop.asked:
-            part, aside = aside[: int(left)], aside[int(left) :]
-            await self.take_in([row for row in part if row.bill not in self._doubted])
-            self._wakeup.notify()
-            left = await self._left_to_others(part) if aside else 0
-        self.cut = self.cut or bool(aside)
         self.fed = True
         self._wakeup.notify()
 
-    async def _left_to_others(self, rows: Sequence[Row]) -> int:
-        """Return how many of some bills other runs have to settle still, once all is told."""
-        backlog, stop = self._backlog, self._context.stop
-        while (backlog.open or not backlog.empty or self._held) and not stop.asked:
-            await self._wakeup.wait()
-        return sum(row.bill in self._held.barred for row in rows)
+    async def _is_free(self, row: Row) -> bool:
+        """Say whether the run that a bill was left to has settled it since."""
+        told = read_remark(row.reason)
+        key, run = (told[0], told[1].get("run")) if told else ("", "")
+        rows = await self._context.ledger.rows_of(row.bill)
+        # What has come beside a refused call may be of a bill that is rejected there.
+        ended = FINAL - ({State.REJECTED} if key == "note.stray_of" else set())
+        return all(
+            each.state in ended or each.code in {ABSENT, "person"} for of, each in rows if of == run
+        )
 
     def _ahead(self) -> int:
         """Return how many numbers are to wait: enough to give each call its next chunk."""
