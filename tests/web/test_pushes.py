@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mappin
 from contextlib import asynccontextmanager, closing
 from copy import deepcopy
 from dataclasses import replace
+from datetime import UTC, datetime
 from html import unescape
 from pathlib import Path
 from threading import Event
@@ -1116,10 +1117,16 @@ def test_results_are_taken_away_in_every_format(tmp_path: Path) -> None:
             links = re.findall(rf'href="({url}/files/[^"]+)"', page.text)
             assert f"{url}/files/rejected.csv" in links
             assert f"{url}/files/draft.csv" not in links
+            names = set()
             for link in links:
                 answer = await guest.get(unescape(link))
                 assert answer.status_code == 200, link
                 assert "attachment" in answer.headers["content-disposition"]
+                names.add(answer.headers["content-disposition"])
+            # Lists of several causes do not write over one another.
+            assert len(names) == len(set(links))
+            zone = f"{datetime.now(UTC).astimezone():%z}"
+            assert f"Times are those of the server (UTC{zone[:3]}:{zone[3:]})." in page.text
             whole = (await guest.get(f"{url}/files/ledger.csv")).content.decode("utf-8-sig")
             assert len(whole.splitlines()) == 5
             cause = re.search(r"cause\.csv\?cause=([0-9a-f]+)", page.text)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import PurePath
 from typing import TYPE_CHECKING
@@ -94,9 +95,20 @@ def _templates() -> Environment:
         orders=orders,
         pace=pace,
         run_url=run_url,
+        zone=lambda: zone_at(datetime.now(UTC)),
     )
     made.filters.update(file_name=file_name, shortened=shortened)
     return made
+
+
+def zone_at(at: datetime) -> str:
+    """Return how far the server's local time is from UTC at a time, as its pages tell it.
+
+    >>> zone_at(datetime(2026, 1, 2, tzinfo=UTC)).startswith("UTC")
+    True
+    """
+    offset = f"{at.astimezone():%z}"
+    return f"UTC{offset[:3]}:{offset[3:5]}"
 
 
 def rendered(template: str, say: Say, **values: object) -> str:

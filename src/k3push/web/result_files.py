@@ -24,6 +24,8 @@ from k3push.web.passing_file import passing_file
 
 GONE = 410
 
+CAUSE_LIST = "cause.csv"
+
 _CAUSE = re.compile(r"[0-9a-f]{16}")
 
 
@@ -41,11 +43,13 @@ class ResultFiles:
             # What is left of it would pass for all of it.
             text = visit.frame.say("error.archived", run=run.id, file=run.archive.file)
             return self._desk.notice(request, visit.frame, "web.refused", text, GONE)
-        name = request.path_params["name"]
+        name, cause = request.path_params["name"], request.query_params.get("cause", "")
+        # Of several causes each list has a name of its own.
+        kept = f"cause-{cause[:8]}.csv" if name == CAUSE_LIST and _CAUSE.fullmatch(cause) else name
         return await passing_file(
             name,
             partial(self._write, request, visit, run),
-            saved_as=f"{Path(run.folder).name or run.id}.{name}",
+            saved_as=f"{Path(run.folder).name or run.id}.{kept}",
         )
 
     async def _write(self, request: Request, visit: Visit, run: Run, path: Path) -> None:
@@ -58,7 +62,7 @@ class ResultFiles:
             await write_report(
                 visit.ledger, ending, path, visit.frame.say, now=self._desk.clock.now()
             )
-        elif path.name == "cause.csv":
+        elif path.name == CAUSE_LIST:
             cause = request.query_params.get("cause", "")
             if not _CAUSE.fullmatch(cause):
                 raise HTTPException(400)
