@@ -260,7 +260,7 @@ def test_the_pace_is_drawn_now_and_then_however_many_look() -> None:
         await filled(5, ledger=ledger)
         async with house(tenant(ledger)) as home, home.signed_in() as browser:
             for _ in range(20):
-                assert "<svg" in (await browser.get(f"{URL}/pace?part=1")).text
+                assert (await browser.get(f"{URL}/pace?part=1")).status_code == 200
             assert ledger.drawn == 1
             await anyio.sleep(1 / DRAWING + 1)
             assert "<h1>Pace over time" in (await browser.get(f"{URL}/pace")).text

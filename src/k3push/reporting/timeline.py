@@ -17,6 +17,10 @@ from k3push.words.language import Say
 _DONE = (State.PUSHED, State.ALREADY, State.DRAFT, State.REJECTED)
 
 
+FEWEST = 3
+"""Of fewer moments a figure shows nothing that a number does not."""
+
+
 @dataclass(slots=True)
 class Timeline:
     """Moments of a run; seconds are as fine as its pictures need.
@@ -46,9 +50,9 @@ class Timeline:
             self.settled[row.settled_at.replace(microsecond=0), row.state] += 1
 
     def charts(self, say: Say) -> list[Chart]:
-        """Draw numbers over time, calls, answer times and pace; none where nothing was done."""
+        """Draw numbers over time, calls, answer times and pace; none of a moment or two."""
         moments = [began for began, _, _ in self.calls] + [at for at, _ in self.settled]
-        if not moments:
+        if len(moments) < FEWEST:
             return []
         axis = TimeAxis(moments)
         drawn = [self._numbers(axis, say)]
@@ -57,8 +61,8 @@ class Timeline:
         return drawn
 
     def pace(self, say: Say) -> list[Chart]:
-        """Draw what the times of attempts alone tell; none where nothing was sent."""
-        if not self.calls:
+        """Draw what the times of attempts alone tell; none of a moment or two."""
+        if len(self.calls) < FEWEST:
             return []
         axis = TimeAxis([began for began, _, _ in self.calls])
         return self._pace(axis, say)

@@ -67,7 +67,7 @@ WORDS = {
     ),
     "web.pace": ("Pace over time", "节奏变化"),
     "web.pace_show": ("Show the pace over time", "查看节奏变化"),
-    "web.no_pace": ("No call has been recorded yet.", "尚无调用记录。"),
+    "web.no_pace": ("Fewer than three calls have been recorded.", "调用记录不足三次。"),
     "web.rows": ("Numbers", "单据明细"),
     "web.no_rows": ("No number is in this state.", "没有处于此状态的单据。"),
     "web.examples": ("such as", "例如"),
