@@ -657,11 +657,8 @@ async def test_the_wait_for_the_newest_document_makes_no_look_older(
     assert len(office.site.world.makings_of(BILLS[0])) == 1
 
 
-@pytest.mark.parametrize("known", [0, 12])
-async def test_ids_alone_clear_no_document_of_the_same_day(
-    monkeypatch: pytest.MonkeyPatch, known: int
-) -> None:
-    """The form tells days, and several servers give ids out in blocks of their own."""
+def tell_days(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let forms keep the day alone on which a document was made."""
 
     def on_a_day(self: Bill, name: str, value: object) -> None:
         if name == "created" and isinstance(value, str) and value:
@@ -669,6 +666,33 @@ async def test_ids_alone_clear_no_document_of_the_same_day(
         object.__setattr__(self, name, value)
 
     monkeypatch.setattr(Bill, "__setattr__", on_a_day)
+
+
+@pytest.mark.parametrize("known", [0, 12])
+async def test_the_id_of_our_own_document_clears_none_of_the_same_day(
+    monkeypatch: pytest.MonkeyPatch, known: int
+) -> None:
+    """The call before a refused one went through another server, with a block of later ids."""
+    tell_days(monkeypatch)
+    office = Office(sandbox(untied=tuple(BILLS[:1]), look_s=0.1, query_lag_s=8.0, **OPEN))
+    if known:
+        await office.open_run(orders(known, first=20), KNOWN)
+        await office.execute(KNOWN, limits=NO_HALT, **HOW)
+    block, give = iter(range(900_001, 900_005)), Ids.next_bill
+    monkeypatch.setattr(Ids, "next_bill", lambda ids: next(block, 0) or give(ids))
+    keep_a_part(monkeypatch, BILLS, kept=1, why=NOBODY)
+    await office.open_run([*orders(4, first=8), *BILLS])
+    await office.execute(limits=NO_HALT, **HOW)
+    assert doubled(office, BILLS) == []
+    assert await codes(office) == {(State.PUSHED, ""): 4, (State.UNKNOWN, "stray"): 4}
+
+
+@pytest.mark.parametrize("known", [0, 12])
+async def test_ids_alone_clear_no_document_of_the_same_day(
+    monkeypatch: pytest.MonkeyPatch, known: int
+) -> None:
+    """The form tells days, and several servers give ids out in blocks of their own."""
+    tell_days(monkeypatch)
     office = Office(sandbox(untied=tuple(BILLS[:1]), look_s=0.1, query_lag_s=8.0, **OPEN))
     if known:
         await office.open_run(orders(known, first=20), KNOWN)

@@ -391,8 +391,8 @@ class Proofs:
             return False
         named, mark = self._marks_before(call)
         return stray.id not in {named, mark, *call.before} and not (
-            _was_there(stray, named, found.beside.get(named), is_ours=True)
-            or _was_there(stray, mark, found.beside.get(mark), is_ours=False)
+            _was_there(stray, named, found.beside.get(named))
+            or _was_there(stray, mark, found.beside.get(mark))
         )
 
     async def _may_have_made(
@@ -551,7 +551,7 @@ async def _found_before(
     return {target.id for row in rows for target in row.targets}
 
 
-def _was_there(stray: Stray, mark: str, known: Standing | None, *, is_ours: bool) -> bool:
+def _was_there(stray: Stray, mark: str, known: Standing | None) -> bool:
     """Say whether a document is older than one that is known, by its id and by its time.
 
     Where forms tell days, ids alone tell of the documents of one day. Several servers may give them
@@ -560,7 +560,7 @@ def _was_there(stray: Stray, mark: str, known: Standing | None, *, is_ours: bool
     created, then = created_at(stray.standing), created_at(known)
     if created is None or then is None or not stray.id.isdecimal():
         return False
-    tells_days = not is_ours and created.time() == then.time() == time.min
+    tells_days = created.time() == then.time() == time.min
     return (created < then if tells_days else created <= then) and int(stray.id) < int(mark)
 
 
