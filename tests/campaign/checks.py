@@ -430,7 +430,9 @@ def _check_reasons(
             continue
         # A user who looks late may be the first to see what bears the number.
         told = row.code in {SHARED, CANCELLED_SINCE}
-        is_borne = told and (scene.story.keeps_none or scene.world.collation(row.bill) in bearers)
+        # So does what a person has called unsent beside documents that nobody could read.
+        may_bear = scene.story.keeps_none or scene.spoken_of[row.bill]
+        is_borne = told and (may_bear or scene.world.collation(row.bill) in bearers)
         if (
             row.state is State.REJECTED
             and row.bill not in late
