@@ -190,7 +190,7 @@ def test_a_push_that_is_planned_now_waits_for_somebody_else(tmp_path: Path) -> N
             shown = text_of(await wang.get("/schedules"))
             assert "what the route selects" in shown
             assert "not yet" in shown
-            answer = await press(wang, "/schedules", "/schedules/nightly/run")
+            answer = await press(wang, "/schedules", "/schedules/nightly/plan")
             asked = await shop.until("planned")
             assert answer.headers["location"] == f"/plans/{asked.id}"
             await anyio.sleep(600)
@@ -198,7 +198,25 @@ def test_a_push_that_is_planned_now_waits_for_somebody_else(tmp_path: Path) -> N
             page = text_of(await wang.get(f"/plans/{asked.id}"))
             assert "3 ready" in page
             assert "Somebody other than wang" in page
+            assert "/schedules/nightly/run" not in (await wang.get("/schedules")).text
+            refused = await press(wang, "/schedules", "/schedules/nightly/run")
+            assert refused.status_code == 403
             assert shop.site.calls[Channel.PUSH] == 0
+
+    in_time(visit)
+
+
+def test_a_schedule_that_is_run_now_pushes_what_it_would_push(tmp_path: Path) -> None:
+    """Who may approve presses one button; the ledger keeps the name."""
+    shop = Shop(tmp_path, more=YEARLY)
+
+    async def visit() -> None:
+        async with shop.open(BY_NAME) as home, signed_in(home, "li") as li:
+            answer = await press(li, "/schedules", "/schedules/nightly/run")
+            asked = await shop.until("ended")
+            assert answer.headers["location"] == f"/plans/{asked.id}"
+            assert asked.by == "li"
+            assert shop.site.calls[Channel.PUSH] > 0
 
     in_time(visit)
 
@@ -213,7 +231,7 @@ def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
                 return "there is no such file" in text_of(await wang.get("/schedules"))
 
             await until(told)
-            answer = await press(wang, "/schedules", "/schedules/inbox/run")
+            answer = await press(wang, "/schedules", "/schedules/inbox/plan")
             assert (answer.status_code, "there is no such file" in answer.text) == (409, True)
             assert await requests(shop.ledger) == []
 
@@ -241,9 +259,9 @@ def test_nothing_new_is_told_and_no_push(tmp_path: Path) -> None:
     async def visit(shop: Shop, home: House) -> None:
         (tmp_path / "inbox").mkdir()
         async with signed_in(home, "wang") as wang:
-            answer = await press(wang, "/schedules", "/schedules/inbox/run")
+            answer = await press(wang, "/schedules", "/schedules/inbox/plan")
             assert (answer.status_code, "nothing new" in answer.text) == (409, True)
-            assert (await press(wang, "/schedules", "/schedules/other/run")).status_code == 404
+            assert (await press(wang, "/schedules", "/schedules/other/plan")).status_code == 404
             assert await requests(shop.ledger) == []
         logged = [facts["what"] for event, facts in shop.logged if event == "schedule.passes_over"]
         told = SPEAKERS["en"].said(str(logged[0]))
@@ -301,7 +319,7 @@ def test_today_is_what_the_clock_of_the_schedule_says(tmp_path: Path) -> None:
 
     async def visit(shop: Shop, home: House) -> None:
         async with signed_in(home, "wang") as wang:
-            await press(wang, "/schedules", "/schedules/nightly/run")
+            await press(wang, "/schedules", "/schedules/nightly/plan")
             await shop.until("planned")
 
     played(visit, shop)
@@ -557,6 +575,6 @@ def test_rules_of_the_door_hold_for_schedules(tmp_path: Path) -> None:
     async def visit() -> None:
         shop = Shop(tmp_path, more=YEARLY)
         async with shop.open(BY_NAME) as home, signed_in(home, "guest") as guest:
-            assert "/schedules/nightly/run" not in (await guest.get("/schedules")).text
+            assert "/schedules/nightly/plan" not in (await guest.get("/schedules")).text
 
     in_time(visit)

@@ -42,18 +42,28 @@ class SchedulePages:
         visit = await self._desk.visit(request)
         return await self._page(request, visit)
 
-    async def run_now(self, request: HttpRequest) -> Response:
+    async def plan_now(self, request: HttpRequest) -> Response:
         """Plan what a schedule would push, which is then approved like any push."""
+        return await self._ask(request, approved=False)
+
+    async def run_now(self, request: HttpRequest) -> Response:
+        """Push what a schedule would push; who asks for it may approve it."""
+        if self._desk.rules.four_eyes:
+            raise HTTPException(403)
+        return await self._ask(request, approved=True)
+
+    async def _ask(self, request: HttpRequest, *, approved: bool) -> Response:
         visit, timetable, name = await self._meant(request)
         now, user = self._desk.clock.now(), visit.visitor.user
         when = f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
         try:
-            asked = await timetable.ask(visit.ledger, name, when, by=user, approved=False)
+            asked = await timetable.ask(visit.ledger, name, when, by=user, approved=approved)
         except JobFileError as error:
             return await self._page(request, visit, str(error).split("\n"))
         if not asked:
             return await self._page(request, visit, [visit.frame.say("desk.nothing_new")])
-        self._desk.log("schedule.now", tenant=visit.tenant.name, schedule=name, user=user)
+        facts = {"tenant": visit.tenant.name, "schedule": name, "user": user}
+        self._desk.log("schedule.now", **facts, approved=approved)
         to = f"/plans/{asked[0].id}" if len(asked) == 1 else "/"
         return RedirectResponse(f"{visit.base}{to}", 303)
 
@@ -93,6 +103,7 @@ class SchedulePages:
             "schedules.html",
             lines=lines,
             kept_here=timetable.is_kept_here,
+            runs_now=visit.visitor.may("approve") and not self._desk.rules.four_eyes,
             problems=[say.said(each) for each in problems],
             status=409 if problems else 200,
         )

@@ -171,7 +171,8 @@ WORDS = {
     "desk.paused_by": ("paused since {since} by {by}", "{by} 于 {since} 暂停"),
     "desk.never": ("not yet", "尚未执行"),
     "desk.nothing_new": ("nothing new", "没有新清单"),
-    "desk.run_now": ("Plan now", "立即生成下推计划"),
+    "desk.plan_now": ("Plan now", "立即生成下推计划"),
+    "desk.run_now": ("Run now", "立即执行"),
     "desk.pause": ("Pause", "暂停"),
     "desk.continue": ("Continue", "恢复"),
     "desk.by_fleet": (
@@ -182,9 +183,13 @@ WORDS = {
         "This server begins what is due, without anybody's approval: the settings have given it.",
         "到点任务由本服务启动，按设置视为已批准，无需再次批准。",
     ),
-    "desk.run_now_why": (
+    "desk.plan_now_why": (
         "A push that is planned now waits for approval like any other.",
         "立即生成的下推计划与其他计划一样，须经批准。",
+    ),
+    "desk.run_now_why": (
+        "“Run now” pushes at once what the schedule would push.",
+        "“立即执行”则直接下推该计划任务所列内容。",
     ),
     # -- all runs -----------------------------------------------------------------------------
     "desk.needing": ("Needs a person", "需要处理"),
