@@ -1026,6 +1026,31 @@ async def pushed(shop: Shop, browser: httpx.AsyncClient, *numbers: str) -> RunId
     return asked.runs[0]
 
 
+def test_the_page_of_a_run_says_that_the_erp_is_away(tmp_path: Path) -> None:
+    """Whoever has a browser alone reads no log."""
+    shop = Shop(tmp_path)
+    waits = "waiting, and trying again: ConnectError"
+
+    async def visit(shop: Shop, home: House) -> None:
+        async with signed_in(home, "li") as li:
+            url = (await send_list(li, "\n".join(orders(20)))).headers["location"]
+            run = (await shop.until("planned")).runs[0]
+            shop.site.faults.add(*["ok"] * 9, *["refuse-connection"] * 8, on=Channel.QUERY)
+            await press(li, url, f"{url}/approve")
+
+            told = set[str]()
+            while (await shop.asked()).is_open:
+                told |= {
+                    page for page in ("/", f"/runs/{run}") if waits in text_of(await li.get(page))
+                }
+                await anyio.sleep(0.1)
+            assert told == {"/", f"/runs/{run}"}
+            assert waits not in text_of(await li.get(f"/runs/{run}"))
+            assert (await shop.counts(run)) == {State.PUSHED: 20}
+
+    played(visit, shop)
+
+
 def test_refused_numbers_are_retried_all_or_by_cause_or_by_choice(tmp_path: Path) -> None:
     """Each press is in the ledger, with who pressed."""
 

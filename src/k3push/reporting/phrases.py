@@ -25,6 +25,8 @@ def hold_words(hold: Hold, say: Say) -> str:
             return say("hold.window", until=f"{hold.until:%H:%M}" if hold.until else "")
         case HoldCause.ERP:
             return say("hold.erp", why=hold.why)
+        case HoldCause.WAIT:
+            return say("hold.wait", why=hold.why)
 
 
 def order_lines(orders: Orders, say: Say) -> list[str]:

@@ -24,11 +24,13 @@ from k3push.runs.context import Context, DoubtAges, PushLimits, SettleTimes
 from k3push.runs.control import obey
 from k3push.runs.engine import push_run
 from k3push.runs.last_looks import look_once_more, note_look, recall_due_look
+from k3push.runs.noted_waits import NotedWaits
 from k3push.runs.outcome import Ending, anything_open, ending_of
 from k3push.runs.settle_doubts import Settled, settle_once, tell_of_person
-from k3push.runs.stop import Stop, stopping
+from k3push.runs.stop import Stop, guarded, stopping
 from k3push.runs.submit_and_audit.follower import follow_run, settle_steps
 from k3push.runs.throttle import Throttle
+from k3push.runs.watches import Watches
 
 # Before a login that broke is made again. Each may have been a wrong one: five lock the account.
 LOGIN_PAUSES_S = (2.0, 10.0)
@@ -107,12 +109,13 @@ async def execute(what: Execution, watch: Watch, stop: Stop) -> Ending:
     """
     began_s = anyio.current_time()
     throttle, run, ledger = what.throttle, what.run, what.ledger
+    waits = NotedWaits(ledger, run.id, what.clock)
     context = Context(
         run=run,
         erp=what.batched(what.erp, lambda: throttle.questions_at_once),
         ledger=ledger,
         clock=what.clock,
-        watch=watch,
+        watch=Watches(watch, waits),
         stop=stop,
         limits=what.limits,
         throttle=throttle,
@@ -125,6 +128,7 @@ async def execute(what: Execution, watch: Watch, stop: Stop) -> Ending:
         with stop.scope:
             async with anyio.create_task_group() as others:
                 others.start_soon(obey, context)
+                others.start_soon(guarded, stop, waits.note)
                 if what.only is Only.SETTLE:
                     await _settle(context, what.erp, what.settling)
                 elif what.only is Only.FOLLOW:

@@ -22,6 +22,7 @@ from k3push.core.progress_rate import ProgressRate, done_of
 from k3push.ports import Clock, Commanded, Ledger
 from k3push.runs.control import Orders, orders_of
 from k3push.runs.find import is_under_way, living_beside
+from k3push.runs.noted_waits import with_wait
 from k3push.runs.outcome import NOT_FOLLOWED, Followed, followed_of
 from k3push.runs.request_stages import is_asked_for
 from k3push.web.access import Log
@@ -101,7 +102,8 @@ class Eye:
         commands = await self._ledger.commands(run.id)
         now_s, done = anyio.current_time(), done_of(counts)
         course = self._course_of(run.id, now_s, done)
-        orders = orders_of(commands, self._window, self._clock.now())
+        now = self._clock.now()
+        orders = await with_wait(orders_of(commands, self._window, now), self._ledger, run.id, now)
         return RunView(
             run,
             counts,

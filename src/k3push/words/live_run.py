@@ -19,6 +19,7 @@ WORDS = {
     "hold.control": ("paused by control since {since}", "{since} 起由 control 暂停"),
     "hold.window": ("outside the window until {until}", "不在发送时段，{until} 开始"),
     "hold.erp": ("sparing the ERP: {why}", "暂缓发送：{why}"),
+    "hold.wait": ("waiting, and trying again: {why}", "等待重试：{why}"),
     "hold.over": ("sending again", "恢复发送"),
     # -- commands --------------------------------------------------------------------------
     "control.not_alive": (

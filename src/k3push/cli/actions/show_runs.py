@@ -27,7 +27,7 @@ from k3push.reporting.summary import (
     state_table,
 )
 from k3push.reporting.table_files import local
-from k3push.runs.control import is_paused, orders_of
+from k3push.runs.control import Orders, is_paused, orders_of
 from k3push.runs.find import (
     MOST_NAMED,
     RunFilter,
@@ -37,6 +37,7 @@ from k3push.runs.find import (
     living_beside,
     runs_beside,
 )
+from k3push.runs.noted_waits import with_wait
 from k3push.runs.outcome import Exit, exit_of, followed_of
 from k3push.runs.request_stages import Act, acts_about, steps_asked_for
 from k3push.runs.row_search import is_long_enough
@@ -70,6 +71,9 @@ async def status(config: Path | None, name: str | None, say: Say) -> Exit:
         shown = {each.id for each in beside}
         others = await left_behind(ledger, shown) if name is None else ()
         acts = {each.id: await acts_about(ledger, each.id) for each in beside if each.exit is None}
+        now = SystemClock().now()
+        orders = orders_of(commands, settings.run.window, now)
+        orders = await with_wait(orders, ledger, run.id, now)
     unread = sum(counts.get(state, 0) for state in told) - MOST_READ
     console = screen(soft_wrap=True, highlight=False)
     started = f"{run.started_at.astimezone():%Y-%m-%d %H:%M:%S}"
@@ -77,7 +81,7 @@ async def status(config: Path | None, name: str | None, say: Say) -> Exit:
     console.print(
         f"{escape(harmless(run.id))}  {escape(harmless(run.route.name))}  {started}  {how}"
     )
-    for line in _steered(run, commands, settings.run.window, say) if alive else ():
+    for line in _steered(run, commands, orders, say) if alive else ():
         console.print(line, markup=False)
     if counts:
         console.print(state_table(counts, say))
@@ -148,9 +152,9 @@ def _how(run: Run, living: Run | None, acts: Acts, say: Say) -> str:
     return say("status.waits") if living else unended_words(acts.get(run.id, ()), say)
 
 
-def _steered(run: Run, commands: Sequence[Commanded], window: str, say: Say) -> list[str]:
+def _steered(run: Run, commands: Sequence[Commanded], orders: Orders, say: Say) -> list[str]:
     """Say what a person has made of a run that is under way, since when, and what ends a pause."""
-    lines = order_lines(orders_of(commands, window, SystemClock().now()), say)
+    lines = order_lines(orders, say)
     if is_paused(commands):
         lines.insert(1, say("status.paused", run=run.id))
     return [f"  {line}" for line in lines]

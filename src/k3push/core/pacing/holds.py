@@ -21,13 +21,16 @@ class HoldCause(StrEnum):
     ERP = "erp"
     """The ERP asked to be spared."""
 
+    WAIT = "wait"
+    """What was asked or sent is put off: nobody answers, say."""
+
 
 @dataclass(frozen=True, slots=True)
 class Hold:
     """Nothing new is sent for now; what is on its way goes on.
 
     Attributes:
-        why: What the ERP said, or "".
+        why: What the ERP said, or what is waited for; "" for neither.
         since: When a person began it.
         until: When the window opens.
     """

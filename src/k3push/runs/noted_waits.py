@@ -1,0 +1,102 @@
+"""What an execution waits for, in the ledger: a page and `status` see no terminal and no log."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import anyio
+
+from k3push.core.model import Attempt, Document, Outcome, RunId, StepAttempt
+from k3push.core.pacing.holds import Hold, HoldCause
+from k3push.core.safety.verdict import Verdict
+from k3push.ports import Clock, Ledger, Memo
+from k3push.runs.control import Orders
+
+WAIT = "wait"
+"""Kind of the memo; there is one for each run."""
+
+NOTED_S = 3.0
+"""What is shorter is over before somebody has looked."""
+
+ASKING = timedelta(seconds=60)
+"""For so long after a wait what was put off may be under way, before the wait is an old one."""
+
+
+class NotedWaits:
+    """Writes down what is put off, until something has gone on. Fulfils `ports.Watch`."""
+
+    def __init__(self, ledger: Ledger, run: RunId, clock: Clock) -> None:
+        self._ledger = ledger
+        self._run = run
+        self._clock = clock
+        self._wait: tuple[str, datetime] | None = None
+        self._changed = anyio.Event()
+
+    async def note(self) -> None:
+        """Write each change down, for as long as the execution lasts."""
+        noted: tuple[str, datetime] | None = None
+        while True:
+            await self._changed.wait()
+            self._changed = anyio.Event()
+            if self._wait != noted:
+                noted = self._wait
+                await _write(self._ledger, self._run, noted, self._clock.now())
+
+    def concluded(self, outcomes: Sequence[Outcome]) -> None:
+        """Numbers have moved: nothing is waited for any more."""
+        del outcomes
+        self._change(None)
+
+    def recorded(
+        self, attempt: Attempt, outcomes: Sequence[Outcome], verdict: Verdict, seconds: float
+    ) -> None:
+        """A call was answered: nothing is waited for any more."""
+        del attempt, outcomes, verdict, seconds
+        self._change(None)
+
+    def stepped(
+        self,
+        attempt: StepAttempt,
+        documents: Sequence[Document],
+        verdict: Verdict,
+        seconds: float,
+    ) -> None:
+        """A step was answered: nothing is waited for any more."""
+        del attempt, documents, verdict, seconds
+        self._change(None)
+
+    def waiting(self, why: str, seconds: float) -> None:
+        """Some work is put off."""
+        if seconds >= NOTED_S:
+            self._change((why, self._clock.now() + timedelta(seconds=seconds)))
+
+    def held(self, hold: Hold | None) -> None:
+        """What keeps all chunks from leaving is told by the commands and the window."""
+
+    def _change(self, wait: tuple[str, datetime] | None) -> None:
+        # Looks side by side meet one failure together.
+        before, self._wait = self._wait, wait
+        if (wait is None) != (before is None) or wait != before:
+            self._changed.set()
+
+
+async def _write(
+    ledger: Ledger, run: RunId, wait: tuple[str, datetime] | None, now: datetime
+) -> None:
+    why, until = wait or ("", now)
+    new = Memo(WAIT, run, now, {"why": why, "until": until.isoformat()}, about=run)
+    kept = await ledger.remember(new)
+    while kept.value != new.value and not await ledger.revise(replace(kept, value=new.value)):
+        kept = await ledger.memo(WAIT, run) or new
+
+
+async def with_wait(orders: Orders, ledger: Ledger, run: RunId, now: datetime) -> Orders:
+    """Add what a run that is under way waits for, unless a person or the time of day holds it."""
+    memo = await ledger.memo(WAIT, run) if orders.hold is None else None
+    if memo is None or not memo.value["why"]:
+        return orders
+    until = datetime.fromisoformat(memo.value["until"])
+    is_old = now >= until + ASKING
+    return orders if is_old else replace(orders, hold=Hold(HoldCause.WAIT, memo.value["why"]))
