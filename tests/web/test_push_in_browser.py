@@ -130,6 +130,28 @@ def test_two_people_push_a_list_through_a_kill(
         assert_all_once(rows, sandbox.truth(), NUMBERS)
 
 
+def test_what_was_typed_before_a_session_ended_is_there_after_signing_in(
+    browser: Browser, desk: Desk
+) -> None:
+    """Each start of the server ends all sessions; a pasted list is sent once more, not typed."""
+    desk.configure("http://127.0.0.1:9/K3Cloud/", more=PEOPLE)
+    with Served(desk, "--work") as served, opened(browser, served.base, locale="en-US") as page:
+        wang = Person(page, served.base, "wang", speaker("en"), 1280)
+        wang.sign_in()
+        page.get_by_role("link", name=wang.say("desk.push")).click()
+        typed = page.locator("#text")
+        typed.fill("CGDD0000001\nCGDD0000002")
+        page.context.clear_cookies()
+        wang.press("desk.look")
+        expect(page).to_have_url(re.compile(r"/login\?next=%2Fpush&ended=1$"))
+        wang.sees("main", "web.session_ended")
+        wang.sign_in()
+        expect(typed).to_have_value("CGDD0000001\nCGDD0000002")
+        page.get_by_role("link", name="k3push").first.click()
+        page.get_by_role("link", name=wang.say("desk.push")).click()
+        expect(typed).to_have_value("")
+
+
 def plan(wang: Person, folder: Path) -> None:
     """Bad lines are named, the mended list is planned, and its planner may not approve it."""
     wang.looks_around()

@@ -511,7 +511,7 @@ def test_a_file_is_taken_where_one_is_asked_for_and_from_who_may_send_one(tmp_pa
                 assert answer.status_code == 403, path
         async with home.browser() as stranger:
             answer = await stranger.post("/push", data={}, files={"file": ("a", b"A")})
-            assert answer.status_code == 403
+            assert answer.headers["location"] == "/login?next=%2Fpush&ended=1"
             broken = {"content-type": "multipart/form-data; boundary=x"}
             async with signed_in(home, "wang") as wang:
                 answer = await wang.post("/push", content=b"--y\r\n", headers=broken)

@@ -218,11 +218,20 @@ class Guard:
         if request.method not in {"GET", "HEAD", "POST"}:
             return self._refuse(request, 405, "web.no_method")
         if request.method == "POST" and (refused := await self._foreign(request, visitor, opened)):
-            return self._refuse(request, *refused)
+            return self._refuse_form(request, visitor, *refused)
         # The path that is routed by; that of `request.url` is put together with the Host.
         if request["path"].startswith(_OPEN_TO_ALL) or self._may_collect(request):
             return None
         return None if visitor.admitted else self._turned_away(request)
+
+    def _refuse_form(
+        self, request: Request, visitor: Visitor, status: int, sentence: str
+    ) -> Response:
+        """Say why a form is none of ours; whose session has ended meanwhile signs in again."""
+        ended = sentence == "web.bad_form" and not visitor.admitted
+        if ended and self._signs_in and request["path"] not in _ENTRIES:
+            return _to_sign_in(request["path"], ended="1")
+        return self._refuse(request, status, sentence)
 
     def _unfit(self, request: Request) -> tuple[int, str] | None:
         """Return why an address is none of ours, or None."""
@@ -269,11 +278,14 @@ class Guard:
             return self._refuse(request, 401 if trusted else 403, why)
         if request["path"] in _ENTRIES:
             return None
-        if self._rules.entry in {"password", "openid"} and request.method == "GET":
-            asked = _address(request)
-            behind = f"?{urlencode({'next': asked})}" if asked != "/" else ""
-            return RedirectResponse(f"/login{behind}", 303)
+        if self._signs_in and request.method == "GET":
+            return _to_sign_in(_address(request))
         return self._refuse(request, 403, "web.no_session")
+
+    @property
+    def _signs_in(self) -> bool:
+        """Whether there is a page on which people sign in."""
+        return self._rules.entry in {"password", "openid"}
 
     def _may_collect(self, request: Request) -> bool:
         given = request.headers.get("authorization", "")
@@ -357,6 +369,12 @@ def _address(request: Request) -> str:
     """Return what a browser asks for, without the host."""
     query = request.url.query
     return quote(request["path"]) + (f"?{query}" if query else "")
+
+
+def _to_sign_in(wanted: str, **more: str) -> Response:
+    """Lead to where people sign in, and from there to the page that they wanted."""
+    query = ({"next": wanted} if wanted != "/" else {}) | more
+    return RedirectResponse(f"/login?{urlencode(query)}" if query else "/login", 303)
 
 
 def _is_our_own(request: Request) -> bool:

@@ -104,8 +104,8 @@ class Entry:
         if self._openid is not None and "left" in query:
             out = await self._openid.out(request)
         frame = replace(self._desk.frame(request), search=False)
-        page = page_asked_for(query.get("next", ""))
-        return self._desk.page(request, frame, "provider.html", next=page, out=out)
+        page, ended = page_asked_for(query.get("next", "")), self._ended(request)
+        return self._desk.page(request, frame, "provider.html", next=page, out=out, problem=ended)
 
     async def go_to_provider(self, request: Request) -> Response:
         """Lead to the provider."""
@@ -126,6 +126,11 @@ class Entry:
         self._admit(request, response, user)
         return response
 
+    def _ended(self, request: Request) -> str:
+        """Say that a session had ended before a form came, or ""."""
+        asked = "ended" in request.query_params
+        return self._desk.speaker(request)("web.session_ended") if asked else ""
+
     def _ask(self, request: Request, problem: str = "", status: int = 200) -> Response:
         """Show the form, bound to an id that is no session yet."""
         desk, visitor = self._desk, request.state.visitor
@@ -137,7 +142,7 @@ class Entry:
             request,
             frame,
             "login.html",
-            problem=problem,
+            problem=problem or self._ended(request),
             by_name=bool(desk.rules.passwords),
             next=page_asked_for(wanted),
             status=status,

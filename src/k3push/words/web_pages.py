@@ -184,6 +184,10 @@ WORDS = {
         "The form was not sent by the dashboard's own page.",
         "该请求不是由本页面发出的。",
     ),
+    "web.session_ended": (
+        "Your session had ended, so nothing was done. Sign in, and do it once more.",
+        "会话已结束，刚才的操作未执行。请登录后重试。",
+    ),
     "web.bad_form": (
         "The form does not belong to this session. Load the page again.",
         "表单不属于当前会话，请重新加载页面。",

@@ -136,6 +136,16 @@ if (list) {
   });
 }
 
+// A session may end while somebody types: the text is there again once they have signed in.
+const text = byId("text");
+const TYPED = "k3push typed";
+if (text) {
+  text.value ||= sessionStorage.getItem(TYPED) ?? "";
+  text.form.addEventListener("submit", () => sessionStorage.setItem(TYPED, text.value));
+} else if (!location.pathname.startsWith("/login")) {
+  sessionStorage.removeItem(TYPED);
+}
+
 if (main.dataset.live) {
   document.addEventListener("visibilitychange", () => {
     if (document.hidden) stopListening();
