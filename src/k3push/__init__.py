@@ -68,3 +68,8 @@ def __getattr__(name: str) -> Any:
     from k3push import scripting  # noqa: PLC0415
 
     return getattr(scripting, name)
+
+
+def __dir__() -> list[str]:
+    # What a person who asks in a notebook is offered.
+    return __all__

@@ -143,7 +143,8 @@ class Result:
     """How an execution ended.
 
     Attributes:
-        run: The run's id, by which `rows`, `settle`, `resume` and `retry` find it.
+        run: The run's id, by which `rows`, `settle`, `resume` and `retry` find it; "" where the
+            list had no bills.
         exit: As the command's exit code.
         counts: Bills by state; states without bills are absent.
         follow: Documents by how far they have come after the push.
@@ -254,6 +255,9 @@ class AsyncSession(RunActions):
 
             with self._listed(bills, route) as (jobs, how):
                 routes = await self._routes(jobs, how)
+                if not routes:
+                    name = self._settings.route(route).name
+                    return Plan(name, (), {}, calls=0, seconds=0, seconds_least=0, seconds_most=0)
                 preview = await self.look_ahead(jobs, routes, _Reading(), take)
             if preview.stop.asked:
                 why = "\n".join(
@@ -295,6 +299,8 @@ class AsyncSession(RunActions):
             executor = self._make(RunOptions(because=again_because.strip(), limit=limit))
             with self._listed(bills, route) as (jobs, how):
                 routes = await self._routes(jobs, how)
+                if not routes:
+                    return _of_nothing(self._settings.route(route).name)
                 chosen = list(routes.values())[:1]
                 if isinstance(bills, Path):
                     names = [job.name for job in jobs]
@@ -338,6 +344,8 @@ class AsyncSession(RunActions):
         """
         with _said():
             wanted = _states_in(states)
+            if not run:
+                return []  # of an empty list
             found = await self._run(run)
             pages = followed_pages_of(self._ledger, found, wanted)
             return [_row(each) async for page in pages for each in page]
@@ -360,9 +368,10 @@ class AsyncSession(RunActions):
             yield [JobSource(_NAME, Path(_NAME), partial(iter, listed))], how
 
     async def _routes(self, jobs: Sequence[JobSource], how: JobOptions) -> dict[str, Route]:
+        """Return the route of each job; nothing for a list without bills."""
         lines = await survey(jobs)
         if not lines:
-            raise Problem(remark("notice.empty_job", job=jobs[0].name))
+            return {}
         routes = routes_of(self._settings, how, lines)
         if len({route.name for route in routes.values()}) > 1:
             raise Problem(remark("api.one_route", routes=", ".join(routes)))
@@ -609,6 +618,11 @@ def _row(found: FollowedRow) -> Row:
         follow=found.follow.value,
         follow_reason=_SAY.said(found.why),
     )
+
+
+def _of_nothing(route: str) -> Result:
+    """Say how the push of an empty list ended: well, and without a run."""
+    return Result("", route, Exit.DONE, counts={}, follow={}, pushes=0, seconds=0.0)
 
 
 def _result(ending: Ending) -> Result:

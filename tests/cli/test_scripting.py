@@ -101,7 +101,7 @@ def test_what_cannot_be_begun_is_one_kind_of_error(desk: Desk, tmp_path: Path) -
             ([k3push.Bill(id="x")], "po-instock", "whole number"),
             ([k3push.Bill(id=True)], "po-instock", "not text"),
             ([""], "po-instock", "empty"),
-            ([], "po-instock", "python"),
+            ([], "none", "none"),
             (Path("none.csv"), "po-instock", "none.csv"),
             ("17", "po-instock", "no list"),
             *((slip, "po-instock", "no list|not text") for slip in slips),
@@ -125,10 +125,24 @@ def test_what_cannot_be_begun_is_one_kind_of_error(desk: Desk, tmp_path: Path) -
         session.run(["A"], route="po-instock")
 
 
+def test_a_list_without_bills_is_done(desk: Desk) -> None:
+    """A scheduler would try a day without orders again and again."""
+    desk.configure("http://127.0.0.1:9/K3Cloud/")
+    (desk.folder / "none.csv").write_text("number\n", "utf-8")
+    with k3push.open(desk.folder / "config.toml") as session:
+        lists: tuple[scripting.Bills, ...] = ([], desk.folder / "none.csv")
+        for bills in lists:
+            result, plan = session.run(bills), session.plan(bills)
+            assert (result.ok, result.run, result.route) == (True, "", "po-instock")
+            assert (plan.route, plan.bills, plan.calls) == ("po-instock", (), 0)
+            assert session.rows(result.run) == []
+
+
 def test_the_package_offers_what_the_module_does() -> None:
     """Two lists of names would differ some day."""
     assert k3push.__all__ == scripting.__all__
     assert all(getattr(k3push, name) is getattr(scripting, name) for name in k3push.__all__)
+    assert dir(k3push) == sorted(k3push.__all__)
     with pytest.raises(AttributeError):
         _ = k3push.nothing
 
