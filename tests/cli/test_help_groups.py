@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -18,7 +19,7 @@ from k3push.cli.help_groups import GROUPS
 from k3push.core.control_words import Key
 from k3push.runs.problem import Problem
 from k3push.words.language import speaker
-from tests.cli.terminal import Desk
+from tests.cli.terminal import Desk, orders
 
 
 def test_each_command_stands_in_one_group() -> None:
@@ -27,7 +28,7 @@ def test_each_command_stands_in_one_group() -> None:
     assert Counter(name for names in GROUPS.values() for name in names) == Counter(list(commands))
 
 
-@pytest.mark.parametrize("shell", ["bash", "zsh", "fish", "powershell"])
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish", "powershell", "pwsh"])
 def test_a_shell_gets_what_it_needs(desk: Desk, shell: str) -> None:
     """It asks the command itself what may come."""
     ran = desk.k3push("completion", shell)
@@ -88,6 +89,11 @@ def test_values_are_completed(desk: Desk) -> None:
     assert "refusals" in _completed(desk.folder, "sandbox --faults re")
     assert _completed(desk.folder, "control pa") == ["pause"]
     assert _completed(desk.folder, "control set ch") == ["chunk-size="]
+    assert _completed(desk.folder, "runs --exit 1") == ["1"]
+    assert _completed(desk.folder, "resume 2") == []  # there is no ledger yet
+    desk.k3push("run", desk.job(orders(1)), "--quiet")
+    (run,) = json.loads(desk.k3push("runs", "--json").out)
+    assert _completed(desk.folder, f"resume {run['run'][:4]}") == [run["run"]]
     desk.write("config.toml", "routes = 3")
     assert _completed(desk.folder, "run --route po") == []
 
@@ -99,7 +105,7 @@ def test_values_are_completed(desk: Desk) -> None:
         ("explain", "[OPTIONS] NUMBER"),
         ("enqueue", "[OPTIONS] JOB..."),
         ("settle", "[OPTIONS] [RUN | NUMBER...]"),
-        ("completion", "[OPTIONS] {bash|zsh|fish|powershell}"),
+        ("completion", "[OPTIONS] {bash|zsh|fish|powershell|pwsh}"),
     ],
 )
 def test_a_usage_is_as_a_person_would_write_it(desk: Desk, command: str, usage: str) -> None:

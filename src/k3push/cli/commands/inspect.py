@@ -9,7 +9,8 @@ from typing import Annotated, Literal
 import typer
 
 from k3push.cli.arguments import awaited, parse_since
-from k3push.cli.completion_values import states
+from k3push.cli.completion_values import exit_codes, states
+from k3push.cli.completion_values import runs as newest_runs
 from k3push.cli.options import ConfigOptions, ListOptions, OutputOptions, spread
 from k3push.words.language import Say
 
@@ -71,7 +72,10 @@ def add_audit(app: typer.Typer, say: Say) -> None:
 def add_looking(app: typer.Typer, say: Say) -> None:
     """Add the commands that look at the ledger."""
     Config = Annotated[Path | None, typer.Option("--config", help=say("option.config"))]
-    RunName = Annotated[str | None, typer.Argument(metavar="[RUN]", help=say("argument.run"))]
+    RunName = Annotated[
+        str | None,
+        typer.Argument(metavar="[RUN]", help=say("argument.run"), autocompletion=newest_runs),
+    ]
 
     @app.command(help=say("command.status"), short_help=say("command.status.short"))
     def status(name: RunName = None, config: Config = None) -> int:
@@ -87,7 +91,10 @@ def add_looking(app: typer.Typer, say: Say) -> None:
     def runs(
         route: Annotated[str | None, typer.Option("--route", help=say("option.runs_route"))] = None,
         code: Annotated[
-            int | None, typer.Option("--exit", metavar="N", help=say("option.runs_exit"))
+            int | None,
+            typer.Option(
+                "--exit", metavar="N", help=say("option.runs_exit"), autocompletion=exit_codes
+            ),
         ] = None,
         words: Annotated[
             str | None, typer.Option("--find", metavar="TEXT", help=say("option.runs_find"))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from k3push.cli.arguments import awaited
-from k3push.cli.completion_values import control_words
+from k3push.cli.completion_values import control_words, runs
 from k3push.cli.options import (
     AgainOptions,
     BoundOptions,
@@ -56,7 +56,9 @@ Act = Callable[..., int]
 
 def _add_run_and_resume(app: typer.Typer, say: Say, act: Act) -> None:
     Jobs = Annotated[list[str] | None, typer.Argument(metavar="JOB...", help=say("argument.jobs"))]
-    RunName = Annotated[str | None, typer.Argument(metavar="[RUN]", help=say("argument.run"))]
+    RunName = Annotated[
+        str | None, typer.Argument(metavar="[RUN]", help=say("argument.run"), autocompletion=runs)
+    ]
 
     @app.command(
         help=say("command.run"),
@@ -249,7 +251,9 @@ def _add_settle(app: typer.Typer, say: Say, act: Act) -> None:
 
 
 def _add_follow(app: typer.Typer, say: Say, act: Act) -> None:
-    RunName = Annotated[str | None, typer.Argument(metavar="[RUN]", help=say("argument.run"))]
+    RunName = Annotated[
+        str | None, typer.Argument(metavar="[RUN]", help=say("argument.run"), autocompletion=runs)
+    ]
 
     @app.command(
         help=say("command.follow"),

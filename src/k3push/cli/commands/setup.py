@@ -32,8 +32,8 @@ def add_beginning(app: typer.Typer, say: Say) -> None:
     )
     def completion(
         shell: Annotated[
-            Literal["bash", "zsh", "fish", "powershell"],
-            typer.Argument(metavar="bash|zsh|fish|powershell", help=say("argument.shell")),
+            Literal["bash", "zsh", "fish", "powershell", "pwsh"],
+            typer.Argument(metavar="bash|zsh|fish|powershell|pwsh", help=say("argument.shell")),
         ],
     ) -> int:
         import sys  # noqa: PLC0415
