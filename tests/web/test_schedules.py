@@ -115,6 +115,27 @@ def test_a_schedule_comes_and_goes_with_the_file_of_its_tenant(tmp_path: Path) -
     in_time(visit)
 
 
+def test_the_page_tells_that_a_schedule_has_found_nothing_new(tmp_path: Path) -> None:
+    """Else it looks as if nobody had looked."""
+    shop = Shop(tmp_path, more=MINUTELY)
+    (tmp_path / "inbox").mkdir()
+
+    async def visit() -> None:
+        async with shop.open() as home, signed_in(home, "wang") as wang:
+            await anyio.sleep(130)
+            assert "nothing new" in text_of(await wang.get("/schedules"))
+            drop(tmp_path, "a.csv", *orders(2))
+
+            async def begun() -> bool:
+                return bool(await requests(shop.ledger))
+
+            await until(begun)
+            shown = text_of(await wang.get("/schedules"))
+            assert ((await shop.asked()).id in shown, "nothing new" in shown) == (True, False)
+
+    in_time(visit)
+
+
 class LostOnce(MemoryLedger):
     """Is away for a moment, when the second request is written down."""
 

@@ -51,6 +51,7 @@ class Entry:
         last: The time that was due when it began pushes last, or could not; None if never.
         begun: The requests of that time.
         why: What kept it from that, as a remark.
+        idle: The last time that was due when there was nothing new; None if there was none.
     """
 
     name: str
@@ -60,6 +61,7 @@ class Entry:
     last: datetime | None = None
     begun: Sequence[str] = ()
     why: str = ""
+    idle: datetime | None = None
     version: int = 0
 
 
@@ -81,6 +83,7 @@ def _entry(memo: Memo) -> Entry:
         last=moment("last"),
         begun=tuple(memo.value.get("begun", ())),
         why=str(memo.value.get("why", "")),
+        idle=moment("idle"),
         version=memo.version,
     )
 
@@ -97,6 +100,7 @@ async def note(ledger: Ledger, name: str, at: datetime, **changes: Any) -> Entry
             "last": entry.last.isoformat() if entry.last else "",
             "begun": list(entry.begun),
             "why": entry.why,
+            "idle": entry.idle.isoformat() if entry.idle else "",
         }
         if memo is None:
             kept = await ledger.remember(Memo(SCHEDULE, name, at, value))
@@ -203,7 +207,8 @@ class Timetable:
         except JobFileError as error:
             why = str(error)
         if not (begun or why):
-            return  # nothing is new
+            await note(ledger, name, self.clock.now(), idle=due)
+            return
         await note(ledger, name, self.clock.now(), last=due, begun=begun, why=why)
         self.log("schedule.due", schedule=name, requests=", ".join(begun), why=why)
 

@@ -170,6 +170,7 @@ WORDS = {
     "desk.last_time": ("last", "上次"),
     "desk.paused_by": ("paused since {since} by {by}", "{by} 于 {since} 暂停"),
     "desk.never": ("not yet", "尚未执行"),
+    "desk.idle": ("{at}: nothing new", "{at}：没有新清单"),
     "desk.nothing_new": ("nothing new", "没有新清单"),
     "desk.plan_now": ("Plan now", "立即生成下推计划"),
     "desk.run_now": ("Run now", "立即执行"),
