@@ -189,9 +189,10 @@ WORDS = {
         "立即生成的下推计划与其他计划一样，须经批准。",
     ),
     "desk.run_now_why": (
-        "“Run now” pushes at once what the schedule would push.",
-        "“立即执行”则直接下推该计划任务所列内容。",
+        "What the schedule names is pushed at once, and nobody sees a plan before.",
+        "将直接下推该定时计划所列内容，不再预览下推计划。",
     ),
+    "desk.run_at_once": ("Push at once", "确认执行"),
     # -- all runs -----------------------------------------------------------------------------
     "desk.needing": ("Needs a person", "需要处理"),
     "desk.all_needing": ("all that need a person", "全部需要处理的任务"),
