@@ -22,6 +22,7 @@ from k3push.adapters.ledger.memory import MemoryLedger
 from k3push.config.settings_file import read_settings
 from k3push.core.model import Archive, RunId, State, Step
 from k3push.runs.execute import Only
+from k3push.runs.find import RunFilter
 from k3push.runs.outcome import Exit, followed_of
 from k3push.runs.program_roles import ProgramRole
 from k3push.runs.request_stages import (
@@ -368,6 +369,55 @@ def test_a_plan_is_seen_and_approved_by_another_program(tmp_path: Path) -> None:
         again = await wms.post("/plans", json=asked("p", *orders(3), "CGDD9999999"))
         assert (again.status_code, again.json()["state"]) == (200, "ended")
         assert (await wms.post(f"/plans/{id_}/withdraw")).status_code == 409
+
+    played(push, tmp_path)
+
+
+def test_a_push_has_one_name_and_the_same_rows_with_a_plan_and_without(tmp_path: Path) -> None:
+    """Where four eyes are asked for, all of them have a plan; the caller's key leads to each."""
+
+    async def push(shop: Shop, home: House, wms: httpx.AsyncClient) -> None:
+        bills = [*orders(3), "CGDD9999999"]
+        id_ = (await wms.post("/plans", json=asked("GR/1", *bills[::-1]))).json()["id"]
+        await until_over(wms, id_)
+        async with signed_in(home, "guest") as guest:
+            assert "GR/1" in (await guest.get("/")).text
+        await wms.post(f"/plans/{id_}/approve")
+        planned = await until_over(wms, id_)
+        answer = await wms.post("/pushes", json=asked("GR/2", *bills[::-1]))
+        pushed = await until_over(wms, answer.json()["id"])
+        seen = []
+        for told in (planned, pushed):
+            run = await shop.ledger.run(told["run"])
+            assert run is not None
+            assert run.jobs == (f"api/wms: {told['key']}",)
+            assert [each.id for each in await RunFilter(words=told["key"]).of(shop.ledger)] == [
+                run.id
+            ]
+            rows = (await wms.get(f"/pushes/{told['id']}/rows")).json()["rows"]
+            seen.append([(row["line"], row["number"]) for row in rows])
+        assert seen == [list(enumerate(bills[::-1], start=1))] * 2
+        async with signed_in(home, "guest") as guest:
+            assert planned["run"] in (await guest.get("/numbers", params={"q": "gr/1"})).text
+
+    played(push, tmp_path)
+
+
+def test_a_program_s_list_that_a_person_plans_again_keeps_its_name(tmp_path: Path) -> None:
+    """The key is the new plan's no more, and people look for it all the same."""
+
+    async def push(shop: Shop, home: House, wms: httpx.AsyncClient) -> None:
+        id_ = (await wms.post("/plans", json=asked("GR-1", *orders(1)))).json()["id"]
+        await until_over(wms, id_)
+        await wms.post(f"/plans/{id_}/withdraw")
+        async with signed_in(home, "li") as li:
+            await press(li, f"/plans/{id_}", f"/plans/{id_}/again")
+            plan = f"/plans/{(await shop.until('planned')).id}"
+            assert "api/wms: GR-1" in (await li.get(plan)).text
+            await press(li, plan, f"{plan}/approve")
+            await shop.until("ended")
+        (run,) = await shop.ledger.runs()
+        assert run.jobs == ("api/wms: GR-1",)
 
     played(push, tmp_path)
 

@@ -10,11 +10,11 @@ import hashlib
 import re
 from functools import cache
 from importlib import resources
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from k3push.core.model import Run, State
 from k3push.reporting.packed_rows import moment
+from k3push.runs.find import list_names
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -85,7 +85,7 @@ def digest(text: str) -> str:
 
 def job_names(run: Run) -> str:
     """Name the job files of a run without their folders."""
-    return ", ".join(Path(job).name or job for job in run.jobs)
+    return ", ".join(list_names(run.jobs))
 
 
 @cache

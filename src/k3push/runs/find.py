@@ -15,6 +15,7 @@ from k3push.core.remark import remark
 from k3push.ports import Ledger
 from k3push.runs.outcome import Exit, anything_open
 from k3push.runs.problem import Problem
+from k3push.runs.program_tokens import is_program
 from k3push.runs.request_stages import acts_about, is_asked_for, last_turn, latest_acts
 from k3push.runs.row_search import runs_holding
 
@@ -50,6 +51,15 @@ async def find_run(ledger: Ledger, name: str | None) -> Run:
         ids = ", ".join(run.id for run in fitting[-MOST_NAMED:])
         raise Problem(remark("error.many_runs", count=len(fitting), run=name, runs=ids))
     return fitting[0]
+
+
+def list_names(jobs: Sequence[str]) -> list[str]:
+    """Return what people know the lists of a run by: files without folders, a program's by keys.
+
+    >>> list_names(["lists/a.csv", "api/wms: 2026/7", "api/b.csv", "/"])
+    ['a.csv', 'api/wms: 2026/7', 'b.csv', '/']
+    """
+    return [job if is_program(job) and ": " in job else PurePath(job).name or job for job in jobs]
 
 
 def ids_of(runs: Sequence[Run]) -> str:
@@ -216,7 +226,7 @@ class RunFilter:
     def _fits(self, run: Run, by_name: Collection[str]) -> bool:
         day = run.started_at.astimezone().date()
         exit_code = -1 if run.exit is None else run.exit
-        names = (PurePath(job).name.casefold() for job in run.jobs)
+        names = map(str.casefold, list_names(run.jobs))
         return (
             (not self.route or run.route.name == self.route)
             and (self.exit is None or exit_code == self.exit)

@@ -70,6 +70,11 @@ def request_id(program: str, key: str) -> str:
     return hashlib.sha256(f"{program}\0{key}".encode()).hexdigest()[:32]
 
 
+def list_name(by: str, key: str) -> str:
+    """Return what stands for the job file of what a program asks for, so that its key is found."""
+    return f"{by}: {key}"
+
+
 async def asked_before(ledger: Ledger, program: Program, wish: Wish) -> Request | None:
     """Return what the program has asked for with the key of a wish.
 
@@ -106,7 +111,7 @@ async def accept(
         at=now,
         stage=stage,
         jobs=[job] if job else (),
-        how={"route": wish.route} if job else {},
+        how={"route": wish.route, "called": list_name(program.by, wish.key)} if job else {},
         runs=() if wish.plan else [new_run_id(now, _LETTERS_OF_RUN)],
         approved_by="" if wish.plan else program.by,
         approved_at="" if wish.plan else now.isoformat(),
@@ -129,7 +134,7 @@ def run_of(request: Request, acct_id: str, route: Route) -> Run:
         id=run,
         scope=scope_of(acct_id, route),
         route=route,
-        jobs=(f"{request.by}: {request.key}",),
+        jobs=(list_name(request.by, request.key),),
         folder="",
         started_at=request.at,
     )

@@ -33,6 +33,11 @@ def origin_of_file(file: FolderFile | None) -> dict[str, Any]:
     return {"file": asdict(file)} if file else {}
 
 
+def called(request: Request) -> str:
+    """Return what a list is called in place of its file: a program's by its key; "" by the file."""
+    return str(request.how.get("called", ""))
+
+
 def is_selected(request: Request) -> bool:
     """Say whether the list of a request is what its route selects."""
     return bool(request.how.get("selects"))

@@ -30,7 +30,7 @@ from k3push.runs.create import survey
 from k3push.runs.problem import Problem
 from k3push.runs.request_stages import Request
 from k3push.runs.stop import Cause, Stop
-from k3push.web.request_origin import file_of, is_selected, reading_of, schedule_of
+from k3push.web.request_origin import called, file_of, is_selected, reading_of, schedule_of
 from k3push.wiring.executor import Executor
 from k3push.wiring.inbox import strange_of
 from k3push.wiring.job_lists import JobOptions, Reader, opened_jobs, routes_of
@@ -153,7 +153,8 @@ async def plan_of(
         file = file_of(request)
         home = executor.settings.folder if schedule_of(request) else lists
         strange = strange_of(jobs, home, file.digest if file is not None else "")
-    with opened_jobs(jobs, how, warn, strange) as opened:
+    with opened_jobs(jobs, how, warn, strange) as files:
+        opened = [replace(job, name=called(request) or job.name) for job in files]
         lines = await survey(opened, reads)
         if not lines:
             raise Problem(remark("notice.empty_job", job=", ".join(jobs)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
-from pathlib import Path, PurePath
+from pathlib import Path
 
 from rich.markup import escape
 
@@ -34,6 +34,7 @@ from k3push.runs.find import (
     find_run,
     ids_of,
     left_behind,
+    list_names,
     living_beside,
     runs_beside,
 )
@@ -198,7 +199,7 @@ def print_runs(found: Sequence[Run], counts: Mapping[RunId, Mapping[State, int]]
         # The ledger has a part of them.
         told += [say("status.archived")] if run.archive is not None else []
         code = "-" if run.exit is None else str(run.exit)
-        names = ", ".join(PurePath(job).name for job in run.jobs)
+        names = ", ".join(list_names(run.jobs))
         rows.append((run.id, run.route.name, code, " · ".join(told), names))
     if found:
         put_listing(screen(highlight=False), headings, rows, folds={3, 4})

@@ -152,9 +152,11 @@ async def _list_of(wish: Wish, caller: Caller) -> str:
     rows = [{"id": id_} if id_ else {"number": number} for number, id_ in wish.bills]
     folder = caller.workshop.lists / request_id(caller.program.name, wish.key)
     # Another wish with the same key has another file: of both, one is accepted.
-    path = folder / f"{wish.digest[:16]}.json"
+    path = folder / f"{wish.digest[:16]}.jsonl"
+    # One a line: a bill's line is its place in the request.
+    content = b"".join(orjson.dumps(row) + b"\n" for row in rows)
     try:
-        await to_thread.run_sync(keep_bytes, path, orjson.dumps(rows))
+        await to_thread.run_sync(keep_bytes, path, content)
     except OSError as error:
         why = error.strerror or type(error).__name__
         raise ProblemError("no-disk", caller.say("desk.disk", why=why)) from error
