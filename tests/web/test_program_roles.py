@@ -25,6 +25,7 @@ MAY: Mapping[tuple[str, str], ProgramRole | None] = {
     ("GET", "/pushes/{id}/rows"): "view",
     ("GET", "/pushes/{id}/evidence"): "view",
     ("GET", "/plans/{id}"): "view",
+    ("GET", "/plans/{id}/rows"): "view",
     ("POST", "/plans"): "operate",
     ("POST", "/plans/{id}/withdraw"): "operate",
     ("POST", "/pushes/{id}/commands"): "operate",

@@ -46,10 +46,10 @@ from k3push.wiring import shared_login
 from k3push.wiring.executor import RunOptions
 from k3push.wiring.line_observer import LineObserver
 from k3push.wiring.shared_login import IDLE_S, LOST_S
-from tests.runs.office import NOON, orders, sandbox, steps
+from tests.runs.office import NOON, OLD_ORDER, orders, sandbox, steps
 from tests.web.programs import API, played, program, until_over
 from tests.web.shop import FOUR_EYES, Shop, press, signed_in
-from tests.web.test_pushes import text_of
+from tests.web.test_pushes import edited, text_of
 from tests.web.visits import SPEAKERS, House, house, in_time
 
 # The client's own generators, where a body is not read to the end.
@@ -418,6 +418,55 @@ def test_a_program_s_list_that_a_person_plans_again_keeps_its_name(tmp_path: Pat
             await shop.until("ended")
         (run,) = await shop.ledger.runs()
         assert run.jobs == ("api/wms: GR-1",)
+
+    played(push, tmp_path)
+
+
+def test_whoever_approves_a_plan_sees_what_would_become_of_each_bill(tmp_path: Path) -> None:
+    """A program that has to approve knows what, and one that asks drops what is blocked."""
+
+    async def push(shop: Shop, home: House, wms: httpx.AsyncClient) -> None:
+        first, second = orders(2)
+        bills = ["CGDD9999999", first, first.lower(), second, OLD_ORDER]
+        rows = f"/plans/{(await wms.post('/plans', json=asked('p', *bills))).json()['id']}/rows"
+        assert (await wms.get(rows)).status_code == 409
+        await shop.until("planned")
+        async with program(home, await shop.token("boss")) as boss:
+            pages = [(await boss.get(rows, params={"limit": 3})).json()]
+            pages.append((await boss.get(rows, params={"after": pages[0]["next"]})).json())
+        assert pages[1]["next"] is None
+        found = [row for page in pages for row in page["rows"]]
+        assert [(row["line"], row["number"], row["fate"], row["repeats"]) for row in found] == [
+            (1, "CGDD9999999", "blocked", None),
+            (2, first, "ready", None),
+            (3, first.lower(), "ready", 2),
+            (4, second, "ready", None),
+            (5, OLD_ORDER, "already", None),
+        ]
+        assert found[0]["reason"]
+        assert found[0]["cure"]
+        assert found[4]["targets"][0]["number"]
+        some = await wms.get(rows, params={"fate": ["blocked", "ready"], "after": 1})
+        assert [row["line"] for row in some.json()["rows"]] == [2, 4]
+
+    played(push, tmp_path)
+
+
+def test_rows_of_a_plan_that_there_is_not_are_refused_in_words(tmp_path: Path) -> None:
+    """Nor are those told that nobody has planned."""
+
+    async def push(shop: Shop, _: House, wms: httpx.AsyncClient) -> None:
+        id_ = (await wms.post("/pushes", json=asked("e", *orders(1)))).json()["id"]
+        none = await wms.get(f"/plans/{id_}/rows")
+        assert (none.status_code, "/pushes/{id}/rows" in none.json()["detail"]) == (409, True)
+        id_ = (await wms.post("/plans", json=asked("p", *orders(2)))).json()["id"]
+        await until_over(wms, id_)
+        asked_for = await find_request(shop.ledger, id_)
+        assert asked_for is not None
+        for edit in ("cut", "gone"):
+            edited(Path(asked_for.plan), edit)
+            lost = await wms.get(f"/plans/{id_}/rows")
+            assert (lost.status_code, "anew" in lost.json()["detail"]) == (409, True)
 
     played(push, tmp_path)
 

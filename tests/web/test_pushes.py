@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import errno
 import io
+import json
 import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
@@ -45,6 +46,7 @@ from k3push.runs.request_stages import (
 )
 from k3push.simulator import build
 from k3push.simulator.script import Channel
+from k3push.web.push_pages import LINES_A_PAGE
 from k3push.web.request_origin import origin_of_selection
 from k3push.web.request_work import READS_AT_ONCE, Workshop
 from k3push.web.timetable import Timetable
@@ -1178,6 +1180,21 @@ def test_a_list_and_pasted_numbers_are_not_sent_together(tmp_path: Path) -> None
             both = await send_list(wang, orders(1)[0], file=("b.csv", orders(2)[1].encode()))
             assert both.status_code == 422
             assert "Send one of them" in both.text
+
+    played(push, Shop(tmp_path))
+
+
+def test_every_line_of_a_plan_is_on_some_page_whatever_lines_the_list_has(tmp_path: Path) -> None:
+    """A program's JSON stands on one line."""
+
+    async def push(shop: Shop, home: House) -> None:
+        bills = [f"CGDD9{nth:06}" for nth in range(LINES_A_PAGE + 1)]
+        async with signed_in(home, "wang") as wang:
+            await send_list(wang, file=("a.json", json.dumps(bills).encode()))
+            url = f"/plans/{(await shop.until('planned')).id}"
+            (after,) = re.findall(r"\?after=(\d+)#rows", (await wang.get(url)).text)
+            page = (await wang.get(url, params={"after": after})).text
+        assert [bill for bill in bills if f">{bill}<" in page] == bills[-1:]
 
     played(push, Shop(tmp_path))
 

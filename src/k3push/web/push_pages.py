@@ -10,7 +10,6 @@ import shutil
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +47,7 @@ from k3push.web.request_origin import (
     origin_of_selection,
     to_be_approved,
 )
-from k3push.web.request_plan import Reading
+from k3push.web.request_plan import Reading, planned_lines
 from k3push.web.roles import is_one_person
 from k3push.web.uploads import MOST_UPLOAD_BYTES, Upload, digest_of, keep
 from k3push.wiring.inbox import digest_now
@@ -234,11 +233,13 @@ class PushPages:
         if fate and fate not in set(Forecast):
             raise HTTPException(400)
         after = whole(request.query_params.get("after", "0"))
-        lines: list[Foreseen] = []
+        lines: list[tuple[int, Foreseen]] = []
         flaw = ""
         if asked.plan and asked.stage in {Stage.PLANNED, Stage.APPROVED, Stage.ENDED}:
             try:
-                lines = await to_thread.run_sync(_page_of, asked, fate, after)
+                fates = {Forecast(fate)} if fate else ()
+                look = partial(planned_lines, asked, fates, after=after, limit=LINES_A_PAGE + 1)
+                lines = await to_thread.run_sync(look)
             except PlanFileError as error:
                 name = Path(asked.plan).name
                 flaw = say(f"plan.refused.{error.why}", path=name, why=error)
@@ -259,8 +260,8 @@ class PushPages:
             routes=[_with_words(each, say) for each in asked.seen.get("routes", ())],
             notes=[say.said(each) for each in asked.seen.get("notes", ())],
             skipped=[_here(say.said(each), folder) for each in asked.seen.get("skipped", ())],
-            lines=lines[:LINES_A_PAGE],
-            more=len(lines) > LINES_A_PAGE,
+            lines=[one for _, one in lines[:LINES_A_PAGE]],
+            next_after=lines[LINES_A_PAGE - 1][0] if len(lines) > LINES_A_PAGE else 0,
             after=after,
             fate_shown=fate,
             runs=runs,
@@ -481,27 +482,6 @@ def _in_form(told: str, say: Say) -> str:
 def _moves(asked: Request) -> bool:
     """Whether the server is at work on it, or another person may be."""
     return asked.is_open
-
-
-def _page_of(asked: Request, fate: str, after: int) -> list[Foreseen]:
-    """Return the lines of a plan behind a line of the list.
-
-    Raises:
-        PlanFileError: They are not those that were planned.
-    """
-    path = Path(asked.plan)
-    try:
-        same = sha256_of(path) == asked.sha256
-    except OSError as error:
-        raise PlanFileError("unreadable", error.strerror or "") from error
-    if not same:
-        raise PlanFileError("edited")
-    fitting = (
-        one
-        for one in lines_of(path)
-        if one.line > after and (not fate or (one.fate == fate and not one.first_line))
-    )
-    return list(islice(fitting, LINES_A_PAGE + 1))
 
 
 def _with_words(route: Mapping[str, Any], say: Say) -> dict[str, object]:

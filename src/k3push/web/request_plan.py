@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import secrets
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,12 @@ import anyio
 from anyio import to_thread
 
 from k3push.adapters.job_files.untrusted_files import Strange
-from k3push.adapters.plan_file import sha256_of
+from k3push.adapters.plan_file import PlanFileError, lines_of, sha256_of
 from k3push.config.settings import Settings
 from k3push.core.advice.diagnosis import shape_of
 from k3push.core.cron import zone_of
 from k3push.core.model import RunId
-from k3push.core.plan import Totals
+from k3push.core.plan import Forecast, Foreseen, Totals
 from k3push.core.remark import remark
 from k3push.ports import Clock, Ledger
 from k3push.runs.create import survey
@@ -227,6 +228,35 @@ async def _select(
     if not found.count:
         raise Problem(remark("desk.none_selected", route=route.name))
     return notes
+
+
+def planned_lines(
+    request: Request, fates: Collection[Forecast], *, after: int, limit: int
+) -> list[tuple[int, Foreseen]]:
+    """Return lines of a request's plan, each with its place among all, from 1.
+
+    Args:
+        request: One that was planned.
+        fates: Only lines of these, and none that repeats another; empty for all.
+        after: Only lines behind this place: a list may have many bills on one line.
+        limit: So many at most.
+
+    Raises:
+        PlanFileError: They are not those that were planned.
+    """
+    path = Path(request.plan)
+    try:
+        same = sha256_of(path) == request.sha256
+    except OSError as error:
+        raise PlanFileError("unreadable", error.strerror or "") from error
+    if not same:
+        raise PlanFileError("edited")
+    fitting = (
+        (place, one)
+        for place, one in enumerate(lines_of(path), start=1)
+        if place > after and (not fates or (one.fate in fates and not one.first_line))
+    )
+    return list(islice(fitting, limit))
 
 
 def seen_of(preview: Preview) -> dict[str, Any]:

@@ -112,6 +112,18 @@ WORDS = {
         "There is no run yet. Ask how the push stands, and again once it has one.",
         "任务尚未建立；请先查询下推状态，建立后再试。",
     ),
+    "api.no_plan_yet": (
+        "The plan is not made yet. Ask how it stands, and again once it is planned.",
+        "计划尚未生成；请先查询计划状态，生成后再试。",
+    ),
+    "api.no_plan": (
+        "It has no plan and gets none. The rows of a push are at /pushes/{{id}}/rows.",
+        "它没有计划，也不会再有；下推的明细在 /pushes/{{id}}/rows。",
+    ),
+    "api.plan_lost": (
+        "The plan's file is gone or was changed. Ask for it anew, with a new key.",
+        "计划文件已丢失或被改动；请换用新的 key 重新请求。",
+    ),
     "api.no_run": (
         "It has no run and gets none. Ask for it anew, with a new key.",
         "它没有任务，也不会再有；请换用新的 key 重新请求。",

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from k3push.core.advice.diagnosis import advise, code_of, code_of_step
-from k3push.core.model import Run
+from k3push.core.model import Run, Target, number_in
 from k3push.core.pacing.time_left import TimeLeft
+from k3push.core.plan import Foreseen
 from k3push.core.safety.document_steps import FOR_PERSON
 from k3push.runs.find import is_under_way, is_unfinished, needs_person
 from k3push.runs.outcome import Exit, followed_of
@@ -101,6 +102,26 @@ def _plan(request: Request, say: Say) -> shapes.Plan | None:
     return None
 
 
+def planned_as(one: Foreseen, say: Say) -> shapes.PlannedRow:
+    """Return what would become of a bill."""
+    advice = advise(one.code, one.reason) if one.code or one.reason else None
+    return shapes.PlannedRow(
+        line=one.line,
+        number=one.number or number_in(one.bill),
+        id=one.source_id or one.listed_id,
+        fate=one.fate.value,
+        repeats=one.first_line or None,
+        targets=[_target(each) for each in one.targets],
+        code=one.code,
+        reason=say.said(one.reason),
+        cure=say(advice.cure) if advice else "",
+    )
+
+
+def _target(target: Target) -> shapes.Target:
+    return shapes.Target(id=target.id, number=target.number, draft=target.draft)
+
+
 def row_as(found: FollowedRow, say: Say) -> shapes.Row:
     """Return what became of a bill."""
     row = found.row
@@ -114,7 +135,7 @@ def row_as(found: FollowedRow, say: Say) -> shapes.Row:
         number=row.shown_number,
         id=row.shown_id,
         state=row.state.value,
-        targets=[shapes.Target(id=t.id, number=t.number, draft=t.draft) for t in row.targets],
+        targets=[_target(each) for each in row.targets],
         code=row.code,
         reason=say.said(row.reason),
         cure=say(advice.cure) if advice else "",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import Annotated, Literal
 
 import orjson
@@ -10,9 +11,11 @@ from anyio import to_thread
 from fastapi import APIRouter, Query, Response
 
 from k3push.adapters.job_files.number_columns import flaw, tidy
+from k3push.adapters.plan_file import PlanFileError
 from k3push.core.control_words import Command
 from k3push.core.foreign_text import flaw_of
 from k3push.core.model import Row, Run, State, Step
+from k3push.core.plan import Forecast
 from k3push.core.remark import remark
 from k3push.runs.control import command, hindrance
 from k3push.runs.find import living_beside
@@ -31,8 +34,9 @@ from k3push.runs.row_pages import with_follow
 from k3push.web.api import shapes
 from k3push.web.api.callers import Approver, Caller, Operator, Viewer
 from k3push.web.api.problems import ProblemError, documented
-from k3push.web.api.push_status import archive_of, push_as, row_as, run_in
+from k3push.web.api.push_status import archive_of, planned_as, push_as, row_as, run_in
 from k3push.web.bill_history import events_of
+from k3push.web.request_plan import planned_lines
 from k3push.web.resume_and_retry import Asker, HinderedError
 from k3push.web.roles import is_one_person
 from k3push.web.uploads import keep_bytes
@@ -215,6 +219,42 @@ async def standing(id: str, caller: Viewer) -> shapes.Push:  # noqa: A002  # the
 async def plan_standing(id: str, caller: Viewer) -> shapes.Push:  # noqa: A002
     """Tell how a plan stands; once approved, it is a push of the same id. Role `view`."""
     return await standing(id, caller)
+
+
+@router.get(
+    "/plans/{id}/rows",
+    response_model=shapes.PlannedRows,
+    responses=documented("not-found", "not-now"),
+    summary="What would become of each bill",
+)
+async def planned_rows(
+    id: str,  # noqa: A002
+    caller: Viewer,
+    fate: Annotated[
+        list[Literal["ready", "partly", "already", "blocked"]] | None,
+        Query(description="Only bills of one of these fates, each once.", max_length=4),
+    ] = None,
+    after: Place = 0,
+    limit: Many = 100,
+) -> shapes.PlannedRows:
+    """Tell what was to become of each bill when it was planned, in the order of the request.
+
+    Role `view`.
+    """
+    request = await _found(caller, id)
+    if not request.plan:
+        key = "api.no_plan_yet" if request.stage is Stage.PLANNING else "api.no_plan"
+        raise ProblemError("not-now", caller.say(key))
+    fates = [Forecast(each) for each in fate or ()]
+    look = partial(planned_lines, request, fates, after=after, limit=limit)
+    try:
+        found = await to_thread.run_sync(look)
+    except PlanFileError:
+        raise ProblemError("not-now", caller.say("api.plan_lost")) from None
+    return shapes.PlannedRows(
+        rows=[planned_as(one, caller.say) for _, one in found],
+        next=found[-1][0] if len(found) == limit else None,
+    )
 
 
 @router.get(

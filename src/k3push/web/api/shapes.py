@@ -158,6 +158,32 @@ class Rows(BaseModel):
     )
 
 
+class PlannedRow(BaseModel):
+    """What would become of one bill."""
+
+    line: int = Field(description="Its place in the request, from 1.")
+    number: str
+    id: str
+    fate: Literal["ready", "partly", "already", "blocked"] = Field(
+        description="`ready` and `partly` would be pushed; `already` has a document; `blocked` "
+        "would be rejected unsent, or waits for another push."
+    )
+    repeats: int | None = Field(
+        description="The line that names the bill first; it is pushed once, and has one row then."
+    )
+    targets: list[Target]
+    code: str
+    reason: str
+    cure: str = Field(description="What helps, where that is known.")
+
+
+class PlannedRows(BaseModel):
+    """Some rows of a plan."""
+
+    rows: list[PlannedRow]
+    next: int | None = Field(description="`after` of the next page; null at the end.")
+
+
 class Happened(BaseModel):
     """A call that had the bill in it, or a note about it."""
 
