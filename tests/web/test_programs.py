@@ -305,6 +305,8 @@ def test_refused_bills_are_pushed_again_by_command(tmp_path: Path) -> None:
         for hindered in ("pause", "stop", "resume"):
             refused = await wms.post(commands, json={"command": hindered})
             assert (refused.status_code, hindered) == (409, hindered)
+        (row,) = (await wms.get(f"/pushes/{id_}/rows", params={"state": "rejected"})).json()["rows"]
+        assert row["cure"].endswith("then `retry`")  # the command is one of the program's
         assert (await wms.post(commands, json={"command": "retry"})).status_code == 202
         told = await until_over(wms, id_)
         assert (told["counts"], told["state"]) == ({"pushed": 1, "rejected": 1}, "ended")
@@ -855,6 +857,31 @@ def test_what_is_wrong_is_said_without_the_words_of_a_library(tmp_path: Path) ->
     async def push(_: Shop, __: House, wms: httpx.AsyncClient) -> None:
         answer = await wms.post("/pushes", json={"key": "k"})
         assert answer.json()["errors"] == [{"place": "body", "what": "give either numbers or ids"}]
+
+    played(push, tmp_path)
+
+
+def test_all_that_is_wrong_with_a_body_is_said_at_once(tmp_path: Path) -> None:
+    """Who mends one thing after another asks once for each of a thousand bills."""
+    wanted = {
+        "key": "a\nb",
+        "numbers": ["", "A,B", 17, "C\u200bD", "E"],
+        "ids": ["0"],
+        "route": "other",
+        "follow": ["audit"],
+        "more": 1,
+    }
+
+    async def push(_: Shop, __: House, wms: httpx.AsyncClient) -> None:
+        for path in ("/pushes", "/plans"):
+            told = (await wms.post(path, json=wanted)).json()["errors"]
+            places = {each["place"].removeprefix("body").removeprefix(".") for each in told}
+            numbers = {f"numbers.{nth}" for nth in range(4)}
+            assert places == {"", "key", "ids.0", "route", "follow", "more"} | numbers
+            assert not [each for each in told if each["what"].startswith(("job.", "api."))]
+        zh = {"accept-language": "zh"}
+        told = (await wms.post("/pushes", json={"key": "k"}, headers=zh)).json()["errors"]
+        assert told == [{"place": "body", "what": "numbers 和 ids 须二选一"}]
 
     played(push, tmp_path)
 

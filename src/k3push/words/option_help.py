@@ -115,8 +115,8 @@ WORDS = {
         "人工核实的结论：pushed（已下推）或 absent（未下推）。",
     ),
     "option.role": (
-        "view: read what it has asked for; operate: also plan, pause, stop, retry and settle; approve: also push.",
-        "view：只读自己提交的下推；operate：还可计划、暂停、停止、重试和核实；approve：还可下推。",
+        "view: see what programs have asked for on its route; operate: see its own, plan, pause, stop, retry and settle; approve: also push.",
+        "view：查看各程序在其路线上提交的内容；operate：查看自己提交的，并可计划、暂停、停止、重试和核实；approve：还可下推。",
     ),
     "option.rate": ("Requests a minute.", "每分钟请求数。"),
     # -- what is shown and written ---------------------------------------------------------

@@ -72,6 +72,10 @@ WORDS = {
         "a key has no control characters",
         "key 不能含控制字符",
     ),
+    "api.either": (
+        "give either numbers or ids",
+        "numbers 和 ids 须二选一",
+    ),
     "api.key_twice": (
         "the key {key} is there twice",
         "键 {key} 出现了两次",

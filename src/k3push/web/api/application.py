@@ -14,9 +14,9 @@ from starlette.responses import HTMLResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from k3push.ports import LedgerLostError
+from k3push.web.api import pushes
 from k3push.web.api.callers import Rates
 from k3push.web.api.problems import ProblemError, ProblemShape, kind_of, meaning_of, problem
-from k3push.web.api.pushes import router
 from k3push.web.api.reference_page import addresses_of, shapes_of
 from k3push.web.page_context import PageContext
 from k3push.web.pages import rendered
@@ -46,7 +46,7 @@ def api_of(desk: PageContext) -> FastAPI:
     )
     api.state.desk = desk
     api.state.rates = Rates()
-    api.include_router(router)
+    api.include_router(pushes.router)
     api.add_api_route("/", _page, include_in_schema=False)
     api.add_api_route("/openapi.json", _document, include_in_schema=False)
     api.add_middleware(_Bounded)
@@ -145,15 +145,23 @@ def _refused(request: Request, error: Exception) -> Response:
 
 
 def _invalid(request: Request, error: Exception) -> Response:
+    desk: PageContext = request.app.state.desk
+    say = desk.speaker(request)
     found = error.errors() if isinstance(error, RequestValidationError) else ()
     # Of a check of ours, the message has more than its words.
     errors = [
-        (".".join(map(str, each["loc"])), str(each.get("ctx", {}).get("error") or each["msg"]))
+        (
+            ".".join(map(str, each["loc"])),
+            say.said(str(each.get("ctx", {}).get("error") or each["msg"])),
+        )
         for each in found
     ]
+    body = getattr(error, "body", None)
+    if request.scope["endpoint"] in {pushes.push, pushes.plan} and isinstance(body, dict):
+        errors += pushes.unfit(body, request.state.caller)
     unread = any(each["type"] == "json_invalid" for each in found)
     kind = "bad-request" if unread else "invalid"
-    return problem(kind, _meaning(request, kind), errors=errors)
+    return problem(kind, meaning_of(kind, say), errors=errors)
 
 
 def _meaning(request: Request, kind: str) -> str:

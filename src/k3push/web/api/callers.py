@@ -102,7 +102,8 @@ def needs(role: ProgramRole) -> Callable[..., Awaitable[Caller]]:
         if twice := _key_twice(await request.body()):
             wrong = say("api.key_twice", key=twice)
             raise ProblemError("invalid", errors=[(f"body.{twice}", wrong)])
-        return Caller(program, tenants[name], ledger, desk, say)
+        request.state.caller = known = Caller(program, tenants[name], ledger, desk, say)
+        return known
 
     return caller
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from typing import get_args
+
 from k3push.core.advice.diagnosis import advise, code_of, code_of_step
 from k3push.core.model import Run, Target, number_in
 from k3push.core.pacing.time_left import TimeLeft
@@ -23,6 +26,9 @@ _STATES: dict[Stage, shapes.PushState] = {
     Stage.WITHDRAWN: "withdrawn",
     Stage.FAILED: "failed",
 }
+
+
+_COMMANDS = re.compile(rf"`k3push ({'|'.join(get_args(shapes.CommandWord))})`")
 
 
 async def run_in(caller: Caller, request: Request) -> Run | None:
@@ -57,7 +63,7 @@ async def push_as(caller: Caller, request: Request) -> shapes.Push:
         follow=follow,
         needs_person=request.waits_for_approval
         or (over and (run is None or needs_person(run, alive=False))),
-        why=say.said(request.why) or None,
+        why=_for_program(say.said(request.why)) or None,
         plan=_plan(request, say),
         archived=archive_of(run) if run else None,
     )
@@ -102,6 +108,15 @@ def _plan(request: Request, say: Say) -> shapes.Plan | None:
     return None
 
 
+def _for_program(told: str) -> str:
+    """Name the commands that a program can give as it gives them.
+
+    >>> _for_program("correct it, then `k3push retry`; or `k3push settle --as`")
+    'correct it, then `retry`; or `k3push settle --as`'
+    """
+    return _COMMANDS.sub(r"`\1`", told)
+
+
 def planned_as(one: Foreseen, say: Say) -> shapes.PlannedRow:
     """Return what would become of a bill."""
     advice = advise(one.code, one.reason) if one.code or one.reason else None
@@ -114,7 +129,7 @@ def planned_as(one: Foreseen, say: Say) -> shapes.PlannedRow:
         targets=[_target(each) for each in one.targets],
         code=one.code,
         reason=say.said(one.reason),
-        cure=say(advice.cure) if advice else "",
+        cure=_for_program(say(advice.cure)) if advice else "",
     )
 
 
@@ -138,7 +153,7 @@ def row_as(found: FollowedRow, say: Say) -> shapes.Row:
         targets=[_target(each) for each in row.targets],
         code=row.code,
         reason=say.said(row.reason),
-        cure=say(advice.cure) if advice else "",
+        cure=_for_program(say(advice.cure)) if advice else "",
         attempts=row.attempts,
         sent_at=row.sent_at,
         settled_at=row.settled_at,

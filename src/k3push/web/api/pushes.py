@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Mapping
 from functools import partial
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import orjson
 from anyio import to_thread
 from fastapi import APIRouter, Query, Response
 
-from k3push.adapters.job_files.number_columns import flaw, tidy
 from k3push.adapters.plan_file import PlanFileError
 from k3push.core.control_words import Command
-from k3push.core.foreign_text import flaw_of
 from k3push.core.model import Row, Run, State, Step
 from k3push.core.plan import Forecast
-from k3push.core.remark import remark
 from k3push.runs.control import command, hindrance
 from k3push.runs.find import living_beside
 from k3push.runs.program_requests import KeyReusedError, Wish, accept, asked_before, request_id
@@ -48,7 +46,6 @@ MOST_PLACE = 2**53
 COMMAND_PATIENCE_S = 5.0
 
 _ID = re.compile(r"[0-9a-f]{32}")
-_UNPRINTED = re.compile(r"[\x00-\x1f\x7f]")
 
 Place = Annotated[int, Query(ge=0, le=MOST_PLACE, description="Only rows behind this one.")]
 Many = Annotated[int, Query(ge=1, le=MOST_ROWS, description="So many at most.")]
@@ -116,35 +113,38 @@ async def _asked(
 
 
 def _wish(wanted: shapes.Wanted, caller: Caller, *, plan: bool) -> Wish:
-    """Read what a program asks for, as a job file would be read.
+    """Read what a program asks for.
 
     Raises:
         ProblemError: It asks for what there cannot be.
     """
-    say, program = caller.say, caller.program
-    errors: list[tuple[str, str]] = []
-    if flaw_of(wanted.key) or _UNPRINTED.search(wanted.key):
-        errors.append(("body.key", say("api.bad_key")))
-    if wanted.route not in {None, program.route}:
-        errors.append(("body.route", say("api.other_route", route=program.route)))
-    numbers = [tidy(number) for number in wanted.numbers]
-    for nth, number in enumerate(numbers):
-        if wrong := flaw(number):
-            what = say.said(remark(f"job.{wrong.code}", **wrong.facts))
-            errors.append((f"body.numbers.{nth}", what))
-    settings = caller.workshop.settings
-    if program.route not in settings.routes:
-        errors.append(("body.route", say("api.route_gone", route=program.route)))
+    if errors := list(unfit(wanted.model_dump(), caller)):
         raise ProblemError("invalid", errors=errors)
-    known = settings.route(program.route).follow
+    bills = [(number, "") for number in wanted.numbers] or [("", id_) for id_ in wanted.ids]
     steps = None if wanted.follow is None else [Step(step) for step in wanted.follow]
-    if steps is not None and tuple(steps) != known[: len(steps)]:
-        shown = ", ".join(known) or "-"
-        errors.append(("body.follow", say("api.other_steps", steps=shown)))
-    if errors:
-        raise ProblemError("invalid", errors=errors)
-    bills = [(number, "") for number in numbers] or [("", id_) for id_ in wanted.ids]
-    return Wish(key=wanted.key, route=program.route, bills=bills, steps=steps, plan=plan)
+    return Wish(key=wanted.key, route=caller.program.route, bills=bills, steps=steps, plan=plan)
+
+
+def unfit(wanted: Mapping[str, Any], caller: Caller) -> Iterator[tuple[str, str]]:
+    """Yield place and words of what is wrong with a `Wanted` whose every field may be sound.
+
+    Args:
+        wanted: As it was sent; fields may be missing, or be no sound ones.
+        caller: Who has sent it.
+    """
+    say, route = caller.say, caller.program.route
+    if bool(wanted.get("numbers")) == bool(wanted.get("ids")):
+        yield "body", say("api.either")
+    if wanted.get("route") not in (None, route):
+        yield "body.route", say("api.other_route", route=route)
+    if (workshop := caller.tenant.workshop) is None:
+        return  # nothing is executed here
+    if route not in workshop.settings.routes:
+        yield "body.route", say("api.route_gone", route=route)
+        return
+    known, steps = workshop.settings.route(route).follow, wanted.get("follow")
+    if isinstance(steps, list) and tuple(steps) != known[: len(steps)]:
+        yield "body.follow", say("api.other_steps", steps=", ".join(known) or "-")
 
 
 async def _list_of(wish: Wish, caller: Caller) -> str:

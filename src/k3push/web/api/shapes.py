@@ -2,17 +2,40 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+from k3push.adapters.job_files.number_columns import flaw, tidy
+from k3push.core.foreign_text import flaw_of
+from k3push.core.remark import remark
 
 MOST_BILLS = 1000
 LONGEST_KEY = 200
 LONGEST_ID = 19
+_UNPRINTED = re.compile(r"[\x00-\x1f\x7f]")
 ID_PATTERN = rf"^[1-9][0-9]{{0,{LONGEST_ID - 1}}}$"
 
-Number = Annotated[str, Field(min_length=1, max_length=80)]
+
+def _fit_number(number: str) -> str:
+    """Read a number as a job file would be read."""
+    number = tidy(number)
+    if wrong := flaw(number):
+        raise ValueError(remark(f"job.{wrong.code}", **wrong.facts))
+    return number
+
+
+def _fit_key(key: str) -> str:
+    if flaw_of(key) or _UNPRINTED.search(key):
+        raise ValueError(remark("api.bad_key"))
+    return key
+
+
+# What is wrong is found with all else that is wrong in the body.
+Number = Annotated[str, Field(min_length=1, max_length=80), AfterValidator(_fit_number)]
+Key = Annotated[str, AfterValidator(_fit_key)]
 # The ERP tells ids as numbers, and job files hold either.
 Id = Annotated[
     str,
@@ -25,6 +48,7 @@ Id = Annotated[
 ]
 Steps = Annotated[list[Literal["submit", "audit"]], Field(max_length=2)]
 
+CommandWord = Literal["pause", "continue", "stop", "resume", "retry", "settle"]
 PushState = Literal["planning", "planned", "accepted", "running", "ended", "withdrawn", "failed"]
 
 
@@ -33,7 +57,7 @@ class Wanted(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    key: str = Field(
+    key: Key = Field(
         min_length=1,
         max_length=LONGEST_KEY,
         description="Your own name for this, such as the id of your event. Asked again with it, "
@@ -54,19 +78,13 @@ class Wanted(BaseModel):
         "and without it all are taken.",
     )
 
-    @model_validator(mode="after")
-    def _either(self) -> Wanted:
-        if bool(self.numbers) == bool(self.ids):
-            raise ValueError("give either numbers or ids")
-        return self
-
 
 class Commanding(BaseModel):
     """What is to be done with a push."""
 
     model_config = ConfigDict(extra="forbid")
 
-    command: Literal["pause", "continue", "stop", "resume", "retry", "settle"] = Field(
+    command: CommandWord = Field(
         description="`pause`, `continue` and `stop` while it is running; `resume` goes on where it "
         "stopped; `retry` pushes rejected bills again; `settle` asks the ERP about unknown ones."
     )
@@ -149,7 +167,7 @@ class Row(BaseModel):
 
 
 class Rows(BaseModel):
-    """Some rows."""
+    """Some rows; a bill that the request names twice has one, of its first line."""
 
     rows: list[Row]
     next: int | None = Field(description="`after` of the next page; null at the end.")
