@@ -83,6 +83,22 @@ def test_a_command_that_needs_a_ledger_ends_alike_without_one(
     assert (ran.exit, "there is no ledger yet" in ran.err) == (2, True), ran
 
 
+def test_runs_of_a_route_that_there_is_not_are_refused_with_the_routes_that_there_are(
+    desk: Desk, sandbox: Sandbox
+) -> None:
+    """That no run is like that would be taken for the answer."""
+    desk.configure(sandbox.url)
+    desk.k3push("run", desk.job(orders(1)), "--yes")
+    ran = desk.k3push("runs", "--route", "po-in")
+    assert (ran.exit, "po-instock" in ran.err, ran.out) == (2, True, ""), ran
+    ran = desk.k3push("runs", "--route", "po-instock", "--exit", "6")
+    assert (ran.exit, "No run is like that." in ran.err) == (0, True), ran
+    # A route that the settings have no more is still that of its runs.
+    text = desk.folder.joinpath("config.toml").read_text("utf-8")
+    desk.write("config.toml", text.replace("routes.po-instock", "routes.renamed"))
+    assert desk.k3push("runs", "--route", "po-instock", "--exit", "6").exit == 0
+
+
 @pytest.mark.parametrize(
     "url", ["sqlite:///nowhere/ledger.db", "sqlite:///.", "sqlite:///text.txt"]
 )

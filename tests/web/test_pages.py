@@ -447,6 +447,21 @@ def test_runs_are_filtered_and_those_that_need_a_person_stand_on_top() -> None:
     in_time(visit)
 
 
+def test_the_list_can_be_narrowed_to_every_route_whatever_it_is_narrowed_to() -> None:
+    """Whoever looks for one exit code goes on to the other route from there."""
+
+    async def visit() -> None:
+        ledger = await filled(2)
+        await another(ledger, "20260103-120000-two", route=replace(RUN.route, name="so-out"))
+        async with house(tenant(ledger)) as home, home.signed_in() as browser:
+            for asked in ({}, {"exit": "3"}, {"route": "so-out"}, {"sort": "oldest"}):
+                text = (await browser.get("/", params=asked)).text
+                for name in (RUN.route.name, "so-out"):
+                    assert f'<option value="{name}"' in text, (asked, name)
+
+    in_time(visit)
+
+
 @pytest.mark.parametrize("name", ["..", ".", "a/b", "/a", "a?b", "a b", "%2e%2e", "单据#1"])
 def test_any_number_has_a_page(name: str) -> None:
     """A browser makes a folder of dots, and a query of a question mark."""

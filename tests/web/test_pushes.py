@@ -1184,6 +1184,17 @@ def test_a_list_and_pasted_numbers_are_not_sent_together(tmp_path: Path) -> None
     played(push, Shop(tmp_path))
 
 
+def test_the_list_of_runs_offers_the_routes_of_the_settings(tmp_path: Path) -> None:
+    """Of one that has no run yet it says so, rather than that there is no such route."""
+
+    async def look(shop: Shop, home: House) -> None:  # noqa: ARG001
+        async with signed_in(home, "guest") as guest:
+            text = (await guest.get("/", params={"how": "needs"})).text
+            assert '<option value="po-instock"' in text
+
+    played(look, Shop(tmp_path))
+
+
 def test_every_line_of_a_plan_is_on_some_page_whatever_lines_the_list_has(tmp_path: Path) -> None:
     """A program's JSON stands on one line."""
 

@@ -77,7 +77,7 @@ class RunPages:
         if order not in ORDERS:
             raise HTTPException(400)
         # Programs make hundreds of thousands of runs; a page needs the newest of them.
-        seen = max(first + RUNS_A_PAGE + 1, RUNS_OF_ROUTES) if order == "newest" else None
+        seen = first + RUNS_A_PAGE + 1 if order == "newest" else None
         runs = ORDERS[order](await asked.of(visit.ledger, seen))
         eye = self._eye(visit)
         views = [await eye.look(run) for run in runs[first : first + RUNS_A_PAGE]]
@@ -97,7 +97,7 @@ class RunPages:
             asked=dict(request.query_params),
             is_filtered=bool(asked) or order != "newest",
             schedules=visit.tenant.workshop and visit.tenant.workshop.settings.schedules,
-            routes=sorted({run.route.name for run in runs} | ({asked.route} - {""})),
+            routes=await _routes(visit, asked.route),
             # Only the newest are watched: older ones stand still.
             live=f"{visit.base}/events" if plain else "",
             state=_state(views),
@@ -263,6 +263,14 @@ class RunPages:
     ) -> Response:
         admitted = partial(self._desk.is_admitted, visit)
         return EventStream(watching, message, self._desk.closing, admitted)
+
+
+async def _routes(visit: Visit, asked: str) -> list[str]:
+    """Return the routes that runs can be narrowed to, whatever they are narrowed to already."""
+    workshop = visit.tenant.workshop
+    known = set(workshop.settings.routes) if workshop else set()
+    newest = await visit.ledger.runs(last=RUNS_OF_ROUTES)
+    return sorted((known | {run.route.name for run in newest} | {asked}) - {""})
 
 
 def _filter_of(asked: Mapping[str, str]) -> RunFilter:

@@ -170,9 +170,16 @@ MOST_CALLED = 20
 async def runs(
     config: Path | None, wanted: RunFilter, say: Say, *, limit: int | None, json: bool
 ) -> Exit:
-    """Print runs, the newest first."""
-    async with ledger_of(load_settings(config)) as ledger:
+    """Print runs, the newest first.
+
+    Raises:
+        SettingsError: There is no such route, nor a run of one that there was.
+    """
+    settings = load_settings(config)
+    async with ledger_of(settings) as ledger:
         found = await wanted.of(ledger, limit)
+        if wanted.route and not found and not await RunFilter(route=wanted.route).of(ledger, 1):
+            settings.route(wanted.route)
         counts = {run.id: await ledger.counts(run.id) for run in found}
     if json:
         told = [_run_as_json(run, counts[run.id]) for run in found]
