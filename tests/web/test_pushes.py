@@ -29,6 +29,7 @@ from anyio import to_thread
 from k3push.adapters.job_files import read_job
 from k3push.adapters.job_files.reader_pool import ReadersApart
 from k3push.adapters.ledger.memory import MemoryLedger
+from k3push.cli.actions import explain_number
 from k3push.config.settings_file import read_settings
 from k3push.core.model import Attempt, Intent, Listed, RunId, State
 from k3push.ports import Ledger, LedgerLostError, Memo
@@ -54,6 +55,7 @@ from k3push.web.uploads import MOST_PASTED_BYTES, MOST_UPLOAD_BYTES
 from k3push.wiring.job_lists import JobOptions
 from tests.adapters.job_files.test_untrusted_files import LITTLE, huge
 from tests.runs.office import NOON, VirtualClock, orders, sandbox, steps
+from tests.web.programs import program
 from tests.web.shop import (
     BY_NAME,
     FOUR_EYES,
@@ -67,7 +69,7 @@ from tests.web.shop import (
     signed_in,
 )
 from tests.web.test_live import Viewer
-from tests.web.visits import COOKIE, HOST, PROXY, House, house, in_time, seal_of
+from tests.web.visits import COOKIE, HOST, PROXY, SPEAKERS, House, house, in_time, seal_of
 
 # The client's own generators, where its body is not read to the end.
 UNREAD = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
@@ -1193,6 +1195,41 @@ def test_the_list_of_runs_offers_the_routes_of_the_settings(tmp_path: Path) -> N
             assert '<option value="po-instock"' in text
 
     played(look, Shop(tmp_path))
+
+
+@pytest.mark.parametrize("of", ["person", "program"])
+def test_a_bill_in_a_plan_that_waits_for_approval_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], of: str
+) -> None:
+    """A clerk who asks whether it is on its way was told that it is in no run."""
+
+    async def push(shop: Shop, home: House) -> None:
+        @asynccontextmanager
+        async def opened(_: object) -> AsyncIterator[Ledger]:
+            yield shop.ledger
+
+        monkeypatch.setattr(explain_number, "ledger_of", opened)
+        async with signed_in(home, "wang") as wang:
+            if of == "person":
+                await send_list(wang, file=("night.csv", "\n".join(orders(3)).encode()))
+            else:
+                async with program(home, await shop.token()) as wms:
+                    await wms.post("/plans", json={"key": "GR-1", "numbers": orders(3)})
+            plan = await shop.until("planned")
+            name = "night.csv" if of == "person" else "GR-1"
+            for words in (orders(3)[2], orders(3)[2].lower(), orders(3)[2][-4:], name):
+                answer = await wang.get("/numbers", params={"q": words})
+                assert (answer.status_code, f"/plans/{plan.id}" in answer.text) == (200, True)
+                await explain_number.explain(tmp_path / "config.toml", words, SPEAKERS["en"])
+                told = capsys.readouterr().out
+                assert (f"in plan {plan.id}" in told, name in told) == (True, True), told
+            for words in ("fate", "ready", "po-instock", orders(4)[3]):
+                assert (await wang.get("/numbers", params={"q": words})).status_code == 404, words
+            await press(wang, f"/plans/{plan.id}", f"/plans/{plan.id}/withdraw")
+            gone = await wang.get("/numbers", params={"q": orders(3)[2]})
+            assert gone.status_code == 404
+
+    played(push, Shop(tmp_path))
 
 
 def test_every_line_of_a_plan_is_on_some_page_whatever_lines_the_list_has(tmp_path: Path) -> None:

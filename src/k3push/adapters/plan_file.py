@@ -201,6 +201,25 @@ def lines_of(path: Path, route: str = "", *, sha256: str = "") -> Iterator[Fores
             yield _foreseen(value)
 
 
+def names_bill(path: Path, words: str) -> bool:
+    """Say whether a bill of a plan is called so in part; not whether the plan is whole.
+
+    Raises:
+        OSError: It cannot be read.
+        PlanFileError: A line is none of a plan.
+    """
+    wanted = words.casefold()
+    with path.open("rb") as file:
+        while line := file.readline(LONGEST_LINE_BYTES):
+            # Few lines are worth parsing.
+            if wanted in line.decode("utf-8", "replace").casefold():
+                value = _parsed(line)
+                names = (str(value.get(key, "")) for key in ("number", "bill", "listed_id"))
+                if any(wanted in name.casefold() for name in names):
+                    return True
+    return False
+
+
 def see_same(path: Path, sha256: str) -> None:
     """See that a file still is the plan that was read before.
 

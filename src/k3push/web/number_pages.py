@@ -56,8 +56,9 @@ class NumberPages:
             if "?" not in url:
                 return RedirectResponse(url, 303)
             return await self._evidence(request, visit, BillNumber(wanted), found)
-        answer = Answer(visit.tenant.name, visit.base, *await parts_of(visit.ledger, wanted))
-        return self._answers(request, frame, [answer] if answer.found or answer.runs else [])
+        answer = await parts_of(visit.tenant, visit.base, visit.ledger, wanted)
+        some = answer.found or answer.runs or answer.plans
+        return self._answers(request, frame, [answer] if some else [])
 
     async def _search_all(self, request: Request, wanted: str) -> Response:
         frame = replace(self._desk.frame(request), found=wanted)
@@ -86,12 +87,14 @@ class NumberPages:
             if each.found
         ]
         runs = [(each.base, run) for each in answers for run in each.runs]
-        return self._page(request, frame, found=found, runs=runs, rest=rest, searched=searched)
+        plans = [(each.base, plan) for each in answers for plan in each.plans]
+        known = {"found": found, "runs": runs, "plans": plans}
+        return self._page(request, frame, **known, rest=rest, searched=searched)
 
     def _page(self, request: Request, frame: Frame, **values: Any) -> Response:
         """Show the page of the search; where nothing is asked for, its field alone."""
-        nothing: dict[str, Any] = {"found": [], "runs": [], "rest": None, "searched": 0}
-        known = {**nothing, "several": self._desk.several, **values}
+        nothing: dict[str, Any] = {"found": [], "runs": [], "plans": [], "rest": None}
+        known = {**nothing, "searched": 0, "several": self._desk.several, **values}
         return self._desk.page(request, frame, "search.html", **known)
 
     def _not_found(self, request: Request, frame: Frame, wanted: str) -> Response:

@@ -13,10 +13,12 @@ from k3push.core.model import BillNumber, Row, Run, RunId
 from k3push.ports import Ledger, LedgerLostError
 from k3push.runs.find import RunFilter
 from k3push.runs.problem import innermost
+from k3push.runs.request_stages import Request
 from k3push.runs.row_pages import FollowedRow, with_follow
 from k3push.runs.row_search import rows_holding
 from k3push.web.page_context import PageContext
 from k3push.web.tenant_ledgers import TENANTS_AT_ONCE, Tenant
+from k3push.wiring.waiting_plans import plans_naming
 
 Found = tuple[Run, FollowedRow]
 
@@ -31,12 +33,14 @@ class Answer(NamedTuple):
 
     Attributes:
         runs: Those whose list, or whoever has done something with them, is called so.
+        plans: Those that wait for approval and name it, by whatever.
     """
 
     tenant: str
     base: str
     found: Sequence[Found]
     runs: Sequence[Run]
+    plans: Sequence[Request] = ()
 
 
 class TenantSearch:
@@ -113,12 +117,13 @@ class TenantSearch:
     async def _look(self, tenant: Tenant) -> None:
         with suppress(LedgerLostError):  # as above
             ledger = await self._desk.books.of(tenant)
-            runs: Sequence[Run] = ()
-            found = await rows_of(ledger, BillNumber(self._wanted))
-            if not found:
-                found, runs = await parts_of(ledger, self._wanted)
-            if found or runs:
-                self.answers.append(Answer(tenant.name, self._desk.base(tenant), found, runs))
+            base = self._desk.base(tenant)
+            if found := await rows_of(ledger, BillNumber(self._wanted)):
+                answer = Answer(tenant.name, base, found, [])
+            else:
+                answer = await parts_of(tenant, base, ledger, self._wanted)
+            if answer.found or answer.runs or answer.plans:
+                self.answers.append(answer)
 
     def _is_late(self) -> bool:
         return anyio.current_time() > self._until_s
@@ -137,8 +142,8 @@ async def rows_of(ledger: Ledger, number: BillNumber) -> list[Found]:
     return await _followed(ledger, await ledger.rows_of(number))
 
 
-async def parts_of(ledger: Ledger, wanted: str) -> tuple[list[Found], list[Run]]:
-    """Look for a part of a number, a document or a cause, and for runs by list or user."""
+async def parts_of(tenant: Tenant, base: str, ledger: Ledger, wanted: str) -> Answer:
+    """Look for a part of a number, a document or a cause, or for what runs and plans are called."""
     found, named = list[Found](), list[Run]()
 
     async def find_runs() -> None:
@@ -153,7 +158,8 @@ async def parts_of(ledger: Ledger, wanted: str) -> tuple[list[Found], list[Run]]
         raise innermost(error) from error
     if (called := await ledger.run(RunId(wanted))) is not None:
         named = [called, *named]
-    return found, named
+    plans = await plans_naming(ledger, wanted) if tenant.workshop else ()
+    return Answer(tenant.name, base, found, named, plans)
 
 
 async def _followed(ledger: Ledger, rows: Sequence[tuple[RunId, Row]]) -> list[Found]:

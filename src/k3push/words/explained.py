@@ -14,6 +14,10 @@ WORDS = {
     "explain.head.list": ("list", "清单"),
     "explain.head.numbers": ("numbers", "单据"),
     "explain.run": ("run {run}", "任务 {run}"),
+    "explain.plan": (
+        "in plan {id}, which waits for approval ({list})",
+        "在待批准的计划 {id} 中（{list}）",
+    ),
     "explain.line": ("line {line}", "第 {line} 行"),
     "explain.id": ("source id {id}", "源单内码 {id}"),
     "explain.draft": ("id {id} (draft)", "内码 {id}（暂存）"),

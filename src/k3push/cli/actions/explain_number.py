@@ -31,6 +31,7 @@ from k3push.runs.row_pages import FollowedRow, steps_of_row, with_follow
 from k3push.runs.row_search import is_long_enough, rows_holding
 from k3push.wiring.config_file import load_settings
 from k3push.wiring.open_ledger import ledger_of
+from k3push.wiring.waiting_plans import names_of, plans_naming
 from k3push.words.language import Say, harmless
 
 if TYPE_CHECKING:
@@ -52,8 +53,11 @@ async def explain(config: Path | None, number: str, say: Say) -> Exit:
         if not rows:
             rows = await rows_holding(ledger, number.strip())
             called = await RunFilter(words=number.strip()).of(ledger, MOST_CALLED)
-            if not rows and not called:
+            plans = await plans_naming(ledger, number.strip())
+            if not (rows or called or plans):
                 raise Problem(await anyio.to_thread.run_sync(_why_none, settings, number))
+            for plan in plans:
+                console.print(say("explain.plan", id=plan.id, list=names_of(plan)))
             print_runs(called, {run.id: await ledger.counts(run.id) for run in called}, say)
             for run, row in rows:
                 (followed,) = await with_follow(ledger, run, [row])
