@@ -256,7 +256,7 @@ class AsyncSession(RunActions):
             with self._listed(bills, route) as (jobs, how):
                 routes = await self._routes(jobs, how)
                 if not routes:
-                    name = self._settings.route(route).name
+                    name = self._route_name(route)
                     return Plan(name, (), {}, calls=0, seconds=0, seconds_least=0, seconds_most=0)
                 preview = await self.look_ahead(jobs, routes, _Reading(), take)
             if preview.stop.asked:
@@ -300,7 +300,7 @@ class AsyncSession(RunActions):
             with self._listed(bills, route) as (jobs, how):
                 routes = await self._routes(jobs, how)
                 if not routes:
-                    return _of_nothing(self._settings.route(route).name)
+                    return _of_nothing(self._route_name(route))
                 chosen = list(routes.values())[:1]
                 if isinstance(bills, Path):
                     names = [job.name for job in jobs]
@@ -367,6 +367,11 @@ class AsyncSession(RunActions):
             listed = [_listed_as(each, line) for line, each in enumerate(bills, start=1)]
             yield [JobSource(_NAME, Path(_NAME), partial(iter, listed))], how
 
+    def _route_name(self, name: str | None) -> str:
+        """Return the route of an empty list; "" where nothing tells which of several."""
+        told = name is not None or len(self._settings.routes) == 1
+        return self._settings.route(name).name if told else ""
+
     async def _routes(self, jobs: Sequence[JobSource], how: JobOptions) -> dict[str, Route]:
         """Return the route of each job; nothing for a list without bills."""
         lines = await survey(jobs)
@@ -395,6 +400,8 @@ class AsyncSession(RunActions):
         return await take_up_list(self._ledger, await open_new(self._ledger, make), listed)
 
     async def _run(self, name: str) -> Run:
+        if not name:  # of an empty list; else it would be any run
+            raise Problem(remark("api.empty_run"))
         return await find_run(self._ledger, RunId(name))
 
 

@@ -136,6 +136,9 @@ def test_a_list_without_bills_is_done(desk: Desk) -> None:
             assert (result.ok, result.run, result.route) == (True, "", "po-instock")
             assert (plan.route, plan.bills, plan.calls) == ("po-instock", (), 0)
             assert session.rows(result.run) == []
+            for act in (session.retry, session.resume, session.settle):
+                with pytest.raises(k3push.K3pushError, match="no run"):
+                    act(result.run)
 
 
 def test_the_package_offers_what_the_module_does() -> None:

@@ -40,4 +40,12 @@ async def test_what_a_person_holds_goes_before_what_is_waited_for() -> None:
         waits.concluded(())
         await anyio.sleep(1)
         assert await wait_in(office.store) is None
+        waits.waiting(told, 30)
+        await anyio.sleep(1)
+        group.cancel_scope.cancel()
+    # Killed while it waited; the next execution waits for nothing.
+    async with anyio.create_task_group() as group:
+        group.start_soon(NotedWaits(office.store, FIRST, clock).note)
+        await anyio.sleep(1)
+        assert await wait_in(office.store) is None
         group.cancel_scope.cancel()

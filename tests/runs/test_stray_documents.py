@@ -442,6 +442,31 @@ async def test_a_limit_goes_by_what_waits_for_a_person_to_what_is_free_again(
     assert doubled(office, [*BILLS, *others]) == []
 
 
+async def test_under_a_limit_no_bill_hides_another_for_ever(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """One half waits for a person, in vain; the run of the other never goes on, and is days old."""
+    others, another = orders(4, first=8), RunId("r3")
+    office = await refused(monkeypatch, untied=(BILLS[0], others[0]))
+    keep_a_part(monkeypatch, others, kept=1, why=NOBODY)
+    await office.open_run(others, another)
+    await stopped(office, another, others[0])
+    await anyio.sleep(60)
+    await office.open_run([*BILLS, *others], SECOND)
+    await office.execute(SECOND, limits=NO_HALT, **HOW)
+    await office.execute(limits=NO_HALT, **HOW)
+    assert await codes(office, SECOND) == {(State.PLANNED, "held"): 8}
+    assert await codes(office) == {(State.UNKNOWN, "stray"): 4}
+    for _ in range(2):
+        await anyio.sleep(80_000)
+    for _ in range(12):
+        await office.execute(SECOND, limits=replace(NO_HALT, limit=4), **HOW)
+        await anyio.sleep(600)
+    rows = await office.rows(SECOND)
+    assert {bill for bill in others if rows[bill].code != "held"} == set(others)
+    assert {rows[bill].code for bill in BILLS} == {"held"}
+
+
 async def test_an_execution_that_sends_nothing_leaves_the_next_one_its_own_mark(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

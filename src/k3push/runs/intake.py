@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from functools import partial
+from hashlib import blake2b
 
 import anyio
 
@@ -142,7 +143,10 @@ class Intake:
                 await self._wakeup.wait()
         if aside and not context.stop.asked:
             self.cut = self.cut or len(aside) > left
-            # What is free since comes before what is left to another run still.
+            # What is free since comes before what may be left to another run still. Of that, each
+            # execution asks for others first, or the same would hide the rest for ever.
+            now = context.clock.now()
+            aside.sort(key=lambda row: blake2b(f"{now} {row.bill}".encode()).digest())
             aside = [row for of in (True, False) for row in aside if await self._is_free(row) is of]
             await self.take_in([row for row in aside[: int(left)] if row.bill not in self._doubted])
         self.coming = 0

@@ -36,6 +36,9 @@ class NotedWaits:
 
     async def note(self) -> None:
         """Write each change down, for as long as the execution lasts."""
+        old = await self._ledger.memo(WAIT, self._run)
+        if old is not None and old.value["why"]:  # what an earlier execution has waited for
+            await _write(self._ledger, self._run, None, self._clock.now())
         noted: tuple[str, datetime] | None = None
         while True:
             await self._changed.wait()

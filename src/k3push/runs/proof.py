@@ -21,12 +21,15 @@ and the newest of the target form.
 from __future__ import annotations
 
 import math
+from bisect import bisect_left, bisect_right
 from collections import Counter, deque
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
+from operator import itemgetter
 
 import anyio
+import anyio.lowlevel
 
 from k3push.core.model import (
     BillNumber,
@@ -47,6 +50,7 @@ from k3push.ports import (
 from k3push.runs.document_makers import (
     CLOCKS_DIFFER,
     EASTERNMOST,
+    LATEST,
     LEAST_SAMPLE,
     MACHINES_DIFFER,
     MOST_KNOWN,
@@ -125,13 +129,12 @@ class ServerClock:
         """Whether it tells what was made after a time by the clock of a machine that sends."""
         return self.compared and self.tells_time
 
-    def is_after(self, standing: Standing, over_at: datetime) -> bool:
-        """Say whether a document was surely made after such a time."""
-        created = created_at(standing)
-        if created is None or not self.tells_after:
-            return False
+    def no_earlier_than(self, over_at: datetime) -> datetime:
+        """Return a local time of the server that had not passed at such a time."""
+        if not self.tells_after:
+            return LATEST
         over = over_at.astimezone(UTC).replace(tzinfo=None) - self.behind
-        return created > over + timedelta(seconds=CLOCKS_DRIFT_S)
+        return over + timedelta(seconds=CLOCKS_DRIFT_S)
 
 
 @dataclass(frozen=True, slots=True)
@@ -369,8 +372,19 @@ class Proofs:
             return list(calls)
         beside = []
         made_by: dict[str, set[str]] = {}
+        timed = sorted(
+            ((at, stray) for stray in found.strays if (at := created_at(stray.standing))),
+            key=itemgetter(0),
+        )
+        times = [at for at, _ in timed]
+        untimed = [stray for stray in found.strays if created_at(stray.standing) is None]
         for call in calls:
-            strays = [stray for stray in found.strays if self._may_be_of(call, stray, found)]
+            # There may be thousands of each.
+            await anyio.lowlevel.checkpoint()
+            first_at = bisect_left(times, call.began.no_later_than(self._clock))
+            last_at = bisect_right(times, self._over_by(call))
+            strays = [*untimed, *(stray for _, stray in timed[first_at:last_at])]
+            strays = [stray for stray in strays if not self._was_before(call, stray, found)]
             if strays:
                 if call.sender not in made_by:
                     made_by[call.sender] = await _surely_made_by(looker, ledger, run, call.sender)
@@ -382,16 +396,13 @@ class Proofs:
                 beside.append(call)
         return beside
 
-    def _may_be_of(self, call: OpenCall, stray: Stray, found: Strays) -> bool:
-        """Say whether a document may have come of a call, by its times and by what was before."""
-        created = created_at(stray.standing)
-        if created is not None and created < call.began.no_later_than(self._clock):
-            return False
-        if call.over_at and self._is_after(stray.standing, call.over_at):
-            return False
+    def _was_before(self, call: OpenCall, stray: Stray, found: Strays) -> bool:
+        """Say whether a document was there before a call left, by what is known to have been."""
         named, mark = self._marks_before(call)
-        return stray.id not in {named, mark, *call.before} and not (
-            _was_there(stray, named, found.beside.get(named))
+        return (
+            stray.id in {named, mark}
+            or stray.id in call.before
+            or _was_there(stray, named, found.beside.get(named))
             or _was_there(stray, mark, found.beside.get(mark))
         )
 
@@ -420,13 +431,12 @@ class Proofs:
         named = next((id_ for at_s, id_ in reversed(self._marks) if at_s < left_s), "")
         return named, call.mark
 
-    def _is_after(self, standing: Standing, over_at: datetime) -> bool:
-        """Say whether a document was made after a call was over, by what is known of the clock."""
-        if self._clock is not None and self._clock.is_after(standing, over_at):
-            return True
-        created = created_at(standing)
-        latest = over_at.astimezone(UTC).replace(tzinfo=None) + EASTERNMOST + CLOCKS_DIFFER
-        return created is not None and created > latest
+    def _over_by(self, call: OpenCall) -> datetime:
+        """Return a local time of the server by which a call was over, as far as is known."""
+        if call.over_at is None:
+            return LATEST
+        latest = call.over_at.astimezone(UTC).replace(tzinfo=None) + EASTERNMOST + CLOCKS_DIFFER
+        return min(latest, self._clock.no_earlier_than(call.over_at)) if self._clock else latest
 
     @property
     def tells_after(self) -> bool:

@@ -100,6 +100,10 @@ WORDS = {
         "one text or bill is no list of them; write [bill], or Path(file) for a job file",
         "单个文本或单据不是列表；请写成 [bill]，清单文件请写成 Path(file)",
     ),
+    "api.empty_run": (
+        "an empty list has no run; name the run that is meant",
+        "空清单没有任务，请指明任务号",
+    ),
     "api.limit": (
         "limit {limit} is not from 1 on; leave it out for all bills",
         "limit {limit} 应从 1 起；省略则下推全部单据",
