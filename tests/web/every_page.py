@@ -41,6 +41,7 @@ from tests.web.visits import (
     StoppedClock,
     house,
     in_time,
+    led,
     seal_of,
     tenant,
 )
@@ -146,7 +147,8 @@ class Scenes:
                 self.speak(guest)
                 await see(li, "/")
                 await see(li, "/push")
-                self.keep(home, await send_list(li, "单据编号\nA,B\n\nCGDD0000001,CGDD0000002"))
+                bad = "单据编号\nA,B\n\nCGDD0000001,CGDD0000002"
+                self.keep(home, await led(li, await send_list(li, bad)))
                 bills = [*orders(3), "CGDDU000003", "CGDD9999999", orders(1)[0]]
                 await send_list(li, "\n".join(bills))
                 plan = f"/plans/{(await shop.until('planned')).id}"
@@ -163,14 +165,14 @@ class Scenes:
                 await see(li, f"/runs/{run}?state=rejected")
                 form = {"place": "", "cause": ""}
                 retried = await press(li, f"/runs/{run}", f"/runs/{run}/retry", **form)
-                self.keep(home, retried)  # nothing was chosen
+                self.keep(home, await led(li, retried))  # nothing was chosen
                 await see(li, f"/runs/{run}/pace")
                 await press(li, f"/plans/{waiting.id}", f"/plans/{waiting.id}/withdraw")
                 await see(li, f"/plans/{waiting.id}")
                 await press(li, "/schedules", "/schedules/inbox/pause")
                 for url in ("/schedules", "/numbers/CGDDU000003", "/numbers", "/numbers?q=0000"):
                     await see(li, url)
-                for url in ("/numbers?q=nobody", "/nothing", "/leave", "/api/v1/"):
+                for url in ("/numbers?q=nobody", "/nothing", "/api/v1/"):
                     await see(li, url)
 
     async def runs(self, folder: Path) -> None:  # noqa: ARG002  # as all scenes
@@ -200,7 +202,9 @@ class Scenes:
             self.speak(browser)
             page = self.keep(home, await browser.get(f"/numbers/{name}"))
             form = {**fields_of(page), "number": name, "word": "absent"}
-            self.keep(home, await browser.post("/settle", data=form))  # without a reason
+            self.keep(
+                home, await led(browser, await browser.post("/settle", data=form))
+            )  # without a reason
             form["because"] = "looked it up in the ERP"
             self.keep(home, await browser.post("/settle", data=form))
 

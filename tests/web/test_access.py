@@ -13,7 +13,18 @@ import pytest
 from k3push.web.sessions import IDLE_S, Brake, Sessions
 from tests.reporting.pages import RUN, filled, in_doubt
 from tests.web.shop import fields_of
-from tests.web.visits import COOKIE, HOST, PASSWORD, PROXY, RULES, house, in_time, seal_of, tenant
+from tests.web.visits import (
+    COOKIE,
+    HOST,
+    PASSWORD,
+    PROXY,
+    RULES,
+    house,
+    in_time,
+    led,
+    seal_of,
+    tenant,
+)
 
 FOREIGN_HOSTS = (
     "evil.example",
@@ -212,7 +223,7 @@ def test_a_forged_form_is_refused() -> None:
                 answer = await other.post(url, data={"seal": seal, "words": "stop"})
                 assert answer.status_code == 403
             passed = await browser.post(url, data={"seal": seal, "words": "stop"})
-            assert "not under way" in passed.text
+            assert "not under way" in (await led(browser, passed)).text
 
     in_time(visit)
 

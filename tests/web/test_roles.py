@@ -55,6 +55,15 @@ MAY: Mapping[tuple[str, str], Role | None] = {
     ("POST", "/plans/{plan}/approve"): Role.APPROVE,
 }
 
+PAGES_OF_FORMS = {
+    "/leave": "/",
+    "/settle": "/",
+    "/runs/{run}/": "/runs/{run}",
+    "/plans/{plan}/": "/plans/{plan}",
+    "/schedules/nightly/": "/schedules",
+}
+"""Where an address leads to that only takes forms, by how it begins."""
+
 # Live views do not end; that they are asked for as pages are is seen where they are served.
 LIVE = {"/events", "/runs/{run}/events", "/plans/{plan}/events"}
 
@@ -149,6 +158,25 @@ def test_the_table_knows_every_address(tmp_path: Path) -> None:
                 for path in known
             }
             assert {path for _, path in found} == shapes
+
+    in_time(visit)
+
+
+def test_an_address_that_only_takes_forms_leads_to_their_page() -> None:
+    """Somebody goes back to what answered a form, shares it, or asks for the other language."""
+
+    async def visit() -> None:
+        async with house(tenant(await filled(2))) as home, home.signed_in() as browser:
+            names = {"run": RUN.id, "plan": "20260102-120000-abcdef01"}
+            for method, path in MAY:
+                if method != "POST" or ("GET", path) in MAY:
+                    continue
+                (page,) = {to for begin, to in PAGES_OF_FORMS.items() if path.startswith(begin)}
+                answer = await browser.get(f"{path.format(**names)}?lang=zh")
+                led_to = answer.headers["location"]
+                assert (answer.status_code, led_to) == (303, f"{page.format(**names)}?lang=zh")
+            refused = await browser.post("/runs/r/control", data={"words": "stop"})
+            assert 'href="?lang=zh"' in refused.text
 
     in_time(visit)
 

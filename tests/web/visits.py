@@ -136,6 +136,14 @@ def seal_of(answer: httpx.Response) -> str:
     return found[1]
 
 
+async def led(browser: httpx.AsyncClient, answer: httpx.Response) -> httpx.Response:
+    """Follow an answer to a form to the page that it leads to, which can be loaded again."""
+    assert answer.status_code == 303, answer.text
+    page = await browser.get(answer.headers["location"])
+    assert page.status_code == 200, page.text
+    return page
+
+
 def sent_in(answer: httpx.Response) -> dict[str, str]:
     """Return which calls the form for a person's word is about."""
     found = re.search(r'name="sent" value="([^"]*)"', answer.text)

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
 from importlib import resources
+from urllib.parse import quote
 
 import anyio
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp
 
@@ -40,6 +42,10 @@ from k3push.web.tenant_ledgers import Tenant, TenantLedgers
 from k3push.words.language import Say
 
 PROGRAMS = "/api/v1"
+
+_PAGE_ABOVE = re.compile(
+    r"(?s)(.*?/(?:(?:runs|plans)/[^/]+(?=/[^/]+\Z)|schedules(?=/[^/]+/[^/]+\Z)|(?=[^/]*\Z))).*"
+)
 
 _STATIC = {
     "web.css": "text/css",
@@ -165,7 +171,7 @@ class Address:
 def addresses_of_tenants(desk: PageContext) -> list[Address]:
     """Return the addresses of one tenant."""
     runs, numbers, pushes = RunPages(desk), NumberPages(desk), PushPages(desk)
-    actions, results = FurtherExecutionButtons(desk, runs.show), ResultFiles(desk)
+    actions, results = FurtherExecutionButtons(desk), ResultFiles(desk)
     schedules = SchedulePages(desk)
     post = ["POST"]
     return [
@@ -256,9 +262,22 @@ def _not_here(desk: PageContext) -> Callable[[Request, Exception], Response]:
             kind = kind_of(status)
             return problem(kind, meaning_of(kind, desk.speaker(request)))
         known = status == HTTPStatus.METHOD_NOT_ALLOWED
+        if known and request.method in {"GET", "HEAD"}:
+            # An answer to a form, which is gone back to, or has a link to the other language.
+            query = request.url.query
+            return RedirectResponse(page_above(request["path"]) + (query and f"?{query}"), 303)
         return desk.refuse(request, status, "web.no_method" if known else "web.nothing_here")
 
     return answer
+
+
+def page_above(path: str) -> str:
+    """Return where the form stands that is sent to an address.
+
+    >>> page_above("/t/a/runs/任/stop"), page_above("/schedules/night/run"), page_above("/settle")
+    ('/t/a/runs/%E4%BB%BB', '/schedules', '/')
+    """
+    return quote(_PAGE_ABOVE.sub(r"\1", path))
 
 
 def _lost(desk: PageContext) -> Callable[[Request, Exception], Response]:

@@ -15,6 +15,7 @@ from starlette.responses import RedirectResponse, Response
 from k3push.core.advice.clusters import TOLD
 from k3push.core.advice.diagnosis import code_of, code_of_step, shape_of
 from k3push.core.model import Row, Run, State
+from k3push.core.remark import remark
 from k3push.core.safety.document_steps import FOR_PERSON
 from k3push.runs.request_stages import Request, steps_asked_for
 from k3push.runs.row_pages import FollowedRow
@@ -25,9 +26,6 @@ from k3push.web.resume_and_retry import Asker, HinderedError, What
 
 MOST_CHOSEN = 100
 LONGEST = 16
-
-ShowRun = Callable[[HttpRequest, Visit, Run, str], Awaitable[Response]]
-"""Shows a run with what stood in the way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,28 +99,26 @@ def of_followed_cause(cause: str) -> Callable[[FollowedRow], bool]:
 class FurtherExecutionButtons:
     """Takes the presses of these buttons."""
 
-    def __init__(self, desk: PageContext, show: ShowRun) -> None:
-        """Answer with the page of the run, by *show*, where something stands in the way."""
+    def __init__(self, desk: PageContext) -> None:
         self._desk = desk
-        self._show = show
 
     async def resume(self, request: HttpRequest) -> Response:
         """Go on with a run, and with all that were begun with it."""
         visit = await self._desk.visit(request)
         run = await self._desk.run(visit, request)
-        return await self._answer(request, visit, run, "resume", self._asker(visit).resume(run))
+        return await self._answer(visit, run, "resume", self._asker(visit).resume(run))
 
     async def settle(self, request: HttpRequest) -> Response:
         """Ask the ERP about the numbers of a run that are in doubt."""
         visit = await self._desk.visit(request)
         run = await self._desk.run(visit, request)
-        return await self._answer(request, visit, run, "settle", self._asker(visit).settle(run))
+        return await self._answer(visit, run, "settle", self._asker(visit).settle(run))
 
     async def follow(self, request: HttpRequest) -> Response:
         """Submit and approve what a run has made, and look again at what waits."""
         visit = await self._desk.visit(request)
         run = await self._desk.run(visit, request)
-        return await self._answer(request, visit, run, "follow", self._asker(visit).follow(run))
+        return await self._answer(visit, run, "follow", self._asker(visit).follow(run))
 
     async def retry(self, request: HttpRequest) -> Response:
         """Push rejected numbers of a run again: all, those of a cause, or those that are chosen."""
@@ -138,9 +134,10 @@ class FurtherExecutionButtons:
         elif chosen:
             takes, detail = lambda row: row.place in chosen, str(len(chosen))
         elif form.get("all") != "yes":
-            return await self._show(request, visit, run, visit.frame.say("desk.none_chosen"))
+            url = f"{run_url(visit.base, run)}?state={State.REJECTED}"
+            return self._desk.back(url, remark("desk.none_chosen"))
         asking = self._asker(visit).retry(run, takes, detail)
-        return await self._answer(request, visit, run, "retry", asking)
+        return await self._answer(visit, run, "retry", asking)
 
     def _asker(self, visit: Visit) -> Asker:
         begin = visit.working().begin
@@ -148,17 +145,17 @@ class FurtherExecutionButtons:
 
     async def _answer(
         self,
-        request: HttpRequest,
         visit: Visit,
         run: Run,
         what: What,
         asking: Awaitable[Request | None],
     ) -> Response:
+        url = run_url(visit.base, run)
         try:
             asked = await asking
         except HinderedError as hindered:
-            return await self._show(request, visit, run, visit.frame.say.said(str(hindered)))
+            return self._desk.back(url, str(hindered))
         if asked is not None:
             user = visit.visitor.user
             self._desk.log("run.asked", tenant=visit.tenant.name, run=run.id, what=what, user=user)
-        return RedirectResponse(run_url(visit.base, run), 303)
+        return RedirectResponse(url, 303)

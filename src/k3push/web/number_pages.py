@@ -12,6 +12,7 @@ from starlette.responses import RedirectResponse, Response
 
 from k3push.core.advice.diagnosis import advise, code_of, code_of_step
 from k3push.core.model import BillNumber, Run, RunId, State
+from k3push.core.remark import remark
 from k3push.core.safety.document_steps import FOR_PERSON
 from k3push.core.safety.legal_moves import IllegalMoveError
 from k3push.ports import RunIsAliveError
@@ -116,9 +117,9 @@ class NumberPages:
         visit: Visit,
         number: BillNumber,
         found: Sequence[Found],
-        problem: str = "",
     ) -> Response:
         say = visit.frame.say
+        problem = self._desk.problem(request)
         rows = [(run.id, each.row) for run, each in found]
         doubts = [(run.id, each.row.bill) for run, each in found if _is_in_doubt(each)]
         doubting = [run for run, _ in doubts]
@@ -145,13 +146,11 @@ class NumberPages:
             words=WORDS,
             longest_word=LONGEST_WORD,
             events=await events_of(visit.ledger, rows, say),
-            status=409 if problem else 200,
         )
 
     async def settle(self, request: Request) -> Response:
         """Take a person's word about a number in doubt: ask whether it is right, then record it."""
         visit = await self._desk.visit(request)
-        say = visit.frame.say
         form: Mapping[str, str] = request.state.form
         number = BillNumber(form.get("number", "")[:LONGEST_NUMBER])
         word, because = form.get("word", ""), " ".join(form.get("because", "").split())
@@ -160,8 +159,7 @@ class NumberPages:
         if not found:
             raise HTTPException(404)
         if word not in WORDS or not because:
-            sentence = say("web.settle_needs")
-            return await self._evidence(request, visit, number, found, sentence)
+            return self._desk.back(number_url(visit.base, number), remark("web.settle_needs"))
         if form.get("sure") != "yes":
             return self._desk.page(
                 request,
@@ -183,8 +181,7 @@ class NumberPages:
             sent=form.get("sent", ""),
         )
         if problem:
-            found = await rows_of(visit.ledger, number)
-            return await self._evidence(request, visit, number, found, problem)
+            return self._desk.back(number_url(visit.base, number), problem)
         return RedirectResponse(number_url(visit.base, number), 303)
 
     async def _settle(
@@ -198,26 +195,25 @@ class NumberPages:
         which: str,
         sent: str,
     ) -> str:
-        """Record a word in every run of the tenant that doubts; return what kept it from that.
+        """Record a word in every run of the tenant that doubts; return what kept it, as a remark.
 
         *which* names the run and the bill that it is about, where the number is in doubt twice;
         *sent* is `_sent` of what the person was shown.
         """
         attempts = {(run.id, each.row.bill): each.row.attempts for run, each in found}
         user = visit.visitor.user
-        say = visit.frame.say
         run_id, _, bill_key = which.partition(" ")
         try:
             meant = await doubts_meant(
                 visit.ledger, BillNumber(bill_key or number), RunId(run_id) if run_id else None
             )
         except Problem as problem:
-            return say.said(str(problem))
+            return str(problem)
         doubts = [each for each in meant if each in attempts]
         if not doubts:
-            return say("web.not_in_doubt", number=number)
+            return remark("web.not_in_doubt", number=number)
         if sent != _sent(found):
-            return say("web.sent_since", number=number)
+            return remark("web.sent_since", number=number)
         for run, bill in doubts:
             try:
                 await settle_by_word(
@@ -231,9 +227,9 @@ class NumberPages:
                     attempts=attempts[run, bill],
                 )
             except RunIsAliveError:
-                return say.said(await left_to_another(visit.ledger, run))
+                return await left_to_another(visit.ledger, run)
             except IllegalMoveError:
-                return say("web.not_in_doubt", number=number)
+                return remark("web.not_in_doubt", number=number)
             self._desk.log(
                 "number.settled",
                 tenant=visit.tenant.name,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from urllib.parse import quote, urlencode
@@ -10,7 +11,7 @@ import anyio
 from anyio.abc import TaskGroup
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from k3push.core.model import Run, RunId
 from k3push.ports import Clock, Ledger
@@ -25,6 +26,7 @@ from k3push.words.language import Say, browser_language
 
 LANG_COOKIE = "k3push-lang"
 YEAR_S = 365 * 24 * 3600
+MOST_TOLD = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,7 @@ class PageContext:
         several: Whether tenants are shown; one alone needs no name.
         tasks: What goes on beside the answers.
         closing: Set when the dashboard ends.
+        told: What stood in the way of forms, as remarks, by a name for the address.
     """
 
     books: TenantLedgers
@@ -78,6 +81,7 @@ class PageContext:
     watchers: Watchers
     tasks: TaskGroup
     closing: anyio.Event = field(default_factory=anyio.Event)
+    told: dict[str, str] = field(default_factory=dict)
 
     def speaker(self, request: Request) -> Say:
         """Return the language of a page: what was chosen, else what the browser asks for."""
@@ -97,7 +101,7 @@ class PageContext:
             base=base,
             user=visitor.user,
             leave=visitor.admitted and self.rules.entry != "proxy",
-            other=f"?{other}" if request.method == "GET" else "",
+            other=f"?{other}",
             search=visitor.admitted,
             role=visitor.role if visitor.admitted else None,
         )
@@ -148,6 +152,22 @@ class PageContext:
         if run is None:
             raise HTTPException(404)
         return run
+
+    def back(self, url: str, problem: str) -> Response:
+        """Lead to the page that says what stood in the way of a form, as a remark.
+
+        An answer to the form itself could be neither loaded again nor gone back to.
+        """
+        name = secrets.token_urlsafe(8)
+        self.told[name] = problem
+        if len(self.told) > MOST_TOLD:
+            del self.told[next(iter(self.told))]
+        return RedirectResponse(f"{url}{'&' if '?' in url else '?'}told={name}", 303)
+
+    def problem(self, request: Request) -> str:
+        """Say what stood in the way of the form that has led to a page; "" for nothing."""
+        told = self.told.get(request.query_params.get("told", ""), "")
+        return self.speaker(request).said(told)
 
     def page(
         self,

@@ -12,7 +12,9 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
+import anyio
 from anyio import to_thread
 from starlette.exceptions import HTTPException
 from starlette.requests import Request as HttpRequest
@@ -25,6 +27,7 @@ from k3push.core.advice.diagnosis import advise
 from k3push.core.cells import marked
 from k3push.core.pacing.time_left import TimeLeft
 from k3push.core.plan import Forecast, Foreseen
+from k3push.core.remark import remark
 from k3push.reporting.phrases import expected_calls, expected_time
 from k3push.runs.problem import Problem
 from k3push.runs.request_stages import (
@@ -49,7 +52,7 @@ from k3push.web.request_origin import (
 )
 from k3push.web.request_plan import Reading, planned_lines
 from k3push.web.roles import is_one_person
-from k3push.web.uploads import MOST_UPLOAD_BYTES, Upload, digest_of, keep
+from k3push.web.uploads import MOST_UPLOAD_BYTES, PASTED, Upload, digest_of, keep
 from k3push.wiring.inbox import digest_now
 from k3push.wiring.job_lists import JobOptions
 from k3push.wiring.selected_bills import LIST as SELECTED_LIST
@@ -67,6 +70,7 @@ _COLUMNS = ("line", "number", "id", "route", "fate", "targets", "code", "reason"
 REPEAT = "repeat"
 
 # How messages for the command line name what the form has a field for.
+_HOW = ("route", "column", "sheet", "skip")
 _FIELDS = {"sheet": "desk.sheet", "column": "desk.column"}
 _OPTION = re.compile(r"(?:\bwith |用 )--(sheet|column)\b(?:(?<=[a-z]) (?=[指正]))?")
 _ROUTE = re.compile(r"^[^:\n]+: --route: ")
@@ -103,7 +107,19 @@ class PushPages:
     async def form(self, request: HttpRequest) -> Response:
         """Show what a push is begun with."""
         visit = await self._desk.visit(request)
-        return self._form(request, visit, {"id": self._new_id()})
+        asked = request.query_params
+        folder = visit.working().lists / asked.get("id", "")
+        kept = await to_thread.run_sync(_kept_in, folder) if _ID.fullmatch(folder.name) else None
+        if kept is None:
+            return self._form(request, visit, {"id": self._new_id()})
+        pasted = kept.name == PASTED
+        text = await anyio.Path(kept).read_text("utf-8", "replace") if pasted else ""
+        form = {**asked, "text": text}
+        try:
+            await self._read(visit, asked["id"], kept, _how(asked))
+        except _UnusableListError as bad:
+            return self._form(request, visit, form, bad)
+        return self._form(request, visit, form)
 
     async def send(self, request: HttpRequest) -> Response:
         """Take a list: say what is wrong with it, or look ahead for it."""
@@ -115,7 +131,12 @@ class PushPages:
         try:
             asked = await self._taken(visit, id_, Upload(form, request.state.file))
         except _UnusableListError as bad:
-            return self._form(request, visit, {**form, "id": bad.id}, bad)
+            if not bad.kept:
+                return self._form(request, visit, {**form, "id": bad.id}, bad)
+            # A page of its own, that can be loaded again and gone back to.
+            how = {name: value for name in _HOW if (value := _field(form, name))}
+            query = urlencode({"id": bad.id, **how}, errors="replace")
+            return RedirectResponse(f"{visit.base}/push?{query}", 303)
         return RedirectResponse(_url(visit, asked), 303)
 
     async def _taken(self, visit: Visit, id_: str, upload: Upload) -> Request:
@@ -147,8 +168,18 @@ class PushPages:
             why = say("desk.disk", why=error.strerror or error)
             raise _UnusableListError(id_, why) from error
         how = _how(upload.fields)
+        await self._read(visit, id_, kept, how)
+        return await self._ask(visit, id_, kept, origin_of_reading(how))
+
+    async def _read(self, visit: Visit, id_: str, kept: Path, how: JobOptions) -> None:
+        """Read a list to its end.
+
+        Raises:
+            _UnusableListError: Somebody has to mend it.
+        """
+        say = visit.frame.say
         try:
-            lines = await workshop.read([kept], how)
+            lines = await visit.working().read([kept], how)
         except JobFileError as error:
             troubles = str(error).split("\n")
             raise _UnusableListError(id_, troubles=troubles, kept=kept.name) from error
@@ -158,8 +189,7 @@ class PushPages:
         except (Problem, SettingsError) as error:
             raise _UnusableListError(id_, say.said(str(error)), kept=kept.name) from error
         if not lines:
-            raise _UnusableListError(id_, say("notice.empty_job", job=kept.name))
-        return await self._ask(visit, id_, kept, origin_of_reading(how))
+            raise _UnusableListError(id_, say("notice.empty_job", job=kept.name), kept=kept.name)
 
     async def _selecting(self, visit: Visit, id_: str, form: Mapping[str, str]) -> Request:
         """Ask for a look ahead at what a route selects.
@@ -215,7 +245,7 @@ class PushPages:
             troubles=[_in_form(_here(each, *folders), say) for each in troubles],
             asks_sheet=bad is not None and "job.which_sheet" in "".join(bad.troubles),
             kept=bad.kept if bad else "",
-            status=422 if bad else 200,
+            status=422 if bad and request.method == "POST" else 200,
         )
 
     # -- a plan -------------------------------------------------------------------------------
@@ -223,11 +253,7 @@ class PushPages:
     async def plan(self, request: HttpRequest) -> Response:
         """Show how a request stands, and what its plan comes to."""
         visit, asked = await self._asked(request)
-        return await self._plan(request, visit, asked)
-
-    async def _plan(
-        self, request: HttpRequest, visit: Visit, asked: Request, problem: str = ""
-    ) -> Response:
+        problem = self._desk.problem(request)
         say = visit.frame.say
         fate = request.query_params.get("fate", "")
         if fate and fate not in set(Forecast):
@@ -268,7 +294,6 @@ class PushPages:
             why=say.said(asked.why),
             hindrance=self._hindrance(visit, asked),
             site={"url": settings.erp.url, "acct": settings.erp.acct_id},
-            status=409 if problem else 200,
             live="" if problem or not _moves(asked) else f"{_url(visit, asked)}/events",
             state=_state(visit, asked.stage, there=bool(runs)),
         )
@@ -320,7 +345,7 @@ class PushPages:
                 approved_at=self._desk.clock.now().isoformat(),
             )
         except OvertakenError as overtaken:
-            return await self._overtaken(request, visit, overtaken.request)
+            return self._overtaken(visit, overtaken.request)
         self._log("request.approved", visit, asked)
         visit.working().begin(asked)
         return RedirectResponse(f"{_url(visit, asked)}?{_TO_RUN}", 303)
@@ -331,7 +356,7 @@ class PushPages:
         try:
             asked = await move(visit.ledger, asked, Stage.WITHDRAWN)
         except OvertakenError as overtaken:
-            return await self._overtaken(request, visit, overtaken.request)
+            return self._overtaken(visit, overtaken.request)
         self._log("request.withdrawn", visit, asked)
         visit.working().give_up(asked)
         return RedirectResponse(_url(visit, asked), 303)
@@ -340,7 +365,7 @@ class PushPages:
         """Look ahead once more for the list of a request that came to nothing."""
         visit, asked = await self._asked(request)
         if asked.is_open or asked.kind is not Kind.PUSH or not asked.jobs:
-            return await self._overtaken(request, visit, asked)
+            return self._overtaken(visit, asked)
         how = to_be_approved(asked)
         if file := file_of(asked):
             # Somebody has mended it, and looks at it as it is now.
@@ -370,10 +395,9 @@ class PushPages:
         visit.working().begin(new)
         return RedirectResponse(_url(visit, new), 303)
 
-    async def _overtaken(self, request: HttpRequest, visit: Visit, asked: Request) -> Response:
-        say = visit.frame.say
-        problem = say("desk.overtaken", stage=say(f"desk.stage.{asked.stage}"))
-        return await self._plan(request, visit, asked, problem)
+    def _overtaken(self, visit: Visit, asked: Request) -> Response:
+        stage = remark(f"desk.stage.{asked.stage}")
+        return self._desk.back(_url(visit, asked), remark("desk.overtaken", stage=stage))
 
     # -- to be taken away ---------------------------------------------------------------------
 

@@ -18,6 +18,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from k3push.core.control_words import LIMITS, Command, CommandError
 from k3push.core.model import Run
+from k3push.core.remark import remark
 from k3push.reporting.charts import Chart
 from k3push.reporting.timeline import Timeline
 from k3push.runs.control import command, hindrance
@@ -37,6 +38,7 @@ RUNS_OF_ROUTES = 500
 """So many of the newest runs say which routes the list can be narrowed to."""
 
 MOST_NEEDING = 10
+LONGEST_TRIED = 40
 # A run obeys within a second or so; the page shows later obedience by itself.
 PATIENCE_S = 3.0
 
@@ -148,10 +150,8 @@ class RunPages:
     async def run(self, request: Request) -> Response:
         """Show a run."""
         visit = await self._desk.visit(request)
-        return await self.show(request, visit, await self._desk.run(visit, request))
-
-    async def show(self, request: Request, visit: Visit, run: Run, problem: str = "") -> Response:
-        """Show a run, and what stood in the way of what was asked for."""
+        run = await self._desk.run(visit, request)
+        problem = self._desk.problem(request)
         view = await self._eye(visit).look(run)
         return self._desk.page(
             request,
@@ -166,7 +166,6 @@ class RunPages:
             **await run_sections.reasons(visit.ledger, view),
             **await run_sections.rows(request, visit.ledger, view),
             # A page that says what went wrong stays until it was read.
-            status=409 if problem else 200,
             live="" if problem else f"{run_url(visit.base, run)}/events",
             state="" if problem else show.kind(view),
         )
@@ -228,18 +227,18 @@ class RunPages:
         """Give a command to a run, and show what came of it."""
         visit = await self._desk.visit(request)
         run = await self._desk.run(visit, request)
-        say = visit.frame.say
+        url = run_url(visit.base, run)
         form: Mapping[str, str] = request.state.form
         words = form.get("words", "")
         try:
             wanted = [words] if words else ["set", f"{form.get('key', '')}={form.get('value', '')}"]
             what = Command.parse(wanted)
         except CommandError:
-            tried = form.get("value", words)
-            return await self.show(request, visit, run, say("web.bad_command", what=tried))
+            tried = form.get("value", words)[:LONGEST_TRIED]
+            return self._desk.back(url, remark("web.bad_command", what=tried))
         meant = await living_beside(visit.ledger, run) or run
         if why := await hindrance(visit.ledger, meant.id):
-            return await self.show(request, visit, run, say.said(why))
+            return self._desk.back(url, why)
         self._desk.log(
             "command.given",
             tenant=visit.tenant.name,
@@ -250,7 +249,7 @@ class RunPages:
         act = Act(self._desk.clock.now(), meant.id, visit.visitor.user, "control", str(what))
         await note_act(visit.ledger, act)
         await command(visit.ledger, self._desk.clock, meant.id, what, patience_s=PATIENCE_S)
-        return RedirectResponse(f"{run_url(visit.base, run)}#control", 303)
+        return RedirectResponse(f"{url}#control", 303)
 
     def _eye(self, visit: Visit) -> Eye:
         return Eye(visit.ledger, visit.tenant.window, self._desk.clock)

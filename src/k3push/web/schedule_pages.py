@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -13,6 +12,7 @@ from starlette.responses import RedirectResponse, Response
 
 from k3push.adapters.job_files import JobFileError
 from k3push.config.settings import ScheduleSettings
+from k3push.core.remark import remark
 from k3push.web.page_context import PageContext, Visit
 from k3push.web.timetable import Entry, Timetable, entries, note
 
@@ -40,7 +40,23 @@ class SchedulePages:
     async def schedules(self, request: HttpRequest) -> Response:
         """List the schedules of the settings."""
         visit = await self._desk.visit(request)
-        return await self._page(request, visit)
+        timetable = visit.working().timetable
+        known = await entries(visit.ledger)
+        now = self._desk.clock.now()
+        lines = []
+        for name, settings in timetable.schedules.items():
+            entry = known.get(name, Entry(name))
+            due = None if entry.paused else settings.due.next_after(now)
+            lines.append(_Line(name, settings, entry, due))
+        return self._desk.page(
+            request,
+            visit.frame,
+            "schedules.html",
+            lines=lines,
+            kept_here=timetable.is_kept_here,
+            runs_now=visit.visitor.may("approve") and not self._desk.rules.four_eyes,
+            problem=self._desk.problem(request),
+        )
 
     async def plan_now(self, request: HttpRequest) -> Response:
         """Plan what a schedule would push, which is then approved like any push."""
@@ -59,9 +75,9 @@ class SchedulePages:
         try:
             asked = await timetable.ask(visit.ledger, name, when, by=user, approved=approved)
         except JobFileError as error:
-            return await self._page(request, visit, str(error).split("\n"))
+            return self._desk.back(f"{visit.base}/schedules", str(error))
         if not asked:
-            return await self._page(request, visit, [visit.frame.say("desk.nothing_new")])
+            return self._desk.back(f"{visit.base}/schedules", remark("desk.nothing_new"))
         facts = {"tenant": visit.tenant.name, "schedule": name, "user": user}
         self._desk.log("schedule.now", **facts, approved=approved)
         to = f"/plans/{asked[0].id}" if len(asked) == 1 else "/"
@@ -84,29 +100,6 @@ class SchedulePages:
         event = "schedule.paused" if paused else "schedule.continued"
         self._desk.log(event, tenant=visit.tenant.name, schedule=name, user=user)
         return RedirectResponse(f"{visit.base}/schedules", 303)
-
-    async def _page(
-        self, request: HttpRequest, visit: Visit, problems: Sequence[str] = ()
-    ) -> Response:
-        timetable = visit.working().timetable
-        known = await entries(visit.ledger)
-        now = self._desk.clock.now()
-        lines = []
-        for name, settings in timetable.schedules.items():
-            entry = known.get(name, Entry(name))
-            due = None if entry.paused else settings.due.next_after(now)
-            lines.append(_Line(name, settings, entry, due))
-        say = visit.frame.say
-        return self._desk.page(
-            request,
-            visit.frame,
-            "schedules.html",
-            lines=lines,
-            kept_here=timetable.is_kept_here,
-            runs_now=visit.visitor.may("approve") and not self._desk.rules.four_eyes,
-            problems=[say.said(each) for each in problems],
-            status=409 if problems else 200,
-        )
 
     async def _meant(self, request: HttpRequest) -> tuple[Visit, Timetable, str]:
         visit = await self._desk.visit(request)
