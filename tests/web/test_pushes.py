@@ -303,6 +303,7 @@ def test_a_workbook_of_several_sheets_asks_which_is_meant(tmp_path: Path) -> Non
     file = io.BytesIO()
     with xlsxwriter.Workbook(file, {"in_memory": True}) as book:
         book.add_worksheet("说明").write_string(0, 0, "how to read this")
+        book.add_worksheet("old").hide()
         sheet = book.add_worksheet("bills")
         for row, text in enumerate(("number", *orders(2))):
             sheet.write_string(row, 0, text)
@@ -314,7 +315,10 @@ def test_a_workbook_of_several_sheets_asks_which_is_meant(tmp_path: Path) -> Non
             assert "several sheets: 说明, bills" in shown
             assert "Name one of these under “Sheet of the workbook”." in shown
             assert "<details open>" in answer.text
-            form = {**fields_of(answer), "sheet": "bills"}
+            select = answer.text.partition('<select id="sheet"')[2].partition("</select>")[0]
+            offered = [unescape(value) for value in re.findall(r'value="([^"]*)"', select)]
+            assert offered == ["", "说明", "bills"]  # and none that is hidden
+            form = {**fields_of(answer), "sheet": offered[2]}
             sent = await wang.post("/push", data=form, files={"file": ("", b"")})
             assert sent.status_code == 303, text_of(sent)
             asked = await shop.until("planned")

@@ -84,16 +84,23 @@ class _UnusableListError(Exception):
         problem: What is wrong, in words; "" where there are troubles.
         troubles: What is wrong with its lines, as remarks.
         kept: The list's name, where the server has it.
+        sheets: Those of the workbook, to choose from.
     """
 
     def __init__(
-        self, id_: str, problem: str = "", troubles: Sequence[str] = (), kept: str = ""
+        self,
+        id_: str,
+        problem: str = "",
+        troubles: Sequence[str] = (),
+        kept: str = "",
+        sheets: Sequence[str] = (),
     ) -> None:
         super().__init__(problem)
         self.id = id_
         self.problem = problem
         self.troubles = troubles
         self.kept = kept
+        self.sheets = sheets
 
 
 class PushPages:
@@ -182,7 +189,9 @@ class PushPages:
             lines = await visit.working().read([kept], how)
         except JobFileError as error:
             troubles = str(error).split("\n")
-            raise _UnusableListError(id_, troubles=troubles, kept=kept.name) from error
+            raise _UnusableListError(
+                id_, troubles=troubles, kept=kept.name, sheets=error.sheets
+            ) from error
         except OSError as error:
             why = say("desk.disk", why=error.strerror or error)
             raise _UnusableListError(id_, why, kept=kept.name) from error
@@ -243,7 +252,7 @@ class PushPages:
             most=MOST_UPLOAD_BYTES >> 20,
             problem=_in_form(_here(bad.problem, *folders), say) if bad else "",
             troubles=[_in_form(_here(each, *folders), say) for each in troubles],
-            asks_sheet=bad is not None and "job.which_sheet" in "".join(bad.troubles),
+            sheets=_offered(bad.sheets, fields["sheet"]) if bad else (),
             kept=bad.kept if bad else "",
             status=422 if bad and request.method == "POST" else 200,
         )
@@ -472,6 +481,16 @@ def _how(form: Mapping[str, str]) -> JobOptions:
         sheet=_field(form, "sheet") or "",  # nobody has said that the first one is meant
         skip_bad_lines=form.get("skip") == "yes",
     )
+
+
+def _offered(sheets: Sequence[str], chosen: str) -> Sequence[str]:
+    """Return the sheets to choose from; what was chosen may be hidden, and can be so again.
+
+    >>> _offered(["A", "B"], "C"), _offered(["A", "B"], "A"), _offered(["A"], "")
+    (['A', 'B', 'C'], ['A', 'B'], [])
+    """
+    every = list(dict.fromkeys([*sheets, *filter(None, [chosen])]))
+    return every if len(every) > 1 else []
 
 
 def _kept_in(folder: Path) -> Path | None:

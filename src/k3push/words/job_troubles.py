@@ -146,6 +146,14 @@ WORDS = {
         "Name another with --sheet ({sheets}). An empty list still has its heading.",
         "请用 --sheet 指定其他工作表（{sheets}）。空清单也应保留标题行。",
     ),
+    "job.blank_only_sheet": (
+        "there is nothing in this sheet, which is the only one",
+        "工作簿只有这一个工作表，其中没有内容",
+    ),
+    "job.blank_only_sheet.cure": (
+        "Save the list again; an empty one still has its heading.",
+        "请重新保存清单；空清单也应保留标题行。",
+    ),
     "job.other_kind": (
         "this is not a list of numbers but {kind}, whatever its name says",
         "文件内容是 {kind}，与扩展名不符，不是编号清单",

@@ -20,7 +20,7 @@ from k3push.adapters.job_files.untrusted_files import MOST_BYTES, Strange, taken
 from k3push.adapters.untrusted_paths import Below
 from k3push.core.model import Listed
 from tests.adapters.job_files.test_folders import NOW_S, drop
-from tests.adapters.job_files.test_xlsx import SHEET, codes, edited, workbook
+from tests.adapters.job_files.test_xlsx import SHEET, codes, edited, sheets, workbook
 
 LITTLE = 160 << 20
 
@@ -132,6 +132,12 @@ def test_a_reader_apart_reads_as_one_here_does(tmp_path: Path, readers: ReadersA
     with pytest.raises(JobFileError) as here:
         list(read_job(bad, name="bad.csv"))
     assert caught.value.troubles == here.value.troubles
+    book = tmp_path / "book.xlsx"
+    lists = {"A": {"A1": "number"}, "采购 B": {"A1": "number"}, "C": {"A1": "number"}}
+    book.write_bytes(sheets(lists, hidden=["C"]))
+    with pytest.raises(JobFileError) as caught:
+        list(readers.read_job(book, name="book.xlsx", sheet=""))
+    assert caught.value.sheets == ["A", "采购 B"]
 
 
 def test_a_file_that_ends_its_reader_twice_is_named(tmp_path: Path) -> None:

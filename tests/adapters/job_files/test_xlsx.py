@@ -227,7 +227,9 @@ def test_columns_are_found_as_in_a_table() -> None:
 def test_a_heading_and_no_numbers_is_an_empty_job() -> None:
     """An empty sheet has not even a heading."""
     assert listed(workbook({"A1": "number"})) == []
-    assert codes(workbook({})) == [(Code.BLANK_SHEET, None)]
+    assert codes(workbook({})) == [(Code.BLANK_ONLY_SHEET, None)]
+    (trouble,) = troubles(sheets({"A": {}, "B": {"A1": "number"}}))
+    assert "Name another with --sheet (B)." in english(trouble)
 
 
 def test_the_first_sheet_that_can_be_seen_is_read_or_the_one_that_is_named() -> None:

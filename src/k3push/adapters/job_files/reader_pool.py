@@ -106,8 +106,8 @@ class ReadersApart:
                     case {"skipped": dict(told)}:
                         if on_bad_line is not None:
                             on_bad_line(_trouble(told))
-                    case {"troubles": list(troubles), "more": int(more)}:
-                        raise JobFileError(*map(_trouble, troubles), more=more)
+                    case {"troubles": list(troubles), "more": int(more), "sheets": list(sheets)}:
+                        raise JobFileError(*map(_trouble, troubles), more=more, sheets=sheets)
 
     def close(self) -> None:
         """End the readers that wait."""

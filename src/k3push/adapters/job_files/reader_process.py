@@ -68,7 +68,8 @@ def _read(asked: dict[str, Any]) -> None:
 
 def _tell(file: IO[bytes], error: JobFileError) -> None:
     troubles = [asdict(trouble) for trouble in error.troubles]
-    file.write(orjson.dumps({"troubles": troubles, "more": error.more}) + b"\n")
+    told = {"troubles": troubles, "more": error.more, "sheets": error.sheets}
+    file.write(orjson.dumps(told) + b"\n")
 
 
 def _limit(memory: int) -> None:

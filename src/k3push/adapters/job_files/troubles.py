@@ -7,7 +7,7 @@ file can neither flood nor steer a terminal.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
@@ -46,6 +46,7 @@ class Code(StrEnum):
     WHICH_SHEET = "which_sheet"
     NO_SHEET = "no_sheet"
     BLANK_SHEET = "blank_sheet"
+    BLANK_ONLY_SHEET = "blank_only_sheet"
     OTHER_KIND = "other_kind"
     UNDECODABLE = "undecodable"
     NUL = "nul"
@@ -139,12 +140,14 @@ class JobFileError(Exception):
     Attributes:
         troubles: What is wrong, in the order of the file; at least one.
         more: Further bad lines that were counted and not kept.
+        sheets: Those of a workbook that can be seen, to choose another from.
     """
 
-    def __init__(self, *troubles: Trouble, more: int = 0) -> None:
+    def __init__(self, *troubles: Trouble, more: int = 0, sheets: Sequence[str] = ()) -> None:
         super().__init__(*troubles)
         self.troubles = troubles
         self.more = more
+        self.sheets = sheets
 
     def __str__(self) -> str:
         """Return a remark for each trouble, a line each."""
@@ -161,6 +164,7 @@ class BadLines:
     Attributes:
         file: Name of the file.
         sheet: Sheet of the workbook that is being read, or "".
+        sheets: All of its sheets that can be seen.
     """
 
     def __init__(
@@ -168,6 +172,7 @@ class BadLines:
     ) -> None:
         self.file = file
         self.sheet = ""
+        self.sheets: Sequence[str] = ()
         self._skip = skip
         self._on_bad_line = on_bad_line
         self._kept: list[Trouble] = []
@@ -188,7 +193,7 @@ class BadLines:
     ) -> JobFileError:
         """Return the error that ends the reading here, with what was kept so far before it."""
         last = Trouble(code, self.file, line, item, facts, self.sheet)
-        return JobFileError(*self._kept, last, more=self._more)
+        return JobFileError(*self._kept, last, more=self._more, sheets=self.sheets)
 
     def end(self) -> None:
         """Raise what was kept.
@@ -197,7 +202,7 @@ class BadLines:
             JobFileError: If there was a bad line and none may be skipped.
         """
         if self._kept:
-            raise JobFileError(*self._kept, more=self._more)
+            raise JobFileError(*self._kept, more=self._more, sheets=self.sheets)
 
 
 def shown(text: str) -> str:

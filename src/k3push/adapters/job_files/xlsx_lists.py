@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal, InvalidOperation
-from itertools import chain
+from itertools import chain, islice
 from typing import IO, Final
 
 from k3push.adapters.job_files.delimited import FirstRow, Layout, columns
@@ -27,6 +27,9 @@ from k3push.core.model import BillNumber, Listed
 
 # Digits of a number that Excel keeps.
 _DIGITS: Final = 15
+
+MOST_OFFERED: Final = 200
+"""Sheets of a workbook to choose from."""
 
 _NO_CELL: Final = Cell(Kind.TEXT, "")
 
@@ -61,6 +64,8 @@ def read_workbook(
     _check_kind(handle, bad)
     try:
         with opened_workbook(handle) as workbook:
+            visible = (sheet.name for sheet in workbook.sheets if not sheet.hidden)
+            bad.sheets = list(islice(visible, MOST_OFFERED))
             sheet = _sheet(workbook, wanted, bad)
             bad.sheet = sheet.name
             yield from _listed(workbook, sheet, headings, bad)
@@ -107,7 +112,10 @@ def _listed(
     rows = (row for row in workbook.rows(sheet) if not _is_blank(row[1].values()))
     first = next(rows, None)
     if first is None:
-        raise bad.stop(Code.BLANK_SHEET, sheets=names(each.name for each in workbook.sheets))
+        rest = [each.name for each in workbook.sheets if each is not sheet]
+        if not rest:
+            raise bad.stop(Code.BLANK_ONLY_SHEET)
+        raise bad.stop(Code.BLANK_SHEET, sheets=names(rest))
     line, cells = first
     # A list may begin in any column.
     offset = min(column for column, cell in cells.items() if _is_there(cell))
