@@ -341,8 +341,8 @@ def test_a_living_run_is_left_alone(desk: Desk, hanging: Hanging) -> None:
     for command in ("resume", "retry", "settle"):
         refused = desk.k3push(command)
         assert refused.exit == 2, refused
-        assert "under way in another process" in refused.err
-        assert "正由另一进程执行" in desk.k3push(command, "--lang", "zh").err
+        assert "under way already" in refused.err
+        assert "已在执行" in desk.k3push(command, "--lang", "zh").err
     told = desk.k3push("status").out
     assert "pushed" in told
     assert "under way" in told

@@ -200,7 +200,7 @@ def test_no_run_is_resumed_while_another_of_its_command_is_under_way(
     waiting = runs_of(desk)[1].id
     for words in (("resume",), ("resume", waiting), ("settle",), ("retry",)):
         refused = desk.k3push(*words)
-        assert (refused.exit, "under way in another process" in refused.err) == (2, True), words
+        assert (refused.exit, "under way already" in refused.err) == (2, True), words
     assert desk.k3push("control", "stop").exit == 0
     assert end(process).exit == 5
     assert sandbox.made() < 40
@@ -222,7 +222,7 @@ def test_a_run_that_somebody_else_has_taken_up_is_left_to_him(
 
     ran = anyio.run(hold_second)
     assert (ran.exit, ran.said["counts"]) == (5, {"pushed": 40, "planned": 40}), ran
-    assert f"run {second} is under way in another process" in ran.err
+    assert f"run {second} is under way already" in ran.err
     assert (desk.summary(first)["exit"], sandbox.made()) == (0, 40)
 
 

@@ -226,6 +226,7 @@ def test_search_and_states_narrow_the_table(page: Page) -> None:
     assert len(numbers(page)) == 13
     page.fill("#search", "cgrk0000002")
     assert numbers(page) == [number(2)]
+    assert page.locator("#found").inner_text() == "1 number"
     page.fill("#search", "")
     page.click("button[data-state=rejected]")
     assert numbers(page) == [number(3), number(5), number(8), number(9)]

@@ -191,7 +191,7 @@ def test_a_hold_and_a_command_are_told() -> None:
             assert "not obeyed yet" in viewer.heard[-1]["parts"]["orders"]
             await other.obeyed(given, at=NOON, on_their_way=0)
             await anyio.sleep(LOOK_EVERY_S)
-            assert "pause: obeyed at" in viewer.heard[-1]["parts"]["orders"]
+            assert "Pause: obeyed at" in viewer.heard[-1]["parts"]["orders"]
             assert "paused by control since" in viewer.heard[-1]["parts"]["standing"]
             viewer.gone.set()
 

@@ -203,6 +203,41 @@ def test_the_rows_of_a_state_are_all_there_page_by_page() -> None:
     in_time(visit)
 
 
+def test_the_verdict_names_what_a_browser_has() -> None:
+    """Whoever looks at the page has buttons, and no command line."""
+
+    async def visit() -> None:
+        ledger = await filled(1)
+        await in_doubt(ledger, "CGDD-LOST")
+        await ledger.end_run(RUN.id, 4, NOON)
+        async with house(tenant(ledger)) as home, home.signed_in() as browser:
+            text = (await browser.get(URL)).text
+            assert "or <b>Settle by hand, on the number&#39;s page</b>" in text
+            assert "settle --as" not in text
+
+    in_time(visit)
+
+
+def test_what_was_said_to_a_run_bears_the_names_of_buttons() -> None:
+    """In the language of whoever reads it, and not of whoever has pressed."""
+
+    async def visit() -> None:
+        ledger = await filled(1)
+        for what, detail in (
+            ("control", "pause"),
+            ("control", "set concurrency=8"),
+            ("retry", remark("note.blocked.unapproved")),
+        ):
+            await note_act(ledger, Act(NOON, RUN.id, "王芳", what, detail))
+        async with house(tenant(ledger)) as home, home.signed_in() as browser:
+            text = (await browser.get(f"{URL}?lang=zh")).text
+            assert "下达指令 <code>暂停</code>" in text
+            assert "下达指令 <code>并发调用数 8</code>" in text
+            assert "重试被拒单据：源单未审核" in text
+
+    in_time(visit)
+
+
 def test_clusters_stand_with_cause_and_cure() -> None:
     """The page says what to do, as the terminal does."""
 
@@ -239,6 +274,7 @@ def test_a_wrong_address_is_answered_with_a_page(path: str) -> None:
             answer = await browser.get(path)
             assert 400 <= answer.status_code < 500
             assert "<h1>" in answer.text
+            assert ("<h1>Refused" in answer.text) == (answer.status_code == 400)
             assert "content-security-policy" in answer.headers
 
     in_time(visit)
@@ -622,7 +658,7 @@ def test_a_run_under_way_settles_by_itself() -> None:
                 "sure": "yes",
             }
             answer = await browser.post("/settle", data=form)
-            assert "another process" in (await led(browser, answer)).text
+            assert "under way already" in (await led(browser, answer)).text
         assert (await ledger.rows_of(name))[0][1].state is State.UNKNOWN
 
     in_time(visit)
@@ -660,9 +696,9 @@ def test_a_command_is_given_and_shown_as_obeyed() -> None:
         ):
             seal = seal_of(await browser.get(URL))
             for form, words in (
-                ({"words": "pause"}, "pause: obeyed at"),
-                ({"key": "concurrency", "value": "8"}, "set concurrency=8: obeyed at"),
-                ({"key": "chunk-size", "value": "auto"}, "set chunk-size=auto: obeyed at"),
+                ({"words": "pause"}, "Pause: obeyed at"),
+                ({"key": "concurrency", "value": "8"}, "calls at once 8: obeyed at"),
+                ({"key": "chunk-size", "value": "auto"}, "numbers in a call auto: obeyed at"),
             ):
                 answer = await browser.post(f"{URL}/control", data={"seal": seal, **form})
                 assert answer.headers["location"] == f"{URL}#control"

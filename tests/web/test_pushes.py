@@ -216,6 +216,7 @@ def test_bad_lines_are_told_at_once_and_can_be_mended_or_left_out(tmp_path: Path
             pasted = "CGDD0000001\nCGDD0000002,CGDD0000003"
             answer = await led(wang, await send_list(wang, pasted))
             assert pasted in unescape(answer.text)
+            assert "pasted numbers, line 2" in text_of(answer)
 
     played(push, Shop(tmp_path))
 
@@ -286,14 +287,14 @@ def test_a_plan_tells_how_long_it_takes_once_a_run_has_told(tmp_path: Path) -> N
         async with signed_in(home, "wang") as wang, signed_in(home, "li") as li:
             url = (await send_list(wang, "\n".join(orders(12)))).headers["location"]
             await shop.until("planned")
-            assert "known after a run of ten numbers" in text_of(await wang.get(url))
+            assert " · time: known after a run of ten numbers" in text_of(await wang.get(url))
             await press(li, url, f"{url}/approve")
             await shop.until("ended")
             url = (await send_list(wang, "\n".join(orders(20, 12)))).headers["location"]
             await shop.until("planned")
             shown = text_of(await wang.get(url))
             assert "20 numbers are sent in about " in shown
-            assert re.search(r"it takes (about )?\d+ s( to \d+ s)?, judging by the last run", shown)
+            assert re.search(r"time: (about )?\d+ s( to \d+ s)?, judging by the last run", shown)
 
     played(push, Shop(tmp_path))
 
@@ -334,7 +335,9 @@ def test_a_wrong_route_of_a_line_is_told_without_the_folder_of_the_server(tmp_pa
         async with signed_in(home, "wang") as wang:
             lines = b'[{"number": "CGDD0000000", "route": "nope"}]'
             answer = await led(wang, await send_list(wang, file=("bad.json", lines)))
-            assert "no route 'nope'" in text_of(answer)
+            wrong = text_of(answer).partition("What is wrong with the list")[2]
+            assert "no route 'nope'; there are: po-instock" in wrong
+            assert "config.toml" not in answer.text
             assert str(tmp_path) not in answer.text
 
     played(push, Shop(tmp_path))
@@ -1092,7 +1095,7 @@ def test_refused_numbers_are_retried_all_or_by_cause_or_by_choice(tmp_path: Path
                 assert asked.id == f"resume-{run}-{nth}"
             said = [(act.by, act.what, act.detail) for act in await acts_about(shop.ledger, run)]
             assert [each[:2] for each in said[2:]] == [("wang", "retry")] * 3
-            assert said[3][2] == "1"
+            assert [SPEAKERS["zh"].said(each[2]) for each in said[3:]] == ["所选 1 张", ""]
             page = await led(wang, await press(wang, url, f"{url}/retry"))
             assert "Choose numbers first" in page.text
             assert 'name="place"' in page.text
@@ -1115,7 +1118,7 @@ def test_nothing_is_planned_again_where_a_run_of_the_same_command_is_under_way(
             await shop.ledger.open_run(beside)
             async with shop.ledger.another_process().own(beside.id):
                 answer = await press(li, f"/runs/{name}", f"/runs/{name}/retry", all="yes")
-            assert "another process" in (await led(li, answer)).text
+            assert "under way already" in (await led(li, answer)).text
             assert await shop.counts(name) == {State.PUSHED: 2, State.REJECTED: 1}
 
     played(push, Shop(tmp_path))

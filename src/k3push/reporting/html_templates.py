@@ -8,13 +8,15 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib import resources
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from k3push.core.model import Run, State
+from k3push.core.model import State
 from k3push.reporting.packed_rows import moment
 from k3push.runs.find import list_names
+from k3push.runs.request_stages import PASTED
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -35,6 +37,7 @@ def environment(*packages: str) -> Environment:
         Environment,
         PackageLoader,
         StrictUndefined,
+        pass_context,
     )
 
     made = Environment(
@@ -50,7 +53,7 @@ def environment(*packages: str) -> Environment:
     made.filters.update(
         code_parts=code_parts,
         digest=digest,
-        job_names=job_names,
+        list_names=pass_context(named_lists),
         moment=moment,
         thousands="{:,}".format,
     )
@@ -83,9 +86,10 @@ def digest(text: str) -> str:
     return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
-def job_names(run: Run) -> str:
-    """Name the job files of a run without their folders."""
-    return ", ".join(list_names(run.jobs))
+def named_lists(context: Mapping[str, Any], jobs: Sequence[str]) -> str:
+    """Name lists as people know them; one that was pasted has no name."""
+    names = list_names(jobs)
+    return ", ".join(context["say"]("desk.pasted") if name == PASTED else name for name in names)
 
 
 @cache

@@ -27,6 +27,7 @@ _SCRIPT_WORDS = (
     "settled", "request", "answer", "verdict", "attempt", "unsent", "close", "found",
     "unprinted", "broken", "follow",
 )  # fmt: skip
+_COUNTED = ("attempt", "found", "unprinted")
 _FILLED_IN = {key: f"{{{key}}}" for key in ("n", "id", "chunk", "nth", "at", "why")}
 
 
@@ -95,7 +96,8 @@ def _version() -> str:
 
 @cache
 def _words(say: Say) -> Mapping[str, object]:
-    words = {key: say(f"report.{key}", **_FILLED_IN) for key in _SCRIPT_WORDS}
+    words: dict[str, object] = {key: say(f"report.{key}", **_FILLED_IN) for key in _SCRIPT_WORDS}
+    words["one"] = {key: say(f"report.{key}", **_FILLED_IN | {"n": 1}) for key in _COUNTED}
     states = {state.value: say(f"state.{state}") for state in State}
     follows = {follow.value: say(f"follow.{follow}") for follow in Follow if follow.value}
     return words | {"states": states, "follows": follows}

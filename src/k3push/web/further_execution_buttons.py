@@ -26,6 +26,7 @@ from k3push.web.resume_and_retry import Asker, HinderedError, What
 
 MOST_CHOSEN = 100
 LONGEST = 16
+LONGEST_SHOWN = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,9 +131,12 @@ class FurtherExecutionButtons:
         detail = ""
         takes: Callable[[Row], bool] = lambda _: True  # noqa: E731  # one of three
         if cause := form.get("cause", ""):
-            takes, detail = of_cause(cause), form.get("shown", "")[:200]
+            takes, detail = of_cause(cause), form.get("shown", "")[:LONGEST_SHOWN]
         elif chosen:
-            takes, detail = lambda row: row.place in chosen, str(len(chosen))
+            takes, detail = (
+                lambda row: row.place in chosen,
+                remark("desk.chosen", count=len(chosen)),
+            )
         elif form.get("all") != "yes":
             url = f"{run_url(visit.base, run)}?state={State.REJECTED}"
             return self._desk.back(url, remark("desk.none_chosen"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from http import HTTPStatus
 from urllib.parse import quote, urlencode
 
 import anyio
@@ -207,7 +208,8 @@ class PageContext:
     def refuse(self, request: Request, status: int, sentence: str) -> Response:
         """Return the page that says why a request was refused."""
         frame = replace(self.frame(request), search=False, leave=False)
-        return self.notice(request, frame, "web.refused", frame.say(sentence), status)
+        title = "web.not_here" if status == HTTPStatus.NOT_FOUND else "web.refused"
+        return self.notice(request, frame, title, frame.say(sentence), status)
 
     def notice(
         self, request: Request, frame: Frame, title: str, text: str, status: int

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
-from pathlib import PurePath
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode
 
@@ -16,17 +15,27 @@ from starlette.exceptions import HTTPException
 from k3push.core.model import BillNumber, Run
 from k3push.core.plan import Forecast
 from k3push.reporting.html_templates import environment
-from k3push.reporting.phrases import act_words, hold_words
+from k3push.reporting.phrases import hold_words
 from k3push.reporting.results import PARTS
 from k3push.reporting.summary import follow_line
 from k3push.web.roles import Role
-from k3push.web.run_status import how, kind, offered, orders, pace
+from k3push.web.run_status import deed, how, kind, offered, orders, pace
 from k3push.words.language import Say
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
 LONGEST_REASON = 2000
+
+# By the command that does the same.
+_BUTTONS = {
+    "resume": "desk.resume",
+    "retry": "desk.retry",
+    "settle": "desk.settle",
+    "follow": "desk.follow",
+    "plan": "desk.push",
+    "run": "desk.push",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,16 +73,16 @@ class Frame:
         return self.role is not None and self.role >= Role[role.upper()]
 
     def button(self, command: str) -> str:
-        """Return the name of the button that does what a command does; "" if none does."""
-        match command if self.works else "":
-            case "k3push resume":
-                return self.say("desk.resume")
-            case "k3push retry":
-                return self.say("desk.retry")
-            case "k3push settle":
-                return self.say("desk.settle")
-            case "k3push follow":
-                return self.say("desk.follow")
+        """Name the button, or the place, that does what a command does; "" if none does."""
+        match command.removeprefix("k3push ").split():
+            case ["settle", "--as", *_]:
+                return self.say("web.settle_there")
+            case ["control", *_, "continue"]:
+                return self.say("web.continue")
+            case ["report"]:
+                return self.say("desk.report")
+            case [verb, *rest] if self.works and verb in _BUTTONS and "--" not in str(rest):
+                return self.say(_BUTTONS[verb])
             case _:
                 return ""
 
@@ -84,7 +93,7 @@ def _templates() -> Environment:
     made.globals.update(
         Forecast=Forecast,
         PARTS=PARTS,
-        act_words=act_words,
+        act_words=deed,
         cause_id=cause_id,
         hold_words=hold_words,
         follow_line=follow_line,
@@ -97,7 +106,7 @@ def _templates() -> Environment:
         run_url=run_url,
         zone=lambda: zone_at(datetime.now(UTC)),
     )
-    made.filters.update(file_name=file_name, shortened=shortened)
+    made.filters.update(shortened=shortened)
     return made
 
 
@@ -145,11 +154,6 @@ def as_file(name: str) -> dict[str, str]:
     {'content-disposition': "attachment; filename*=utf-8''%E9%87%87%E8%B4%AD.csv"}
     """
     return {"content-disposition": f"attachment; filename*=utf-8''{quote(name, safe='')}"}
-
-
-def file_name(path: str) -> str:
-    """Return a file's name without its folders, whose machine it may be of."""
-    return PurePath(path).name
 
 
 def cause_id(code: str, shape: str) -> str:

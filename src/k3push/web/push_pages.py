@@ -31,6 +31,7 @@ from k3push.core.remark import remark
 from k3push.reporting.phrases import expected_calls, expected_time
 from k3push.runs.problem import Problem
 from k3push.runs.request_stages import (
+    PASTED,
     Kind,
     OvertakenError,
     Request,
@@ -52,7 +53,7 @@ from k3push.web.request_origin import (
 )
 from k3push.web.request_plan import Reading, planned_lines
 from k3push.web.roles import is_one_person
-from k3push.web.uploads import MOST_UPLOAD_BYTES, PASTED, Upload, digest_of, keep
+from k3push.web.uploads import MOST_UPLOAD_BYTES, Upload, digest_of, keep
 from k3push.wiring.inbox import digest_now
 from k3push.wiring.job_lists import JobOptions
 from k3push.wiring.selected_bills import LIST as SELECTED_LIST
@@ -73,7 +74,7 @@ REPEAT = "repeat"
 _HOW = ("route", "column", "sheet", "skip")
 _FIELDS = {"sheet": "desk.sheet", "column": "desk.column"}
 _OPTION = re.compile(r"(?:\bwith |用 )--(sheet|column)\b(?:(?<=[a-z]) (?=[指正]))?")
-_ROUTE = re.compile(r"^[^:\n]+: --route: ")
+_ROUTE = re.compile(r"^[^:\n]+: (?:--route|routes): ")
 
 
 class _UnusableListError(Exception):
@@ -195,7 +196,9 @@ class PushPages:
         except OSError as error:
             why = say("desk.disk", why=error.strerror or error)
             raise _UnusableListError(id_, why, kept=kept.name) from error
-        except (Problem, SettingsError) as error:
+        except Problem as error:
+            raise _UnusableListError(id_, troubles=[str(error)], kept=kept.name) from error
+        except SettingsError as error:
             raise _UnusableListError(id_, say.said(str(error)), kept=kept.name) from error
         if not lines:
             raise _UnusableListError(id_, say("notice.empty_job", job=kept.name), kept=kept.name)
@@ -250,8 +253,8 @@ class PushPages:
             skip=form.get("skip") == "yes",
             routes=list(workshop.settings.routes),
             most=MOST_UPLOAD_BYTES >> 20,
-            problem=_in_form(_here(bad.problem, *folders), say) if bad else "",
-            troubles=[_in_form(_here(each, *folders), say) for each in troubles],
+            problem=_in_form(_here(bad.problem, say, *folders), say) if bad else "",
+            troubles=[_in_form(_here(each, say, *folders), say) for each in troubles],
             sheets=_offered(bad.sheets, fields["sheet"]) if bad else (),
             kept=bad.kept if bad else "",
             status=422 if bad and request.method == "POST" else 200,
@@ -294,7 +297,7 @@ class PushPages:
             look=visit.working().reading(asked),
             routes=[_with_words(each, say) for each in asked.seen.get("routes", ())],
             notes=[say.said(each) for each in asked.seen.get("notes", ())],
-            skipped=[_here(say.said(each), folder) for each in asked.seen.get("skipped", ())],
+            skipped=[_here(say.said(each), say, folder) for each in asked.seen.get("skipped", ())],
             lines=[one for _, one in lines[:LINES_A_PAGE]],
             next_after=lines[LINES_A_PAGE - 1][0] if len(lines) > LINES_A_PAGE else 0,
             after=after,
@@ -499,9 +502,10 @@ def _kept_in(folder: Path) -> Path | None:
     return files[0] if len(files) == 1 else None
 
 
-def _here(told: str, *folders: Path) -> str:
+def _here(told: str, say: Say, *folders: Path) -> str:
     """Return what is told of a list without folders of the server."""
     for folder in folders:
+        told = told.replace(f"{folder}{os.sep}{PASTED}", say("desk.pasted"))
         told = told.replace(f"{folder}{os.sep}", "")
     return told
 

@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from datetime import timedelta
 
-from k3push.core.control_words import Verb
-from k3push.reporting.phrases import clock
+from k3push.core.control_words import Command, Verb
+from k3push.reporting.phrases import act_words, clock
+from k3push.runs.request_stages import Act
 from k3push.web.live import RunView
 from k3push.words.language import Say
 
 MOST_COMMANDS = 5
+
+# What stands on the buttons and beside the fields of commands.
+_NAMES = {
+    "pause": "web.pause",
+    "continue": "web.continue",
+    "stop": "web.stop",
+    "concurrency": "web.concurrency",
+    "chunk-size": "web.chunk-size",
+    "calls-per-minute": "web.calls-per-minute",
+}
 
 
 def how(view: RunView, say: Say) -> str:
@@ -63,14 +75,33 @@ def offered(view: RunView) -> list[Verb]:
     return [Verb.CONTINUE if paused else Verb.PAUSE, Verb.STOP]
 
 
+def deed(act: Act, say: Say) -> str:
+    """Say what somebody has done, with the names of buttons for commands."""
+    told = named(act.detail, say) if act.what == "control" else act.detail
+    return act_words(replace(act, detail=told), say)
+
+
+def named(command: Command | str, say: Say) -> str:
+    """Return what a command is called where it is given.
+
+    >>> named("pause", Say("zh")), named("set concurrency=8", Say("zh")), named("other", Say("zh"))
+    ('暂停', '并发调用数 8', 'other')
+    """
+    verb, _, setting = str(command).partition(" ")
+    key, _, value = setting.partition("=")
+    words = _NAMES.get(key or verb)
+    return f"{say(words)} {value}".rstrip() if words else str(command)
+
+
 def orders(view: RunView, say: Say) -> list[str]:
     """Name the last commands to a run, and when each was obeyed."""
     lines = []
     for given in view.commands[-MOST_COMMANDS:]:
         if given.obeyed_at is None:
-            lines.append(say("status.asked", command=given.command, at=clock(given.given_at)))
+            command = named(given.command, say)
+            lines.append(say("status.asked", command=command, at=clock(given.given_at)))
             continue
-        facts = {"command": given.command, "at": clock(given.obeyed_at)}
+        facts = {"command": named(given.command, say), "at": clock(given.obeyed_at)}
         if given.on_their_way:
             lines.append(say("web.obeyed_open", **facts, count=given.on_their_way))
         else:

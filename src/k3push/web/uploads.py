@@ -19,13 +19,12 @@ from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
+from k3push.runs.request_stages import PASTED
+
 # A list of a million numbers has some 15 MB.
 MOST_UPLOAD_BYTES = 32 << 20
 MOST_PASTED_BYTES = 2 << 20
 MOST_FIELDS = 20
-
-PASTED = "pasted"
-"""The file that holds what was pasted; it has no extension, so what is in it is found out."""
 
 LONGEST_NAME = 80
 BLOCK_BYTES = 1 << 20

@@ -14,7 +14,7 @@ from typing import IO, Any
 
 from k3push.adapters.job_files import Code, JobFileError, Trouble, read_job
 from k3push.adapters.job_files.untrusted_files import Strange, taken
-from k3push.config.setting_errors import SettingsError
+from k3push.config.setting_errors import no_route
 from k3push.config.settings import Settings
 from k3push.core.model import Listed, Route
 from k3push.core.remark import remark
@@ -117,10 +117,10 @@ def routes_of(settings: Settings, how: JobOptions, lines: Mapping[str, Asked]) -
 def _route(settings: Settings, name: str, how: JobOptions, asked: Asked) -> Route:
     if not name:
         return settings.route(how.route)
-    try:
-        return settings.route(name)
-    except SettingsError as error:
-        raise Problem(remark("note.place", place=asked.place, why=str(error))) from error
+    if name not in settings.routes:
+        # A fault of the list, and of no setting.
+        raise Problem(remark("note.place", place=asked.place, why=no_route(name, settings.routes)))
+    return settings.route(name)
 
 
 def _from_start(path: Path, read: Callable[..., Iterator[Listed]], name: str) -> Iterator[Listed]:

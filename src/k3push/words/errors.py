@@ -198,12 +198,12 @@ WORDS = {
         "{path} 的归档中没有 {number}",
     ),
     "error.run_alive": (
-        "run {run} is under way in another process, which pushes what is planned and asks the ERP about unknown numbers itself; there is nothing to do until it ends",
-        "任务 {run} 正由另一进程执行，待下推的由它下推，结果未知的由它核实；在其结束前无需操作",
+        "run {run} is under way already, and pushes what is planned and asks the ERP about unknown numbers itself; there is nothing to do until it ends",
+        "任务 {run} 已在执行，会自行下推待下推的单据并核实结果未知的单据；在其结束前无需操作",
     ),
     "error.run_paused": (
-        "run {run} is under way in another process, and paused by control; `k3push control {run} continue` lets it go on",
-        "任务 {run} 正由另一进程执行，已由 control 暂停；可用 `k3push control {run} continue` 让其继续",
+        "run {run} is under way already, and paused by control; `k3push control {run} continue` lets it go on",
+        "任务 {run} 已在执行，并由 control 暂停；可用 `k3push control {run} continue` 让其继续",
     ),
     "error.other_scope": (
         "run {run} was made for {scope}, and the settings now say {now}; restore them, or start a new run",

@@ -11,6 +11,7 @@ WORDS = {
         "CSV、TSV、TXT、JSON、JSONL 或 XLSX，最大 {most} MB；可选择文件，也可拖放到此处",
     ),
     "desk.text": ("or paste the numbers", "或粘贴单据编号"),
+    "desk.pasted": ("pasted numbers", "粘贴的编号"),
     "desk.text_hint": (
         "one number a line, or cells as a spreadsheet copies them, with their heading",
         "每行一个编号，或直接粘贴从表格中复制的单元格（含标题行）",
@@ -85,7 +86,6 @@ WORDS = {
         "{count:,} {count:?number is|numbers are} sent in {calls}",
         "共下推 {count:,} 张单据，{calls}",
     ),
-    "desk.time": ("it takes {time}", "预计用时：{time}"),
     "desk.nothing": ("There is nothing to push.", "没有可下推的单据。"),
     "desk.blocked": ("Why numbers are blocked", "不可下推的原因"),
     "desk.rows": ("Lines", "明细"),
@@ -132,6 +132,10 @@ WORDS = {
     "desk.retry_chosen": ("Retry the chosen ones", "重试所选单据"),
     "desk.choose": ("choose", "选择"),
     "desk.none_chosen": ("Choose numbers first.", "请先选择单据。"),
+    "desk.chosen": (
+        "{count:,} that {count:?was|were} chosen",
+        "所选 {count:,} 张",
+    ),
     "desk.asked_already": (
         "The server is about to execute this run already.",
         "服务已准备执行此任务。",

@@ -80,6 +80,10 @@ WORDS = {
     "web.search_title": ("Find a bill", "查找单据"),
     "web.evidence": ("What happened", "处理经过"),
     "web.settle": ("Settle by hand", "人工核实"),
+    "web.settle_there": (
+        "Settle by hand, on the number's page",
+        "单据页面的“人工核实”",
+    ),
     "web.settle_why": (
         "This number is unknown: the answer to its push was lost. Look it up in the ERP, then say what is there. `k3push settle` asks the ERP instead.",
         "此单据结果未知：下推的应答已丢失。请先在 ERP 中查明，再登记结论；也可用 `k3push settle` 向 ERP 核实。",
@@ -162,6 +166,7 @@ WORDS = {
     "web.welcome": ("You are signed in.", "已登录。"),
     "web.enter": ("Go to the runs", "进入"),
     "web.refused": ("Refused", "已拒绝"),
+    "web.not_here": ("Not found", "未找到"),
     "web.find_tenant": ("Find", "查找"),
     "web.next_tenants": ("More tenants", "更多租户"),
     "web.searched": ("{count} tenants were searched.", "已查找 {count} 个租户。"),

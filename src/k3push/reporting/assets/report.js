@@ -14,6 +14,8 @@ const byId = id => document.getElementById(id);
 // As the templates do: characters that change the order of a line are shown by their codes.
 const visible = text => String(text).replace(/[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g,
   found => `[U+${found.charCodeAt(0).toString(16).toUpperCase().padStart(4, "0")}]`);
+// What is one is said as one.
+const counted = (key, n) => (n === 1 ? words.one : words)[key].replace("{n}", n.toLocaleString());
 // A bill that is listed by its id may have no number.
 const name = row => row[NUMBER] || `id ${row[ID]}`;
 
@@ -63,7 +65,7 @@ function choose() {
     const { by, down } = chosen;
     shown.sort((a, b) => (a[by] < b[by] ? -1 : a[by] > b[by] ? 1 : 0) * (down ? -1 : 1));
   }
-  byId("found").textContent = words.found.replace("{n}", shown.length.toLocaleString());
+  byId("found").textContent = counted("found", shown.length);
   byId("space").style.height = `${shown.length * HEIGHT}px`;
   byId("filter").hidden = chosen.cluster < 0;
   for (const button of document.querySelectorAll("button[data-state]")) {
@@ -125,8 +127,8 @@ function explain(row) {
   fact(words.sent, row[SENT]);
   fact(words.settled, row[SETTLED]);
   const deeds = attempts.filter(each => each[5].includes(bill)).map(each => [each[3], () => {
-    box.append(element("p", words.attempt.replace("{id}", each[0]).replace("{chunk}", each[1])
-      .replace("{nth}", each[2]).replace("{at}", each[3]).replace("{n}", each[5].length)));
+    box.append(element("p", counted("attempt", each[5].length).replace("{id}", each[0]).replace("{chunk}", each[1])
+      .replace("{nth}", each[2]).replace("{at}", each[3])));
     box.append(element("div", words.request, "soft"), element("pre", each[6]));
     box.append(element("div", words.answer, "soft"), element("pre", each[7]));
     if (each[8]) box.append(element("p", `${words.verdict}: ${each[8]}`));
@@ -171,7 +173,7 @@ function print() {
   });
   const left = shown.length - rows.length;
   if (left) {
-    const line = element("tr"), more = element("td", words.unprinted.replace("{n}", left.toLocaleString()));
+    const line = element("tr"), more = element("td", counted("unprinted", left));
     more.colSpan = 6;
     line.append(more);
     rows.push(line);
