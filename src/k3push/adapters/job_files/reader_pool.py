@@ -106,9 +106,7 @@ class ReadersApart:
                     case {"skipped": dict(told)}:
                         if on_bad_line is not None:
                             on_bad_line(_trouble(told))
-                    case {"troubles": list(troubles), "more": int(more), **rest}:
-                        # A reader begun after an update, or before one, may tell other things.
-                        sheets = rest.get("sheets", ())
+                    case {"troubles": list(troubles), "more": int(more), "sheets": list(sheets)}:
                         raise JobFileError(*map(_trouble, troubles), more=more, sheets=sheets)
 
     def close(self) -> None:
