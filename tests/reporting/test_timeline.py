@@ -68,6 +68,16 @@ def test_counts_are_bars_and_the_median_lies_upon_the_slowest() -> None:
     assert slow.path == median.path
 
 
+def test_a_call_whose_end_a_kill_kept_from_the_ledger_is_open_at_its_beginning_alone() -> None:
+    """It had counted to the end of the run, and where nothing ran at all."""
+    made = timeline(60)
+    made.calls.append((NOON + timedelta(seconds=10.5), None, 5))
+    (chart,) = (each for each in made.pace(say) if each.title == say("report.at_once"))
+    tops = [float(each) for each in re.findall(r"M[\d.]+,[\d.]+V([\d.]+)", chart.shapes[0].path)]
+    assert [top for top in tops if top == min(tops)] == [min(tops)]
+    assert tops[-2] == tops[5]
+
+
 def test_quick_calls_are_told_apart() -> None:
     """Calls of some milliseconds would all lie on the ground of an axis of a second."""
     made = Timeline()

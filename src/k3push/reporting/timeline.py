@@ -109,11 +109,10 @@ class Timeline:
 
     def _at_once(self, axis: TimeAxis, say: Say) -> Chart:
         events = [(began, 1) for began, _, _ in self.calls]
-        events += [
-            (began + timedelta(seconds=took_s), -1)
-            for began, took_s, _ in self.calls
-            if took_s is not None
-        ]
+        for began, took_s, _ in self.calls:
+            # Of a call whose end a kill kept from being recorded, the beginning alone is known.
+            known = timedelta.resolution if took_s is None else timedelta(seconds=took_s)
+            events.append((began + known, -1))
         peaks: list[float | None] = [None] * BINS
         there = 0
         last = 0
