@@ -212,6 +212,10 @@ def test_bad_lines_are_told_at_once_and_can_be_mended_or_left_out(tmp_path: Path
             seen = text_of(await wang.get(f"/plans/{asked.id}"))
             assert "1 ready" in seen
             assert "Lines that are left out late orders.csv, line 3" in seen
+            async with signed_in(home, "li") as li:
+                await press(li, f"/plans/{asked.id}", f"/plans/{asked.id}/approve")
+            (run,) = (await shop.until("ended")).runs
+            assert "2 lines of the list were left out" in text_of(await wang.get(f"/runs/{run}"))
             # What was pasted comes back into its field.
             pasted = "CGDD0000001\nCGDD0000002,CGDD0000003"
             answer = await led(wang, await send_list(wang, pasted))
@@ -1155,9 +1159,11 @@ def test_results_are_taken_away_in_every_format(tmp_path: Path) -> None:
 
     async def push(shop: Shop, home: House) -> None:
         async with signed_in(home, "li") as li, signed_in(home, "guest") as guest:
-            run = await pushed(shop, li, *orders(2), "CGDDU000003", "CGDD9999999")
+            numbers = [*orders(2), "CGDDU000003", "CGDD9999999"]
+            run = await pushed(shop, li, *numbers, numbers[0])
             url = f"/runs/{run}"
             page = await guest.get(url)
+            assert "1 line repeats a number and is pushed once" in page.text
             links = re.findall(rf'href="({url}/files/[^"]+)"', page.text)
             assert f"{url}/files/rejected.csv" in links
             assert f"{url}/files/draft.csv" not in links

@@ -153,6 +153,7 @@ class RunPages:
         run = await self._desk.run(visit, request)
         problem = self._desk.problem(request)
         view = await self._eye(visit).look(run)
+        acts = await acts_about(visit.ledger, run.id)
         return self._desk.page(
             request,
             visit.frame,
@@ -162,7 +163,8 @@ class RunPages:
             said=await run_sections.verdict(visit.ledger, view, visit.frame.say),
             dials=LIMITS,
             offer=await offer_of(visit, view),
-            acts=await acts_about(visit.ledger, run.id),
+            acts=acts,
+            lines=await run_sections.lines(visit.ledger, run, acts),
             **await run_sections.reasons(visit.ledger, view),
             **await run_sections.rows(request, visit.ledger, view),
             # A page that says what went wrong stays until it was read.

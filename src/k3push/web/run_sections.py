@@ -10,13 +10,13 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from k3push.core.advice.clusters import TOLD, Cluster
-from k3push.core.model import State
+from k3push.core.model import Run, State
 from k3push.ports import Ledger
 from k3push.reporting.phrases import cause_words, unended_words
 from k3push.reporting.results import MOST_READ, clusters_of, read_causes
 from k3push.reporting.summary import next_step
 from k3push.runs.outcome import exit_of, followed_of
-from k3push.runs.request_stages import acts_about
+from k3push.runs.request_stages import Act, acts_about, find_request
 from k3push.runs.row_pages import FollowedRow, with_follow
 from k3push.web.live import RunView
 from k3push.web.pages import whole
@@ -40,6 +40,29 @@ async def verdict(ledger: Ledger, view: RunView, say: Say) -> list[str]:
     what = next_step(view.counts, code, say, followed)
     lines = [say("summary.exit", code=int(code), what=what)]
     return lines + [cause_words(cause, why, say) for cause, why in causes.items()]
+
+
+class Lines(TypedDict):
+    """How many lines of its lists are no numbers of a run, so that nobody misses them.
+
+    Attributes:
+        repeats: They repeat a number.
+        left_out: They could not be used; as the plan has them, for all runs of its lists.
+    """
+
+    repeats: int
+    left_out: int
+
+
+async def lines(ledger: Ledger, run: Run, acts: Sequence[Act]) -> Lines:
+    """Count them; *acts* name the request by which a run was planned in a browser."""
+    planned = next((act.detail for act in acts if act.what == "planned"), "")
+    asked = await find_request(ledger, planned) if planned else None
+    seen = asked.seen if asked else {}
+    return {
+        "repeats": len(await ledger.repeats(run.id)),
+        "left_out": len(seen.get("skipped", ())) + seen.get("skipped_more", 0),
+    }
 
 
 class Reasons(TypedDict):

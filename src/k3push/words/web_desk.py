@@ -81,6 +81,10 @@ WORDS = {
         "{count:,} 行编号重复，只下推一次",
     ),
     "desk.skipped": ("Lines that are left out", "已跳过的行"),
+    "desk.left_out": (
+        "{count:,} {count:?line|lines} of the list {count:?was|were} left out; the plan names {count:?it|them}",
+        "清单中有 {count:,} 行被跳过，详见计划",
+    ),
     "desk.more_lines": ("and {count:,} more", "另有 {count:,} 行"),
     "desk.to_send": (
         "{count:,} {count:?number is|numbers are} sent in {calls}",
