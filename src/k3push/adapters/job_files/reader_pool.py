@@ -10,7 +10,7 @@ import hashlib
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -106,7 +106,9 @@ class ReadersApart:
                     case {"skipped": dict(told)}:
                         if on_bad_line is not None:
                             on_bad_line(_trouble(told))
-                    case {"troubles": list(troubles), "more": int(more), "sheets": list(sheets)}:
+                    case {"troubles": list(troubles), "more": int(more)} as told:
+                        # A reader that an update has changed meanwhile may tell none.
+                        sheets: Sequence[str] = told.get("sheets", ())
                         raise JobFileError(*map(_trouble, troubles), more=more, sheets=sheets)
 
     def close(self) -> None:
