@@ -16,6 +16,7 @@ import pytest
 from markupsafe import escape
 
 from k3push.adapters.ledger.memory import MemoryLedger
+from k3push.core.control_words import Key
 from k3push.core.model import Archive, BillNumber, Listed, Row, Run, RunId, State
 from k3push.core.remark import remark
 from k3push.ports import Ledger
@@ -789,6 +790,36 @@ def test_what_is_no_command_is_refused() -> None:
                 assert "cannot be set" in page.text, form
                 assert "<b>&#39;" not in page.text
         assert not await ledger.commands(RUN.id)
+
+    in_time(visit)
+
+
+def test_the_fields_of_the_pace_tell_what_is_in_force() -> None:
+    """What the settings have fixed was called auto."""
+
+    async def visit() -> None:
+        ledger = await filled(1)
+        pace: Mapping[Key, int | str] = {
+            Key.CONCURRENCY: 2,
+            Key.CHUNK_SIZE: "auto",
+            Key.CALLS_PER_MINUTE: 60,
+        }
+        async with (
+            executor(ledger),
+            house(replace(tenant(ledger), pace=pace)) as home,
+            home.signed_in() as browser,
+        ):
+
+            async def told() -> list[str]:
+                return re.findall(r'placeholder="(\w+)" title', (await browser.get(URL)).text)
+
+            assert await told() == ["2", "auto", "60"]
+            for value, shown in (("8", "8"), ("auto", "auto")):
+                for key in Key:
+                    form = {"seal": seal_of(await browser.get(URL)), "key": key, "value": value}
+                    await browser.post(f"{URL}/control", data=form)
+                # Of the calls a minute, auto is what the settings say.
+                assert await told() == [shown, shown, "60" if shown == "auto" else shown]
 
     in_time(visit)
 

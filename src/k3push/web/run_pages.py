@@ -161,7 +161,10 @@ class RunPages:
             problem=problem,
             view=view,
             said=await run_sections.verdict(visit.ledger, view, visit.frame.say),
-            dials=LIMITS,
+            dials={
+                key: (limits, show.in_force(view, key, visit.tenant.pace))
+                for key, limits in LIMITS.items()
+            },
             offer=await offer_of(visit, view),
             acts=acts,
             lines=await run_sections.lines(visit.ledger, run, acts),

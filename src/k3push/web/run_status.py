@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 
-from k3push.core.control_words import Command, Verb
+from k3push.core.control_words import Command, Key, Verb
 from k3push.reporting.phrases import act_words, clock
 from k3push.runs.request_stages import Act
 from k3push.web.live import RunView
@@ -91,6 +92,17 @@ def named(command: Command | str, say: Say) -> str:
     key, _, value = setting.partition("=")
     words = _NAMES.get(key or verb)
     return f"{say(words)} {value}".rstrip() if words else str(command)
+
+
+def in_force(view: RunView, key: Key, settings: Mapping[Key, int | str]) -> int | str:
+    """Return what a quantity is set to: by the last command that was obeyed, else by *settings*."""
+    obeyed = (each.command for each in reversed(view.commands) if each.obeyed_at is not None)
+    last = next((each for each in obeyed if each.key is key), None)
+    if last is not None and last.value is not None:
+        return last.value
+    # Of the calls a minute, auto is what the settings say.
+    said = last is None or key is Key.CALLS_PER_MINUTE
+    return settings.get(key, "auto") if said else "auto"
 
 
 def orders(view: RunView, say: Say) -> list[str]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import anyio
 from anyio.abc import TaskGroup
 
+from k3push.core.control_words import Key
 from k3push.core.model import RunId
 from k3push.ports import Glance, Ledger, LedgerLostError
 from k3push.web.request_work import Workshop
@@ -36,6 +37,7 @@ class Tenant:
         acct_id: Its account set.
         ledger: What tells its ledger from others; equal for two tenants of one ledger.
         window: When its chunks may leave, as its settings say.
+        pace: What they say of each quantity that a command sets.
         roles: What users may do with it, besides those of the door.
         opened: Opens the ledger; raises `LedgerLostError` where there is none yet.
         workshop: Does what is asked for; None where the server only watches.
@@ -48,6 +50,7 @@ class Tenant:
     opened: Callable[[], AbstractAsyncContextManager[Ledger]]
     workshop: Workshop | None = None
     roles: Mapping[str, Role] = field(default_factory=dict)
+    pace: Mapping[Key, int | str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)

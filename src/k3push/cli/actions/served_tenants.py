@@ -27,6 +27,7 @@ from k3push.config.setting_errors import SettingsError
 from k3push.config.settings import Settings
 from k3push.config.tenants import Tenant as ConfigTenant
 from k3push.config.tenants import clashes_of, files_of, tenant_of
+from k3push.core.control_words import Key
 from k3push.core.remark import kind_and_words, remark
 from k3push.fleet import needs_fleet, needs_shared_ledger, queue_of
 from k3push.ports import Ledger, LedgerLostError
@@ -267,6 +268,11 @@ class ServedTenants:
             acct_id=settings.erp.acct_id,
             ledger=settings.ledger.url if path is None else str(real(path)),
             window=settings.run.window,
+            pace={
+                Key.CONCURRENCY: settings.run.concurrency,
+                Key.CHUNK_SIZE: settings.run.chunk_size,
+                Key.CALLS_PER_MINUTE: settings.run.max_calls_per_minute,
+            },
             opened=partial(_opened, settings, self._places, create=workshop is not None),
             workshop=workshop,
             roles=roles_of(settings.serve) if says_roles_alone(settings.serve) else {},
