@@ -134,6 +134,30 @@ def test_the_pages_work_without_a_script(browser: Browser, night: Night) -> None
         expect(page.get_by_role("heading", level=1)).to_contain_text("节奏变化")
 
 
+def test_what_a_page_loads_by_itself_may_fail_without_an_error(
+    browser: Browser, night: Night
+) -> None:
+    """The server is away now and then."""
+    with night.opened(browser) as page:
+        page.route("**/pace?part=1", lambda asked: asked.abort())
+        with page.expect_event("requestfailed"):
+            page.goto(f"{night.base}/runs/{RUN.id}")
+        expect(page.locator("#pace")).to_contain_text("Show the pace over time")
+
+
+def test_what_is_spoken_does_not_stay_beside_the_present_figures(
+    browser: Browser, night: Night
+) -> None:
+    """It is spoken now and then, and would be read again as it was then."""
+    with night.opened(browser) as page:
+        page.clock.install(time="2026-01-02T12:00:00")
+        page.clock.pause_at("2026-01-02T12:01:00")
+        page.goto(f"{night.base}/runs/{RUN.id}")
+        expect(page.locator("#heard")).to_contain_text("of 301 done, exit 3")
+        page.clock.run_for(5000)
+        expect(page.locator("#heard")).to_be_empty()
+
+
 def test_every_control_has_a_name_and_the_keyboard_reaches_the_content(
     browser: Browser, night: Night
 ) -> None:

@@ -135,7 +135,10 @@ def test_a_plan_with_nothing_to_push_waits_for_nobody(tmp_path: Path) -> None:
                 shown = (await li.get(plan)).text
                 said = (">nothing to push<" in shown, ">waits for approval<" in shown)
                 assert said == (not waits, waits)
-                assert (plan in (await li.get("/")).text) == waits
+                listed = text_of(await li.get("/"))
+                assert (plan.removeprefix("/plans/") in listed) == waits
+                assert ("waits for approval · pasted numbers · 1 number · li" in listed) == waits
+                assert "Signed in as li (may approve)" in listed
 
     played(push, Shop(tmp_path))
 

@@ -3,6 +3,7 @@
 // put in their places here. A page that nobody sees asks for nothing.
 const main = document.getElementById("main");
 const HEARD_EVERY_MS = 15000;
+const HEARD_FOR_MS = 3000;
 const FRESH_EVERY_MS = 5000;
 const AGAIN_MS = 5000;
 const LEAVING_MS = 5000;
@@ -22,12 +23,14 @@ function put(parts) {
   }
 }
 
-// A screen reader is told now and then, and not with every second.
+// A screen reader is told now and then, and not with every second. Whoever reads the page with it
+// would find old figures beside the present ones, so they do not stay.
 function tell(text) {
   const now = Date.now();
   if (!text || now - shown.heardAt < HEARD_EVERY_MS) return;
   shown.heardAt = now;
   byId("heard").textContent = text;
+  setTimeout(() => { byId("heard").textContent = ""; }, HEARD_FOR_MS);
 }
 
 // Somebody may be filling in a form, which a new page would empty.
@@ -86,9 +89,19 @@ function stopListening() {
   source = null;
 }
 
+// Return what is at an address, or "": where the server is away, what listens to it says so.
+async function read(address) {
+  try {
+    const answer = await fetch(address);
+    return answer.ok && !answer.redirected ? await answer.text() : "";
+  } catch {
+    return "";
+  }
+}
+
 async function load(place) {
-  const answer = await fetch(`${place.dataset.load}?part=1`);
-  if (answer.ok) place.lastElementChild.innerHTML = await answer.text();
+  const text = await read(`${place.dataset.load}?part=1`);
+  if (text) place.lastElementChild.innerHTML = text;
 }
 
 // Rows and reasons are many, and change with each number: they are taken from the whole page, now
@@ -102,16 +115,13 @@ async function refresh() {
   try {
     if (document.hidden) return;
     if (pace) load(pace);
-    const answer = await fetch(location.href);
-    if (!answer.ok || answer.redirected) return;
-    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const text = await read(location.href);
+    const page = new DOMParser().parseFromString(text, "text/html");
     for (const place of fresh) {
       const now = page.getElementById(place.id);
       if (!now || isInUse(place) || now.innerHTML === place.innerHTML) continue;
       place.innerHTML = now.innerHTML;
     }
-  } catch {
-    // The server is away; what listens to it says so.
   } finally {
     shown.refresh = null;
   }
