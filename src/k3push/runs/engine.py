@@ -105,7 +105,10 @@ async def push_run(context: Context) -> None:
         await engine.run()
         await look_once_more(context)
         if context.route.follow and not context.stop.asked:
+            looked_s = context.awake_s
             await follow_run(context, again=False)
+            if context.awake_s - looked_s > context.settle.poll_s:
+                await look_once_more(context)  # what came late may have come meanwhile
         await engine.tell_of_hopeless()
         if found := context.auto.learnt():
             await context.ledger.keep_pace(context.run.scope, found, at=context.clock.now())
