@@ -21,9 +21,9 @@ from k3push.adapters.erp.query_batching import FIELD_LOOKS_A_CHUNK, LINK_LOOKS_A
 from k3push.core.pacing.pace import (
     FIRST_ON_THEIR_WAY,
     ON_THEIR_WAY_FOR_EACH,
+    CallSample,
     Ended,
     Pace,
-    Sample,
     Setting,
 )
 from k3push.core.pacing.server_model import Learnt
@@ -162,7 +162,7 @@ class ModelledRun:
         self.after(self.load.book(self.now_s, "sandbox", numbers) - self.now_s, then)
 
     def _look_refused(self, began_s: float, then: Then, nth: int = 1) -> None:
-        self.learn(Sample(began_s, self.now_s, ended=Ended.OVERLOADED))
+        self.learn(CallSample(began_s, self.now_s, ended=Ended.OVERLOADED))
         self.hold(pause_s(nth))
 
         def again() -> None:
@@ -196,7 +196,7 @@ class ModelledRun:
         questions = setting.concurrency * math.ceil(setting.chunk_size / MOST_NUMBERS)
         return max(1, math.ceil(part * questions))
 
-    def learn(self, sample: Sample) -> None:
+    def learn(self, sample: CallSample) -> None:
         """Tell the pace, where it steers."""
         if self.fixed is None:
             self.pace.add(sample)
@@ -300,7 +300,9 @@ class ModelledRun:
             self.look_after(chunk)
 
         def turned_away() -> None:
-            self.learn(Sample(chunk.began_s, self.now_s, 0.0, 0, chunk.at_once, Ended.OVERLOADED))
+            self.learn(
+                CallSample(chunk.began_s, self.now_s, 0.0, 0, chunk.at_once, Ended.OVERLOADED)
+            )
             self.overloads += 1
             self.hold(pause_s(self.overloads))
             self.open -= 1
@@ -337,7 +339,7 @@ class ModelledRun:
         """Count a chunk, and go on."""
         ended = Ended.TIMED_OUT if chunk.late else Ended.OK
         self.learn(
-            Sample(
+            CallSample(
                 chunk.began_s,
                 self.now_s,
                 chunk.push_s,
@@ -401,7 +403,7 @@ class KnownPace(Pace):
         return max(1, min(size, most // calls, math.ceil(left / calls)))
 
     def add(
-        self, sample: Sample, *, concurrency: int | None = None, chunk_size: int | None = None
+        self, sample: CallSample, *, concurrency: int | None = None, chunk_size: int | None = None
     ) -> None:
         """Learn nothing: all is known."""
 

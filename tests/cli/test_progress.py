@@ -18,7 +18,7 @@ from k3push.cli.console.progress import LINE_EVERY_S, RunProgress
 from k3push.core.control_words import Key
 from k3push.core.model import Attempt, BillNumber, Intent, Outcome, RunId, State, Target, Uptime
 from k3push.core.pacing.holds import Hold, HoldCause
-from k3push.core.pacing.pace import Pace, Sample
+from k3push.core.pacing.pace import CallSample, Pace
 from k3push.core.safety.verdict import InDoubt
 from k3push.runs.throttle import Throttle
 from k3push.words.language import Lang, speaker
@@ -170,10 +170,10 @@ def test_the_model_of_the_server_tells_the_time_left_where_there_is_one() -> Non
     time_s.now_s = 1.0
     assert "ETA" not in drawn(console, progress)[0]
     progress.recorded(ATTEMPT, MADE, InDoubt("broken", "reset"), 1.0)
-    pace.add(Sample(0, 1.0, push_s=0.5, numbers=1))
+    pace.add(CallSample(0, 1.0, push_s=0.5, numbers=1))
     assert "ETA 0:00:01 to 0:01:40" in drawn(console, progress)[0]
     pace.size(103, 100, 4, made=1)
-    pace.add(Sample(1.0, 3.0, push_s=1.5, numbers=4))
+    pace.add(CallSample(1.0, 3.0, push_s=1.5, numbers=4))
     assert "ETA 0:00:01 to 0:00:15" in drawn(console, progress)[0]
     throttle.advise(Key.CALLS_PER_MINUTE, 3)
     assert "ETA 0:00:01 to 0:00:29" in drawn(console, progress)[0]

@@ -24,7 +24,7 @@ from zoneinfo import ZoneInfo
 
 from k3push.config.settings import MOST_SPREAD_S
 from k3push.core.cron import Cron
-from k3push.core.pacing.pace import Pace, Sample
+from k3push.core.pacing.pace import CallSample, Pace
 from k3push.fleet.due_schedules import PLACES, spread
 from k3push.fleet.turns import KEPT
 from k3push.fleet.worker_ledgers import CONNECTIONS
@@ -88,7 +88,7 @@ class _Counting(Pace):
         self.pushes = self.numbers = self.at_once = 0
 
     def add(
-        self, sample: Sample, *, concurrency: int | None = None, chunk_size: int | None = None
+        self, sample: CallSample, *, concurrency: int | None = None, chunk_size: int | None = None
     ) -> None:
         """Count a call."""
         if sample.numbers:

@@ -22,7 +22,7 @@ from functools import partial
 from itertools import count
 
 from k3push.fleet.due_schedules import CLAIMED, LISTS_FIRST_S, PLACES
-from k3push.fleet.followup import wait_s
+from k3push.fleet.followup import next_try_in_s
 from k3push.fleet.queue import Rhythm
 from k3push.fleet.turns import KEPT, SHORT, rank_s
 from tests.fleet.costs import Cost, Costs
@@ -411,7 +411,7 @@ class Day:
         """Try again later, as the fleet does with what was in vain."""
         if run.worker is None:
             return  # a doubt that was settled meanwhile has told it before
-        again_s = self.now_s + wait_s(run.vain)
+        again_s = self.now_s + next_try_in_s(run.vain)
         run.vain += 1
         self.at(again_s, partial(self.queue, run))
         self._let_go(run)

@@ -23,7 +23,7 @@ from k3push.core.model import (
     State,
     Target,
 )
-from k3push.core.pacing.pace import Setting, Step
+from k3push.core.pacing.pace import PaceStep, Setting
 from k3push.reporting.html_templates import visible
 from k3push.runs.outcome import Ending, ending_of
 from k3push.runs.stop import Cause
@@ -95,7 +95,7 @@ async def evil_ending(ledger: MemoryLedger, text: str) -> Ending:
     run = evil_run(text)
     ending = await ending_of(ledger, run, {Cause.DEADLINE: f"why{text}"}, unverified=True)
     repeat = Repeat(9, BillNumber(f"repeat{text}"), 2)
-    return replace(ending, pace=[Step(1, Setting(1, 1), f"step{text}")], repeats=[repeat])
+    return replace(ending, pace=[PaceStep(1, Setting(1, 1), f"step{text}")], repeats=[repeat])
 
 
 class Page(HTMLParser):

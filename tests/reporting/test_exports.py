@@ -19,7 +19,7 @@ from pyarrow import parquet  # type: ignore[import-untyped]  # it has no types o
 
 from k3push.adapters.job_files import read_job
 from k3push.adapters.job_files.xlsx_package import opened_workbook
-from k3push.adapters.job_files.xlsx_xml import Kind
+from k3push.adapters.job_files.xlsx_xml import CellKind
 from k3push.adapters.ledger.memory import MemoryLedger
 from k3push.core.model import BillNumber, Listed, Outcome, Route, Run, RunId, State, Target
 from k3push.reporting.parquet_table import parquet_table
@@ -78,14 +78,14 @@ def sheets_of(path: Path) -> dict[str, list[list[Any]]]:
         for sheet in book.sheets:
             rows = []
             for _, cells in book.rows(sheet):
-                assert {cell.kind for cell in cells.values()} <= {Kind.TEXT, Kind.NUMBER}
+                assert {cell.kind for cell in cells.values()} <= {CellKind.TEXT, CellKind.NUMBER}
                 row = [cells.get(column) for column in range(1, len(COLUMNS) + 1)]
                 rows.append(
                     [
                         None
                         if cell is None
                         else int(cell.text)
-                        if cell.kind is Kind.NUMBER
+                        if cell.kind is CellKind.NUMBER
                         else cell.text
                         for cell in row
                     ]

@@ -22,7 +22,7 @@ import pytest
 from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
 
 from k3push.adapters.ledger.memory import MemoryLedger
-from k3push.core.pacing.pace import Setting, Step
+from k3push.core.pacing.pace import PaceStep, Setting
 from k3push.reporting.audit_files import write_audit
 from k3push.reporting.audit_findings import new_findings
 from k3push.reporting.report import Gatherer, write_report
@@ -146,7 +146,7 @@ def test_a_page_that_cannot_be_written_leaves_the_old_one(
 
 def test_the_steps_of_the_pace_stand_on_the_page(tmp_path: Path) -> None:
     """Whoever asks why a night was slow finds what was tried, and why."""
-    step = Step(12.5, Setting(8, 50), "more calls would only wait <b>")
+    step = PaceStep(12.5, Setting(8, 50), "more calls would only wait <b>")
 
     async def written() -> None:
         ledger = await filled(3)

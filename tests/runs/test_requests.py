@@ -8,7 +8,7 @@ import pytest
 from k3push.adapters.ledger.memory import MemoryLedger
 from k3push.core.model import RunId
 from k3push.ports import Memo
-from k3push.runs.request_stages import Kind, Request, Stage, is_asked_for, put_request
+from k3push.runs.request_stages import Request, RequestKind, Stage, is_asked_for, put_request
 from tests.runs.office import FIRST, SECOND, Office, VirtualClock
 
 pytestmark = pytest.mark.anyio
@@ -32,7 +32,9 @@ def asking(*runs: str, nth: int = 0) -> Request:
     """Return a request to resume runs."""
     at = VirtualClock().now()
     named = [RunId(run) for run in runs]
-    return Request(f"resume-{runs[0]}-{nth}", Kind.RESUME, "wang", at, Stage.APPROVED, runs=named)
+    return Request(
+        f"resume-{runs[0]}-{nth}", RequestKind.RESUME, "wang", at, Stage.APPROVED, runs=named
+    )
 
 
 async def test_a_request_is_about_each_of_its_runs_and_no_other() -> None:

@@ -29,7 +29,7 @@ from k3push.simulator.transport import SandboxTransport
 from k3push.web.access import Rules
 from k3push.web.request_work import HandOver, Workshop
 from k3push.web.roles import Role
-from k3push.web.tenant_ledgers import Tenant
+from k3push.web.tenant_ledgers import ServedTenant
 from k3push.web.webhook_delivery import Messenger, Post
 from k3push.wiring.erp import ErpAccess
 from k3push.wiring.executor import Executor
@@ -93,7 +93,7 @@ class Shop:
         executor.entrance = access(executor.entrance.sites)
         return executor
 
-    def tenant(self) -> Tenant:
+    def tenant(self) -> ServedTenant:
         """Return the tenant with a workshop, as one more start of the server makes it."""
         settings = read_settings(self.folder / "config.toml", {})
 

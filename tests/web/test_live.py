@@ -20,7 +20,7 @@ from k3push.core.control_words import Command
 from k3push.core.model import Listed, Outcome, RunId, State
 from k3push.core.progress_rate import ProgressRate
 from k3push.ports import LedgerLostError
-from k3push.runs.request_stages import Kind, Request, Stage, put_request
+from k3push.runs.request_stages import Request, RequestKind, Stage, put_request
 from k3push.web import live
 from k3push.web.live import LOOK_EVERY_S, SILENCE_S, Eye
 from tests.adapters.ledger.samples import identified
@@ -235,7 +235,9 @@ def test_a_page_and_its_live_view_agree_on_how_things_stand(
             if ended:
                 await ledger.end_run(RUN.id, 3, NOON)
             if asked:
-                resumed = Request("q1", Kind.RESUME, "wang", NOON, Stage.APPROVED, runs=[RUN.id])
+                resumed = Request(
+                    "q1", RequestKind.RESUME, "wang", NOON, Stage.APPROVED, runs=[RUN.id]
+                )
                 await put_request(ledger, resumed)
             home = await stack.enter_async_context(house(tenant(ledger)))
             browser = await stack.enter_async_context(home.signed_in())

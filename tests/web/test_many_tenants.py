@@ -23,7 +23,7 @@ from k3push.core.model import BillNumber, Listed, Row, RunId
 from k3push.ports import Glance, Ledger, LedgerLostError
 from k3push.reporting.metrics import Sample, samples_of
 from k3push.web.overview import TENANTS_A_PAGE
-from k3push.web.tenant_ledgers import Tenant, TenantLedgers
+from k3push.web.tenant_ledgers import ServedTenant, TenantLedgers
 from tests.reporting.pages import NOON, RUN, filled, in_doubt
 from tests.web.visits import ACCT, house, in_time, tenant, without_ledger
 
@@ -126,7 +126,7 @@ def test_a_ledger_whose_place_cannot_be_looked_at_ends_no_server(
 
     async def visit() -> None:
         opened = partial(open_sqlite, share / "ledger.db", account=ACCT)
-        shared = Tenant("away", ACCT, str(share), "", opened)
+        shared = ServedTenant("away", ACCT, str(share), "", opened)
         tenants = [shared, tenant(await filled(2), "there")]
         async with house(*tenants, several=True) as home, home.signed_in() as browser:
             for there, status in ((folder, 200), (file, 503), (folder, 200)):
@@ -157,7 +157,7 @@ def test_a_share_that_hangs_keeps_no_thread_that_others_wait_for(
 
     async def visit() -> None:
         opened = partial(open_sqlite, tmp_path / "ledger.db", account=ACCT)
-        hanging = Tenant("away", ACCT, "away", "", opened)
+        hanging = ServedTenant("away", ACCT, "away", "", opened)
         to_thread.current_default_thread_limiter().total_tokens = 1
         try:
             async with house(hanging, several=True) as home, home.signed_in() as browser:
@@ -185,7 +185,9 @@ def test_a_workshop_is_told_of_a_ledger_that_is_put_in_the_place_of_its_own(
     workshop: Any = Told(lambda: told.append("another"))
 
     async def visit() -> None:
-        shown = Tenant("a", ACCT, str(path), "", partial(open_sqlite, path, account=ACCT), workshop)
+        shown = ServedTenant(
+            "a", ACCT, str(path), "", partial(open_sqlite, path, account=ACCT), workshop
+        )
         books = TenantLedgers([shown])
         async with books.kept():
             await books.of(shown)
@@ -212,7 +214,7 @@ def test_a_tenant_that_is_gone_with_its_ledger_makes_no_server_ill(tmp_path: Pat
     path = tmp_path / "ledger.db"
 
     async def visit() -> None:
-        shown = Tenant("a", ACCT, str(path), "", partial(open_sqlite, path, account=ACCT))
+        shown = ServedTenant("a", ACCT, str(path), "", partial(open_sqlite, path, account=ACCT))
         books = TenantLedgers([shown])
         async with books.kept():
             await books.of(shown)
@@ -354,7 +356,7 @@ def test_a_ledger_that_goes_away_in_a_search_for_a_part_holds_no_other_up() -> N
     in_time(visit)
 
 
-def by_name(tenant: Tenant) -> str:
+def by_name(tenant: ServedTenant) -> str:
     """Return by what tenants are sorted."""
     return tenant.name
 
@@ -378,7 +380,7 @@ def test_metrics_are_made_anew_of_tenants_whose_runs_have_moved(
             await ledger.end_run(RUN.id, 0 if ledger is ended else 4, NOON)
         tenants = [tenant(ended, "ended"), tenant(doubts, "doubts"), tenant(sends, "sends")]
 
-        async def told(*tenants: Tenant) -> str:
+        async def told(*tenants: ServedTenant) -> str:
             async with house(*tenants, several=True) as home, home.signed_in() as browser:
                 return (await browser.get("/metrics")).text
 

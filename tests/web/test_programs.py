@@ -26,8 +26,8 @@ from k3push.runs.find import RunFilter
 from k3push.runs.outcome import Exit, followed_of
 from k3push.runs.program_roles import ProgramRole
 from k3push.runs.request_stages import (
-    Kind,
     Request,
+    RequestKind,
     Stage,
     find_request,
     put_request,
@@ -608,11 +608,11 @@ def test_what_was_asked_for_is_known_however_often_a_run_was_asked_for_since() -
 
     async def visit() -> None:
         ledger, run = MemoryLedger(account="acct"), RunId("r1")
-        push = Request("p", Kind.PUSH, "api/wms", NOON, Stage.ENDED, runs=[run], steps=[])
+        push = Request("p", RequestKind.PUSH, "api/wms", NOON, Stage.ENDED, runs=[run], steps=[])
         await put_request(ledger, push)
         for nth in range(1, 1101):
             at = NOON + timedelta(hours=nth)
-            settle = Request(f"s{nth}", Kind.SETTLE, "api/wms", at, Stage.ENDED, runs=[run])
+            settle = Request(f"s{nth}", RequestKind.SETTLE, "api/wms", at, Stage.ENDED, runs=[run])
             await put_request(ledger, settle)
         assert await steps_asked_for(ledger, run, [Step.SUBMIT, Step.AUDIT]) == ()
         assert len(await requests_of(ledger, run)) == 1101

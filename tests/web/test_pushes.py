@@ -37,8 +37,8 @@ from k3push.runs.problem import Problem
 from k3push.runs.program_requests import Wish, accept
 from k3push.runs.program_tokens import program_of
 from k3push.runs.request_stages import (
-    Kind,
     Request,
+    RequestKind,
     Stage,
     acts_about,
     move,
@@ -755,7 +755,7 @@ def test_two_servers_that_plan_one_request_keep_one_plan(tmp_path: Path) -> None
     kept = tmp_path / "lists" / "two" / "pasted"
     kept.parent.mkdir(parents=True)
     kept.write_text("\n".join(orders(3)))
-    both = Request("two", Kind.PUSH, "li", NOON, Stage.PLANNING, jobs=[str(kept)])
+    both = Request("two", RequestKind.PUSH, "li", NOON, Stage.PLANNING, jobs=[str(kept)])
 
     async def visit() -> None:
         await put_request(shop.ledger, both)
@@ -774,7 +774,7 @@ def test_two_servers_that_select_for_one_request_keep_lists_of_their_own(tmp_pat
     shop = Shop(tmp_path)
     named = tmp_path / "lists" / "two" / "selected.csv"
     how = {"route": "po-instock", **origin_of_selection()}
-    both = Request("two", Kind.PUSH, "li", NOON, Stage.PLANNING, jobs=[str(named)], how=how)
+    both = Request("two", RequestKind.PUSH, "li", NOON, Stage.PLANNING, jobs=[str(named)], how=how)
 
     async def visit() -> None:
         await put_request(shop.ledger, both)
@@ -870,7 +870,12 @@ def test_a_server_that_starts_takes_up_all_that_was_left_however_much_it_is(tmp_
         shop = Shop(tmp_path)
         for nth in range(1200):
             settle = Request(
-                f"settle-{nth}", Kind.SETTLE, "wang", NOON, Stage.APPROVED, runs=[RunId("none")]
+                f"settle-{nth}",
+                RequestKind.SETTLE,
+                "wang",
+                NOON,
+                Stage.APPROVED,
+                runs=[RunId("none")],
             )
             await put_request(shop.ledger, settle)
         assert await requests(shop.ledger, only_open=True)
@@ -1150,7 +1155,9 @@ def test_two_who_resume_at_once_are_one_execution(tmp_path: Path) -> None:
                 for _ in range(3):
                     tasks.start_soon(resume)
             assert set(told) == {303}
-            found = [each for each in await requests(shop.ledger) if each.kind is Kind.RESUME]
+            found = [
+                each for each in await requests(shop.ledger) if each.kind is RequestKind.RESUME
+            ]
             assert len(found) == 1
             await shop.until("ended")
 

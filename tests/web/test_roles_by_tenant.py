@@ -14,7 +14,7 @@ from k3push.core.web_addresses import LOOPBACK
 from k3push.web.access import Rules
 from k3push.web.live import SESSION_LOOK_S
 from k3push.web.roles import Role
-from k3push.web.tenant_ledgers import Tenant
+from k3push.web.tenant_ledgers import ServedTenant
 from tests.reporting.pages import RUN, filled, number
 from tests.web.shop import SECRETS, signed_in
 from tests.web.test_live import Viewer
@@ -53,7 +53,9 @@ def rules(roles: Mapping[str, Role] = EVERYWHERE) -> Rules:
     return Rules(hosts=LOOPBACK, cookie=COOKIE, passwords=SECRETS, roles=roles)
 
 
-def tenants(ledger: MemoryLedger, by_tenant: Mapping[str, Mapping[str, Role]]) -> list[Tenant]:
+def tenants(
+    ledger: MemoryLedger, by_tenant: Mapping[str, Mapping[str, Role]]
+) -> list[ServedTenant]:
     """Return tenants of one ledger."""
     return [replace(tenant(ledger, name), roles=roles) for name, roles in by_tenant.items()]
 

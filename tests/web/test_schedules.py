@@ -19,7 +19,7 @@ from k3push.runs.request_stages import REQUEST, Stage, requests
 from k3push.simulator import build
 from k3push.simulator.script import Channel
 from k3push.web.request_origin import schedule_of
-from k3push.web.timetable import Entry, Timetable, entries, note
+from k3push.web.timetable import ScheduleEntry, Timetable, entries, note
 from tests.runs.office import NOON, VirtualClock, orders, sandbox, server_time
 from tests.web.shop import BY_NAME, FOUR_EYES, NO_RECEIVERS, Shop, press, send_list, signed_in
 from tests.web.test_pushes import played, text_of
@@ -364,7 +364,7 @@ def test_a_server_that_was_away_makes_up_for_an_hour(tmp_path: Path, away_min: i
         await anyio.sleep(away_min * 60)
         assert clock.now() - NOON >= timedelta(minutes=away_min)
         await table.look(shop.ledger)
-        known = (await entries(shop.ledger)).get("inbox", Entry("inbox"))
+        known = (await entries(shop.ledger)).get("inbox", ScheduleEntry("inbox"))
         assert (known.last is not None) == (away_min == 30)
 
     in_time(visit)
@@ -402,7 +402,7 @@ def table_of(shop: Shop, clock: VirtualClock) -> Timetable:
 
 async def begun_last(shop: Shop, name: str = "inbox") -> datetime | None:
     """Return what was due and begun last."""
-    return (await entries(shop.ledger)).get(name, Entry(name)).last
+    return (await entries(shop.ledger)).get(name, ScheduleEntry(name)).last
 
 
 def test_nothing_of_the_night_begins_by_day_since_nobody_could_look(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from k3push.core.web_addresses import LOOPBACK
 from k3push.ports import Clock, Ledger, LedgerLostError
 from k3push.web.access import Rules
 from k3push.web.asgi import Dashboard, dashboard
-from k3push.web.tenant_ledgers import Tenant
+from k3push.web.tenant_ledgers import ServedTenant
 from k3push.words.language import LANGUAGES, Say, speaker
 from tests.reporting.pages import NOON, RUN
 
@@ -51,17 +51,17 @@ class StoppedClock:
         return Uptime("boot", 1000)
 
 
-def tenant(ledger: Ledger, name: str = "config", acct_id: str = ACCT) -> Tenant:
+def tenant(ledger: Ledger, name: str = "config", acct_id: str = ACCT) -> ServedTenant:
     """Return a tenant whose ledger is open already."""
 
     @asynccontextmanager
     async def opened() -> AsyncIterator[Ledger]:
         yield ledger
 
-    return Tenant(name, acct_id, str(id(ledger)), "", opened)
+    return ServedTenant(name, acct_id, str(id(ledger)), "", opened)
 
 
-def without_ledger(name: str, why: str) -> Tenant:
+def without_ledger(name: str, why: str) -> ServedTenant:
     """Return a tenant whose ledger cannot be opened."""
 
     @asynccontextmanager
@@ -69,7 +69,7 @@ def without_ledger(name: str, why: str) -> Tenant:
         raise LedgerLostError(why)
         yield MemoryLedger(account=ACCT)  # type: ignore[unreachable]  # makes it a generator
 
-    return Tenant(name, ACCT, f"lost {name}", "", opened)
+    return ServedTenant(name, ACCT, f"lost {name}", "", opened)
 
 
 @dataclass
@@ -105,7 +105,7 @@ class House:
 
 @asynccontextmanager
 async def house(
-    *tenants: Tenant,
+    *tenants: ServedTenant,
     rules: Rules = RULES,
     several: bool = False,
     clock: Clock | None = None,

@@ -88,11 +88,11 @@ def _missing(error: Any, say: Say) -> str:
 def _invalid(error: Any, say: Say) -> str:
     from pydantic import ValidationError  # noqa: PLC0415
 
-    from k3push.config.invalid_values import remark_on  # noqa: PLC0415
+    from k3push.config.invalid_values import remark_on_value  # noqa: PLC0415
 
     why = error.message
     if isinstance(error.__cause__, ValidationError):
-        why = remark_on(error.__cause__.errors()[0])
+        why = remark_on_value(error.__cause__.errors()[0])
     if found := re.fullmatch(r"(.+) is not one of (.+)\.", why):
         known = found[2].replace(", ", say("framework.between"))
         why = say("framework.not_among", text=found[1], known=known)

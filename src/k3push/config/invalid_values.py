@@ -28,7 +28,7 @@ _KINDS = {
 _KEY_OF = {kind: key for key, kinds in _KINDS.items() for kind in kinds}
 
 
-def remark_on(error: ErrorDetails) -> str:
+def remark_on_value(error: ErrorDetails) -> str:
     """Say what is wrong with a value; a kind that is not known stays in pydantic's words."""
     kind, facts = error["type"], error.get("ctx", {})
     if kind == "value_error":

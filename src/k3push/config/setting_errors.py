@@ -11,7 +11,7 @@ from k3push.core.remark import remark
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class SettingFault:
     """One thing that is wrong with the settings.
 
     Attributes:
@@ -33,7 +33,7 @@ class SettingsError(Exception):
         faults: What is wrong, at least one thing.
     """
 
-    def __init__(self, file: str, faults: Sequence[Fault]) -> None:
+    def __init__(self, file: str, faults: Sequence[SettingFault]) -> None:
         super().__init__(file, *faults)
         self.file = file
         self.faults = tuple(faults)
@@ -42,7 +42,7 @@ class SettingsError(Exception):
         """Return a remark for each fault, a line each."""
         return "\n".join(map(self._line, self.faults))
 
-    def _line(self, fault: Fault) -> str:
+    def _line(self, fault: SettingFault) -> str:
         line, key = fault.line, fault.key
         place = remark("setting.place", file=self.file, line=line) if line else self.file
         what = remark("setting.of_key", key=key, what=fault.what) if key else fault.what

@@ -15,8 +15,8 @@ from pydantic_core import ErrorDetails
 
 from k3push.config.checked_values import MOST_WHOLE
 from k3push.config.conflicts import conflicts
-from k3push.config.invalid_values import remark_on
-from k3push.config.setting_errors import Fault, SettingsError, nearest
+from k3push.config.invalid_values import remark_on_value
+from k3push.config.setting_errors import SettingFault, SettingsError, nearest
 from k3push.config.settings import Origin, Settings
 from k3push.core.foreign_text import flaw_of
 from k3push.core.remark import remark
@@ -40,10 +40,10 @@ def read_settings(path: Path, environment: Mapping[str, str]) -> Settings:
         values = tomllib.loads(text)
     except ValueError as error:  # a number of thousands of digits among them
         what = remark("setting.no_toml", why=str(error))
-        raise SettingsError(str(path), [Fault("", None, what)]) from error
+        raise SettingsError(str(path), [SettingFault("", None, what)]) from error
     except RecursionError as error:
         what = remark("setting.too_deep", most=DEEPEST)
-        raise SettingsError(str(path), [Fault("", None, what)]) from error
+        raise SettingsError(str(path), [SettingFault("", None, what)]) from error
     variables = _overlay(values, variables_in(environment))
     if unfit := [_fault(text, variables, keys, what) for keys, what in _unfit(values)]:
         raise SettingsError(str(path), unfit)
@@ -75,23 +75,27 @@ def variables_in(environment: Mapping[str, str]) -> dict[str, str]:
 
 def _text_of(path: Path) -> str:
     if flaw_of(path.name):  # it names a tenant, whom neither a page nor a database could name
-        raise SettingsError(repr(str(path)), [Fault("", None, remark("setting.file_name"))])
+        raise SettingsError(repr(str(path)), [SettingFault("", None, remark("setting.file_name"))])
     try:
         with path.open("rb") as file:
             content = file.read(MOST_BYTES + 1)
         if len(content) > MOST_BYTES:
             what = remark("setting.too_large", most=MOST_BYTES)
-            raise SettingsError(str(path), [Fault("", None, what)])
+            raise SettingsError(str(path), [SettingFault("", None, what)])
         return content.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
         what = remark("setting.not_utf8")
-        raise SettingsError(str(path), [Fault("", None, what)]) from error
+        raise SettingsError(str(path), [SettingFault("", None, what)]) from error
     except FileNotFoundError as error:
-        raise SettingsError(str(path), [Fault("", None, remark("setting.no_file"))]) from error
+        raise SettingsError(
+            str(path), [SettingFault("", None, remark("setting.no_file"))]
+        ) from error
     except OSError as error:
-        raise SettingsError(str(path), [Fault("", None, error.strerror or str(error))]) from error
+        raise SettingsError(
+            str(path), [SettingFault("", None, error.strerror or str(error))]
+        ) from error
     except ValueError as error:  # a name that no file can have
-        raise SettingsError(repr(str(path)), [Fault("", None, str(error))]) from error
+        raise SettingsError(repr(str(path)), [SettingFault("", None, str(error))]) from error
 
 
 def _unfit(
@@ -136,7 +140,7 @@ def _overlay(values: dict[str, Any], environment: Mapping[str, str]) -> dict[tup
             keys.append(_same_key(part, place))
             place = place.setdefault(keys[-1], {})
             if not isinstance(place, dict):
-                fault = Fault(name, None, remark("setting.no_setting"))
+                fault = SettingFault(name, None, remark("setting.no_setting"))
                 raise SettingsError(remark("setting.environment"), [fault])
         keys.append(_same_key(last, place))
         place[keys[-1]] = _from_environment(value)
@@ -162,11 +166,13 @@ def _from_environment(value: str) -> Any:
 
 def _fault(
     text: str, variables: Mapping[tuple[str, ...], str], keys: Sequence[str], what: str
-) -> Fault:
+) -> SettingFault:
     key = ".".join(keys)
     for depth in range(len(keys), 0, -1):
         if variable := variables.get(tuple(keys[:depth])):
-            return Fault(key, None, remark("setting.from_variable", what=what, variable=variable))
+            return SettingFault(
+                key, None, remark("setting.from_variable", what=what, variable=variable)
+            )
     line = _line_of(text, keys)
     # Another key that is part of the reason may come from a variable, or the whole table may.
     table = () if line else _table_of(keys)
@@ -177,7 +183,7 @@ def _fault(
     ]
     if named:
         what = remark("setting.with_variables", what=what, variables=", ".join(named))
-    return Fault(key, line, what)
+    return SettingFault(key, line, what)
 
 
 def _table_of(keys: Sequence[str]) -> tuple[str, ...]:
@@ -202,7 +208,7 @@ def _what_is_wrong(error: ErrorDetails) -> tuple[Sequence[str], str]:
     if error["type"] == "extra_forbidden":
         near = nearest(path[-1], _known_keys(path[:-1]))
         return path, remark("setting.unknown_key_near" if near else "setting.unknown_key", **near)
-    return path, remark_on(error)
+    return path, remark_on_value(error)
 
 
 def _known_keys(path: Sequence[str]) -> list[str]:

@@ -15,7 +15,7 @@ from k3push.core.model import FolderFile, Listed, Route, Run, RunId
 from k3push.ports import Ledger
 from k3push.runs.create import list_numbers, merged, new_run, open_new
 from k3push.runs.request_stages import Act, note_act
-from k3push.wiring.inbox import Part, new_of_ledger, opened
+from k3push.wiring.inbox import OpenBatch, new_of_ledger, opened
 from k3push.wiring.job_lists import JobOptions, routes_of
 from k3push.wiring.outputs import cure_of_results
 from k3push.wiring.selected_bills import keep_list
@@ -66,7 +66,7 @@ class Enqueuer:
         return runs
 
     async def _part(
-        self, ledger: Ledger, queue: Queue, part: Part, routes: Mapping[str, Route]
+        self, ledger: Ledger, queue: Queue, part: OpenBatch, routes: Mapping[str, Route]
     ) -> list[RunId]:
         batch = part.batch
         slices = min(self.slices, sum(asked.count for asked in part.asked.values()))
@@ -105,7 +105,7 @@ class Enqueuer:
             await queue.listed(self.tenant.name, each, numbers)
         return list(runs)
 
-    async def _keep(self, run: Run, part: Part) -> None:
+    async def _keep(self, run: Run, part: OpenBatch) -> None:
         try:
             await anyio.to_thread.run_sync(keep_list, run, part.jobs)
         except OSError as error:

@@ -78,10 +78,10 @@ _OF_STOPS = frozenset({Cause.CONTROL, Cause.HALTED, Cause.CONTRADICTION, Cause.T
 _VAIN = frozenset({Cause.UNREACHABLE, Cause.STOOD_STILL, Cause.LOOK_FAILED, Cause.LEDGER_LOST})
 
 
-def wait_s(waits: int, first_s: float = FIRST_WAIT_S) -> float:
+def next_try_in_s(waits: int, first_s: float = FIRST_WAIT_S) -> float:
     """Return how long to wait after so many vain executions before this one.
 
-    >>> [wait_s(waits) for waits in (0, 1, 4, 5, 99)]
+    >>> [next_try_in_s(waits) for waits in (0, 1, 4, 5, 99)]
     [60.0, 120.0, 960.0, 1800.0, 1800.0]
     """
     return min(first_s * 2.0 ** min(waits, 10), LONGEST_WAIT_S)
@@ -111,10 +111,10 @@ def next_of(ending: Ending, waits: int, *, only_settle: bool = False) -> Next:
     settles = halts and in_doubt and not only_settle
     if may_pass or barred or (is_vain and (settles or not halts)):
         first_s = LEDGER_WAIT_S if causes.keys() & _VAIN == {Cause.LEDGER_LOST} else FIRST_WAIT_S
-        return Later(wait_s(waits, first_s), vain=True, only_settle=only_settle or settles)
+        return Later(next_try_in_s(waits, first_s), vain=True, only_settle=only_settle or settles)
     if ending.exit in {Exit.DONE, Exit.SOME_REJECTED}:
         looks = ending.followed.waiting and waits < MOST_LOOKS_AT_FLOWS and not only_settle
-        return Later(wait_s(waits), vain=True) if looks else Done()
+        return Later(next_try_in_s(waits), vain=True) if looks else Done()
     if stopped and ending.exit is Exit.SOME_UNKNOWN and not only_settle:
         return Later(only_settle=True)
     if causes and not stopped:
@@ -122,7 +122,7 @@ def next_of(ending: Ending, waits: int, *, only_settle: bool = False) -> Next:
     return ForPerson()
 
 
-def remark_on(causes: Mapping[Cause, str]) -> str:
+def remark_on_causes(causes: Mapping[Cause, str]) -> str:
     """Put causes into a remark that is kept; "" if there is none."""
     said = [remark(f"cause.{told_as(cause, why)}", why=why) for cause, why in causes.items()]
     return reduce(lambda first, more: remark("note.also", first=first, more=more), said or [""])

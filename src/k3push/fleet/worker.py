@@ -21,7 +21,15 @@ from k3push.core.model import RunId
 from k3push.core.pacing.window import Window
 from k3push.core.remark import remark
 from k3push.fleet.due_schedules import Schedules
-from k3push.fleet.followup import LEDGER_WAIT_S, Done, ForPerson, Later, next_of, remark_on, wait_s
+from k3push.fleet.followup import (
+    LEDGER_WAIT_S,
+    Done,
+    ForPerson,
+    Later,
+    next_of,
+    next_try_in_s,
+    remark_on_causes,
+)
 from k3push.fleet.heartbeat import Beat
 from k3push.fleet.queue import LOOK, PUSH, Queue, Rhythm, Slot, array_of, open_queue
 from k3push.fleet.turns import KEPT
@@ -273,11 +281,11 @@ class Worker:
             return
         except (LedgerLostError, RunIsAliveError, NotHereError) as error:
             later = Later(
-                wait_s(slot.waits, LEDGER_WAIT_S), vain=True, only_settle=slot.only_settle
+                next_try_in_s(slot.waits, LEDGER_WAIT_S), vain=True, only_settle=slot.only_settle
             )
             await self._put_off(queue, slot, later, None, str(error))
             return
-        why = remark_on(ending.causes)
+        why = remark_on_causes(ending.causes)
         code = int(ending.exit)
         self.work.tell("worker.ended", **told, code=code, seconds=ending.seconds)
         match next_of(ending, slot.waits, only_settle=slot.only_settle):

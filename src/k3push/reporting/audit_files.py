@@ -47,7 +47,7 @@ class Audit:
     made_at: datetime
 
 
-class Record(NamedTuple):
+class AuditRecord(NamedTuple):
     """A row of a table: a document of a double, or one that is missing."""
 
     finding: str
@@ -100,12 +100,12 @@ def _write_json(audit: Audit, path: Path, _: Say) -> None:
         file.writelines(json_parts(audit))
 
 
-def records_of(findings: Findings) -> Iterator[Record]:
+def records_of(findings: Findings) -> Iterator[AuditRecord]:
     """Yield the rows of a table: the documents of doubles, then those that are missing."""
     for double in findings.doubles():
         targets = double["targets"]
         for target in targets:
-            yield Record(
+            yield AuditRecord(
                 "double",
                 double["route"],
                 double["number"],
@@ -122,7 +122,7 @@ def records_of(findings: Findings) -> Iterator[Record]:
                 target["run"],
             )
     for gone in findings.missing():
-        yield Record(
+        yield AuditRecord(
             "missing",
             gone["route"],
             gone["number"],
@@ -143,13 +143,13 @@ def records_of(findings: Findings) -> Iterator[Record]:
 def _write_csv(audit: Audit, path: Path, _: Say) -> None:
     with path.open("w", encoding="utf-8-sig", newline="") as file:
         table = csv.writer(file)
-        table.writerow(Record._fields)
+        table.writerow(AuditRecord._fields)
         for record in records_of(audit.findings):
             table.writerow(marked(cell) if isinstance(cell, str) else cell for cell in record)
 
 
 def _write_xlsx(audit: Audit, path: Path, _: Say) -> None:
-    with workbook(path, Record._fields) as table:
+    with workbook(path, AuditRecord._fields) as table:
         findings = table("audit")
         for record in records_of(audit.findings):
             findings.add(record)

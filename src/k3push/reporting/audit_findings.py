@@ -18,7 +18,7 @@ Finding = dict[str, Any]
 
 
 @dataclass(slots=True)
-class Totals:
+class AuditTotals:
     """What the bills of one route add up to.
 
     Attributes:
@@ -48,7 +48,7 @@ class Findings:
     """
 
     file: IO[bytes]
-    totals: dict[str, Totals] = field(default_factory=dict)
+    totals: dict[str, AuditTotals] = field(default_factory=dict)
     unread: dict[str, str] = field(default_factory=dict)
     why: list[str] = field(default_factory=list)
 
@@ -57,7 +57,7 @@ class Findings:
 
     def begin(self, route: str) -> None:
         """Say that a route is looked at, so that it is told though nothing is found."""
-        self.totals.setdefault(route, Totals())
+        self.totals.setdefault(route, AuditTotals())
 
     def add(self, route: str, audited: Audited) -> None:
         """Take in what some bills came to. It writes a file."""

@@ -36,7 +36,7 @@ class Series:
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
+class Drawing:
     """What is drawn of one series: an SVG path, filled or not."""
 
     kind: Literal["area", "bar", "line"]
@@ -74,7 +74,7 @@ class Chart:
 
     title: str
     series: Sequence[Series]
-    shapes: Sequence[Shape]
+    shapes: Sequence[Drawing]
     levels: Sequence[Mark]
     ticks: Sequence[Mark]
     cuts: Sequence[float]
@@ -154,7 +154,7 @@ def stacked(axis: TimeAxis, series: Sequence[Series], title: str) -> Chart:
     for each, top in zip(series, tops, strict=True):
         there = [_point(index, value, most) for index, value in enumerate(top)]
         back = [_point(index, value, most) for index, value in reversed(list(enumerate(floor)))]
-        shapes.append(Shape("area", each.colour, f"M{'L'.join(there + back)}Z"))
+        shapes.append(Drawing("area", each.colour, f"M{'L'.join(there + back)}Z"))
         floor = top
     return _chart(axis, series, title, most, shapes, whole=True)
 
@@ -167,7 +167,7 @@ def bars(axis: TimeAxis, series: Series, title: str) -> Chart:
         for index, value in enumerate(series.values)
         if value
     )
-    return _chart(axis, [series], title, most, [Shape("bar", series.colour, path)], whole=True)
+    return _chart(axis, [series], title, most, [Drawing("bar", series.colour, path)], whole=True)
 
 
 def lines(axis: TimeAxis, series: Sequence[Series], title: str) -> Chart:
@@ -181,7 +181,7 @@ def lines(axis: TimeAxis, series: Sequence[Series], title: str) -> Chart:
                 # A line of no length is a dot, since its ends are round.
                 point = _point(index, value, most)
                 path += f"M{point}h0" if before is None else f"L{point}"
-        shapes.append(Shape("line", each.colour, path))
+        shapes.append(Drawing("line", each.colour, path))
     return _chart(axis, series, title, most, shapes, whole=False)
 
 
@@ -206,7 +206,7 @@ def _chart(
     series: Sequence[Series],
     title: str,
     most: float,
-    shapes: Sequence[Shape],
+    shapes: Sequence[Drawing],
     *,
     whole: bool,
 ) -> Chart:

@@ -57,7 +57,7 @@ def xlsx_table(
 @contextmanager
 def workbook(
     path: Path, columns: Sequence[str], *, sheet_rows: int = SHEET_ROWS
-) -> Iterator[Callable[[str], Table]]:
+) -> Iterator[Callable[[str], XlsxTable]]:
     """Write a workbook; texts above Excel's 32,767 characters are cut there.
 
     Args:
@@ -71,10 +71,10 @@ def workbook(
     with tempfile.TemporaryDirectory(prefix="k3push-", ignore_cleanup_errors=True) as folder:
         book = xlsxwriter.Workbook(path, {"constant_memory": True, "tmpdir": folder})
         book.use_zip64()
-        tables: list[Table] = []
+        tables: list[XlsxTable] = []
 
-        def table(name: str) -> Table:
-            tables.append(Table(book, name, columns, sheet_rows))
+        def table(name: str) -> XlsxTable:
+            tables.append(XlsxTable(book, name, columns, sheet_rows))
             return tables[-1]
 
         try:
@@ -90,7 +90,7 @@ def workbook(
                 sheet.row_data_fh.close()
 
 
-class Table:
+class XlsxTable:
     """Rows under a heading, on as many sheets as they need."""
 
     def __init__(self, book: Any, name: str, columns: Sequence[str], sheet_rows: int) -> None:

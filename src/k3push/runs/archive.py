@@ -25,7 +25,7 @@ ATTEMPTS_A_PAGE = 50
 
 
 @dataclass(slots=True)
-class Archived:
+class ArchivingResult:
     """What came of archiving.
 
     Attributes:
@@ -39,7 +39,7 @@ class Archived:
 
 async def archive_due(
     ledger: Ledger, archives: Archives, *, before: datetime, seconds: float = math.inf
-) -> Archived:
+) -> ArchivingResult:
     """Archive the runs that ended before a time and are done with, the oldest first.
 
     Args:
@@ -52,7 +52,7 @@ async def archive_due(
         OSError: An archive cannot be written; nothing of its run is removed.
         LedgerLostError: The ledger could not be read or written.
     """
-    told, tried = Archived(), set[RunId]()
+    told, tried = ArchivingResult(), set[RunId]()
     ends_s = anyio.current_time() + seconds
     while due := [r for r in await ledger.due_for_archive(before) if r.id not in tried]:
         for run in due:

@@ -25,7 +25,7 @@ from k3push.core.model import (
 )
 from k3push.core.pacing.call_limits import LEAST_LIMITS
 from k3push.core.pacing.halting import HaltRule, Tally
-from k3push.core.pacing.pace import Ended, Pace, Sample
+from k3push.core.pacing.pace import CallSample, Ended, Pace
 from k3push.core.safety.ages import least_age_s
 from k3push.core.safety.legal_moves import SENT_BEFORE
 from k3push.core.safety.verdict import Said
@@ -544,10 +544,10 @@ class Context:
 
     def spare(self, began_s: float, seconds: float, why: str) -> None:
         """Let nothing new leave for some seconds: the ERP turned a look away."""
-        self.learn(Sample(began_s, anyio.current_time(), ended=Ended.OVERLOADED))
+        self.learn(CallSample(began_s, anyio.current_time(), ended=Ended.OVERLOADED))
         self.throttle.back_off(seconds, why)
 
-    def learn(self, sample: Sample) -> None:
+    def learn(self, sample: CallSample) -> None:
         """Take in what a sending has shown of the ERP, and steer by it."""
         throttle = self.throttle
         fixed = {key: throttle.fixed(key) for key in Key}

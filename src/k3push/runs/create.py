@@ -74,7 +74,7 @@ class JobSource:
 
 
 @dataclass(slots=True)
-class Asked:
+class AskedRoute:
     """How many lines of a job ask for one route, and where the first stands, as a remark."""
 
     place: str
@@ -87,7 +87,7 @@ def _place(job: str, line: int) -> str:
 
 async def survey(
     jobs: Sequence[JobSource], limiter: anyio.CapacityLimiter | None = None
-) -> dict[str, Asked]:
+) -> dict[str, AskedRoute]:
     """Read job files to their ends, so that every bad line is known before a run exists.
 
     Args:
@@ -99,28 +99,28 @@ async def survey(
         What asks for each route, by its name; "" where a line asks for none.
     """
 
-    def count() -> dict[str, Asked]:
-        lines: dict[str, Asked] = {}
+    def count() -> dict[str, AskedRoute]:
+        lines: dict[str, AskedRoute] = {}
         for job in jobs:
             for listed in job.read():
                 if listed.route not in lines:
-                    lines[listed.route] = Asked(_place(job.name, listed.line))
+                    lines[listed.route] = AskedRoute(_place(job.name, listed.line))
                 lines[listed.route].count += 1
         return lines
 
     return await anyio.to_thread.run_sync(count, limiter=limiter)
 
 
-def merged(surveys: Iterable[Mapping[str, Asked]]) -> dict[str, Asked]:
+def merged(surveys: Iterable[Mapping[str, AskedRoute]]) -> dict[str, AskedRoute]:
     """Add up what several surveys have found.
 
     >>> merged([{"": Asked("a, line 2", 3)}, {"": Asked("b, line 1", 4)}])
     {'': Asked(place='a, line 2', count=7)}
     """
-    lines: dict[str, Asked] = {}
+    lines: dict[str, AskedRoute] = {}
     for found in surveys:
         for route, asked in found.items():
-            lines.setdefault(route, Asked(asked.place)).count += asked.count
+            lines.setdefault(route, AskedRoute(asked.place)).count += asked.count
     return lines
 
 

@@ -81,7 +81,7 @@ class Makers:
 
 
 @dataclass(frozen=True, slots=True)
-class Calls:
+class SentCalls:
     """What a run has sent of a bill.
 
     Attributes:
@@ -112,7 +112,7 @@ class MakersBySender:
         run: RunId,
         *,
         found: Targets,
-        calls: Mapping[BillNumber, Calls],
+        calls: Mapping[BillNumber, SentCalls],
         now: datetime,
     ) -> frozenset[str]:
         """Return which documents somebody else has made, as far as their form tells.

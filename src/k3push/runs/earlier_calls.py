@@ -129,7 +129,7 @@ def may_have_made(kept: AttemptRecord, *, splits: bool) -> bool:
     return verdict.twice or verdict.said.acted or several
 
 
-def wait_s(context: Context, kept: AttemptRecord) -> float:
+def wait_for_call_s(context: Context, kept: AttemptRecord) -> float:
     """Return for how many seconds a bill waits for a call that has carried it.
 
     For one in doubt, which may be at work yet, and after a refusal until looks surely show what
@@ -171,7 +171,7 @@ async def waits_for_others(context: Context, sent: Iterable[LatelySent]) -> dict
     """
     waits: dict[BillNumber, float] = {}
     for kept, called in sent:
-        left_s = wait_s(context, kept)
+        left_s = wait_for_call_s(context, kept)
         if left_s > 0:
             absent = await _absent_in(context, kept.attempt.intent.run, called.values())
             left_s = max(left_s, SHORTEST_WAIT_S)

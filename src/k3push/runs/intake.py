@@ -37,7 +37,7 @@ from k3push.runs.context import Context
 from k3push.runs.create import attempts_before
 from k3push.runs.earlier_calls import (
     may_have_made,
-    wait_s,
+    wait_for_call_s,
     was_in_doubt,
     was_refused,
 )
@@ -239,7 +239,7 @@ class Intake:
             # A number waits if looks may still show what its last call made; also if a person has
             # planned it again while that call may be at work. A number with the code `absent` need
             # not wait: looks have settled it after its window.
-            left_s = wait_s(context, sent[-1]) if sent and row.code != ABSENT else 0.0
+            left_s = wait_for_call_s(context, sent[-1]) if sent and row.code != ABSENT else 0.0
             due_s = anyio.current_time() + left_s if left_s else 0.0
             if row.code == DROPPED:
                 self._backlog.add_suspect((bill,), alone=True, due_s=max(due_s, later_s))

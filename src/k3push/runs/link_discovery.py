@@ -19,7 +19,7 @@ from typing import TypeVar
 import anyio
 
 from k3push.core.protocol.links import (
-    Found,
+    FoundLinks,
     LinkRow,
     entries_that_may_link,
     found_in,
@@ -28,12 +28,12 @@ from k3push.core.protocol.links import (
     target_entry,
 )
 from k3push.ports import BELIEVED_AFTER_S, LAST_BELIEVED_AFTER_S, ask_again_in_s
-from k3push.runs.retried_reads import Reader, read_unless_refused
+from k3push.runs.retried_reads import ReadContext, read_unless_refused
 
 T = TypeVar("T")
 
 
-async def find_links(reader: Reader, *, in_haste: bool = False) -> Found:
+async def find_links(reader: ReadContext, *, in_haste: bool = False) -> FoundLinks:
     """Ask the site for the links of the reader's route, unless nothing is left to be asked.
 
     What it refuses to tell is no error: then documents are looked for as without links. A look
@@ -50,7 +50,7 @@ async def find_links(reader: Reader, *, in_haste: bool = False) -> Found:
     """
     route, erp = reader.route, reader.erp
     if route.source_number_field and link_fields(route):
-        return Found(route)
+        return FoundLinks(route)
     # Where nothing else tells of documents, a refusal has to last.
     short = in_haste or bool(route.source_number_field)
     long_s = BELIEVED_AFTER_S if short else LAST_BELIEVED_AFTER_S
@@ -73,7 +73,7 @@ async def find_links(reader: Reader, *, in_haste: bool = False) -> Found:
     return found
 
 
-async def _entries(reader: Reader, long_s: float) -> list[str]:
+async def _entries(reader: ReadContext, long_s: float) -> list[str]:
     """Return the entries of the target form that may carry links; none where nobody tells.
 
     Metadata that are being loaded may tell of none at first.
@@ -90,7 +90,7 @@ async def _entries(reader: Reader, long_s: float) -> list[str]:
 
 
 async def _told(
-    reader: Reader,
+    reader: ReadContext,
     what: str,
     look: Callable[[], Awaitable[T]],
     long_s: float = BELIEVED_AFTER_S,

@@ -43,7 +43,7 @@ from k3push.ports import (
 )
 from k3push.runs.retried_reads import (
     TRIES_OF_A_PART,
-    Reader,
+    ReadContext,
     read_in_parts,
     read_unless_refused,
     read_with_retries,
@@ -129,7 +129,7 @@ class Links:
             self.missed_own = self.missed_own or (bool(shown) and not found)
 
 
-class Looker(Reader, Protocol):
+class Looker(ReadContext, Protocol):
     """What a look is made with; a `Context` is one."""
 
     @property
@@ -206,7 +206,7 @@ def _harmless_source(context: Looker) -> Callable[[], Awaitable[object]]:
 
 
 async def look_at_selected(
-    context: Reader, selection: Selection, *, today: date, after: str
+    context: ReadContext, selection: Selection, *, today: date, after: str
 ) -> SelectedPage:
     """Read the bills that a selection names with the next higher ids, some at a time.
 

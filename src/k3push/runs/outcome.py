@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any
 
-from k3push.core.model import Follow, Repeat, Run, RunId, State
-from k3push.core.model import Step as FollowStep
-from k3push.core.pacing.pace import Step
+from k3push.core.model import Follow, Repeat, Run, RunId, State, Step
+from k3push.core.pacing.pace import PaceStep
 from k3push.core.safety.document_steps import done_states
 from k3push.ports import Ledger
 from k3push.runs.listed_files import file_at, kept_line_counts
@@ -89,7 +88,7 @@ NOT_FOLLOWED = Followed()
 
 
 async def followed_of(
-    ledger: Ledger, run: Run, steps: Collection[FollowStep] = (), *, at_a_glance: bool = False
+    ledger: Ledger, run: Run, steps: Collection[Step] = (), *, at_a_glance: bool = False
 ) -> Followed:
     """Say how far the documents of a run have come.
 
@@ -182,7 +181,7 @@ class Ending:
     targets: int
     causes: Mapping[Cause, str]
     doubted: int = 0
-    pace: Sequence[Step] = ()
+    pace: Sequence[PaceStep] = ()
     twins: int = 0
     partly: int = 0
     followed: Followed = NOT_FOLLOWED
@@ -218,7 +217,7 @@ async def ending_of(
     causes: Mapping[Cause, str],
     *,
     unverified: bool,
-    steps: Collection[FollowStep] = (),
+    steps: Collection[Step] = (),
 ) -> Ending:
     """Say how a run stands, after an execution or without one.
 

@@ -29,7 +29,7 @@ from k3push.core.safety.evidence import crowded, ids_in, made_beside, new_target
 from k3push.core.safety.legal_moves import OPEN
 from k3push.ports import AttemptRecord, LatelySent, Ledger
 from k3push.runs.context import Context
-from k3push.runs.document_makers import Calls
+from k3push.runs.document_makers import SentCalls
 from k3push.runs.earlier_calls import was_in_doubt, words_of_refusal
 from k3push.runs.lookup import united
 from k3push.runs.moved_rows import attempts_at_another
@@ -380,7 +380,7 @@ async def strangers_among(
             senders = frozenset(intent.sender for intent in intents)
             if of_any_bill:
                 over_at, senders = context.clock.now(), senders | in_doubt
-            calls[number] = Calls(senders, over_at, began_at, of_any_bill)
+            calls[number] = SentCalls(senders, over_at, began_at, of_any_bill)
     mine = {number: targets for number, targets in found.items() if number in calls}
     return await context.proofs.makers.others_among(
         context,

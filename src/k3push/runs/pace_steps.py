@@ -7,13 +7,15 @@ from dataclasses import replace
 from datetime import datetime
 
 from k3push.core.model import RunId
-from k3push.core.pacing.pace import Setting, Step
+from k3push.core.pacing.pace import PaceStep, Setting
 from k3push.ports import Ledger, Memo
 
 STEPS = "pace"
 
 
-async def keep_steps(ledger: Ledger, run: RunId, steps: Sequence[Step], *, at: datetime) -> None:
+async def keep_steps(
+    ledger: Ledger, run: RunId, steps: Sequence[PaceStep], *, at: datetime
+) -> None:
     """Keep the steps of an execution, in the place of those of an earlier one.
 
     Args:
@@ -36,11 +38,11 @@ async def keep_steps(ledger: Ledger, run: RunId, steps: Sequence[Step], *, at: d
         await ledger.revise(replace(kept, value=value))
 
 
-async def kept_steps(ledger: Ledger, run: RunId) -> list[Step]:
+async def kept_steps(ledger: Ledger, run: RunId) -> list[PaceStep]:
     """Return the steps that were kept last."""
     memo = await ledger.memo(STEPS, run)
     steps = memo.value["steps"] if memo else []
     return [
-        Step(float(at_s), Setting(int(calls), int(numbers)), str(why))
+        PaceStep(float(at_s), Setting(int(calls), int(numbers)), str(why))
         for at_s, calls, numbers, why in steps
     ]

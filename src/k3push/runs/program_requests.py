@@ -18,8 +18,8 @@ from k3push.runs.create import new_run_id, scope_of
 from k3push.runs.program_tokens import Program
 from k3push.runs.request_stages import (
     Act,
-    Kind,
     Request,
+    RequestKind,
     Stage,
     find_request,
     note_act,
@@ -106,7 +106,7 @@ async def accept(
     stage = Stage.PLANNING if wish.plan else Stage.APPROVED
     new = Request(
         id=request_id(program.name, wish.key),
-        kind=Kind.PUSH,
+        kind=RequestKind.PUSH,
         by=program.by,
         at=now,
         stage=stage,

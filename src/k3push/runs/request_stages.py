@@ -66,7 +66,7 @@ MOVES: Mapping[Stage, frozenset[Stage]] = {
 }
 
 
-class Kind(StrEnum):
+class RequestKind(StrEnum):
     """What is asked for."""
 
     PUSH = "push"
@@ -118,7 +118,7 @@ class Request:
     """
 
     id: str
-    kind: Kind
+    kind: RequestKind
     by: str
     at: datetime
     stage: Stage
@@ -183,7 +183,7 @@ def _memo(request: Request) -> Memo:
 
 def _request(memo: Memo) -> Request:
     value = dict(memo.value)
-    kind, stage = Kind(value.pop("kind")), Stage(value.pop("stage"))
+    kind, stage = RequestKind(value.pop("kind")), Stage(value.pop("stage"))
     runs = [RunId(run) for run in value.pop("runs")]
     bills = [(str(number), str(id_)) for number, id_ in value.pop("bills", ())]
     steps = value.pop("steps", None)
@@ -228,7 +228,7 @@ async def requests_of(ledger: Ledger, run: RunId) -> Sequence[Request]:
 
 async def push_of(ledger: Ledger, run: RunId) -> Request | None:
     """Return the request that has begun a run, or None."""
-    found = [each for each in await requests_of(ledger, run) if each.kind is Kind.PUSH]
+    found = [each for each in await requests_of(ledger, run) if each.kind is RequestKind.PUSH]
     return found[-1] if found else None
 
 

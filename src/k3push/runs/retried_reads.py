@@ -102,7 +102,7 @@ class Tries(Protocol):
         ...
 
 
-class Reader(Protocol):
+class ReadContext(Protocol):
     """What a form is read with."""
 
     @property
@@ -141,7 +141,7 @@ class Reader(Protocol):
 
 
 async def read_in_parts(
-    context: Reader,
+    context: ReadContext,
     form: str,
     numbers: Sequence[Name],
     read: Callable[[Sequence[Name]], Awaitable[None]],
@@ -187,7 +187,7 @@ async def read_in_parts(
 
 
 async def read_unless_refused(
-    context: Reader,
+    context: ReadContext,
     asked: str,
     look: Callable[[], Awaitable[T]],
     *,
@@ -258,7 +258,7 @@ class _Patience:
             self.stopped_s = anyio.current_time()
 
 
-async def open_turn(context: Reader, turn: Callable[[], Awaitable[T]]) -> T:
+async def open_turn(context: ReadContext, turn: Callable[[], Awaitable[T]]) -> T:
     """Log in if need be and wait for a turn, trying again as a read is."""
     return await read_with_retries(context, "", turn)
 
@@ -272,7 +272,7 @@ class _OfNumbersError(Exception):
 
 
 async def read_with_retries(
-    context: Reader,
+    context: ReadContext,
     form: str,
     look: Callable[[], Awaitable[T]],
     *,
@@ -298,7 +298,7 @@ async def read_with_retries(
 
 
 async def _read(
-    context: Reader,
+    context: ReadContext,
     form: str,
     look: Callable[[], Awaitable[T]],
     *,
@@ -368,7 +368,7 @@ async def _is_answered(look: Callable[[], Awaitable[object]]) -> bool:
     return True
 
 
-def _put_off(context: Reader, began_s: float, state: RetryCallState) -> None:
+def _put_off(context: ReadContext, began_s: float, state: RetryCallState) -> None:
     """Tell that a read is tried again later; all wait where the ERP asks to be spared."""
     error = state.outcome.exception() if state.outcome else None
     context.watch.waiting(str(error), state.upcoming_sleep)

@@ -18,7 +18,7 @@ from k3push.core.model import (
     Target,
     Targets,
 )
-from k3push.core.pacing.pace import Ended, Sample
+from k3push.core.pacing.pace import CallSample, Ended
 from k3push.core.remark import also, remark
 from k3push.core.safety.evidence import CALL_LIMIT, Conclusion
 from k3push.core.safety.verdict import InDoubt, ReadBack, SendAgain
@@ -85,7 +85,7 @@ class Sending:
     looked_s: float = 0.0
     at_once: int = 1
     merged: bool = False
-    sample: Sample | None = None
+    sample: CallSample | None = None
     before_s: float = 0.0
     push_s: float = 0.0
     cancelled: dict[BillNumber, tuple[Target, ...]] = field(default_factory=dict)
@@ -121,7 +121,7 @@ class Sending:
 
     def sample_of(
         self, verdict: SendAgain | InDoubt | ReadBack, outcomes: Sequence[Outcome]
-    ) -> Sample | None:
+    ) -> CallSample | None:
         """Say what the last sending tells of the ERP's pace, or None where it tells nothing."""
         came_to = sum(outcome.state is not State.PLANNED for outcome in outcomes)
         match verdict:
@@ -135,7 +135,7 @@ class Sending:
                     ended = Ended.OVERLOADED
             case _:
                 return None
-        return Sample(
+        return CallSample(
             self.began_s,
             anyio.current_time(),
             before_s=self.before_s,

@@ -124,7 +124,7 @@ async def settle_once(context: Context, run: RunId) -> Settled:
     due = [(doubt, age) for doubt, age in aged if age >= times.first_wait_s]
     settled = await _look(context, run, due) if due else Settled()
     over = settled.hopeless | settled.unproved | {each.number for each in settled.outcomes}
-    waits = [wait_s(age, times) for doubt, age in aged if doubt.number not in over]
+    waits = [next_look_in_s(age, times) for doubt, age in aged if doubt.number not in over]
     return replace(settled, left=len(waits), next_due_s=min(waits, default=math.inf))
 
 
@@ -174,11 +174,11 @@ async def hopeless_in(
     return hopeless | {doubt.number for doubt in rest if await _names_documents(context, doubt)}
 
 
-def wait_s(age_s: float, times: SettleTimes) -> float:
+def next_look_in_s(age_s: float, times: SettleTimes) -> float:
     """Return how long to wait for the next look at a doubt, in seconds.
 
     >>> times = SettleTimes(first_wait_s=20, poll_s=30)
-    >>> wait_s(5.0, times), wait_s(20 - 4e-15, times), wait_s(20.0, times)
+    >>> next_look_in_s(5.0, times), next_look_in_s(20 - 4e-15, times), next_look_in_s(20.0, times)
     (15.0, 0.01, 30)
     """
     if age_s >= times.first_wait_s:

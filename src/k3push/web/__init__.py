@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from k3push.web.request_work import HandOver as HandOver
     from k3push.web.request_work import Workshop as Workshop
     from k3push.web.roles import Role as Role
-    from k3push.web.tenant_ledgers import Tenant as Tenant
+    from k3push.web.tenant_ledgers import ServedTenant as ServedTenant
     from k3push.web.webhook_delivery import Messenger as Messenger
 
 # What the command line begins and asks, each with its module.
@@ -34,7 +34,7 @@ _MODULES = {
     "Role": "roles",
     "Rules": "access",
     "SeldomTold": "connection_limits",
-    "Tenant": "tenant_ledgers",
+    "ServedTenant": "tenant_ledgers",
     "Workshop": "request_work",
     "dashboard": "asgi",
     "room": "connection_limits",

@@ -24,7 +24,7 @@ from k3push.reporting.html_templates import asset
 from k3push.web.access import TAKES_FILES, Guard, Log, Rules, Visitor, is_for_programs
 from k3push.web.api.application import api_of
 from k3push.web.api.problems import kind_of, meaning_of, problem
-from k3push.web.entry import Entry
+from k3push.web.entry import EntryPages
 from k3push.web.further_execution_buttons import FurtherExecutionButtons
 from k3push.web.health_and_metrics import Machines
 from k3push.web.live import Watchers
@@ -38,7 +38,7 @@ from k3push.web.roles import Role, Roles
 from k3push.web.run_pages import RunPages
 from k3push.web.schedule_pages import SchedulePages
 from k3push.web.sessions import Brake, Sessions, Token
-from k3push.web.tenant_ledgers import Tenant, TenantLedgers
+from k3push.web.tenant_ledgers import ServedTenant, TenantLedgers
 from k3push.words.language import Say
 
 PROGRAMS = "/api/v1"
@@ -73,12 +73,12 @@ class Dashboard:
     token: str
     close: Callable[[], None]
     drained: Callable[[], Awaitable[None]]
-    take: Callable[[Sequence[Tenant]], None]
+    take: Callable[[Sequence[ServedTenant]], None]
 
 
 @asynccontextmanager
 async def dashboard(
-    tenants: Sequence[Tenant],
+    tenants: Sequence[ServedTenant],
     rules: Rules,
     languages: Mapping[str, Say],
     clock: Clock,
@@ -130,7 +130,7 @@ async def dashboard(
         guard = Guard(app, rules, desk.roles, desk.sessions, refuse=refuse, log=log)
         workshops: list[Workshop] = []
 
-        def take(those: Sequence[Tenant]) -> None:
+        def take(those: Sequence[ServedTenant]) -> None:
             books.take(those)
             desk.roles.take({each.name: each.roles for each in those})
             for each in those:
@@ -207,7 +207,7 @@ def addresses_of_tenants(desk: PageContext) -> list[Address]:
 
 def addresses_of_all(desk: PageContext) -> list[Address]:
     """Return the addresses that are no tenant's."""
-    entry, machines = Entry(desk), Machines(desk)
+    entry, machines = EntryPages(desk), Machines(desk)
     own = [
         Address("/healthz", machines.healthz, None),
         Address("/metrics", machines.metrics, None),

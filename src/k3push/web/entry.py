@@ -37,7 +37,7 @@ def page_asked_for(address: str) -> str:
     return address if ours else "/"
 
 
-class Entry:
+class EntryPages:
     """Lets people in, by token, by password or by a provider's word."""
 
     def __init__(self, desk: PageContext) -> None:

@@ -14,7 +14,7 @@ from k3push.reporting.metrics import LEDGER_UP, RUNS_LOOKED_AT, Sample, samples_
 from k3push.reporting.prometheus_text import CONTENT_TYPE, Lines, lines_of, page_of
 from k3push.web.access import Visitor
 from k3push.web.page_context import PageContext
-from k3push.web.tenant_ledgers import Tenant
+from k3push.web.tenant_ledgers import ServedTenant
 
 FRESH_S = 1.0
 """For how long metrics count as those of now, however many ask."""
@@ -105,7 +105,7 @@ class Machines:
         return [lines[name] for name in tenants]
 
     async def _samples(
-        self, tenant: Tenant, runs: Sequence[Glance] | LedgerLostError
+        self, tenant: ServedTenant, runs: Sequence[Glance] | LedgerLostError
     ) -> list[Sample]:
         labels = {"tenant": tenant.name}
         try:

@@ -11,7 +11,7 @@ from k3push.ports import Glance, LedgerLostError
 from k3push.web.live import Eye, RunView
 from k3push.web.page_context import PageContext
 from k3push.web.pages import whole
-from k3push.web.tenant_ledgers import Tenant
+from k3push.web.tenant_ledgers import ServedTenant
 
 TENANTS_A_PAGE = 50
 
@@ -47,7 +47,7 @@ class Overview:
         )
 
     async def _last(
-        self, tenant: Tenant, runs: Sequence[Glance] | LedgerLostError
+        self, tenant: ServedTenant, runs: Sequence[Glance] | LedgerLostError
     ) -> tuple[RunView | None, str]:
         """Look at a tenant's last run; a ledger that cannot be read is one tenant's trouble."""
         try:

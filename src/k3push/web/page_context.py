@@ -22,7 +22,7 @@ from k3push.web.pages import Frame, rendered
 from k3push.web.request_work import Workshop
 from k3push.web.roles import Roles
 from k3push.web.sessions import Brake, Sessions, Token
-from k3push.web.tenant_ledgers import Tenant, TenantLedgers
+from k3push.web.tenant_ledgers import ServedTenant, TenantLedgers
 from k3push.words.language import Say, browser_language
 
 LANG_COOKIE = "k3push-lang"
@@ -38,7 +38,7 @@ class Visit:
         base: Where the tenant's pages begin.
     """
 
-    tenant: Tenant
+    tenant: ServedTenant
     ledger: Ledger
     base: str
     frame: Frame
@@ -134,12 +134,12 @@ class PageContext:
         goes_on = self.rules.entry == "proxy" or self.sessions.goes_on(visitor.owner)
         return goes_on and self.roles.sees(visitor.user, visit.tenant.name)
 
-    def tenants_of(self, visitor: Visitor) -> list[Tenant]:
+    def tenants_of(self, visitor: Visitor) -> list[ServedTenant]:
         """Return the tenants that a visitor may look at, in the order of their names."""
         tenants = self.books.tenants.values()
         return [each for each in tenants if self.roles.sees(visitor.user, each.name)]
 
-    def base(self, tenant: Tenant) -> str:
+    def base(self, tenant: ServedTenant) -> str:
         """Return where a tenant's pages begin."""
         return f"/t/{quote(tenant.name, safe='')}" if self.several else ""
 

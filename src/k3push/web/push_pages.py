@@ -32,9 +32,9 @@ from k3push.reporting.phrases import expected_calls, expected_time
 from k3push.runs.problem import Problem
 from k3push.runs.request_stages import (
     PASTED,
-    Kind,
     OvertakenError,
     Request,
+    RequestKind,
     Stage,
     find_request,
     move,
@@ -51,7 +51,7 @@ from k3push.web.request_origin import (
     origin_of_selection,
     to_be_approved,
 )
-from k3push.web.request_plan import Reading, planned_lines
+from k3push.web.request_plan import ReadingSoFar, planned_lines
 from k3push.web.roles import is_one_person
 from k3push.web.uploads import MOST_UPLOAD_BYTES, Upload, digest_of, keep
 from k3push.wiring.inbox import digest_now
@@ -221,7 +221,7 @@ class PushPages:
     async def _ask(self, visit: Visit, id_: str, kept: Path, how: Mapping[str, object]) -> Request:
         asked = Request(
             id=id_,
-            kind=Kind.PUSH,
+            kind=RequestKind.PUSH,
             by=visit.visitor.user,
             at=self._desk.clock.now(),
             stage=Stage.PLANNING,
@@ -324,7 +324,7 @@ class PushPages:
         visit, asked = await self._asked(request)
         say, id_ = visit.frame.say, asked.id
 
-        async def look() -> tuple[Stage, bool, Reading | None]:
+        async def look() -> tuple[Stage, bool, ReadingSoFar | None]:
             now = await find_request(visit.ledger, id_) or asked
             there = bool(now.runs) and await visit.ledger.run(now.runs[0]) is not None
             reading = visit.working().reading(now)
@@ -332,7 +332,7 @@ class PushPages:
             return now.stage, there, replace(reading) if reading else None
 
         # The look is shared by all who watch, whose pages differ by their roles.
-        def message(seen: tuple[Stage, bool, Reading | None]) -> Mapping[str, object]:
+        def message(seen: tuple[Stage, bool, ReadingSoFar | None]) -> Mapping[str, object]:
             stage, there, reading = seen
             parts = {"look": rendered("look.html", say, look=reading)}
             return {"parts": parts, "state": _state(visit, stage, there=there)}
@@ -376,7 +376,7 @@ class PushPages:
     async def again(self, request: HttpRequest) -> Response:
         """Look ahead once more for the list of a request that came to nothing."""
         visit, asked = await self._asked(request)
-        if asked.is_open or asked.kind is not Kind.PUSH or not asked.jobs:
+        if asked.is_open or asked.kind is not RequestKind.PUSH or not asked.jobs:
             return self._overtaken(visit, asked)
         how = to_be_approved(asked)
         if file := file_of(asked):
@@ -453,7 +453,7 @@ class PushPages:
         visit = await self._desk.visit(request)
         visit.working()
         asked = await find_request(visit.ledger, request.path_params["id"])
-        if asked is None or asked.kind is not Kind.PUSH or not asked.jobs:
+        if asked is None or asked.kind is not RequestKind.PUSH or not asked.jobs:
             raise HTTPException(404)
         return visit, asked
 

@@ -44,7 +44,7 @@ MOST_SKIPPED = 20
 
 
 @dataclass(slots=True)
-class Reading:
+class ReadingSoFar:
     """How far a look ahead is. Fulfils `wiring.preview.Reading`."""
 
     total: int = 0
@@ -72,7 +72,7 @@ class LookAhead:
 
     pick: Stop = field(default_factory=Stop)
     look: Stop = field(default_factory=Stop)
-    reading: Reading = field(default_factory=Reading)
+    reading: ReadingSoFar = field(default_factory=ReadingSoFar)
 
     @property
     def is_over(self) -> bool:
@@ -87,7 +87,7 @@ class LookAhead:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class WrittenPlan:
     """A plan that is written down.
 
     Attributes:
@@ -109,7 +109,7 @@ async def plan_of(
     reader: Reader,
     reads: anyio.CapacityLimiter,
     clock: Clock,
-) -> Plan | str:
+) -> WrittenPlan | str:
     """Look ahead at what a request asks for, and write its plan down.
 
     Args:
@@ -180,7 +180,7 @@ async def plan_of(
         "sha256": await to_thread.run_sync(sha256_of, path),
         "seen": seen,
     }
-    return Plan([run.id for run in head.runs], facts)
+    return WrittenPlan([run.id for run in head.runs], facts)
 
 
 def _today(settings: Settings, request: Request, clock: Clock) -> date:

@@ -15,7 +15,7 @@ from k3push.ports import Clock, Ledger
 from k3push.runs.create import take_up_list
 from k3push.runs.problem import Problem
 from k3push.runs.program_requests import listed_in, note_accepted, run_of
-from k3push.runs.request_stages import Act, Kind, Request, note_act
+from k3push.runs.request_stages import Act, Request, RequestKind, note_act
 from k3push.web.request_origin import file_of
 from k3push.wiring.planning import check_plan, take_up
 
@@ -27,7 +27,7 @@ async def runs_of(ledger: Ledger, request: Request, settings: Settings, clock: C
     if len(found) == len(there) and all(run.whole for run in found):
         await _note_taken(ledger, request)
         return found
-    if request.kind is not Kind.PUSH:
+    if request.kind is not RequestKind.PUSH:
         raise Problem(remark("error.no_run", run=", ".join(request.runs)))
     if not request.plan:
         await note_accepted(ledger, request)

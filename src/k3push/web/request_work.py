@@ -29,16 +29,16 @@ from k3push.core.model import Run, RunId
 from k3push.core.pacing.window import Window
 from k3push.core.remark import kind_and_words, remark
 from k3push.ports import Clock, Ledger, LedgerLostError, OtherSpellingError, RunIsAliveError
-from k3push.runs.create import Asked, survey
+from k3push.runs.create import AskedRoute, survey
 from k3push.runs.execute import Only
 from k3push.runs.find import is_unfinished
 from k3push.runs.problem import Problem, innermost
 from k3push.runs.program_events import FAILED, NEEDS_PERSON, PLANNED, announce, told_of, types_of
 from k3push.runs.program_tokens import is_program
 from k3push.runs.request_stages import (
-    Kind,
     OvertakenError,
     Request,
+    RequestKind,
     Stage,
     find_request,
     move,
@@ -51,7 +51,7 @@ from k3push.runs.wakeup import Wakeup
 from k3push.web.access import Log
 from k3push.web.places import Lane, Lanes
 from k3push.web.request_origin import is_approved_ahead, schedule_of
-from k3push.web.request_plan import LookAhead, Reading, plan_of
+from k3push.web.request_plan import LookAhead, ReadingSoFar, plan_of
 from k3push.web.request_runs import runs_of
 from k3push.web.timetable import Timetable
 from k3push.web.webhook_delivery import Messenger
@@ -81,7 +81,7 @@ MOST_AHEAD = 8
 """Requests of programs that wait for a lane and are no longer in the ledger alone."""
 
 
-_ONLY = {Kind.SETTLE: Only.SETTLE, Kind.FOLLOW: Only.FOLLOW}
+_ONLY = {RequestKind.SETTLE: Only.SETTLE, RequestKind.FOLLOW: Only.FOLLOW}
 
 # Nothing is executed, and a person has to mend something first.
 _UNUSABLE = (JobFileError, OSError, PlanFileError, Problem, SettingsError)
@@ -290,7 +290,7 @@ class Workshop:
         self._ahead.discard(id_)
         self._begin_queued()
 
-    def reading(self, request: Request) -> Reading | None:
+    def reading(self, request: Request) -> ReadingSoFar | None:
         """Say how far the look ahead of a request is; None where nobody looks."""
         work = self._works.get(request.id)
         return work.ahead.reading if work and request.stage is Stage.PLANNING else None
@@ -319,7 +319,7 @@ class Workshop:
 
     # -- lists --------------------------------------------------------------------------------
 
-    async def read(self, jobs: Sequence[Path], how: JobOptions) -> dict[str, Asked]:
+    async def read(self, jobs: Sequence[Path], how: JobOptions) -> dict[str, AskedRoute]:
         """Read lists to their ends, and return how many lines ask for each route.
 
         Raises:
@@ -444,7 +444,7 @@ class Workshop:
         request = await find_request(ledger, tried.id)
         if request is None or request.stage is not tried.stage:
             return
-        mine = request.runs if request.kind is Kind.PUSH else ()
+        mine = request.runs if request.kind is RequestKind.PUSH else ()
         runs = [run for name in mine if (run := await ledger.run(name)) is not None]
         if any([await ledger.attempt_count(run.id) for run in runs]):
             # What was begun before tells by its rows what it has come to.
@@ -461,7 +461,7 @@ class Workshop:
         """Tell programs how a request has ended, or that it waits for somebody's approval."""
         if self._messenger is None or not self._messenger.names:
             return
-        push = request if request.kind is Kind.PUSH else None
+        push = request if request.kind is RequestKind.PUSH else None
         if push is None and request.runs:
             push = await push_of(ledger, request.runs[0])
         if push is None or not push.key:

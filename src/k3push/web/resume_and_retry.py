@@ -15,8 +15,8 @@ from k3push.runs.find import is_unfinished, living_beside, runs_beside
 from k3push.runs.outcome import anything_to_settle
 from k3push.runs.request_stages import (
     Act,
-    Kind,
     Request,
+    RequestKind,
     Stage,
     is_asked_for,
     note_act,
@@ -26,7 +26,7 @@ from k3push.runs.request_stages import (
 
 What = Literal["resume", "retry", "settle", "follow"]
 
-_KINDS: Mapping[What, Kind] = {"settle": Kind.SETTLE, "follow": Kind.FOLLOW}
+_KINDS: Mapping[What, RequestKind] = {"settle": RequestKind.SETTLE, "follow": RequestKind.FOLLOW}
 
 
 class HinderedError(Exception):
@@ -112,7 +112,7 @@ class Asker:
         await self._see_free(run)
         if await is_asked_for(self.ledger, runs[0]):
             return None  # somebody else has asked as well
-        kind = _KINDS.get(what, Kind.RESUME)
+        kind = _KINDS.get(what, RequestKind.RESUME)
         now = self.clock.now()
         # Of two who ask at one moment both come to the same id, and so to one request.
         nth = len(await requests_of(self.ledger, runs[0].id)) + 1

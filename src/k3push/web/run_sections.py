@@ -86,7 +86,7 @@ async def reasons(ledger: Ledger, view: RunView) -> Reasons:
     return {"largest": largest, "unread": max(told - MOST_READ, 0)}
 
 
-class Rows(TypedDict):
+class RowsPage(TypedDict):
     """A page of rows, which begins after a place of the job file.
 
     Attributes:
@@ -100,7 +100,7 @@ class Rows(TypedDict):
     more: bool
 
 
-async def rows(request: Request, ledger: Ledger, view: RunView) -> Rows:
+async def rows(request: Request, ledger: Ledger, view: RunView) -> RowsPage:
     """Read the rows that the address asks for.
 
     Raises:

@@ -14,7 +14,7 @@ from k3push.adapters.job_files import JobFileError
 from k3push.config.settings import ScheduleSettings
 from k3push.core.remark import remark
 from k3push.web.page_context import PageContext, Visit
-from k3push.web.timetable import Entry, Timetable, entries, note
+from k3push.web.timetable import ScheduleEntry, Timetable, entries, note
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class _Line:
 
     name: str
     settings: ScheduleSettings
-    entry: Entry
+    entry: ScheduleEntry
     due: datetime | None
 
 
@@ -45,7 +45,7 @@ class SchedulePages:
         now = self._desk.clock.now()
         lines = []
         for name, settings in timetable.schedules.items():
-            entry = known.get(name, Entry(name))
+            entry = known.get(name, ScheduleEntry(name))
             due = None if entry.paused else settings.due.next_after(now)
             lines.append(_Line(name, settings, entry, due))
         return self._desk.page(

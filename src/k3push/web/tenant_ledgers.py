@@ -29,7 +29,7 @@ Take = Callable[[Mapping[str, Sequence[Glance] | LedgerLostError]], Awaitable[No
 
 
 @dataclass(frozen=True, slots=True)
-class Tenant:
+class ServedTenant:
     """One configuration.
 
     Attributes:
@@ -57,7 +57,7 @@ class Tenant:
 class _Wish:
     """A ledger that is to be opened."""
 
-    tenant: Tenant
+    tenant: ServedTenant
     done: anyio.Event = field(default_factory=anyio.Event)
     opening: anyio.CancelScope = field(default_factory=anyio.CancelScope)
     error: LedgerLostError | None = None
@@ -70,8 +70,8 @@ class TenantLedgers:
     well, and one that does not answer holds up no other.
     """
 
-    def __init__(self, tenants: Sequence[Tenant]) -> None:
-        self.tenants: Mapping[str, Tenant] = {}
+    def __init__(self, tenants: Sequence[ServedTenant]) -> None:
+        self.tenants: Mapping[str, ServedTenant] = {}
         # Also of tenants that are gone: what they have begun goes on.
         self._workshops: dict[Workshop, str] = {}
         self.take(tenants)
@@ -80,12 +80,12 @@ class TenantLedgers:
         self._tasks: TaskGroup | None = None
         self._closing = anyio.Event()
 
-    def take(self, tenants: Sequence[Tenant]) -> None:
+    def take(self, tenants: Sequence[ServedTenant]) -> None:
         """Have other tenants from now on; ledgers that are open stay so."""
         self.tenants = {tenant.name: tenant for tenant in tenants}
         self._workshops |= {each.workshop: each.ledger for each in tenants if each.workshop}
 
-    async def of(self, tenant: Tenant) -> Ledger:
+    async def of(self, tenant: ServedTenant) -> Ledger:
         """Return the ledger of a tenant.
 
         Raises:
@@ -99,7 +99,7 @@ class TenantLedgers:
         return self._open[tenant.ledger].of_account(tenant.acct_id)
 
     async def glances(
-        self, tenants: Iterable[Tenant], among: int
+        self, tenants: Iterable[ServedTenant], among: int
     ) -> dict[str, Sequence[Glance] | LedgerLostError]:
         """Return how runs of tenants stand by their names (`Ledger.glances`), or why not.
 
@@ -115,14 +115,14 @@ class TenantLedgers:
         await self.each_glance(tenants, among, take)
         return found
 
-    async def each_glance(self, tenants: Iterable[Tenant], among: int, take: Take) -> None:
+    async def each_glance(self, tenants: Iterable[ServedTenant], among: int, take: Take) -> None:
         """Give *take* how runs of tenants stand, as soon as that is known of some of them.
 
         Tenants of one ledger are asked for together; one that is lost is asked once, however
         many share it, since it may have been waited for. What was given of its tenants by then
         holds no more: all of them are given again, with the error.
         """
-        by_ledger: dict[str, list[Tenant]] = {}
+        by_ledger: dict[str, list[ServedTenant]] = {}
         for tenant in tenants:
             by_ledger.setdefault(tenant.ledger, []).append(tenant)
         for those in by_ledger.values():
@@ -131,7 +131,9 @@ class TenantLedgers:
             except LedgerLostError as error:
                 await take({each.name: error for each in those})
 
-    async def _glances_of_one(self, tenants: Sequence[Tenant], among: int, take: Take) -> None:
+    async def _glances_of_one(
+        self, tenants: Sequence[ServedTenant], among: int, take: Take
+    ) -> None:
         """Ask one ledger, some tenants at a time; its server answers while we read."""
         ledger = await self.of(tenants[0])
         lost: list[LedgerLostError] = []
@@ -179,7 +181,7 @@ class TenantLedgers:
                 for wish in self._wishes.values():
                     wish.opening.cancel()
 
-    def _wish(self, tenant: Tenant) -> _Wish:
+    def _wish(self, tenant: ServedTenant) -> _Wish:
         if self._tasks is None:
             raise RuntimeError("no ledgers are kept yet")
         wish = self._wishes[tenant.ledger] = _Wish(tenant)

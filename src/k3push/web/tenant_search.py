@@ -17,7 +17,7 @@ from k3push.runs.request_stages import Request
 from k3push.runs.row_pages import FollowedRow, with_follow
 from k3push.runs.row_search import rows_holding
 from k3push.web.page_context import PageContext
-from k3push.web.tenant_ledgers import TENANTS_AT_ONCE, Tenant
+from k3push.web.tenant_ledgers import TENANTS_AT_ONCE, ServedTenant
 from k3push.wiring.waiting_plans import plans_naming
 
 Found = tuple[Run, FollowedRow]
@@ -56,7 +56,7 @@ class TenantSearch:
     """
 
     def __init__(
-        self, desk: PageContext, tenants: Sequence[Tenant], wanted: str, *, in_parts: bool
+        self, desk: PageContext, tenants: Sequence[ServedTenant], wanted: str, *, in_parts: bool
     ) -> None:
         self._desk = desk
         self._tenants = tenants
@@ -105,7 +105,7 @@ class TenantSearch:
             if self._is_late():
                 return
 
-    async def _holders(self, some: Sequence[Tenant]) -> Collection[str]:
+    async def _holders(self, some: Sequence[ServedTenant]) -> Collection[str]:
         """Return the accounts of tenants of one ledger that have the number."""
         try:
             ledger = await self._desk.books.of(some[0])
@@ -114,7 +114,7 @@ class TenantSearch:
         except LedgerLostError:
             return ()  # the overview says so
 
-    async def _look(self, tenant: Tenant) -> None:
+    async def _look(self, tenant: ServedTenant) -> None:
         with suppress(LedgerLostError):  # as above
             ledger = await self._desk.books.of(tenant)
             base = self._desk.base(tenant)
@@ -129,7 +129,7 @@ class TenantSearch:
         return anyio.current_time() > self._until_s
 
 
-def _neighbours(tenants: Sequence[Tenant]) -> Iterator[Sequence[Tenant]]:
+def _neighbours(tenants: Sequence[ServedTenant]) -> Iterator[Sequence[ServedTenant]]:
     """Yield tenants of one ledger that follow one another, some at a time."""
     for _, of_one in groupby(tenants, lambda each: each.ledger):
         those = list(of_one)
@@ -142,7 +142,7 @@ async def rows_of(ledger: Ledger, number: BillNumber) -> list[Found]:
     return await _followed(ledger, await ledger.rows_of(number))
 
 
-async def parts_of(tenant: Tenant, base: str, ledger: Ledger, wanted: str) -> Answer:
+async def parts_of(tenant: ServedTenant, base: str, ledger: Ledger, wanted: str) -> Answer:
     """Look for a part of a number, a document or a cause, or for what runs and plans are called."""
     found, named = list[Found](), list[Run]()
 

@@ -24,7 +24,7 @@ from k3push.core.model import FolderFile
 from k3push.core.remark import remark
 from k3push.ports import Clock, Ledger, LedgerLostError, Memo
 from k3push.runs.program_tokens import by_schedule
-from k3push.runs.request_stages import Kind, Request, Stage, put_request, requests
+from k3push.runs.request_stages import Request, RequestKind, Stage, put_request, requests
 from k3push.runs.wakeup import Wakeup
 from k3push.web.access import Log
 from k3push.web.request_origin import origin_of_file, origin_of_selection
@@ -40,7 +40,7 @@ BELATED = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class ScheduleEntry:
     """What the ledger knows of a schedule.
 
     Attributes:
@@ -65,17 +65,17 @@ class Entry:
     version: int = 0
 
 
-async def entries(ledger: Ledger) -> dict[str, Entry]:
+async def entries(ledger: Ledger) -> dict[str, ScheduleEntry]:
     """Return what the ledger knows of schedules, by name."""
     return {memo.id: _entry(memo) for memo in await ledger.memos(SCHEDULE)}
 
 
-def _entry(memo: Memo) -> Entry:
+def _entry(memo: Memo) -> ScheduleEntry:
     def moment(key: str) -> datetime | None:
         text = memo.value.get(key)
         return datetime.fromisoformat(text) if text else None
 
-    return Entry(
+    return ScheduleEntry(
         memo.id,
         paused=bool(memo.value.get("paused")),
         by=str(memo.value.get("by", "")),
@@ -88,11 +88,11 @@ def _entry(memo: Memo) -> Entry:
     )
 
 
-async def note(ledger: Ledger, name: str, at: datetime, **changes: Any) -> Entry:
+async def note(ledger: Ledger, name: str, at: datetime, **changes: Any) -> ScheduleEntry:
     """Change what the ledger knows of a schedule, and return it as it is then."""
     while True:
         memo = await ledger.memo(SCHEDULE, name)
-        entry = replace(_entry(memo) if memo else Entry(name), **changes)
+        entry = replace(_entry(memo) if memo else ScheduleEntry(name), **changes)
         value = {
             "paused": entry.paused,
             "by": entry.by,
@@ -188,7 +188,7 @@ class Timetable:
         earliest, known = now - BELATED, await entries(ledger)
         since = max(self._looked or earliest, earliest)
         for name, schedule in self.schedules.items():
-            entry = known.get(name, Entry(name))
+            entry = known.get(name, ScheduleEntry(name))
             # A clock that was ahead once, perhaps by years, holds up nothing.
             known_times = (entry.last, entry.since, self._since.get(name))
             over = [each for each in known_times if each is not None and each <= now]
@@ -248,7 +248,7 @@ class Timetable:
         for names, origin in found:
             request = Request(
                 id=f"{when}-{mark}{_mark_of(origin)}",
-                kind=Kind.PUSH,
+                kind=RequestKind.PUSH,
                 by=by,
                 at=self.clock.now(),
                 stage=Stage.PLANNING,

@@ -8,7 +8,7 @@ from datetime import datetime
 from k3push.adapters.archive_files import ArchiveFolder
 from k3push.config.settings import Settings
 from k3push.ports import Ledger
-from k3push.runs.archive import Archived, archive_due
+from k3push.runs.archive import ArchivingResult, archive_due
 
 PATIENCE_S = 20.0
 """For how long an execution that has ended begins to archive runs; what is left comes next time."""
@@ -16,7 +16,7 @@ PATIENCE_S = 20.0
 
 async def archive_old(
     settings: Settings, ledger: Ledger, now: datetime, *, seconds: float = math.inf
-) -> Archived:
+) -> ArchivingResult:
     """Archive the runs that are older than the ledger keeps them; none without `keep`.
 
     Raises:
@@ -25,6 +25,6 @@ async def archive_old(
     """
     keep = settings.ledger.kept_for
     if keep is None:
-        return Archived()
+        return ArchivingResult()
     folder = ArchiveFolder(settings.archive_folder)
     return await archive_due(ledger, folder, before=now - keep, seconds=seconds)

@@ -19,7 +19,7 @@ from k3push.adapters.untrusted_paths import Below, IsLinkError
 from k3push.config.settings import Settings
 from k3push.core.model import FolderFile, Route, RunId
 from k3push.ports import Ledger
-from k3push.runs.create import SELECTED, Asked, JobSource, survey
+from k3push.runs.create import SELECTED, AskedRoute, JobSource, survey
 from k3push.runs.find import cut_off_runs
 from k3push.wiring.job_lists import STDIN, JobOptions, opened_jobs
 from k3push.wiring.open_ledger import is_there, ledger_of
@@ -41,12 +41,12 @@ class Batch:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class OpenBatch:
     """A batch whose job files are open, and how often their lines ask for each route."""
 
     batch: Batch
     jobs: Sequence[JobSource]
-    asked: Mapping[str, Asked]
+    asked: Mapping[str, AskedRoute]
 
     def routes_among(self, routes: Mapping[str, Route]) -> list[Route]:
         """Return the routes that its lines ask for, each once; each becomes a run."""
@@ -128,7 +128,7 @@ def _is_folder(place: Below) -> bool:
 @asynccontextmanager
 async def opened(
     names: Sequence[str], how: JobOptions, new_of: NewOf, warn: Callable[..., None]
-) -> AsyncIterator[Sequence[Part]]:
+) -> AsyncIterator[Sequence[OpenBatch]]:
     """Open what job files and folders come to; all of it is read before any is pushed.
 
     Args:
@@ -149,7 +149,7 @@ async def opened(
         for batch in batches:
             its_jobs = list(islice(rest, len(batch.names)))
             try:
-                parts.append(Part(batch, its_jobs, await survey(its_jobs)))
+                parts.append(OpenBatch(batch, its_jobs, await survey(its_jobs)))
             except JobFileError as error:
                 errors.append(error)
             else:

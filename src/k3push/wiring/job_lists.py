@@ -18,7 +18,7 @@ from k3push.config.setting_errors import no_route
 from k3push.config.settings import Settings
 from k3push.core.model import Listed, Route
 from k3push.core.remark import remark
-from k3push.runs.create import SELECTED, Asked, JobSource
+from k3push.runs.create import SELECTED, AskedRoute, JobSource
 from k3push.runs.problem import Problem
 
 STDIN = "-"
@@ -104,7 +104,9 @@ def opened_jobs(
         yield jobs
 
 
-def routes_of(settings: Settings, how: JobOptions, lines: Mapping[str, Asked]) -> dict[str, Route]:
+def routes_of(
+    settings: Settings, how: JobOptions, lines: Mapping[str, AskedRoute]
+) -> dict[str, Route]:
     """Return the route for each name that lines give, "" among them.
 
     Raises:
@@ -114,7 +116,7 @@ def routes_of(settings: Settings, how: JobOptions, lines: Mapping[str, Asked]) -
     return {name: _route(settings, name, how, asked) for name, asked in lines.items()}
 
 
-def _route(settings: Settings, name: str, how: JobOptions, asked: Asked) -> Route:
+def _route(settings: Settings, name: str, how: JobOptions, asked: AskedRoute) -> Route:
     if not name:
         return settings.route(how.route)
     if name not in settings.routes:

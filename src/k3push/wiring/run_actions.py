@@ -28,7 +28,7 @@ from k3push.runs.problem import Problem
 from k3push.runs.request_stages import Act, note_act
 from k3push.runs.stop import Stop
 from k3push.wiring.executor import Executor, RunOptions
-from k3push.wiring.inbox import Part
+from k3push.wiring.inbox import OpenBatch
 from k3push.wiring.open_runs import open_listed
 from k3push.wiring.planning import take_up, write_plan
 from k3push.wiring.preview import Preview, Reading
@@ -87,7 +87,7 @@ class RunActions:
         )
         return preview, sha256
 
-    async def run_part(self, part: Part, routes: Mapping[str, Route]) -> list[Ending]:
+    async def run_part(self, part: OpenBatch, routes: Mapping[str, Route]) -> list[Ending]:
         """Push job files that are read to their ends: a run for each route, one after another.
 
         Returns:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from k3push.adapters.webhook_post import SHORTEST_SECRET, is_address
-from k3push.config.setting_errors import Fault, SettingsError
+from k3push.config.setting_errors import SettingFault, SettingsError
 from k3push.config.settings import Settings
 from k3push.core.remark import remark
 from k3push.runs.program_events import receiver_id
@@ -34,7 +34,7 @@ def receivers_of(settings: Settings) -> Receivers:
     api = settings.api
 
     def fault(key: str, what: str) -> SettingsError:
-        return SettingsError(str(settings.file), [Fault(key, None, what)])
+        return SettingsError(str(settings.file), [SettingFault(key, None, what)])
 
     found = [each.resolve("api.webhooks", settings.file) for each in api.webhooks]
     if not all(map(is_address, found)):

@@ -31,7 +31,7 @@ from k3push.core.model import (
     Target,
     Uptime,
 )
-from k3push.core.pacing.server_model import Learnt, Server
+from k3push.core.pacing.server_model import FittedServer, Learnt
 from k3push.ports import Ledger, Memo
 
 NOON = datetime(2024, 5, 17, 12, 0, 0, 250_000, tzinfo=UTC)
@@ -151,7 +151,7 @@ async def lived_in(ledger: Ledger) -> RunId:
     await ledger.identify(run.id, identified(spelled))
     await ledger.close_list(run.id)
     await ledger.take(FolderFile("/inbox", "订单.csv", "00ff"), run.id)
-    await ledger.keep_pace(run.scope, Learnt(Server(0.5, 0.01), 16), at=NOON)
+    await ledger.keep_pace(run.scope, Learnt(FittedServer(0.5, 0.01), 16), at=NOON)
     await ledger.remember(Memo("request", "r1", NOON, {"by": "王芳"}, "r1"))
     async with ledger.own(run.id):
         command = await ledger.command(run.id, Command(Verb.PAUSE), at=NOON)

@@ -10,7 +10,7 @@ import pytest
 
 from k3push.core.control_words import Command, Verb
 from k3push.core.model import BillNumber, FolderFile, RunId, State
-from k3push.core.pacing.server_model import Learnt, Server
+from k3push.core.pacing.server_model import FittedServer, Learnt
 from k3push.ports import Ledger, OtherSpellingError
 from tests.adapters.ledger.samples import (
     ANSWER,
@@ -229,7 +229,7 @@ async def test_a_folder_may_be_watched_for_two_accounts(ledger: Ledger, theirs: 
 
 async def test_a_pace_is_its_accounts_own(ledger: Ledger, theirs: Ledger) -> None:
     """What one server bears says nothing of another."""
-    learnt = Learnt(Server(0.5, 0.01), 16)
+    learnt = Learnt(FittedServer(0.5, 0.01), 16)
     await theirs.keep_pace(SCOPE, learnt, at=NOON)
     assert await theirs.pace(SCOPE) == (learnt, NOON)
     assert await ledger.pace(SCOPE) is None

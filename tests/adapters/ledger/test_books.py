@@ -15,7 +15,7 @@ from anyio import to_thread
 from k3push.adapters.ledger.maintenance.copy import CopyDiffersError, copy, is_empty
 from k3push.adapters.ledger.maintenance.integrity import check
 from k3push.adapters.ledger.maintenance.postgres_tables import books_in_postgres
-from k3push.adapters.ledger.maintenance.sql_tables import TABLES, Cells, SqlTables, Table
+from k3push.adapters.ledger.maintenance.sql_tables import TABLES, Cells, LedgerTable, SqlTables
 from k3push.adapters.ledger.maintenance.sqlite_tables import books_in_sqlite
 from k3push.core.model import RunId, State
 from k3push.ports import Ledger
@@ -142,10 +142,10 @@ class _Careless(SqlTables):
         self._books = books
         self._table = table
 
-    async def page(self, table: Table, after: Cells, limit: int) -> Sequence[Cells]:
+    async def page(self, table: LedgerTable, after: Cells, limit: int) -> Sequence[Cells]:
         return await self._books.page(table, after, limit)
 
-    async def add(self, table: Table, rows: Sequence[Cells]) -> None:
+    async def add(self, table: LedgerTable, rows: Sequence[Cells]) -> None:
         await self._books.add(table, rows[:-1] if table.name == self._table else rows)
 
     async def count_anew(self) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from k3push.core.control_words import Command, Verb
 from k3push.core.model import BillNumber, FolderFile, Listed, RunId, State
-from k3push.core.pacing.server_model import Learnt, Server
+from k3push.core.pacing.server_model import FittedServer, Learnt
 from k3push.core.safety.legal_moves import IllegalMoveError
 from k3push.ports import Glance, Holder, Ledger, RunIsAliveError
 from tests.adapters.ledger.samples import (
@@ -111,8 +111,8 @@ async def test_a_file_is_taken_by_a_run_that_is_there(ledger: Ledger) -> None:
 async def test_what_the_pace_came_to_is_kept_for_each_scope(ledger: Ledger, other: Ledger) -> None:
     """The next night begins where this one ended, on its own forms."""
     assert await ledger.pace("s|po|in") is None
-    learnt = Learnt(Server(0.5, 0.01, 0.2), 16)
-    crowded = Learnt(Server(0.5, 0.01, 0.2, 10.6, 2.0, 0.75), 24)
+    learnt = Learnt(FittedServer(0.5, 0.01, 0.2), 16)
+    crowded = Learnt(FittedServer(0.5, 0.01, 0.2, 10.6, 2.0, 0.75), 24)
     await ledger.keep_pace("s|po|in", learnt, at=NOON)
     assert await other.pace("s|po|in") == (learnt, NOON)
     await other.keep_pace("s|po|in", crowded, at=later(1))

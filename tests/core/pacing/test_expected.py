@@ -7,11 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from k3push.core.pacing.expected import Driven, Expected, Measured, expect
-from k3push.core.pacing.pace import MOST_CHUNK_SIZE, Pace, Sample
-from k3push.core.pacing.server_model import Learnt, Server
+from k3push.core.pacing.pace import MOST_CHUNK_SIZE, CallSample, Pace
+from k3push.core.pacing.server_model import FittedServer, Learnt
 
 servers = st.builds(
-    Server,
+    FittedServer,
     call_s=st.floats(0.005, 2),
     number_s=st.floats(0.0003, 3),
     look_s=st.floats(0, 1),
@@ -38,7 +38,7 @@ def test_no_list_takes_more_calls_than_numbers_nor_fuller_ones_than_may_be(
 
 @given(st.integers(2, 500), st.integers(1, 60), servers)
 def test_calls_that_follow_one_another_take_the_sum_of_their_times(
-    numbers: int, size: int, server: Server
+    numbers: int, size: int, server: FittedServer
 ) -> None:
     """Half of it at least, and twice of it at most: another night is another pace."""
     how = Driven(concurrency=1, chunk_size=size, canary=False)
@@ -62,7 +62,7 @@ def test_nothing_to_send_takes_no_time_and_no_call() -> None:
 
 def test_a_limit_on_calls_a_minute_is_part_of_the_time() -> None:
     """Sixty calls a minute take a second each, however quick the server is."""
-    found = Learnt(Server(call_s=0.01, number_s=0.001, knee=64.0), tried=64)
+    found = Learnt(FittedServer(call_s=0.01, number_s=0.001, knee=64.0), tried=64)
     told = expect(1000, Driven(chunk_size=10, calls_per_minute=60), found)
     assert told.time is not None
     assert told.time.about_s > 100
@@ -70,7 +70,7 @@ def test_a_limit_on_calls_a_minute_is_part_of_the_time() -> None:
 
 def test_a_long_list_is_foretold_as_its_beginning_goes_on() -> None:
     """A plan of half a million numbers does not take a minute to foretell."""
-    found = Learnt(Server(call_s=0.5, number_s=0.01, look_s=0.1, knee=8.0), tried=16)
+    found = Learnt(FittedServer(call_s=0.5, number_s=0.01, look_s=0.1, knee=8.0), tried=16)
     short, long = (expect(n, Driven(), found) for n in (20_000, 500_000))
     assert short.time is not None
     assert long.time is not None
@@ -83,5 +83,5 @@ def test_a_run_of_single_numbers_teaches_no_pace() -> None:
     pace = Pace()
     for nth in range(2):
         pace.size(2 - nth, 2 - nth, 4, nth)
-        pace.add(Sample(nth, nth + 0.9, push_s=0.5, numbers=1, before_s=0.2))
+        pace.add(CallSample(nth, nth + 0.9, push_s=0.5, numbers=1, before_s=0.2))
     assert pace.learnt() is None

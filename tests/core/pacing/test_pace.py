@@ -15,13 +15,13 @@ from k3push.core.pacing.pace import (
     MOST_CONCURRENCY,
     MOST_STEPS,
     ON_THEIR_WAY_FOR_EACH,
+    CallSample,
     Ended,
     Pace,
-    Sample,
     Setting,
 )
+from k3push.core.pacing.server_model import FittedServer as Known
 from k3push.core.pacing.server_model import Learnt
-from k3push.core.pacing.server_model import Server as Known
 
 CALL_S = 0.9
 NUMBER_S = 0.1
@@ -55,7 +55,9 @@ class Server:
         came_to = numbers if ended is Ended.OK else 0
         for _ in range(at_once):
             self.pace.add(
-                Sample(began_s, self.now_s, self.now_s - began_s, came_to, at_once, ended, merged)
+                CallSample(
+                    began_s, self.now_s, self.now_s - began_s, came_to, at_once, ended, merged
+                )
             )
 
     def begin(self) -> None:
@@ -173,7 +175,7 @@ def test_what_a_person_has_fixed_is_left_alone() -> None:
     """Each quantity may be fixed while the other is steered."""
     pace = Pace()
     for began_s, numbers in ((0.0, 1), (1.0, 10), *((float(s), 7) for s in range(3, 60))):
-        pace.add(Sample(began_s, began_s + 1, 0.5, numbers, 3), concurrency=3, chunk_size=7)
+        pace.add(CallSample(began_s, began_s + 1, 0.5, numbers, 3), concurrency=3, chunk_size=7)
         assert pace.setting == Setting(3, 7)
 
 
@@ -226,7 +228,7 @@ def test_what_worked_last_time_brings_no_more_numbers_at_first(size: int | None)
     pace.recall(Learnt(Known(CALL_S, NUMBER_S), MOST_CONCURRENCY))
     pace.size(100_000, 1000, 1, 0)
     for began_s, numbers in ((0.0, 1), (1.0, 10)):
-        pace.add(Sample(began_s, began_s + 1, 0.9, numbers), chunk_size=size)
+        pace.add(CallSample(began_s, began_s + 1, 0.9, numbers), chunk_size=size)
     calls = pace.setting.concurrency
     assert calls > FIRST_CONCURRENCY
     if size is None:
@@ -259,7 +261,7 @@ def test_nothing_is_kept_of_what_a_person_has_fixed_or_nobody_has_seen() -> None
     pace = Pace()
     assert pace.learnt() is None
     for began_s, numbers in ((0.0, 1), (1.0, 10), (2.0, 10)):
-        pace.add(Sample(began_s, began_s + 1, 0.5, numbers, 3), concurrency=3)
+        pace.add(CallSample(began_s, began_s + 1, 0.5, numbers, 3), concurrency=3)
     assert pace.learnt() is None
 
 
@@ -276,7 +278,7 @@ def test_the_last_chunks_are_shared_out() -> None:
 def test_a_short_list_begins_with_a_small_chunk() -> None:
     """The first chunk travels alone, and ten of sixty numbers would be a sixth of the list."""
     pace = Pace()
-    pace.add(Sample(0, 1.2, push_s=1.0, numbers=1))
+    pace.add(CallSample(0, 1.2, push_s=1.0, numbers=1))
     assert pace.size(60, 59, 1, 1) == 2
     assert pace.size(5000, 500, 1, 1) == FIRST_CHUNK_SIZE
 
@@ -284,17 +286,17 @@ def test_a_short_list_begins_with_a_small_chunk() -> None:
 def test_where_a_push_costs_hardly_more_than_a_look_the_first_chunk_is_larger() -> None:
     """Then it is calls that cost, and numbers are next to nothing."""
     pace = Pace()
-    pace.add(Sample(0, 3.1, push_s=0.6, numbers=1))
+    pace.add(CallSample(0, 3.1, push_s=0.6, numbers=1))
     assert 10 < pace.size(60, 59, 1, 1) <= FIRST_ON_THEIR_WAY // FIRST_CONCURRENCY
 
 
 def after_first_chunk(before_s: float) -> Pace:
     """Begin with looks of 0.2 s; *before_s* is how long two of them take at the same time."""
     pace = Pace()
-    pace.add(Sample(0, 2, push_s=CALL_S + NUMBER_S, numbers=1, before_s=before_s))
+    pace.add(CallSample(0, 2, push_s=CALL_S + NUMBER_S, numbers=1, before_s=before_s))
     pace.size(1000, 1000, 1, 1)
     took_s = before_s + CALL_S + 4 * NUMBER_S + 0.4
-    pace.add(Sample(2, 2 + took_s, CALL_S + 4 * NUMBER_S, 4, before_s=before_s))
+    pace.add(CallSample(2, 2 + took_s, CALL_S + 4 * NUMBER_S, 4, before_s=before_s))
     return pace
 
 
@@ -318,7 +320,7 @@ def test_nothing_follows_a_try_before_it_is_over() -> None:
     pace = after_first_chunk(before_s=0.2)
     calls = pace.setting.concurrency
     assert all(pace.size(1000, 1000, free, 5) for free in range(calls, 0, -1))
-    pace.add(Sample(10, 12, 1, 1, calls))
+    pace.add(CallSample(10, 12, 1, 1, calls))
     assert pace.size(1000, 1000, 1, 6, now_s=12.0) == 0
     assert pace.size(1000, 1000, 1, 6, now_s=pace.waits_until_s) > 0, "a call may hang"
     assert pace.size(1000, 1000, calls, 6) > 0, "nothing is on its way that could be waited for"
@@ -344,7 +346,7 @@ def test_whatever_comes_the_setting_stays_in_its_bounds(
     """A wild answer must never stop the run, nor send it off."""
     pace, now_s = Pace(), 0.0
     for ended, seconds, numbers, at_once, merged, concurrency, size in events:
-        sample = Sample(now_s, now_s + seconds, seconds / 2, numbers, at_once, ended, merged)
+        sample = CallSample(now_s, now_s + seconds, seconds / 2, numbers, at_once, ended, merged)
         now_s += seconds
         pace.add(sample, concurrency=concurrency, chunk_size=size)
         assert 1 <= pace.setting.concurrency <= max(MOST_CONCURRENCY, 256)
@@ -379,7 +381,7 @@ def test_the_steps_that_are_kept_are_bounded() -> None:
 def test_few_travel_at_once_before_many_have_come_through(made: int, seconds: float) -> None:
     """Refusals that set in at number 101 must not meet chunks of hundreds."""
     pace = Pace()
-    pace.add(Sample(0, seconds, push_s=seconds, numbers=1))
-    pace.add(Sample(seconds, 2.1 * seconds, push_s=seconds, numbers=10))
+    pace.add(CallSample(0, seconds, push_s=seconds, numbers=1))
+    pace.add(CallSample(seconds, 2.1 * seconds, push_s=seconds, numbers=10))
     size, calls = pace.size(100_000, 100_000, 1, made), pace.setting.concurrency
     assert size * calls <= max(FIRST_ON_THEIR_WAY, ON_THEIR_WAY_FOR_EACH * made, calls)

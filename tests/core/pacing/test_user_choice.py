@@ -8,18 +8,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from k3push.core.pacing.user_choice import Call, Lane, choose
+from k3push.core.pacing.user_choice import QueuedCall, UserCalls, choose
 
 SECONDS = st.floats(0.01, 600)
 
 
 @st.composite
-def lanes_of_any_kind(draw: st.DrawFn) -> list[Lane]:
+def lanes_of_any_kind(draw: st.DrawFn) -> list[UserCalls]:
     """Draw lanes with something on their way, measured or not."""
     lanes = []
     for _ in range(draw(st.integers(1, 5))):
-        lane = Lane()
-        for call in Call:
+        lane = UserCalls()
+        for call in QueuedCall:
             for _ in range(draw(st.integers(0, 5))):
                 lane.leaves(call)
             if draw(st.booleans()):
@@ -29,19 +29,22 @@ def lanes_of_any_kind(draw: st.DrawFn) -> list[Lane]:
 
 
 @given(lanes_of_any_kind())
-def test_nobody_is_chosen_who_is_worse_in_everything(lanes: list[Lane]) -> None:
+def test_nobody_is_chosen_who_is_worse_in_everything(lanes: list[UserCalls]) -> None:
     """More on its way and slower at it is never the shortest wait.
 
     Save for the first, who has the looks to come as well.
     """
-    known = [lane.seconds[Call.PUSH] for lane in lanes if Call.PUSH in lane.seconds]
+    known = [lane.seconds[QueuedCall.PUSH] for lane in lanes if QueuedCall.PUSH in lane.seconds]
     speed = {
         place: tuple(
-            lane.seconds.get(c, min(known, default=1.0) if c is Call.PUSH else 0.0) for c in Call
+            lane.seconds.get(c, min(known, default=1.0) if c is QueuedCall.PUSH else 0.0)
+            for c in QueuedCall
         )
         for place, lane in enumerate(lanes)
     }
-    load = {place: tuple(lane.on_their_way[c] for c in Call) for place, lane in enumerate(lanes)}
+    load = {
+        place: tuple(lane.on_their_way[c] for c in QueuedCall) for place, lane in enumerate(lanes)
+    }
     chosen = choose(lanes)
     better = [
         place
@@ -55,32 +58,32 @@ def test_nobody_is_chosen_who_is_worse_in_everything(lanes: list[Lane]) -> None:
 @given(st.integers(1, 6), st.integers(1, 40))
 def test_untried_users_are_loaded_evenly(users: int, pushes: int) -> None:
     """Nothing is known of them, so each gets a try before one gets two."""
-    lanes = [Lane() for _ in range(users)]
+    lanes = [UserCalls() for _ in range(users)]
     order = []
     for _ in range(pushes):
         order.append(choose(lanes))
-        lanes[order[-1]].leaves(Call.PUSH)
+        lanes[order[-1]].leaves(QueuedCall.PUSH)
     assert order == [nth % users for nth in range(pushes)]
 
 
 def test_a_user_who_was_never_tried_is_preferred_to_an_equal() -> None:
     """Who is not tried is not known to be faster."""
-    tried, untried = Lane(), Lane()
-    tried.leaves(Call.PUSH)
-    tried.returns(Call.PUSH, 0, 2)
+    tried, untried = UserCalls(), UserCalls()
+    tried.leaves(QueuedCall.PUSH)
+    tried.returns(QueuedCall.PUSH, 0, 2)
     assert choose([tried, untried]) == 1
 
 
 def test_the_user_who_looks_has_less_time_for_pushes() -> None:
     """All looks stand in the queue of one user: those on their way, and those to come."""
-    lanes = [Lane(), Lane()]
+    lanes = [UserCalls(), UserCalls()]
     for lane in lanes:
-        lane.seconds[Call.PUSH] = 10.0
-    lanes[0].seconds[Call.LOOK] = 1.0
+        lane.seconds[QueuedCall.PUSH] = 10.0
+    lanes[0].seconds[QueuedCall.LOOK] = 1.0
     order = []
     for _ in range(12):
         order.append(choose(lanes))
-        lanes[order[-1]].leaves(Call.PUSH)
+        lanes[order[-1]].leaves(QueuedCall.PUSH)
     # Five pushes and the looks of all twelve take 74 s there, seven pushes take 70 s.
     assert (order.count(0), order.count(1)) == (5, 7)
 
@@ -88,26 +91,26 @@ def test_the_user_who_looks_has_less_time_for_pushes() -> None:
 @pytest.mark.parametrize(("looks", "chosen"), [(0, 1), (1, 2)])
 def test_a_look_on_its_way_counts_by_its_own_time(looks: int, chosen: int) -> None:
     """It stands in the queue before the push."""
-    lanes = [Lane(), Lane(), Lane()]
+    lanes = [UserCalls(), UserCalls(), UserCalls()]
     for lane, push_s in zip(lanes, (10.0, 10.0, 10.5), strict=True):
-        lane.seconds |= {Call.PUSH: push_s, Call.LOOK: 1.0}
+        lane.seconds |= {QueuedCall.PUSH: push_s, QueuedCall.LOOK: 1.0}
     for _ in range(looks):
-        lanes[1].leaves(Call.LOOK)
+        lanes[1].leaves(QueuedCall.LOOK)
     assert choose(lanes) == chosen
 
 
 def test_a_call_that_measures_nothing_leaves_the_average_alone() -> None:
     """A connection that breaks at once does not mean a fast user."""
-    lane = Lane()
-    lane.leaves(Call.PUSH)
-    lane.returns(Call.PUSH, 0, 0.01, measures=False)
-    assert (lane.seconds, lane.on_their_way[Call.PUSH]) == ({}, 0)
+    lane = UserCalls()
+    lane.leaves(QueuedCall.PUSH)
+    lane.returns(QueuedCall.PUSH, 0, 0.01, measures=False)
+    assert (lane.seconds, lane.on_their_way[QueuedCall.PUSH]) == ({}, 0)
 
 
 def test_one_slow_answer_does_not_bar_a_user_for_the_night() -> None:
     """What was measured fades with every push that goes elsewhere."""
-    lanes = [Lane(), Lane()]
-    lanes[0].seconds[Call.PUSH], lanes[1].seconds[Call.PUSH] = 300.0, 2.0
+    lanes = [UserCalls(), UserCalls()]
+    lanes[0].seconds[QueuedCall.PUSH], lanes[1].seconds[QueuedCall.PUSH] = 300.0, 2.0
     chosen = [choose(lanes) for _ in range(60)]
     assert chosen[:30] == [1] * 30
     assert 0 in chosen[30:]
@@ -132,7 +135,7 @@ def test_work_is_shared_by_speed(speeds: tuple[float, ...], at_once: int) -> Non
 
 def _simulate(speeds: tuple[float, ...], pushes: int, at_once: int) -> tuple[float, Counter[int]]:
     """Push through queues, and tell how long it took and how many each user made."""
-    lanes = [Lane() for _ in speeds]
+    lanes = [UserCalls() for _ in speeds]
     free_s = [0.0 for _ in speeds]
     done: Counter[int] = Counter()
     back: list[tuple[float, int, float]] = []
@@ -140,9 +143,9 @@ def _simulate(speeds: tuple[float, ...], pushes: int, at_once: int) -> tuple[flo
     for _ in range(pushes):
         if len(back) == at_once:
             now_s, place, left_s = heapq.heappop(back)
-            lanes[place].returns(Call.PUSH, left_s, now_s)
+            lanes[place].returns(QueuedCall.PUSH, left_s, now_s)
         place = choose(lanes)
-        lanes[place].leaves(Call.PUSH)
+        lanes[place].leaves(QueuedCall.PUSH)
         free_s[place] = max(now_s, free_s[place]) + speeds[place]
         heapq.heappush(back, (free_s[place], place, now_s))
         done[place] += 1
@@ -151,11 +154,11 @@ def _simulate(speeds: tuple[float, ...], pushes: int, at_once: int) -> tuple[flo
 
 def test_a_user_who_meets_limits_rests_while_another_gets_through() -> None:
     """Such answers are fast; the user is tried again, more seldom each time."""
-    lanes, tries = [Lane(), Lane()], []
+    lanes, tries = [UserCalls(), UserCalls()], []
     for nth in range(200):
         chosen = choose(lanes)
-        lanes[chosen].leaves(Call.PUSH)
-        lanes[chosen].returns(Call.PUSH, nth, nth + 1, measures=chosen == 0)
+        lanes[chosen].leaves(QueuedCall.PUSH)
+        lanes[chosen].returns(QueuedCall.PUSH, nth, nth + 1, measures=chosen == 0)
         if chosen:
             lanes[chosen].meet_limit()
             tries.append(nth)
@@ -167,7 +170,7 @@ def test_a_user_who_meets_limits_rests_while_another_gets_through() -> None:
 
 def test_a_limit_that_all_users_meet_lets_none_of_them_rest() -> None:
     """It is the site's."""
-    lanes = [Lane(), Lane()]
+    lanes = [UserCalls(), UserCalls()]
     for lane in lanes:
         lane.meet_limit()
     choose(lanes)

@@ -8,8 +8,8 @@ from k3push.core.model import Route
 from k3push.core.protocol import wire
 from k3push.core.protocol.conversion_rules import (
     OPTIONAL_FIELDS,
-    Finding,
     Rule,
+    RuleFinding,
     read_rules,
     rule_fields,
     rule_of,
@@ -34,16 +34,16 @@ def rule(
 @pytest.mark.parametrize(
     ("rules", "finding"),
     [
-        ([rule()], Finding.ENABLED),
-        ([rule(source="", target="", enabled=None, default=None)], Finding.THERE),
-        ([rule(source="pur_purchaseorder", target="STK_INSTOCK")], Finding.ENABLED),
-        ([rule(enabled=False)], Finding.DISABLED),
-        ([rule(target="PUR_ReceiveBill")], Finding.OF_OTHERS),
-        ([rule("another")], Finding.ABSENT),
-        ([], Finding.UNKNOWN),
+        ([rule()], RuleFinding.ENABLED),
+        ([rule(source="", target="", enabled=None, default=None)], RuleFinding.THERE),
+        ([rule(source="pur_purchaseorder", target="STK_INSTOCK")], RuleFinding.ENABLED),
+        ([rule(enabled=False)], RuleFinding.DISABLED),
+        ([rule(target="PUR_ReceiveBill")], RuleFinding.OF_OTHERS),
+        ([rule("another")], RuleFinding.ABSENT),
+        ([], RuleFinding.UNKNOWN),
     ],
 )
-def test_a_rule_that_is_named(rules: list[Rule], finding: Finding) -> None:
+def test_a_rule_that_is_named(rules: list[Rule], finding: RuleFinding) -> None:
     """What the site does not show is unknown, and nothing is taken for wrong by it."""
     assert rule_of(BY_RULE, rules)[0] is finding
 
@@ -51,17 +51,17 @@ def test_a_rule_that_is_named(rules: list[Rule], finding: Finding) -> None:
 @pytest.mark.parametrize(
     ("rules", "finding"),
     [
-        ([rule("other", default=False), rule()], Finding.DEFAULT),
-        ([rule(enabled=None)], Finding.DEFAULT),
-        ([rule(default=False)], Finding.NO_DEFAULT),
-        ([rule(enabled=False)], Finding.NO_DEFAULT),
-        ([rule(default=None)], Finding.UNKNOWN),
-        ([rule(source="", target="")], Finding.UNKNOWN),
-        ([rule(target="PUR_ReceiveBill")], Finding.UNKNOWN),
-        ([], Finding.UNKNOWN),
+        ([rule("other", default=False), rule()], RuleFinding.DEFAULT),
+        ([rule(enabled=None)], RuleFinding.DEFAULT),
+        ([rule(default=False)], RuleFinding.NO_DEFAULT),
+        ([rule(enabled=False)], RuleFinding.NO_DEFAULT),
+        ([rule(default=None)], RuleFinding.UNKNOWN),
+        ([rule(source="", target="")], RuleFinding.UNKNOWN),
+        ([rule(target="PUR_ReceiveBill")], RuleFinding.UNKNOWN),
+        ([], RuleFinding.UNKNOWN),
     ],
 )
-def test_a_default_rule_that_is_relied_on(rules: list[Rule], finding: Finding) -> None:
+def test_a_default_rule_that_is_relied_on(rules: list[Rule], finding: RuleFinding) -> None:
     """A pair of which no rule is listed may have one that the user must not see."""
     assert rule_of(BY_DEFAULT, rules)[0] is finding
 

@@ -15,7 +15,7 @@ import anyio
 from k3push.adapters.erp.carrier import Carrier, NewTransport
 from k3push.adapters.erp.endpoint import Endpoint
 from k3push.adapters.erp.rate_limit import RateLimit
-from k3push.adapters.erp.session import Session, SessionKeeper
+from k3push.adapters.erp.session import ErpSession, SessionKeeper
 from k3push.core.model import Answered, Exchange, NeverSent, NoAnswer
 from k3push.core.protocol import wire
 from k3push.core.protocol.logins import (
@@ -171,7 +171,7 @@ class Calls:
 
     # -- sessions -----------------------------------------------------------------------------
 
-    async def _log_in(self, session: Session) -> None:
+    async def _log_in(self, session: ErpSession) -> None:
         log_in = self._site.login
         if isinstance(log_in, HeaderSignature):
             try:
@@ -228,7 +228,7 @@ class Calls:
     async def _call(
         self,
         service: str,
-        session: Session,
+        session: ErpSession,
         form: str,
         data: bytes,
         *,

@@ -38,7 +38,7 @@ from k3push.core.model import (
     Target,
     Targets,
 )
-from k3push.core.pacing.user_choice import Call, Lane, choose
+from k3push.core.pacing.user_choice import QueuedCall, UserCalls, choose
 from k3push.core.protocol.links import FormEntry, LinkRow
 from k3push.core.protocol.selection import SelectedPage, Selection
 from k3push.core.protocol.wire import PUSH
@@ -66,7 +66,7 @@ class _User:
     place: int
     name: str
     erp: ErpClient
-    lane: Lane = field(default_factory=Lane)
+    lane: UserCalls = field(default_factory=UserCalls)
 
 
 class Identities:
@@ -142,7 +142,7 @@ class Identities:
             chosen = (of_wish or able)[choose([each.lane for each in of_wish or able])]
             mine = _Turn(chosen, self._learn_from, len(self._users))
             # Counted from now on, so that others who come meanwhile choose another user.
-            chosen.lane.leaves(Call.PUSH)
+            chosen.lane.leaves(QueuedCall.PUSH)
             try:
                 async with chosen.erp.turn() as mine.turn:
                     yield mine
@@ -153,7 +153,7 @@ class Identities:
                 self._set_aside(chosen, refusal)
             finally:
                 now_s = anyio.current_time()
-                chosen.lane.returns(Call.PUSH, mine.left_s, now_s, measures=mine.measures)
+                chosen.lane.returns(QueuedCall.PUSH, mine.left_s, now_s, measures=mine.measures)
         raise LoginRefusedError(self._refusals)
 
     def spares(self, user: str) -> bool:
@@ -409,12 +409,12 @@ class Identities:
 
     async def _timed(self, user: _User, ask: Callable[[ErpClient], Awaitable[T]]) -> T:
         left_s, done = anyio.current_time(), False
-        user.lane.leaves(Call.LOOK)
+        user.lane.leaves(QueuedCall.LOOK)
         try:
             found = await ask(user.erp)
             done = True
         finally:
-            user.lane.returns(Call.LOOK, left_s, anyio.current_time(), measures=done)
+            user.lane.returns(QueuedCall.LOOK, left_s, anyio.current_time(), measures=done)
         return found
 
 

@@ -13,7 +13,7 @@ from k3push.ports import LoginRefusedError
 
 
 @dataclass(slots=True, eq=False)
-class Session:
+class ErpSession:
     """One session with the ERP.
 
     Attributes:
@@ -55,7 +55,7 @@ class SessionKeeper:
     since the words for a lost session also stand for a missing right (P 3.4).
     """
 
-    def __init__(self, log_in: Callable[[Session], Awaitable[None]]) -> None:
+    def __init__(self, log_in: Callable[[ErpSession], Awaitable[None]]) -> None:
         """Begin without a session.
 
         Args:
@@ -63,17 +63,17 @@ class SessionKeeper:
         """
         self._log_in = log_in
         self._lock = anyio.Lock()
-        self._session: Session | None = None
-        self._lost: Session | None = None
+        self._session: ErpSession | None = None
+        self._lost: ErpSession | None = None
         self.refused: LoginRefusedError | None = None
         self.logins = 0
 
     @property
-    def current(self) -> Session | None:
+    def current(self) -> ErpSession | None:
         """The session as it is, without a login."""
         return self._session
 
-    async def open(self) -> Session:
+    async def open(self) -> ErpSession:
         """Return the session; log in if there is none.
 
         Raises:
@@ -85,7 +85,7 @@ class SessionKeeper:
         async with self._lock:
             return await self._open_alone()
 
-    async def _open_alone(self) -> Session:
+    async def _open_alone(self) -> ErpSession:
         # Whoever waited for the lock may find the work done.
         if self._session is not None:
             return self._session
@@ -93,7 +93,7 @@ class SessionKeeper:
             raise LoginRefusedError(*self.refused.args)
         try:
             await self._check_lost()
-            session = Session(self.logins + 1, reopened=self._lost is not None)
+            session = ErpSession(self.logins + 1, reopened=self._lost is not None)
             self.logins += 1
             await self._log_in(session)
         except LoginRefusedError as refusal:

@@ -18,7 +18,7 @@ from k3push.adapters.job_files.number_columns import (
     plain,
     tidy,
 )
-from k3push.adapters.job_files.sources import LONGEST_LINE, Source
+from k3push.adapters.job_files.sources import LONGEST_LINE, OpenJobFile
 from k3push.adapters.job_files.troubles import BadLines, Code, names, shown
 from k3push.core.cells import has_own_headings, unmarked
 from k3push.core.model import BillNumber, Listed
@@ -53,7 +53,7 @@ class Layout:
     ours: bool = False
 
 
-def read_table(source: Source, headings: Headings, bad: BadLines) -> Iterator[Listed]:
+def read_table(source: OpenJobFile, headings: Headings, bad: BadLines) -> Iterator[Listed]:
     """Read a table row by row.
 
     Raises:
@@ -139,7 +139,7 @@ def _number(row: list[str], layout: Layout, bad: BadLines, line: int, last: int)
     return number
 
 
-def _layout(source: Source, headings: Headings, bad: BadLines) -> Layout:
+def _layout(source: OpenJobFile, headings: Headings, bad: BadLines) -> Layout:
     """Find out delimiter and columns from the first line that is not blank."""
     delimiters: Sequence[str] = _DELIMITERS
     line = 1

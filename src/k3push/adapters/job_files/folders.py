@@ -43,7 +43,7 @@ class Left(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FolderContent:
     """What is in a folder.
 
     Attributes:
@@ -55,7 +55,7 @@ class Found:
     left: tuple[tuple[str, Left], ...]
 
 
-def look_into(place: Below, now_s: float) -> Found:
+def look_into(place: Below, now_s: float) -> FolderContent:
     """Find the lists in a folder; folders in it and hidden files are passed over.
 
     Whoever may write into it must not have a file read that lies elsewhere, so a link is no list.
@@ -93,7 +93,7 @@ def look_into(place: Below, now_s: float) -> Found:
         reason = error.strerror or str(error)
         file = error.filename or place.path
         raise JobFileError(Trouble(Code.UNREADABLE, str(file), facts={"reason": reason})) from error
-    return Found(tuple(lists), tuple(left))
+    return FolderContent(tuple(lists), tuple(left))
 
 
 def _with_digests(place: Below, names: Sequence[str]) -> list[FolderFile]:

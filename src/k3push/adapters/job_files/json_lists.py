@@ -14,7 +14,7 @@ import ijson  # type: ignore[import-untyped]  # it has no types of its own
 
 from k3push.adapters.job_files.elements import Elements, json_shown, put_field, route_name
 from k3push.adapters.job_files.number_columns import Headings
-from k3push.adapters.job_files.sources import Source
+from k3push.adapters.job_files.sources import OpenJobFile
 from k3push.adapters.job_files.troubles import BadLines, Code, names
 from k3push.core.foreign_text import JSON_ESCAPE
 from k3push.core.model import Listed
@@ -37,7 +37,7 @@ _Found = tuple[int, int, object]
 """Line, element from 1 (0: the route of the whole list), value."""
 
 
-def read_document(source: Source, headings: Headings, bad: BadLines) -> Iterator[Listed]:
+def read_document(source: OpenJobFile, headings: Headings, bad: BadLines) -> Iterator[Listed]:
     """Read a JSON document as a stream.
 
     Raises:
@@ -57,7 +57,7 @@ def read_document(source: Source, headings: Headings, bad: BadLines) -> Iterator
             yield listed
 
 
-def _late_route(source: Source, elements: Elements, bad: BadLines) -> str:
+def _late_route(source: OpenJobFile, elements: Elements, bad: BadLines) -> str:
     """Return the route that stands behind the list, or "": the list must not wait in memory."""
     for line, item, value in _Walk(elements, bad).over(source):
         if item == 0:
@@ -97,7 +97,7 @@ class _Walk:
         self._field = ""
         self._found: list[_Found] = []
 
-    def over(self, source: Source) -> Iterator[_Found]:
+    def over(self, source: OpenJobFile) -> Iterator[_Found]:
         """Walk over the whole document.
 
         Raises:

@@ -9,12 +9,12 @@ import orjson
 
 from k3push.adapters.job_files.elements import Elements, put_field
 from k3push.adapters.job_files.number_columns import Headings
-from k3push.adapters.job_files.sources import LONGEST_LINE, Source
+from k3push.adapters.job_files.sources import LONGEST_LINE, OpenJobFile
 from k3push.adapters.job_files.troubles import BadLines, Code
 from k3push.core.model import Listed
 
 
-def read_records(source: Source, headings: Headings, bad: BadLines) -> Iterator[Listed]:
+def read_records(source: OpenJobFile, headings: Headings, bad: BadLines) -> Iterator[Listed]:
     """Read one JSON value a line.
 
     Raises:

@@ -13,11 +13,11 @@ from k3push.adapters.job_files.delimited import read_table
 from k3push.adapters.job_files.json_lists import read_document
 from k3push.adapters.job_files.jsonl import read_records
 from k3push.adapters.job_files.number_columns import Headings, tidy
-from k3push.adapters.job_files.sources import ZIP, Source, opened, survey
+from k3push.adapters.job_files.sources import ZIP, OpenJobFile, opened, survey
 from k3push.adapters.job_files.troubles import BadLines, Code, Trouble
 from k3push.core.model import Listed
 
-_Reader = Callable[[Source, Headings, BadLines], Iterator[Listed]]
+_Reader = Callable[[OpenJobFile, Headings, BadLines], Iterator[Listed]]
 
 _TABLES: Final = (".csv", ".tsv", ".txt")
 _DOCUMENTS: Final = (".json",)
@@ -96,7 +96,7 @@ def _is_workbook(handle: IO[bytes], suffix: str, bad: BadLines) -> bool:
     return suffix in _WORKBOOKS or (begin == ZIP and suffix not in SUFFIXES)
 
 
-def _reader(source: Source, suffix: str, bad: BadLines) -> _Reader:
+def _reader(source: OpenJobFile, suffix: str, bad: BadLines) -> _Reader:
     """Choose the reader by extension, else by content; they must not contradict each other."""
     head = source.head()
     begins = tidy(head)[:1]

@@ -62,7 +62,7 @@ _REPLACED: Final = "\ufffd"
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class OpenJobFile:
     """An open job file whose every byte is known to be text.
 
     Attributes:
@@ -159,7 +159,7 @@ def _copied(stream: IO[bytes]) -> Iterator[IO[bytes]]:
         yield copy
 
 
-def survey(handle: IO[bytes], file: str) -> Source:
+def survey(handle: IO[bytes], file: str) -> OpenJobFile:
     """Find out the encoding, by decoding all of the file.
 
     Raises:
@@ -181,18 +181,18 @@ def survey(handle: IO[bytes], file: str) -> Source:
     return source
 
 
-def _decoded(handle: IO[bytes], file: str, head: bytes) -> Source:
+def _decoded(handle: IO[bytes], file: str, head: bytes) -> OpenJobFile:
     """Return the source in the first encoding that fits all of it."""
     start, encoding = _marked(head)
     if encoding:
-        return _scanned(Source(file, handle, start, encoding))
-    utf8 = Source(file, handle, 0, _UTF8)
+        return _scanned(OpenJobFile(file, handle, start, encoding))
+    utf8 = OpenJobFile(file, handle, 0, _UTF8)
     try:
         return _scanned(utf8)
     except JobFileError:
         if _is_damaged_utf8(utf8):
             raise
-    return _scanned(Source(file, handle, 0, _GB18030))
+    return _scanned(OpenJobFile(file, handle, 0, _GB18030))
 
 
 def _marked(head: bytes) -> tuple[int, str]:
@@ -210,7 +210,7 @@ def _marked(head: bytes) -> tuple[int, str]:
     return 0, ""
 
 
-def _scanned(source: Source) -> Source:
+def _scanned(source: OpenJobFile) -> OpenJobFile:
     """Decode everything strictly; return the source with its first long line.
 
     Raises:
@@ -242,10 +242,10 @@ def _scanned(source: Source) -> Source:
         if first >= 0:
             line += text.count("\n")
             length = len(text) - text.rfind("\n") - 1
-    return Source(source.file, source.handle, source.start, source.encoding, long_line)
+    return OpenJobFile(source.file, source.handle, source.start, source.encoding, long_line)
 
 
-def _pieces(source: Source) -> Iterator[str]:
+def _pieces(source: OpenJobFile) -> Iterator[str]:
     """Yield the text with LF for every line end, undecodable bytes marked."""
     # The UTF-16 codecs cannot escape; there a replacement character stands for the bytes.
     errors = "replace" if source.encoding.startswith("utf-16") else "surrogateescape"
@@ -255,7 +255,7 @@ def _pieces(source: Source) -> Iterator[str]:
             yield newlines.decode(piece)
 
 
-def _line_of(source: Source, pattern: str) -> int:
+def _line_of(source: OpenJobFile, pattern: str) -> int:
     """Return the line, from 1, of the first character that matches *pattern*."""
     if not source.encoding.startswith("utf-16"):
         pattern = pattern.replace(_REPLACED, "")  # may stand in the file in its own right
@@ -268,7 +268,7 @@ def _line_of(source: Source, pattern: str) -> int:
     return line  # not there any more: someone has written to the file
 
 
-def _is_damaged_utf8(source: Source) -> bool:
+def _is_damaged_utf8(source: OpenJobFile) -> bool:
     """Whether text that is not wholly UTF-8 was meant to be.
 
     It was if two characters of three bytes come before the first wrong byte: GB18030 looks

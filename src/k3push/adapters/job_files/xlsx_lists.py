@@ -22,7 +22,7 @@ from k3push.adapters.job_files.number_columns import (
 from k3push.adapters.job_files.sources import OLE, ZIP
 from k3push.adapters.job_files.troubles import BadLines, Code, names, shown
 from k3push.adapters.job_files.xlsx_package import Sheet, Workbook, XlsxError, opened_workbook
-from k3push.adapters.job_files.xlsx_xml import Cell, Kind, Row
+from k3push.adapters.job_files.xlsx_xml import Cell, CellKind, Row
 from k3push.core.model import BillNumber, Listed
 
 # Digits of a number that Excel keeps.
@@ -31,18 +31,18 @@ _DIGITS: Final = 15
 MOST_OFFERED: Final = 200
 """Sheets of a workbook to choose from."""
 
-_NO_CELL: Final = Cell(Kind.TEXT, "")
+_NO_CELL: Final = Cell(CellKind.TEXT, "")
 
 # What Office 97 called a stream in which an encrypted workbook lies.
 _ENCRYPTED: Final = "EncryptedPackage".encode("utf-16-le")
 
 _CODES: Final = {
-    Kind.NUMBER: Code.NUMBER_CELL,
-    Kind.SHAPED: Code.SHAPED_CELL,
-    Kind.DATE: Code.DATE_CELL,
-    Kind.BOOLEAN: Code.TRUTH_CELL,
-    Kind.ERROR: Code.ERROR_CELL,
-    Kind.NO_RESULT: Code.NO_RESULT,
+    CellKind.NUMBER: Code.NUMBER_CELL,
+    CellKind.SHAPED: Code.SHAPED_CELL,
+    CellKind.DATE: Code.DATE_CELL,
+    CellKind.BOOLEAN: Code.TRUTH_CELL,
+    CellKind.ERROR: Code.ERROR_CELL,
+    CellKind.NO_RESULT: Code.NO_RESULT,
 }
 
 
@@ -140,7 +140,7 @@ def _listed(
             continue
         route = found.get(route_at, _NO_CELL)
         name = tidy(route.text)
-        if route.kind is Kind.TEXT and is_route(name):
+        if route.kind is CellKind.TEXT and is_route(name):
             yield Listed(row, BillNumber(number), name, id_)
         else:
             bad.add(Code.BAD_ROUTE, row, value=shown(route.text or route.kind.value))
@@ -157,17 +157,17 @@ def _layout(row: Row, offset: int, headings: Headings, bad: BadLines) -> Layout:
 def _number(cells: Mapping[int, Cell], column: int, row: int, bad: BadLines) -> str | None:
     """Return the bill number of a row; None if it has none, which is noted."""
     cell = cells.get(column, _NO_CELL)
-    if cell.kind is Kind.TEXT:
+    if cell.kind is CellKind.TEXT:
         number = tidy(cell.text)
         wrong = flaw_of_cell(number)
         if wrong is None:
             return number
         bad.add(wrong.code, row, **wrong.facts)
         return None
-    if cell.kind is Kind.NUMBER and (whole := _whole(cell.text)) is not None:
+    if cell.kind is CellKind.NUMBER and (whole := _whole(cell.text)) is not None:
         return whole
     place = f"{_letters(column)}{row}"
-    if cell.kind is Kind.NO_RESULT and cell.text:
+    if cell.kind is CellKind.NO_RESULT and cell.text:
         place = shown(cell.text)
     bad.add(_CODES[cell.kind], row, cell=place, value=shown(cell.text))
     return None
@@ -175,9 +175,9 @@ def _number(cells: Mapping[int, Cell], column: int, row: int, bad: BadLines) -> 
 
 def _id(cell: Cell) -> str | None:
     """Return the id in a cell, "" where it has none, None for what is no id."""
-    if cell.kind is Kind.TEXT:
+    if cell.kind is CellKind.TEXT:
         return internal_id(tidy(cell.text))
-    whole = _whole(cell.text) if cell.kind is Kind.NUMBER else None
+    whole = _whole(cell.text) if cell.kind is CellKind.NUMBER else None
     return internal_id(whole) if whole is not None else None
 
 
@@ -199,7 +199,7 @@ def _whole(number: str) -> str | None:
 
 
 def _is_there(cell: Cell) -> bool:
-    return cell.kind is not Kind.TEXT or bool(tidy(cell.text))
+    return cell.kind is not CellKind.TEXT or bool(tidy(cell.text))
 
 
 def _is_blank(cells: Iterable[Cell]) -> bool:

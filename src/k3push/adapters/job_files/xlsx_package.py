@@ -19,8 +19,8 @@ from xml.parsers import expat
 from k3push.adapters.job_files.xlsx_xml import (
     MOST_CHARACTERS,
     MOST_TEXTS,
-    Feed,
-    Kind,
+    CellKind,
+    ParserFeed,
     Row,
     SheetParser,
     TextParser,
@@ -109,7 +109,7 @@ class Workbook:
     def rows(self, sheet: Sheet) -> Iterator[Row]:
         """Yield the rows of a sheet that have cells, as a stream."""
         texts = self._shared_texts()
-        styles: dict[str, Kind] = {}
+        styles: dict[str, CellKind] = {}
         for part in self._parts("styles"):
             styles |= _styles(self._archive, part)
         parser = SheetParser(texts, styles)
@@ -177,7 +177,7 @@ def _starts(archive: _Archive, part: str) -> Iterator[tuple[str, dict[str, str]]
     found: list[tuple[str, dict[str, str]]] = []
     count = 0
     parser = xml_parser()
-    feed = Feed(parser)
+    feed = ParserFeed(parser)
 
     def start(name: str, attributes: dict[str, str]) -> None:
         feed.begin()
@@ -212,10 +212,10 @@ def _relations(archive: _Archive, part: str) -> dict[str, _Relation]:
     return found
 
 
-def _styles(archive: _Archive, part: str) -> dict[str, Kind]:
+def _styles(archive: _Archive, part: str) -> dict[str, CellKind]:
     """Return the styles that make something else of a number, by their index."""
-    formats = dict.fromkeys(map(str, _DATE_FORMATS), Kind.DATE)
-    styles: dict[str, Kind] = {}
+    formats = dict.fromkeys(map(str, _DATE_FORMATS), CellKind.DATE)
+    styles: dict[str, CellKind] = {}
     index = -1
     for tag, attributes in _starts(archive, part):
         if tag == "numFmt":
@@ -225,6 +225,6 @@ def _styles(archive: _Archive, part: str) -> dict[str, Kind]:
         elif tag == "cellStyles":
             break
         elif tag == "xf" and index >= 0:
-            styles[str(index)] = formats.get(attributes.get("numFmtId", ""), Kind.NUMBER)
+            styles[str(index)] = formats.get(attributes.get("numFmtId", ""), CellKind.NUMBER)
             index += 1
     return styles

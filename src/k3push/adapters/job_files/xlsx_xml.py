@@ -45,7 +45,7 @@ _ROW: Final = re.compile(r"[0-9]{1,7}")
 _ESCAPED: Final = re.compile(r"_x([0-9A-Fa-f]{4})_")
 
 
-class Kind(Enum):
+class CellKind(Enum):
     """What a cell holds."""
 
     TEXT = "text"
@@ -59,11 +59,11 @@ class Kind(Enum):
 
 # The types of cells, but for numbers and shared texts.
 _KINDS: Final = {
-    "str": Kind.TEXT,
-    "inlineStr": Kind.TEXT,
-    "b": Kind.BOOLEAN,
-    "d": Kind.DATE,
-    "e": Kind.ERROR,
+    "str": CellKind.TEXT,
+    "inlineStr": CellKind.TEXT,
+    "b": CellKind.BOOLEAN,
+    "d": CellKind.DATE,
+    "e": CellKind.ERROR,
 }
 
 
@@ -77,7 +77,7 @@ class Cell:
             several cells and was never worked out, their places.
     """
 
-    kind: Kind
+    kind: CellKind
     text: str
 
 
@@ -85,7 +85,7 @@ Row = tuple[int, Mapping[int, Cell]]
 """Number of a row, from 1, and its cells by column, from 1; those that are not there are empty."""
 
 
-def shown_as(code: str) -> Kind:
+def shown_as(code: str) -> CellKind:
     """Return what a format makes of a number.
 
     >>> shown_as("yyyy-mm-dd").name, shown_as("[h]:mm").name, shown_as("[Red]#,##0.00").name
@@ -94,8 +94,8 @@ def shown_as(code: str) -> Kind:
     ('SHAPED', 'SHAPED')
     """
     if _DATE.search(_LITERAL.sub("", code)):
-        return Kind.DATE
-    return Kind.SHAPED if _SHAPED.match(code.partition(";")[0]) else Kind.NUMBER
+        return CellKind.DATE
+    return CellKind.SHAPED if _SHAPED.match(code.partition(";")[0]) else CellKind.NUMBER
 
 
 def xml_parser() -> expat.XMLParserType:
@@ -110,7 +110,7 @@ def xml_parser() -> expat.XMLParserType:
     return parser
 
 
-class Feed:
+class ParserFeed:
     """Gives a parser its bytes, and sees that it has to keep few of them."""
 
     def __init__(self, parser: expat.XMLParserType) -> None:
@@ -148,7 +148,7 @@ class Feed:
         self._depth -= 1
 
 
-class TextParser(Feed):
+class TextParser(ParserFeed):
     """Reads texts out of XML; phonetic ones, which explain a text, are none of it.
 
     Attributes:
@@ -217,7 +217,7 @@ class SheetParser(TextParser):
         rows: The rows that have ended since they were last taken.
     """
 
-    def __init__(self, texts: Sequence[str], styles: Mapping[str, Kind]) -> None:
+    def __init__(self, texts: Sequence[str], styles: Mapping[str, CellKind]) -> None:
         super().__init__()
         self.rows: list[Row] = []
         self._shared = texts
@@ -257,7 +257,7 @@ class SheetParser(TextParser):
         tag = _TAG_OF.get(name)
         if tag == "c":
             cell = self._ended()
-            if cell.text or cell.kind is Kind.NO_RESULT:
+            if cell.text or cell.kind is CellKind.NO_RESULT:
                 if self._column in self._cells:
                     raise ValueError(f"two cells in one place, in row {self._row}")
                 self._cells[self._column] = cell
@@ -270,12 +270,12 @@ class SheetParser(TextParser):
         # A result may be an empty text, which says so and is there; whatever else is empty
         # was left by a program that writes formulas and works none out.
         if cell.has_formula and not (text or (cell.kind == "str" and cell.has_value)):
-            return Cell(Kind.NO_RESULT, cell.fills)
+            return Cell(CellKind.NO_RESULT, cell.fills)
         if cell.kind == "s":
-            return Cell(Kind.TEXT, self._shared_text(text) if text else "")
+            return Cell(CellKind.TEXT, self._shared_text(text) if text else "")
         if cell.kind == "n":
-            return Cell(self._styles.get(cell.style, Kind.NUMBER), text)
-        return Cell(_KINDS.get(cell.kind, Kind.NUMBER), text)
+            return Cell(self._styles.get(cell.style, CellKind.NUMBER), text)
+        return Cell(_KINDS.get(cell.kind, CellKind.NUMBER), text)
 
     def _shared_text(self, index: str) -> str:
         if not index.strip().isdecimal():  # a negative one would count from the end

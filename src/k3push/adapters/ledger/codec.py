@@ -31,7 +31,7 @@ from k3push.core.model import (
     id_in,
     number_in,
 )
-from k3push.core.pacing.server_model import Learnt, Server
+from k3push.core.pacing.server_model import FittedServer, Learnt
 from k3push.core.remark import kind_and_words, remark
 from k3push.ports import LedgerDamagedError
 
@@ -289,7 +289,7 @@ def to_exchange(
     return NoAnswer(because or "", timed_out=answer == "timed-out")
 
 
-def from_server(server: Server) -> str:
+def from_server(server: FittedServer) -> str:
     """Write what is known of a server; a knee that was not met is null."""
     return orjson.dumps(asdict(server)).decode()
 
@@ -299,7 +299,7 @@ def to_pace(tried: object, server: object, at: object) -> tuple[Learnt, datetime
     """Read what an execution has found of a server, and when."""
     facts = orjson.loads(to_words(server))
     knee = facts.pop("knee")
-    found = Server(**{name: float(fact) for name, fact in facts.items()})
+    found = FittedServer(**{name: float(fact) for name, fact in facts.items()})
     found = replace(found, knee=math.inf if knee is None else float(knee))
     if not (found.number_s > 0 and found.call_s >= 0 and found.look_s >= 0 and found.knee >= 1):
         raise ValueError(f"{server!r} is no server")

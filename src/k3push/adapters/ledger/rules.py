@@ -43,7 +43,7 @@ BEHIND_ALL = (1 << 63) - 1
 """A key that no run has, since all are smaller."""
 
 
-class Standing(NamedTuple):
+class RowStanding(NamedTuple):
     """Where a row stands when a verb is about to move it.
 
     Attributes:
@@ -138,7 +138,7 @@ def share_out(
     return taken, held
 
 
-def check_begin(number: BillNumber, standing: Standing | None, *, claimed: bool) -> None:
+def check_begin(number: BillNumber, standing: RowStanding | None, *, claimed: bool) -> None:
     """Raise unless a number may travel: a row of the run, planned, and claimed by the run."""
     if standing is None:
         raise legal_moves.IllegalMoveError(f"{number}: the run has no such row")
@@ -180,7 +180,7 @@ def check_recording(
 
 
 def check_outcomes(
-    outcomes: Sequence[Outcome], standings: Sequence[Standing | None], *, attempt: int = 0
+    outcomes: Sequence[Outcome], standings: Sequence[RowStanding | None], *, attempt: int = 0
 ) -> Sequence[tuple[int, Outcome]]:
     """Return the moves that *outcomes* make, by place, if every one of them is legal.
 
@@ -220,7 +220,7 @@ def check_outcomes(
 
 
 def settled(
-    outcomes: Iterable[Outcome], standings: Mapping[BillNumber, Standing]
+    outcomes: Iterable[Outcome], standings: Mapping[BillNumber, RowStanding]
 ) -> list[BillNumber]:
     """Return the numbers that are in doubt no longer after *outcomes*."""
     return [
@@ -274,7 +274,7 @@ def claims_that_end(
 
 
 def tallied(
-    moves: Iterable[tuple[int, Outcome]], standings: Iterable[Standing]
+    moves: Iterable[tuple[int, Outcome]], standings: Iterable[RowStanding]
 ) -> Mapping[State, int]:
     """Count how many rows more each state has once they have moved."""
     before = {standing.place: standing.state for standing in standings}

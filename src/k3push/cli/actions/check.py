@@ -20,7 +20,7 @@ from k3push.config.settings import Settings
 from k3push.config.settings_file import read_settings
 from k3push.core.model import BillNumber, Route
 from k3push.core.protocol import bill_rows, wire
-from k3push.core.protocol.conversion_rules import Finding, Rule, rule_of
+from k3push.core.protocol.conversion_rules import Rule, RuleFinding, rule_of
 from k3push.core.protocol.links import link_fields, target_entry
 from k3push.core.protocol.pairs import known_pair, odd_form
 from k3push.core.remark import remark
@@ -300,27 +300,27 @@ class _Check:
         named = {"route": route.name, "source": route.source, "target": route.target}
         mine = [each.number for each in rules if each.is_of(route.source, route.target)]
         match finding:
-            case Finding.ENABLED:
+            case RuleFinding.ENABLED:
                 self._good(self.say("check.rule_enabled", rule=route.rule))
-            case Finding.THERE:
+            case RuleFinding.THERE:
                 self._good(self.say("check.rule", rule=route.rule))
-            case Finding.DEFAULT:
+            case RuleFinding.DEFAULT:
                 number = rule.number if rule else ""
                 self._good(self.say("check.default_rule_there", default=number, **named))
-            case Finding.DISABLED:
+            case RuleFinding.DISABLED:
                 self._doubtful(self.say("check.rule_disabled", **facts))
-            case Finding.OF_OTHERS:
+            case RuleFinding.OF_OTHERS:
                 forms = f"{rule.source} → {rule.target}" if rule else ""
                 self._doubtful(self.say("check.rule_of_others", forms=forms, **facts))
-            case Finding.ABSENT:
+            case RuleFinding.ABSENT:
                 numbers = mine or [each.number for each in rules]
                 near = ", ".join(get_close_matches(route.rule, numbers, NEAR_RULES) or mine)
                 absent = self.say("check.rule_absent", count=len(rules), **facts)
                 self._doubtful(absent + (self.say("check.rules_near", near=near) if near else ""))
-            case Finding.NO_DEFAULT:
+            case RuleFinding.NO_DEFAULT:
                 known = ", ".join(mine)
                 self._doubtful(self.say("check.no_default_rule", known=known, **named))
-            case Finding.UNKNOWN if route.rule:
+            case RuleFinding.UNKNOWN if route.rule:
                 self._doubtful(self.say("check.rule_unverified", rule=route.rule, why=why))
             case _:
                 self._doubtful(self.say("check.default_rule", why=why, **named))

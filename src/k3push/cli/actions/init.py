@@ -25,7 +25,7 @@ from k3push.adapters.private_files import opened_for_owner
 from k3push.cli.console.screen import screen
 from k3push.cli.console.shell import Shell
 from k3push.cli.console.signals import ctrl_c_ends
-from k3push.config.invalid_values import remark_on
+from k3push.config.invalid_values import remark_on_value
 from k3push.config.secret_values import is_variable_name
 from k3push.config.setting_errors import SettingsError
 from k3push.config.settings import Settings
@@ -276,7 +276,7 @@ def _fault_of_address(url: str) -> str:
     try:
         _endpoint(_of_nobody(url))
     except ValidationError as error:
-        return remark_on(error.errors()[0])
+        return remark_on_value(error.errors()[0])
     except SettingsError as error:
         return str(error)
     return ""

@@ -30,7 +30,7 @@ from k3push.cli.console.signals import on_interrupt
 from k3push.core.remark import read_remark, remark
 from k3push.runs.outcome import Exit
 from k3push.runs.problem import Problem
-from k3push.web import Dashboard, Limits, Log, SeldomTold, Tenant, dashboard, room
+from k3push.web import Dashboard, Limits, Log, SeldomTold, ServedTenant, dashboard, room
 from k3push.wiring.heaps import spare_memory
 from k3push.wiring.outputs import check_output
 from k3push.words.language import LANGUAGES, Say, harmless, speaker
@@ -149,7 +149,9 @@ async def serve(options: ServeOptions, say: Say) -> Exit:
     return Exit.DONE
 
 
-def _of_work(tenants: Sequence[Tenant], say: Say, *, works: bool, enqueues: bool) -> list[str]:
+def _of_work(
+    tenants: Sequence[ServedTenant], say: Say, *, works: bool, enqueues: bool
+) -> list[str]:
     """Say what the server executes, and which schedules it keeps."""
     lines = [say("serve.enqueues" if enqueues else "serve.works")] if works else []
     if names := _schedules_of(tenants):
@@ -157,7 +159,7 @@ def _of_work(tenants: Sequence[Tenant], say: Say, *, works: bool, enqueues: bool
     return lines
 
 
-def _schedules_of(tenants: Sequence[Tenant]) -> list[str]:
+def _schedules_of(tenants: Sequence[ServedTenant]) -> list[str]:
     """Return the schedules that the server keeps."""
     tables = [each.workshop.timetable for each in tenants if each.workshop is not None]
     return [name for table in tables if table.is_kept_here for name in table.schedules]

@@ -25,14 +25,13 @@ from k3push.cli.actions.dashboard_access import roles_of, says_roles_alone
 from k3push.config.real_paths import real
 from k3push.config.setting_errors import SettingsError
 from k3push.config.settings import Settings
-from k3push.config.tenants import Tenant as ConfigTenant
-from k3push.config.tenants import clashes_of, files_of, tenant_of
+from k3push.config.tenants import Tenant, clashes_of, files_of, tenant_of
 from k3push.core.control_words import Key
 from k3push.core.remark import kind_and_words, remark
 from k3push.fleet import needs_fleet, needs_shared_ledger, queue_of
 from k3push.ports import Ledger, LedgerLostError
 from k3push.runs.problem import Problem
-from k3push.web import Dashboard, HandOver, Log, Messenger, Tenant, Workshop
+from k3push.web import Dashboard, HandOver, Log, Messenger, ServedTenant, Workshop
 from k3push.wiring.config_file import find_config, load_settings
 from k3push.wiring.job_lists import Reader
 from k3push.wiring.open_ledger import ledger_of
@@ -75,7 +74,7 @@ class ConfigFiles:
             Problem: There is none, or two have one name.
             SettingsError: None is usable, or one that was named is not.
         """
-        found: dict[str, ConfigTenant] = {}
+        found: dict[str, Tenant] = {}
         names: set[str] = set()
         left: list[str] = []
         faults: list[SettingsError] = []
@@ -88,7 +87,7 @@ class ConfigFiles:
                 continue
             names.add(path.stem)
             try:
-                found[path.stem] = ConfigTenant(path.stem, load_settings(path))
+                found[path.stem] = Tenant(path.stem, load_settings(path))
             except SettingsError as error:
                 if begins and self.must_serve(path):
                     raise
@@ -151,13 +150,13 @@ class ServedTenants:
     reader: Reader
     told: frozenset[str]
     seen: Mapping[Path, tuple[int, int, int]] = field(default_factory=dict)
-    known: dict[Path, Tenant] = field(default_factory=dict)
+    known: dict[Path, ServedTenant] = field(default_factory=dict)
     lacking: set[Path] = field(default_factory=set)
     _resting: set[Path] = field(default_factory=set)
     _owing: set[Path] = field(default_factory=set)
     _places: ConnectionPlaces = field(default_factory=ConnectionPlaces)
 
-    async def begin(self, settings: Sequence[Settings], errors: Console) -> list[Tenant]:
+    async def begin(self, settings: Sequence[Settings], errors: Console) -> list[ServedTenant]:
         """Show tenants for the first time; one of a folder that lacks something comes later.
 
         Raises:
@@ -165,7 +164,7 @@ class ServedTenants:
             Problem: Likewise, no worker can share the ledger.
             SettingsError: Likewise, who is told of pushes cannot be had.
         """
-        begun: list[Tenant] = []
+        begun: list[ServedTenant] = []
         faults: list[Problem | SettingsError | LedgerLostError] = []
         for each in settings:
             try:
@@ -198,7 +197,7 @@ class ServedTenants:
             changed = {path for path in seen if seen[path] != self.seen.get(path)}
             changed |= self.lacking | self._resting
             self.seen = seen
-            tenants: list[Tenant] = []
+            tenants: list[ServedTenant] = []
             try:
                 usable = partial(self.files.usable, self.say, begins=False)
                 settings, left = await to_thread.run_sync(usable)
@@ -236,7 +235,9 @@ class ServedTenants:
             if (workshop := self.known[path].workshop) is not None:
                 workshop.rest()
 
-    async def _tenant(self, settings: Settings, changed: Collection[Path], *, owes: bool) -> Tenant:
+    async def _tenant(
+        self, settings: Settings, changed: Collection[Path], *, owes: bool
+    ) -> ServedTenant:
         """Return a tenant as its file says; what was due before it was there is not begun.
 
         Args:
@@ -261,9 +262,9 @@ class ServedTenants:
             self.known[settings.file] = made
         return self.known[settings.file]
 
-    def _made(self, settings: Settings, workshop: Workshop | None) -> Tenant:
+    def _made(self, settings: Settings, workshop: Workshop | None) -> ServedTenant:
         path = settings.ledger_path
-        return Tenant(
+        return ServedTenant(
             name=settings.file.stem,
             acct_id=settings.erp.acct_id,
             ledger=settings.ledger.url if path is None else str(real(path)),

@@ -13,12 +13,12 @@ from dataclasses import dataclass, replace
 from itertools import count
 
 from k3push.core.pacing.chunking import count_chunks
-from k3push.core.pacing.pace import Pace, Sample
-from k3push.core.pacing.server_model import Learnt, Server
+from k3push.core.pacing.pace import CallSample, Pace
+from k3push.core.pacing.server_model import FittedServer, Learnt
 from k3push.core.pacing.time_left import TimeLeft, of_whole_list
 
 # What a server is taken for of which nothing is known, for the number of calls alone.
-UNKNOWN = Learnt(Server(call_s=0.4, number_s=0.05, look_s=0.1, knee=4.0), tried=1)
+UNKNOWN = Learnt(FittedServer(call_s=0.4, number_s=0.05, look_s=0.1, knee=4.0), tried=1)
 
 # So many numbers are played at most; the rest goes on as the last of them did.
 MOST_PLAYED = 20_000
@@ -134,7 +134,7 @@ def _play(numbers: int, driven: Driven, learnt: Learnt) -> _Play:
     left = played = min(numbers, MOST_PLAYED)
     beyond = numbers - played
     now_s, made, calls, order = 0.0, 0, 0, count()
-    under_way: list[tuple[float, int, Sample]] = []
+    under_way: list[tuple[float, int, CallSample]] = []
     while left or under_way:
         most = driven.concurrency or pace.setting.concurrency
         leaving: list[int] = []
@@ -161,7 +161,7 @@ def _play(numbers: int, driven: Driven, learnt: Learnt) -> _Play:
             push_s = server.push_s(at_once, size)
             ends_s = now_s + push_s + server.look_s * slowed
             before_s = server.look_s * slowed / 2
-            sample = Sample(now_s, ends_s, push_s, size, at_once, before_s=before_s)
+            sample = CallSample(now_s, ends_s, push_s, size, at_once, before_s=before_s)
             heapq.heappush(under_way, (ends_s, next(order), sample))
         if wait_s < under_way[0][0]:
             now_s = wait_s

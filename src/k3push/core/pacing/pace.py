@@ -129,7 +129,7 @@ class Ended(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
+class CallSample:
     """What one sending, or one look that was turned away, tells.
 
     Attributes:
@@ -171,7 +171,7 @@ class Setting:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class PaceStep:
     """A change of the setting, for the report.
 
     Attributes:
@@ -203,7 +203,7 @@ class Pace:
             answer_timeout_s: How long an answer is waited for.
         """
         self.setting = Setting(FIRST_CONCURRENCY, FIRST_CHUNK_SIZE)
-        self.steps: deque[Step] = deque(maxlen=MOST_STEPS)
+        self.steps: deque[PaceStep] = deque(maxlen=MOST_STEPS)
         self.waits_until_s = -math.inf
         self._answer_timeout_s = answer_timeout_s
         self._fixes_concurrency = self._fixes_size = self._merges = False
@@ -211,11 +211,11 @@ class Pace:
         self._knows_costs = self._has_seen_round = False
         self._recalled: Learnt | None = None
         self._recalled_weight = RECALLED
-        self._canary: Sample | None = None
+        self._canary: CallSample | None = None
         self._left = self._made = 0
         # The round: sendings that began under the present setting.
         self._since_s = -math.inf
-        self._round: list[Sample] = []
+        self._round: list[CallSample] = []
         self._is_first_round = True
         self._short = MOST_CHUNK_SIZE  # in the first round of a try
         # What has been tried, and what the ERP has said outright.
@@ -367,7 +367,7 @@ class Pace:
     # -- samples ------------------------------------------------------------------------------
 
     def add(
-        self, sample: Sample, *, concurrency: int | None = None, chunk_size: int | None = None
+        self, sample: CallSample, *, concurrency: int | None = None, chunk_size: int | None = None
     ) -> None:
         """Take in a sample, in the order in which they end.
 
@@ -414,7 +414,7 @@ class Pace:
             size = max(self.setting.chunk_size, MERGING_CHUNK_SIZE)
             self._set(at_s, replace(self.setting, chunk_size=size), remark("pace.merged"))
 
-    def _back_off(self, sample: Sample) -> None:
+    def _back_off(self, sample: CallSample) -> None:
         """Take what the ERP says outright, once for each setting."""
         if sample.began_s < self._since_s or self._untested:
             return
@@ -443,7 +443,7 @@ class Pace:
             now.chunk_size if self._fixes_size else setting.chunk_size,
         )
 
-    def _begin(self, sample: Sample) -> None:
+    def _begin(self, sample: CallSample) -> None:
         """Take the canary and the first chunk, which tell a call's cost from a number's."""
         if not sample.came_to:
             return
@@ -468,17 +468,17 @@ class Pace:
         self._forget_another_hour()
         self._decide(sample.ended_s, remark("pace.begun"))
 
-    def _doubt_recalled(self, sample: Sample) -> None:
+    def _doubt_recalled(self, sample: CallSample) -> None:
         """Let go of what an earlier execution has found, where this night is another one."""
         if self._recalled is not None and sample.at_once == 1:
             expected_s = self._recalled.server.push_s(1, sample.numbers)
             if not 1 / ANOTHER_NIGHT < sample.push_s / expected_s < ANOTHER_NIGHT:
                 self._recalled = None
 
-    def _take(self, sample: Sample) -> None:
+    def _take(self, sample: CallSample) -> None:
         self._model.add(sample.at_once, sample.numbers, sample.push_s, sample.looks_s)
 
-    def _slower(self, sample: Sample) -> float:
+    def _slower(self, sample: CallSample) -> float:
         """Return the logarithm of the time that a push took over the expected time."""
         alone_s = self._model.server.push_s(1, sample.numbers)
         expected_s = max(alone_s, 1e-6) * self._model.slowed(sample.at_once)
@@ -517,7 +517,7 @@ class Pace:
         if self._left >= self.setting.concurrency:
             self._decide(at_s, remark("pace.fitted"))
 
-    def _telling(self, told: list[Sample]) -> list[Sample]:
+    def _telling(self, told: list[CallSample]) -> list[CallSample]:
         """Leave out the first calls of a round that met a server which was not busy yet."""
         if not self._is_first_round or len(told) == 1:
             return told
@@ -580,4 +580,4 @@ class Pace:
         self._round, self._is_first_round = [], True
         if setting != self.setting:
             self.setting = setting
-            self.steps.append(Step(at_s, setting, why))
+            self.steps.append(PaceStep(at_s, setting, why))

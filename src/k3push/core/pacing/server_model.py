@@ -61,7 +61,7 @@ MISS = 0.05
 
 
 @dataclass(frozen=True, slots=True)
-class Server:
+class FittedServer:
     """A server as one fit has it; times in seconds.
 
     Attributes:
@@ -116,7 +116,7 @@ class Learnt:
         tried: Most calls at once whose worth is known.
     """
 
-    server: Server
+    server: FittedServer
     tried: int
 
 
@@ -161,11 +161,11 @@ class ServerModel:
         """Begin with nothing known."""
         self._cells: dict[tuple[int, int], _Cell] = {}
         self._fresh: set[tuple[int, int]] = set()
-        self._fits: list[tuple[float, Server]] = []
+        self._fits: list[tuple[float, FittedServer]] = []
         self._slowed: dict[int, float] = {}
         self._pair: float | None = None
         self.missed = 0.0
-        self.server = Server(0.0, 1.0)
+        self.server = FittedServer(0.0, 1.0)
 
     def add(
         self, calls: int, numbers: int, push_s: float, looks_s: float, weight: float = 1.0
@@ -186,7 +186,7 @@ class ServerModel:
         if both_s > 0 and alone_s > 0:
             self._pair = math.log(both_s / alone_s)
 
-    def recall(self, server: Server, calls: int, weight: float) -> None:
+    def recall(self, server: FittedServer, calls: int, weight: float) -> None:
         """Take for seen what an earlier execution has found, up to so many calls at once."""
         fresh = set(self._fresh)
         knees = (server.knee, 2 * server.knee) if server.knee < math.inf else ()
@@ -212,7 +212,7 @@ class ServerModel:
         kept = {key: cell for key, cell in self._cells.items() if cell.calls <= calls}
         self._cells = kept or self._cells
 
-    def fit(self) -> Server:
+    def fit(self) -> FittedServer:
         """Return what explains the samples best, and keep how well all others do."""
         cells = list(self._cells.values())
         squares = BELIEVED * VARIES**2 + sum(cell.squares for cell in cells)
@@ -234,7 +234,7 @@ class ServerModel:
         self._fits = [(each / total, server) for each, server in likely if each > UNLIKELY * total]
         return self.server
 
-    def _miss_of_pair(self, server: Server, varies: float) -> float:
+    def _miss_of_pair(self, server: FittedServer, varies: float) -> float:
         if self._pair is None:
             return 0.0
         off = self._pair - math.log(server.slowed(2))
@@ -273,7 +273,7 @@ class ServerModel:
 
     def _candidates(
         self, cells: list[tuple[_Cell, float]]
-    ) -> Iterator[tuple[float, float, Server]]:
+    ) -> Iterator[tuple[float, float, FittedServer]]:
         """Return for each server that is possible how it misses the samples, and its chance."""
         most = max(cell.calls for cell, _ in cells)
         # All knees beyond the samples fit equally well.
@@ -283,10 +283,10 @@ class ServerModel:
                 costs = unmet if knee >= most else _costs(cells, knee, far, power)
                 miss, call_s, number_s, looks_s = costs
                 chance = likely * (UNMET if knee == math.inf else 1.0)
-                yield miss, chance, Server(call_s, number_s, looks_s, knee, power, far)
+                yield miss, chance, FittedServer(call_s, number_s, looks_s, knee, power, far)
 
 
-def _off(cell: _Cell, server: Server) -> float:
+def _off(cell: _Cell, server: FittedServer) -> float:
     """Say by how much the mean of some samples is off, as a log."""
     expected_s = (server.call_s + server.number_s * cell.numbers) * server.slowed(cell.calls)
     return cell.log_s - math.log(expected_s)

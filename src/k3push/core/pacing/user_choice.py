@@ -28,14 +28,14 @@ LONGEST_REST = 64
 LOOKS_A_PUSH = 2
 
 
-class Call(StrEnum):
+class QueuedCall(StrEnum):
     """What a user's queue holds."""
 
     PUSH = "push"
     LOOK = "look"
 
 
-class Lane:
+class UserCalls:
     """The calls of one user: how many are on their way, and how long one takes.
 
     A call is timed from its leaving, or from the return of the one before it where that was
@@ -52,17 +52,19 @@ class Lane:
 
     def __init__(self) -> None:
         """Begin with nothing on its way and nothing known."""
-        self.on_their_way: Counter[Call] = Counter()
-        self.seconds: dict[Call, float] = {}
+        self.on_their_way: Counter[QueuedCall] = Counter()
+        self.seconds: dict[QueuedCall, float] = {}
         self.rests = 0
         self._limits = 0
         self._returned_s = -math.inf
 
-    def leaves(self, call: Call) -> None:
+    def leaves(self, call: QueuedCall) -> None:
         """Count a call that leaves now."""
         self.on_their_way[call] += 1
 
-    def returns(self, call: Call, left_s: float, now_s: float, *, measures: bool = True) -> None:
+    def returns(
+        self, call: QueuedCall, left_s: float, now_s: float, *, measures: bool = True
+    ) -> None:
         """Count a call that is over.
 
         Args:
@@ -85,9 +87,12 @@ class Lane:
         Args:
             guess_s: What a push takes, where none was measured.
         """
-        pushes = self.on_their_way[Call.PUSH] + 1
-        looks = self.on_their_way[Call.LOOK]
-        push_s, look_s = self.seconds.get(Call.PUSH, guess_s), self.seconds.get(Call.LOOK, 0.0)
+        pushes = self.on_their_way[QueuedCall.PUSH] + 1
+        looks = self.on_their_way[QueuedCall.LOOK]
+        push_s, look_s = (
+            self.seconds.get(QueuedCall.PUSH, guess_s),
+            self.seconds.get(QueuedCall.LOOK, 0.0),
+        )
         return pushes * push_s + looks * look_s
 
     def meet_limit(self) -> None:
@@ -109,11 +114,11 @@ class Lane:
     def pass_by(self) -> None:
         """Let what was measured fade, where nothing is on its way that would measure anew."""
         self.rests = max(0, self.rests - 1)
-        if Call.PUSH in self.seconds and not self.on_their_way[Call.PUSH]:
-            self.seconds[Call.PUSH] *= LEFT_WHEN_PASSED_BY
+        if QueuedCall.PUSH in self.seconds and not self.on_their_way[QueuedCall.PUSH]:
+            self.seconds[QueuedCall.PUSH] *= LEFT_WHEN_PASSED_BY
 
 
-def choose(lanes: Sequence[Lane]) -> int:
+def choose(lanes: Sequence[UserCalls]) -> int:
     """Return the place of the lane that the next push takes; the others are passed by.
 
     The first lane takes all looks, so those that the pushes on their way will need are added
@@ -124,17 +129,17 @@ def choose(lanes: Sequence[Lane]) -> int:
     least = min(lane.rests for lane in lanes) if lanes[1:] else 0
     for lane in lanes:
         lane.rests -= least
-    known = [lane.seconds[Call.PUSH] for lane in lanes if Call.PUSH in lane.seconds]
+    known = [lane.seconds[QueuedCall.PUSH] for lane in lanes if QueuedCall.PUSH in lane.seconds]
     guess_s = min(known, default=1.0)
     expected_s = [lane.expected_s(guess_s) for lane in lanes]
-    pushes = sum(lane.on_their_way[Call.PUSH] for lane in lanes) + 1
-    expected_s[0] += pushes * LOOKS_A_PUSH * lanes[0].seconds.get(Call.LOOK, 0.0)
+    pushes = sum(lane.on_their_way[QueuedCall.PUSH] for lane in lanes) + 1
+    expected_s[0] += pushes * LOOKS_A_PUSH * lanes[0].seconds.get(QueuedCall.LOOK, 0.0)
     chosen = min(
         range(len(lanes)),
         key=lambda place: (
             lanes[place].rests > 0,
             expected_s[place],
-            Call.PUSH in lanes[place].seconds,
+            QueuedCall.PUSH in lanes[place].seconds,
             lanes[place].on_their_way.total(),
         ),
     )

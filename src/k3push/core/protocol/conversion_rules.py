@@ -86,7 +86,7 @@ def read_rules(rows: Iterable[Sequence[Any]], fields: Sequence[str]) -> list[Rul
     return rules
 
 
-class Finding(StrEnum):
+class RuleFinding(StrEnum):
     """What a site's list says of the rule that a route relies on."""
 
     ENABLED = "enabled"
@@ -114,7 +114,7 @@ class Finding(StrEnum):
     """Nothing is listed that tells."""
 
 
-def rule_of(route: Route, rules: Sequence[Rule]) -> tuple[Finding, Rule | None]:
+def rule_of(route: Route, rules: Sequence[Rule]) -> tuple[RuleFinding, Rule | None]:
     """Say what a site's list tells of the rule that a route relies on, and which that is.
 
     >>> listed = [Rule("A-B", "", "A", "B", enabled=True, default=False)]
@@ -124,23 +124,23 @@ def rule_of(route: Route, rules: Sequence[Rule]) -> tuple[Finding, Rule | None]:
     ('no default', 'unknown')
     """
     if not rules:
-        return Finding.UNKNOWN, None
+        return RuleFinding.UNKNOWN, None
     if not route.rule:
         return _default_of(route, rules)
     found = next((each for each in rules if each.number.lower() == route.rule.lower()), None)
     if found is None:
-        return Finding.ABSENT, None
+        return RuleFinding.ABSENT, None
     if found.enabled is False:
-        return Finding.DISABLED, found
+        return RuleFinding.DISABLED, found
     if found.source and found.target and not found.is_of(route.source, route.target):
-        return Finding.OF_OTHERS, found
-    return (Finding.ENABLED if found.enabled else Finding.THERE), found
+        return RuleFinding.OF_OTHERS, found
+    return (RuleFinding.ENABLED if found.enabled else RuleFinding.THERE), found
 
 
-def _default_of(route: Route, rules: Sequence[Rule]) -> tuple[Finding, Rule | None]:
+def _default_of(route: Route, rules: Sequence[Rule]) -> tuple[RuleFinding, Rule | None]:
     mine = [each for each in rules if each.is_of(route.source, route.target)]
     usable = next((each for each in mine if each.default and each.enabled is not False), None)
     if usable is not None:
-        return Finding.DEFAULT, usable
+        return RuleFinding.DEFAULT, usable
     told = mine and all(each.default is not None for each in mine)
-    return (Finding.NO_DEFAULT if told else Finding.UNKNOWN), None
+    return (RuleFinding.NO_DEFAULT if told else RuleFinding.UNKNOWN), None

@@ -55,7 +55,7 @@ class LinkRow(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundLinks:
     """What a site tells of the links of a route.
 
     Attributes:
@@ -132,7 +132,7 @@ def is_of_rule(row: LinkRow, route: Route) -> bool:
 
 def found_in(
     route: Route, newest: Mapping[str, Sequence[LinkRow]], tables: Collection[str]
-) -> Found:
+) -> FoundLinks:
     """Say which entry carries the links of a route, and what the source's tables are called.
 
     What the route's own rule has made tells both for certain. Else it is the one entry that has
@@ -155,11 +155,11 @@ def found_in(
     sure = [entry for entry, named in of_rule.items() if named]
     if len(sure) == 1:
         mine = {*of_rule[sure[0]], *source_tables(route)}
-        return Found(_with(route, sure[0], mine), proved=True)
+        return FoundLinks(_with(route, sure[0], mine), proved=True)
     mine = {*source_tables(route), *filter(None, tables)}
     if sure or len(newest) != 1 or not mine:
-        return Found(route, absent=True)
-    return Found(_with(route, next(iter(newest)), mine))
+        return FoundLinks(route, absent=True)
+    return FoundLinks(_with(route, next(iter(newest)), mine))
 
 
 def _with(route: Route, entry: str, tables: Collection[str]) -> Route:

@@ -33,7 +33,7 @@ from k3push.runs.row_pages import PAGE_ROWS, documents_in
 from k3push.runs.submit_and_audit.earlier_documents import note_looked_at
 from k3push.runs.submit_and_audit.earlier_steps import did_nothing
 from k3push.runs.submit_and_audit.ownership import Ownership
-from k3push.runs.submit_and_audit.under_way import Entry, UnderWay
+from k3push.runs.submit_and_audit.under_way import FollowedDocument, UnderWay
 from k3push.runs.wakeup import Wakeup
 
 LOOKED_AT = frozenset(Follow) - {Follow.REFUSED}
@@ -183,7 +183,7 @@ class Enrolment:
 
     async def _go_on(self, document: Document) -> None:
         """Take up a document as the ledger has it, with what was last done to it."""
-        entry = Entry(document)
+        entry = FollowedDocument(document)
         if document.follow in {Follow.OPEN, Follow.SUBMITTED}:
             # An execution that was killed may have come so far a moment ago.
             entry.due_s = anyio.current_time() + self.context.route.follow_wait_s

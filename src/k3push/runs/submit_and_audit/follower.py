@@ -22,7 +22,7 @@ from k3push.runs.submit_and_audit.ownership import Ownership
 from k3push.runs.submit_and_audit.step_calls import StepCalls, in_calls
 from k3push.runs.submit_and_audit.step_doubts import StepDoubts
 from k3push.runs.submit_and_audit.step_reads import StepReads
-from k3push.runs.submit_and_audit.under_way import MOST_IN_A_CALL, Entry, UnderWay
+from k3push.runs.submit_and_audit.under_way import MOST_IN_A_CALL, FollowedDocument, UnderWay
 from k3push.runs.wakeup import Wakeup
 
 
@@ -158,7 +158,9 @@ class Follower:
                 await stop.sleep(under_way.next_due_s() - anyio.current_time())
             under_way.entries = {id_: e for id_, e in under_way.entries.items() if e.lost}
 
-    async def _settle(self, lost: Sequence[Entry], standings: Mapping[str, Standing]) -> None:
+    async def _settle(
+        self, lost: Sequence[FollowedDocument], standings: Mapping[str, Standing]
+    ) -> None:
         """Find out what became of documents in doubt, save those that a look may have missed."""
         shown = [entry for entry in lost if not self._reads.is_missed(entry, standings)]
         await self._doubts.settle(shown, standings)
@@ -172,7 +174,7 @@ class Follower:
         with anyio.move_on_after(max(0.0, next_s - anyio.current_time())):
             await self.wakeup.wait()
 
-    async def _look_and_act(self, due: Sequence[Entry]) -> None:
+    async def _look_and_act(self, due: Sequence[FollowedDocument]) -> None:
         """Read how documents stand, and take the steps that follow from it."""
         after = await self.context.ledger.steps_so_far()
         standings = await self._reads.standings(due)
@@ -191,8 +193,8 @@ class Follower:
                     await self._calls.take(step, status, part, looked_s, after)
 
     async def _judge(
-        self, entries: Sequence[Entry], standings: Mapping[str, Standing]
-    ) -> tuple[Mapping[tuple[Step, str, str], list[Entry]], list[Document]]:
+        self, entries: Sequence[FollowedDocument], standings: Mapping[str, Standing]
+    ) -> tuple[Mapping[tuple[Step, str, str], list[FollowedDocument]], list[Document]]:
         """Say which step each document takes.
 
         Returns:
@@ -201,7 +203,7 @@ class Follower:
         steps = self.context.route.follow
         tasks = await self._reads.flow_tasks(entries, standings)
         ended: list[Document] = []
-        moves: list[tuple[Entry, Standing, Step]] = []
+        moves: list[tuple[FollowedDocument, Standing, Step]] = []
         for entry in entries:
             standing = standings.get(entry.document.id)
             task = tasks.get(standing.number) if standing else None
@@ -213,7 +215,7 @@ class Follower:
                 moves.append((entry, standing, move.step))
         standing_of = {entry.document.id: standing for entry, standing, _ in moves}
         lost = await self._ownership.lost_among(standing_of)
-        calls: dict[tuple[Step, str, str], list[Entry]] = {}
+        calls: dict[tuple[Step, str, str], list[FollowedDocument]] = {}
         for entry, standing, step in moves:
             if why := await self._ownership.hindrance(entry, standing, lost):
                 ended.append(replace(entry.document, follow=Follow.REFUSED, reason=why))

@@ -44,7 +44,7 @@ from k3push.runs.lookup import can_ask, look_at_standings
 from k3push.runs.renumbered_bills import look_at_sent
 from k3push.runs.source_check import is_thin
 from k3push.runs.submit_and_audit.earlier_steps import was_submitted
-from k3push.runs.submit_and_audit.under_way import Entry, UnderWay
+from k3push.runs.submit_and_audit.under_way import FollowedDocument, UnderWay
 
 LOCAL_TIMES_DIFFER = timedelta(hours=26)
 """The server's local time and the ledger's are nearer to each other than this."""
@@ -159,7 +159,7 @@ class Ownership:
         return lost | {id_: bill for id_, bill in strange.items() if id_ in unread}
 
     async def hindrance(
-        self, entry: Entry, standing: Standing, lost: Mapping[str, BillNumber]
+        self, entry: FollowedDocument, standing: Standing, lost: Mapping[str, BillNumber]
     ) -> str:
         """Say why a document may not be ours, or "".
 
@@ -200,7 +200,7 @@ class Ownership:
             return remark("note.document.no_maker")
         return remark("note.document.not_ours", creator=creator)
 
-    async def _is_ours(self, entry: Entry, standing: Standing) -> bool:
+    async def _is_ours(self, entry: FollowedDocument, standing: Standing) -> bool:
         """Say whether this ledger has made a document, as far as that can be known."""
         document = entry.document
         if document.sender or self.context.route.follow_already:

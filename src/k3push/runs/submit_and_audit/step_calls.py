@@ -45,7 +45,7 @@ from k3push.runs.retried_reads import pause_s
 from k3push.runs.stop import Cause, cause_of_unsent
 from k3push.runs.submit_and_audit.step_doubts import StepDoubts
 from k3push.runs.submit_and_audit.step_reads import StepReads
-from k3push.runs.submit_and_audit.under_way import MOST_IN_A_CALL, Entry, UnderWay
+from k3push.runs.submit_and_audit.under_way import MOST_IN_A_CALL, FollowedDocument, UnderWay
 from k3push.runs.wakeup import Wakeup
 
 # Successes that may pass over a document in silence; after the first it goes alone.
@@ -74,7 +74,12 @@ class StepCalls:
     _tallies: dict[Step, Tally] = field(default_factory=dict)
 
     async def take(
-        self, step: Step, status: str, entries: Sequence[Entry], looked_s: float, after: StepsSoFar
+        self,
+        step: Step,
+        status: str,
+        entries: Sequence[FollowedDocument],
+        looked_s: float,
+        after: StepsSoFar,
     ) -> None:
         """Make one call for a step of documents, and write down what came of it.
 
@@ -110,14 +115,16 @@ class StepCalls:
             self.calling = False
             self.wakeup.notify()
 
-    def _minded(self, step: Step, entries: Sequence[Entry], after: StepsSoFar) -> StepsSoFar | None:
+    def _minded(
+        self, step: Step, entries: Sequence[FollowedDocument], after: StepsSoFar
+    ) -> StepsSoFar | None:
         """Say since when another run's steps are minded; None where they are over."""
         over_s = anyio.current_time() - self.context.settle.window_s
         # A dead process may have left one open.
         are_over = all(_aside_s(entry, step, math.inf) < over_s for entry in entries)
         return None if are_over else after
 
-    def _set_aside(self, step: Step, entries: Sequence[Entry]) -> None:
+    def _set_aside(self, step: Step, entries: Sequence[FollowedDocument]) -> None:
         """Look anew after a while at what did not leave, since another run is at a step of it.
 
         Which of them that is nobody tells, so that they go on with fewer beside them.
@@ -135,7 +142,7 @@ class StepCalls:
 
     async def _record(
         self,
-        entries: Sequence[Entry],
+        entries: Sequence[FollowedDocument],
         attempt: StepAttempt,
         exchange: Exchange,
         began_s: float,
@@ -171,7 +178,7 @@ class StepCalls:
     # -- a finished call ----------------------------------------------------------------------
 
     async def _conclude(
-        self, entries: Sequence[Entry], intent: StepIntent, said: Said
+        self, entries: Sequence[FollowedDocument], intent: StepIntent, said: Said
     ) -> list[Document]:
         """Say what a finished call has made of its documents, from a look after it."""
         context = self.context
@@ -216,7 +223,9 @@ class StepCalls:
         self._put_back(again, said, is_named=moved > 0, size=len(entries))
         return [entry.document for entry in entries]
 
-    def _put_back(self, again: Sequence[Entry], said: Said, *, is_named: bool, size: int) -> None:
+    def _put_back(
+        self, again: Sequence[FollowedDocument], said: Said, *, is_named: bool, size: int
+    ) -> None:
         """Let documents go once more that a finished call has left where they were.
 
         Args:
@@ -258,7 +267,9 @@ class StepCalls:
 
     # -- a call that has done nothing, or too much ---------------------------------------------
 
-    def _let_go_again(self, entries: Sequence[Entry], because: str, session: int) -> None:
+    def _let_go_again(
+        self, entries: Sequence[FollowedDocument], because: str, session: int
+    ) -> None:
         """Let documents of a call that has done nothing go again, a limited number of times."""
         context = self.context
         if session:
@@ -282,14 +293,14 @@ class StepCalls:
         self.context.throttle.back_off(pause_s(nth), why)
 
 
-def _aside_s(entry: Entry, step: Step, otherwise_s: float) -> float:
+def _aside_s(entry: FollowedDocument, step: Step, otherwise_s: float) -> float:
     """Return since when another run is at a step of a document, as far as is known here."""
     return entry.aside[1] if entry.aside and entry.aside[0] is step else otherwise_s
 
 
-def in_calls(entries: Sequence[Entry], *, most: int) -> Iterator[list[Entry]]:
+def in_calls(entries: Sequence[FollowedDocument], *, most: int) -> Iterator[list[FollowedDocument]]:
     """Part documents into calls, none of which carries more than each of them may have beside."""
-    part: list[Entry] = []
+    part: list[FollowedDocument] = []
     for entry in sorted(entries, key=lambda each: each.most):
         if part and len(part) >= min(most, part[0].most):
             yield part

@@ -16,8 +16,8 @@ from k3push.core.safety.document_steps import has_moved, in_doubt, settle_step
 from k3push.core.safety.verdict import InDoubt
 from k3push.ports import Doubt
 from k3push.runs.context import Context, DoubtAges
-from k3push.runs.settle_doubts import wait_s
-from k3push.runs.submit_and_audit.under_way import Entry, UnderWay
+from k3push.runs.settle_doubts import next_look_in_s
+from k3push.runs.submit_and_audit.under_way import FollowedDocument, UnderWay
 
 
 @dataclass(slots=True)
@@ -36,7 +36,7 @@ class StepDoubts:
         self.ages = DoubtAges(self.context.clock)
 
     def open(
-        self, entries: Sequence[Entry], attempt: StepAttempt, verdict: InDoubt
+        self, entries: Sequence[FollowedDocument], attempt: StepAttempt, verdict: InDoubt
     ) -> list[Document]:
         """Leave open what became of documents; the first look at them comes some time later."""
         for entry in entries:
@@ -45,7 +45,9 @@ class StepDoubts:
             entry.due_s = anyio.current_time() + self.context.settle.first_wait_s
         return [entry.document for entry in entries]
 
-    async def settle(self, entries: Sequence[Entry], standings: Mapping[str, Standing]) -> None:
+    async def settle(
+        self, entries: Sequence[FollowedDocument], standings: Mapping[str, Standing]
+    ) -> None:
         """Find out what became of documents whose answer was lost."""
         context, times = self.context, self.context.settle
         settled = []
@@ -57,7 +59,7 @@ class StepDoubts:
             standing, over = standings.get(entry.document.id), age_s >= times.window_s
             document = settle_step(intent, entry.document, standing, over=over)
             if document is None:
-                entry.due_s = anyio.current_time() + wait_s(age_s, times)
+                entry.due_s = anyio.current_time() + next_look_in_s(age_s, times)
                 continue
             if has_moved(intent, standing):
                 entry.tries = 0

@@ -18,7 +18,7 @@ from k3push.core.safety.verdict import Said
 from k3push.runs.context import Context
 from k3push.runs.lag_pauses import FIRST_LAG_S, lag_pauses
 from k3push.runs.lookup import look_at_flow_tasks, look_at_standings
-from k3push.runs.submit_and_audit.under_way import Entry
+from k3push.runs.submit_and_audit.under_way import FollowedDocument
 
 
 @dataclass(slots=True)
@@ -32,13 +32,13 @@ class StepReads:
     context: Context
     _flows_are_read: bool = True
 
-    async def standings(self, entries: Sequence[Entry]) -> Mapping[str, Standing]:
+    async def standings(self, entries: Sequence[FollowedDocument]) -> Mapping[str, Standing]:
         """Read how documents stand now, by id; one that is gone, or lags behind, is absent."""
         ids = [entry.document.id for entry in entries]
         return self._up_to_date(entries, await look_at_standings(self.context, ids))
 
     async def standings_after(
-        self, entries: Sequence[Entry], intent: StepIntent, said: Said
+        self, entries: Sequence[FollowedDocument], intent: StepIntent, said: Said
     ) -> Mapping[str, Standing]:
         """Read how documents stand after a call, until what it has done is shown.
 
@@ -61,7 +61,7 @@ class StepReads:
             shown = self._up_to_date(entries, standings)
         return shown
 
-    def is_missed(self, entry: Entry, standings: Mapping[str, Standing]) -> bool:
+    def is_missed(self, entry: FollowedDocument, standings: Mapping[str, Standing]) -> bool:
         """Say whether a document that a look does not show is looked for once more."""
         now_s = anyio.current_time()
         if entry.document.id in standings:
@@ -76,7 +76,7 @@ class StepReads:
         return True
 
     async def flow_tasks(
-        self, entries: Sequence[Entry], standings: Mapping[str, Standing]
+        self, entries: Sequence[FollowedDocument], standings: Mapping[str, Standing]
     ) -> Mapping[str, FlowTask]:
         """Read the open tasks of flows for documents that would be approved, by their number."""
         context = self.context
@@ -91,7 +91,7 @@ class StepReads:
         return tasks or {}
 
     def _up_to_date(
-        self, entries: Sequence[Entry], standings: Mapping[str, Standing]
+        self, entries: Sequence[FollowedDocument], standings: Mapping[str, Standing]
     ) -> Mapping[str, Standing]:
         """Leave out documents that a look shows where they were before, for a while.
 

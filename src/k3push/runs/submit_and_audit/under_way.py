@@ -21,7 +21,7 @@ MOST_IN_A_CALL = 100
 
 
 @dataclass(slots=True)
-class Entry:
+class FollowedDocument:
     """A document on its way.
 
     Attributes:
@@ -61,11 +61,11 @@ class UnderWay:
     """
 
     context: Context
-    entries: dict[str, Entry] = field(default_factory=dict)
+    entries: dict[str, FollowedDocument] = field(default_factory=dict)
     ended: dict[str, Document] = field(default_factory=dict)
     proved: bool = False
 
-    def due(self, most: int) -> list[Entry]:
+    def due(self, most: int) -> list[FollowedDocument]:
         """Return documents that are to be looked at now."""
         now_s = anyio.current_time()
         return [entry for entry in self.entries.values() if entry.due_s <= now_s][:most]
@@ -83,7 +83,7 @@ class UnderWay:
         await self.context.ledger.enrol(self.context.run.id, new, at=self.context.clock.now())
         due_s = anyio.current_time() + self.context.route.follow_wait_s
         for document in new:
-            self.entries.setdefault(document.id, Entry(document, due_s))
+            self.entries.setdefault(document.id, FollowedDocument(document, due_s))
         return True
 
     async def end(self, documents: Sequence[Document]) -> None:
@@ -112,7 +112,7 @@ class UnderWay:
         await self.write_down(documents)
         for document in documents:
             del self.ended[document.id]
-            self.entries[document.id] = Entry(document)
+            self.entries[document.id] = FollowedDocument(document)
 
     def _forget(self, document: Document) -> None:
         self.proved = self.proved or is_done(document, self.context.route.follow)

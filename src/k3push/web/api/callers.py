@@ -21,7 +21,7 @@ from k3push.runs.program_tokens import Program, program_of
 from k3push.web.api.problems import ProblemError
 from k3push.web.page_context import PageContext
 from k3push.web.request_work import Workshop
-from k3push.web.tenant_ledgers import Tenant
+from k3push.web.tenant_ledgers import ServedTenant
 from k3push.words.language import Say
 
 MINUTE_S = 60.0
@@ -53,7 +53,7 @@ class Caller:
     """One request of one program."""
 
     program: Program
-    tenant: Tenant
+    tenant: ServedTenant
     ledger: Ledger
     desk: PageContext
     say: Say

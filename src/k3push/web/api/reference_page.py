@@ -34,7 +34,7 @@ class Shape:
 
 
 @dataclass(frozen=True, slots=True)
-class Address:
+class DocumentedAddress:
     """What can be asked for at an address.
 
     Attributes:
@@ -52,10 +52,10 @@ class Address:
     answers: Sequence[tuple[str, str, str]]
 
 
-def addresses_of(document: Mapping[str, Any]) -> list[Address]:
+def addresses_of(document: Mapping[str, Any]) -> list[DocumentedAddress]:
     """Return all addresses, in the order of the document."""
     return [
-        Address(
+        DocumentedAddress(
             operation["operationId"],
             method.upper(),
             path,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from itertools import zip_longest
 
-from k3push.adapters.ledger.maintenance.sql_tables import TABLES, Cells, SqlTables, Table
+from k3push.adapters.ledger.maintenance.sql_tables import TABLES, Cells, LedgerTable, SqlTables
 
 PAGE = 1000
 ATTEMPTS_PAGE = 50
@@ -43,7 +43,7 @@ async def is_empty(books: SqlTables) -> bool:
     return not await books.page(TABLES[0], (), 1)
 
 
-async def _compare(source: SqlTables, target: SqlTables, table: Table) -> None:
+async def _compare(source: SqlTables, target: SqlTables, table: LedgerTable) -> None:
     after: Cells = ()
     limit = _limit(table)
     while True:
@@ -58,12 +58,12 @@ async def _compare(source: SqlTables, target: SqlTables, table: Table) -> None:
         after = mine[-1][: table.keys]
 
 
-async def _pages(books: SqlTables, table: Table) -> AsyncIterator[Sequence[Cells]]:
+async def _pages(books: SqlTables, table: LedgerTable) -> AsyncIterator[Sequence[Cells]]:
     after: Cells = ()
     while page := await books.page(table, after, _limit(table)):
         yield page
         after = page[-1][: table.keys]
 
 
-def _limit(table: Table) -> int:
+def _limit(table: LedgerTable) -> int:
     return ATTEMPTS_PAGE if table.name == "attempts" else PAGE

@@ -15,8 +15,8 @@ from k3push.adapters.ledger.maintenance.sql_tables import (
     ATTEMPTS,
     TABLES,
     Cells,
+    LedgerTable,
     SqlTables,
-    Table,
     questions,
 )
 from k3push.adapters.ledger.records import STATES
@@ -135,7 +135,7 @@ async def _readable(books: SqlTables, part: _Part) -> Finding:
     return Finding(part.check, wrong, example)
 
 
-def _named(table: Table, row: Cells, part: _Part) -> str:
+def _named(table: LedgerTable, row: Cells, part: _Part) -> str:
     key = ", ".join(map(str, row[: table.keys]))
     return key if part.only else f"{table.name} {key}"
 

@@ -8,8 +8,8 @@ from dataclasses import replace
 
 from k3push.adapters.ledger.maintenance.sql_tables import (
     Cells,
+    LedgerTable,
     SqlTables,
-    Table,
     insertion,
     page_query,
 )
@@ -74,19 +74,19 @@ class _Books(SqlTables):
     def __init__(self, connection: Connection) -> None:
         self._raw = connection.raw
 
-    async def page(self, table: Table, after: Cells, limit: int) -> Sequence[Cells]:
+    async def page(self, table: LedgerTable, after: Cells, limit: int) -> Sequence[Cells]:
         query = page_query(table, "%s", first=not after)
         return await (await self._raw.execute(query.encode(), (*after, limit))).fetchall()
 
-    async def add(self, table: Table, rows: Sequence[Cells]) -> None:
+    async def add(self, table: LedgerTable, rows: Sequence[Cells]) -> None:
         if table.name == "rows":
             table, rows = await self._with_hashes(table, rows)
         async with self._raw.cursor() as cursor:
             await cursor.executemany(insertion(table, "%s").encode(), rows)
 
     async def _with_hashes(
-        self, table: Table, rows: Sequence[Cells]
-    ) -> tuple[Table, Sequence[Cells]]:
+        self, table: LedgerTable, rows: Sequence[Cells]
+    ) -> tuple[LedgerTable, Sequence[Cells]]:
         """Add the column that other databases do not have, and its cells."""
         found = await self._raw.execute(
             "SELECT key, account FROM runs WHERE key = ANY(%s)", [list({row[0] for row in rows})]

@@ -12,7 +12,7 @@ Cells = tuple[Any, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class LedgerTable:
     """A table of the ledger.
 
     Attributes:
@@ -30,8 +30,8 @@ class Table:
         return self.columns[: self.keys]
 
 
-def _table(name: str, columns: str, keys: int = 1) -> Table:
-    return Table(name, tuple(columns.split()), keys)
+def _table(name: str, columns: str, keys: int = 1) -> LedgerTable:
+    return LedgerTable(name, tuple(columns.split()), keys)
 
 
 # In an order in which each refers to those before it. Tallies are counted anew.
@@ -74,11 +74,11 @@ ATTEMPTS = TABLES[1]
 class SqlTables(Protocol):
     """The tables of one ledger, of all its accounts, within one transaction."""
 
-    async def page(self, table: Table, after: Cells, limit: int) -> Sequence[Cells]:
+    async def page(self, table: LedgerTable, after: Cells, limit: int) -> Sequence[Cells]:
         """Return rows in the order of their keys, beginning *after* a key; () is before all."""
         ...
 
-    async def add(self, table: Table, rows: Sequence[Cells]) -> None:
+    async def add(self, table: LedgerTable, rows: Sequence[Cells]) -> None:
         """Write rows."""
         ...
 
@@ -110,7 +110,7 @@ class SqlTables(Protocol):
         ...
 
 
-def page_query(table: Table, mark: str, *, first: bool) -> str:
+def page_query(table: LedgerTable, mark: str, *, first: bool) -> str:
     """Return the query of a page.
 
     >>> page_query(Table("carried", ("number", "attempt")), "?", first=False)
@@ -123,7 +123,7 @@ def page_query(table: Table, mark: str, *, first: bool) -> str:
     return f"SELECT {columns} FROM {table.name}{after} ORDER BY {key} LIMIT {mark}"  # noqa: S608
 
 
-def insertion(table: Table, mark: str) -> str:
+def insertion(table: LedgerTable, mark: str) -> str:
     """Return the statement that writes a row."""
     marks = ", ".join([mark] * len(table.columns))
     return f"INSERT INTO {table.name} ({', '.join(table.columns)}) VALUES ({marks})"  # noqa: S608  # names of ours

@@ -11,8 +11,8 @@ from anyio import to_thread
 
 from k3push.adapters.ledger.maintenance.sql_tables import (
     Cells,
+    LedgerTable,
     SqlTables,
-    Table,
     insertion,
     page_query,
 )
@@ -55,11 +55,11 @@ class _Books(SqlTables):
 
         return await to_thread.run_sync(run)
 
-    async def page(self, table: Table, after: Cells, limit: int) -> Sequence[Cells]:
+    async def page(self, table: LedgerTable, after: Cells, limit: int) -> Sequence[Cells]:
         query = page_query(table, "?", first=not after)
         return await self._all(query, (*after, limit))
 
-    async def add(self, table: Table, rows: Sequence[Cells]) -> None:
+    async def add(self, table: LedgerTable, rows: Sequence[Cells]) -> None:
         def run() -> None:
             with lost_as_ledger(self._path):
                 self._connection.executemany(insertion(table, "?"), rows)

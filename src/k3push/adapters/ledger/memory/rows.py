@@ -66,11 +66,11 @@ class RunRows:
         """Count the rows of each state."""
         return dict(Counter(row.state for row in self.rows.values()))
 
-    def standing(self, place: int | None) -> rules.Standing | None:
+    def standing(self, place: int | None) -> rules.RowStanding | None:
         """Say where the row at *place* stands."""
         if place is None or place not in self.rows:
             return None
-        return rules.Standing(place, self.rows[place].state, self.attempts.get(place, 0))
+        return rules.RowStanding(place, self.rows[place].state, self.attempts.get(place, 0))
 
     def documents_at(self, place: int | None) -> tuple[int, State, list[str]] | None:
         """Return place, state and ids of the documents of the row at *place*."""
@@ -274,7 +274,7 @@ def move(
     store: Store,
     rows: RunRows,
     outcomes: Sequence[Outcome],
-    standings: Sequence[rules.Standing | None],
+    standings: Sequence[rules.RowStanding | None],
     *,
     at: datetime,
     attempt: int = 0,

@@ -295,14 +295,14 @@ async def _ask(
 
 async def _standings(
     connection: Connection, asked: _Asked, run: RunId
-) -> tuple[RunKey, dict[BillNumber, rules.Standing], set[BillNumber]]:
+) -> tuple[RunKey, dict[BillNumber, rules.RowStanding], set[BillNumber]]:
     """Return the run, where its rows stand, and which numbers it has claimed."""
     found = await checked(connection, asked.run, run)
-    standings: dict[BillNumber, rules.Standing] = {}
+    standings: dict[BillNumber, rules.RowStanding] = {}
     for place, state, attempt, number, id_, bill, _ in await asked.rows.fetchall():
         key = BillNumber(bill) or key_of(number, id_)
         if bill or key not in standings:
-            standings[key] = rules.Standing(place, State(state), attempt)
+            standings[key] = rules.RowStanding(place, State(state), attempt)
     claimed = {bill for bill, key in await asked.claims.fetchall() if key == found.key}
     return found, standings, claimed
 
@@ -311,7 +311,7 @@ async def _move(
     connection: Connection,
     run: RunKey,
     moves: Sequence[tuple[int, Outcome]],
-    standings: Iterable[rules.Standing],
+    standings: Iterable[rules.RowStanding],
     *,
     at: datetime,
     keep_planned: bool = False,

@@ -170,7 +170,7 @@ def conclude(
     numbers = list({outcome.number for outcome in outcomes})
     key, scope, _, found = _of_run(connection, "standings", run, numbers)
     standings = {
-        key_of(number, id_): rules.Standing(place, records.STATES[state], attempt)
+        key_of(number, id_): rules.RowStanding(place, records.STATES[state], attempt)
         for place, state, attempt, number, id_, bill, _ in connection.listed(
             "rows_by_listed", run=key, listed=text.from_json(text.listed(numbers))
         )
@@ -253,12 +253,12 @@ def _of_run(
     return found
 
 
-def _standings(found: str) -> tuple[dict[BillNumber, rules.Standing], set[BillNumber]]:
+def _standings(found: str) -> tuple[dict[BillNumber, rules.RowStanding], set[BillNumber]]:
     """Read where the rows of bills stand, and which of them the run has claimed."""
-    standings: dict[BillNumber, rules.Standing] = {}
+    standings: dict[BillNumber, rules.RowStanding] = {}
     claimed: set[BillNumber] = set()
     for place, state, attempt, bill, mine in orjson.loads(found):
-        standings[bill] = rules.Standing(place, records.STATES[state], attempt)
+        standings[bill] = rules.RowStanding(place, records.STATES[state], attempt)
         if mine:
             claimed.add(bill)
     return standings, claimed
@@ -269,7 +269,7 @@ def _move(
     run: int,
     scope: str,
     moves: Sequence[tuple[int, Outcome]],
-    standings: Iterable[rules.Standing],
+    standings: Iterable[rules.RowStanding],
     *,
     at: datetime,
     keep_planned: bool = False,
