@@ -224,6 +224,8 @@ def test_bad_lines_are_told_at_once_and_can_be_mended_or_left_out(tmp_path: Path
             answer = await led(wang, await send_list(wang, pasted))
             assert pasted in unescape(answer.text)
             assert "pasted numbers, line 2" in text_of(answer)
+            chinese = await wang.get(f"{answer.url}&lang=zh")
+            assert "粘贴的编号，第 2 行" in text_of(chinese)
 
     played(push, Shop(tmp_path))
 

@@ -503,9 +503,15 @@ def _kept_in(folder: Path) -> Path | None:
 
 
 def _here(told: str, say: Say, *folders: Path) -> str:
-    """Return what is told of a list without folders of the server."""
+    """Return what is told of a list without folders of the server.
+
+    >>> say, here = Say("en"), Path("lists")
+    >>> [_here(str(here / name), say, here) for name in ("pasted, line 2", "pasted.csv: it")]
+    ['pasted numbers, line 2', 'pasted.csv: it']
+    """
     for folder in folders:
-        told = told.replace(f"{folder}{os.sep}{PASTED}", say("desk.pasted"))
+        pasted = re.escape(f"{folder}{os.sep}{PASTED}")
+        told = re.sub(rf"{pasted}(?![\w.-])", say("desk.pasted"), told)
         told = told.replace(f"{folder}{os.sep}", "")
     return told
 
