@@ -18,6 +18,7 @@ import pytest
 
 from k3push.adapters.erp.carrier import Carrier
 from k3push.adapters.erp.client import ErpClient
+from k3push.adapters.erp.form_rows import FormRows
 from k3push.adapters.ledger.memory import MemoryLedger
 from k3push.core.model import BillNumber, Listed, Outcome, Route, RunId, State
 from k3push.core.remark import remark
@@ -34,7 +35,7 @@ from k3push.simulator.bills import Bill
 from k3push.simulator.conversion import Ids
 from k3push.simulator.exchange import json_reply
 from k3push.simulator.faults import fault
-from k3push.simulator.forms import IN_STOCK, PURCHASE_ORDER
+from k3push.simulator.forms import IN_STOCK, PURCHASE_ORDER, ROUTES
 from k3push.simulator.replica import Replica
 from k3push.simulator.script import Aimed, FaultPlan
 from tests.runs.office import (
@@ -467,12 +468,18 @@ async def test_under_a_limit_no_bill_hides_another_for_ever(
     assert {rows[bill].code for bill in BILLS} == {"held"}
 
 
+@pytest.mark.parametrize("tried", [False, True])
 async def test_an_execution_that_sends_nothing_leaves_the_next_one_its_own_mark(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, *, tried: bool
 ) -> None:
-    """A document is typed between both, long before the first call."""
+    """A document is typed between both, long before the first call; the newest may be gone."""
     office = Office(sandbox(look_s=0.1, latency_s=1.0, **OPEN))
     keep_a_part(monkeypatch, BILLS, kept=0, why=NOBODY)
+    trials = []
+    if tried:
+        with monkeypatch.context() as of_another_server:
+            of_another_server.setattr(Ids, "next_bill", lambda _: 900_001)
+            trials.append(office.site.world.add_target(IN_STOCK, "WMS", creator="clerk"))
     await office.open_run(BILLS)
 
     async def stop(job: Context) -> None:
@@ -482,6 +489,8 @@ async def test_an_execution_that_sends_nothing_leaves_the_next_one_its_own_mark(
 
     await office.execute(limits=NO_HALT, beside=stop, **HOW)
     assert await codes(office) == {(State.PLANNED, ""): 4}
+    for trial in trials:
+        office.site.world.store.remove(trial)
     office.site.world.add_target(IN_STOCK, "WMS", creator="sandbox", typed=True)
     await anyio.sleep(600)
     await stopped(office)
@@ -554,26 +563,39 @@ async def test_what_was_passed_over_goes_alone_also_once_another_run_has_settled
     assert (row.state, row.code, "stray_of" in row.reason) == (State.PLANNED, DROPPED, True)
 
 
+@pytest.mark.parametrize("copies", [False, True])
 async def test_the_documents_of_a_day_are_asked_for_once_for_all_runs_that_were_refused(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, *, copies: bool
 ) -> None:
-    """A schedule pushes a list in a run of its own each ten minutes while the period is closed."""
-    office = await refused(monkeypatch, kept=0, untied=(), query_lag_s=0.0)
+    """A schedule pushes a list in a run of its own each ten minutes while the period is closed.
+
+    Another program makes a document each time; who makes ours may be copied from each bill.
+    """
+    receipts, *others = ROUTES
+    routes = (replace(receipts, copies_creators=copies), *others)
+    office = await refused(monkeypatch, kept=0, known=24, untied=(), query_lag_s=0.0, routes=routes)
     asked = Counter[RunId]()
-    made_since = ErpClient.made_since
+    page = FormRows.page
 
-    async def count(erp: ErpClient, route: Route, when: str) -> Any:
+    async def count(rows: FormRows, *args: Any, **options: Any) -> Any:
         asked[run] += 1
-        return await made_since(erp, route, when)
+        return await page(rows, *args, **options)
 
-    monkeypatch.setattr(ErpClient, "made_since", count)
-    for nth in range(1, 12):
+    monkeypatch.setattr(FormRows, "page", count)
+    for nth in range(1, 10):
         run = RunId(f"s{nth:02}")
         keep_a_part(monkeypatch, BILLS, kept=0, why=NOBODY)
+        refuse = site.Site._push
+
+        def push(self: Any, visit: Any, now_s: float, refuse: Any = refuse) -> Any:
+            self.world.add_target(IN_STOCK, "WMS", creator="wms", typed=True)
+            return refuse(self, visit, now_s)
+
+        monkeypatch.setattr(site.Site, "_push", push)
         await office.open_run(BILLS, run)
         await stopped(office, run)
         await anyio.sleep(600)
-    assert asked[RunId("s11")] == asked[RunId("s02")] <= 4
+    assert asked[RunId("s09")] <= asked[RunId("s03")] + 1
 
 
 async def test_a_call_is_not_charged_with_what_came_hours_after_it() -> None:

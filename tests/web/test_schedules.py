@@ -21,7 +21,16 @@ from k3push.simulator.script import Channel
 from k3push.web.request_origin import schedule_of
 from k3push.web.timetable import ScheduleEntry, Timetable, entries, note
 from tests.runs.office import NOON, VirtualClock, orders, sandbox, server_time
-from tests.web.shop import BY_NAME, FOUR_EYES, NO_RECEIVERS, Shop, press, send_list, signed_in
+from tests.web.shop import (
+    BY_NAME,
+    FOUR_EYES,
+    NO_RECEIVERS,
+    Shop,
+    fields_of,
+    press,
+    send_list,
+    signed_in,
+)
 from tests.web.test_pushes import played, text_of
 from tests.web.visits import SPEAKERS, House, house, in_time, led
 
@@ -223,6 +232,26 @@ def test_a_push_that_is_planned_now_waits_for_somebody_else(tmp_path: Path) -> N
             refused = await press(wang, "/schedules", "/schedules/nightly/run")
             assert refused.status_code == 403
             assert shop.site.calls[Channel.PUSH] == 0
+
+    in_time(visit)
+
+
+def test_who_presses_twice_runs_a_schedule_once(tmp_path: Path) -> None:
+    """Where bills may be pushed in parts, a second run would push them again."""
+    shop = Shop(tmp_path, more=YEARLY)
+
+    async def visit() -> None:
+        async with shop.open(BY_NAME) as home, signed_in(home, "li") as li:
+            page = await li.get("/schedules")
+            form = fields_of(page)
+            led = {
+                (await li.post("/schedules/nightly/run", data=form)).headers["location"]
+                for _ in range(2)
+            }
+            other = await press(li, "/schedules", "/schedules/nightly/run")
+            assert {other.headers["location"]} == led
+            await shop.until("ended")
+            assert len(await requests(shop.ledger)) == 1
 
     in_time(visit)
 

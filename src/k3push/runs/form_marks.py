@@ -8,6 +8,7 @@ to say what a call of this one has made.
 from __future__ import annotations
 
 from contextlib import suppress
+from operator import itemgetter
 
 import anyio
 
@@ -67,6 +68,7 @@ async def mark_before(context: Context, run: RunId, chunk: int, attempt: int) ->
 
 async def _kept(ledger: Ledger, run: RunId, chunk: int) -> str:
     memos = await ledger.memos(MARK, about=run)
-    marks = [(int(memo.value["chunk"]), int(memo.value["id"])) for memo in memos]
+    marks = [(int(memo.value["chunk"]), str(memo.value["id"])) for memo in memos]
     before = [mark for mark in marks if mark[0] <= chunk]
-    return str(max(before)[1]) if before else ""
+    # Of one chunk the first is the newest.
+    return max(before, key=itemgetter(0))[1] if before else ""

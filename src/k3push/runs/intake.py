@@ -132,8 +132,9 @@ class Intake:
             place = rows[-1].place
             if left < math.inf:
                 most, mine = int(left), [row for row in rows if not _is_anothers(row)]
-                aside = [*aside, *(row for row in rows if _is_anothers(row))][:MOST_READY]
-                self.cut = len(mine) > most
+                aside += (row for row in rows if _is_anothers(row))
+                self.cut = self.cut or len(mine) > most or len(aside) > MOST_READY
+                aside = aside[:MOST_READY]
                 rows = mine[:most]
                 left -= len(rows)
             await self.take_in([row for row in rows if row.bill not in self._doubted])

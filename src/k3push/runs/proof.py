@@ -57,6 +57,7 @@ from k3push.runs.document_makers import (
     SAMPLE,
     UNSURE,
     WESTERNMOST,
+    Makers,
     MakersBySender,
     created_at,
     creators_of,
@@ -194,6 +195,32 @@ class OpenCall:
     before: Collection[str] = ()
     over_at: datetime | None = None
     mark: str = ""
+
+
+@dataclass(slots=True)
+class _MakersOfCalls:
+    """As whom the senders of calls make documents; each question is asked once for all of them."""
+
+    known: MakersBySender
+    looker: Looker
+    ledger: Ledger
+    run: RunId
+    calls: Sequence[OpenCall]
+    _by_sender: dict[str, Makers] = field(default_factory=dict)
+    _creators: Mapping[BillNumber, str] | None = None
+
+    async def may_have_made(self, call: OpenCall, strays: Sequence[Stray]) -> bool:
+        """Say whether the sender of a call may be the maker of one of some documents."""
+        if call.sender not in self._by_sender:
+            found = await self.known.of(self.looker, self.ledger, self.run, call.sender)
+            self._by_sender[call.sender] = found
+        makers, of_bills = self._by_sender[call.sender], set[str]()
+        if makers.copied:
+            if self._creators is None:
+                bills = dict.fromkeys(bill for each in self.calls for bill in each.bills)
+                self._creators = await creators_of(self.looker, bills)
+            of_bills = {self._creators.get(bill, "") for bill in call.bills}
+        return any(makers.may_be(stray.standing.creator, of_bills) for stray in strays)
 
 
 @dataclass(slots=True)
@@ -372,6 +399,7 @@ class Proofs:
             return list(calls)
         beside = []
         made_by: dict[str, set[str]] = {}
+        makers = _MakersOfCalls(self.makers, looker, ledger, run.id, calls)
         timed = sorted(
             ((at, stray) for stray in found.strays if (at := created_at(stray.standing))),
             key=itemgetter(0),
@@ -392,7 +420,7 @@ class Proofs:
                 earlier = await _found_before(looker, ledger, run, call.began, names)
                 ours = made_by[call.sender].union(earlier)
                 strays = [stray for stray in strays if stray.id not in ours]
-            if strays and await self._may_have_made(looker, ledger, run, call, strays):
+            if strays and await makers.may_have_made(call, strays):
                 beside.append(call)
         return beside
 
@@ -405,15 +433,6 @@ class Proofs:
             or _was_there(stray, named, found.beside.get(named))
             or _was_there(stray, mark, found.beside.get(mark))
         )
-
-    async def _may_have_made(
-        self, looker: Looker, ledger: Ledger, run: Run, call: OpenCall, strays: Sequence[Stray]
-    ) -> bool:
-        """Say whether the sender of a call may be the maker of one of some documents."""
-        makers = await self.makers.of(looker, ledger, run.id, call.sender)
-        creators = await creators_of(looker, call.bills) if makers.copied else {}
-        of_bills = set(creators.values())
-        return any(makers.may_be(stray.standing.creator, of_bills) for stray in strays)
 
     def note_answer(self, named: Sequence[Target]) -> None:
         """Note documents that an answer has named just now: later calls make others."""

@@ -230,7 +230,8 @@ class Guard:
         """Say why a form is none of ours; whose session has ended meanwhile signs in again."""
         ended = sentence == "web.bad_form" and not visitor.admitted
         if ended and self._signs_in and request["path"] not in _ENTRIES:
-            return _to_sign_in(request["path"], ended="1")
+            wanted = quote(request["path"]) if request["path"] != "/leave" else "/"
+            return _to_sign_in(wanted, ended="1")
         return self._refuse(request, status, sentence)
 
     def _unfit(self, request: Request) -> tuple[int, str] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,8 +14,12 @@ from starlette.responses import RedirectResponse, Response
 from k3push.adapters.job_files import JobFileError
 from k3push.config.settings import ScheduleSettings
 from k3push.core.remark import remark
+from k3push.runs.request_stages import Request, requests
 from k3push.web.page_context import PageContext, Visit
+from k3push.web.request_origin import is_approved_ahead, schedule_of
 from k3push.web.timetable import ScheduleEntry, Timetable, entries, note
+
+_WHEN = re.compile(r"\d{8}-\d{6}-[0-9a-f]{8}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +59,7 @@ class SchedulePages:
             "schedules.html",
             lines=lines,
             kept_here=timetable.is_kept_here,
+            when=self._when(),
             runs_now=visit.visitor.may("approve") and not self._desk.rules.four_eyes,
             problem=self._desk.problem(request),
         )
@@ -70,10 +76,16 @@ class SchedulePages:
 
     async def _ask(self, request: HttpRequest, *, approved: bool) -> Response:
         visit, timetable, name = await self._meant(request)
-        now, user = self._desk.clock.now(), visit.visitor.user
-        when = f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+        user = visit.visitor.user
+        # One page's button is one push, however often it is pressed.
+        when = request.state.form.get("when", "")
+        when = when if _WHEN.fullmatch(when) else self._when()
         try:
-            asked = await timetable.ask(visit.ledger, name, when, by=user, approved=approved)
+            selects = timetable.schedules[name].selects
+            asked = await self._under_way(visit, name) if approved and selects else []
+            if not asked:
+                when = f"{when}-run" if approved else when
+                asked = await timetable.ask(visit.ledger, name, when, by=user, approved=approved)
         except JobFileError as error:
             return self._desk.back(f"{visit.base}/schedules", str(error))
         if not asked:
@@ -82,6 +94,18 @@ class SchedulePages:
         self._desk.log("schedule.now", **facts, approved=approved)
         to = f"/plans/{asked[0].id}" if len(asked) == 1 else "/"
         return RedirectResponse(f"{visit.base}{to}", 303)
+
+    async def _under_way(self, visit: Visit, name: str) -> list[Request]:
+        """Return pushes of a schedule that somebody has begun already, or the schedule itself.
+
+        What the route selects would be pushed twice where a bill may be pushed in parts.
+        """
+        known = await requests(visit.ledger, only_open=True)
+        return [each for each in known if schedule_of(each) == name and is_approved_ahead(each)]
+
+    def _when(self) -> str:
+        """Return what tells the pushes of one page's button from others."""
+        return f"{self._desk.clock.now():%Y%m%d-%H%M%S}-{secrets.token_hex(4)}"
 
     async def pause(self, request: HttpRequest) -> Response:
         """Let a schedule begin nothing until somebody lets it go on."""
