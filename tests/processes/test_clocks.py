@@ -85,7 +85,7 @@ def test_a_paused_run_keeps_what_it_has_claimed(tmp_path: Path, start: Start) ->
     assert claimed
 
     refused = victim.desk.k3push("resume")
-    assert (refused.exit, "process" in refused.err) == (2, True), refused
+    assert (refused.exit, "under way already" in refused.err) == (2, True), refused
     paused_s = time.monotonic()
     second = victim.desk.begin("run", "orders.csv", "--json", *victim.options)
     rows = "SELECT number, state FROM ledger WHERE run = (SELECT max(id) FROM runs)"

@@ -114,8 +114,8 @@ async def survey(
 def merged(surveys: Iterable[Mapping[str, AskedRoute]]) -> dict[str, AskedRoute]:
     """Add up what several surveys have found.
 
-    >>> merged([{"": Asked("a, line 2", 3)}, {"": Asked("b, line 1", 4)}])
-    {'': Asked(place='a, line 2', count=7)}
+    >>> merged([{"": AskedRoute("a, line 2", 3)}, {"": AskedRoute("b, line 1", 4)}])
+    {'': AskedRoute(place='a, line 2', count=7)}
     """
     lines: dict[str, AskedRoute] = {}
     for found in surveys:

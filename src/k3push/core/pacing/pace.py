@@ -188,10 +188,10 @@ class Pace:
     """Steers one execution, from its samples.
 
     >>> pace = Pace(answer_timeout_s=300)
-    >>> pace.add(Sample(0, 1.1, push_s=0.5, numbers=1))
+    >>> pace.add(CallSample(0, 1.1, push_s=0.5, numbers=1))
     >>> pace.size(1000, 100, 4, made=1)
     4
-    >>> pace.add(Sample(1.1, 3.1, push_s=1.5, numbers=4))
+    >>> pace.add(CallSample(1.1, 3.1, push_s=1.5, numbers=4))
     >>> pace.setting.concurrency
     16
     """

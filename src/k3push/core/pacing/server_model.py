@@ -83,7 +83,7 @@ class FittedServer:
     def slowed(self, calls: float) -> float:
         """Say how many times longer all takes with so many calls at once.
 
-        >>> Server(1, 1, knee=4).slowed(8)
+        >>> FittedServer(1, 1, knee=4).slowed(8)
         2.0
         """
         return _slowed(calls, self.knee, self.far, self.power)

@@ -41,12 +41,12 @@ class UserCalls:
     A call is timed from its leaving, or from the return of the one before it where that was
     later, so that time in the user's own queue does not pass for work.
 
-    >>> lane = Lane()
+    >>> lane = UserCalls()
     >>> for _ in range(2):
-    ...     lane.leaves(Call.PUSH)
-    >>> lane.returns(Call.PUSH, left_s=0, now_s=3)
-    >>> lane.returns(Call.PUSH, left_s=0, now_s=6)
-    >>> lane.seconds[Call.PUSH]
+    ...     lane.leaves(QueuedCall.PUSH)
+    >>> lane.returns(QueuedCall.PUSH, left_s=0, now_s=3)
+    >>> lane.returns(QueuedCall.PUSH, left_s=0, now_s=6)
+    >>> lane.seconds[QueuedCall.PUSH]
     3.0
     """
 
@@ -98,7 +98,7 @@ class UserCalls:
     def meet_limit(self) -> None:
         """Rest for some pushes: one has met a limit, on this user's calls or licences maybe.
 
-        >>> lane = Lane()
+        >>> lane = UserCalls()
         >>> lane.meet_limit(), lane.meet_limit()
         (None, None)
         >>> lane.rests

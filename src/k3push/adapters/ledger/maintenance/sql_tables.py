@@ -113,7 +113,7 @@ class SqlTables(Protocol):
 def page_query(table: LedgerTable, mark: str, *, first: bool) -> str:
     """Return the query of a page.
 
-    >>> page_query(Table("carried", ("number", "attempt")), "?", first=False)
+    >>> page_query(LedgerTable("carried", ("number", "attempt")), "?", first=False)
     'SELECT number, attempt FROM carried WHERE (number) > (?) ORDER BY number LIMIT ?'
     """
     key = ", ".join(table.key)
