@@ -142,13 +142,14 @@ class Intake:
             self._wakeup.notify()
             while self._backlog.waiting >= self._ahead() and not context.stop.asked:
                 await self._wakeup.wait()
-        if aside and not context.stop.asked:
-            self.cut = self.cut or len(aside) > left
+        self.cut = self.cut or len(aside) > left
+        if aside and left and not context.stop.asked:
             # What is free since comes before what may be left to another run still. Of that, each
             # execution asks for others first, or the same would hide the rest for ever.
             now = context.clock.now()
-            aside.sort(key=lambda row: blake2b(f"{now} {row.bill}".encode()).digest())
-            aside = [row for of in (True, False) for row in aside if await self._is_free(row) is of]
+            waits = {row.place: not await self._is_free(row) for row in aside}
+            order = {row.place: blake2b(f"{now} {row.bill}".encode()).digest() for row in aside}
+            aside.sort(key=lambda row: (waits[row.place], order[row.place]))
             await self.take_in([row for row in aside[: int(left)] if row.bill not in self._doubted])
         self.coming = 0
         self.fed = True

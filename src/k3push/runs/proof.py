@@ -66,7 +66,6 @@ from k3push.runs.document_makers import (
 from k3push.runs.lookup import (
     Looker,
     Stray,
-    Strays,
     can_ask,
     look_at_both,
     look_at_newest,
@@ -176,7 +175,7 @@ class Began:
         return when if clock and clock.tells_time else datetime.combine(when, time())
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class OpenCall:
     """A call that may have made a document that ties itself to no bill.
 
@@ -400,19 +399,18 @@ class Proofs:
         beside = []
         made_by: dict[str, set[str]] = {}
         makers = _MakersOfCalls(self.makers, looker, ledger, run.id, calls)
-        timed = sorted(
-            ((at, stray) for stray in found.strays if (at := created_at(stray.standing))),
-            key=itemgetter(0),
-        )
+        made = [(created_at(stray.standing), stray) for stray in found.strays]
+        timed = sorted(((at, stray) for at, stray in made if at is not None), key=itemgetter(0))
         times = [at for at, _ in timed]
-        untimed = [stray for stray in found.strays if created_at(stray.standing) is None]
+        untimed = [stray for at, stray in made if at is None]
         for call in calls:
             # There may be thousands of each.
             await anyio.lowlevel.checkpoint()
             first_at = bisect_left(times, call.began.no_later_than(self._clock))
             last_at = bisect_right(times, self._over_by(call))
             strays = [*untimed, *(stray for _, stray in timed[first_at:last_at])]
-            strays = [stray for stray in strays if not self._was_before(call, stray, found)]
+            before = self._marks_before(call)
+            strays = [s for s in strays if not _was_before(call, s, before, found.beside)]
             if strays:
                 if call.sender not in made_by:
                     made_by[call.sender] = await _surely_made_by(looker, ledger, run, call.sender)
@@ -423,16 +421,6 @@ class Proofs:
             if strays and await makers.may_have_made(call, strays):
                 beside.append(call)
         return beside
-
-    def _was_before(self, call: OpenCall, stray: Stray, found: Strays) -> bool:
-        """Say whether a document was there before a call left, by what is known to have been."""
-        named, mark = self._marks_before(call)
-        return (
-            stray.id in {named, mark}
-            or stray.id in call.before
-            or _was_there(stray, named, found.beside.get(named))
-            or _was_there(stray, mark, found.beside.get(mark))
-        )
 
     def note_answer(self, named: Sequence[Target]) -> None:
         """Note documents that an answer has named just now: later calls make others."""
@@ -578,6 +566,15 @@ async def _found_before(
         if (found_in := await ledger.run(of)) and _is_of_form(found_in, run)
     ]
     return {target.id for row in rows for target in row.targets}
+
+
+def _was_before(
+    call: OpenCall, stray: Stray, marks: Sequence[str], beside: Mapping[str, Standing]
+) -> bool:
+    """Say whether a document was there before a call left, by what is known to have been."""
+    return stray.id in call.before or any(
+        stray.id == mark or _was_there(stray, mark, beside.get(mark)) for mark in marks
+    )
 
 
 def _was_there(stray: Stray, mark: str, known: Standing | None) -> bool:

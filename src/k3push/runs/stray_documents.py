@@ -39,16 +39,13 @@ async def bills_beside_strays(
     await context.proofs.read_clock(context, context.ledger, context.run.id)
     if not context.proofs.tells_after:
         last = {of: kept for of, kept in last.items() if _counts_untimed(context, kept)}
-    bills: dict[int, list[BillNumber]] = {}
+    carried: dict[int, tuple[AttemptRecord, list[BillNumber]]] = {}
     for (_, number), kept in last.items():
-        bills.setdefault(kept.attempt.id, []).append(number)
+        carried.setdefault(kept.attempt.id, (kept, []))[1].append(number)
     # Each call is judged by itself: a later one of another run has proved nothing of it.
-    calls = {
-        kept.attempt.id: await _open_call(context, kept, bills[kept.attempt.id])
-        for kept in last.values()
-    }
+    calls = {id_: await _open_call(context, kept, bills) for id_, (kept, bills) in carried.items()}
     moved = await moved_among(context, context.run.id, {number for _, number in last})
-    suspects = await context.calls_with_strays([*calls.values()], names_tell=not moved)
+    suspects = {*await context.calls_with_strays([*calls.values()], names_tell=not moved)}
     return {
         number: run
         # What this run has made it settles itself.
