@@ -66,6 +66,26 @@ class _SandboxAccess(ErpAccess):
         return ErpClient(address, transport=lambda: SandboxTransport(self.site))
 
 
+class Patience:
+    """Waits for what threads do beside the virtual time.
+
+    Results are written by threads, whose time is no virtual one: on a busy machine hours of that
+    would pass meanwhile, so that what takes longer than one is waited for in real time.
+    """
+
+    def __init__(self) -> None:
+        self._until_s = anyio.current_time() + PATIENCE_S
+        self._deadline = time.monotonic() + REAL_PATIENCE_S
+
+    async def rest(self, seconds: float) -> None:
+        """Wait for a moment; after an hour, or a minute of real time, it has taken too long."""
+        assert time.monotonic() < self._deadline
+        if anyio.current_time() < self._until_s:
+            await anyio.sleep(seconds)
+        else:
+            await to_thread.run_sync(time.sleep, 0.005)
+
+
 @dataclass
 class Shop:
     """One tenant: settings and lists in a folder, a ledger and an ERP in memory."""
@@ -126,20 +146,11 @@ class Shop:
         return (await requests(self.ledger))[0]
 
     async def until(self, stage: str) -> Request:
-        """Wait until the latest request has come to a stage.
-
-        Results are written by threads, whose time is no virtual one: on a busy machine hours of
-        that would pass meanwhile, so that what takes longer than one is waited for in real time.
-        """
-        until_s = anyio.current_time() + PATIENCE_S
-        deadline = time.monotonic() + REAL_PATIENCE_S
+        """Wait until the latest request has come to a stage."""
+        patience = Patience()
         while (found := await self.asked()).stage != stage:
             assert found.is_open, found
-            assert time.monotonic() < deadline, found
-            if anyio.current_time() < until_s:
-                await anyio.sleep(0.1)
-            else:
-                await to_thread.run_sync(time.sleep, 0.005)
+            await patience.rest(0.1)
         return found
 
     async def token(

@@ -7,7 +7,6 @@ import errno
 import io
 import json
 import re
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, closing
 from copy import deepcopy
@@ -61,7 +60,7 @@ from tests.web.shop import (
     FOUR_EYES,
     NO_RECEIVERS,
     PATIENCE_S,
-    REAL_PATIENCE_S,
+    Patience,
     Shop,
     fields_of,
     press,
@@ -881,13 +880,10 @@ def test_a_server_that_starts_takes_up_all_that_was_left_however_much_it_is(tmp_
             )
             await put_request(shop.ledger, settle)
         assert await requests(shop.ledger, only_open=True)
-        deadline = time.monotonic() + REAL_PATIENCE_S
         async with shop.open():
+            patience = Patience()
             while await requests(shop.ledger, only_open=True):
-                assert time.monotonic() < deadline
-                await anyio.sleep(1)
-                # Threads take real time, of which a busy machine gives them little.
-                await to_thread.run_sync(time.sleep, 0.002)
+                await patience.rest(1)
 
     in_time(visit)
 
