@@ -67,6 +67,13 @@ NOBODY = Refusal(11, "仓库必录")
 HOW: dict[str, Any] = {"throttle": steered(concurrency=1, chunk_size=4), "check": False}
 
 
+async def learn(office: Office, known: int) -> None:
+    """Let the ledger know documents of an earlier run, if any."""
+    if known:
+        await office.open_run(orders(known, first=20), KNOWN)
+        await office.execute(KNOWN, limits=NO_HALT, **HOW)
+
+
 async def refused(
     monkeypatch: pytest.MonkeyPatch,
     *,
@@ -82,9 +89,7 @@ async def refused(
     """
     base = {"untied": tuple(BILLS[:1]), "latency_s": 1.0, "look_s": 0.1, "query_lag_s": 8.0, **OPEN}
     office = Office(sandbox(**{**base, **options}))
-    if known:
-        await office.open_run(orders(known, first=20), KNOWN)
-        await office.execute(KNOWN, limits=NO_HALT, **HOW)
+    await learn(office, known)
     keep_a_part(monkeypatch, BILLS, kept=kept, why=why)
     await office.open_run(BILLS)
     await stopped(office, goes_on=goes_on)
@@ -105,6 +110,14 @@ async def stopped(
             job.stop.ask(Cause.CONTROL, "")
 
     await office.execute(run, limits=NO_HALT, beside=stop, **HOW)
+
+
+async def type_one(office: Office, _: Context) -> None:
+    """Let another program make a document while the first call is under way."""
+    while not (await office.rows())[BILLS[0]].attempts:  # noqa: ASYNC110  # virtual time
+        await anyio.sleep(0.2)
+    await anyio.sleep(2)
+    office.site.world.add_target(IN_STOCK, "WMS", creator="sandbox", typed=True)
 
 
 async def codes(office: Office, run: RunId = FIRST) -> Mapping[tuple[State, str], int]:
@@ -167,9 +180,7 @@ async def test_what_others_typed_before_a_run_leaves_none_of_its_bills_to_a_pers
     """The period is closed, all bills are refused, and the period is opened again."""
     office = Office(sandbox(**OPEN))
     world = office.site.world
-    if known:
-        await office.open_run(orders(known, first=20), KNOWN)
-        await office.execute(KNOWN, limits=NO_HALT, **HOW)
+    await learn(office, known)
     world.add_target(IN_STOCK, "WMS", creator="sandbox", typed=True)
     await anyio.sleep(600)
     for bill in BILLS:
@@ -242,19 +253,11 @@ async def test_a_persons_word_outlives_a_call_that_has_done_nothing(
     """Another program's document is no reason to ask the person once more, each round."""
     plan = steps(*["ok"] * 3, "ok", meets)
     office = Office(sandbox(plan, latency_s=5.0, **OPEN))
-    world = office.site.world
 
-    async def type_one(_: Context) -> None:
-        while not (await office.rows())[BILLS[0]].attempts:  # noqa: ASYNC110  # virtual time
-            await anyio.sleep(0.2)
-        await anyio.sleep(2)
-        world.add_target(IN_STOCK, "WMS", creator="sandbox", typed=True)
-
-    await office.open_run(orders(12, first=20), KNOWN)
-    await office.execute(KNOWN, limits=NO_HALT, **HOW)
+    await learn(office, 12)
     keep_a_part(monkeypatch, BILLS, kept=0, why=NOBODY)
     await office.open_run(BILLS)
-    await office.execute(limits=NO_HALT, beside=type_one, **HOW)
+    await office.execute(limits=NO_HALT, beside=partial(type_one, office), **HOW)
     assert await codes(office) == {(State.UNKNOWN, "stray"): 4}
     for bill in BILLS:
         told = (office.store, VirtualClock(), FIRST, BillNumber(bill), State.PLANNED)
@@ -371,8 +374,7 @@ async def test_a_run_of_one_bill_knows_what_was_there_before_it(known: int) -> N
     bill = BILLS[0]
     broken = FaultPlan(aimed={bill: Aimed(fault("reset"))})
     office = Office(sandbox(broken, look_s=0.1, latency_s=1.0, **OPEN))
-    await office.open_run(orders(known, first=20), KNOWN)
-    await office.execute(KNOWN, limits=NO_HALT, **HOW)
+    await learn(office, known)
     office.site.world.add_target(IN_STOCK, "WMS", creator="sandbox", typed=True)
     await anyio.sleep(1800)
     await office.open_run([bill])
@@ -403,14 +405,8 @@ async def test_a_limit_is_not_used_up_by_what_another_run_has_in_doubt() -> None
     plan = FaultPlan(aimed={bill: Aimed(fault("reset")) for bill in BILLS})
     office = Office(sandbox(plan, latency_s=1.0, **OPEN))
 
-    async def type_one(_: Context) -> None:
-        while not (await office.rows())[BILLS[0]].attempts:  # noqa: ASYNC110  # virtual time
-            await anyio.sleep(0.2)
-        await anyio.sleep(2)
-        office.site.world.add_target(IN_STOCK, "WMS", creator="sandbox", typed=True)
-
     await office.open_run(BILLS)
-    await office.execute(limits=NO_HALT, beside=type_one, **HOW)
+    await office.execute(limits=NO_HALT, beside=partial(type_one, office), **HOW)
     assert {row.state for row in (await office.rows()).values()} == {State.UNKNOWN}
     others = orders(8, first=8)
     await office.open_run([*BILLS, *others], SECOND)
@@ -549,8 +545,7 @@ async def test_what_was_passed_over_goes_alone_also_once_another_run_has_settled
     office = Office(
         sandbox(steps(*["ok"] * 3, "drop-one"), untied=(others[0],), query_lag_s=8.0, **OPEN)
     )
-    await office.open_run(orders(12, first=20), KNOWN)
-    await office.execute(KNOWN, limits=NO_HALT, **HOW)
+    await learn(office, 12)
     await office.open_run(late)
     await stopped(office, bill=late[0])
     (dropped,) = [row.bill for row in (await office.rows()).values() if row.code == DROPPED]
@@ -601,8 +596,7 @@ async def test_the_documents_of_a_day_are_asked_for_once_for_all_runs_that_were_
 async def test_a_call_is_not_charged_with_what_came_hours_after_it() -> None:
     """Two bills are refused alone, hours apart, and another program makes a document between."""
     office = Office(sandbox(look_s=0.1, latency_s=1.0, **OPEN))
-    await office.open_run(orders(12, first=20), KNOWN)
-    await office.execute(KNOWN, limits=NO_HALT, **HOW)
+    await learn(office, 12)
     world, pair = office.site.world, BILLS[:2]
     for bill in pair:
         world.refuse(bill, NOBODY)
@@ -674,8 +668,7 @@ async def test_a_newest_document_that_cannot_be_read_keeps_no_bill_from_its_push
         raise LookFailedError("http_504")
 
     office = Office(sandbox(**OPEN))
-    await office.open_run(orders(known, first=20), KNOWN)
-    await office.execute(KNOWN, limits=NO_HALT, **HOW)
+    await learn(office, known)
     monkeypatch.setattr(ErpClient, "newest_id", fail)
     await office.open_run(BILLS)
     pushed = await office.execute(limits=NO_HALT, **HOW)
@@ -722,9 +715,7 @@ async def test_the_id_of_our_own_document_clears_none_of_the_same_day(
     """The call before a refused one went through another server, with a block of later ids."""
     tell_days(monkeypatch)
     office = Office(sandbox(untied=tuple(BILLS[:1]), look_s=0.1, query_lag_s=8.0, **OPEN))
-    if known:
-        await office.open_run(orders(known, first=20), KNOWN)
-        await office.execute(KNOWN, limits=NO_HALT, **HOW)
+    await learn(office, known)
     block, give = iter(range(900_001, 900_005)), Ids.next_bill
     monkeypatch.setattr(Ids, "next_bill", lambda ids: next(block, 0) or give(ids))
     keep_a_part(monkeypatch, BILLS, kept=1, why=NOBODY)
@@ -741,9 +732,7 @@ async def test_ids_alone_clear_no_document_of_the_same_day(
     """The form tells days, and several servers give ids out in blocks of their own."""
     tell_days(monkeypatch)
     office = Office(sandbox(untied=tuple(BILLS[:1]), look_s=0.1, query_lag_s=8.0, **OPEN))
-    if known:
-        await office.open_run(orders(known, first=20), KNOWN)
-        await office.execute(KNOWN, limits=NO_HALT, **HOW)
+    await learn(office, known)
     with monkeypatch.context() as of_another_server:
         of_another_server.setattr(Ids, "next_bill", lambda _: 900_001)
         office.site.world.add_target(IN_STOCK, "WMS", creator="clerk")
