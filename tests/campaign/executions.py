@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 
 from k3push.core.model import PARTLY, TWIN, Row, State
-from k3push.runs.context import MORE_THAN_ONE, MOST_TWINS
+from k3push.runs.context import MORE_THAN_ONE, MOST_TWINS, is_twin
 from k3push.runs.outcome import Exit, ending_of
 from k3push.runs.stop import Cause
 from k3push.runs.submit_and_audit.earlier_documents import not_looked_at
@@ -93,7 +93,7 @@ def _check_twins(execution: Execution) -> Iterator[str]:
     told = [o for _, outcomes, _ in execution.pushed.watch.sendings for o in outcomes]
     # Where few bills are known, two documents may be of a rule that splits.
     told = [outcome for outcome in told if MORE_THAN_ONE not in outcome.reason]
-    twins = sum(outcome.code == TWIN for outcome in told)
+    twins = sum(map(is_twin, told))
     if twins >= MOST_TWINS and Cause.TWINS not in execution.causes:
         yield f"{execution.run}: {twins} numbers were pushed by others too, and nothing stopped"
 
