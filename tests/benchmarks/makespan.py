@@ -17,7 +17,7 @@ from functools import partial
 from itertools import product
 from typing import Any
 
-from k3push.core.pacing.pace import Setting
+from k3push.core.pacing.samples import Setting
 from k3push.simulator.sandbox_options import SandboxOptions
 from tests.benchmarks.draws import LENGTHS, draw, quantile
 from tests.benchmarks.model import KnownPace, modelled_nights_s, modelled_s

@@ -18,14 +18,9 @@ from dataclasses import dataclass
 from itertools import count
 
 from k3push.adapters.erp.query_batching import FIELD_LOOKS_A_CHUNK, LINK_LOOKS_A_CHUNK, WEIGHT
-from k3push.core.pacing.pace import (
-    FIRST_ON_THEIR_WAY,
-    ON_THEIR_WAY_FOR_EACH,
-    CallSample,
-    Ended,
-    Pace,
-    Setting,
-)
+from k3push.core.pacing.pace import ON_THEIR_WAY_FOR_EACH, Pace
+from k3push.core.pacing.phases import FIRST_ON_THEIR_WAY
+from k3push.core.pacing.samples import CallSample, Ended, Setting
 from k3push.core.pacing.server_model import Learnt
 from k3push.core.safety.matching import MOST_NUMBERS
 from k3push.runs.intake import MOST_READY

@@ -21,7 +21,7 @@ from k3push.adapters.erp.endpoint import Endpoint
 from k3push.adapters.ledger.memory import MemoryLedger
 from k3push.core.model import BillNumber, State
 from k3push.core.pacing.chunking import split
-from k3push.core.pacing.pace import Setting
+from k3push.core.pacing.samples import Setting
 from k3push.core.protocol import wire
 from k3push.core.safety.verdict import ReadBack, judge
 from k3push.simulator import SandboxOptions, build

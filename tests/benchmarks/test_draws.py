@@ -6,7 +6,7 @@ from statistics import mean
 
 import pytest
 
-from k3push.core.pacing.pace import Setting
+from k3push.core.pacing.samples import Setting
 from tests.benchmarks.draws import draw, quantile
 from tests.benchmarks.makespan import compare_drawn
 from tests.benchmarks.model import modelled_s

@@ -18,7 +18,8 @@ from k3push.cli.console.progress import LINE_EVERY_S, RunProgress
 from k3push.core.control_words import Key
 from k3push.core.model import Attempt, BillNumber, Intent, Outcome, RunId, State, Target, Uptime
 from k3push.core.pacing.holds import Hold, HoldCause
-from k3push.core.pacing.pace import CallSample, Pace
+from k3push.core.pacing.pace import Pace
+from k3push.core.pacing.samples import CallSample
 from k3push.core.safety.verdict import InDoubt
 from k3push.runs.throttle import Throttle
 from k3push.words.language import Lang, speaker

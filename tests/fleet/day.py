@@ -24,7 +24,8 @@ from zoneinfo import ZoneInfo
 
 from k3push.config.settings import MOST_SPREAD_S
 from k3push.core.cron import Cron
-from k3push.core.pacing.pace import CallSample, Pace
+from k3push.core.pacing.pace import Pace
+from k3push.core.pacing.samples import CallSample
 from k3push.fleet.due_schedules import PLACES, spread
 from k3push.fleet.turns import KEPT
 from k3push.fleet.worker_ledgers import CONNECTIONS

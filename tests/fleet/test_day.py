@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import pytest
 
-from k3push.core.pacing.pace import Setting
+from k3push.core.pacing.samples import Setting
 from k3push.fleet.due_schedules import spread
 from k3push.fleet.turns import KEPT
 from tests.benchmarks.model import modelled_s

@@ -23,7 +23,7 @@ from k3push.core.model import (
     State,
     Target,
 )
-from k3push.core.pacing.pace import PaceStep, Setting
+from k3push.core.pacing.samples import PaceStep, Setting
 from k3push.reporting.html_templates import visible
 from k3push.runs.outcome import Ending, ending_of
 from k3push.runs.stop import Cause

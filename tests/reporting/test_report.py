@@ -22,7 +22,7 @@ import pytest
 from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
 
 from k3push.adapters.ledger.memory import MemoryLedger
-from k3push.core.pacing.pace import PaceStep, Setting
+from k3push.core.pacing.samples import PaceStep, Setting
 from k3push.reporting.audit_files import write_audit
 from k3push.reporting.audit_findings import new_findings
 from k3push.reporting.report import Gatherer, write_report

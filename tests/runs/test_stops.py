@@ -9,7 +9,7 @@ import pytest
 from k3push.adapters.ledger.memory import MemoryLedger
 from k3push.core.model import Attempt, Exchange, Intent, Outcome, State
 from k3push.core.pacing.halting import HaltRule
-from k3push.core.pacing.pace import FIRST_CONCURRENCY
+from k3push.core.pacing.phases import FIRST_CONCURRENCY
 from k3push.core.protocol.logins import password_login
 from k3push.core.safety.legal_moves import IllegalMoveError
 from k3push.core.safety.verdict import Verdict

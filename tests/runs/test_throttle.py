@@ -10,7 +10,7 @@ import pytest
 from k3push.core.control_words import Key
 from k3push.core.model import Attempt, Outcome, State
 from k3push.core.pacing.holds import Hold, HoldCause
-from k3push.core.pacing.pace import FIRST_CHUNK_SIZE, FIRST_CONCURRENCY
+from k3push.core.pacing.phases import FIRST_CHUNK_SIZE, FIRST_CONCURRENCY
 from k3push.core.safety.verdict import Verdict
 from k3push.runs.context import Context
 from k3push.runs.stop import Cause, Stop

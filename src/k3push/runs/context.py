@@ -25,7 +25,8 @@ from k3push.core.model import (
 )
 from k3push.core.pacing.call_limits import LEAST_LIMITS
 from k3push.core.pacing.halting import HaltRule, Tally
-from k3push.core.pacing.pace import CallSample, Ended, Pace
+from k3push.core.pacing.pace import Pace
+from k3push.core.pacing.samples import CallSample, Ended
 from k3push.core.safety.ages import least_age_s
 from k3push.core.safety.legal_moves import SENT_BEFORE
 from k3push.core.safety.verdict import Said

@@ -8,7 +8,7 @@ from enum import IntEnum
 from typing import Any
 
 from k3push.core.model import Follow, Repeat, Run, RunId, State, Step
-from k3push.core.pacing.pace import PaceStep
+from k3push.core.pacing.samples import PaceStep
 from k3push.core.safety.document_steps import done_states
 from k3push.ports import Ledger
 from k3push.runs.listed_files import file_at, kept_line_counts

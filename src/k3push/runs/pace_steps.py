@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from k3push.core.model import RunId
-from k3push.core.pacing.pace import PaceStep, Setting
+from k3push.core.pacing.samples import PaceStep, Setting
 from k3push.ports import Ledger, Memo
 
 STEPS = "pace"

@@ -18,7 +18,7 @@ from k3push.core.model import (
     Target,
     Targets,
 )
-from k3push.core.pacing.pace import CallSample, Ended
+from k3push.core.pacing.samples import CallSample, Ended
 from k3push.core.remark import also, remark
 from k3push.core.safety.evidence import CALL_LIMIT, Conclusion
 from k3push.core.safety.verdict import InDoubt, ReadBack, SendAgain

@@ -14,7 +14,7 @@ import anyio
 
 from k3push.core.control_words import Key
 from k3push.core.pacing.holds import Hold, HoldCause, outside
-from k3push.core.pacing.pace import FIRST_CHUNK_SIZE, FIRST_CONCURRENCY
+from k3push.core.pacing.phases import FIRST_CHUNK_SIZE, FIRST_CONCURRENCY
 from k3push.core.pacing.time_left import TimeLeft
 from k3push.core.pacing.window import Window
 from k3push.core.safety.matching import MOST_NUMBERS

@@ -6,20 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from k3push.core.pacing.pace import (
-    FIRST_CHUNK_SIZE,
-    FIRST_CONCURRENCY,
-    FIRST_ON_THEIR_WAY,
-    MERGING_CHUNK_SIZE,
-    MOST_CHUNK_SIZE,
-    MOST_CONCURRENCY,
-    MOST_STEPS,
-    ON_THEIR_WAY_FOR_EACH,
-    CallSample,
-    Ended,
-    Pace,
-    Setting,
-)
+from k3push.core.pacing.bounds import MOST_CHUNK_SIZE, MOST_CONCURRENCY
+from k3push.core.pacing.pace import MERGING_CHUNK_SIZE, MOST_STEPS, ON_THEIR_WAY_FOR_EACH, Pace
+from k3push.core.pacing.phases import FIRST_CHUNK_SIZE, FIRST_CONCURRENCY, FIRST_ON_THEIR_WAY
+from k3push.core.pacing.samples import CallSample, Ended, Setting
 from k3push.core.pacing.server_model import FittedServer as Known
 from k3push.core.pacing.server_model import Learnt
 

@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 from itertools import count
 
 from k3push.core.pacing.chunking import count_chunks
-from k3push.core.pacing.pace import CallSample, Pace
+from k3push.core.pacing.pace import Pace
+from k3push.core.pacing.samples import CallSample
 from k3push.core.pacing.server_model import FittedServer, Learnt
 from k3push.core.pacing.time_left import TimeLeft, of_whole_list
 

@@ -22,54 +22,37 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from dataclasses import dataclass, replace
-from enum import StrEnum
+from dataclasses import replace
 
-from k3push.core.pacing.server_model import LEVELS, MOST_CALLS, Learnt, ServerModel
+from k3push.core.pacing.bounds import MOST_CHUNK_SIZE, Bounds
+from k3push.core.pacing.phases import (
+    CANARY_LOOKS,
+    FIRST_CHUNK_SIZE,
+    FIRST_CONCURRENCY,
+    FIRST_ON_THEIR_WAY,
+    LOOKS,
+    Alone,
+    Rounds,
+    Reach,
+)
+from k3push.core.pacing.samples import CallSample, Ended, PaceStep, Setting
+from k3push.core.pacing.server_model import LEVELS, Learnt, ServerModel
 from k3push.core.pacing.time_left import TimeLeft, of_canary, of_model
 from k3push.core.remark import remark
 
-# Where the ERP serves one call at a time, the calls that it works on come out a little above 1,
-# since their network times overlap; below this figure it counts as one.
-ONE_BY_ONE = 2
-
-# Few clients of this ERP were seen with more than ten calls at once (P 8.2), and one that
-# serves a user's calls one after another is not slowed down by four.
-FIRST_CONCURRENCY = 4
-MOST_CONCURRENCY = MOST_CALLS
-
-# Factor by which the calls at once may grow in one try. TCP's slow start doubles; here a round
-# costs more, so there are fewer and larger steps.
-GROWTH = 16
-LITTLE_GROWTH = 1.5
 # What a try shows holds for up to this many times its calls at once, since a server slows down
 # before it reaches its bound.
 TELLS_OF = 2
 
-# The first chunk travels alone, so that it is a small part of a list.
-FIRST_CHUNK_SIZE = 10
-LISTS_A_FIRST_CHUNK = 240
 # Where sources are merged into one target, the chunk decides which; people expect few targets.
 MERGING_CHUNK_SIZE = 20
-MOST_CHUNK_SIZE = 200
 
-# The looks of the canary, one after the other: most are to prove the links. Others make two, but
-# the first chunk reads its rows twice after its push, since they are more than any before.
-CANARY_LOOKS = 5
-LOOKS = 2
+# The first chunk reads its rows twice after its push, since they are more than any before.
 READ_BACKS = 2
 
-# When the ERP begins to refuse, few numbers shall be on their way: at most the first figure, or the
-# second for each number that was pushed, whichever is more. Lower bounds would hide the gain of
-# more calls.
-FIRST_ON_THEIR_WAY = 80
+# More numbers than at first may be on their way once some have come through: so many for each. A
+# lower bound would hide the gain of more calls.
 ON_THEIR_WAY_FOR_EACH = 3
-
-# What was found in an earlier execution counts as so many samples of each kind, and for nothing
-# where the canary or the first chunk takes so many times as long, or as short, as it should.
-RECALLED = 1.5
-FADES_IN_DAYS = 30.0  # to half of that: servers are moved and grow over months
-ANOTHER_NIGHT = 2.5
 
 # Fewer calls at once are preferred if they end the list later by no more than this (as a logarithm
 # of time), since they leave the ERP to others.
@@ -104,84 +87,7 @@ EVENED = 1.3
 # An answer is far below the time-out while it takes less than this part of it.
 FAR_BELOW = 0.25
 
-# Rounds after an overload before the most calls at once may grow by half.
-PATIENCE = 4
-
-# Rounds before more calls are tried again; the number doubles each time. By then, what was measured
-# with more calls is out of date and is forgotten. From then on calls grow in small steps, since a
-# large one that fails costs more than it can gain.
-HOLD = 16
-MOST_PATIENCE = 128
-
 MOST_STEPS = 500
-
-
-class Ended(StrEnum):
-    """How a sending ended, as far as the pace is concerned."""
-
-    OK = "ok"
-    REFUSED = "refused"
-    """Nothing was made, and the chunk is cut."""
-
-    TIMED_OUT = "timed out"
-    OVERLOADED = "overloaded"
-    """MsgCode 14, HTTP 429 or 503; of a look as well."""
-
-
-@dataclass(frozen=True, slots=True)
-class CallSample:
-    """What one sending, or one look that was turned away, tells.
-
-    Attributes:
-        began_s: When its first look left, on any clock that only goes forward.
-        ended_s: When its read-back was there.
-        before_s: From the first look to the push.
-        push_s: From the push to its answer.
-        numbers: How many came to something.
-        at_once: Chunks on their way with it, itself counted.
-        merged: Several of its sources were made into one target (P 5.6).
-    """
-
-    began_s: float
-    ended_s: float
-    push_s: float = 0
-    numbers: int = 0
-    at_once: int = 1
-    ended: Ended = Ended.OK
-    merged: bool = False
-    before_s: float = 0
-
-    @property
-    def came_to(self) -> int:
-        """How many numbers its time tells of; 0 where it tells of none."""
-        return self.numbers if self.ended is Ended.OK else 0
-
-    @property
-    def looks_s(self) -> float:
-        """How long its looks took."""
-        return self.ended_s - self.began_s - self.push_s
-
-
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """How many calls at once, and how many numbers in each."""
-
-    concurrency: int
-    chunk_size: int
-
-
-@dataclass(frozen=True, slots=True)
-class PaceStep:
-    """A change of the setting, for the report.
-
-    Attributes:
-        at_s: When, on the samples' clock.
-        why: A remark.
-    """
-
-    at_s: float
-    setting: Setting
-    why: str
 
 
 class Pace:
@@ -207,31 +113,15 @@ class Pace:
         self.waits_until_s = -math.inf
         self._answer_timeout_s = answer_timeout_s
         self._fixes_concurrency = self._fixes_size = self._merges = False
-        self._model = ServerModel()
-        self._knows_costs = self._has_seen_round = False
-        self._recalled: Learnt | None = None
-        self._recalled_weight = RECALLED
-        self._canary: CallSample | None = None
         self._left = self._made = 0
-        # The round: sendings that began under the present setting.
-        self._since_s = -math.inf
-        self._round: list[CallSample] = []
-        self._is_first_round = True
-        self._short = MOST_CHUNK_SIZE  # in the first round of a try
-        # What has been tried, and what the ERP has said outright.
-        self._tried = 1
-        self._most_calls = MOST_CONCURRENCY
-        self._least_size, self._most_size = 1, MOST_CHUNK_SIZE
-        self._calm = 0
-        self._held, self._patience = 0, HOLD
-        self._growth: float = GROWTH
-        self._has_begun = False
-        self._untested = False  # nothing has come through since the ERP was eased off
+        self._model = ServerModel()
+        self._phase: Alone | Rounds = Alone()
+        self._bounds = Bounds()
+        self._reach = Reach()
 
     def recall(self, learnt: Learnt, age_days: float = 0) -> None:
         """Begin with what an earlier execution has found; to be said before the first sample."""
-        self._recalled = learnt
-        self._recalled_weight = RECALLED * 0.5 ** (max(0.0, age_days) / FADES_IN_DAYS)
+        self._phase = Alone.recalling(learnt, age_days)
 
     def learnt(self) -> Learnt | None:
         """Return what the next execution is to begin with.
@@ -239,26 +129,25 @@ class Pace:
         None before the first chunk is through, where a person has fixed the calls, and where all
         chunks were of one size, so that a call's cost was never told from a number's.
         """
-        if not self._knows_costs or self._fixes_concurrency:
+        if isinstance(self._phase, Alone) or self._fixes_concurrency:
             return None
-        for sample in self._round:
+        for sample in self._phase.samples:
             if sample.came_to:
                 self._take(sample)
-                self._tried = max(self._tried, sample.at_once)
-        self._round = []
+                self._reach.most = max(self._reach.most, sample.at_once)
+        self._phase.samples = []
         server = self._model.fit()
-        return Learnt(server, self._tried) if server.call_s or self._tried > 1 else None
+        return Learnt(server, self._reach.most) if server.call_s or self._reach.most > 1 else None
 
     def time_left(self, left: int) -> TimeLeft | None:
         """Say how long *left* numbers take at this pace, or None before the canary is through."""
-        if self._knows_costs:
+        if isinstance(self._phase, Rounds):
             calls = max(1, min(self.setting.concurrency, left))
             seconds = self._model.server.rest_s(left, calls, self.setting.chunk_size)
             part = left / max(1, left + self._made)
-            return of_model(seconds, part=part, has_seen_round=self._has_seen_round)
-        if self._canary is None:
-            return None
-        return of_canary(self._canary.ended_s - self._canary.began_s, left)
+            return of_model(seconds, part=part, has_seen_round=self._phase.has_ended_one)
+        canary = self._phase.canary
+        return None if canary is None else of_canary(canary.ended_s - canary.began_s, left)
 
     # -- the next chunk -----------------------------------------------------------------------
 
@@ -281,18 +170,18 @@ class Pace:
         self.waits_until_s = -math.inf
         if self._merges or self._fixes_size:
             return self.setting.chunk_size
-        if not self._knows_costs:
-            return self._first_size(left)
-        calls = self.setting.concurrency
-        if len(self._round) >= free < calls and self._tries:
-            lasted_s = self._round[-1].ended_s - self._since_s
-            until_s = self._since_s + HANGS * lasted_s
+        if isinstance(self._phase, Alone):
+            return self._phase.size(left)
+        now, calls = self._phase, self.setting.concurrency
+        if len(now.samples) >= free < calls and self._is_tried(now):
+            lasted_s = now.samples[-1].ended_s - now.since_s
+            until_s = now.since_s + HANGS * lasted_s
             if now_s < until_s:
                 self.waits_until_s = until_s
                 return 0
         size = self._best_size(left, calls)
-        if self._is_first_round:
-            size = min(size, self._short)
+        if now.is_first:
+            size = min(size, now.short)
         working = self._working(calls)
         # At the end of a list, chunks smaller than this (numbers that cost as much as one call)
         # gain nothing.
@@ -306,42 +195,14 @@ class Pace:
         self._left -= min(size, ready)
         return size
 
-    def _first_size(self, left: int) -> int:
-        """Say how many numbers may travel alone, for about the time of the canary.
-
-        A push costs at least as much as a look, so that a number costs at most the difference.
-        """
-        if self._canary is None:
-            return FIRST_CHUNK_SIZE
-        if self._recalled is not None:
-            server, tried = self._recalled.server, self._recalled.tried
-            working = max(calls / server.slowed(calls) for calls in range(1, tried + 1))
-            # A server that works on one call at a time loses nothing while the first chunk travels
-            # alone.
-            size = (
-                server.per_call / 2
-                if working > ONE_BY_ONE
-                else math.sqrt(2 * left * server.per_call)
-            )
-            return max(1, math.ceil(min(size, FIRST_ON_THEIR_WAY)))
-        look_s = self._canary.looks_s / CANARY_LOOKS
-        most_number_s = max(self._canary.push_s - look_s, 1e-6)
-        size = min(
-            (LOOKS * look_s + self._canary.push_s) / most_number_s,
-            FIRST_ON_THEIR_WAY / FIRST_CONCURRENCY,
-        )
-        part = min(FIRST_CHUNK_SIZE, left // LISTS_A_FIRST_CHUNK)
-        return max(2, part, math.ceil(size))
-
-    @property
-    def _tries(self) -> bool:
+    def _is_tried(self, now: Rounds) -> bool:
         """Say whether the next chunks had better wait for the end of this round.
 
         It tries more calls than ever, or the bound on numbers on their way keeps its chunks small.
         """
         calls, size = self.setting.concurrency, self.setting.chunk_size
-        bounded = calls > self._tried or calls * size > self._most_on_their_way
-        return self._is_first_round and not self._fixes_concurrency and bounded
+        bounded = calls > self._reach.most or calls * size > self._most_on_their_way
+        return now.is_first and not self._fixes_concurrency and bounded
 
     @property
     def _most_on_their_way(self) -> int:
@@ -353,7 +214,7 @@ class Pace:
 
     def _best_size(self, left: int, calls: int) -> int:
         """Say how many numbers cost least in a call: fewer cost calls, more an uneven end."""
-        if not self._knows_costs or self._fixes_size:
+        if self._fixes_size:
             return self.setting.chunk_size
         server = self._model.server
         # One call at a time has no uneven end.
@@ -361,7 +222,7 @@ class Pace:
         size = LARGER * math.sqrt(2 * max(left, 1) * server.per_call / others)
         within_s = FAR_BELOW * self._answer_timeout_s / server.slowed(calls)
         in_time = (within_s - server.call_s) / server.number_s
-        size = max(self._least_size, min(size, self._most_size, in_time))
+        size = max(self._bounds.least_size, min(size, self._bounds.most_size, in_time))
         return max(1, math.ceil(min(size, MOST_CHUNK_SIZE)))
 
     # -- samples ------------------------------------------------------------------------------
@@ -382,16 +243,16 @@ class Pace:
             self._merge(sample.ended_s)
         if sample.ended in {Ended.OVERLOADED, Ended.TIMED_OUT}:
             self._back_off(sample)
-        elif not self._knows_costs:
-            self._begin(sample)
-        elif sample.began_s >= self._since_s:
-            self._untested = False
-            self._round.append(sample)
+        elif isinstance(self._phase, Alone):
+            self._begin(self._phase, sample)
+        elif sample.began_s >= self._phase.since_s:
+            self._bounds.is_untested = False
+            self._phase.samples.append(sample)
             enough = self.setting.concurrency
             if sample.came_to and self._slower(sample) > math.log(FAR_SLOWER):
                 enough = min(2, enough)
-            if len(self._round) >= enough:
-                self._judge(sample.ended_s)
+            if len(self._phase.samples) >= enough:
+                self._judge(self._phase, sample.ended_s)
         elif sample.came_to:
             # It left under another setting.
             self._take(sample)
@@ -416,24 +277,13 @@ class Pace:
 
     def _back_off(self, sample: CallSample) -> None:
         """Take what the ERP says outright, once for each setting."""
-        if sample.began_s < self._since_s or self._untested:
+        if sample.began_s < self._phase.since_s or self._bounds.is_untested:
             return
-        self._untested = True
-        self._calm = 0
-        now = self.setting
-        fewer = max(1, now.concurrency // 2)
         if sample.ended is Ended.OVERLOADED:
-            # It is calls that are restricted, so that each is to bring more.
-            self._most_calls = fewer
-            self._least_size = min(2 * now.chunk_size, self._most_size)
-            setting, why = Setting(fewer, self._least_size), remark("pace.overloaded")
+            setting, why = self._bounds.overloaded(self.setting), remark("pace.overloaded")
         else:
-            self._most_size = max(1, now.chunk_size // 2)
-            self._least_size = min(self._least_size, self._most_size)
-            setting, why = replace(now, chunk_size=self._most_size), remark("pace.late")
-            if self._fixes_size:
-                self._most_calls = fewer
-                setting = replace(now, concurrency=fewer)
+            setting = self._bounds.late(self.setting, fixes_size=self._fixes_size)
+            why = remark("pace.late")
         self._set(sample.ended_s, self._but_fixed(setting), why)
 
     def _but_fixed(self, setting: Setting) -> Setting:
@@ -443,37 +293,30 @@ class Pace:
             now.chunk_size if self._fixes_size else setting.chunk_size,
         )
 
-    def _begin(self, sample: CallSample) -> None:
+    def _begin(self, now: Alone, sample: CallSample) -> None:
         """Take the canary and the first chunk, which tell a call's cost from a number's."""
         if not sample.came_to:
             return
-        if self._canary is None and not (self._fixes_size and sample.numbers > 1):
-            self._canary = sample
+        is_canary = now.canary is None and not (self._fixes_size and sample.numbers > 1)
+        if is_canary:
+            now.canary = sample
             looks_s = sample.looks_s * LOOKS / CANARY_LOOKS
             self._model.add(sample.at_once, sample.numbers, sample.push_s, looks_s)
-            self._doubt_recalled(sample)
-            if not (self._fixes_size and self.setting.chunk_size == 1):
-                return
         else:
             self._take(sample)
             if sample.at_once == 1:
                 alone_s = (sample.looks_s - sample.before_s) / READ_BACKS
                 self._model.compare_looks(sample.before_s, alone_s)
-            self._doubt_recalled(sample)
-        if self._recalled is not None:
-            self._model.recall(self._recalled.server, self._recalled.tried, self._recalled_weight)
-            self._tried = self._recalled.tried
-        self._knows_costs = True
+        now.doubt(sample)
+        if is_canary and not (self._fixes_size and self.setting.chunk_size == 1):
+            return
+        if now.recalled is not None:
+            self._model.recall(now.recalled.server, now.recalled.tried, now.weight)
+            self._reach.most = now.recalled.tried
+        self._phase = Rounds(now.since_s)
         self._model.fit()
         self._forget_another_hour()
-        self._decide(sample.ended_s, remark("pace.begun"))
-
-    def _doubt_recalled(self, sample: CallSample) -> None:
-        """Let go of what an earlier execution has found, where this night is another one."""
-        if self._recalled is not None and sample.at_once == 1:
-            expected_s = self._recalled.server.push_s(1, sample.numbers)
-            if not 1 / ANOTHER_NIGHT < sample.push_s / expected_s < ANOTHER_NIGHT:
-                self._recalled = None
+        self._set(sample.ended_s, self._soonest(self._phase), remark("pace.begun"))
 
     def _take(self, sample: CallSample) -> None:
         self._model.add(sample.at_once, sample.numbers, sample.push_s, sample.looks_s)
@@ -486,40 +329,33 @@ class Pace:
 
     # -- deciding -----------------------------------------------------------------------------
 
-    def _judge(self, at_s: float) -> None:
+    def _judge(self, now: Rounds, at_s: float) -> None:
         """Learn from a round, and decide what the next is like."""
-        told = [sample for sample in self._round if sample.came_to]
-        if 2 * len(told) < len(self._round):
-            # Each bad bill costs its whole chunk.
-            self._most_size = max(1, self.setting.chunk_size // 2)
-            self._least_size = 1
+        told = [sample for sample in now.samples if sample.came_to]
+        if 2 * len(told) < len(now.samples):
+            self._bounds.refused(self.setting)
         if told:
-            for sample in self._telling(told):
+            for sample in self._telling(told) if now.is_first else told:
                 self._take(sample)
-            self._tried = max(self._tried, self.setting.concurrency)
+            self._reach.most = max(self._reach.most, self.setting.concurrency)
             self._model.fit()
             self._forget_another_hour()
-            self._has_seen_round = True
-        self._calm += 1
-        if self._calm >= PATIENCE and self._most_calls < MOST_CONCURRENCY:
-            self._calm = 0
-            self._most_calls = min(math.ceil(1.5 * self._most_calls), MOST_CONCURRENCY)
-        self._round, self._is_first_round = [], False
-        self._held += 1
-        if self._held >= self._patience:
+            now.has_ended_one = True
+        self._bounds.end_round()
+        now.end()
+        if now.held >= self._reach.patience:
             # What was seen of more calls grows old.
-            self._held, self._patience = 0, min(2 * self._patience, MOST_PATIENCE)
+            now.held = 0
+            self._reach.forget_above(self.setting.concurrency)
             self._model.forget_above(self.setting.concurrency)
             self._model.fit()
-            self._tried = min(self._tried, self.setting.concurrency)
-            self._growth = LITTLE_GROWTH
         # The last calls of a list tell nothing that could be used.
         if self._left >= self.setting.concurrency:
-            self._decide(at_s, remark("pace.fitted"))
+            self._decide(now, at_s)
 
     def _telling(self, told: list[CallSample]) -> list[CallSample]:
         """Leave out the first calls of a round that met a server which was not busy yet."""
-        if not self._is_first_round or len(told) == 1:
+        if len(told) == 1:
             return told
         slower = sorted((self._slower(sample), nth) for nth, sample in enumerate(told))
         half = len(slower) // 2
@@ -532,32 +368,34 @@ class Pace:
         if self._model.missed > ANOTHER_HOUR:
             self._model.fade(LEFT_THEN)
             self._model.fit()
-            self._tried = self.setting.concurrency
-            self._patience, self._growth = HOLD, GROWTH
+            self._reach.begin_anew(self.setting.concurrency)
         else:
             self._model.fade(LEFT)
 
-    def _decide(self, at_s: float, why: str) -> None:
+    def _decide(self, now: Rounds, at_s: float) -> None:
         """Jump to what ends the list soonest."""
-        calls, self._short = self._best_calls()
-        setting = self._but_fixed(Setting(calls, self._best_size(self._left, calls)))
-        if setting.concurrency != self.setting.concurrency or not self._has_begun:
-            self._has_begun = True
-            self._set(at_s, setting, why)
+        setting = self._soonest(now)
+        if setting.concurrency != self.setting.concurrency:
+            self._set(at_s, setting, remark("pace.fitted"))
         else:
             # The size follows the rest of the list, which is no change of the pace.
             self.setting = setting
 
+    def _soonest(self, now: Rounds) -> Setting:
+        """Return what ends the list soonest, and note how short its first round is to be."""
+        calls, now.short = self._best_calls()
+        return self._but_fixed(Setting(calls, self._best_size(self._left, calls)))
+
     def _best_calls(self) -> tuple[int, int]:
         """Return the calls at once, and the numbers in each call of their first round."""
-        left, tried = max(self._left, 1), self._tried
-        most = min(self._most_calls, math.ceil(self._growth * tried))
+        left, tried = max(self._left, 1), self._reach.most
+        most = min(self._bounds.most_calls, math.ceil(self._reach.growth * tried))
         levels = sorted({min(most, each) for each in LEVELS})
         if self._fixes_concurrency:
             levels = [self.setting.concurrency]
         # If a try disappoints, calls at once that are known follow; and it also tells of up to
         # TELLS_OF times as many calls.
-        known = [min(each, self._most_calls) for each in (self.setting.concurrency, tried)]
+        known = [min(each, self._bounds.most_calls) for each in (self.setting.concurrency, tried)]
         best: dict[int, tuple[float, int]] = {}
         for calls in levels:
             then = self._best_size(left, calls)
@@ -575,9 +413,10 @@ class Pace:
         return calls, best[calls][1] if calls > tried else MOST_CHUNK_SIZE
 
     def _set(self, at_s: float, setting: Setting, why: str) -> None:
-        self._since_s = at_s
-        self._held = 0
-        self._round, self._is_first_round = [], True
+        if isinstance(self._phase, Rounds):
+            self._phase.begin(at_s)
+        else:
+            self._phase.since_s = at_s
         if setting != self.setting:
             self.setting = setting
             self.steps.append(PaceStep(at_s, setting, why))

@@ -1,0 +1,67 @@
+"""Bounds that the ERP has set outright, by turning calls away or answering too late."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+from k3push.core.pacing.samples import Setting
+from k3push.core.pacing.server_model import MOST_CALLS
+
+MOST_CONCURRENCY = MOST_CALLS
+MOST_CHUNK_SIZE = 200
+
+# Rounds after an overload before the most calls at once may grow by half.
+PATIENCE = 4
+
+
+@dataclass(slots=True)
+class Bounds:
+    """The most calls at once, and the fewest and most numbers in each.
+
+    Attributes:
+        is_untested: Nothing has come through since the ERP was eased off.
+    """
+
+    most_calls: int = MOST_CONCURRENCY
+    least_size: int = 1
+    most_size: int = MOST_CHUNK_SIZE
+    is_untested: bool = False
+    _calm: int = 0
+
+    def overloaded(self, now: Setting) -> Setting:
+        """Halve the calls at once; calls are what is restricted, so that each is to bring more.
+
+        >>> Bounds().overloaded(Setting(8, 20))
+        Setting(concurrency=4, chunk_size=40)
+        """
+        self._ease_off()
+        self.most_calls = max(1, now.concurrency // 2)
+        self.least_size = min(2 * now.chunk_size, self.most_size)
+        return Setting(self.most_calls, self.least_size)
+
+    def late(self, now: Setting, *, fixes_size: bool) -> Setting:
+        """Halve the numbers in a call, or the calls where the numbers are fixed."""
+        self._ease_off()
+        self.most_size = max(1, now.chunk_size // 2)
+        self.least_size = min(self.least_size, self.most_size)
+        if not fixes_size:
+            return replace(now, chunk_size=self.most_size)
+        self.most_calls = max(1, now.concurrency // 2)
+        return replace(now, concurrency=self.most_calls)
+
+    def refused(self, now: Setting) -> None:
+        """Halve the numbers in a call: each bad bill costs its whole chunk."""
+        self.most_size = max(1, now.chunk_size // 2)
+        self.least_size = 1
+
+    def end_round(self) -> None:
+        """Let the calls at once grow again after some rounds without an overload."""
+        self._calm += 1
+        if self._calm >= PATIENCE and self.most_calls < MOST_CONCURRENCY:
+            self._calm = 0
+            self.most_calls = min(math.ceil(1.5 * self.most_calls), MOST_CONCURRENCY)
+
+    def _ease_off(self) -> None:
+        self.is_untested = True
+        self._calm = 0

@@ -1,0 +1,155 @@
+"""The phases of `auto`: first one call travels alone, then rounds of calls side by side."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+from k3push.core.pacing.bounds import MOST_CHUNK_SIZE
+from k3push.core.pacing.samples import CallSample
+from k3push.core.pacing.server_model import Learnt
+
+# Where the ERP serves one call at a time, the calls that it works on come out a little above 1,
+# since their network times overlap; below this figure it counts as one.
+ONE_BY_ONE = 2
+
+# Few clients of this ERP were seen with more than ten calls at once (P 8.2), and one that
+# serves a user's calls one after another is not slowed down by four.
+FIRST_CONCURRENCY = 4
+
+# Factor by which the calls at once may grow in one try. TCP's slow start doubles; here a round
+# costs more, so there are fewer and larger steps.
+GROWTH = 16
+LITTLE_GROWTH = 1.5
+
+# The first chunk travels alone, so that it is a small part of a list.
+FIRST_CHUNK_SIZE = 10
+LISTS_A_FIRST_CHUNK = 240
+
+# The looks of the canary, one after the other: most are to prove the links. Others make two.
+CANARY_LOOKS = 5
+LOOKS = 2
+
+# When the ERP begins to refuse, few numbers shall be on their way: at most this many at first.
+FIRST_ON_THEIR_WAY = 80
+
+# What was found in an earlier execution counts as so many samples of each kind, and for nothing
+# where the canary or the first chunk takes so many times as long, or as short, as it should.
+RECALLED = 1.5
+FADES_IN_DAYS = 30.0  # to half of that: servers are moved and grow over months
+ANOTHER_NIGHT = 2.5
+
+# Rounds before more calls are tried again; the number doubles each time. By then, what was measured
+# with more calls is out of date and is forgotten. From then on calls grow in small steps, since a
+# large one that fails costs more than it can gain.
+HOLD = 16
+MOST_PATIENCE = 128
+
+
+@dataclass(slots=True)
+class Alone:
+    """The first phase: the canary travels alone, and after it the first chunk.
+
+    Attributes:
+        since_s: When the present setting began.
+        recalled: What an earlier execution has found, as long as this night is like that one.
+        weight: How many samples of each kind that counts for.
+    """
+
+    since_s: float = -math.inf
+    canary: CallSample | None = None
+    recalled: Learnt | None = None
+    weight: float = RECALLED
+
+    @classmethod
+    def recalling(cls, learnt: Learnt, age_days: float) -> Alone:
+        """Begin with what an earlier execution has found."""
+        weight = RECALLED * 0.5 ** (max(0.0, age_days) / FADES_IN_DAYS)
+        return cls(recalled=learnt, weight=weight)
+
+    def doubt(self, sample: CallSample) -> None:
+        """Let go of what an earlier execution has found, where this night is another one."""
+        if self.recalled is not None and sample.at_once == 1:
+            expected_s = self.recalled.server.push_s(1, sample.numbers)
+            if not 1 / ANOTHER_NIGHT < sample.push_s / expected_s < ANOTHER_NIGHT:
+                self.recalled = None
+
+    def size(self, left: int) -> int:
+        """Say how many numbers may travel alone, for about the time of the canary.
+
+        A push costs at least as much as a look, so that a number costs at most the difference.
+        """
+        if self.canary is None:
+            return FIRST_CHUNK_SIZE
+        if self.recalled is not None:
+            server, tried = self.recalled.server, self.recalled.tried
+            working = max(calls / server.slowed(calls) for calls in range(1, tried + 1))
+            # A server that works on one call at a time loses nothing while the first chunk travels
+            # alone.
+            size = (
+                server.per_call / 2
+                if working > ONE_BY_ONE
+                else math.sqrt(2 * left * server.per_call)
+            )
+            return max(1, math.ceil(min(size, FIRST_ON_THEIR_WAY)))
+        look_s = self.canary.looks_s / CANARY_LOOKS
+        most_number_s = max(self.canary.push_s - look_s, 1e-6)
+        size = min(
+            (LOOKS * look_s + self.canary.push_s) / most_number_s,
+            FIRST_ON_THEIR_WAY / FIRST_CONCURRENCY,
+        )
+        part = min(FIRST_CHUNK_SIZE, left // LISTS_A_FIRST_CHUNK)
+        return max(2, part, math.ceil(size))
+
+
+@dataclass(slots=True)
+class Rounds:
+    """The second phase: calls travel side by side, round after round.
+
+    Attributes:
+        since_s: When the present setting began.
+        samples: Of sendings of the present round; all began under the present setting.
+        is_first: The round is the first one of its setting.
+        short: Most numbers in a call of such a round, if it is a try.
+        has_ended_one: A round is over.
+        held: Rounds of the setting since more calls were last thought of.
+    """
+
+    since_s: float
+    samples: list[CallSample] = field(default_factory=list)
+    is_first: bool = True
+    short: int = MOST_CHUNK_SIZE
+    has_ended_one: bool = False
+    held: int = 0
+
+    def begin(self, at_s: float) -> None:
+        """Begin with another setting."""
+        self.since_s = at_s
+        self.samples = []
+        self.is_first = True
+        self.held = 0
+
+    def end(self) -> None:
+        """End a round."""
+        self.samples = []
+        self.is_first = False
+        self.held += 1
+
+
+@dataclass(slots=True)
+class Reach:
+    """How many calls at once have been tried, and how far the next try may go."""
+
+    most: int = 1
+    growth: float = GROWTH
+    patience: int = HOLD
+
+    def forget_above(self, calls: int) -> None:
+        """Take more calls for untried, and go there in small steps from now on."""
+        self.most = min(self.most, calls)
+        self.growth = LITTLE_GROWTH
+        self.patience = min(2 * self.patience, MOST_PATIENCE)
+
+    def begin_anew(self, calls: int) -> None:
+        """Take all but the present calls for untried: the server has changed."""
+        self.most, self.growth, self.patience = calls, GROWTH, HOLD
