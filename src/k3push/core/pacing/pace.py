@@ -32,8 +32,8 @@ from k3push.core.pacing.phases import (
     FIRST_ON_THEIR_WAY,
     LOOKS,
     Alone,
-    Rounds,
     Reach,
+    Rounds,
 )
 from k3push.core.pacing.samples import CallSample, Ended, PaceStep, Setting
 from k3push.core.pacing.server_model import LEVELS, Learnt, ServerModel
