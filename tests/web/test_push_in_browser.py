@@ -152,6 +152,40 @@ def test_what_was_typed_before_a_session_ended_is_there_after_signing_in(
         expect(typed).to_have_value("")
 
 
+def test_what_one_person_has_typed_is_not_there_for_the_next(browser: Browser, desk: Desk) -> None:
+    """People share a computer, and a list that was sent is not sent again by itself."""
+    desk.configure("http://127.0.0.1:9/K3Cloud/", more=PEOPLE)
+    with Served(desk, "--work") as served, opened(browser, served.base, locale="en-US") as page:
+        wang, li = (Person(page, served.base, name, speaker("en"), 1280) for name in ("wang", "li"))
+        typed, faulty = page.locator("#text"), "CGDD0000001,CGDD0000002"
+
+        def push_page() -> None:
+            page.get_by_role("link", name=wang.say("desk.push")).click()
+
+        wang.sign_in()
+        push_page()
+        typed.fill(faulty)
+        wang.press("desk.look")
+        expect(page).to_have_url(re.compile(r"/push\?id="))
+        expect(typed).to_have_value(faulty)
+        push_page()
+        expect(typed).to_have_value("")
+        typed.fill(faulty)
+        wang.press("desk.look")
+        expect(page).to_have_url(re.compile(r"/push\?id="))
+        wang.press("web.leave")
+        li.sign_in()
+        push_page()
+        expect(typed).to_have_value("")
+        typed.fill(faulty)
+        page.context.clear_cookies()
+        li.press("desk.look")
+        expect(page).to_have_url(re.compile(r"/login"))
+        wang.sign_in()
+        expect(page).to_have_url(re.compile(r"/push$"))
+        expect(typed).to_have_value("")
+
+
 def plan(wang: Person, folder: Path) -> None:
     """Bad lines are named, the mended list is planned, and its planner may not approve it."""
     wang.looks_around()

@@ -46,6 +46,7 @@ from k3push.runs.request_stages import (
 )
 from k3push.simulator import build
 from k3push.simulator.script import Channel
+from k3push.web.page_context import TOLD_FOR
 from k3push.web.push_pages import LINES_A_PAGE
 from k3push.web.request_origin import origin_of_selection
 from k3push.web.request_work import READS_AT_ONCE, Workshop
@@ -365,6 +366,36 @@ def test_a_form_that_is_sent_twice_is_one_push(tmp_path: Path) -> None:
     played(push, Shop(tmp_path))
 
 
+def test_a_list_to_be_mended_is_shown_in_its_own_tenant_alone(tmp_path: Path) -> None:
+    """Tenants of one folder have one folder of lists; its address leads to no other place."""
+    shop = Shop(tmp_path)
+    faulty = "CGDD0000001\nCGDD0000002,CGDD0000003"
+    elsewhere = tmp_path / "elsewhere" / "20260101-000000-abcdef01"
+    elsewhere.mkdir(parents=True)
+    (elsewhere / "pasted").write_text("CGDD0000008,CGDD0000009", "utf-8")
+
+    async def visit() -> None:
+        tenants = [replace(shop.tenant(), name=name) for name in "ab"]
+        async with (
+            house(*tenants, rules=BY_NAME, clock=VirtualClock(), several=True) as home,
+            signed_in(home, "wang") as wang,
+        ):
+            form = {**fields_of(await wang.get("/t/a/push")), "text": faulty}
+            answer = await wang.post("/t/a/push", data=form, files={"file": ("", b"")})
+            at = answer.headers["location"]
+            assert "CGDD0000003" in (await wang.get(at)).text
+            other = at.replace("/t/a/", "/t/b/")
+            assert "CGDD0000003" not in (await wang.get(other)).text
+            form = {**fields_of(await wang.get("/t/b/push")), "id": at.partition("id=")[2]}
+            answer = await wang.post("/t/b/push", data=form, files={"file": ("", b"")})
+            assert answer.status_code == 422
+            for id_ in (str(elsewhere), f"../elsewhere/{elsewhere.name}", f"/{'x' * 300}/{at}"):
+                page = await wang.get("/t/a/push", params={"id": id_})
+                assert (page.status_code, "CGDD0000009" in page.text) == (200, False)
+
+    in_time(visit)
+
+
 def test_a_form_that_is_sent_many_times_at_once_is_one_push(tmp_path: Path) -> None:
     """A proxy tries again what takes long."""
 
@@ -489,7 +520,7 @@ def test_what_is_kept_is_for_its_owner_only(tmp_path: Path) -> None:
         async with signed_in(home, "wang") as wang:
             await send_list(wang, file=("../../../config.toml", b"CGDD0000000"))
             asked = await shop.until("planned")
-            folder = tmp_path / "lists" / asked.id
+            (folder,) = (tmp_path / "lists").iterdir()
             assert asked.jobs == [str(folder / "config.toml")]
             plans = Path(asked.plan).parent
             found = {path.name: oct(path.stat().st_mode & 0o777) for path in folder.rglob("*")}
@@ -1094,10 +1125,16 @@ def test_refused_numbers_are_retried_all_or_by_cause_or_by_choice(tmp_path: Path
                 False,
             )
             assert "approve it in the ERP, then <b>Retry</b>" in page.text  # a button, no command
-            causes = re.findall(r'name="cause" value="([0-9a-f]{16})"', page.text)
-            assert len(set(causes)) == 3
+            of_one = (
+                r'name="cause" value="(.{16})">.*?"code" value="(.*?)">.*?"shape" value="(.*?)">'
+            )
+            causes = [
+                dict(zip(("cause", "code", "shape"), map(unescape, each), strict=True))
+                for each in re.findall(of_one, page.text)
+            ]
+            assert len(causes) == 3
             for nth, form in enumerate(
-                ({"cause": causes[0]}, {"place": "3"}, {"all": "yes"}),
+                (causes[0], {"place": "3"}, {"all": "yes"}),
                 start=2,  # the push itself was the first
             ):
                 assert (await press(wang, url, f"{url}/retry", **form)).status_code == 303
@@ -1106,8 +1143,21 @@ def test_refused_numbers_are_retried_all_or_by_cause_or_by_choice(tmp_path: Path
             said = [(act.by, act.what, act.detail) for act in await acts_about(shop.ledger, run)]
             assert [each[:2] for each in said[2:]] == [("wang", "retry")] * 3
             assert [SPEAKERS["zh"].said(each[2]) for each in said[3:]] == ["所选 1 张", ""]
+            assert said[2][2]  # a cause, in words of the ledger
+            forged = {**causes[1], "shape": 'desk.repeats{"count":[]}'}
+            assert (await press(wang, url, f"{url}/retry", **forged)).status_code == 303
+            await shop.until("ended")
+            assert (await acts_about(shop.ledger, run))[-1].detail == ""
             page = await led(wang, await press(wang, url, f"{url}/retry"))
             assert "Choose numbers first" in page.text
+            # Nobody else is told, no other page says so, and this one not for ever.
+            at = page.url.params["told"]
+            others = [(li, url), (wang, "/schedules"), (wang, "/push")]
+            for who, where in others:
+                answer = await who.get(where, params={"told": at})
+                assert "Choose numbers first" not in answer.text
+            await anyio.sleep(TOLD_FOR.total_seconds())
+            assert "Choose numbers first" not in (await wang.get(page.url)).text
             assert 'name="place"' in page.text
             assert await shop.counts(run) == {State.PUSHED: 2, State.REJECTED: 4}
 

@@ -258,6 +258,46 @@ def test_who_presses_twice_runs_a_schedule_once(tmp_path: Path) -> None:
     in_time(visit)
 
 
+PARTS = """
+[routes.po-instock.select]
+max_count = 3
+
+[schedules.one]
+cron = "30 2 1 1 *"
+jobs = {jobs}
+"""
+
+
+@pytest.mark.parametrize("jobs", ['"select"', '["list.csv"]'])
+def test_two_who_run_a_schedule_at_one_moment_run_it_once(tmp_path: Path, jobs: str) -> None:
+    """Each has a page of their own, and neither sees what the other does."""
+    shop = Shop(tmp_path, more=PARTS.format(jobs=jobs))
+    (tmp_path / "list.csv").write_text("CGDD0000001", "utf-8")
+
+    async def visit() -> None:
+        async with shop.open(BY_NAME) as home, signed_in(home, "li") as li:
+            forms = [fields_of(await li.get("/schedules")) for _ in range(4)]
+            led_to = set[str]()
+
+            async def press_it(form: dict[str, str]) -> None:
+                answer = await li.post("/schedules/one/run", data=form)
+                led_to.add(answer.headers["location"])
+
+            async with anyio.create_task_group() as tasks:
+                for form in forms:
+                    tasks.start_soon(press_it, form)
+            (asked,) = await requests(shop.ledger)
+            assert led_to == {f"/plans/{asked.id}"}
+            # While it goes on, one more press leads to it; later it is another push.
+            await press_it(fields_of(await li.get("/schedules")))
+            assert len(await requests(shop.ledger)) == 1
+            await shop.until("ended")
+            await press_it(fields_of(await li.get("/schedules")))
+            assert len(await requests(shop.ledger)) == 2
+
+    in_time(visit)
+
+
 def test_a_schedule_that_is_run_now_pushes_what_it_would_push(tmp_path: Path) -> None:
     """Who may approve presses one button; the ledger keeps the name."""
     shop = Shop(tmp_path, more=YEARLY)

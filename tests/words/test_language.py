@@ -29,3 +29,10 @@ def test_a_file_says_what_is_inside_a_sentence_in_the_language_of_the_sentence()
     """Else the other language would stand within each of the two."""
     told = remark("note.wait", why=remark("note.session_gone"))
     assert in_files(told) == f"{chinese(told)} ({english(told)})"
+
+
+def test_facts_that_no_sentence_can_hold_are_shown_as_they_are() -> None:
+    """Another version wrote them, or somebody whose words only look like ours."""
+    for facts in ('{"count":[]}', '{"count":{}}', '{"count":null}', '{"count":"x"}', "{}"):
+        told = f"desk.repeats{facts}"
+        assert Say("en").said(told) == told

@@ -131,7 +131,10 @@ class FurtherExecutionButtons:
         detail = ""
         takes: Callable[[Row], bool] = lambda _: True  # noqa: E731  # one of three
         if cause := form.get("cause", ""):
-            takes, detail = of_cause(cause), form.get("shown", "")[:LONGEST_SHOWN]
+            shape = form.get("shape", "")
+            # What is written down as the cause is words of the ledger, and not of a form.
+            is_that = cause == cause_id(form.get("code", ""), shape)
+            takes, detail = of_cause(cause), shape[:LONGEST_SHOWN] if is_that else ""
         elif chosen:
             takes, detail = (
                 lambda row: row.place in chosen,
@@ -139,7 +142,7 @@ class FurtherExecutionButtons:
             )
         elif form.get("all") != "yes":
             url = f"{run_url(visit.base, run)}?state={State.REJECTED}"
-            return self._desk.back(url, remark("desk.none_chosen"))
+            return self._desk.back(visit, url, remark("desk.none_chosen"))
         asking = self._asker(visit).retry(run, takes, detail)
         return await self._answer(visit, run, "retry", asking)
 
@@ -158,7 +161,7 @@ class FurtherExecutionButtons:
         try:
             asked = await asking
         except HinderedError as hindered:
-            return self._desk.back(url, str(hindered))
+            return self._desk.back(visit, url, str(hindered))
         if asked is not None:
             user = visit.visitor.user
             self._desk.log("run.asked", tenant=visit.tenant.name, run=run.id, what=what, user=user)

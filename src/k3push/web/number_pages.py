@@ -159,7 +159,9 @@ class NumberPages:
         if not found:
             raise HTTPException(404)
         if word not in WORDS or not because:
-            return self._desk.back(number_url(visit.base, number), remark("web.settle_needs"))
+            return self._desk.back(
+                visit, number_url(visit.base, number), remark("web.settle_needs")
+            )
         if form.get("sure") != "yes":
             return self._desk.page(
                 request,
@@ -181,7 +183,7 @@ class NumberPages:
             sent=form.get("sent", ""),
         )
         if problem:
-            return self._desk.back(number_url(visit.base, number), problem)
+            return self._desk.back(visit, number_url(visit.base, number), problem)
         return RedirectResponse(number_url(visit.base, number), 303)
 
     async def _settle(

@@ -5,8 +5,9 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from http import HTTPStatus
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, unquote, urlencode, urlsplit
 
 import anyio
 from anyio.abc import TaskGroup
@@ -28,6 +29,7 @@ from k3push.words.language import Say, browser_language
 LANG_COOKIE = "k3push-lang"
 YEAR_S = 365 * 24 * 3600
 MOST_TOLD = 1000
+TOLD_FOR = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,23 @@ class Visit:
 
 
 @dataclass(frozen=True, slots=True)
+class _Told:
+    """What stood in the way of a form.
+
+    Attributes:
+        what: A remark.
+        owner: Whom the form was bound to.
+        path: Of the page that says so.
+        until: When it is past.
+    """
+
+    what: str
+    owner: str
+    path: str
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class PageContext:
     """What lives as long as the dashboard.
 
@@ -65,7 +84,7 @@ class PageContext:
         several: Whether tenants are shown; one alone needs no name.
         tasks: What goes on beside the answers.
         closing: Set when the dashboard ends.
-        told: What stood in the way of forms, as remarks, by a name for the address.
+        told: What stood in the way of forms, by a name for the address.
     """
 
     books: TenantLedgers
@@ -82,7 +101,7 @@ class PageContext:
     watchers: Watchers
     tasks: TaskGroup
     closing: anyio.Event = field(default_factory=anyio.Event)
-    told: dict[str, str] = field(default_factory=dict)
+    told: dict[str, _Told] = field(default_factory=dict)
 
     def speaker(self, request: Request) -> Say:
         """Return the language of a page: what was chosen, else what the browser asks for."""
@@ -154,21 +173,28 @@ class PageContext:
             raise HTTPException(404)
         return run
 
-    def back(self, url: str, problem: str) -> Response:
+    def back(self, visit: Visit, url: str, problem: str) -> Response:
         """Lead to the page that says what stood in the way of a form, as a remark.
 
         An answer to the form itself could be neither loaded again nor gone back to.
         """
         name = secrets.token_urlsafe(8)
-        self.told[name] = problem
+        path = unquote(urlsplit(url).path)
+        self.told[name] = _Told(problem, visit.visitor.owner, path, self.clock.now() + TOLD_FOR)
         if len(self.told) > MOST_TOLD:
             del self.told[next(iter(self.told))]
         return RedirectResponse(f"{url}{'&' if '?' in url else '?'}told={name}", 303)
 
     def problem(self, request: Request) -> str:
-        """Say what stood in the way of the form that has led to a page; "" for nothing."""
-        told = self.told.get(request.query_params.get("told", ""), "")
-        return self.speaker(request).said(told)
+        """Say what stood in the way of the form that has led to a page; "" for nothing.
+
+        Only whoever has sent the form is told, for some minutes, and on that page.
+        """
+        told = self.told.get(request.query_params.get("told", ""))
+        visitor: Visitor = request.state.visitor
+        if told is None or (told.owner, told.path) != (visitor.owner, request["path"]):
+            return ""
+        return self.speaker(request).said(told.what) if self.clock.now() < told.until else ""
 
     def page(
         self,

@@ -68,6 +68,11 @@ class Frame:
     role: Role | None = None
     works: bool = False
 
+    @property
+    def whose(self) -> str:
+        """What tells who looks from others, and names nobody."""
+        return hashlib.sha256(self.user.encode(errors="replace")).hexdigest()[:16]
+
     def may(self, role: str) -> bool:
         """Say whether the visitor may do what needs a role, by its name in small letters."""
         return self.role is not None and self.role >= Role[role.upper()]

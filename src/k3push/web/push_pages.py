@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import os
 import re
 import secrets
@@ -116,15 +117,16 @@ class PushPages:
         """Show what a push is begun with."""
         visit = await self._desk.visit(request)
         asked = request.query_params
-        folder = visit.working().lists / asked.get("id", "")
-        kept = await to_thread.run_sync(_kept_in, folder) if _ID.fullmatch(folder.name) else None
+        kept = None
+        if _ID.fullmatch(id_ := asked.get("id", "")):
+            kept = await to_thread.run_sync(_kept_in, _folder(visit, id_))
         if kept is None:
             return self._form(request, visit, {"id": self._new_id()})
         pasted = kept.name == PASTED
         text = await anyio.Path(kept).read_text("utf-8", "replace") if pasted else ""
         form = {**asked, "text": text}
         try:
-            await self._read(visit, asked["id"], kept, _how(asked))
+            await self._read(visit, id_, kept, _how(asked))
         except _UnusableListError as bad:
             return self._form(request, visit, form, bad)
         return self._form(request, visit, form)
@@ -155,13 +157,13 @@ class PushPages:
         Raises:
             _UnusableListError: Somebody has to mend it, or there is none.
         """
-        workshop, say = visit.working(), visit.frame.say
+        say = visit.frame.say
         selects = upload.fields.get("select") == "yes"
         pasted = bool(upload.fields.get("text", "").strip())
         brings = bool(upload.file or pasted)
         if upload.file and pasted and not selects:
             raise _UnusableListError(id_, say("desk.two_lists"))
-        earlier = None if brings else await to_thread.run_sync(_kept_in, workshop.lists / id_)
+        earlier = None if brings else await to_thread.run_sync(_kept_in, _folder(visit, id_))
         if not (selects or brings or earlier):
             raise _UnusableListError(id_, say("desk.nothing_sent"))
         try:
@@ -171,7 +173,7 @@ class PushPages:
                 return asked
             if selects:
                 return await self._selecting(visit, id_, upload.fields)
-            kept = await keep(workshop.lists / id_, upload, earlier)
+            kept = await keep(_folder(visit, id_), upload, earlier)
         except OSError as error:
             why = say("desk.disk", why=error.strerror or error)
             raise _UnusableListError(id_, why) from error
@@ -215,7 +217,7 @@ class PushPages:
             workshop.settings.route(how.route)
         except SettingsError as error:
             raise _UnusableListError(id_, visit.frame.say.said(str(error))) from error
-        kept = workshop.lists / id_ / SELECTED_LIST
+        kept = _folder(visit, id_) / SELECTED_LIST
         return await self._ask(visit, id_, kept, origin_of_reading(how) | origin_of_selection())
 
     async def _ask(self, visit: Visit, id_: str, kept: Path, how: Mapping[str, object]) -> Request:
@@ -242,7 +244,7 @@ class PushPages:
     ) -> Response:
         say = visit.frame.say
         workshop = visit.working()
-        folders = (workshop.lists / form.get("id", ""), workshop.settings.folder)
+        folders = (_folder(visit, form.get("id", "")), workshop.settings.folder)
         troubles = [say.said(each) for each in bad.troubles] if bad else []
         fields = {name: form.get(name, "") for name in ("id", "route", "column", "sheet", "text")}
         return self._desk.page(
@@ -409,7 +411,7 @@ class PushPages:
 
     def _overtaken(self, visit: Visit, asked: Request) -> Response:
         stage = remark(f"desk.stage.{asked.stage}")
-        return self._desk.back(_url(visit, asked), remark("desk.overtaken", stage=stage))
+        return self._desk.back(visit, _url(visit, asked), remark("desk.overtaken", stage=stage))
 
     # -- to be taken away ---------------------------------------------------------------------
 
@@ -494,6 +496,12 @@ def _offered(sheets: Sequence[str], chosen: str) -> Sequence[str]:
     """
     every = list(dict.fromkeys([*sheets, *filter(None, [chosen])]))
     return every if len(every) > 1 else []
+
+
+def _folder(visit: Visit, id_: str) -> Path:
+    """Return the folder of a list that is sent: tenants share the one above it, and no list."""
+    whose = hashlib.sha256(visit.tenant.name.encode(errors="surrogateescape")).hexdigest()[:8]
+    return visit.working().lists / f"{id_}-{whose}"
 
 
 def _kept_in(folder: Path) -> Path | None:

@@ -142,7 +142,8 @@ async def plan_of(
             return ""
     jobs = [str(path), *request.jobs[1:]]
     # Another server may plan it as well: of both plans, one is kept, and is not written over.
-    folder = lists / request.id / secrets.token_hex(4)
+    own = path.parent if path.is_relative_to(lists) else lists / request.id
+    folder = own / secrets.token_hex(4)
     await anyio.Path(folder).mkdir(mode=0o700, parents=True, exist_ok=True)
     skipped: list[str] = []
 

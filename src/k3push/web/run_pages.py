@@ -240,10 +240,10 @@ class RunPages:
             what = Command.parse(wanted)
         except CommandError:
             tried = form.get("value", words)[:LONGEST_TRIED]
-            return self._desk.back(url, remark("web.bad_command", what=tried))
+            return self._desk.back(visit, url, remark("web.bad_command", what=tried))
         meant = await living_beside(visit.ledger, run) or run
         if why := await hindrance(visit.ledger, meant.id):
-            return self._desk.back(url, why)
+            return self._desk.back(visit, url, why)
         self._desk.log(
             "command.given",
             tenant=visit.tenant.name,

@@ -14,9 +14,7 @@ from starlette.responses import RedirectResponse, Response
 from k3push.adapters.job_files import JobFileError
 from k3push.config.settings import ScheduleSettings
 from k3push.core.remark import remark
-from k3push.runs.request_stages import Request, requests
 from k3push.web.page_context import PageContext, Visit
-from k3push.web.request_origin import is_approved_ahead, schedule_of
 from k3push.web.timetable import ScheduleEntry, Timetable, entries, note
 
 _WHEN = re.compile(r"\d{8}-\d{6}-[0-9a-f]{8}")
@@ -76,32 +74,23 @@ class SchedulePages:
 
     async def _ask(self, request: HttpRequest, *, approved: bool) -> Response:
         visit, timetable, name = await self._meant(request)
-        user = visit.visitor.user
+        user, url = visit.visitor.user, f"{visit.base}/schedules"
         # One page's button is one push, however often it is pressed.
         when = request.state.form.get("when", "")
         when = when if _WHEN.fullmatch(when) else self._when()
         try:
-            selects = timetable.schedules[name].selects
-            asked = await self._under_way(visit, name) if approved and selects else []
-            if not asked:
-                when = f"{when}-run" if approved else when
-                asked = await timetable.ask(visit.ledger, name, when, by=user, approved=approved)
+            if approved:
+                asked = await timetable.ask_now(visit.ledger, name, f"{when}-run", by=user)
+            else:
+                asked = await timetable.ask(visit.ledger, name, when, by=user, approved=False)
         except JobFileError as error:
-            return self._desk.back(f"{visit.base}/schedules", str(error))
+            return self._desk.back(visit, url, str(error))
         if not asked:
-            return self._desk.back(f"{visit.base}/schedules", remark("desk.nothing_new"))
+            return self._desk.back(visit, f"{visit.base}/schedules", remark("desk.nothing_new"))
         facts = {"tenant": visit.tenant.name, "schedule": name, "user": user}
         self._desk.log("schedule.now", **facts, approved=approved)
         to = f"/plans/{asked[0].id}" if len(asked) == 1 else "/"
         return RedirectResponse(f"{visit.base}{to}", 303)
-
-    async def _under_way(self, visit: Visit, name: str) -> list[Request]:
-        """Return pushes of a schedule that somebody has begun already, or the schedule itself.
-
-        What the route selects would be pushed twice where a bill may be pushed in parts.
-        """
-        known = await requests(visit.ledger, only_open=True)
-        return [each for each in known if schedule_of(each) == name and is_approved_ahead(each)]
 
     def _when(self) -> str:
         """Return what tells the pushes of one page's button from others."""

@@ -24,10 +24,22 @@ from k3push.core.model import FolderFile
 from k3push.core.remark import remark
 from k3push.ports import Clock, Ledger, LedgerLostError, Memo
 from k3push.runs.program_tokens import by_schedule
-from k3push.runs.request_stages import Request, RequestKind, Stage, put_request, requests
+from k3push.runs.request_stages import (
+    Request,
+    RequestKind,
+    Stage,
+    find_request,
+    put_request,
+    requests,
+)
 from k3push.runs.wakeup import Wakeup
 from k3push.web.access import Log
-from k3push.web.request_origin import origin_of_file, origin_of_selection
+from k3push.web.request_origin import (
+    is_approved_ahead,
+    origin_of_file,
+    origin_of_selection,
+    schedule_of,
+)
 from k3push.wiring.inbox import batches_of, new_of_ledger
 from k3push.wiring.job_lists import JobOptions
 from k3push.wiring.selected_bills import LIST
@@ -35,6 +47,8 @@ from k3push.wiring.selected_bills import LIST
 SCHEDULE = "schedule"
 
 LOOK_EVERY_S = 20.0
+SAME_PRESS = timedelta(minutes=1)
+"""How long a push that somebody begins by hand may take to be written down."""
 BELATED = timedelta(hours=1)
 """Who was away for no longer begins what was due meanwhile: a server, or a tenant at rest."""
 
@@ -52,6 +66,8 @@ class ScheduleEntry:
         begun: The requests of that time.
         why: What kept it from that, as a remark.
         idle: The last time that was due when there was nothing new; None if there was none.
+        now: What tells the pushes that were begun last from others, `when` of `Timetable.ask`.
+        now_at: When somebody has begun to begin them.
     """
 
     name: str
@@ -62,6 +78,8 @@ class ScheduleEntry:
     begun: Sequence[str] = ()
     why: str = ""
     idle: datetime | None = None
+    now: str = ""
+    now_at: datetime | None = None
     version: int = 0
 
 
@@ -84,6 +102,8 @@ def _entry(memo: Memo) -> ScheduleEntry:
         begun=tuple(memo.value.get("begun", ())),
         why=str(memo.value.get("why", "")),
         idle=moment("idle"),
+        now=str(memo.value.get("now", "")),
+        now_at=moment("now_at"),
         version=memo.version,
     )
 
@@ -92,22 +112,31 @@ async def note(ledger: Ledger, name: str, at: datetime, **changes: Any) -> Sched
     """Change what the ledger knows of a schedule, and return it as it is then."""
     while True:
         memo = await ledger.memo(SCHEDULE, name)
-        entry = replace(_entry(memo) if memo else ScheduleEntry(name), **changes)
-        value = {
-            "paused": entry.paused,
-            "by": entry.by,
-            "since": entry.since.isoformat() if entry.since else "",
-            "last": entry.last.isoformat() if entry.last else "",
-            "begun": list(entry.begun),
-            "why": entry.why,
-            "idle": entry.idle.isoformat() if entry.idle else "",
-        }
-        if memo is None:
-            kept = await ledger.remember(Memo(SCHEDULE, name, at, value))
-            if kept.value == value:
-                return replace(entry, version=1)
-        elif await ledger.revise(replace(memo, value=value)):
-            return replace(entry, version=memo.version + 1)
+        if changed := await _revised(ledger, name, memo, at, **changes):
+            return changed
+
+
+async def _revised(
+    ledger: Ledger, name: str, memo: Memo | None, at: datetime, **changes: Any
+) -> ScheduleEntry | None:
+    """Change what the ledger knows of a schedule; None where somebody else has, meanwhile."""
+    entry = replace(_entry(memo) if memo else ScheduleEntry(name), **changes)
+    value = {
+        "paused": entry.paused,
+        "by": entry.by,
+        "since": entry.since.isoformat() if entry.since else "",
+        "last": entry.last.isoformat() if entry.last else "",
+        "begun": list(entry.begun),
+        "why": entry.why,
+        "idle": entry.idle.isoformat() if entry.idle else "",
+        "now": entry.now,
+        "now_at": entry.now_at.isoformat() if entry.now_at else "",
+    }
+    if memo is None:
+        kept = await ledger.remember(Memo(SCHEDULE, name, at, value))
+        return replace(entry, version=1) if kept.value == value else None
+    revised = await ledger.revise(replace(memo, value=value))
+    return replace(entry, version=memo.version + 1) if revised else None
 
 
 @dataclass(slots=True)
@@ -202,6 +231,8 @@ class Timetable:
         try:
             # Where daylight saving ends, a time comes twice.
             when = f"{due:%Y%m%d-%H%M%S}" + "-2" * due.fold
+            now = self.clock.now()
+            await note(ledger, name, now, now=when, now_at=now)
             asked = await self.ask(ledger, name, when, by=by_schedule(name), approved=True)
             begun = [each.id for each in asked]
         except JobFileError as error:
@@ -211,6 +242,27 @@ class Timetable:
             return
         await note(ledger, name, self.clock.now(), last=due, begun=begun, why=why)
         self.log("schedule.due", schedule=name, requests=", ".join(begun), why=why)
+
+    async def ask_now(self, ledger: Ledger, name: str, when: str, *, by: str) -> list[Request]:
+        """Ask for pushes at once, as `ask` does; what somebody has begun already is that.
+
+        What the route selects, or a list names, would be pushed twice where a bill may be pushed
+        in parts. Of two who ask at one moment, the second asks for the same as the first.
+        """
+        mark = _mark_of_name(name)
+        while True:
+            memo = await ledger.memo(SCHEDULE, name)
+            entry = _entry(memo) if memo else ScheduleEntry(name)
+            if begun := await _under_way(ledger, name):
+                return begun
+            now = self.clock.now()
+            is_fresh = entry.now_at is not None and abs(now - entry.now_at) < SAME_PRESS
+            if is_fresh and await find_request(ledger, f"{entry.now}-{mark}") is None:
+                when = entry.now
+                break
+            if await _revised(ledger, name, memo, now, now=when, now_at=now):
+                break
+        return await self.ask(ledger, name, when, by=by, approved=True)
 
     async def ask(
         self, ledger: Ledger, name: str, when: str, *, by: str, approved: bool
@@ -228,7 +280,7 @@ class Timetable:
             JobFileError: A list or a folder is not there, or cannot be read.
         """
         schedule = self.schedules[name]
-        mark = sha256(name.encode()).hexdigest()[:8]
+        mark = _mark_of_name(name)
         how: dict[str, Any] = {"route": schedule.route, "schedule": name, "approved": approved}
         found: list[tuple[list[str], dict[str, Any]]] = []
         if schedule.selects:
@@ -270,6 +322,20 @@ class Timetable:
 
     def _warn(self, sentence: str, /, **facts: object) -> None:
         self.log("schedule.passes_over", what=remark(sentence, **facts))
+
+
+async def _under_way(ledger: Ledger, name: str) -> list[Request]:
+    """Return pushes of a schedule that are under way and need no approval, but those of new files.
+
+    Each file of a folder is new once.
+    """
+    known = await requests(ledger, only_open=True)
+    own = [each for each in known if schedule_of(each) == name and is_approved_ahead(each)]
+    return [each for each in own if not _mark_of(each.how)]
+
+
+def _mark_of_name(name: str) -> str:
+    return sha256(name.encode()).hexdigest()[:8]
 
 
 def _mark_of(origin: Mapping[str, Any]) -> str:

@@ -177,7 +177,7 @@ class Say:
             return None
         try:
             return self(found[0], **found[1])
-        except (LookupError, ValueError):  # the facts of another version
+        except (LookupError, ValueError, TypeError, AttributeError):  # facts of another version
             return text if self._is_for_file else harmless(text)
 
     def _fact(self, value: object) -> object:

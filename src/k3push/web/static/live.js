@@ -146,14 +146,26 @@ if (list) {
   });
 }
 
-// A session may end while somebody types: the text is there again once they have signed in.
+// A session may end while somebody types: the text is there again once the same person has signed
+// in. It waits no longer than for the page behind the sign-in, and not for anybody who signs out.
 const text = byId("text");
 const TYPED = "k3push typed";
-if (text) {
-  text.value ||= sessionStorage.getItem(TYPED) ?? "";
-  text.form.addEventListener("submit", () => sessionStorage.setItem(TYPED, text.value));
-} else if (!location.pathname.startsWith("/login")) {
+const KEPT_FOR_MS = 3600000;
+const typed = JSON.parse(sessionStorage.getItem(TYPED) ?? "null");
+const signsIn = location.pathname.startsWith("/login");
+if (signsIn && typed && new URLSearchParams(location.search).has("ended")) {
+  sessionStorage.setItem(TYPED, JSON.stringify({ ...typed, ended: true }));
+} else if (!signsIn || !typed?.ended) {
   sessionStorage.removeItem(TYPED);
+}
+if (text) {
+  const here = { whose: main.dataset.whose, path: location.pathname };
+  const isTheirs = typed?.ended && typed.whose === here.whose && typed.path === here.path;
+  if (isTheirs && Date.now() - typed.at < KEPT_FOR_MS) text.value ||= typed.text;
+  text.form.addEventListener("submit", () => {
+    const kept = { ...here, text: text.value, at: Date.now() };
+    sessionStorage.setItem(TYPED, JSON.stringify(kept));
+  });
 }
 
 if (main.dataset.live) {
