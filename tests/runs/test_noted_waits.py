@@ -5,11 +5,27 @@ from __future__ import annotations
 import anyio
 import pytest
 
+from k3push.adapters.ledger.memory import MemoryLedger
 from k3push.core.pacing.holds import Hold, HoldCause
-from k3push.ports import Ledger
+from k3push.ports import Ledger, LedgerLostError, Memo
+from k3push.runs.context import Context
 from k3push.runs.control import Orders
 from k3push.runs.noted_waits import ASKING, NotedWaits, with_wait
-from tests.runs.office import FIRST, NOON, Office, VirtualClock, orders
+from k3push.runs.stop import Cause
+from tests.runs.office import (
+    FIRST,
+    NOON,
+    SECOND,
+    SETTLE,
+    Notebook,
+    Office,
+    VirtualClock,
+    orders,
+    sandbox,
+    steered,
+    steps,
+)
+from tests.runs.rough_answers import NO_HALT
 
 pytestmark = pytest.mark.anyio
 
@@ -49,3 +65,44 @@ async def test_what_a_person_holds_goes_before_what_is_waited_for() -> None:
         await anyio.sleep(1)
         assert await wait_in(office.store) is None
         group.cancel_scope.cancel()
+
+
+async def test_a_ledger_that_takes_no_notes_ends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another program holds its lock, or its disk is full; the run itself has nothing to write."""
+    office = Office()
+    await office.open_run(orders(1))
+
+    async def full(_: MemoryLedger, __: Memo) -> Memo:
+        raise LedgerLostError("ledger.busy{}")
+
+    waits = NotedWaits(office.store, FIRST, VirtualClock())
+    async with anyio.create_task_group() as group:
+        with monkeypatch.context() as patch:
+            patch.setattr(MemoryLedger, "remember", full)
+            group.start_soon(waits.note)
+            waits.waiting("ConnectError", 30)
+            await anyio.sleep(1)
+        waits.waiting("ConnectError", 60)
+        await anyio.sleep(1)
+        assert await wait_in(office.store) == Hold(HoldCause.WAIT, "ConnectError")
+        group.cancel_scope.cancel()
+
+
+async def test_a_wait_for_another_run_is_told_for_as_long_as_it_lasts() -> None:
+    """That run is over and has lost its answer, so that its window is waited for."""
+    office = Office(sandbox(steps("reset"), latency_s=1.0))
+    await office.open_run(orders(4))
+
+    async def stop(job: Context) -> None:
+        await anyio.sleep(20)
+        job.stop.ask(Cause.CONTROL, "")
+
+    at_once = steered(concurrency=1, chunk_size=4)
+    await office.execute(limits=NO_HALT, throttle=at_once, beside=stop, check=False)
+    await office.open_run(orders(4), SECOND)
+    notes = Notebook()
+    began_s = anyio.current_time()
+    await office.execute(SECOND, watch=notes, check=False)
+    told = [why for why, _ in notes.waits if "waits_for_runs" in why]
+    lasted_s = anyio.current_time() - began_s
+    assert len(told) * (SETTLE.poll_s + ASKING.total_seconds()) > lasted_s > SETTLE.window_s / 2

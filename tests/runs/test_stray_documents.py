@@ -24,9 +24,10 @@ from k3push.core.model import BillNumber, Listed, Outcome, Route, RunId, State
 from k3push.core.remark import remark
 from k3push.core.safety.evidence import DROPPED
 from k3push.ports import LedgerLostError, LookFailedError
-from k3push.runs import stray_documents
+from k3push.runs import intake, stray_documents
 from k3push.runs.context import Context
-from k3push.runs.form_marks import MARK, PATIENCE_S
+from k3push.runs.form_marks import PATIENCE_S
+from k3push.runs.intake import MOST_READY
 from k3push.runs.settle_doubts import settle_by_word
 from k3push.runs.stop import Cause
 from k3push.simulator import Policy, Refusal, site
@@ -439,10 +440,12 @@ async def test_a_limit_goes_by_what_waits_for_a_person_to_what_is_free_again(
     assert doubled(office, [*BILLS, *others]) == []
 
 
+@pytest.mark.parametrize("ready", [MOST_READY, 4])
 async def test_under_a_limit_no_bill_hides_another_for_ever(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, ready: int
 ) -> None:
     """One half waits for a person, in vain; the run of the other never goes on, and is days old."""
+    monkeypatch.setattr(intake, "MOST_READY", ready)
     others, another = orders(4, first=8), RunId("r3")
     office = await refused(monkeypatch, untied=(BILLS[0], others[0]))
     keep_a_part(monkeypatch, others, kept=1, why=NOBODY)
@@ -464,30 +467,40 @@ async def test_under_a_limit_no_bill_hides_another_for_ever(
     assert {rows[bill].code for bill in BILLS} == {"held"}
 
 
-@pytest.mark.parametrize("tried", [False, True])
+@pytest.mark.parametrize(("tried", "again"), [(False, False), (True, False), (True, True)])
 async def test_an_execution_that_sends_nothing_leaves_the_next_one_its_own_mark(
-    monkeypatch: pytest.MonkeyPatch, *, tried: bool
+    monkeypatch: pytest.MonkeyPatch, *, tried: bool, again: bool
 ) -> None:
-    """A document is typed between both, long before the first call; the newest may be gone."""
+    """A document is typed between both, long before the first call; the newest may be gone.
+
+    Then the newest is one again that an execution before has noted.
+    """
     office = Office(sandbox(look_s=0.1, latency_s=1.0, **OPEN))
     keep_a_part(monkeypatch, BILLS, kept=0, why=NOBODY)
+    await office.open_run(BILLS)
+
+    async def do_nothing() -> None:
+        async def stop(job: Context) -> None:
+            await job.marked.wait()
+            job.stop.ask(Cause.CONTROL, "")
+
+        await office.execute(limits=NO_HALT, beside=stop, **HOW)
+        assert await codes(office) == {(State.PLANNED, ""): 4}
+
+    if again:
+        office.site.world.add_target(IN_STOCK, "WMS", creator="sandbox", typed=True)
+        await do_nothing()
+        await anyio.sleep(60)
     trials = []
     if tried:
         with monkeypatch.context() as of_another_server:
             of_another_server.setattr(Ids, "next_bill", lambda _: 900_001)
             trials.append(office.site.world.add_target(IN_STOCK, "WMS", creator="clerk"))
-    await office.open_run(BILLS)
-
-    async def stop(job: Context) -> None:
-        while not await office.store.memos(MARK, about=FIRST):  # noqa: ASYNC110  # virtual time
-            await anyio.sleep(0.05)
-        job.stop.ask(Cause.CONTROL, "")
-
-    await office.execute(limits=NO_HALT, beside=stop, **HOW)
-    assert await codes(office) == {(State.PLANNED, ""): 4}
+    await do_nothing()
     for trial in trials:
         office.site.world.store.remove(trial)
-    office.site.world.add_target(IN_STOCK, "WMS", creator="sandbox", typed=True)
+    if not again:
+        office.site.world.add_target(IN_STOCK, "WMS", creator="sandbox", typed=True)
     await anyio.sleep(600)
     await stopped(office)
     await anyio.sleep(60)

@@ -107,8 +107,10 @@ async def push_run(context: Context) -> None:
         if context.route.follow and not context.stop.asked:
             looked_s = context.awake_s
             await follow_run(context, again=False)
-            if context.awake_s - looked_s > context.settle.poll_s:
-                await look_once_more(context)  # what came late may have come meanwhile
+            took_long = context.awake_s - looked_s > context.settle.poll_s
+            if took_long and not context.stop.is_of_outside:
+                # What came late may have come meanwhile.
+                await guarded(context.stop, partial(look_once_more, context))
         await engine.tell_of_hopeless()
         if found := context.auto.learnt():
             await context.ledger.keep_pace(context.run.scope, found, at=context.clock.now())
@@ -562,13 +564,13 @@ class _Engine:
         """Ask for what other runs hold of ours, and let it go on its way again."""
         holders = dict(self.held.holders)
         theirs = {bill: holder.bill for bill, holder in holders.items()}
-        for run in dict.fromkeys(holder.run for holder in holders.values()):
+        runs = sorted({holder.run for holder in holders.values()})
+        for run in runs:
             hopeless = set(map(number_in, await self._settle_for(run, theirs.values())))
             self.held.bar(run, [bill for bill in holders if number_in(theirs[bill]) in hopeless])
-        if runs := self.held.news():
-            why = remark("note.waits_for_runs", runs=", ".join(sorted(runs)))
+        if runs:
+            why = remark("note.waits_for_runs", runs=", ".join(runs))
             self.context.watch.waiting(why, self.context.settle.poll_s)
-        if holders:
             await note_look(self.context)
         rows, bills = self.held.release(holders)
         self.context.doubted_elsewhere |= dict.fromkeys([*bills, *(row.bill for row in rows)])

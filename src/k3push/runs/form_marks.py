@@ -8,6 +8,7 @@ to say what a call of this one has made.
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 from operator import itemgetter
 
 import anyio
@@ -38,9 +39,11 @@ async def note_mark(context: Context, first_chunk: int) -> None:
             context.mark = found
             run, now = context.run.id, context.clock.now()
             value = {"chunk": first_chunk, "id": found}
-            # An execution that sends nothing leaves its first chunk to the next one.
-            memo = Memo(MARK, f"{run} {first_chunk} {found}", now, value, about=run)
-            await context.ledger.remember(memo)
+            memo = Memo(MARK, f"{run} {first_chunk}", now, value, about=run)
+            kept = await context.ledger.remember(memo)
+            if kept.value != value:
+                # An execution that sends nothing leaves its first chunk to the next one.
+                await context.ledger.revise(replace(kept, value=value))
     finally:
         context.marked.set()
 

@@ -26,7 +26,6 @@ class HeldNumbers:
     blocked: dict[BillNumber, Row] = field(default_factory=dict)
     barred: dict[BillNumber, RunId] = field(default_factory=dict)
     beside_strays: set[BillNumber] = field(default_factory=set)
-    _told: frozenset[RunId] = frozenset()
 
     def __bool__(self) -> bool:
         """Whether any waits."""
@@ -35,12 +34,6 @@ class HeldNumbers:
     def add(self, held: Mapping[BillNumber, InHand]) -> None:
         """Take in what a claim has left to others."""
         self.holders.update(held)
-
-    def news(self) -> frozenset[RunId]:
-        """Return the runs that are waited for, if these were others when they were last told."""
-        runs = frozenset(holder.run for holder in self.holders.values())
-        is_told, self._told = runs <= self._told, runs
-        return frozenset() if is_told else runs
 
     def bar(self, run: RunId, numbers: Collection[BillNumber]) -> None:
         """Leave numbers that *run* holds to a person."""

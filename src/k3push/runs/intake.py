@@ -121,6 +121,12 @@ class Intake:
         planned = (await context.ledger.counts(context.run.id)).get(State.PLANNED, 0)
         self.coming = int(min(left, planned))
         aside: list[Row] = []
+        began = context.clock.now()
+
+        def drawn(row: Row) -> bytes:
+            """Give each execution another order, or the same would hide the rest for ever."""
+            return blake2b(f"{began} {row.bill}".encode()).digest()
+
         while not context.stop.asked:
             page = context.throttle.looks_at_once * MOST_NUMBERS
             rows = await context.ledger.rows(
@@ -134,7 +140,8 @@ class Intake:
                 most, mine = int(left), [row for row in rows if not _is_anothers(row)]
                 aside += (row for row in rows if _is_anothers(row))
                 self.cut = self.cut or len(mine) > most or len(aside) > MOST_READY
-                aside = aside[:MOST_READY]
+                if len(aside) > MOST_READY:
+                    aside = sorted(aside, key=drawn)[:MOST_READY]
                 rows = mine[:most]
                 left -= len(rows)
             await self.take_in([row for row in rows if row.bill not in self._doubted])
@@ -144,12 +151,9 @@ class Intake:
                 await self._wakeup.wait()
         self.cut = self.cut or len(aside) > left
         if aside and left and not context.stop.asked:
-            # What is free since comes before what may be left to another run still. Of that, each
-            # execution asks for others first, or the same would hide the rest for ever.
-            now = context.clock.now()
+            # What is free since comes before what may be left to another run still.
             waits = {row.place: not await self._is_free(row) for row in aside}
-            order = {row.place: blake2b(f"{now} {row.bill}".encode()).digest() for row in aside}
-            aside.sort(key=lambda row: (waits[row.place], order[row.place]))
+            aside.sort(key=lambda row: (waits[row.place], drawn(row)))
             await self.take_in([row for row in aside[: int(left)] if row.bill not in self._doubted])
         self.coming = 0
         self.fed = True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -11,7 +12,7 @@ import anyio
 from k3push.core.model import Attempt, Document, Outcome, RunId, StepAttempt
 from k3push.core.pacing.holds import Hold, HoldCause
 from k3push.core.safety.verdict import Verdict
-from k3push.ports import Clock, Ledger, Memo
+from k3push.ports import Clock, Ledger, LedgerLostError, Memo
 from k3push.runs.control import Orders
 
 WAIT = "wait"
@@ -35,17 +36,22 @@ class NotedWaits:
         self._changed = anyio.Event()
 
     async def note(self) -> None:
-        """Write each change down, for as long as the execution lasts."""
-        old = await self._ledger.memo(WAIT, self._run)
-        if old is not None and old.value["why"]:  # what an earlier execution has waited for
-            await _write(self._ledger, self._run, None, self._clock.now())
+        """Write each change down, for as long as the execution lasts.
+
+        It is for the eye alone: where the ledger takes nothing, the next change tries again.
+        """
+        with suppress(LedgerLostError):
+            old = await self._ledger.memo(WAIT, self._run)
+            if old is not None and old.value["why"]:  # what an earlier execution has waited for
+                await _write(self._ledger, self._run, None, self._clock.now())
         noted: tuple[str, datetime] | None = None
         while True:
             await self._changed.wait()
             self._changed = anyio.Event()
-            if self._wait != noted:
-                noted = self._wait
-                await _write(self._ledger, self._run, noted, self._clock.now())
+            if (wait := self._wait) != noted:
+                with suppress(LedgerLostError):
+                    await _write(self._ledger, self._run, wait, self._clock.now())
+                    noted = wait
 
     def concluded(self, outcomes: Sequence[Outcome]) -> None:
         """Numbers have moved: nothing is waited for any more."""

@@ -384,12 +384,13 @@ class Proofs:
         await self._ask_newest_links(looker)
         marks = {id_ for call in calls for id_ in self._marks_before(call) if id_}
         first = min((call.began for call in calls), key=lambda began: began.at)
+        found_rows = _FoundRows(looker, ledger, run)
         found = await look_for_strays(
             looker,
             f"{min(call.began.no_later_than(self._clock) for call in calls):%Y-%m-%d %H:%M:%S}",
             [number for call in calls for number in call.bills],
             known=lambda numbers: _made_of(looker, ledger, run, numbers),
-            earlier=lambda names: _found_before(looker, ledger, run, first, names),
+            earlier=lambda names: found_rows.before(first, names),
             names_tell=names_tell,
             beside=sorted(marks),
         )
@@ -414,10 +415,10 @@ class Proofs:
             if strays:
                 if call.sender not in made_by:
                     made_by[call.sender] = await _surely_made_by(looker, ledger, run, call.sender)
+                strays = [stray for stray in strays if stray.id not in made_by[call.sender]]
                 names = {name for stray in strays for name in stray.names}
-                earlier = await _found_before(looker, ledger, run, call.began, names)
-                ours = made_by[call.sender].union(earlier)
-                strays = [stray for stray in strays if stray.id not in ours]
+                earlier = await found_rows.before(call.began, names)
+                strays = [stray for stray in strays if stray.id not in earlier]
             if strays and await makers.may_have_made(call, strays):
                 beside.append(call)
         return beside
@@ -550,22 +551,44 @@ async def _surely_made_by(looker: Looker, ledger: Ledger, run: Run, sender: str)
     return {id_ for each in sure for id_ in _ids(each)}
 
 
-async def _found_before(
-    looker: Looker, ledger: Ledger, run: Run, began: Began, names: Collection[BillNumber]
-) -> Collection[str]:
-    """Return documents that were found for some numbers before a call left."""
-    # Where numbers tell, they do so of what the clock of another machine calls older.
-    by_others = began.at - MACHINES_DIFFER if looker.links.outweigh else began.at
-    by_us = began.at if began.is_timed else by_others
-    rows = [
-        row
-        for number in names
-        for of, row in await ledger.rows_of(number)
-        if row.targets and row.settled_at
-        if row.settled_at < (by_us if of == run.id else by_others)
-        if (found_in := await ledger.run(of)) and _is_of_form(found_in, run)
-    ]
-    return {target.id for row in rows for target in row.targets}
+class _FoundRows:
+    """Rows that name documents, of numbers that stray documents bear; each number is read once."""
+
+    def __init__(self, looker: Looker, ledger: Ledger, run: Run) -> None:
+        self._looker = looker
+        self._ledger = ledger
+        self._run = run
+        self._rows: dict[BillNumber, Sequence[tuple[RunId, datetime, set[str]]]] = {}
+        self._are_alike: dict[RunId, bool] = {run.id: True}
+
+    async def before(self, began: Began, names: Collection[BillNumber]) -> set[str]:
+        """Return documents that were found for some numbers before a call left."""
+        for name in names:
+            if name not in self._rows:
+                self._rows[name] = await self._read(name)
+        # Where numbers tell, they do so of what the clock of another machine calls older.
+        by_others = began.at - MACHINES_DIFFER if self._looker.links.outweigh else began.at
+        by_us = began.at if began.is_timed else by_others
+        found: set[str] = set()
+        for name in names:
+            for of, settled_at, ids in self._rows[name]:
+                if settled_at < (by_us if of == self._run.id else by_others):
+                    found |= ids
+        return found
+
+    async def _read(self, name: BillNumber) -> Sequence[tuple[RunId, datetime, set[str]]]:
+        return [
+            (of, row.settled_at, {target.id for target in row.targets})
+            for of, row in await self._ledger.rows_of(name)
+            if row.targets and row.settled_at and await self._is_alike(of)
+        ]
+
+    async def _is_alike(self, of: RunId) -> bool:
+        """Say whether a run makes documents whose ids are of one form with ours."""
+        if of not in self._are_alike:
+            found = await self._ledger.run(of)
+            self._are_alike[of] = found is not None and _is_of_form(found, self._run)
+        return self._are_alike[of]
 
 
 def _was_before(

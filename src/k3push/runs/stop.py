@@ -40,6 +40,17 @@ class Cause(StrEnum):
     LEDGER_LOST = "ledger lost"
 
 
+# What the ERP or the ledger has ended an execution with; see `stopping`.
+_OF_OUTSIDE = frozenset(
+    {
+        Cause.LOOK_REFUSED,
+        Cause.LOOK_FAILED,
+        Cause.UNREACHABLE,
+        Cause.LOGIN_REFUSED,
+        Cause.LEDGER_LOST,
+    }
+)
+
 # What a refused login says where the ERP met an exception, and refused nobody.
 _LOGIN_THREW = "answer.login_threw"
 # And where it let everybody in, and took each session away at once.
@@ -91,6 +102,11 @@ class Stop:
     def asked(self) -> bool:
         """Whether to stop."""
         return bool(self.causes)
+
+    @property
+    def is_of_outside(self) -> bool:
+        """Whether the ERP or the ledger has ended it, so that one more look meets the same."""
+        return not _OF_OUTSIDE.isdisjoint(self.causes)
 
     def ask(self, cause: Cause, why: str) -> None:
         """Ask to stop; a cause that is known already keeps its first words."""

@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from threading import Barrier
 
+import orjson
 import psutil  # type: ignore[import-untyped]  # it has no types
 import pytest
 
@@ -133,11 +134,34 @@ def test_a_reader_apart_reads_as_one_here_does(tmp_path: Path, readers: ReadersA
         list(read_job(bad, name="bad.csv"))
     assert caught.value.troubles == here.value.troubles
     book = tmp_path / "book.xlsx"
-    lists = {"A": {"A1": "number"}, "采购 B": {"A1": "number"}, "C": {"A1": "number"}}
-    book.write_bytes(sheets(lists, hidden=["C"]))
+    lists = {name: {"A1": "number"} for name in ("A", "采购 B", "C", "D")}
+    # Nobody can choose from names that fill a page.
+
+    def widen(part: bytes) -> bytes:
+        return part.replace(b'name="D"', b'name="%s"' % (b"D" * 5000))
+
+    book.write_bytes(edited(sheets(lists, hidden=["C"]), "xl/workbook.xml", widen))
     with pytest.raises(JobFileError) as caught:
         list(readers.read_job(book, name="book.xlsx", sheet=""))
     assert caught.value.sheets == ["A", "采购 B"]
+
+
+def test_a_reader_of_another_version_is_answered_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An update changes the files under a service that goes on: a reader begun after it is new."""
+    told = {"code": "of_tomorrow", "file": "a.csv", "line": 2, "item": None, "facts": {}}
+
+    def parse(_: ReadersApart, source: Path, *__: object) -> None:
+        troubles = {"troubles": [{**told, "sheet": ""}], "more": 0}
+        source.with_name("a.csv.listed").write_bytes(orjson.dumps(troubles))
+
+    monkeypatch.setattr(ReadersApart, "_parse", parse)
+    (tmp_path / "a.csv").write_text("A")
+    with pytest.raises(JobFileError) as caught:
+        list(ReadersApart().read_job(tmp_path / "a.csv", name="a.csv"))
+    assert [each.code for each in caught.value.troubles] == [Code.UNREADABLE]
+    assert "of_tomorrow" in str(caught.value)
 
 
 def test_a_file_that_ends_its_reader_twice_is_named(tmp_path: Path) -> None:

@@ -31,6 +31,9 @@ _DIGITS: Final = 15
 MOST_OFFERED: Final = 200
 """Sheets of a workbook to choose from."""
 
+LONGEST_OFFERED: Final = 100
+"""Letters of their names; Excel has 31."""
+
 _NO_CELL: Final = Cell(CellKind.TEXT, "")
 
 # What Office 97 called a stream in which an encrypted workbook lies.
@@ -65,7 +68,8 @@ def read_workbook(
     try:
         with opened_workbook(handle) as workbook:
             visible = (sheet.name for sheet in workbook.sheets if not sheet.hidden)
-            bad.sheets = list(islice(visible, MOST_OFFERED))
+            offered = (name for name in visible if len(name) <= LONGEST_OFFERED)
+            bad.sheets = list(islice(offered, MOST_OFFERED))
             sheet = _sheet(workbook, wanted, bad)
             bad.sheet = sheet.name
             yield from _listed(workbook, sheet, headings, bad)
