@@ -10,6 +10,7 @@ import random
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -739,16 +740,51 @@ async def test_the_id_of_our_own_document_clears_none_of_the_same_day(
 
 
 @pytest.mark.parametrize("known", [0, 12])
-async def test_ids_alone_clear_no_document_of_the_same_day(
-    monkeypatch: pytest.MonkeyPatch, known: int
+@pytest.mark.parametrize("tells_days", [True, False])
+async def test_ids_alone_clear_no_document_of_the_same_time(
+    monkeypatch: pytest.MonkeyPatch, known: int, *, tells_days: bool
 ) -> None:
-    """The form tells days, and several servers give ids out in blocks of their own."""
-    tell_days(monkeypatch)
+    """Several servers give ids out in blocks; the form tells days, or a server's clock is ahead."""
+    if tells_days:
+        tell_days(monkeypatch)
     office = Office(sandbox(untied=tuple(BILLS[:1]), look_s=0.1, query_lag_s=8.0, **OPEN))
     await learn(office, known)
     with monkeypatch.context() as of_another_server:
         of_another_server.setattr(Ids, "next_bill", lambda _: 900_001)
-        office.site.world.add_target(IN_STOCK, "WMS", creator="clerk")
+        made = office.site.world.add_target(IN_STOCK, "WMS", creator="clerk")
+    ahead = datetime.fromisoformat(made.created) + timedelta(seconds=60)
+    made.created = f"{ahead:%Y-%m-%dT%H:%M:%S}"
+    keep_a_part(monkeypatch, BILLS, kept=1, why=NOBODY)
+    await office.open_run(BILLS)
+    await stopped(office)
+    await anyio.sleep(60)
+    await office.execute(limits=NO_HALT, **HOW)
+    assert doubled(office, BILLS) == []
+    assert await codes(office) == {(State.UNKNOWN, "stray"): 4}
+
+
+async def test_a_document_that_is_older_than_its_call_sets_no_clock(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A person has pushed a bill right before its call, unseen: its row names both documents."""
+    bill, run = orders(1, first=40)[0], RunId("r3")
+    office = Office(
+        sandbox(untied=tuple(BILLS), look_s=0.1, latency_s=1.0, query_lag_s=15.0, **OPEN)
+    )
+    await learn(office, 12)
+    work = site.Site._push
+
+    def push(self: Any, visit: Any, now_s: float) -> Any:
+        made = self.world.add_target(IN_STOCK, bill, creator="clerk")
+        made.created = f"{datetime.fromisoformat(made.created) - timedelta(seconds=12):%FT%T}"
+        return work(self, visit, now_s)
+
+    await office.open_run([bill], run)
+    with monkeypatch.context() as patch:
+        patch.setattr(site.Site, "_push", push)
+        await office.execute(run, limits=NO_HALT, **HOW)
+    assert await codes(office, run) == {(State.PUSHED, "twin"): 1}
+    await anyio.sleep(600)
     keep_a_part(monkeypatch, BILLS, kept=1, why=NOBODY)
     await office.open_run(BILLS)
     await stopped(office)

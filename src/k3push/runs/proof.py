@@ -81,6 +81,9 @@ MOST_MARKS = 256
 # Documents of the ledger whose times are compared with the server's.
 SAMPLE_OF_TIMES = 3
 
+# By how much the clocks of application servers of one site differ, and times are rounded.
+SERVERS_DIFFER = timedelta(minutes=2)
+
 # How many documents that answers have named must have been shown by looks before "nothing is there"
 # is believed: a user who sees half of them misses one of ten with a chance of 1023 in 1024.
 ENOUGH_SHOWN = 10
@@ -468,10 +471,13 @@ class Proofs:
         times = [at for each in standings.values() if (at := created_at(each))]
         # People delete what they have tried out.
         there = [each for each in known if _ids(each) & standings.keys()]
+        # A document that is older than the call of its row would set the clock wrong.
+        sure = [each for each in there if each.code not in UNSURE]
         behind = [
             row.sent_at.astimezone(UTC).replace(tzinfo=None) - created
-            for each in there[:SAMPLE_OF_TIMES]
-            for _, row in await ledger.rows_of(each.number)
+            for each in sure[:SAMPLE_OF_TIMES]
+            for of, row in await ledger.rows_of(each.number)
+            if of == each.run and row.attempts == 1
             for target in row.targets
             if row.sent_at and (created := created_at(standings.get(target.id)))
         ]
@@ -603,14 +609,14 @@ def _was_before(
 def _was_there(stray: Stray, mark: str, known: Standing | None) -> bool:
     """Say whether a document is older than one that is known, by its id and by its time.
 
-    Where forms tell days, ids alone tell of the documents of one day. Several servers may give them
-    out in blocks, so that what another program has made may have a later id than what comes after.
+    Several servers may give out ids in blocks, so that what another program has made may have a
+    later id than what comes after. So an id tells nothing of what was made within a few minutes,
+    or on one day where forms tell days.
     """
     created, then = created_at(stray.standing), created_at(known)
     if created is None or then is None or not stray.id.isdecimal():
         return False
-    tells_days = created.time() == then.time() == time.min
-    return (created < then if tells_days else created <= then) and int(stray.id) < int(mark)
+    return created < then - SERVERS_DIFFER and int(stray.id) < int(mark)
 
 
 async def _standings_of(looker: Looker, known: Sequence[Made]) -> Mapping[str, Standing]:
