@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -15,11 +15,14 @@ from k3push.adapters.ledger.memory import MemoryLedger
 from k3push.config.settings_file import read_settings
 from k3push.core.model import State
 from k3push.ports import Ledger, LedgerLostError, Memo
-from k3push.runs.request_stages import REQUEST, Stage, requests
+from k3push.runs.create import SELECTED, scope_of
+from k3push.runs.request_stages import REQUEST, Stage, move, requests
 from k3push.simulator import build
 from k3push.simulator.script import Channel
 from k3push.web.request_origin import schedule_of
+from k3push.web.resume_and_retry import HinderedError
 from k3push.web.timetable import ScheduleEntry, Timetable, entries, note
+from tests.reporting.pages import RUN
 from tests.runs.office import NOON, VirtualClock, orders, sandbox, server_time
 from tests.web.shop import (
     BY_NAME,
@@ -298,6 +301,66 @@ def test_two_who_run_a_schedule_at_one_moment_run_it_once(tmp_path: Path, jobs: 
     in_time(visit)
 
 
+def test_what_is_due_while_a_push_of_the_schedule_goes_on_is_that_push(tmp_path: Path) -> None:
+    """A person has begun it a moment before; bills that may be pushed in parts would go twice."""
+    soon = YEARLY.replace("30 2 1 1 *", f"{SOON:%M %H} 2 1 *") + 'time_zone = "UTC"\n'
+    shop = Shop(tmp_path, more=soon, site=build(sandbox(latency_s=1.0)))
+
+    async def visit() -> None:
+        async with shop.open(BY_NAME) as home, signed_in(home, "li") as li:
+            await anyio.sleep((SOON - NOON).total_seconds() - 3)
+            answer = await press(li, "/schedules", "/schedules/nightly/run")
+
+            async def is_told() -> bool:
+                return (await entries(shop.ledger))["nightly"].last is not None
+
+            await until(is_told, every_s=1)
+            (asked,) = await requests(shop.ledger)
+            assert answer.headers["location"] == f"/plans/{asked.id}"
+            page = text_of(await li.get("/schedules"))
+            assert "the push before is still under way" in page
+            assert asked.id in page
+
+    in_time(visit)
+
+
+def test_run_now_leads_to_a_plan_of_the_schedule_that_is_carried_out(tmp_path: Path) -> None:
+    """It was approved a moment ago; one that waits for approval is none of it."""
+    shop = Shop(tmp_path, more=YEARLY, site=build(sandbox(latency_s=1.0)))
+
+    async def visit() -> None:
+        async with shop.open(BY_NAME) as home, signed_in(home, "li") as li:
+            await press(li, "/schedules", "/schedules/nightly/plan")
+            plan = await shop.until("planned")
+            await press(li, f"/plans/{plan.id}", f"/plans/{plan.id}/approve")
+            answer = await press(li, "/schedules", "/schedules/nightly/run")
+            assert answer.headers["location"] == f"/plans/{plan.id}"
+            assert len(await requests(shop.ledger)) == 1
+
+    in_time(visit)
+
+
+def test_run_now_is_left_to_a_worker_that_pushes_what_the_route_selects(tmp_path: Path) -> None:
+    """Workers of a fleet keep books of their own on what they have begun."""
+    shop, clock = Shop(tmp_path, more=YEARLY), VirtualClock()
+    table = table_of(shop, clock)
+    fleets = table.settings.ledger.model_copy(update={"url": "postgresql:///fleet"})
+    table.settings = table.settings.model_copy(update={"ledger": fleets})
+    (route,) = table.settings.routes
+
+    async def visit() -> None:
+        run = replace(RUN, scope=scope_of("sandbox", table.settings.route(route)), jobs=(SELECTED,))
+        await shop.ledger.open_run(run)
+        async with shop.ledger.another_process().own(run.id):
+            with pytest.raises(HinderedError, match=run.id):
+                await table.ask(shop.ledger, "nightly", "now-run", by="li", approved=True)
+        assert await requests(shop.ledger) == []
+        await table.ask(shop.ledger, "nightly", "now-run", by="li", approved=True)
+        assert len(await requests(shop.ledger)) == 1
+
+    in_time(visit)
+
+
 def test_a_schedule_that_is_run_now_pushes_what_it_would_push(tmp_path: Path) -> None:
     """Who may approve presses one button; the ledger keeps the name."""
     shop = Shop(tmp_path, more=YEARLY)
@@ -471,6 +534,13 @@ def table_of(shop: Shop, clock: VirtualClock) -> Timetable:
     return Timetable(workshop.settings, lists, clock, lambda _: None, lambda *_, **__: None)
 
 
+async def look(table: Timetable, shop: Shop) -> None:
+    """Begin what is due, and be done with it at once."""
+    await table.look(shop.ledger)
+    for each in await requests(shop.ledger, only_open=True):
+        await move(shop.ledger, each, Stage.FAILED)
+
+
 async def begun_last(shop: Shop, name: str = "inbox") -> datetime | None:
     """Return what was due and begun last."""
     return (await entries(shop.ledger)).get(name, ScheduleEntry(name)).last
@@ -481,9 +551,9 @@ def test_nothing_of_the_night_begins_by_day_since_nobody_could_look(tmp_path: Pa
     shop, table = due_at_half_past(tmp_path)
 
     async def visit() -> None:
-        await table.look(shop.ledger)
+        await look(table, shop)
         await anyio.sleep(5 * 3600)
-        await table.look(shop.ledger)
+        await look(table, shop)
         assert await begun_last(shop) is None
 
     in_time(visit)
@@ -505,7 +575,7 @@ def test_a_schedule_begins_nothing_that_was_due_before_it_was_there(tmp_path: Pa
             table.take(settings)
             await anyio.wait_all_tasks_blocked()
             tasks.cancel_scope.cancel()
-        await table.look(shop.ledger)
+        await look(table, shop)
         assert await begun_last(shop) is None
 
     in_time(visit)
@@ -521,15 +591,15 @@ def test_a_schedule_that_comes_while_its_tenant_rests_owes_nothing(tmp_path: Pat
 
     async def visit() -> None:
         clock.time = NOON + MINUTE
-        await table.look(shop.ledger)
+        await look(table, shop)
         assert len(await requests(shop.ledger)) == 1
         table.rest()
         clock.time = NOON + 62 * MINUTE
         table.take(after)
-        await table.look(shop.ledger)
+        await look(table, shop)
         assert [schedule_of(each) for each in await requests(shop.ledger)] == ["nightly"] * 2
         clock.time = NOON + 25 * 60 * MINUTE
-        await table.look(shop.ledger)
+        await look(table, shop)
         assert {schedule_of(each) for each in await requests(shop.ledger)} == {"nightly", "new"}
 
     in_time(visit)
@@ -571,7 +641,7 @@ def test_an_hour_that_comes_twice_has_pushes_of_its_own_each_time(tmp_path: Path
     async def visit() -> None:
         for minutes in range(0, 4 * 60, 10):
             clock.time = datetime.fromisoformat("2026-10-24T23:55+00:00") + minutes * MINUTE
-            await table.look(shop.ledger)
+            await look(table, shop)
         asked = [each.id[9:13] for each in await requests(shop.ledger)]
         assert asked == ["0400", "0300", "0200", "0200", "0100"]
 
@@ -584,7 +654,7 @@ def test_a_clock_that_was_wrong_once_keeps_no_schedule_from_its_work(tmp_path: P
     table = table_of(shop, clock)
 
     async def begun() -> int:
-        await table.look(shop.ledger)
+        await look(table, shop)
         return len(await requests(shop.ledger))
 
     async def visit() -> None:
@@ -616,10 +686,10 @@ def test_a_schedule_that_came_while_the_clock_was_ahead_is_begun_once_it_is_righ
     async def visit() -> None:
         clock.time = NOON.replace(year=2099) + MINUTE
         table.take(settings)
-        await table.look(shop.ledger)
+        await look(table, shop)
         for minutes in (30, 59, 61):
             clock.time = NOON + minutes * MINUTE
-            await table.look(shop.ledger)
+            await look(table, shop)
         assert await begun_last(shop, "nightly") == NOON + 60 * MINUTE
         assert len(await requests(shop.ledger)) == 1
 
@@ -650,11 +720,11 @@ def test_a_server_that_comes_back_begins_what_was_due_since_and_not_what_it_had_
         table = table_of(shop, clock)
         for minutes in (1, 16, 31, 46):
             clock.time = NOON + minutes * MINUTE
-            await table.look(shop.ledger)
+            await look(table, shop)
         table = table_of(shop, clock)
         clock.time = NOON + 62 * MINUTE
         for _ in range(2):
-            await table.look(shop.ledger)
+            await look(table, shop)
             assert await begun_last(shop, "nightly") == NOON + 60 * MINUTE
         assert len(await requests(shop.ledger)) == 5
 

@@ -225,6 +225,8 @@ class Context:
         mark: A document that was there before this execution has sent anything, by its id; "" where
             none is known.
         marked: That is known, or is not to be known.
+        marks: Such documents of other executions, each with the index of its first chunk; those of
+            a run are read once.
     """
 
     run: Run
@@ -267,6 +269,7 @@ class Context:
     more_to_send: Callable[[], bool] = bool
     mark: str = ""
     marked: anyio.Event = field(default_factory=anyio.Event)
+    marks: dict[RunId, Sequence[tuple[int, str]]] = field(default_factory=dict)
 
     @property
     def route(self) -> Route:

@@ -14,7 +14,7 @@ from operator import itemgetter
 import anyio
 
 from k3push.core.model import RunId
-from k3push.ports import ErpUnreachableError, Ledger, LoginRefusedError, LookFailedError, Memo
+from k3push.ports import ErpUnreachableError, LoginRefusedError, LookFailedError, Memo
 from k3push.runs.context import Context
 from k3push.runs.lookup import can_ask
 
@@ -66,12 +66,14 @@ async def mark_before(context: Context, run: RunId, chunk: int, attempt: int) ->
     """Return a document that was there before a call left, as late as one is known, or ""."""
     is_ours = run == context.run.id and context.ages.began_s({attempt}) is not None
     # A mark of an earlier execution was there before this one as well.
-    return (context.mark if is_ours else "") or await _kept(context.ledger, run, chunk)
+    return (context.mark if is_ours else "") or await _kept(context, run, chunk)
 
 
-async def _kept(ledger: Ledger, run: RunId, chunk: int) -> str:
-    memos = await ledger.memos(MARK, about=run)
-    marks = [(int(memo.value["chunk"]), str(memo.value["id"])) for memo in memos]
-    before = [mark for mark in marks if mark[0] <= chunk]
+async def _kept(context: Context, run: RunId, chunk: int) -> str:
+    if run not in context.marks:
+        # What a later execution of another run notes is of later calls.
+        memos = await context.ledger.memos(MARK, about=run)
+        context.marks[run] = [(int(memo.value["chunk"]), str(memo.value["id"])) for memo in memos]
+    before = [mark for mark in context.marks[run] if mark[0] <= chunk]
     # Of one chunk the first is the newest.
     return max(before, key=itemgetter(0))[1] if before else ""

@@ -15,7 +15,8 @@ from k3push.adapters.job_files import JobFileError
 from k3push.config.settings import ScheduleSettings
 from k3push.core.remark import remark
 from k3push.web.page_context import PageContext, Visit
-from k3push.web.timetable import ScheduleEntry, Timetable, entries, note
+from k3push.web.resume_and_retry import HinderedError
+from k3push.web.timetable import BY_HAND, ScheduleEntry, Timetable, entries, note
 
 _WHEN = re.compile(r"\d{8}-\d{6}-[0-9a-f]{8}")
 
@@ -79,11 +80,9 @@ class SchedulePages:
         when = request.state.form.get("when", "")
         when = when if _WHEN.fullmatch(when) else self._when()
         try:
-            if approved:
-                asked = await timetable.ask_now(visit.ledger, name, f"{when}-run", by=user)
-            else:
-                asked = await timetable.ask(visit.ledger, name, when, by=user, approved=False)
-        except JobFileError as error:
+            when = f"{when}{BY_HAND}" if approved else when
+            asked = await timetable.ask(visit.ledger, name, when, by=user, approved=approved)
+        except (JobFileError, HinderedError) as error:
             return self._desk.back(visit, url, str(error))
         if not asked:
             return self._desk.back(visit, f"{visit.base}/schedules", remark("desk.nothing_new"))

@@ -23,6 +23,9 @@ from k3push.config.settings import ScheduleSettings, Settings
 from k3push.core.model import FolderFile
 from k3push.core.remark import remark
 from k3push.ports import Clock, Ledger, LedgerLostError, Memo
+from k3push.runs.control import left_to_another
+from k3push.runs.create import SELECTED, scope_of
+from k3push.runs.find import is_under_way
 from k3push.runs.program_tokens import by_schedule
 from k3push.runs.request_stages import (
     Request,
@@ -40,6 +43,7 @@ from k3push.web.request_origin import (
     origin_of_selection,
     schedule_of,
 )
+from k3push.web.resume_and_retry import HinderedError
 from k3push.wiring.inbox import batches_of, new_of_ledger
 from k3push.wiring.job_lists import JobOptions
 from k3push.wiring.selected_bills import LIST
@@ -47,6 +51,9 @@ from k3push.wiring.selected_bills import LIST
 SCHEDULE = "schedule"
 
 LOOK_EVERY_S = 20.0
+BY_HAND = "-run"
+"""Ends what tells the pushes that a person has begun from others."""
+
 SAME_PRESS = timedelta(minutes=1)
 """How long a push that somebody begins by hand may take to be written down."""
 BELATED = timedelta(hours=1)
@@ -228,14 +235,14 @@ class Timetable:
 
     async def _begin_due(self, ledger: Ledger, name: str, due: datetime) -> None:
         why, begun = "", list[str]()
+        # Where daylight saving ends, a time comes twice.
+        when = f"{due:%Y%m%d-%H%M%S}" + "-2" * due.fold
         try:
-            # Where daylight saving ends, a time comes twice.
-            when = f"{due:%Y%m%d-%H%M%S}" + "-2" * due.fold
-            now = self.clock.now()
-            await note(ledger, name, now, now=when, now_at=now)
             asked = await self.ask(ledger, name, when, by=by_schedule(name), approved=True)
             begun = [each.id for each in asked]
-        except JobFileError as error:
+            if not all(id_.startswith(when) for id_ in begun):
+                why = remark("desk.still_under_way")
+        except (JobFileError, HinderedError) as error:
             why = str(error)
         if not (begun or why):
             await note(ledger, name, self.clock.now(), idle=due)
@@ -243,31 +250,13 @@ class Timetable:
         await note(ledger, name, self.clock.now(), last=due, begun=begun, why=why)
         self.log("schedule.due", schedule=name, requests=", ".join(begun), why=why)
 
-    async def ask_now(self, ledger: Ledger, name: str, when: str, *, by: str) -> list[Request]:
-        """Ask for pushes at once, as `ask` does; what somebody has begun already is that.
-
-        What the route selects, or a list names, would be pushed twice where a bill may be pushed
-        in parts. Of two who ask at one moment, the second asks for the same as the first.
-        """
-        mark = _mark_of_name(name)
-        while True:
-            memo = await ledger.memo(SCHEDULE, name)
-            entry = _entry(memo) if memo else ScheduleEntry(name)
-            if begun := await _under_way(ledger, name):
-                return begun
-            now = self.clock.now()
-            is_fresh = entry.now_at is not None and abs(now - entry.now_at) < SAME_PRESS
-            if is_fresh and await find_request(ledger, f"{entry.now}-{mark}") is None:
-                when = entry.now
-                break
-            if await _revised(ledger, name, memo, now, now=when, now_at=now):
-                break
-        return await self.ask(ledger, name, when, by=by, approved=True)
-
     async def ask(
         self, ledger: Ledger, name: str, when: str, *, by: str, approved: bool
     ) -> list[Request]:
         """Ask for pushes of what a schedule names: what its route selects, or what is new.
+
+        What needs no approval is begun by one at a time: what the route selects, or a list names,
+        would be pushed twice where a bill may be pushed in parts.
 
         Args:
             ledger: The tenant's.
@@ -276,11 +265,18 @@ class Timetable:
             by: Who asks; `schedule/NAME` for the schedule itself, as no user is called.
             approved: They need nobody's approval.
 
+        Returns:
+            Also those that are under way, in the place of such as would push the same.
+
         Raises:
+            HinderedError: A worker of a fleet is at it.
             JobFileError: A list or a folder is not there, or cannot be read.
         """
         schedule = self.schedules[name]
         mark = _mark_of_name(name)
+        begun: list[Request] = []
+        if approved:
+            begun, when = await self._turn(ledger, name, when)
         how: dict[str, Any] = {"route": schedule.route, "schedule": name, "approved": approved}
         found: list[tuple[list[str], dict[str, Any]]] = []
         if schedule.selects:
@@ -296,8 +292,10 @@ class Timetable:
                 (list(batch.names), origin_of_file(batch.file))
                 for batch in await batches_of(jobs, strangers, new_of, self._warn)
             ]
-        asked = []
+        asked = begun
         for names, origin in found:
+            if begun and not _mark_of(origin):
+                continue
             request = Request(
                 id=f"{when}-{mark}{_mark_of(origin)}",
                 kind=RequestKind.PUSH,
@@ -307,9 +305,47 @@ class Timetable:
                 jobs=names,
                 how=how | origin,
             )
-            asked.append(await put_request(ledger, request))
-            self.begin(asked[-1])
-        return asked
+            put = await put_request(ledger, request)
+            asked = [*asked, put]
+            self.begin(put)
+        if asked or not approved:
+            return asked
+        # New files that a first press has asked for.
+        known = await requests(ledger, only_open=True)
+        return [each for each in known if each.id.startswith(f"{when}-{mark}")]
+
+    async def _turn(self, ledger: Ledger, name: str, when: str) -> tuple[list[Request], str]:
+        """Return what is under way, and what tells the pushes that are begun now from others.
+
+        Of two who begin at one moment, the second has the same as the first.
+
+        Raises:
+            HinderedError: A worker of a fleet is at it.
+        """
+        mark = _mark_of_name(name)
+        while True:
+            memo = await ledger.memo(SCHEDULE, name)
+            entry = _entry(memo) if memo else ScheduleEntry(name)
+            begun, now = await _under_way(ledger, name), self.clock.now()
+            if not begun:
+                await self._see_free(ledger, self.schedules[name])
+            is_fresh = entry.now_at is not None and abs(now - entry.now_at) < SAME_PRESS
+            # Of two times that were due, each is its own.
+            is_fresh = is_fresh and BY_HAND in entry.now + when
+            if is_fresh and await find_request(ledger, f"{entry.now}-{mark}") is None:
+                return begun, entry.now
+            if await _revised(ledger, name, memo, now, now=when, now_at=now):
+                return begun, when
+
+    async def _see_free(self, ledger: Ledger, schedule: ScheduleSettings) -> None:
+        """Raise where a fleet, which keeps its own books of schedules, pushes what is selected."""
+        if self.is_kept_here or not schedule.selects:
+            return
+        scope = scope_of(self.settings.erp.acct_id, self.settings.route(schedule.route))
+        for run in await ledger.runs(undone=True):
+            selected = run.scope == scope and SELECTED in run.jobs
+            if selected and await is_under_way(ledger, run):
+                raise HinderedError(await left_to_another(ledger, run.id))
 
     async def _new_of(self, ledger: Ledger, files: Sequence[FolderFile]) -> list[FolderFile]:
         """Leave out the files that runs have taken, and those that are being planned."""
@@ -325,13 +361,13 @@ class Timetable:
 
 
 async def _under_way(ledger: Ledger, name: str) -> list[Request]:
-    """Return pushes of a schedule that are under way and need no approval, but those of new files.
+    """Return pushes of a schedule that nobody has to approve any more, but those of new files.
 
     Each file of a folder is new once.
     """
     known = await requests(ledger, only_open=True)
-    own = [each for each in known if schedule_of(each) == name and is_approved_ahead(each)]
-    return [each for each in own if not _mark_of(each.how)]
+    own = [each for each in known if schedule_of(each) == name and not _mark_of(each.how)]
+    return [each for each in own if is_approved_ahead(each) or each.stage is Stage.APPROVED]
 
 
 def _mark_of_name(name: str) -> str:
