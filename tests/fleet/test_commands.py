@@ -9,8 +9,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import httpx
 import psycopg
@@ -373,6 +375,26 @@ def test_a_due_schedule_pushes_what_its_route_selects(fleet: Fleet) -> None:
         until(fleet.done)
     (kept,) = (fleet.folder / "tenants" / "results").glob("selected.*/selected.csv")
     assert orders(10)[-1] in kept.read_text("utf-8-sig")
+
+
+def test_what_the_route_selects_is_not_selected_again_before_it_is_pushed(fleet: Fleet) -> None:
+    """A push that takes longer than the time between two looks would be made in parts twice."""
+    later = [datetime.now(ZoneInfo("Asia/Shanghai")) + timedelta(hours=each) for each in (2, 3)]
+    window = 'window = "{:%H:%M}-{:%H:%M}"\n'.format(*later)
+    selects = """[routes.po-instock.select]\nwhere = "FBillNo like 'CGDD000000%'"\n"""
+    fleet.tenant("acme", SCHEDULE.replace('"inbox"', '"select"') + window + selects)
+    due = "UPDATE fleet_schedules SET due_at = now() - interval '1 minute'"
+    busy = "SELECT wanted OR due_at < now() OR looker IS NOT NULL FROM fleet_schedules"
+    runs = "SELECT count(*) FROM fleet_runs"
+    with fleet.worker():
+        until(lambda: bool(fleet.do("SELECT 1 FROM fleet_schedules")))
+        for _ in range(2):
+            fleet.do(due)
+            until(lambda: fleet.do(busy) == [(False,)])
+            assert fleet.do(runs) == [(1,)]
+        fleet.do("UPDATE fleet_runs SET send_window = '', not_before = now()")
+        until(lambda: fleet.sandbox.made() == 10)
+        until(fleet.done)
 
 
 def test_a_faulty_list_of_a_schedule_is_told_in_the_status(fleet: Fleet) -> None:

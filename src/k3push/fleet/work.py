@@ -30,10 +30,11 @@ from k3push.fleet.queue import end_sessions
 from k3push.fleet.worker import CannotBeginError, NotHereError, Order
 from k3push.fleet.worker_ledgers import Ledgers
 from k3push.ports import Ledger, LedgerLostError, OtherSpellingError, RunIsAliveError
-from k3push.runs.create import SELECTED
+from k3push.runs.create import SELECTED, scope_of
 from k3push.runs.execute import Only
 from k3push.runs.outcome import Ending
 from k3push.runs.problem import Problem, innermost
+from k3push.runs.schedule_pushes import pushes_under_way, selected_run_under_way
 from k3push.runs.shared_stop import SharedStop
 from k3push.runs.stop import Stop
 from k3push.wiring.config_file import load_settings
@@ -214,26 +215,8 @@ class FleetWork:
 
     async def look(self, tenant: Tenant, schedule: str, queue: Queue) -> str:
         """Ask for runs of what is new in a schedule's folder, or of what its route selects."""
-        settings = tenant.settings.schedules[schedule]
-        asker = Enqueuer(tenant, self.tell, window=settings.window, zone=settings.time_zone)
-        asides = await queue.all("asides_of", tenant=tenant.name)
-        aside = {row["digest"] for row in asides}
-        runs: Sequence[RunId] = ()
         try:
-            async with (
-                self._ledger(tenant) as ledger,
-                self._jobs_of(tenant, settings, ledger) as (names, reading),
-            ):
-                while True:
-                    how = replace(reading, aside=frozenset(aside))
-                    try:
-                        runs = await asker.ask(ledger, queue, names, how)
-                    except JobFileError as error:
-                        if new := await self._put_aside(tenant, error, queue):
-                            aside |= new  # the others of the folder go on
-                            continue
-                        raise
-                    break
+            runs = await self._asked(tenant, schedule, queue)
         except JobFileError as error:
             why = str(error)
         except (SettingsError, Problem) as error:
@@ -248,6 +231,28 @@ class FleetWork:
             return ""
         self.tell("worker.schedule", tenant=tenant.name, schedule=schedule, why=why)
         return why
+
+    async def _asked(self, tenant: Tenant, schedule: str, queue: Queue) -> Sequence[RunId]:
+        settings = tenant.settings.schedules[schedule]
+        asker = Enqueuer(tenant, self.tell, window=settings.window, zone=settings.time_zone)
+        asides = await queue.all("asides_of", tenant=tenant.name)
+        aside = {row["digest"] for row in asides}
+        async with self._ledger(tenant) as ledger:
+            if settings.selects and await _goes_on(tenant, schedule, ledger, queue):
+                # No fault, and due again at its next time.
+                why = remark("note.still_under_way")
+                self.tell("worker.schedule", tenant=tenant.name, schedule=schedule, why=why)
+                return ()
+            async with self._jobs_of(tenant, settings, ledger) as (names, reading):
+                while True:
+                    how = replace(reading, aside=frozenset(aside))
+                    try:
+                        return await asker.ask(ledger, queue, names, how)
+                    except JobFileError as error:
+                        new = await self._put_aside(tenant, error, queue)
+                        if not new:
+                            raise
+                        aside |= new  # the others of the folder go on
 
     async def _put_aside(self, tenant: Tenant, error: JobFileError, queue: Queue) -> set[str]:
         """Put files aside that have ended their readers, and tell a person; return which."""
@@ -322,3 +327,14 @@ class FleetWork:
 
         settings = tenant.settings
         return self.ledgers.of(settings.ledger.url, settings.erp.acct_id, password)
+
+
+async def _goes_on(tenant: Tenant, schedule: str, ledger: Ledger, queue: Queue) -> bool:
+    """Say whether a push of what a schedule's route selects is under way, or in the queue."""
+    if await pushes_under_way(ledger, schedule):
+        return True
+    settings = tenant.settings.schedules[schedule]
+    rows = await queue.all("open_runs", tenant=tenant.name)
+    scope = scope_of(tenant.settings.erp.acct_id, tenant.settings.route(settings.route))
+    waiting = {row["run"] for row in rows}
+    return await selected_run_under_way(ledger, scope, waiting) is not None

@@ -49,16 +49,6 @@ def file_of(request: Request) -> FolderFile | None:
     return FolderFile(**file) if file else None
 
 
-def schedule_of(request: Request) -> str:
-    """Return the schedule that a request is of; "" for none."""
-    return str(request.how.get("schedule", ""))
-
-
-def is_approved_ahead(request: Request) -> bool:
-    """Say whether a request needs nobody's approval: the settings have said it."""
-    return bool(request.how.get("approved"))
-
-
 def to_be_approved(request: Request) -> dict[str, Any]:
     """Return how a request's list is read by a person who asks again, and so needs approval."""
     return {**request.how, "approved": False}

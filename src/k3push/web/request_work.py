@@ -45,12 +45,12 @@ from k3push.runs.request_stages import (
     push_of,
     requests,
 )
+from k3push.runs.schedule_pushes import is_approved_ahead, schedule_of
 from k3push.runs.shared_stop import SharedStop
 from k3push.runs.stop import Cause
 from k3push.runs.wakeup import Wakeup
 from k3push.web.access import Log
 from k3push.web.places import Lane, Lanes
-from k3push.web.request_origin import is_approved_ahead, schedule_of
 from k3push.web.request_plan import LookAhead, ReadingSoFar, plan_of
 from k3push.web.request_runs import runs_of
 from k3push.web.timetable import Timetable

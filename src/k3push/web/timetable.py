@@ -24,8 +24,7 @@ from k3push.core.model import FolderFile
 from k3push.core.remark import remark
 from k3push.ports import Clock, Ledger, LedgerLostError, Memo
 from k3push.runs.control import left_to_another
-from k3push.runs.create import SELECTED, scope_of
-from k3push.runs.find import is_under_way
+from k3push.runs.create import scope_of
 from k3push.runs.program_tokens import by_schedule
 from k3push.runs.request_stages import (
     Request,
@@ -35,13 +34,12 @@ from k3push.runs.request_stages import (
     put_request,
     requests,
 )
+from k3push.runs.schedule_pushes import pushes_under_way, selected_run_under_way
 from k3push.runs.wakeup import Wakeup
 from k3push.web.access import Log
 from k3push.web.request_origin import (
-    is_approved_ahead,
     origin_of_file,
     origin_of_selection,
-    schedule_of,
 )
 from k3push.web.resume_and_retry import HinderedError
 from k3push.wiring.inbox import batches_of, new_of_ledger
@@ -241,7 +239,7 @@ class Timetable:
             asked = await self.ask(ledger, name, when, by=by_schedule(name), approved=True)
             begun = [each.id for each in asked]
             if not all(id_.startswith(when) for id_ in begun):
-                why = remark("desk.still_under_way")
+                why = remark("note.still_under_way")
         except (JobFileError, HinderedError) as error:
             why = str(error)
         if not (begun or why):
@@ -269,7 +267,7 @@ class Timetable:
             Also those that are under way, in the place of such as would push the same.
 
         Raises:
-            HinderedError: A worker of a fleet is at it.
+            HinderedError: Another run pushes what the route selects.
             JobFileError: A list or a folder is not there, or cannot be read.
         """
         schedule = self.schedules[name]
@@ -320,13 +318,13 @@ class Timetable:
         Of two who begin at one moment, the second has the same as the first.
 
         Raises:
-            HinderedError: A worker of a fleet is at it.
+            HinderedError: Another run pushes what the route selects.
         """
         mark = _mark_of_name(name)
         while True:
             memo = await ledger.memo(SCHEDULE, name)
             entry = _entry(memo) if memo else ScheduleEntry(name)
-            begun, now = await _under_way(ledger, name), self.clock.now()
+            begun, now = await pushes_under_way(ledger, name), self.clock.now()
             if not begun:
                 await self._see_free(ledger, self.schedules[name])
             is_fresh = entry.now_at is not None and abs(now - entry.now_at) < SAME_PRESS
@@ -338,14 +336,12 @@ class Timetable:
                 return begun, when
 
     async def _see_free(self, ledger: Ledger, schedule: ScheduleSettings) -> None:
-        """Raise where a fleet, which keeps its own books of schedules, pushes what is selected."""
-        if self.is_kept_here or not schedule.selects:
+        """Raise where others push what the route selects: a fleet keeps its own books."""
+        if not schedule.selects:
             return
         scope = scope_of(self.settings.erp.acct_id, self.settings.route(schedule.route))
-        for run in await ledger.runs(undone=True):
-            selected = run.scope == scope and SELECTED in run.jobs
-            if selected and await is_under_way(ledger, run):
-                raise HinderedError(await left_to_another(ledger, run.id))
+        if (run := await selected_run_under_way(ledger, scope)) is not None:
+            raise HinderedError(await left_to_another(ledger, run.id))
 
     async def _new_of(self, ledger: Ledger, files: Sequence[FolderFile]) -> list[FolderFile]:
         """Leave out the files that runs have taken, and those that are being planned."""
@@ -358,16 +354,6 @@ class Timetable:
 
     def _warn(self, sentence: str, /, **facts: object) -> None:
         self.log("schedule.passes_over", what=remark(sentence, **facts))
-
-
-async def _under_way(ledger: Ledger, name: str) -> list[Request]:
-    """Return pushes of a schedule that nobody has to approve any more, but those of new files.
-
-    Each file of a folder is new once.
-    """
-    known = await requests(ledger, only_open=True)
-    own = [each for each in known if schedule_of(each) == name and not _mark_of(each.how)]
-    return [each for each in own if is_approved_ahead(each) or each.stage is Stage.APPROVED]
 
 
 def _mark_of_name(name: str) -> str:

@@ -178,6 +178,10 @@ WORDS = {
         "run {run} was refused it, and a document has come that may be its own: `k3push resume {run}` first, or `k3push retry {run}` where that run has rejected it",
         "任务 {run} 下推此单据被拒绝，其后出现了一张可能属于它的下游单据；请先 `k3push resume {run}`，若在该任务中已被拒绝则 `k3push retry {run}`",
     ),
+    "note.still_under_way": (
+        "the push before is still under way; nothing more was begun",
+        "上一次下推仍在进行，未另行开始",
+    ),
     "note.waits_for_runs": (
         "bills of this list are on their way in run {runs}",
         "清单中有单据正在任务 {runs} 中下推",

@@ -180,10 +180,6 @@ WORDS = {
     "desk.never": ("not yet", "尚未执行"),
     "desk.idle": ("{at}: nothing new", "{at}：没有新清单"),
     "desk.nothing_new": ("nothing new", "没有新清单"),
-    "desk.still_under_way": (
-        "the push before is still under way; nothing more was begun",
-        "上一次下推仍在进行，未另行开始",
-    ),
     "desk.plan_now": ("Plan now", "立即生成下推计划"),
     "desk.run_now": ("Run now", "立即执行"),
     "desk.pause": ("Pause", "暂停"),

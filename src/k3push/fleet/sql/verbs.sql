@@ -150,6 +150,9 @@ SELECT id FROM procrastinate_jobs WHERE queue_name = :tenant AND status = 'todo'
 -- name: doing
 SELECT run FROM fleet_runs WHERE tenant = :tenant AND outcome IS NULL AND worker IS NOT NULL;
 
+-- name: open_runs
+SELECT run FROM fleet_runs WHERE tenant = :tenant AND outcome IS NULL;
+
 -- name: left_behind
 SELECT r.tenant, r.run, r.worker
 FROM fleet_runs AS r LEFT JOIN fleet_workers AS w ON w.worker = r.worker
