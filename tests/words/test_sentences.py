@@ -28,6 +28,10 @@ SENTENCES: dict[str, tuple[str, str]] = {
 # Functions whose first argument is the key of a sentence, and whose others are its facts.
 SPEAKERS = {"say", "remark", "warn", "tell"}
 
+# In `cli/commands/`, functions whose first argument is the key of a command's help; `.short` behind
+# it is the key of the line about it in the list of commands.
+COMMANDS = {"command", "command_group"}
+
 # Stands for what a key is put together from.
 ANY = "([^.]+)"
 
@@ -35,9 +39,9 @@ ANY = "([^.]+)"
 FORWARDERS = {
     "cli/actions/enqueue_lists.py",
     "cli/actions/init.py",
+    "cli/command_decorator.py",
     "cli/console/terminal.py",
     "cli/framework.py",
-    "cli/options.py",
     "config/invalid_values.py",
     "core/advice/diagnosis.py",
     "fleet/work.py",
@@ -103,6 +107,9 @@ def _python(path: Path) -> Iterator[Call]:
             spread = any(each.arg is None for each in node.keywords)
             where = f"{place}:{node.lineno}"
             yield Call(where, tuple(_patterns(node.args[0])), facts, spread)
+        elif name in COMMANDS and path.parent.name == "commands":
+            keys = tuple(key + end for key in _patterns(node.args[0]) for end in ("", r"\.short"))
+            yield Call(f"{place}:{node.lineno}", keys, frozenset(), open=False)
 
 
 def _patterns(key: ast.expr) -> Iterator[str]:

@@ -1,19 +1,13 @@
 """Options that several commands share, each written once, as typed groups.
 
-A command takes a group as one parameter, and `spread` shows typer the options of it:
-
-    @app.command()
-    @spread(say)
-    def run(jobs: Jobs, lists: ListOptions, pace: PaceOptions) -> int: ...
+A command takes a group as one parameter; `cli.command_decorator` shows typer the options of it.
 """
 
 # No `from __future__ import annotations` here: typer reads the annotations.
-import inspect
-from collections.abc import Callable
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
+from typing import TYPE_CHECKING, Any, Literal
 
 import typer
 
@@ -184,7 +178,7 @@ class OverlapOptions:
         "--overlap", default="share", words="option.overlap"
     )
 
-    def made(self) -> dict[str, Any]:
+    def made(self, _say: Say) -> dict[str, Any]:
         """Return what `CommandOptions` has of them."""
         return {"overlap": self.overlap}
 
@@ -206,59 +200,9 @@ class LogGroup:
     log_json: bool = option("--log-json", default=False, words="option.log_json")
     log_file: Path | None = option("--log-file", metavar="F", words="option.log_file")
 
-    def made(self) -> dict[str, Any]:
+    def made(self, _say: Say) -> dict[str, Any]:
         """Return what `CommandOptions` has of them."""
         from k3push.cli.console.logs import LogOptions  # noqa: PLC0415
 
         log: LogOptions = LogOptions(self.verbose, self.log_json, self.log_file)
         return {"yes": self.yes, "log": log}
-
-
-def spread(say: Say) -> Callable[[Callable[..., int]], Callable[..., int]]:
-    """Show typer each group that a command takes as the options of the group, in their order."""
-
-    def decorated(command: Callable[..., int]) -> Callable[..., int]:
-        hints = get_type_hints(command, include_extras=True)
-        groups: dict[str, type[Any]] = {}
-        parameters = []
-        for name, parameter in inspect.signature(command).parameters.items():
-            if is_dataclass(hints[name]):
-                groups[name] = hints[name]
-                parameters += _parameters(hints[name], say)
-            else:
-                kind = inspect.Parameter.KEYWORD_ONLY
-                parameters.append(parameter.replace(kind=kind, annotation=hints[name]))
-
-        def typed(**values: Any) -> int:
-            made = {
-                name: group(**{each.name: values.pop(each.name) for each in fields(group)})
-                for name, group in groups.items()
-            }
-            return command(**values, **made)
-
-        typed.__name__, typed.__doc__ = command.__name__, command.__doc__
-        typed.__annotations__ = {each.name: each.annotation for each in parameters}
-        typed.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-        return typed
-
-    return decorated
-
-
-def _parameters(group: type[Any], say: Say) -> list[inspect.Parameter]:
-    hints = get_type_hints(group)
-    return [
-        inspect.Parameter(
-            each.name,
-            inspect.Parameter.KEYWORD_ONLY,
-            default=each.default,
-            annotation=Annotated[
-                hints[each.name],
-                typer.Option(
-                    *each.metadata["flags"],
-                    help=say(each.metadata["words"]),
-                    **each.metadata["more"],
-                ),
-            ],
-        )
-        for each in fields(group)
-    ]

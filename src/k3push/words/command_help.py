@@ -98,11 +98,11 @@ WORDS = {
         "把任务的处理结果导出为 CSV、JSONL、XLSX 或 Parquet 文件。",
     ),
     "command.export.short": ("Write the rows of a run to a file", "导出处理结果"),
-    "command.audit": (
+    "command.audit_dups": (
         "Read only: find bills that have more documents than they should have, whoever made them, and documents that the ledger names and the ERP no longer has. Looks at all bills that have documents, at those of job files, or at those of the ledger. Exit code 0: nothing found; 3: found; 6: not all could be looked at.",
         "只读取：查找下游单据过多的源单（不论由谁生成），以及台账有记录而 ERP 中已不存在的下游单据。可核对所有有下游单据的源单、清单中的源单或台账中的源单。退出码 0：没有发现；3：有发现；6：未能全部核对。",
     ),
-    "command.audit.short": (
+    "command.audit_dups.short": (
         "Find bills with too many documents",
         "查找下游单据过多的源单",
     ),
@@ -237,6 +237,7 @@ WORDS = {
         "暂停租户：不再开始新任务，进行中的任务暂停。",
     ),
     "command.fleet.continue": ("End a pause.", "结束暂停。"),
+    "command.fleet.continue.short": ("End a pause.", "结束暂停。"),
     "command.fleet.cancel": (
         "Cancel a tenant's queued runs, and stop those under way.",
         "取消租户排队的任务，并停止进行中的任务。",

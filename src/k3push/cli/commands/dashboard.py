@@ -8,17 +8,18 @@ from typing import Annotated
 import typer
 
 from k3push.cli.arguments import awaited
+from k3push.cli.command_decorator import commands
 from k3push.core.remark import remark
 from k3push.words.language import Say
 
 
 def add_watching(app: typer.Typer, say: Say) -> None:
     """Add the command that shows runs in a browser."""
+    command = commands(app, say)
 
-    @app.command(
-        help=say("command.serve"),
-        short_help=say("command.serve.short"),
-        epilog="k3push serve --open --work · k3push serve --tenants tenants/ --host 0.0.0.0",
+    @command(
+        "command.serve",
+        "k3push serve --open --work · k3push serve --tenants tenants/ --host 0.0.0.0",
     )
     def serve(
         host: Annotated[str, typer.Option("--host", metavar="A", help=say("option.host"))] = (

@@ -8,18 +8,19 @@ from typing import Annotated
 import typer
 
 from k3push.cli.arguments import MOST_NUMBERS, awaited
+from k3push.cli.command_decorator import commands
 from k3push.words.language import Say
 
 
 def add_lists(app: typer.Typer, say: Say) -> None:
     """Add the commands that list what is in the ERP."""
+    command = commands(app, say)
     Config = Annotated[Path | None, typer.Option("--config", help=say("option.config"))]
     Json = Annotated[bool, typer.Option("--json", help=say("option.json"))]
 
-    @app.command(
-        help=say("command.select"),
-        short_help=say("command.select.short"),
-        epilog='k3push select -o tonight.csv · k3push select --where "FDate>=today-1" -o new.jsonl',
+    @command(
+        "command.select",
+        'k3push select -o tonight.csv · k3push select --where "FDate>=today-1" -o new.jsonl',
     )
     def select(
         output: Annotated[
@@ -43,11 +44,7 @@ def add_lists(app: typer.Typer, say: Say) -> None:
         options = select_bills.SelectChoice(config, route, where, max_count, json)
         return awaited(lambda: select_bills.select(options, output, say))
 
-    @app.command(
-        help=say("command.rules"),
-        short_help=say("command.rules.short"),
-        epilog="k3push rules · k3push rules PUR_PurchaseOrder STK_InStock",
-    )
+    @command("command.rules", "k3push rules · k3push rules PUR_PurchaseOrder STK_InStock")
     def rules(
         source: Annotated[
             str | None, typer.Argument(metavar="[SOURCE]", help=say("argument.source"))

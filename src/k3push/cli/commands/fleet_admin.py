@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from k3push.cli.arguments import awaited
-from k3push.cli.options import ConfigOptions, ListOptions, spread
+from k3push.cli.command_decorator import command_group, commands
+from k3push.cli.options import ConfigOptions, ListOptions
 from k3push.core.control_words import LIMITS, Key
 from k3push.words.language import Say
 
@@ -18,15 +19,11 @@ MOST_SLICES = 4
 
 def add_fleet(app: typer.Typer, say: Say) -> None:
     """Add the commands that spread runs over machines."""
+    command = commands(app, say)
     Folder = Annotated[Path, typer.Option("--tenants", metavar="DIR", help=say("option.tenants"))]
     Json = Annotated[bool, typer.Option("--json", help=say("option.json"))]
 
-    @app.command(
-        help=say("command.enqueue"),
-        short_help=say("command.enqueue.short"),
-        epilog="k3push enqueue orders.csv --config tenants/acme.toml",
-    )
-    @spread(say)
+    @command("command.enqueue", "k3push enqueue orders.csv --config tenants/acme.toml")
     def enqueue(
         jobs: Annotated[list[str], typer.Argument(metavar="JOB...", help=say("argument.jobs"))],
         lists: ListOptions,
@@ -44,11 +41,7 @@ def add_fleet(app: typer.Typer, say: Say) -> None:
         options = enqueue_lists.EnqueueOptions(settings.config, lists.made(), slices, json)
         return awaited(lambda: enqueue_lists.enqueue(jobs, options, say))
 
-    @app.command(
-        help=say("command.worker"),
-        short_help=say("command.worker.short"),
-        epilog="k3push worker --tenants tenants",
-    )
+    @command("command.worker", "k3push worker --tenants tenants")
     def worker(
         folder: Folder = Path("tenants"),
         concurrency: Annotated[
@@ -80,21 +73,14 @@ def _add_group(app: typer.Typer, say: Say) -> None:
     ]
     Everybody = Annotated[bool, typer.Option("--all", help=say("option.all"))]
 
-    fleet = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
-    app.add_typer(
-        fleet, name="fleet", help=say("command.fleet"), short_help=say("command.fleet.short")
-    )
+    fleet = command_group("command.fleet", app, say)
+    command = commands(fleet, say)
 
     @fleet.callback()
     def _fleet() -> None:
         _needed()
 
-    @fleet.command(
-        "status",
-        help=say("command.fleet.status"),
-        short_help=say("command.fleet.status.short"),
-        epilog="k3push fleet status",
-    )
+    @command("command.fleet.status", "k3push fleet status")
     def status(
         folder: Folder = Path("tenants"),
         names: Names = None,
@@ -109,12 +95,7 @@ def _add_group(app: typer.Typer, say: Say) -> None:
             lambda: fleet_status.status(folder, names or [], json=json, textfile=textfile, say=say)
         )
 
-    @fleet.command(
-        "pause",
-        help=say("command.fleet.pause"),
-        short_help=say("command.fleet.pause.short"),
-        epilog="k3push fleet pause --tenant acme",
-    )
+    @command("command.fleet.pause", "k3push fleet pause --tenant acme")
     def pause(
         folder: Folder = Path("tenants"), names: Names = None, everybody: Everybody = False
     ) -> int:
@@ -124,9 +105,7 @@ def _add_group(app: typer.Typer, say: Say) -> None:
             lambda: fleet_status.pause(folder, names or [], everybody=everybody, say=say)
         )
 
-    @fleet.command(
-        "continue", help=say("command.fleet.continue"), epilog="k3push fleet continue --tenant acme"
-    )
+    @command("command.fleet.continue", "k3push fleet continue --tenant acme")
     def continue_(
         folder: Folder = Path("tenants"), names: Names = None, everybody: Everybody = False
     ) -> int:
@@ -136,12 +115,7 @@ def _add_group(app: typer.Typer, say: Say) -> None:
             lambda: fleet_status.go_on(folder, names or [], everybody=everybody, say=say)
         )
 
-    @fleet.command(
-        "cancel",
-        help=say("command.fleet.cancel"),
-        short_help=say("command.fleet.cancel.short"),
-        epilog="k3push fleet cancel --tenant acme",
-    )
+    @command("command.fleet.cancel", "k3push fleet cancel --tenant acme")
     def cancel(
         folder: Folder = Path("tenants"), names: Names = None, everybody: Everybody = False
     ) -> int:
@@ -151,12 +125,7 @@ def _add_group(app: typer.Typer, say: Say) -> None:
             lambda: fleet_status.cancel(folder, names or [], everybody=everybody, say=say)
         )
 
-    @fleet.command(
-        "retry",
-        help=say("command.fleet.retry"),
-        short_help=say("command.fleet.retry.short"),
-        epilog="k3push fleet retry --tenant acme",
-    )
+    @command("command.fleet.retry", "k3push fleet retry --tenant acme")
     def retry(
         folder: Folder = Path("tenants"), names: Names = None, everybody: Everybody = False
     ) -> int:
@@ -166,12 +135,7 @@ def _add_group(app: typer.Typer, say: Say) -> None:
             lambda: fleet_status.retry(folder, names or [], everybody=everybody, say=say)
         )
 
-    @fleet.command(
-        "init-tenant",
-        help=say("command.fleet.init_tenant"),
-        short_help=say("command.fleet.init_tenant.short"),
-        epilog="k3push fleet init-tenant acme > acme.sql",
-    )
+    @command("command.fleet.init_tenant", "k3push fleet init-tenant acme > acme.sql")
     def init_tenant(
         name: Annotated[str, typer.Argument(metavar="TENANT", help=say("argument.tenant"))],
         folder: Folder = Path("tenants"),

@@ -9,25 +9,21 @@ from typing import Annotated, Literal
 import typer
 
 from k3push.cli.arguments import awaited, parse_since
+from k3push.cli.command_decorator import commands
 from k3push.cli.completion_values import exit_codes, states
 from k3push.cli.completion_values import runs as newest_runs
-from k3push.cli.options import ConfigOptions, ListOptions, OutputOptions, spread
+from k3push.cli.options import ConfigOptions, ListOptions, OutputOptions
 from k3push.words.language import Say
 
 
 def add_audit(app: typer.Typer, say: Say) -> None:
     """Add the command that looks for documents that should not be there."""
+    command = commands(app, say)
     Jobs = Annotated[
         list[str] | None, typer.Argument(metavar="[JOB...]", help=say("argument.audit"))
     ]
 
-    @app.command(
-        "audit-dups",
-        help=say("command.audit"),
-        short_help=say("command.audit.short"),
-        epilog="k3push audit-dups --since today-1 --output doubles.html",
-    )
-    @spread(say)
+    @command("command.audit_dups", "k3push audit-dups --since today-1 --output doubles.html")
     def audit_dups(
         settings: ConfigOptions,
         lists: ListOptions,
@@ -71,23 +67,20 @@ def add_audit(app: typer.Typer, say: Say) -> None:
 
 def add_looking(app: typer.Typer, say: Say) -> None:
     """Add the commands that look at the ledger."""
+    command = commands(app, say)
     Config = Annotated[Path | None, typer.Option("--config", help=say("option.config"))]
     RunName = Annotated[
         str | None,
         typer.Argument(metavar="[RUN]", help=say("argument.run"), autocompletion=newest_runs),
     ]
 
-    @app.command(help=say("command.status"), short_help=say("command.status.short"))
+    @command("command.status")
     def status(name: RunName = None, config: Config = None) -> int:
         from k3push.cli.actions import show_runs  # noqa: PLC0415
 
         return awaited(lambda: show_runs.status(config, name, say))
 
-    @app.command(
-        help=say("command.runs"),
-        short_help=say("command.runs.short"),
-        epilog="k3push runs --limit 20 · k3push runs --needs-person --json",
-    )
+    @command("command.runs", "k3push runs --limit 20 · k3push runs --needs-person --json")
     def runs(
         route: Annotated[str | None, typer.Option("--route", help=say("option.runs_route"))] = None,
         code: Annotated[
@@ -116,11 +109,7 @@ def add_looking(app: typer.Typer, say: Say) -> None:
         )
         return awaited(lambda: show_runs.runs(config, wanted, say, limit=limit, json=json))
 
-    @app.command(
-        help=say("command.explain"),
-        short_help=say("command.explain.short"),
-        epilog="k3push explain CGDD0000017",
-    )
+    @command("command.explain", "k3push explain CGDD0000017")
     def explain(
         number: Annotated[str, typer.Argument(metavar="NUMBER", help=say("argument.number"))],
         archive: Annotated[
@@ -134,11 +123,7 @@ def add_looking(app: typer.Typer, say: Say) -> None:
             return awaited(lambda: explain_number.explain_archived(config, number, archive, say))
         return awaited(lambda: explain_number.explain(config, number, say))
 
-    @app.command(
-        help=say("command.report"),
-        short_help=say("command.report.short"),
-        epilog="k3push report --output night.html",
-    )
+    @command("command.report", "k3push report --output night.html")
     def report(
         output: Annotated[
             Path, typer.Option("--output", metavar="F.html", help=say("option.page"))
@@ -150,10 +135,9 @@ def add_looking(app: typer.Typer, say: Say) -> None:
 
         return awaited(lambda: write_results.report(config, name, say, output))
 
-    @app.command(
-        help=say("command.export"),
-        short_help=say("command.export.short"),
-        epilog="k3push export --format xlsx --output all.xlsx --state rejected --state draft",
+    @command(
+        "command.export",
+        "k3push export --format xlsx --output all.xlsx --state rejected --state draft",
     )
     def export(
         output: Annotated[Path, typer.Option("--output", help=say("option.output"))],

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from k3push.cli.arguments import awaited
+from k3push.cli.command_decorator import command_group, commands
 from k3push.runs.program_roles import DEFAULT_RATE, MOST_RATE, ProgramRole
 from k3push.words.language import Say
 
@@ -17,16 +18,10 @@ def add_tokens(app: typer.Typer, say: Say) -> None:
     Config = Annotated[Path | None, typer.Option("--config", help=say("option.config"))]
     Name = Annotated[str, typer.Argument(metavar="NAME", help=say("argument.program"))]
 
-    token = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
-    app.add_typer(
-        token, name="token", help=say("command.token"), short_help=say("command.token.short")
-    )
+    token = command_group("command.token", app, say)
+    command = commands(token, say)
 
-    @token.command(
-        help=say("command.token.add"),
-        short_help=say("command.token.add.short"),
-        epilog="k3push token add wms --route po-instock --role approve",
-    )
+    @command("command.token.add", "k3push token add wms --route po-instock --role approve")
     def add(
         name: Name,
         role: Annotated[ProgramRole, typer.Option("--role", help=say("option.role"))],
@@ -45,12 +40,7 @@ def add_tokens(app: typer.Typer, say: Say) -> None:
             lambda: manage_tokens.add(config, name, say, route=route, role=role, rate=rate)
         )
 
-    @token.command(
-        "list",
-        help=say("command.token.list"),
-        short_help=say("command.token.list.short"),
-        epilog="k3push token list --json",
-    )
+    @command("command.token.list", "k3push token list --json")
     def list_tokens(
         config: Config = None,
         json: Annotated[bool, typer.Option("--json", help=say("option.json"))] = False,
@@ -59,11 +49,7 @@ def add_tokens(app: typer.Typer, say: Say) -> None:
 
         return awaited(lambda: manage_tokens.show(config, say, json=json))
 
-    @token.command(
-        help=say("command.token.revoke"),
-        short_help=say("command.token.revoke.short"),
-        epilog="k3push token revoke wms",
-    )
+    @command("command.token.revoke", "k3push token revoke wms")
     def revoke(name: Name, config: Config = None) -> int:
         from k3push.cli.actions import manage_tokens  # noqa: PLC0415
 

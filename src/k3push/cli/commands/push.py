@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from k3push.cli.arguments import awaited
+from k3push.cli.command_decorator import commands
 from k3push.cli.completion_values import control_words, runs
 from k3push.cli.options import (
     AgainOptions,
@@ -20,7 +21,6 @@ from k3push.cli.options import (
     OverlapOptions,
     PaceOptions,
     SelectOptions,
-    spread,
 )
 from k3push.words.language import Say
 
@@ -30,42 +30,37 @@ if TYPE_CHECKING:
 
 def add_pushing(app: typer.Typer, say: Say) -> None:
     """Add the commands that move numbers."""
-
-    def act(
-        action: "Callable[[Runner], Awaitable[int]]",
-        settings: ConfigOptions,
-        output: OutputOptions,
-        **options: Any,
-    ) -> int:
-        """Make a Runner of the options, and let it act."""
-        from k3push.cli.actions.push_runs import CommandOptions, Runner  # noqa: PLC0415
-
-        made = CommandOptions(
-            config=settings.config, json=output.json, quiet=output.quiet, **options
-        )
-        return awaited(lambda: action(Runner(made, say)))
-
-    _add_plan_and_apply(app, say, act)
-    _add_run_and_resume(app, say, act)
-    _add_settle(app, say, act)
-    _add_follow(app, say, act)
+    _add_plan_and_apply(app, say)
+    _add_run_and_resume(app, say)
+    _add_settle(app, say)
+    _add_follow(app, say)
 
 
-Act = Callable[..., int]
+def _act(
+    say: Say,
+    action: "Callable[[Runner], Awaitable[int]]",
+    settings: ConfigOptions,
+    output: OutputOptions,
+    *groups: PaceOptions | BoundOptions | AgainOptions | OverlapOptions | LogGroup,
+    **options: Any,
+) -> int:
+    """Make a Runner of the options, and let it act."""
+    for group in groups:
+        options |= group.made(say)
+    from k3push.cli.actions.push_runs import CommandOptions, Runner  # noqa: PLC0415
+
+    made = CommandOptions(config=settings.config, json=output.json, quiet=output.quiet, **options)
+    return awaited(lambda: action(Runner(made, say)))
 
 
-def _add_run_and_resume(app: typer.Typer, say: Say, act: Act) -> None:
+def _add_run_and_resume(app: typer.Typer, say: Say) -> None:
+    command = commands(app, say)
     Jobs = Annotated[list[str] | None, typer.Argument(metavar="JOB...", help=say("argument.jobs"))]
     RunName = Annotated[
         str | None, typer.Argument(metavar="[RUN]", help=say("argument.run"), autocompletion=runs)
     ]
 
-    @app.command(
-        help=say("command.run"),
-        short_help=say("command.run.short"),
-        epilog="k3push run orders.csv · k3push run - < list.txt · k3push run --select",
-    )
-    @spread(say)
+    @command("command.run", "k3push run orders.csv · k3push run - < list.txt · k3push run --select")
     def run(
         lists: ListOptions,
         choice: SelectOptions,
@@ -80,25 +75,21 @@ def _add_run_and_resume(app: typer.Typer, say: Say, act: Act) -> None:
     ) -> int:
         names = choice.made(jobs, say)
         lists.see_read(names, say)
-        return act(
+        return _act(
+            say,
             lambda runner: (
                 runner.run(names, lists.made()) if names else runner.run_selected(lists.made())
             ),
             settings,
             output,
-            **pace.made(say),
-            **bounds.made(say),
-            **again.made(say),
-            **overlap.made(),
-            **log.made(),
+            pace,
+            bounds,
+            again,
+            overlap,
+            log,
         )
 
-    @app.command(
-        help=say("command.resume"),
-        short_help=say("command.resume.short"),
-        epilog="k3push resume · k3push resume 20261125-2000",
-    )
-    @spread(say)
+    @command("command.resume", "k3push resume · k3push resume 20261125-2000")
     def resume(
         settings: ConfigOptions,
         pace: PaceOptions,
@@ -108,22 +99,11 @@ def _add_run_and_resume(app: typer.Typer, say: Say, act: Act) -> None:
         log: LogGroup,
         name: RunName = None,
     ) -> int:
-        return act(
-            lambda runner: runner.resume(name),
-            settings,
-            output,
-            **pace.made(say),
-            **bounds.made(say),
-            **again.made(say),
-            **log.made(),
+        return _act(
+            say, lambda runner: runner.resume(name), settings, output, pace, bounds, again, log
         )
 
-    @app.command(
-        help=say("command.retry"),
-        short_help=say("command.retry.short"),
-        epilog="k3push retry --reason 未审核",
-    )
-    @spread(say)
+    @command("command.retry", "k3push retry --reason 未审核")
     def retry(
         settings: ConfigOptions,
         pace: PaceOptions,
@@ -136,26 +116,23 @@ def _add_run_and_resume(app: typer.Typer, say: Say, act: Act) -> None:
             str, typer.Option("--reason", metavar="TEXT", help=say("option.reason"))
         ] = "",
     ) -> int:
-        return act(
+        return _act(
+            say,
             lambda runner: runner.retry(name, reason),
             settings,
             output,
-            **pace.made(say),
-            **bounds.made(say),
-            **again.made(say),
-            **log.made(),
+            pace,
+            bounds,
+            again,
+            log,
         )
 
 
-def _add_plan_and_apply(app: typer.Typer, say: Say, act: Act) -> None:
+def _add_plan_and_apply(app: typer.Typer, say: Say) -> None:
+    command = commands(app, say)
     Jobs = Annotated[list[str] | None, typer.Argument(metavar="JOB...", help=say("argument.jobs"))]
 
-    @app.command(
-        help=say("command.plan"),
-        short_help=say("command.plan.short"),
-        epilog="k3push plan orders.csv · k3push plan --select -o tonight.plan.jsonl",
-    )
-    @spread(say)
+    @command("command.plan", "k3push plan orders.csv · k3push plan --select -o tonight.plan.jsonl")
     def plan(
         lists: ListOptions,
         choice: SelectOptions,
@@ -171,7 +148,8 @@ def _add_plan_and_apply(app: typer.Typer, say: Say, act: Act) -> None:
 
         names = choice.made(jobs, say)
         lists.see_read(names, say)
-        return act(
+        return _act(
+            say,
             lambda runner: (
                 Planner(runner).plan(names, lists.made(), output)
                 if names
@@ -179,17 +157,11 @@ def _add_plan_and_apply(app: typer.Typer, say: Say, act: Act) -> None:
             ),
             settings,
             shown,
-            **pace.made(say),
+            pace,
         )
 
-    @app.command(
-        "apply",
-        help=say("command.apply"),
-        short_help=say("command.apply.short"),
-        epilog="k3push apply orders.plan.jsonl",
-    )
-    @spread(say)
-    def apply_(
+    @command("command.apply", "k3push apply orders.plan.jsonl")
+    def apply(
         plan: Annotated[Path, typer.Argument(metavar="PLAN", help=say("argument.plan"))],
         settings: ConfigOptions,
         pace: PaceOptions,
@@ -201,25 +173,26 @@ def _add_plan_and_apply(app: typer.Typer, say: Say, act: Act) -> None:
     ) -> int:
         from k3push.cli.actions.plan_and_apply import Planner  # noqa: PLC0415
 
-        return act(
+        return _act(
+            say,
             lambda runner: Planner(runner).apply(plan),
             settings,
             output,
-            **pace.made(say),
-            **bounds.made(say),
-            **again.made(say),
-            **overlap.made(),
-            **log.made(),
+            pace,
+            bounds,
+            again,
+            overlap,
+            log,
         )
 
 
-def _add_settle(app: typer.Typer, say: Say, act: Act) -> None:
-    @app.command(
-        help=say("command.settle"),
-        short_help=say("command.settle.short"),
-        epilog='k3push settle · k3push settle --as absent CGDD0000017 --because "looked it up"',
+def _add_settle(app: typer.Typer, say: Say) -> None:
+    command = commands(app, say)
+
+    @command(
+        "command.settle",
+        'k3push settle · k3push settle --as absent CGDD0000017 --because "looked it up"',
     )
-    @spread(say)
     def settle(
         settings: ConfigOptions,
         output: OutputOptions,
@@ -243,24 +216,22 @@ def _add_settle(app: typer.Typer, say: Say, act: Act) -> None:
             if names[1:]:
                 raise typer.BadParameter(say("error.settle_one"))
             name = names[0] if names else None
-            return act(lambda runner: runner.settle(name), settings, output)
+            return _act(say, lambda runner: runner.settle(name), settings, output)
         if not names or not because:
             raise typer.BadParameter(say("error.as_needs"))
         state = State.PUSHED if word == "pushed" else State.PLANNED
-        return act(lambda runner: runner.settle_as(state, names), settings, output, because=because)
+        return _act(
+            say, lambda runner: runner.settle_as(state, names), settings, output, because=because
+        )
 
 
-def _add_follow(app: typer.Typer, say: Say, act: Act) -> None:
+def _add_follow(app: typer.Typer, say: Say) -> None:
+    command = commands(app, say)
     RunName = Annotated[
         str | None, typer.Argument(metavar="[RUN]", help=say("argument.run"), autocompletion=runs)
     ]
 
-    @app.command(
-        help=say("command.follow"),
-        short_help=say("command.follow.short"),
-        epilog="k3push follow · k3push follow 20261125-2000",
-    )
-    @spread(say)
+    @command("command.follow", "k3push follow · k3push follow 20261125-2000")
     def follow(
         settings: ConfigOptions,
         bounds: BoundOptions,
@@ -268,24 +239,17 @@ def _add_follow(app: typer.Typer, say: Say, act: Act) -> None:
         log: LogGroup,
         name: RunName = None,
     ) -> int:
-        return act(
-            lambda runner: runner.follow(name),
-            settings,
-            output,
-            **bounds.made(say),
-            **log.made(),
-        )
+        return _act(say, lambda runner: runner.follow(name), settings, output, bounds, log)
 
 
 def add_control(app: typer.Typer, say: Say) -> None:
     """Add the command to a run that is under way."""
+    command = commands(app, say)
 
-    @app.command(
-        help=say("command.control"),
-        short_help=say("command.control.short"),
-        epilog="k3push control pause · k3push control 20261125-2000 set concurrency=8 chunk-size=9",
+    @command(
+        "command.control",
+        "k3push control pause · k3push control 20261125-2000 set concurrency=8 chunk-size=9",
     )
-    @spread(say)
     def control(
         words: Annotated[
             list[str],

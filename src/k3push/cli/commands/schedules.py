@@ -8,20 +8,17 @@ from typing import Annotated, Literal
 import typer
 
 from k3push.cli.arguments import parse_time
-from k3push.cli.options import SelectOptions, spread
+from k3push.cli.command_decorator import command_group, commands
+from k3push.cli.options import SelectOptions
 from k3push.words.language import Say
 
 
 def add_nights(app: typer.Typer, say: Say) -> None:
     """Add the commands that prepare runs which nobody watches."""
+    command = commands(app, say)
     Config = Annotated[Path | None, typer.Option("--config", help=say("option.config"))]
 
-    @app.command(
-        help=say("command.schedule"),
-        short_help=say("command.schedule.short"),
-        epilog="k3push schedule --at 20:00 --for systemd batches/inbox/",
-    )
-    @spread(say)
+    @command("command.schedule", "k3push schedule --at 20:00 --for systemd batches/inbox/")
     def schedule(
         choice: SelectOptions,
         at: Annotated[str, typer.Option("--at", metavar="HH:MM", help=say("option.at"))],
@@ -41,21 +38,10 @@ def add_nights(app: typer.Typer, say: Say) -> None:
             scheduler, parse_time(at, say, "--at"), names, config=config, route=route, say=say
         )
 
-    login = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
-    app.add_typer(
-        login, name="login", help=say("command.login"), short_help=say("command.login.short")
-    )
+    login = command_group("command.login", app, say)
+    command = commands(login, say)
 
-    @login.callback()
-    def _login() -> None:
-        pass
-
-    @login.command(
-        "set",
-        help=say("command.login.set"),
-        short_help=say("command.login.set.short"),
-        epilog="k3push login set · k3push login set webapi",
-    )
+    @command("command.login.set", "k3push login set · k3push login set webapi")
     def login_set(
         name: Annotated[
             str | None, typer.Argument(metavar="[NAME]", help=say("argument.entry"))

@@ -8,15 +8,17 @@ from typing import Annotated, Literal
 import typer
 
 from k3push.cli.arguments import awaited
+from k3push.cli.command_decorator import commands
 from k3push.cli.completion_values import presets
 from k3push.words.language import Say
 
 
 def add_beginning(app: typer.Typer, say: Say) -> None:
     """Add the commands that come before the first run."""
+    command = commands(app, say)
     Config = Annotated[Path | None, typer.Option("--config", help=say("option.config"))]
 
-    @app.command("check", help=say("command.check"), short_help=say("command.check.short"))
+    @command("command.check")
     def check_(
         route: Annotated[str | None, typer.Option("--route", help=say("option.route"))] = None,
         config: Config = None,
@@ -25,11 +27,7 @@ def add_beginning(app: typer.Typer, say: Say) -> None:
 
         return awaited(lambda: check(config, route, say))
 
-    @app.command(
-        help=say("command.completion"),
-        short_help=say("command.completion.short"),
-        epilog="k3push completion bash",
-    )
+    @command("command.completion", "k3push completion bash")
     def completion(
         shell: Annotated[
             Literal["bash", "zsh", "fish", "powershell", "pwsh"],
@@ -52,17 +50,13 @@ def add_beginning(app: typer.Typer, say: Say) -> None:
         sys.stdout.write(f"{script}\n")
         return 0
 
-    @app.command(help=say("command.init"), short_help=say("command.init.short"))
+    @command("command.init")
     def init(config: Config = None) -> int:
         from k3push.cli.actions import init  # noqa: PLC0415
 
         return awaited(lambda: init.init(config, say))
 
-    @app.command(
-        help=say("command.sandbox"),
-        short_help=say("command.sandbox.short"),
-        epilog="k3push sandbox --port 8100 --faults night",
-    )
+    @command("command.sandbox", "k3push sandbox --port 8100 --faults night")
     def sandbox(
         port: Annotated[
             int, typer.Option(min=0, max=65535, metavar="N", help=say("option.port"))
@@ -117,7 +111,7 @@ def add_beginning(app: typer.Typer, say: Say) -> None:
         )
         return awaited(lambda: demo.sandbox(options, port, say))
 
-    @app.command(help=say("command.demo"), short_help=say("command.demo.short"))
+    @command("command.demo")
     def demo(
         folder: Annotated[Path, typer.Option("--output", help=say("option.keep"))] = Path(
             "k3push-demo"
