@@ -130,7 +130,10 @@ class Turn(Protocol):
 class Erp(Protocol):
     """The ERP of one account set, with a session for each of its users.
 
-    Reads wait for their own turns under the limit of calls a minute.
+    Reads wait for their own turns under the limit of calls a minute. Each of them raises
+    `LookFailedError` where the answer is an error or not whole; where no session can be opened,
+    `ErpUnreachableError` since nothing answered, and `LoginRefusedError` since trying again would
+    harm. What else one raises stands with it.
 
     Logging in, keeping the session and the shape of requests are the adapter's business.
     Whether to send again is not: a turn sends at most once, whatever happens.
@@ -168,11 +171,6 @@ class Erp(Protocol):
         """Ask the target form for documents by their ids; one that it does not hold is absent.
 
         Absent means absent for every user of the settings who may read the form.
-
-        Raises:
-            LookFailedError: The answer was an error, or not whole.
-            ErpUnreachableError: No session could be opened, since nothing answered.
-            LoginRefusedError: No session could be opened, and trying again would harm.
         """
         ...
 
@@ -181,9 +179,6 @@ class Erp(Protocol):
 
         Raises:
             LookRefusedError: The user may not read them, or the site has none.
-            LookFailedError: The answer was an error, or not whole.
-            ErpUnreachableError: No session could be opened, since nothing answered.
-            LoginRefusedError: No session could be opened, and trying again would harm.
         """
         ...
 
@@ -199,22 +194,11 @@ class Erp(Protocol):
         """Return the newest documents of the target form, and what each line names as its source.
 
         It is the document's id, and what the source-number field holds; "" for a blank.
-
-        Raises:
-            LookFailedError: The answer was an error, or not whole.
-            ErpUnreachableError: No session could be opened, since nothing answered.
-            LoginRefusedError: No session could be opened, and trying again would harm.
         """
         ...
 
     async def newest_id(self, route: Route) -> str:
-        """Return the id of the newest document of the target form; "" where there is none.
-
-        Raises:
-            LookFailedError: The answer was an error, or not whole.
-            ErpUnreachableError: No session could be opened, since nothing answered.
-            LoginRefusedError: No session could be opened, and trying again would harm.
-        """
+        """Return the id of the newest document of the target form; "" where there is none."""
         ...
 
     async def made_since(self, route: Route, when: str) -> Sequence[tuple[str, BillNumber]]:
@@ -225,17 +209,13 @@ class Erp(Protocol):
 
         Raises:
             LookRefusedError: The form does not tell when its documents were made.
-            LookFailedError: The answer was an error, or not whole.
-            ErpUnreachableError: No session could be opened, since nothing answered.
-            LoginRefusedError: No session could be opened, and trying again would harm.
         """
         ...
 
     async def links_of(self, route: Route, ids: Collection[str]) -> Sequence[LinkRow]:
         """Return the links of some documents to bills of any form.
 
-        There are none where the site does not let links be queried. It raises what the other
-        looks do.
+        There are none where the site does not let links be queried.
         """
         ...
 
@@ -247,22 +227,11 @@ class Erp(Protocol):
         A number that the form does not hold maps to (), one in two organisations to two sources,
         which tell their organisations where the ERP shows them. Two spellings of one bill map to
         equal sources.
-
-        Raises:
-            LookFailedError: The answer was an error, or not whole.
-            ErpUnreachableError: No session could be opened, since nothing answered.
-            LoginRefusedError: No session could be opened, and trying again would harm.
         """
         ...
 
     async def sources_by_id(self, route: Route, ids: Sequence[str]) -> Mapping[str, Source]:
-        """Ask the source form for bills, by their ids; one that it does not hold is absent.
-
-        Raises:
-            LookFailedError: The answer was an error, or not whole.
-            ErpUnreachableError: No session could be opened, since nothing answered.
-            LoginRefusedError: No session could be opened, and trying again would harm.
-        """
+        """Ask the source form for bills, by their ids; one that it does not hold is absent."""
         ...
 
     async def selected(
@@ -280,9 +249,6 @@ class Erp(Protocol):
 
         Raises:
             selection.FilterFlawError: The selection cannot be written as a filter.
-            LookFailedError: The answer was an error, or not whole.
-            ErpUnreachableError: No session could be opened, since nothing answered.
-            LoginRefusedError: No session could be opened, and trying again would harm.
         """
         ...
 
@@ -312,11 +278,6 @@ class Erp(Protocol):
                 `Sighting.users`; any other look that fails is raised. A query for links may pass
                 over what has none: that is asked for as well.
             unsent: Most of them will have none.
-
-        Raises:
-            LookFailedError: The answer was an error, or not whole.
-            ErpUnreachableError: No session could be opened, since nothing answered.
-            LoginRefusedError: No session could be opened, and trying again would harm.
         """
         ...
 
@@ -332,7 +293,7 @@ class Erp(Protocol):
         Args:
             route: Whose target form is asked.
             ids: The ERP's spelling of each bill, and its internal id.
-            by_all: As for `targets_of`, whose errors this raises too.
+            by_all: As for `targets_of`.
         """
         ...
 
@@ -341,9 +302,6 @@ class Erp(Protocol):
 
         Raises:
             LookRefusedError: The user may not ask, or there is no such form.
-            LookFailedError: The answer was an error, or not whole.
-            ErpUnreachableError: No session could be opened, since nothing answered.
-            LoginRefusedError: No session could be opened, and trying again would harm.
         """
         ...
 
@@ -352,18 +310,9 @@ class Erp(Protocol):
 
         Raises:
             LookRefusedError: That entry has no links, or a right is missing.
-            LookFailedError: The answer was an error, or not whole.
-            ErpUnreachableError: No session could be opened, since nothing answered.
-            LoginRefusedError: No session could be opened, and trying again would harm.
         """
         ...
 
     async def linked_sources(self, route: Route) -> Sequence[BillNumber]:
-        """Return bills of the source form that the links of the newest documents name.
-
-        Raises:
-            LookFailedError: The answer was an error, or not whole.
-            ErpUnreachableError: No session could be opened, since nothing answered.
-            LoginRefusedError: No session could be opened, and trying again would harm.
-        """
+        """Return bills of the source form that the links of the newest documents name."""
         ...

@@ -336,16 +336,13 @@ class ErpClient:
                 found.setdefault(number, task)
         return found
 
-    # -- looks --------------------------------------------------------------------------------
+    # -- looks, which raise what those of `ports.Erp` do ----------------------------------------
 
     async def newest_values(self, form: str, field: str, limit: int) -> list[str]:
         """Return what the newest rows of a form hold in a field, "" for a blank; for `check`.
 
         Raises:
             LookRefusedError: The form or the field does not exist, or a right is missing.
-            LookFailedError: The answer was not whole.
-            ErpUnreachableError: Nothing answered.
-            LoginRefusedError: No session could be opened.
         """
         page = await self._forms.page(
             form, [field], "", start=0, limit=limit, order=wire.NEWEST_FIRST
@@ -357,9 +354,6 @@ class ErpClient:
 
         Raises:
             LookRefusedError: The user may not read them, or the site has no such form.
-            LookFailedError: The answer was not whole.
-            ErpUnreachableError: Nothing answered.
-            LoginRefusedError: No session could be opened.
         """
         fields, rows = await self._forms.without_lacking(
             RULES_FORM, rule_fields, OPTIONAL_FIELDS, ""
@@ -385,21 +379,13 @@ class ErpClient:
             fields: What is asked for.
             optional: Those of them that it may lack.
             filter_string: Which rows.
-
-        Raises:
-            LookFailedError: The answer was an error, or not whole.
-            ErpUnreachableError: Nothing answered.
-            LoginRefusedError: No session could be opened.
         """
         return await self._forms.without_lacking(
             form, lambda lacking: without(fields, lacking), optional, filter_string
         )
 
     async def page_of(self, form: str, fields: Sequence[str], filter_string: str) -> Rows:
-        """Return the first rows that pass a filter, by the id alone; the site may cut them.
-
-        It raises what `rows_of` does.
-        """
+        """Return the first rows that pass a filter, by the id alone; the site may cut them."""
         return await self._forms.page(
             form, fields, filter_string, start=0, limit=paging.PAGE_ROWS, order=wire.BY_ID
         )
