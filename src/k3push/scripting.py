@@ -39,7 +39,6 @@ from k3push.adapters.job_files import JobFileError
 from k3push.adapters.job_files.number_columns import flaw, internal_id, tidy
 from k3push.config.setting_errors import SettingsError
 from k3push.config.settings import Settings
-from k3push.core.advice.diagnosis import advise, code_of
 from k3push.core.model import BillNumber, Listed, Route, Run, RunId, State, Target
 from k3push.core.plan import Forecast, Foreseen
 from k3push.core.remark import remark
@@ -55,7 +54,7 @@ from k3push.runs.create import (
 from k3push.runs.find import find_run
 from k3push.runs.outcome import Ending, Exit
 from k3push.runs.problem import Problem, innermost
-from k3push.runs.row_pages import FollowedRow, followed_pages_of
+from k3push.runs.row_pages import FollowedRow, advice_of, followed_pages_of
 from k3push.runs.stop import told_as
 from k3push.wiring.config_file import load_settings
 from k3push.wiring.executor import Executor, RunOptions
@@ -609,7 +608,7 @@ def _planned(seen: Foreseen) -> PlannedBill:
 
 def _row(found: FollowedRow) -> Row:
     row = found.row
-    advice = advise(code_of(row), row.reason)
+    advice = advice_of(found)
     return Row(
         line=row.line,
         number=row.shown_number,

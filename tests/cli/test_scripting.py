@@ -13,6 +13,7 @@ import k3push
 from k3push import scripting
 from k3push.core.model import RunId
 from k3push.wiring import run_actions
+from tests.cli.conftest import Start
 from tests.cli.terminal import SALES_ROUTE, Desk, Sandbox, orders
 
 
@@ -72,6 +73,20 @@ def test_documents_are_followed_by_what_the_route_asks_now(desk: Desk, sandbox: 
     desk.configure(sandbox.url, more='follow = ["submit"]\n')
     with k3push.open(config) as session:
         assert dict(session.follow(run).follow) == {"submitted": 2}
+
+
+def test_a_row_whose_document_was_refused_a_step_tells_the_cure(desk: Desk, start: Start) -> None:
+    """Its bill was pushed, so that only the step says what a person has to mend."""
+    sandbox = start("--faults", "follow", "--seed", "3")
+    desk.configure(
+        sandbox.url, more='follow = ["submit", "audit"]\n', lines={"halt": 'halt = "fail=100%"'}
+    )
+    with k3push.open(desk.folder / "config.toml") as session:
+        rows = session.rows(session.run(orders(40)).run)
+    refused = [row for row in rows if row.follow == "refused"]
+    assert {row.state for row in refused} == {k3push.State.PUSHED}
+    assert all(row.cure for row in refused)
+    assert not any(row.cure for row in rows if row.follow == "approved")
 
 
 def test_it_works_on_an_event_loop(desk: Desk, sandbox: Sandbox) -> None:

@@ -16,7 +16,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, PlainSerializer
 
 from k3push.config.real_paths import real
-from k3push.config.setting_errors import SettingFault, SettingsError
+from k3push.config.setting_errors import SettingsError
 from k3push.core.foreign_text import flaw_of
 from k3push.core.remark import remark
 
@@ -72,17 +72,15 @@ class Secret:
             found = self._find(real(config).parent, patience_s)
         except subprocess.TimeoutExpired:
             what = remark("secret.slow", seconds=patience_s)
-            raise SettingsError(str(config), [SettingFault(key, None, what)]) from None
+            raise SettingsError.of(config, key, what) from None
         except (OSError, ValueError, subprocess.SubprocessError, ImportError) as error:
             # What stands there may be the secret itself, so that the kind says enough.
             what = remark("secret.none", kind=self.kind, why=_why(error))
-            raise SettingsError(str(config), [SettingFault(key, None, what)]) from None
+            raise SettingsError.of(config, key, what) from None
         if not found:
-            raise SettingsError(str(config), [SettingFault(key, None, self._why_nothing())])
+            raise SettingsError.of(config, key, self._why_nothing())
         if flaw := flaw_of(found):
-            raise SettingsError(
-                str(config), [SettingFault(key, None, remark("secret.flaw", why=flaw))]
-            )
+            raise SettingsError.of(config, key, remark("secret.flaw", why=flaw))
         return found
 
     def _why_nothing(self) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, Self
 
 from k3push.core.remark import remark
 
@@ -37,6 +38,11 @@ class SettingsError(Exception):
         super().__init__(file, *faults)
         self.file = file
         self.faults = tuple(faults)
+
+    @classmethod
+    def of(cls, file: Path | str, key: str, what: str) -> Self:
+        """Return the error of one fault, which stands in no line of the file."""
+        return cls(str(file), [SettingFault(key, None, what)])
 
     def __str__(self) -> str:
         """Return a remark for each fault, a line each."""

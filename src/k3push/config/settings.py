@@ -40,7 +40,7 @@ from k3push.config.checked_values import (
 )
 from k3push.config.real_paths import real
 from k3push.config.secret_values import Secret, SecretValue
-from k3push.config.setting_errors import SettingFault, SettingsError, no_route
+from k3push.config.setting_errors import SettingsError, no_route
 from k3push.core.control_words import LIMITS, Key
 from k3push.core.cron import Cron, zone_of
 from k3push.core.model import Archive, Route, Run, Step
@@ -422,12 +422,12 @@ class Settings(_Section):
         known = ", ".join(self.routes)
         if name is None and len(self.routes) > 1:
             what = remark("route.which", known=known)
-            raise SettingsError(str(self.file), [SettingFault("--route", None, what)])
+            raise SettingsError.of(self.file, "--route", what)
         if name is None:
             name = next(iter(self.routes))
         if name not in self.routes:
             what = no_route(name, self.routes)
-            raise SettingsError(str(self.file), [SettingFault("routes", None, what)])
+            raise SettingsError.of(self.file, "routes", what)
         route = self.routes[name]
         pair = known_pair(route.source, route.target)
         field = route.source_number_field

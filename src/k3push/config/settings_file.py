@@ -40,10 +40,10 @@ def read_settings(path: Path, environment: Mapping[str, str]) -> Settings:
         values = tomllib.loads(text)
     except ValueError as error:  # a number of thousands of digits among them
         what = remark("setting.no_toml", why=str(error))
-        raise SettingsError(str(path), [SettingFault("", None, what)]) from error
+        raise SettingsError.of(path, "", what) from error
     except RecursionError as error:
         what = remark("setting.too_deep", most=DEEPEST)
-        raise SettingsError(str(path), [SettingFault("", None, what)]) from error
+        raise SettingsError.of(path, "", what) from error
     variables = _overlay(values, variables_in(environment))
     if unfit := [_fault(text, variables, keys, what) for keys, what in _unfit(values)]:
         raise SettingsError(str(path), unfit)
@@ -75,27 +75,23 @@ def variables_in(environment: Mapping[str, str]) -> dict[str, str]:
 
 def _text_of(path: Path) -> str:
     if flaw_of(path.name):  # it names a tenant, whom neither a page nor a database could name
-        raise SettingsError(repr(str(path)), [SettingFault("", None, remark("setting.file_name"))])
+        raise SettingsError.of(repr(str(path)), "", remark("setting.file_name"))
     try:
         with path.open("rb") as file:
             content = file.read(MOST_BYTES + 1)
         if len(content) > MOST_BYTES:
             what = remark("setting.too_large", most=MOST_BYTES)
-            raise SettingsError(str(path), [SettingFault("", None, what)])
+            raise SettingsError.of(path, "", what)
         return content.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
         what = remark("setting.not_utf8")
-        raise SettingsError(str(path), [SettingFault("", None, what)]) from error
+        raise SettingsError.of(path, "", what) from error
     except FileNotFoundError as error:
-        raise SettingsError(
-            str(path), [SettingFault("", None, remark("setting.no_file"))]
-        ) from error
+        raise SettingsError.of(path, "", remark("setting.no_file")) from error
     except OSError as error:
-        raise SettingsError(
-            str(path), [SettingFault("", None, error.strerror or str(error))]
-        ) from error
+        raise SettingsError.of(path, "", error.strerror or str(error)) from error
     except ValueError as error:  # a name that no file can have
-        raise SettingsError(repr(str(path)), [SettingFault("", None, str(error))]) from error
+        raise SettingsError.of(repr(str(path)), "", str(error)) from error
 
 
 def _unfit(
@@ -140,8 +136,8 @@ def _overlay(values: dict[str, Any], environment: Mapping[str, str]) -> dict[tup
             keys.append(_same_key(part, place))
             place = place.setdefault(keys[-1], {})
             if not isinstance(place, dict):
-                fault = SettingFault(name, None, remark("setting.no_setting"))
-                raise SettingsError(remark("setting.environment"), [fault])
+                what = remark("setting.no_setting")
+                raise SettingsError.of(remark("setting.environment"), name, what)
         keys.append(_same_key(last, place))
         place[keys[-1]] = _from_environment(value)
         variables[tuple(keys)] = name

@@ -12,7 +12,7 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 from k3push.config.real_paths import real
-from k3push.config.setting_errors import SettingFault, SettingsError
+from k3push.config.setting_errors import SettingsError
 from k3push.config.settings import ErpSettings, Settings
 from k3push.config.settings_file import read_settings, variables_in
 from k3push.core.remark import remark
@@ -73,7 +73,7 @@ def tenant_of(config: Path, environment: Mapping[str, str]) -> Tenant:
     name = config.stem
     if len(name.encode(errors="surrogateescape")) > LONGEST_NAME:
         what = remark("setting.tenant_name", most=LONGEST_NAME)
-        raise SettingsError(str(config), [SettingFault("", None, what)])
+        raise SettingsError.of(config, "", what)
     return Tenant(name, read_settings(config, environment))
 
 
@@ -135,7 +135,7 @@ class TenantFiles:
                 why = error.strerror or type(error).__name__
                 known[path] = (
                     (0, 0, 0, 0),
-                    SettingsError(str(path), [SettingFault("", None, why)]),
+                    SettingsError.of(path, "", why),
                 )
         if self._tenants is None or not _same(known, self._known):
             self._tenants = _put_together(known)

@@ -21,7 +21,7 @@ from k3push.reporting.audit_findings import Finding, Findings
 from k3push.reporting.html_templates import environment
 from k3push.reporting.xlsx_table import workbook
 from k3push.words.language import Say, harmless
-from k3push.words.width import columns, filled
+from k3push.words.width import cut, filled
 
 # Of each kind, so many are shown where people look; files have all.
 MOST_SHOWN = 20
@@ -269,18 +269,8 @@ def _line(target: Finding, say: Say) -> str:
         moment(target["created"]),
         target["run"] or say("audit.other"),
     )
-    return " " + "".join(f" {_cell(cell, wide)}" for cell, wide in zip(cells, _WIDTHS, strict=True))
-
-
-def _cell(text: str, wide: int) -> str:
-    """Bring a text to so many columns.
-
-    >>> _cell("采购入库单", 7), _cell("abc", 5)
-    ('采购入…', 'abc  ')
-    """
-    while columns(text) > wide:
-        text = text.removesuffix("…")[:-1] + "…"
-    return filled(text, wide)
+    shown = (filled(cut(cell, wide), wide) for cell, wide in zip(cells, _WIDTHS, strict=True))
+    return " " + "".join(f" {cell}" for cell in shown)
 
 
 def _name(double: Finding, say: Say) -> str:

@@ -13,7 +13,7 @@ from k3push.reporting.phrases import cause_words
 from k3push.runs.outcome import NOT_FOLLOWED, Exit, Followed
 from k3push.runs.stop import Cause
 from k3push.words.language import Say, harmless
-from k3push.words.width import columns, filled
+from k3push.words.width import columns, cut, filled
 
 COLUMNS = 80
 
@@ -150,6 +150,4 @@ def _headline(cluster: Cluster, say: Say) -> str:
     example = f" ({harmless(cluster.examples[0])}{', …' if cluster.count > 1 else ''})"
     if columns(line + example) <= COLUMNS:
         return line + example
-    while columns(line) > COLUMNS:
-        line = line.removesuffix("…")[:-1] + "…"
-    return line
+    return cut(line, COLUMNS)

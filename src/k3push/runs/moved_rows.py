@@ -6,11 +6,11 @@ nothing of that one, so that none of its documents is ours; whoever goes on with
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime
 
 from k3push.core.model import BillNumber, RunId
 from k3push.ports import Ledger, Memo
+from k3push.runs.put_memo import put_memo
 
 MOVED = "moved_row"
 """Kind of the memo about a run."""
@@ -21,9 +21,7 @@ async def note_moved(
 ) -> None:
     """Write down that so many attempts of a run at a number were at another bill."""
     value = {"attempts": attempts}
-    kept = await ledger.remember(Memo(MOVED, _id(run, bill), at, value, about=run))
-    if kept.value != value:
-        await ledger.revise(replace(kept, value=value))
+    await put_memo(ledger, Memo(MOVED, _id(run, bill), at, value, about=run))
 
 
 async def attempts_at_another(ledger: Ledger, run: RunId, bill: BillNumber) -> int:

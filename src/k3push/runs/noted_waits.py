@@ -14,6 +14,7 @@ from k3push.core.pacing.holds import Hold, HoldCause
 from k3push.core.safety.verdict import Verdict
 from k3push.ports import Clock, Ledger, LedgerLostError, Memo
 from k3push.runs.control import Orders
+from k3push.runs.put_memo import put_memo
 
 WAIT = "wait"
 """Kind of the memo; there is one for each run."""
@@ -95,10 +96,8 @@ async def _write(
     ledger: Ledger, run: RunId, wait: tuple[str, datetime] | None, now: datetime
 ) -> None:
     why, until = wait or ("", now)
-    new = Memo(WAIT, run, now, {"why": why, "until": until.isoformat()}, about=run)
-    kept = await ledger.remember(new)
-    while kept.value != new.value and not await ledger.revise(replace(kept, value=new.value)):
-        kept = await ledger.memo(WAIT, run) or new
+    value = {"why": why, "until": until.isoformat()}
+    await put_memo(ledger, Memo(WAIT, run, now, value, about=run))
 
 
 async def with_wait(orders: Orders, ledger: Ledger, run: RunId, now: datetime) -> Orders:

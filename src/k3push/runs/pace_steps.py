@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
 
 from k3push.core.model import RunId
 from k3push.core.pacing.samples import PaceStep, Setting
 from k3push.ports import Ledger, Memo
+from k3push.runs.put_memo import put_memo
 
 STEPS = "pace"
 
@@ -33,9 +33,7 @@ async def keep_steps(
             for step in steps
         ]
     }
-    kept = await ledger.remember(Memo(STEPS, run, at, value, about=run))
-    if kept.value != value:
-        await ledger.revise(replace(kept, value=value))
+    await put_memo(ledger, Memo(STEPS, run, at, value, about=run))
 
 
 async def kept_steps(ledger: Ledger, run: RunId) -> list[PaceStep]:

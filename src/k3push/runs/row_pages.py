@@ -6,8 +6,9 @@ from collections.abc import AsyncGenerator, Collection, Sequence
 from contextlib import aclosing
 from typing import NamedTuple
 
+from k3push.core.advice.diagnosis import Advice, advise, code_of, code_of_step
 from k3push.core.model import TWIN, Document, Follow, Outcome, Row, Run, RunId, State
-from k3push.core.safety.document_steps import of_row
+from k3push.core.safety.document_steps import FOR_PERSON, of_row
 from k3push.ports import Ledger, StepRecord
 
 PAGE_ROWS = 2000
@@ -40,6 +41,13 @@ class FollowedRow(NamedTuple):
     row: Row
     follow: Follow = Follow.OPEN
     why: str = ""
+
+
+def advice_of(found: FollowedRow) -> Advice | None:
+    """Return what helps: a step that a document was refused stands before what the push has met."""
+    if found.follow in FOR_PERSON:
+        return advise(code_of_step(found.follow), found.why)
+    return advise(code_of(found.row), found.row.reason)
 
 
 async def followed_pages_of(

@@ -10,16 +10,14 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from k3push.core.advice.diagnosis import advise, code_of, code_of_step
 from k3push.core.model import BillNumber, Run, RunId, State
 from k3push.core.remark import remark
-from k3push.core.safety.document_steps import FOR_PERSON
 from k3push.core.safety.legal_moves import IllegalMoveError
 from k3push.ports import RunIsAliveError
 from k3push.runs.control import left_to_another
 from k3push.runs.doubts_of_person import doubts_meant, kinds_of
 from k3push.runs.problem import Problem
-from k3push.runs.row_pages import FollowedRow
+from k3push.runs.row_pages import FollowedRow, advice_of
 from k3push.runs.settle_doubts import settle_by_word
 from k3push.web.bill_history import events_of
 from k3push.web.page_context import PageContext, Visit
@@ -254,11 +252,6 @@ def _is_in_doubt(found: FollowedRow) -> bool:
 
 
 def _with_cures(found: Sequence[Found], say: Say) -> list[tuple[Run, FollowedRow, str]]:
-    advices = [
-        advise(code_of_step(each.follow), each.why)
-        if each.follow in FOR_PERSON
-        else advise(code_of(each.row), each.row.reason)
-        for _, each in found
-    ]
+    advices = [advice_of(each) for _, each in found]
     cures = [say(advice.cure) if advice else "" for advice in advices]
     return [(run, each, cure) for (run, each), cure in zip(found, cures, strict=True)]

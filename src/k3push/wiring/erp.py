@@ -11,7 +11,7 @@ from k3push.adapters.erp.endpoint import Endpoint, UnusableEndpointError, check_
 from k3push.adapters.erp.identities import Identities
 from k3push.adapters.erp.rate_limit import RateLimit
 from k3push.config.secret_values import Secret
-from k3push.config.setting_errors import SettingFault, SettingsError
+from k3push.config.setting_errors import SettingsError
 from k3push.config.settings import ErpSettings, Settings, User
 from k3push.core.protocol.logins import (
     HeaderSignature,
@@ -50,7 +50,7 @@ def endpoints_of(settings: Settings) -> dict[str, Endpoint]:
     except UnusableEndpointError as error:
         ours = error.key.startswith("erp.")
         place = str(settings.file) if ours else remark("setting.environment")
-        raise SettingsError(place, [SettingFault(error.key, None, str(error))]) from error
+        raise SettingsError.of(place, error.key, str(error)) from error
     return sites
 
 

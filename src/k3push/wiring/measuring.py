@@ -11,7 +11,7 @@ import anyio
 import anyio.to_thread
 
 from k3push.adapters.clock import SystemClock
-from k3push.config.setting_errors import SettingFault, SettingsError
+from k3push.config.setting_errors import SettingsError
 from k3push.config.settings import Settings
 from k3push.core.model import Run
 from k3push.core.remark import kind_and_words, remark
@@ -38,8 +38,8 @@ def check_measuring(settings: Settings) -> None:
         try:
             traces.otlp_exporter(settings.metrics.otlp).shutdown()
         except Exception as error:  # noqa: BLE001  # of any kind, by what OTEL_… holds
-            fault = SettingFault("metrics.otlp", None, kind_and_words(error))
-            raise SettingsError(str(settings.file), [fault]) from None
+            what = kind_and_words(error)
+            raise SettingsError.of(settings.file, "metrics.otlp", what) from None
 
 
 @asynccontextmanager
@@ -95,4 +95,4 @@ def _needed(settings: Settings, key: str, module: str, extra: str) -> None:
         importlib.import_module(module)
     except ImportError:
         what = remark("setting.package", package=f"k3push[{extra}]")
-        raise SettingsError(str(settings.file), [SettingFault(key, None, what)]) from None
+        raise SettingsError.of(settings.file, key, what) from None

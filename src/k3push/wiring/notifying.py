@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from k3push.adapters.notify import NotifierMissingError, notify, unknown_services
-from k3push.config.setting_errors import SettingFault, SettingsError
+from k3push.config.setting_errors import SettingsError
 from k3push.config.settings import Settings
 from k3push.core.model import State
 from k3push.core.remark import remark
@@ -30,10 +30,10 @@ def recipients(settings: Settings) -> list[str]:
         unknown = unknown_services(urls)
     except NotifierMissingError:
         what = remark("setting.package", package="k3push[notify]")
-        raise SettingsError(str(settings.file), [SettingFault(key, None, what)]) from None
+        raise SettingsError.of(settings.file, key, what) from None
     if unknown:
         what = remark("setting.no_service", scheme=unknown[0])
-        raise SettingsError(str(settings.file), [SettingFault(key, None, what)])
+        raise SettingsError.of(settings.file, key, what)
     return urls
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Protocol
@@ -30,7 +30,7 @@ from k3push.runs.retried_reads import Waiter
 from k3push.runs.stop import Stop, stopping
 from k3push.runs.throttle import Throttle
 from k3push.wiring.erp import ErpAccess
-from k3push.wiring.open_ledger import is_there, ledger_of
+from k3push.wiring.open_ledger import ledger_if_there
 
 
 @dataclass(slots=True)
@@ -144,7 +144,10 @@ class Previewer:
                         lambda: self.throttle[Key.CALLS_PER_MINUTE], self.set_aside
                     )
                     await stack.enter_async_context(erp)
-                    ledger = await stack.enter_async_context(self._opened())
+                    given = self.ledger
+                    ledger = await stack.enter_async_context(
+                        nullcontext(given) if given else ledger_if_there(self.settings)
+                    )
                     await erp.open_session()
                     outlooks = {}
                     for asked, route in routes.items():
@@ -190,13 +193,3 @@ class Previewer:
         if name in preview.one_by_one:
             driven = replace(driven, chunk_size=1, canary=False)
         return expect(preview.totals[name].to_send, driven, kept[0] if kept else None, took)
-
-    @asynccontextmanager
-    async def _opened(self) -> AsyncIterator[Ledger | None]:
-        if self.ledger is not None:
-            yield self.ledger
-        elif await is_there(self.settings):
-            async with ledger_of(self.settings) as ledger:
-                yield ledger
-        else:
-            yield None

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from k3push.adapters.webhook_post import SHORTEST_SECRET, is_address
-from k3push.config.setting_errors import SettingFault, SettingsError
+from k3push.config.setting_errors import SettingsError
 from k3push.config.settings import Settings
 from k3push.core.remark import remark
 from k3push.runs.program_events import receiver_id
@@ -32,18 +32,14 @@ def receivers_of(settings: Settings) -> Receivers:
         SettingsError: One cannot be had, or is no address.
     """
     api = settings.api
-
-    def fault(key: str, what: str) -> SettingsError:
-        return SettingsError(str(settings.file), [SettingFault(key, None, what)])
-
     found = [each.resolve("api.webhooks", settings.file) for each in api.webhooks]
     if not all(map(is_address, found)):
-        raise fault("api.webhooks", remark("setting.webhook_address"))
+        what = remark("setting.webhook_address")
+        raise SettingsError.of(settings.file, "api.webhooks", what)
     secret = ""
     if found and api.webhook_secret is not None:
         secret = api.webhook_secret.resolve("api.webhook_secret", settings.file)
         if len(secret) < SHORTEST_SECRET:
-            raise fault(
-                "api.webhook_secret", remark("setting.webhook_short", least=SHORTEST_SECRET)
-            )
+            what = remark("setting.webhook_short", least=SHORTEST_SECRET)
+            raise SettingsError.of(settings.file, "api.webhook_secret", what)
     return Receivers({receiver_id(each): each for each in found}, secret)

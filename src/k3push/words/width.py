@@ -28,6 +28,17 @@ def filled(text: str, wide: int) -> str:
     return text + " " * (wide - columns(text))
 
 
+def cut(text: str, wide: int) -> str:
+    """Shorten a text to at most so many columns.
+
+    >>> cut("采购入库单", 7), cut("abc", 5)
+    ('采购入…', 'abc')
+    """
+    while columns(text) > wide:
+        text = text.removesuffix("…")[:-1] + "…"
+    return text
+
+
 def wrapped(text: str, wide: int) -> list[str]:
     """Break a text into lines of at most so many columns.
 

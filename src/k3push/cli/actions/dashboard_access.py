@@ -6,7 +6,7 @@ import ipaddress
 from collections.abc import Sequence
 
 from k3push.config.secret_values import Secret
-from k3push.config.setting_errors import SettingFault, SettingsError
+from k3push.config.setting_errors import SettingsError
 from k3push.config.settings import OpenIdSettings, ServeSettings, Settings
 from k3push.core.remark import remark
 from k3push.core.web_addresses import LOOPBACK
@@ -59,7 +59,7 @@ def rules_of(host: str, settings: Settings) -> Rules:
     for key, each in {"password": password, **named}.items():
         if each and len(each) < SHORTEST_PASSWORD:
             what = remark("serve.short_password", least=SHORTEST_PASSWORD)
-            raise SettingsError(str(settings.file), [SettingFault(f"serve.{key}", None, what)])
+            raise SettingsError.of(settings.file, f"serve.{key}", what)
     own = {host.lower()} if not is_any(host) else set()
     return Rules(
         hosts=LOOPBACK | own | {each.lower() for each in serve.hosts},

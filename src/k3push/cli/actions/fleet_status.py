@@ -38,7 +38,7 @@ from k3push.runs.request_stages import Act, note_act
 from k3push.wiring.open_ledger import ledger_of
 from k3push.wiring.outputs import check_output
 from k3push.words.language import Say, harmless, speaker
-from k3push.words.width import columns
+from k3push.words.width import columns, cut, filled
 
 _COLOURS = {0: "green", 3: "yellow", 4: "magenta", 5: "yellow", 6: "red"}
 
@@ -265,10 +265,8 @@ def _worker_lines(workers: Sequence[dict[str, Any]], say: Say) -> list[str]:
 
 
 def _cell(text: str, wide: int) -> str:
-    """Fill a text up to so many columns of a terminal, or cut it off there."""
-    while columns(text) >= wide:
-        text = text.removesuffix("…")[:-1] + "…"
-    return text + " " * (wide - columns(text))
+    """Fill a text up to so many columns of a terminal, or cut it off before the last of them."""
+    return filled(cut(text, wide - 1), wide)
 
 
 def _moment(at: datetime | None) -> str:

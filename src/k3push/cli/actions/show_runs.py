@@ -161,12 +161,6 @@ def _steered(run: Run, commands: Sequence[Commanded], orders: Orders, say: Say) 
     return [f"  {line}" for line in lines]
 
 
-MOST_CALLED = 20
-
-
-"""Runs that are shown where their list or user is asked for in place of a number."""
-
-
 async def runs(
     config: Path | None, wanted: RunFilter, say: Say, *, limit: int | None, json: bool
 ) -> Exit:

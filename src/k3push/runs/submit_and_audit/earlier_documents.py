@@ -7,11 +7,11 @@ execution that was cut off before has left something to do.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime
 
 from k3push.core.model import Run, RunId, State
 from k3push.ports import Ledger, Memo
+from k3push.runs.put_memo import put_memo
 
 LOOKED_AT = "already_looked_at"
 """Kind of the memo about a run."""
@@ -19,9 +19,7 @@ LOOKED_AT = "already_looked_at"
 
 async def note_looked_at(ledger: Ledger, run: RunId, rows: int, at: datetime) -> None:
     """Write down that the documents of so many rows that were `already` there were looked at."""
-    kept = await ledger.remember(Memo(LOOKED_AT, run, at, {"rows": rows}, about=run))
-    if kept.value["rows"] != rows:
-        await ledger.revise(replace(kept, value={"rows": rows}))
+    await put_memo(ledger, Memo(LOOKED_AT, run, at, {"rows": rows}, about=run))
 
 
 async def not_looked_at(ledger: Ledger, run: Run) -> int:

@@ -5,15 +5,14 @@ from __future__ import annotations
 import re
 from typing import get_args
 
-from k3push.core.advice.diagnosis import advise, code_of, code_of_step
+from k3push.core.advice.diagnosis import advise
 from k3push.core.model import Run, Target, number_in
 from k3push.core.pacing.time_left import TimeLeft
 from k3push.core.plan import Foreseen
-from k3push.core.safety.document_steps import FOR_PERSON
 from k3push.runs.find import is_under_way, is_unfinished, needs_person
 from k3push.runs.outcome import Exit, followed_of
 from k3push.runs.request_stages import Request, Stage, is_asked_for
-from k3push.runs.row_pages import FollowedRow
+from k3push.runs.row_pages import FollowedRow, advice_of
 from k3push.web.api import shapes
 from k3push.web.api.callers import Caller
 from k3push.words.language import Say
@@ -140,11 +139,7 @@ def _target(target: Target) -> shapes.Target:
 def row_as(found: FollowedRow, say: Say) -> shapes.Row:
     """Return what became of a bill."""
     row = found.row
-    advice = (
-        advise(code_of_step(found.follow), found.why)
-        if found.follow in FOR_PERSON
-        else advise(code_of(row), row.reason)
-    )
+    advice = advice_of(found)
     return shapes.Row(
         line=row.line,
         number=row.shown_number,
