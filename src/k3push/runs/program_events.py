@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -160,13 +160,8 @@ async def drop_for_others(ledger: Ledger, receivers: Iterable[str]) -> int:
 
 
 def _memo(delivery: Delivery, *, is_open: bool = True) -> Memo:
-    value = {
-        "event": delivery.event,
-        "type": delivery.type,
-        "data": delivery.data,
-        "tries": delivery.tries,
-        "due_at": delivery.due_at.isoformat(),
-    }
+    value = asdict(delivery) | {"due_at": delivery.due_at.isoformat()}
+    del value["receiver"], value["at"], value["version"]
     return Memo(
         EVENT,
         f"{delivery.event}.{delivery.receiver}",

@@ -10,7 +10,7 @@ import hashlib
 import re
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 
 from k3push.core.remark import remark
@@ -143,14 +143,8 @@ def _digest(token: str) -> str:
 
 
 def _memo(program: Program) -> Memo:
-    value = {
-        "route": program.route,
-        "role": program.role,
-        "rate": program.rate,
-        "made_at": program.made_at.isoformat(),
-        "digest": program.digest,
-        "revoked_at": program.revoked_at,
-    }
+    value = asdict(program) | {"made_at": program.made_at.isoformat()}
+    del value["name"], value["version"]
     return Memo(
         TOKEN,
         program.name,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -151,25 +151,8 @@ class Request:
 
 
 def _memo(request: Request) -> Memo:
-    value = {
-        "kind": request.kind,
-        "by": request.by,
-        "stage": request.stage,
-        "jobs": list(request.jobs),
-        "how": dict(request.how),
-        "runs": list(request.runs),
-        "plan": request.plan,
-        "sha256": request.sha256,
-        "seen": dict(request.seen),
-        "approved_by": request.approved_by,
-        "approved_at": request.approved_at,
-        "why": request.why,
-        "key": request.key,
-        "digest": request.digest,
-        "route": request.route,
-        "bills": [list(bill) for bill in request.bills],
-        "steps": None if request.steps is None else list(request.steps),
-    }
+    value = asdict(request)
+    del value["id"], value["at"], value["version"]
     return Memo(
         REQUEST,
         request.id,
