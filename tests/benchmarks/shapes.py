@@ -18,7 +18,6 @@ from trio.testing import MockClock
 
 from k3push.adapters.erp.client import ErpClient
 from k3push.adapters.erp.endpoint import Endpoint
-from k3push.adapters.ledger.memory import MemoryLedger
 from k3push.core.model import BillNumber, State
 from k3push.core.pacing.chunking import split
 from k3push.core.pacing.samples import Setting
@@ -27,6 +26,7 @@ from k3push.core.safety.verdict import ReadBack, judge
 from k3push.simulator import SandboxOptions, build
 from k3push.simulator.load import SlowSpell
 from k3push.simulator.transport import SandboxTransport
+from tests.memory_ledger.ledger import MemoryLedger
 from tests.runs.office import FIRST, LOGIN, NOON, ROUTE, Office, VirtualClock, orders, steered
 
 

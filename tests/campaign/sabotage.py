@@ -29,6 +29,8 @@ ROOT = Path(__file__).parents[2]
 FILE = ROOT / "tests" / "sabotage.toml"
 SOURCE = Path(k3push.__file__).parent
 
+MEMORY_LEDGER = "tests/memory_ledger/"
+
 Change = dict[str, Any]
 
 
@@ -38,9 +40,15 @@ def changes() -> list[Change]:
     return found
 
 
+def _file(change: Change, source: Path, root: Path) -> Path:
+    """Return what is changed: a file of the source, or of the ledger that stories are played on."""
+    name: str = change["file"]
+    return (root if name.startswith(MEMORY_LEDGER) else source) / name
+
+
 def changed(change: Change) -> str:
     """Return the text of its module with the change in it, which must still be Python."""
-    file = SOURCE / change["file"]
+    file = _file(change, SOURCE, ROOT)
     text = file.read_text(encoding="utf-8")
     assert text.count(change["find"]) == 1, change["why"]
     after: str = text.replace(change["find"], change["put"])
@@ -50,28 +58,44 @@ def changed(change: Change) -> str:
 
 
 def sabotaged(change: Change, folder: Path) -> Path:
-    """Copy the source, and change one place in it."""
+    """Copy the source, and the ledger of the tests where that is changed; change one place."""
     copy = folder / SOURCE.name
     shutil.copytree(SOURCE, copy)
     # As in the wheel; a sandbox without them does not begin, whatever is changed.
     shutil.copytree(ROOT / "batches", copy / "batches")
     shutil.copy(ROOT / "config.toml", copy / "batches")
-    file = copy / change["file"]
+    if change["file"].startswith(MEMORY_LEDGER):
+        _link_tests(folder)
+    file = _file(change, copy, folder)
     file.write_text(changed(change), encoding="utf-8")
     for old in (file.parent / "__pycache__").glob(f"{file.stem}.*.pyc"):
         old.unlink()
     return copy
 
 
-def python(copy: Path, module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run a module with the copy in the place of k3push.
+def _link_tests(folder: Path) -> None:
+    """Let a folder stand for the repository, with a copy of the memory ledger."""
+    ledger = folder / MEMORY_LEDGER
+    shutil.copytree(ROOT / MEMORY_LEDGER, ledger)
+    for place in (ROOT, ROOT / "tests"):
+        for each in place.iterdir():
+            link = folder / each.relative_to(ROOT)
+            if not link.exists():
+                link.symlink_to(each)
 
-    What is neither k3push nor the tests is imported once for all changes, where that can be.
+
+def python(copy: Path, module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a module with the copy in the place of k3push, and the tests that stand beside it.
+
+    What is neither k3push nor the tests is imported once for all changes, where that can be; a
+    fork finds the tests where they are.
     """
-    kind = ForkedWithoutOurs if hasattr(os, "fork") else subprocess.Popen
+    root = copy.parent if (copy.parent / "tests").exists() else ROOT
+    forked = hasattr(os, "fork") and root == ROOT
+    kind = ForkedWithoutOurs if forked else subprocess.Popen
     with kind(
         [sys.executable, "-m", module, *arguments],
-        cwd=ROOT,
+        cwd=root,
         env={**os.environ, "PYTHONPATH": str(copy.parent)},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,

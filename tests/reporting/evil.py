@@ -8,7 +8,6 @@ from dataclasses import replace
 from datetime import timedelta
 from html.parser import HTMLParser
 
-from k3push.adapters.ledger.memory import MemoryLedger
 from k3push.core.model import (
     Answered,
     BillNumber,
@@ -28,6 +27,7 @@ from k3push.reporting.html_templates import visible
 from k3push.runs.outcome import Ending, ending_of
 from k3push.runs.stop import Cause
 from tests.adapters.ledger.samples import identified
+from tests.memory_ledger.ledger import MemoryLedger
 from tests.reporting.pages import NOON, UP
 
 HARMLESS = "-x-"

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from k3push.adapters.ledger.memory import MemoryLedger
 from k3push.core.model import (
     Answered,
     BillNumber,
@@ -25,6 +24,7 @@ from k3push.core.remark import remark
 from k3push.ports import Ledger
 from k3push.runs.outcome import Ending, ending_of
 from tests.adapters.ledger.samples import identified
+from tests.memory_ledger.ledger import MemoryLedger
 
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 ROUTE = Route("po-instock", "PUR_PurchaseOrder", "STK_InStock", rule="r")

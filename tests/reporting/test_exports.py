@@ -20,7 +20,6 @@ from pyarrow import parquet  # type: ignore[import-untyped]  # it has no types o
 from k3push.adapters.job_files import read_job
 from k3push.adapters.job_files.xlsx_package import opened_workbook
 from k3push.adapters.job_files.xlsx_xml import CellKind
-from k3push.adapters.ledger.memory import MemoryLedger
 from k3push.core.model import BillNumber, Listed, Outcome, Route, Run, RunId, State, Target
 from k3push.reporting.parquet_table import parquet_table
 from k3push.reporting.table_files import (
@@ -34,6 +33,7 @@ from k3push.reporting.table_files import (
 )
 from k3push.reporting.xlsx_table import xlsx_table
 from k3push.runs.row_pages import FollowedRow
+from tests.memory_ledger.ledger import MemoryLedger
 
 pytestmark = pytest.mark.anyio
 

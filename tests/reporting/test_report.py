@@ -21,7 +21,6 @@ import anyio
 import pytest
 from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
 
-from k3push.adapters.ledger.memory import MemoryLedger
 from k3push.core.pacing.samples import PaceStep, Setting
 from k3push.reporting.audit_files import write_audit
 from k3push.reporting.audit_findings import new_findings
@@ -29,6 +28,7 @@ from k3push.reporting.report import Gatherer, write_report
 from k3push.runs.row_pages import FollowedRow
 from k3push.runs.stop import Cause
 from k3push.words.language import Lang, speaker
+from tests.memory_ledger.ledger import MemoryLedger
 from tests.reporting.accessibility import barriers
 from tests.reporting.pages import NOON, RUN, ending, filled, lost, number
 from tests.reporting.test_audit_files import found

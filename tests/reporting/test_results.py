@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from k3push.adapters.job_files import read_job
-from k3push.adapters.ledger.memory import MemoryLedger
 from k3push.core.model import Row, RunId, State
 from k3push.reporting.results import write_results
 from k3push.runs.outcome import Ending
 from k3push.words.language import speaker
+from tests.memory_ledger.ledger import MemoryLedger
 from tests.reporting.pages import NOON, RUN, ending, filled, lost, number
 
 pytestmark = pytest.mark.anyio

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from k3push.adapters.job_files import read_job
-from k3push.adapters.ledger.memory import MemoryLedger
 from k3push.core.model import BillNumber, Listed, Outcome, Route, Run, RunId, State
 from k3push.reporting.table_files import csv_table, write_table
+from tests.memory_ledger.ledger import MemoryLedger
 
 NOW = datetime(2026, 11, 25, 20, 0, tzinfo=UTC)
 RUN = Run(RunId("r1"), "s", Route("po", "A", "B", "A-B"), ("job.csv",), "", NOW)

@@ -11,8 +11,6 @@ import anyio
 import httpx
 from trio.testing import MockClock
 
-from k3push.adapters.ledger.memory import MemoryLedger
-from k3push.adapters.ledger.memory.rows import Store
 from k3push.core.model import (
     Attempt,
     Intent,
@@ -26,6 +24,8 @@ from k3push.simulator import Site
 from k3push.simulator.forms import IN_STOCK
 from k3push.simulator.script import Channel
 from k3push.simulator.transport import SandboxTransport
+from tests.memory_ledger.ledger import MemoryLedger
+from tests.memory_ledger.rows import Store
 from tests.schedules import seed_schedule
 
 F = TypeVar("F", bound="Fate")

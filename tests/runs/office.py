@@ -18,7 +18,6 @@ from k3push.adapters.erp.endpoint import Endpoint as Address
 from k3push.adapters.erp.identities import Identities
 from k3push.adapters.erp.query_batching import BatchedQueries
 from k3push.adapters.erp.rate_limit import RateLimit
-from k3push.adapters.ledger.memory import MemoryLedger
 from k3push.core.control_words import Key
 from k3push.core.model import (
     Attempt,
@@ -53,6 +52,7 @@ from k3push.simulator.faults import fault
 from k3push.simulator.forms import IN_STOCK, PURCHASE_ORDER
 from k3push.simulator.script import Channel, Step
 from k3push.simulator.transport import SandboxTransport
+from tests.memory_ledger.ledger import MemoryLedger
 
 ROUTE = Route(
     "po-instock",

@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 
 from k3push.adapters.archive_files import ArchiveFileError, ArchiveFolder, archives_in, told_of
-from k3push.adapters.ledger.memory import MemoryLedger
 from k3push.core.model import (
     Answered,
     Archive,
@@ -38,6 +37,7 @@ from tests.adapters.ledger.samples import (
     sent,
     states,
 )
+from tests.memory_ledger.ledger import MemoryLedger
 from tests.runs.mortals import Act, Fate, MortalLedger
 
 pytestmark = pytest.mark.anyio

@@ -9,7 +9,6 @@ from pathlib import Path
 import anyio
 import pytest
 
-from k3push.adapters.ledger.memory import MemoryLedger
 from k3push.core.model import (
     BillNumber,
     Identified,
@@ -24,6 +23,7 @@ from k3push.ports import Identification, LedgerLostError
 from k3push.runs.create import free_run_id, new_run_id, results_folder, take_up_plan
 from k3push.runs.problem import Problem
 from tests.adapters.ledger.samples import NOON, a_run
+from tests.memory_ledger.ledger import MemoryLedger
 
 LINES = [
     Foreseen(2, BillNumber("A"), "r", BillNumber("A"), Forecast.READY),

@@ -9,7 +9,6 @@ from typing import Any
 import anyio
 import pytest
 
-from k3push.adapters.ledger.memory import MemoryLedger
 from k3push.core.model import TWIN, BillNumber, RunId, State
 from k3push.core.pacing.halting import HaltRule
 from k3push.runs.context import Context, PushLimits
@@ -18,6 +17,7 @@ from k3push.runs.stop import Cause
 from k3push.simulator import Policy
 from k3push.simulator.conversion import Converter
 from k3push.simulator.forms import IN_STOCK, PURCHASE_ORDER
+from tests.memory_ledger.ledger import MemoryLedger
 from tests.runs.office import (
     FIRST,
     ROUTE,

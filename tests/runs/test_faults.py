@@ -9,8 +9,6 @@ import anyio
 import httpx
 import pytest
 
-from k3push.adapters.ledger.memory import MemoryLedger
-from k3push.adapters.ledger.memory.rows import Store
 from k3push.core.model import Attempt, Intent, State
 from k3push.core.safety.verdict import ReadBack, SendAgain
 from k3push.ports import LedgerLostError
@@ -19,6 +17,8 @@ from k3push.runs.outcome import Exit, exit_of
 from k3push.runs.stop import Cause
 from k3push.simulator import Channel, Refusal
 from k3push.simulator.transport import SandboxTransport
+from tests.memory_ledger.ledger import MemoryLedger
+from tests.memory_ledger.rows import Store
 from tests.runs.office import (
     FIRST,
     LIMITS,

@@ -11,7 +11,6 @@ import pytest
 
 from k3push.adapters.erp.client import ErpClient
 from k3push.adapters.erp.endpoint import Endpoint as Address
-from k3push.adapters.ledger.memory import MemoryLedger
 from k3push.core.model import BillNumber, Intent, Listed, Route, Run, RunId, State, Uptime
 from k3push.core.pacing.expected import Driven, expect
 from k3push.core.pacing.halting import HaltRule
@@ -37,6 +36,7 @@ from k3push.simulator.script import Aimed, Channel
 from k3push.simulator.transport import SandboxTransport
 from k3push.simulator.write_back import WriteBack
 from tests.adapters.ledger.samples import identified
+from tests.memory_ledger.ledger import MemoryLedger
 from tests.runs.office import (
     FIRST,
     LIMITS,

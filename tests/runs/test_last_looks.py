@@ -9,7 +9,6 @@ import anyio
 import pytest
 
 from k3push.adapters.erp.client import ErpClient
-from k3push.adapters.ledger.memory import MemoryLedger
 from k3push.core.model import PARTLY, TWIN, BillNumber, Route, Sighting, State
 from k3push.ports import LookRefusedError, Memo
 from k3push.runs.context import Context, SettleTimes
@@ -18,6 +17,7 @@ from k3push.runs.outcome import Exit
 from k3push.runs.stop import Cause
 from k3push.simulator import Policy
 from k3push.simulator.forms import IN_STOCK
+from tests.memory_ledger.ledger import MemoryLedger
 from tests.runs.office import (
     FIRST,
     Office,

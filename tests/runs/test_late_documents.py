@@ -10,7 +10,6 @@ from typing import Any
 import anyio
 import pytest
 
-from k3push.adapters.ledger.memory import MemoryLedger
 from k3push.core.model import TWIN, RunId, Sighting, Standing, State
 from k3push.core.remark import read_remark
 from k3push.ports import LookFailedError
@@ -23,6 +22,7 @@ from k3push.runs.throttle import Throttle
 from k3push.simulator import World, WriteBack, site
 from k3push.simulator.forms import IN_STOCK, PURCHASE_ORDER
 from k3push.simulator.orders import PushOrder
+from tests.memory_ledger.ledger import MemoryLedger
 from tests.runs.office import (
     FIRST,
     ROUTE,

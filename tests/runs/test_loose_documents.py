@@ -14,7 +14,6 @@ import anyio
 import pytest
 
 from k3push.adapters.erp.client import ErpClient
-from k3push.adapters.ledger.memory import MemoryLedger
 from k3push.core.model import BillNumber, Listed, Outcome, Route, RunId, State, Step, Target
 from k3push.core.pacing.halting import HaltRule
 from k3push.ports import LookFailedError, LookRefusedError
@@ -26,6 +25,7 @@ from k3push.simulator import FaultPlan, fault
 from k3push.simulator.answers import AnswerStyle
 from k3push.simulator.forms import IN_STOCK, PURCHASE_ORDER, with_second_rule
 from k3push.simulator.script import Aimed
+from tests.memory_ledger.ledger import MemoryLedger
 from tests.runs.office import (
     FIRST,
     NOON,

@@ -5,13 +5,13 @@ from __future__ import annotations
 import anyio
 import pytest
 
-from k3push.adapters.ledger.memory import MemoryLedger
 from k3push.core.pacing.holds import Hold, HoldCause
 from k3push.ports import Ledger, LedgerLostError, Memo
 from k3push.runs.context import Context
 from k3push.runs.control import Orders
 from k3push.runs.noted_waits import ASKING, NotedWaits, with_wait
 from k3push.runs.stop import Cause
+from tests.memory_ledger.ledger import MemoryLedger
 from tests.runs.office import (
     FIRST,
     NOON,

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from trio.testing import MockClock
 
-from k3push.adapters.ledger.memory import MemoryLedger
 from k3push.core.model import BillNumber, Route, RunId, Sighting, State, Target, Targets
 from k3push.ports import ErpUnreachableError, LoginRefusedError, LookFailedError, Made
 from k3push.runs.document_makers import LEAST_SAMPLE, SAMPLE
 from k3push.runs.proof import Began, Proofs, ServerClock
+from tests.memory_ledger.ledger import MemoryLedger
 from tests.runs.test_lookup import Asked, Job, refused
 
 pytestmark = pytest.mark.anyio

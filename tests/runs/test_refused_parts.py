@@ -10,7 +10,6 @@ import anyio
 import pytest
 
 from k3push.adapters.erp.form_rows import FormRows
-from k3push.adapters.ledger.memory import MemoryLedger
 from k3push.core.model import PARTLY, TWIN, BillNumber, RunId, State
 from k3push.core.pacing.halting import HaltRule
 from k3push.runs import context
@@ -23,6 +22,7 @@ from k3push.simulator.answers import failure
 from k3push.simulator.exchange import json_reply
 from k3push.simulator.forms import IN_STOCK, PURCHASE_ORDER
 from k3push.simulator.refusals import Problem
+from tests.memory_ledger.ledger import MemoryLedger
 from tests.runs.office import (
     FIRST,
     ROUTE,

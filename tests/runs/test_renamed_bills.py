@@ -12,7 +12,6 @@ from typing import Any
 import anyio
 import pytest
 
-from k3push.adapters.ledger.memory import MemoryLedger
 from k3push.core.model import (
     Attempt,
     BillNumber,
@@ -43,6 +42,7 @@ from k3push.simulator.exchange import json_reply
 from k3push.simulator.forms import IN_STOCK, PURCHASE_ORDER, ROUTES
 from k3push.simulator.forms import Route as Rule
 from k3push.simulator.refusals import Refusal
+from tests.memory_ledger.ledger import MemoryLedger
 from tests.runs.office import (
     FIRST,
     ROUTE,

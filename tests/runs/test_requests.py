@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import pytest
 
-from k3push.adapters.ledger.memory import MemoryLedger
 from k3push.core.model import RunId
 from k3push.ports import Memo
 from k3push.runs.request_stages import Request, RequestKind, Stage, is_asked_for, put_request
+from tests.memory_ledger.ledger import MemoryLedger
 from tests.runs.office import FIRST, SECOND, Office, VirtualClock
 
 pytestmark = pytest.mark.anyio

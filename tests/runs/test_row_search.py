@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from k3push.adapters.ledger.memory import MemoryLedger
 from k3push.core.model import BillNumber, Outcome, RunId, State
 from k3push.runs import row_search
 from k3push.runs.find import RunFilter
 from k3push.runs.row_search import rows_holding, runs_holding
 from tests.adapters.ledger.samples import NOON, planned
+from tests.memory_ledger.ledger import MemoryLedger
 
 pytestmark = pytest.mark.anyio
 

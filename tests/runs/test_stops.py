@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from k3push.adapters.ledger.memory import MemoryLedger
 from k3push.core.model import Attempt, Exchange, Intent, Outcome, State
 from k3push.core.pacing.halting import HaltRule
 from k3push.core.pacing.phases import FIRST_CONCURRENCY
@@ -19,6 +18,7 @@ from k3push.runs.stop import Cause, Stop
 from k3push.simulator import Accounts, FaultPlan, Refusal, WriteBack
 from k3push.simulator.forms import IN_STOCK
 from k3push.simulator.script import Channel
+from tests.memory_ledger.ledger import MemoryLedger
 from tests.runs.office import (
     LIMITS,
     ROUTE,

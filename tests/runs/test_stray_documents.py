@@ -20,7 +20,6 @@ import pytest
 from k3push.adapters.erp.carrier import Carrier
 from k3push.adapters.erp.client import ErpClient
 from k3push.adapters.erp.form_rows import FormRows
-from k3push.adapters.ledger.memory import MemoryLedger
 from k3push.core.model import BillNumber, Listed, Outcome, Route, RunId, State
 from k3push.core.remark import remark
 from k3push.core.safety.evidence import DROPPED
@@ -40,6 +39,7 @@ from k3push.simulator.faults import fault
 from k3push.simulator.forms import IN_STOCK, PURCHASE_ORDER, ROUTES
 from k3push.simulator.replica import Replica
 from k3push.simulator.script import Aimed, FaultPlan
+from tests.memory_ledger.ledger import MemoryLedger
 from tests.runs.office import (
     FIRST,
     SECOND,

@@ -16,7 +16,6 @@ from anyio import to_thread
 
 from k3push.adapters.erp.client import ErpClient
 from k3push.adapters.job_files import read_job
-from k3push.adapters.ledger.memory import MemoryLedger
 from k3push.adapters.webhook_post import post
 from k3push.config.settings_file import read_settings
 from k3push.core.model import RunId, State
@@ -36,6 +35,7 @@ from k3push.wiring.executor import Executor
 from k3push.wiring.job_lists import Reader
 from k3push.wiring.webhook_receivers import Receivers
 from tests.cli.terminal import CONFIG, PASSWORD
+from tests.memory_ledger.ledger import MemoryLedger
 from tests.runs.office import VirtualClock, add_old_document, sandbox
 from tests.web.visits import COOKIE, SPEAKERS, House, house, seal_of, tenant
 

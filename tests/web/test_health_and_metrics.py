@@ -7,7 +7,6 @@ from datetime import timedelta
 
 import anyio
 
-from k3push.adapters.ledger.memory import MemoryLedger
 from k3push.core.control_words import Command, Verb
 from k3push.core.model import BillNumber, Listed, Route, Run, RunId
 from k3push.ports import LedgerLostError
@@ -21,6 +20,7 @@ from k3push.reporting.metrics import (
     RUNS_LOOKED_AT,
     samples_of,
 )
+from tests.memory_ledger.ledger import MemoryLedger
 from tests.reporting.pages import NOON, RUN, filled, in_doubt
 from tests.web.visits import ACCT, house, in_time, tenant
 

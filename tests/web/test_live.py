@@ -15,7 +15,6 @@ import anyio
 import pytest
 from trio.testing import wait_all_tasks_blocked
 
-from k3push.adapters.ledger.memory import MemoryLedger
 from k3push.core.control_words import Command
 from k3push.core.model import Listed, Outcome, RunId, State
 from k3push.core.progress_rate import ProgressRate
@@ -24,6 +23,7 @@ from k3push.runs.request_stages import Request, RequestKind, Stage, put_request
 from k3push.web import live
 from k3push.web.live import LOOK_EVERY_S, SILENCE_S, Eye
 from tests.adapters.ledger.samples import identified
+from tests.memory_ledger.ledger import MemoryLedger
 from tests.reporting.pages import NOON, RUN, number
 from tests.runs.office import VirtualClock
 from tests.web.visits import ACCT, COOKIE, House, house, in_time, tenant

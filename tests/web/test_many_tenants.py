@@ -16,7 +16,6 @@ import anyio
 import pytest
 from anyio import to_thread
 
-from k3push.adapters.ledger.memory import MemoryLedger
 from k3push.adapters.ledger.sqlite import open_sqlite
 from k3push.adapters.ledger.sqlite.connections import SameFiles
 from k3push.core.model import BillNumber, Listed, Row, RunId
@@ -24,6 +23,7 @@ from k3push.ports import Glance, Ledger, LedgerLostError
 from k3push.reporting.metrics import Sample, samples_of
 from k3push.web.overview import TENANTS_A_PAGE
 from k3push.web.tenant_ledgers import ServedTenant, TenantLedgers
+from tests.memory_ledger.ledger import MemoryLedger
 from tests.reporting.pages import NOON, RUN, filled, in_doubt
 from tests.web.visits import ACCT, house, in_time, tenant, without_ledger
 

@@ -15,7 +15,6 @@ import anyio
 import pytest
 from markupsafe import escape
 
-from k3push.adapters.ledger.memory import MemoryLedger
 from k3push.core.control_words import Key
 from k3push.core.model import Archive, BillNumber, Listed, Row, Run, RunId, State
 from k3push.core.remark import remark
@@ -26,6 +25,7 @@ from k3push.runs.settle_doubts import settle_by_word
 from k3push.web.run_pages import DRAWING
 from k3push.web.run_sections import ROWS_A_PAGE
 from tests.adapters.ledger.samples import identified
+from tests.memory_ledger.ledger import MemoryLedger
 from tests.reporting.pages import NOON, RUN, filled, in_doubt, lose_answer, lost, number
 from tests.said import english
 from tests.web.visits import (

@@ -18,7 +18,6 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from k3push.adapters.ledger.memory import MemoryLedger
 from k3push.config.settings_file import read_settings
 from k3push.core.model import Archive, RunId, State, Step
 from k3push.runs.execute import Only
@@ -46,6 +45,7 @@ from k3push.wiring import shared_login
 from k3push.wiring.executor import RunOptions
 from k3push.wiring.line_observer import LineObserver
 from k3push.wiring.shared_login import IDLE_S, LOST_S
+from tests.memory_ledger.ledger import MemoryLedger
 from tests.runs.office import NOON, OLD_ORDER, orders, sandbox, steps
 from tests.web.programs import API, played, program, until_over
 from tests.web.shop import FOUR_EYES, Shop, press, signed_in

@@ -27,7 +27,6 @@ from anyio import to_thread
 
 from k3push.adapters.job_files import read_job
 from k3push.adapters.job_files.reader_pool import ReadersApart
-from k3push.adapters.ledger.memory import MemoryLedger
 from k3push.cli.actions import explain_number
 from k3push.config.settings_file import read_settings
 from k3push.core.model import Attempt, Intent, Listed, RunId, State
@@ -54,6 +53,7 @@ from k3push.web.timetable import Timetable
 from k3push.web.uploads import MOST_PASTED_BYTES, MOST_UPLOAD_BYTES
 from k3push.wiring.job_lists import JobOptions
 from tests.adapters.job_files.test_untrusted_files import LITTLE, huge
+from tests.memory_ledger.ledger import MemoryLedger
 from tests.runs.office import NOON, VirtualClock, orders, sandbox, steps
 from tests.web.programs import program
 from tests.web.shop import (

@@ -9,12 +9,12 @@ from http import HTTPStatus
 import anyio
 import pytest
 
-from k3push.adapters.ledger.memory import MemoryLedger
 from k3push.core.web_addresses import LOOPBACK
 from k3push.web.access import Rules
 from k3push.web.live import SESSION_LOOK_S
 from k3push.web.roles import Role
 from k3push.web.tenant_ledgers import ServedTenant
+from tests.memory_ledger.ledger import MemoryLedger
 from tests.reporting.pages import RUN, filled, number
 from tests.web.shop import SECRETS, signed_in
 from tests.web.test_live import Viewer

@@ -11,7 +11,6 @@ from pathlib import Path
 import anyio
 import pytest
 
-from k3push.adapters.ledger.memory import MemoryLedger
 from k3push.config.settings_file import read_settings
 from k3push.core.model import State
 from k3push.ports import Ledger, LedgerLostError, Memo
@@ -22,6 +21,7 @@ from k3push.simulator import build
 from k3push.simulator.script import Channel
 from k3push.web.resume_and_retry import HinderedError
 from k3push.web.timetable import ScheduleEntry, Timetable, entries, note
+from tests.memory_ledger.ledger import MemoryLedger
 from tests.reporting.pages import RUN
 from tests.runs.office import NOON, VirtualClock, orders, sandbox, server_time
 from tests.web.shop import (

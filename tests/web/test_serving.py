@@ -23,7 +23,6 @@ from rich.console import Console
 
 from k3push.adapters.job_files import read_job
 from k3push.adapters.ledger.connection_places import ConnectionPlaces
-from k3push.adapters.ledger.memory import MemoryLedger
 from k3push.adapters.ledger.sqlite import open_sqlite
 from k3push.cli.actions import served_tenants
 from k3push.cli.actions.serve import _logger
@@ -40,6 +39,7 @@ from k3push.wiring.config_file import load_settings
 from k3push.words.language import Say
 from tests.adapters.ledger.samples import planned
 from tests.cli.terminal import Desk, end, until
+from tests.memory_ledger.ledger import MemoryLedger
 from tests.web.server import Serve
 from tests.web.shop import fields_of
 

@@ -16,7 +16,6 @@ import httpx
 import pytest
 from anyio.abc import SocketAttribute, SocketStream
 
-from k3push.adapters.ledger.memory import MemoryLedger
 from k3push.adapters.webhook_post import Refused, post
 from k3push.ports import LedgerLostError, Memo
 from k3push.runs.program_events import LONGEST_PAUSE_S, not_taken, receiver_id, waiting
@@ -24,6 +23,7 @@ from k3push.runs.request_stages import Stage
 from k3push.simulator import build
 from k3push.simulator.script import Channel
 from k3push.wiring.webhook_receivers import Receivers
+from tests.memory_ledger.ledger import MemoryLedger
 from tests.runs.office import NOON, VirtualClock, orders, sandbox, steps
 from tests.web.programs import JSON, played, program, until_over
 from tests.web.shop import PATIENCE_S, Shop

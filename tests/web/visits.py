@@ -15,7 +15,6 @@ import httpx
 from starlette.routing import BaseRoute
 from trio.testing import MockClock
 
-from k3push.adapters.ledger.memory import MemoryLedger
 from k3push.core.model import Uptime
 from k3push.core.web_addresses import LOOPBACK
 from k3push.ports import Clock, Ledger, LedgerLostError
@@ -23,6 +22,7 @@ from k3push.web.access import Rules
 from k3push.web.asgi import Dashboard, dashboard
 from k3push.web.tenant_ledgers import ServedTenant
 from k3push.words.language import LANGUAGES, Say, speaker
+from tests.memory_ledger.ledger import MemoryLedger
 from tests.reporting.pages import NOON, RUN
 
 HOST = "http://127.0.0.1:8200"

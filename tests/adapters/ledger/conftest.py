@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from blockbuster import blockbuster_ctx
 
-from k3push.adapters.ledger.memory import MemoryLedger
 from k3push.adapters.ledger.postgres import open_postgres
 from k3push.adapters.ledger.sqlite import open_sqlite
 from k3push.ports import Ledger
 from tests.adapters.ledger.samples import ACCOUNT, OTHER_ACCOUNT
+from tests.memory_ledger.ledger import MemoryLedger
 
 
 @pytest.fixture(params=["asyncio", "trio"])

@@ -11,7 +11,6 @@ import psycopg
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from k3push.adapters.ledger.memory import MemoryLedger
 from k3push.adapters.ledger.postgres import open_postgres
 from k3push.adapters.ledger.sqlite import open_sqlite
 from k3push.core.control_words import Command, Key, Verb
@@ -32,6 +31,7 @@ from k3push.core.model import (
 from k3push.core.safety.legal_moves import SENT_BEFORE, IllegalMoveError
 from k3push.ports import Ledger, RunIsAliveError
 from tests.adapters.ledger.samples import ACCOUNT, NOON, a_run, identified, intent, later
+from tests.memory_ledger.ledger import MemoryLedger
 
 NUMBERS = [BillNumber(name) for name in ("A", "a", "B", "b", "C", "A,1", ",2", "A,2")]
 # Two bills have the number A; whether that is known differs from look to look.

@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from k3push.adapters.ledger.memory import MemoryLedger
 from k3push.core.model import State
 from k3push.ports import LedgerLostError
 from tests.adapters.ledger.samples import ACCOUNT, ANSWER, later, outcomes, planned, sent, states
+from tests.memory_ledger.ledger import MemoryLedger
 
 pytestmark = pytest.mark.anyio
 

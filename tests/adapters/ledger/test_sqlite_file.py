@@ -12,7 +12,6 @@ import anyio
 import pytest
 from anyio import to_thread
 
-from k3push.adapters.ledger.memory import MemoryLedger
 from k3push.adapters.ledger.sqlite import SqliteLedger, open_sqlite, sending, writes
 from k3push.adapters.ledger.sqlite.connections import (
     Connection,
@@ -37,6 +36,7 @@ from tests.adapters.ledger.samples import (
     sent,
     states,
 )
+from tests.memory_ledger.ledger import MemoryLedger
 from tests.said import english, refused
 
 pytestmark = pytest.mark.anyio

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from anyio.lowlevel import checkpoint
 
-from k3push.adapters.ledger.memory.rows import RunRows, Store, known, oldest_first
 from k3push.core.model import RunId
 from k3push.ports import LedgerLostError
+from tests.memory_ledger.rows import RunRows, Store, known, oldest_first
 
 
 class Process:

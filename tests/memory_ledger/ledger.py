@@ -24,11 +24,6 @@ import anyio
 import orjson
 
 from k3push.adapters.ledger import rules
-from k3push.adapters.ledger.memory.archiving import is_over, prune
-from k3push.adapters.ledger.memory.reads import ReadVerbs
-from k3push.adapters.ledger.memory.rows import RunRows, bury_executor, clear_commands, identify
-from k3push.adapters.ledger.memory.sending import SendingVerbs
-from k3push.adapters.ledger.memory.steps import StepVerbs
 from k3push.core.control_words import Command
 from k3push.core.model import (
     Archive,
@@ -54,6 +49,11 @@ from k3push.ports import (
     RunIdTakenError,
     RunIsAliveError,
 )
+from tests.memory_ledger.archiving import is_over, prune
+from tests.memory_ledger.reads import ReadVerbs
+from tests.memory_ledger.rows import RunRows, bury_executor, clear_commands, identify
+from tests.memory_ledger.sending import SendingVerbs
+from tests.memory_ledger.steps import StepVerbs
 
 
 class MemoryLedger(ReadVerbs, SendingVerbs, StepVerbs, Ledger):

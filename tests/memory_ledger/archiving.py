@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from k3push.adapters.ledger.memory.rows import RunRows, Store, clear_commands, of_scope
 from k3push.core.model import TWIN, Answered, Follow, Row, State
 from k3push.core.safety import legal_moves
+from tests.memory_ledger.rows import RunRows, Store, clear_commands, of_scope
 
 
 def is_over(store: Store, rows: RunRows) -> bool:

@@ -8,9 +8,9 @@ from dataclasses import replace
 from datetime import datetime
 
 from k3push.adapters.ledger import rules
-from k3push.adapters.ledger.memory.store_view import StoreView
 from k3push.core.model import Document, Exchange, Follow, RunId, StepAttempt, StepIntent, StepsSoFar
 from k3push.ports import OtherRunStepsError, StepRecord
+from tests.memory_ledger.store_view import StoreView
 
 
 class StepVerbs(StoreView):

@@ -7,8 +7,6 @@ from datetime import datetime
 from itertools import chain
 
 from k3push.adapters.ledger import rules
-from k3push.adapters.ledger.memory.rows import intents, killed, move, of_scope, place_of, take_down
-from k3push.adapters.ledger.memory.store_view import StoreView
 from k3push.core.model import (
     Attempt,
     BillNumber,
@@ -21,6 +19,8 @@ from k3push.core.model import (
 )
 from k3push.core.safety import legal_moves
 from k3push.ports import AttemptRecord, Doubt, Holder, InHand
+from tests.memory_ledger.rows import intents, killed, move, of_scope, place_of, take_down
+from tests.memory_ledger.store_view import StoreView
 
 
 class SendingVerbs(StoreView):

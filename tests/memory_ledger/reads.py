@@ -7,11 +7,11 @@ from datetime import datetime
 from itertools import chain, islice
 
 from k3push.adapters.ledger import rules
-from k3push.adapters.ledger.memory.rows import RunRows, documents_of, intents, of_scope
-from k3push.adapters.ledger.memory.store_view import StoreView
 from k3push.core.model import PARTLY, TWIN, BillNumber, Repeat, Row, RunId, State, id_in, number_in
 from k3push.core.safety import legal_moves
 from k3push.ports import AttemptRecord, LatelySent, Made, Note
+from tests.memory_ledger.rows import RunRows, documents_of, intents, of_scope
+from tests.memory_ledger.store_view import StoreView
 
 
 class ReadVerbs(StoreView):
