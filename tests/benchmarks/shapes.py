@@ -25,9 +25,9 @@ from k3push.core.protocol import wire
 from k3push.core.safety.verdict import ReadBack, judge
 from k3push.simulator import SandboxOptions, build
 from k3push.simulator.load import SlowSpell
-from k3push.simulator.transport import SandboxTransport
 from tests.memory_ledger.ledger import MemoryLedger
 from tests.runs.office import FIRST, LOGIN, NOON, ROUTE, Office, VirtualClock, orders, steered
+from tests.simulator.transport import SandboxTransport
 
 
 @dataclass(frozen=True, slots=True)

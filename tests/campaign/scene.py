@@ -26,7 +26,7 @@ from k3push.simulator import (
 )
 from k3push.simulator.bills import Bill
 from k3push.simulator.faults import NO_FAULT
-from k3push.simulator.forms import IN_STOCK, PURCHASE_ORDER, SALE_ORDER, with_second_rule
+from k3push.simulator.forms import IN_STOCK, PURCHASE_ORDER, SALE_ORDER
 from k3push.simulator.history import Making
 from tests.campaign.conditions import Condition, CopiesMakers, CutsPages
 from tests.campaign.drawing import DENSE
@@ -64,6 +64,7 @@ from tests.runs.office import (
     add_old_document,
     orders,
 )
+from tests.simulator.second_rule import with_second_rule
 
 # A person speaks of a bill so often; what throws each time is in doubt each time.
 MOST_WORDS = 3

@@ -23,10 +23,10 @@ from k3push.runs.stop import Cause, Stop
 from k3push.simulator import Site
 from k3push.simulator.forms import IN_STOCK
 from k3push.simulator.script import Channel
-from k3push.simulator.transport import SandboxTransport
 from tests.memory_ledger.ledger import MemoryLedger
 from tests.memory_ledger.rows import Store
 from tests.schedules import seed_schedule
+from tests.simulator.transport import SandboxTransport
 
 F = TypeVar("F", bound="Fate")
 

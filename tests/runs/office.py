@@ -51,8 +51,8 @@ from k3push.simulator.bills import APPROVED, Bill, Entry, Link, Origin
 from k3push.simulator.faults import fault
 from k3push.simulator.forms import IN_STOCK, PURCHASE_ORDER
 from k3push.simulator.script import Channel, Step
-from k3push.simulator.transport import SandboxTransport
 from tests.memory_ledger.ledger import MemoryLedger
+from tests.simulator.transport import SandboxTransport
 
 ROUTE = Route(
     "po-instock",

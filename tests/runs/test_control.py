@@ -20,7 +20,6 @@ from k3push.runs.outcome import Exit
 from k3push.runs.stop import Cause
 from k3push.runs.throttle import Throttle
 from k3push.simulator import Refusal, Site
-from k3push.simulator.transport import SandboxTransport
 from k3push.words.language import Say
 from tests.runs.office import (
     FIRST,
@@ -33,6 +32,7 @@ from tests.runs.office import (
     steered,
     steps,
 )
+from tests.simulator.transport import SandboxTransport
 
 pytestmark = pytest.mark.anyio
 

@@ -16,7 +16,6 @@ from k3push.runs.context import Context, PushLimits
 from k3push.runs.outcome import Exit, exit_of
 from k3push.runs.stop import Cause
 from k3push.simulator import Channel, Refusal
-from k3push.simulator.transport import SandboxTransport
 from tests.memory_ledger.ledger import MemoryLedger
 from tests.memory_ledger.rows import Store
 from tests.runs.office import (
@@ -33,6 +32,7 @@ from tests.runs.office import (
     steps,
 )
 from tests.said import english
+from tests.simulator.transport import SandboxTransport
 
 pytestmark = pytest.mark.anyio
 

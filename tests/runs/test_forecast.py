@@ -33,7 +33,6 @@ from k3push.runs.stop import Cause, Stop
 from k3push.simulator import FaultPlan, SandboxOptions, fault
 from k3push.simulator.forms import IN_STOCK, PURCHASE_ORDER
 from k3push.simulator.script import Aimed, Channel
-from k3push.simulator.transport import SandboxTransport
 from k3push.simulator.write_back import WriteBack
 from tests.adapters.ledger.samples import identified
 from tests.memory_ledger.ledger import MemoryLedger
@@ -52,6 +51,7 @@ from tests.runs.office import (
     steps,
 )
 from tests.said import english
+from tests.simulator.transport import SandboxTransport
 
 pytestmark = pytest.mark.anyio
 

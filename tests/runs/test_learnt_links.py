@@ -20,12 +20,13 @@ from k3push.runs import proof
 from k3push.runs.context import Context, PushLimits
 from k3push.simulator import FaultPlan, Policy, fault, site
 from k3push.simulator.answers import AnswerStyle
-from k3push.simulator.forms import IN_STOCK, ROUTES, with_second_rule
+from k3push.simulator.forms import IN_STOCK, ROUTES
 from k3push.simulator.script import Aimed
 from tests.runs.office import ROUTE, SECOND, Office, Pushed, orders, sandbox, steered
 from tests.runs.rough_answers import REFUSED
 from tests.runs.test_loose_documents import LOST, OTHER, REST, go_on, say
 from tests.runs.test_loose_documents import office_of as loose_office_of
+from tests.simulator.second_rule import with_second_rule
 
 pytestmark = pytest.mark.anyio
 

@@ -26,7 +26,7 @@ from k3push.simulator import (
     WriteBack,
     fault,
 )
-from k3push.simulator.forms import PURCHASE_ORDER, ROUTES, with_second_rule
+from k3push.simulator.forms import PURCHASE_ORDER, ROUTES
 from k3push.simulator.history import Maker
 from k3push.simulator.script import Channel
 from tests.runs.office import (
@@ -40,6 +40,7 @@ from tests.runs.office import (
     steered,
     steps,
 )
+from tests.simulator.second_rule import with_second_rule
 
 pytestmark = pytest.mark.anyio
 

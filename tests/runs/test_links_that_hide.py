@@ -19,7 +19,6 @@ from k3push.simulator.forms import (
     PURCHASE_ORDER,
     ROUTES,
     Policy,
-    with_second_rule,
 )
 from k3push.simulator.history import Maker
 from k3push.simulator.orders import PushOrder
@@ -27,6 +26,7 @@ from tests.runs.office import ROUTE, Office, orders, sandbox, steered, steps
 from tests.runs.rough_answers import OPEN, REFUSED, doubled, hide_newest
 from tests.runs.test_hidden_documents import SHIPMENT
 from tests.runs.test_proof import login
+from tests.simulator.second_rule import with_second_rule
 
 pytestmark = pytest.mark.anyio
 

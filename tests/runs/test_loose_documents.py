@@ -23,7 +23,7 @@ from k3push.runs.settle_doubts import settle_by_word
 from k3push.runs.stop import Cause
 from k3push.simulator import FaultPlan, fault
 from k3push.simulator.answers import AnswerStyle
-from k3push.simulator.forms import IN_STOCK, PURCHASE_ORDER, with_second_rule
+from k3push.simulator.forms import IN_STOCK, PURCHASE_ORDER
 from k3push.simulator.script import Aimed
 from tests.memory_ledger.ledger import MemoryLedger
 from tests.runs.office import (
@@ -50,6 +50,7 @@ from tests.runs.rough_answers import (
 )
 from tests.runs.test_proof import accounts, login
 from tests.said import english
+from tests.simulator.second_rule import with_second_rule
 
 pytestmark = pytest.mark.anyio
 

@@ -24,7 +24,7 @@ from k3push.runs.source_check import SHARED
 from k3push.runs.stop import Cause
 from k3push.simulator import Accounts, Channel, FaultPlan, Policy, Step, fault
 from k3push.simulator.bills import Bill, Origin
-from k3push.simulator.forms import IN_STOCK, PURCHASE_ORDER, RECEIVE_BILL, with_second_rule
+from k3push.simulator.forms import IN_STOCK, PURCHASE_ORDER, RECEIVE_BILL
 from k3push.simulator.queries import QueryLimits
 from k3push.simulator.script import Aimed, Rival, Seeded
 from k3push.simulator.write_back import WriteBack
@@ -43,6 +43,7 @@ from tests.runs.office import (
 )
 from tests.runs.rough_answers import interrupt
 from tests.said import english
+from tests.simulator.second_rule import with_second_rule
 
 pytestmark = pytest.mark.anyio
 

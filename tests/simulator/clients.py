@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 
 from k3push.simulator import SandboxOptions, Site, build
-from k3push.simulator.transport import SandboxTransport
+from tests.simulator.transport import SandboxTransport
 
 STUB = "Kingdee.BOS.WebApi.ServicesStub"
 MEMORY = "http://sandbox/K3Cloud/"

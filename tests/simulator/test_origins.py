@@ -16,9 +16,9 @@ from k3push.simulator.forms import (
     RECEIVE_BILL,
     ROUTES,
     STOCK_TO_PAYABLE,
-    with_second_rule,
 )
 from tests.simulator.clients import Client, logged_in, site_of
+from tests.simulator.second_rule import with_second_rule
 
 pytestmark = pytest.mark.anyio
 

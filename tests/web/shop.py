@@ -24,7 +24,6 @@ from k3push.runs.program_roles import ProgramRole
 from k3push.runs.program_tokens import add_program
 from k3push.runs.request_stages import Request, requests
 from k3push.simulator import Site, build
-from k3push.simulator.transport import SandboxTransport
 from k3push.web.access import Rules
 from k3push.web.request_work import HandOver, Workshop
 from k3push.web.roles import Role
@@ -37,6 +36,7 @@ from k3push.wiring.webhook_receivers import Receivers
 from tests.cli.terminal import CONFIG, PASSWORD
 from tests.memory_ledger.ledger import MemoryLedger
 from tests.runs.office import VirtualClock, add_old_document, sandbox
+from tests.simulator.transport import SandboxTransport
 from tests.web.visits import COOKIE, SPEAKERS, House, house, seal_of, tenant
 
 ROLES = {"wang": Role.OPERATE, "li": Role.APPROVE, "guest": Role.VIEW}

@@ -10,12 +10,11 @@ misreading cannot hide on both sides. From the inside out:
   speak the ERP's language, and `visibility` and `replica` say what a user gets to see;
 - `faults`, `script`, `plan_files`, `presets`, `endings` say what goes wrong, `load` how long it
   takes;
-- `site` and its `operation_desk` put them together; `http_server` and `transport` carry it, over
-  sockets and in memory.
+- `site` and its `operation_desk` put them together; `http_server` carries it over sockets. Tests
+  carry it in memory.
 
 `sandbox_options.build` makes a site; `row_check` and `step_check` compare a ledger with what
-really happened. The in-memory transport needs httpx and is therefore not imported here:
-``from k3push.simulator.transport import SandboxTransport``.
+really happened.
 """
 
 from k3push.simulator.answers import AnswerStyle, DraftForm, FailedQuery

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 
 
@@ -176,16 +175,3 @@ SHIPMENT = Form(
 )
 ORDER_TO_SHIPMENT = Route("ZMER_SaleOrder-Shipment", SALE_ORDER, SHIPMENT)
 """A site's own pair, which no client has built in; no site has it unless its options say so."""
-
-
-def with_second_rule(routes: Sequence[Route] = ROUTES, *, default: bool = False) -> Sequence[Route]:
-    """Add a second rule for the pair of forms of the first one.
-
-    Args:
-        routes: The rules.
-
-        default: Whether the second one is the pair's default, instead of the first.
-    """
-    first, *others = routes
-    second = replace(first, rule_id=f"ZMER_{first.rule_id}", default=default)
-    return (replace(first, default=not default), *others, second)

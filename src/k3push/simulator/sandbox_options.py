@@ -86,7 +86,7 @@ class SandboxOptions:
         pause_s: Seconds that plug-ins work on a document after a push and after a submit;
             whoever submits or approves it sooner is refused (P 11.8).
         bulk: How submits and audits of several documents are worked on.
-        routes: The conversion rules; `forms.with_second_rule` adds one for the same forms.
+        routes: The conversion rules; two may be for the same forms.
         default_rules: Whether rules can be the default of their pair (P 12.2).
         rules: What BOS_ConvertRule shows: "all" fields; "names" for FNumber and FName alone; or
             "none" for no rules (P 12.1). Who has no right to read it stands in `unreadable`.

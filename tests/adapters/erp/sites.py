@@ -23,7 +23,7 @@ from k3push.core.protocol.logins import (
 from k3push.ports import Erp
 from k3push.simulator import Accounts, SandboxOptions, build
 from k3push.simulator import Site as Sandbox
-from k3push.simulator.transport import SandboxTransport
+from tests.simulator.transport import SandboxTransport
 
 URL = "http://sandbox/K3Cloud/"
 APP = ("sandbox_" + "A" * 32, "sandbox-secret")

@@ -32,7 +32,6 @@ from k3push.reporting.phrases import cause_words
 from k3push.runs.stop import Cause
 from k3push.simulator import Accounts, Channel, FaultPlan, Policy, QueryLimits, Step, fault
 from k3push.simulator.forms import IN_STOCK, RECEIVE_BILL
-from k3push.simulator.transport import SandboxTransport
 from k3push.words.language import Say
 from tests.adapters.erp.sites import (
     APP,
@@ -50,6 +49,7 @@ from tests.adapters.erp.sites import (
     targets,
 )
 from tests.said import refused
+from tests.simulator.transport import SandboxTransport
 
 pytestmark = pytest.mark.anyio
 
