@@ -22,24 +22,7 @@ Where to look:
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from k3push.scripting import (
-        AsyncSession,
-        Bill,
-        Exit,
-        Forecast,
-        K3pushError,
-        Plan,
-        PlannedBill,
-        Result,
-        Row,
-        Session,
-        State,
-        Target,
-        open,  # noqa: A004  # as k3push.open
-        open_async,
-        push,
-        push_async,
-    )
+    from k3push.scripting import *
 
 __all__ = [
     "AsyncSession",

@@ -3,89 +3,43 @@
 Adapters fulfil these; one contract suite holds every ledger to the same words.
 """
 
-from k3push.ports.audit_reads import Inspection
-from k3push.ports.erp_calls import (
-    BELIEVED_AFTER_S,
-    LAST_BELIEVED_AFTER_S,
-    SHORTEST_WAIT_S,
-    Erp,
-    ErpBusyError,
-    ErpUnreachableError,
-    LoginBrokeError,
-    LoginRefusedError,
-    LookFailedError,
-    LookRefusedError,
-    Turn,
-    ask_again_in_s,
-    tell_of_wait,
-    telling_of_waits,
-)
-from k3push.ports.host import Clock, Once
-from k3push.ports.ledger_records import (
-    AttemptRecord,
-    Commanded,
-    Doubt,
-    Glance,
-    Holder,
-    Identification,
-    InHand,
-    LatelySent,
-    LedgerAwayError,
-    LedgerDamagedError,
-    LedgerLostError,
-    Made,
-    Memo,
-    NoLedgerError,
-    Note,
-    OtherRunStepsError,
-    OtherSpellingError,
-    RunIdTakenError,
-    RunIsAliveError,
-    RunIsArchivedError,
-    StepRecord,
-)
-from k3push.ports.ledger_verbs import Ledger
-from k3push.ports.watch import Watch
-
-__all__ = [
-    "BELIEVED_AFTER_S",
-    "LAST_BELIEVED_AFTER_S",
-    "SHORTEST_WAIT_S",
-    "AttemptRecord",
-    "Clock",
-    "Commanded",
-    "Doubt",
-    "Erp",
-    "ErpBusyError",
-    "ErpUnreachableError",
-    "Glance",
-    "Holder",
-    "Identification",
-    "InHand",
-    "Inspection",
-    "LatelySent",
-    "Ledger",
-    "LedgerAwayError",
-    "LedgerDamagedError",
-    "LedgerLostError",
-    "LoginBrokeError",
-    "LoginRefusedError",
-    "LookFailedError",
-    "LookRefusedError",
-    "Made",
-    "Memo",
-    "NoLedgerError",
-    "Note",
-    "Once",
-    "OtherRunStepsError",
-    "OtherSpellingError",
-    "RunIdTakenError",
-    "RunIsAliveError",
-    "RunIsArchivedError",
-    "StepRecord",
-    "Turn",
-    "Watch",
-    "ask_again_in_s",
-    "tell_of_wait",
-    "telling_of_waits",
-]
+from k3push.ports.audit_reads import Inspection as Inspection
+from k3push.ports.erp_calls import BELIEVED_AFTER_S as BELIEVED_AFTER_S
+from k3push.ports.erp_calls import LAST_BELIEVED_AFTER_S as LAST_BELIEVED_AFTER_S
+from k3push.ports.erp_calls import SHORTEST_WAIT_S as SHORTEST_WAIT_S
+from k3push.ports.erp_calls import Erp as Erp
+from k3push.ports.erp_calls import ErpBusyError as ErpBusyError
+from k3push.ports.erp_calls import ErpUnreachableError as ErpUnreachableError
+from k3push.ports.erp_calls import LoginBrokeError as LoginBrokeError
+from k3push.ports.erp_calls import LoginRefusedError as LoginRefusedError
+from k3push.ports.erp_calls import LookFailedError as LookFailedError
+from k3push.ports.erp_calls import LookRefusedError as LookRefusedError
+from k3push.ports.erp_calls import Turn as Turn
+from k3push.ports.erp_calls import ask_again_in_s as ask_again_in_s
+from k3push.ports.erp_calls import tell_of_wait as tell_of_wait
+from k3push.ports.erp_calls import telling_of_waits as telling_of_waits
+from k3push.ports.host import Clock as Clock
+from k3push.ports.host import Once as Once
+from k3push.ports.ledger_records import AttemptRecord as AttemptRecord
+from k3push.ports.ledger_records import Commanded as Commanded
+from k3push.ports.ledger_records import Doubt as Doubt
+from k3push.ports.ledger_records import Glance as Glance
+from k3push.ports.ledger_records import Holder as Holder
+from k3push.ports.ledger_records import Identification as Identification
+from k3push.ports.ledger_records import InHand as InHand
+from k3push.ports.ledger_records import LatelySent as LatelySent
+from k3push.ports.ledger_records import LedgerAwayError as LedgerAwayError
+from k3push.ports.ledger_records import LedgerDamagedError as LedgerDamagedError
+from k3push.ports.ledger_records import LedgerLostError as LedgerLostError
+from k3push.ports.ledger_records import Made as Made
+from k3push.ports.ledger_records import Memo as Memo
+from k3push.ports.ledger_records import NoLedgerError as NoLedgerError
+from k3push.ports.ledger_records import Note as Note
+from k3push.ports.ledger_records import OtherRunStepsError as OtherRunStepsError
+from k3push.ports.ledger_records import OtherSpellingError as OtherSpellingError
+from k3push.ports.ledger_records import RunIdTakenError as RunIdTakenError
+from k3push.ports.ledger_records import RunIsAliveError as RunIsAliveError
+from k3push.ports.ledger_records import RunIsArchivedError as RunIsArchivedError
+from k3push.ports.ledger_records import StepRecord as StepRecord
+from k3push.ports.ledger_verbs import Ledger as Ledger
+from k3push.ports.watch import Watch as Watch
