@@ -16,7 +16,6 @@ from contextlib import AbstractContextManager, asynccontextmanager, contextmanag
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache, lru_cache
-from importlib.resources import files
 from typing import Any
 
 import anyio
@@ -28,7 +27,8 @@ from procrastinate.jobs import Job, Status
 from procrastinate.manager import JobManager
 from psycopg import AsyncConnection, errors
 
-from k3push.adapters.ledger.postgres.database import Server, named
+from k3push.adapters.ledger.postgres.database import Server, as_psycopg
+from k3push.adapters.ledger.sql_files import sql_file, statements_in
 from k3push.core.model import RunId
 from k3push.core.remark import remark
 from k3push.fleet.followup import Later
@@ -47,6 +47,7 @@ POOL_PATIENCE_S = 5.0
 PAUSE_S = 1.0
 FINISHING_PATIENCE_S = 60.0
 
+PACKAGE = "k3push.fleet"
 SCHEMA = "k3push_fleet"
 VERSION = 5
 
@@ -431,7 +432,7 @@ async def _prepare(server: Server, app: App, *, create: bool) -> None:
             version = await _one(session, statements["version_noted"])
         # Each step only adds, so that workers of an older version go on beside this one.
         for step in range(version + 1, VERSION + 1):
-            await session.execute(_sql(f"{step}.sql"))
+            await session.execute(sql_file(PACKAGE, f"{step}.sql"))
 
 
 async def _one(session: AsyncConnection, statement: str) -> int:
@@ -482,8 +483,5 @@ def array_of(names: tuple[str, ...]) -> str:
 @cache
 def verbs() -> Mapping[str, str]:
     """Return the statements of `sql/verbs.sql`, by name, as psycopg wants them."""
-    return named(_sql("verbs.sql"))
-
-
-def _sql(file: str) -> str:
-    return (files("k3push.fleet") / "sql" / file).read_text(encoding="utf-8")
+    written = statements_in(sql_file(PACKAGE, "verbs.sql"))
+    return {name: as_psycopg(text) for name, text in written.items()}

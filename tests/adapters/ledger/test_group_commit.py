@@ -13,7 +13,8 @@ import pytest
 from anyio import to_thread
 from anyio.lowlevel import checkpoint
 
-from k3push.adapters.ledger.sqlite import reads, writes
+from k3push.adapters.ledger.sql_steps import reads, writes
+from k3push.adapters.ledger.sqlite.account_connection import AccountConnection, now
 from k3push.adapters.ledger.sqlite.connections import Connection, connect
 from k3push.adapters.ledger.sqlite.group_commit import GroupCommit
 from k3push.core.model import Run
@@ -45,12 +46,12 @@ class Said(list[str]):
 
 def open_run(name: str, connection: Connection) -> None:
     """Do a work that leaves something to be seen."""
-    writes.open_run(connection.of_account(ACCOUNT), a_run(name))
+    now(writes.open_run(AccountConnection(connection, ACCOUNT), a_run(name)))
 
 
 def seen(connection: Connection) -> Sequence[Run]:
     """Return what was left."""
-    return reads.runs(connection.of_account(ACCOUNT))
+    return now(reads.runs(AccountConnection(connection, ACCOUNT)))
 
 
 def pause(here: threading.Event, go: threading.Event) -> None:
@@ -72,9 +73,9 @@ async def a_writer(path: Path) -> AsyncIterator[tuple[GroupCommit, Said]]:
             super().__init__(path, "rw")
             self.script("write.sql")
 
-        def do(self, name: str, **values: str | float | bytes | None) -> int:
+        def do(self, name: str) -> None:
             said.tell(name)
-            return super().do(name, **values)
+            super().do(name)
 
     commits = GroupCommit(path, await to_thread.run_sync(Listening))
     yield commits, said
@@ -115,7 +116,7 @@ def test_a_work_that_is_refused_is_undone_alone(tmp_path: Path, *, brief: bool) 
     """What shares a commit with it is as if it had never been there, before it and after it."""
 
     def refuse(connection: Connection) -> None:
-        writes.open_run(connection.of_account(ACCOUNT), a_run("refused"))
+        open_run("refused", connection)
         raise LookupError("refused")
 
     async def write() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 from uuid import uuid4
@@ -52,10 +53,10 @@ BY_KEY = (
     "repoint_repeats",
     "row_to_repeat",
     "rows_of_sources",
-    "set_bill",
+    "set_bills",
     "set_outcome",
 )
-BY_ID = ("lock_documents", "lock_rows", "lock_rows_by_either", "lock_rows_by_number")
+BY_ID = ("lock_documents", "lock_rows", "lock_rows_by_either", "rows_of_lines")
 """Statements that are given a run by its id."""
 
 FILL = """
@@ -149,7 +150,8 @@ async def test_bills_are_found_without_going_through_all_others(
             {"place": place, "bill": bill, "source_id": id_, "state": "pushed", "kept": 1}
             for place, bill, id_ in zip(places, bills, ids, strict=True)
         ]
-        values |= {"places": places, "each": to_each(lines)}
+        named = {place: (bill, id_) for place, bill, id_ in zip(places, bills, ids, strict=True)}
+        values |= {"places": places, "each": to_each(lines), "named": json.dumps(named)}
         walked = {}
         for name in (*BY_KEY, *BY_ID):
             if name in BY_ID:

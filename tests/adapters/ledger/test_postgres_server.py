@@ -6,7 +6,6 @@ import asyncio
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from importlib.resources import files
 
 import anyio
 import psycopg
@@ -15,7 +14,7 @@ from anyio import to_thread
 from psycopg.conninfo import conninfo_to_dict
 
 from k3push.adapters.ledger.postgres import open_postgres, version_of
-from k3push.adapters.ledger.postgres.database import Server, statements
+from k3push.adapters.ledger.postgres.database import PACKAGE, Server
 from k3push.adapters.ledger.postgres.run_locks import RunLock, RunLocks
 from k3push.adapters.ledger.postgres.schema import VERSION
 from k3push.core.control_words import Command, Verb
@@ -37,6 +36,7 @@ from tests.adapters.ledger.samples import (
     sent,
     states,
 )
+from tests.adapters.ledger.statements import unused_statements
 from tests.postgres import PostgresServer
 from tests.said import english, refused
 
@@ -462,18 +462,7 @@ async def test_no_error_shows_the_password(url: str) -> None:
 
 async def test_every_statement_is_used() -> None:
     """A statement without a caller is a rule that nobody tests."""
-    package = files("k3push.adapters.ledger.postgres")
-
-    def code() -> str:
-        return "".join(
-            entry.read_text(encoding="utf-8")
-            for entry in package.iterdir()
-            if entry.name.endswith(".py")
-        )
-
-    used = await to_thread.run_sync(code)
-    names = await to_thread.run_sync(statements)
-    assert [name for name in names if f'"{name}"' not in used] == []
+    assert await to_thread.run_sync(unused_statements, PACKAGE) == []
 
 
 async def test_a_view_shows_the_ledger_to_any_program(postgres_url: str) -> None:

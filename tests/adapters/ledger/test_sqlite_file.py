@@ -5,15 +5,18 @@ import sqlite3
 import stat
 from collections.abc import Callable
 from contextlib import closing
-from importlib.resources import files
 from pathlib import Path
 
 import anyio
 import pytest
 from anyio import to_thread
 
-from k3push.adapters.ledger.sqlite import SqliteLedger, open_sqlite, sending, writes
+from k3push.adapters.ledger.sql_files import verbs_of
+from k3push.adapters.ledger.sql_steps import writes
+from k3push.adapters.ledger.sqlite import SqliteLedger, open_sqlite, sending
+from k3push.adapters.ledger.sqlite.account_connection import AccountConnection, now
 from k3push.adapters.ledger.sqlite.connections import (
+    PACKAGE,
     Connection,
     SameFiles,
     connect,
@@ -36,6 +39,7 @@ from tests.adapters.ledger.samples import (
     sent,
     states,
 )
+from tests.adapters.ledger.statements import unused_statements
 from tests.memory_ledger.ledger import MemoryLedger
 from tests.said import english, refused
 
@@ -161,27 +165,12 @@ async def test_a_commit_is_flushed_before_it_returns(tmp_path: Path) -> None:
 
 async def test_every_statement_is_used() -> None:
     """A statement without a caller is a rule that nobody tests."""
-    sqlite = files("k3push.adapters.ledger.sqlite")
-
-    def unused() -> list[str]:
-        verbs = (sqlite / "sql" / "verbs.sql").read_text(encoding="utf-8")
-        code = "".join(
-            entry.read_text(encoding="utf-8")
-            for entry in sqlite.iterdir()
-            if entry.name.endswith(".py")
-        )
-        names = [part.split("\n")[0] for part in verbs.split("-- name: ")[1:]]
-        return [name for name in names if f'"{name}"' not in code]
-
-    assert await to_thread.run_sync(unused) == []
+    assert await to_thread.run_sync(unused_statements, PACKAGE) == []
 
 
 def planned_steps(path: Path, name: str) -> list[str]:
     """Return the steps in which SQLite would go through a statement of `verbs.sql`."""
-    verbs = (files("k3push.adapters.ledger.sqlite") / "sql" / "verbs.sql").read_text(
-        encoding="utf-8"
-    )
-    statement = verbs.partition(f"-- name: {name}\n")[2].partition(";")[0]
+    statement = verbs_of(PACKAGE)[name]
     values = dict.fromkeys(re.findall(r":(\w+)", statement), "[]")
     with closing(sqlite3.connect(path)) as connection:
         return [step[-1] for step in connection.execute(f"EXPLAIN QUERY PLAN {statement}", values)]
@@ -197,8 +186,8 @@ def planned_steps(path: Path, name: str) -> list[str]:
         ("rows_of_number", "rows USING INDEX rows_by_bill"),
         ("rows_of_bill", "rows USING INDEX rows_by_bill"),
         ("accounts_with", "rows USING INDEX rows_by_bill"),
-        ("rows_by_listed", "r USING INDEX rows_by_number (number=? AND listed_id=? AND run=?)"),
-        ("rows_by_number", "r USING INDEX rows_by_bill (bill>? AND bill<?)"),
+        ("rows_of_lines", "r USING INDEX rows_by_number (number=? AND listed_id=? AND run=?)"),
+        ("rows_of_lines", "r USING INDEX rows_by_bill (bill>? AND bill<?)"),
         ("standings", "r USING INDEX rows_by_bill (bill=? AND run=?)"),
         ("recording_of", "r USING INDEX rows_by_bill (bill=? AND run=?)"),
         ("holders", "claims USING PRIMARY KEY (scope=? AND number=?)"),
@@ -253,29 +242,18 @@ def steps_of_a_chunk(path: Path, count: int) -> int:
     chunk = [one.number for one in listed[count // 2 :][:20]]
     steps: list[int] = []
     with closing(writer), closing(reader):
-        writer = writer.of_account(ACCOUNT)
-        writes.open_run(writer, a_run())
-        writes.add(writer, a_run().id, listed)
-        writes.identify(writer, a_run().id, identified({number: number for number in chunk}))
+        connection, run = AccountConnection(writer, ACCOUNT), a_run().id
+        now(writes.open_run(connection, a_run()))
+        now(writes.add(connection, run, listed))
+        now(writes.identify(connection, run, identified({number: number for number in chunk})))
         writer._connection.set_progress_handler(lambda: steps.append(1), 10)
-        sending.claim(writer, a_run().id, chunk, is_alive=lambda _: True)
-        attempt = sending.begin(writer, intent(a_run().id, " ".join(chunk)))
-        sending.record(
-            writer,
-            attempt,
-            NoAnswer("broken"),
-            "in doubt",
-            [Outcome(number, State.UNKNOWN) for number in chunk],
-            at=a_run().started_at,
-            keep_claims=False,
-        )
-        sending.conclude(
-            writer,
-            a_run().id,
-            [Outcome(number, State.PLANNED) for number in chunk],
-            at=a_run().started_at,
-            note="",
-        )
+        now(sending.claim(connection, run, chunk, is_alive=lambda _: True))
+        attempt = now(sending.begin(connection, intent(run, " ".join(chunk))))
+        unknown = [Outcome(number, State.UNKNOWN) for number in chunk]
+        broken, at = NoAnswer("broken"), a_run().started_at
+        now(sending.record(connection, attempt, broken, "in doubt", unknown, at=at))
+        back = [Outcome(number, State.PLANNED) for number in chunk]
+        now(sending.conclude(connection, run, back, at=at))
         writer._connection.set_progress_handler(None, 0)
     return len(steps)
 

@@ -95,7 +95,7 @@ def from_run(run: Run) -> dict[str, str | int | None]:
         "ended_at": text.from_time_or_none(run.ended_at),
         "exit": run.exit,
         "again_because": text.from_text(run.again_because),
-        "whole": run.whole,
+        "whole": int(run.whole),
         "begun_with": run.group or None,
     }
 

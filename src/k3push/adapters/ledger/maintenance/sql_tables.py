@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any, Protocol
 
+from k3push.adapters.ledger.sql_files import statements_in
+
 Cells = tuple[Any, ...]
 """The cells of a row: str, int, float, bytes or None, in the order of `Table.columns`."""
 
@@ -131,6 +133,5 @@ def insertion(table: LedgerTable, mark: str) -> str:
 
 def questions() -> dict[str, str]:
     """Return the queries of `checks.sql`, by name; both databases understand them."""
-    text = (files("k3push.adapters.ledger.maintenance") / "checks.sql").read_text(encoding="utf-8")
-    named = (part.split("\n", 1) for part in text.split("-- name: ")[1:])
-    return {name.strip(): query.strip().removesuffix(";") for name, query in named}
+    checks = files("k3push.adapters.ledger.maintenance") / "checks.sql"
+    return statements_in(checks.read_text(encoding="utf-8"))

@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
-from importlib.resources import files
 from typing import Any
 
 import orjson
@@ -17,11 +16,19 @@ from anyio import to_thread
 from psycopg import AsyncConnection, AsyncCursor, errors
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from k3push.adapters.ledger.sql_files import sql_file, verbs_of
+from k3push.adapters.ledger.sql_steps.step_connection import (
+    Columns,
+    RunKey,
+    StepConnection,
+    Value,
+)
 from k3push.core.model import RunId
 from k3push.core.remark import remark
 from k3push.ports import LedgerLostError, NoLedgerError
 
 SCHEMA = "k3push"
+PACKAGE = "k3push.adapters.ledger.postgres"
 CONNECT_TIMEOUT_S = 10
 
 # A host that is gone, or cut off, answers no probe: within half a minute its locks are free.
@@ -64,9 +71,6 @@ CURES = {
     "25006": remark("ledger.no_writes"),
 }
 """What to do about an error, by its SQLSTATE."""
-
-Value = str | float | bytes | Sequence[str] | Sequence[int] | None
-"""Sequences must be lists, which psycopg makes arrays of."""
 
 
 def parts_of_url(url: str) -> dict[str, Any]:
@@ -173,11 +177,10 @@ def _owns_no_run(run: RunId, epoch: int) -> None:
     """Find nothing wrong."""
 
 
-class Connection:
+class Connection(StepConnection):
     """A connection that runs statements of `sql/verbs.sql` by their names.
 
     Attributes:
-        account: Whose runs the statements see.
         keys: Key and scope of runs of the account that were committed when they were read;
             neither ever changes.
         check_owner: Raises if this process owned a run that another has taken over by now; it is
@@ -192,9 +195,14 @@ class Connection:
         keys: dict[RunId, tuple[int, str]] | None = None,
     ) -> None:
         self._connection = connection
-        self.account = account
+        self._account = account
         self.check_owner = check_owner
         self.keys = {} if keys is None else keys
+
+    @property
+    def account(self) -> str:
+        """Whose runs the statements see."""
+        return self._account
 
     def bound(
         self,
@@ -218,21 +226,72 @@ class Connection:
     async def do_each(
         self, name: str, each: Iterable[Mapping[str, object]], **values: Value
     ) -> None:
-        """Send a statement once for many sets of values and those that they share."""
+        """Send a statement once for many sets of values, if any, and those that they share."""
         if rows := list(each):
             await self.ask(name, each=to_each(rows), **values)
+
+    async def inserted(self, name: str, **values: Value) -> int:
+        """Run a statement that inserts a row and returns its key."""
+        ((key,),) = await self.all(name, **values)
+        return int(key)
+
+    async def changed(self, name: str, **values: Value) -> int:
+        """Run a statement that returns what it has inserted, changed or deleted; count that."""
+        return len(await self.all(name, **values))
 
     async def all(self, name: str, **values: Value) -> list[tuple[Any, ...]]:
         """Return all rows of a query."""
         return await (await self.ask(name, **values)).fetchall()
 
+    async def many(self, name: str, **values: Value) -> list[tuple[Any, ...]]:
+        """Return all rows of a query, however many."""
+        return await self.all(name, **values)
+
     async def one(self, name: str, **values: Value) -> tuple[Any, ...] | None:
         """Return the first row of a query."""
         return next(iter(await self.all(name, **values)), None)
 
+    async def key_and_scope(self, run: RunId) -> tuple[int, str]:
+        """Find a run that must be there, to read of it; it is asked for once."""
+        if (known := self.keys.get(run)) is not None:
+            return known
+        found = await self.one("run_key", run=run)
+        if found is None:
+            raise LookupError(f"the ledger has no run {run}")
+        known = int(found[0]), str(found[1])
+        self.keys[run] = known
+        return known
+
+    async def run_shared(self, run: RunId) -> RunKey:
+        """Find a run that must be there, which nobody can take over meanwhile."""
+        return await self.checked(await self.ask("run_shared", run=run), run)
+
+    async def run_alone(self, run: RunId) -> RunKey:
+        """Find a run that must be there, with nobody else writing for it."""
+        return await self.checked(await self.ask("run_alone", run=run), run)
+
+    async def checked(self, asked: AsyncCursor[Any], run: RunId) -> RunKey:
+        """Read what was asked of a run that must be there, and not be another process's by now."""
+        found = await asked.fetchone()
+        if found is None:
+            raise LookupError(f"the ledger has no run {run}")
+        *of_run, epoch = found
+        self.check_owner(run, epoch)
+        return RunKey(*of_run)
+
+    def columns(
+        self,
+        table: str,  # noqa: ARG002  # each column goes by its own name
+        names: tuple[str, ...],
+        rows: Sequence[Sequence[str]],
+    ) -> Columns:
+        """Return each column of the table as a parameter of its name."""
+        return {name: [row[nth] for row in rows] for nth, name in enumerate(names)}
+
     async def script(self, file: str) -> None:
         """Run a file of `sql/`."""
-        await self._connection.execute((await to_thread.run_sync(_sql, file)).encode())
+        script = await to_thread.run_sync(sql_file, PACKAGE, file)
+        await self._connection.execute(script.encode())
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[None]:
@@ -292,25 +351,14 @@ def to_each(rows: Iterable[Mapping[str, object]]) -> str:
 
 @cache
 def statements() -> Mapping[str, bytes]:
-    """Return the statements of `sql/verbs.sql`, by name, as psycopg wants them."""
-    return {name: text.encode() for name, text in named(_sql("verbs.sql")).items()}
+    """Return the statements of the ledger, by name, as psycopg wants them."""
+    return {name: as_psycopg(text).encode() for name, text in verbs_of(PACKAGE).items()}
 
 
-def named(text: str) -> Mapping[str, str]:
-    r"""Split a file of statements by the line that names each, as psycopg wants them.
+def as_psycopg(statement: str) -> str:
+    """Name the parameters of a statement as psycopg does.
 
-    >>> named("-- All.\n\n-- name: one\n-- Why.\nSELECT :run::int % 2;\n")
-    {'one': 'SELECT %(run)s::int %% 2;'}
+    >>> as_psycopg("SELECT :run::int % 2")
+    'SELECT %(run)s::int %% 2'
     """
-    parts = (part.split("\n", 1) for part in text.split("-- name: ")[1:])
-    return {name.strip(): _as_psycopg(statement) for name, statement in parts}
-
-
-def _as_psycopg(statement: str) -> str:
-    lines = [line for line in statement.splitlines() if not line.startswith("--")]
-    text = "\n".join(lines).strip().replace("%", "%%")
-    return re.sub(r"(?<!:):([a-z_]+)", r"%(\1)s", text)
-
-
-def _sql(file: str) -> str:
-    return (files("k3push.adapters.ledger.postgres") / "sql" / file).read_text(encoding="utf-8")
+    return re.sub(r"(?<!:):([a-z_]+)", r"%(\1)s", statement.replace("%", "%%"))

@@ -12,38 +12,33 @@ transaction mode) must not stand between.
 
 Times are kept to the millisecond.
 
-The ledger itself is a list, as that in SQLite is: for each verb of the port the step that does it
-(`writes`, `sending`, `steps`, `reads`, `memos`), and whether it reads or writes.
+Most verbs are in `sql_steps`; here are those that lock what others may write meanwhile, and that
+PostgreSQL finds by other indexes than SQLite.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import datetime
-from functools import update_wrapper
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from datetime import datetime, timedelta
+from typing import TypeVar
 
 import anyio
 
 from k3push.adapters.ledger.connection_places import ConnectionPlaces
-from k3push.adapters.ledger.postgres import archiving, reads, sending, steps, writes
-from k3push.adapters.ledger.postgres import memos as memo_steps
+from k3push.adapters.ledger.postgres import reads, sending, steps
 from k3push.adapters.ledger.postgres.database import Connection, Server
 from k3push.adapters.ledger.postgres.run_locks import RunLocks
 from k3push.adapters.ledger.postgres.schema import bring_up_to_date, schema_version
 from k3push.adapters.ledger.postgres.transactions import CONNECTIONS, Connections, Transactions
+from k3push.adapters.ledger.sql_steps.ledger import SqlLedger, Work, read_by, written_by
 from k3push.core.model import RunId
-from k3push.ports import Ledger
 
-P = ParamSpec("P")
 T = TypeVar("T")
 
 MOST_KEYS = 1000
 """Keys of runs that are remembered: nearly every read begins with one."""
-
-Step = Callable[Concatenate[Connection, P], Awaitable[T]]
 
 
 @asynccontextmanager
@@ -117,25 +112,13 @@ async def version_of(url: str, password: str = "") -> int:
             await connection.close()
 
 
-def _reads(step: Step[P, T]) -> Callable[Concatenate[PostgresLedger, P], Coroutine[Any, Any, T]]:
-    """Make a verb of a step that only reads."""
-
-    async def verb(ledger: PostgresLedger, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        return await ledger.read(lambda connection: step(connection, *args, **kwargs))
-
-    return update_wrapper(verb, step)
+async def _moved_for(connection: Connection) -> timedelta | None:
+    """Take down where the ledger is, and say for how long, if it was elsewhere before."""
+    ((known_for,),) = await connection.all("moved_for")
+    return known_for if isinstance(known_for, timedelta) else None
 
 
-def _writes(step: Step[P, T]) -> Callable[Concatenate[PostgresLedger, P], Coroutine[Any, Any, T]]:
-    """Make a verb of a step that writes."""
-
-    async def verb(ledger: PostgresLedger, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        return await ledger.write(lambda connection: step(connection, *args, **kwargs))
-
-    return update_wrapper(verb, step)
-
-
-class PostgresLedger(Ledger):
+class PostgresLedger(SqlLedger[Connection]):
     """A ledger in PostgreSQL; made by `open_postgres`."""
 
     def __init__(self, locks: RunLocks, transactions: Transactions, *, account: str) -> None:
@@ -158,14 +141,19 @@ class PostgresLedger(Ledger):
 
     async def moved_at(self, now: datetime) -> datetime | None:
         """Return when the ledger was first seen in another place than before, or None."""
-        moved_for = await self.write(writes.moved_for)
+        moved_for = await self.write(_moved_for)
         return None if moved_for is None else now - moved_for
 
-    async def write(self, step: Callable[[Connection], Awaitable[T]]) -> T:
+    async def write(
+        self,
+        step: Work[Connection, T],
+        *,
+        brief: bool = False,  # noqa: ARG002  # the server's time, not the event loop's
+    ) -> T:
         """Do a step of this account that writes; see `Transactions.write`."""
         return await self._transactions.write(lambda c: step(self._bound(c)))
 
-    async def read(self, step: Callable[[Connection], Awaitable[T]]) -> T:
+    async def read(self, step: Work[Connection, T]) -> T:
         """Do a step of this account that reads; see `Transactions.read`."""
         if len(self._keys) > MOST_KEYS:
             self._keys.clear()
@@ -175,22 +163,6 @@ class PostgresLedger(Ledger):
 
     def _bound(self, connection: Connection) -> Connection:
         return connection.bound(self._account, self._locks.check)
-
-    # -- runs ---------------------------------------------------------------------------------
-
-    open_run = _writes(writes.open_run)
-    end_run = _writes(writes.end_run)
-    run = _reads(reads.run)
-    runs = _reads(reads.runs)
-    runs_named = _reads(reads.runs_named)
-    runs_called = _reads(reads.runs_called)
-    runs_begun_with = _reads(reads.runs_begun_with)
-    glances = _reads(reads.glances)
-    take = _writes(writes.take)
-    taker_of = _reads(reads.taker_of)
-    keep_pace = _writes(writes.keep_pace)
-    pace = _reads(reads.pace)
-    is_alive = _reads(reads.is_alive)
 
     @asynccontextmanager
     async def own(self, run: RunId, *, executes: bool = True) -> AsyncIterator[None]:
@@ -207,77 +179,16 @@ class PostgresLedger(Ledger):
             with anyio.CancelScope(shield=True):
                 await self._locks.give_back(run)
 
-    # -- archives -----------------------------------------------------------------------------
+    is_alive = read_by(reads.is_alive)
+    glances = read_by(reads.glances)
+    rows = read_by(reads.rows)
+    accounts_with = read_by(reads.accounts_with)
 
-    due_for_archive = _reads(archiving.due_for_archive)
-    archive = _writes(archiving.archive)
-    prune = _writes(archiving.prune)
+    claim = written_by(sending.claim)
+    begin = written_by(sending.begin)
+    record = written_by(sending.record)
+    conclude = written_by(sending.conclude)
+    amend = written_by(sending.amend)
 
-    # -- commands -----------------------------------------------------------------------------
-
-    command = _writes(writes.command)
-    commands = _reads(reads.commands)
-    obeyed = _writes(writes.obeyed)
-
-    # -- memos --------------------------------------------------------------------------------
-
-    remember = _writes(memo_steps.remember)
-    revise = _writes(memo_steps.revise)
-    memo = _reads(memo_steps.memo)
-    memos = _reads(memo_steps.memos)
-
-    # -- numbers ------------------------------------------------------------------------------
-
-    add = _writes(writes.add)
-    close_list = _writes(writes.close_list)
-    identify = _writes(writes.identify)
-    repeats = _reads(reads.repeats)
-    rows = _reads(reads.rows)
-    counts = _reads(reads.counts)
-    target_count = _reads(reads.target_count)
-    rows_of = _reads(reads.rows_of)
-    accounts_with = _reads(reads.accounts_with)
-    find_rows = _reads(reads.find_rows)
-    runs_holding = _reads(reads.runs_holding)
-    in_hand = _reads(reads.in_hand)
-    made_of = _reads(reads.made_of)
-    made_in = _reads(reads.made_in)
-    made_of_namesakes = _reads(reads.made_of_namesakes)
-    made_by = _reads(reads.made_by)
-    fruitful = _reads(reads.fruitful)
-    lately_sent = _reads(reads.lately_sent)
-    twins = _reads(reads.twins)
-    partly = _reads(reads.partly)
-
-    # -- sending ------------------------------------------------------------------------------
-
-    claim = _writes(sending.claim)
-    begin = _writes(sending.begin)
-    record = _writes(sending.record)
-    conclude = _writes(sending.conclude)
-    amend = _writes(sending.amend)
-    put_off = _writes(sending.put_off)
-    doubts = _reads(reads.doubts)
-    next_chunk = _reads(reads.next_chunk)
-
-    # -- what follows a push ------------------------------------------------------------------
-
-    enrol = _writes(steps.enrol)
-    documents = _reads(steps.documents)
-    documents_of = _reads(steps.documents_of)
-    document_counts = _reads(steps.document_counts)
-    follow = _writes(steps.follow)
-    steps_so_far = _writes(steps.steps_so_far)
-    begin_step = _writes(steps.begin_step)
-    record_step = _writes(steps.record_step)
-    step = _reads(steps.step)
-    steps_of = _reads(steps.steps_of)
-
-    # -- looking back -------------------------------------------------------------------------
-
-    attempts_of = _reads(reads.attempts_of)
-    notes_of = _reads(reads.notes_of)
-    attempts_in = _reads(reads.attempts_in)
-    notes_in = _reads(reads.notes_in)
-    attempt_count = _reads(reads.attempt_count)
-    spans = _reads(reads.spans)
+    steps_so_far = written_by(steps.steps_so_far)
+    begin_step = written_by(steps.begin_step)

@@ -7,7 +7,6 @@ claim, nothing that it has read of the number changes.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,17 +16,12 @@ from psycopg import AsyncCursor
 
 from k3push.adapters.ledger import codec as text
 from k3push.adapters.ledger import rules
-from k3push.adapters.ledger.postgres import steps
-from k3push.adapters.ledger.postgres.archiving import check_is_there
 from k3push.adapters.ledger.postgres.database import Connection
-from k3push.adapters.ledger.postgres.writes import (
-    RunKey,
-    called_columns,
-    checked,
-    listed_columns,
-    run_alone,
-    tally,
-)
+from k3push.adapters.ledger.sql_steps import steps
+from k3push.adapters.ledger.sql_steps.archiving import check_is_there
+from k3push.adapters.ledger.sql_steps.sending import amend_rows, take_down
+from k3push.adapters.ledger.sql_steps.step_connection import RunKey, as_called, as_listed
+from k3push.adapters.ledger.sql_steps.writes import tally
 from k3push.core.model import (
     Attempt,
     BillNumber,
@@ -51,7 +45,7 @@ async def bury_executor(connection: Connection, run: RunId, *, executes: bool) -
     Returns:
         The run's key, and the epoch of the next executor.
     """
-    mine = await run_alone(connection, run)
+    mine = await connection.run_alone(run)
     await check_is_there(connection, mine.key, run)
     ((epoch,),) = await connection.all("new_epoch", run=mine.key)
     if mine.listed:  # a run without numbers has left nothing
@@ -72,7 +66,9 @@ async def _bury(connection: Connection, mine: RunKey) -> None:
     await steps.bury(connection, mine.key)
     idle = [bill for bill, state in claims if state is None or not rules.keeps_claim(State(state))]
     if idle:
-        await connection.do("delete_claims", scope=mine.scope, run=mine.key, **called_columns(idle))
+        await connection.do(
+            "delete_claims", scope=mine.scope, run=mine.key, **as_called(connection, idle)
+        )
 
 
 async def claim(
@@ -80,7 +76,7 @@ async def claim(
 ) -> Mapping[BillNumber, Holder]:
     """Claim what is free, or was held by the dead for numbers that nobody sent."""
     rules.check_claim(numbers)
-    mine, found = await _claim_free(connection, run, called_columns(numbers))
+    mine, found = await _claim_free(connection, run, numbers)
     claimed: dict[BillNumber, rules.Claimed] = {}
     holders: dict[BillNumber, Holder] = {}
     alive: dict[int, bool] = {}
@@ -97,24 +93,32 @@ async def claim(
     taken, held = rules.share_out(numbers, claimed)
     over = [bill for number, bill in taken.items() if number in claimed]
     if over:
-        await connection.do("move_claims", scope=mine.scope, run=mine.key, **called_columns(over))
+        await connection.do(
+            "move_claims", scope=mine.scope, run=mine.key, **as_called(connection, over)
+        )
     return {bill: holders[number_in(bill)] for bill in held}
 
 
 async def _claim_free(
-    connection: Connection, run: RunId, called: Mapping[str, list[str]]
+    connection: Connection, run: RunId, bills: Sequence[BillNumber]
 ) -> tuple[RunKey, list[tuple[Any, ...]]]:
     """Claim what nobody holds, lock the claims of all numbers, and return the others' holders."""
+    called, claimed = as_called(connection, bills), _claimed(bills)
     asked = await connection.ask("run_shared", run=run)
     mine: RunKey | None = None
     while True:
         await connection.do("claim_free", run=run, **called)
-        locked = await connection.ask("lock_claims", run=run, numbers=called["numbers"])
+        locked = await connection.ask("lock_claims", run=run, numbers=claimed)
         found = await connection.ask("holders", run=run, **called)
-        mine = mine or await checked(connection, asked, run)
-        if len(await locked.fetchall()) == len(set(called["numbers"])):
+        mine = mine or await connection.checked(asked, run)
+        if len(await locked.fetchall()) == len(claimed):
             return mine, await found.fetchall()
         # Who held one as it was asked for has given it up since: it is free.
+
+
+def _claimed(bills: Iterable[BillNumber]) -> list[str]:
+    """Return the numbers by which bills are claimed."""
+    return list(dict.fromkeys(map(number_in, bills)))
 
 
 async def begin(connection: Connection, intent: Intent) -> Attempt:
@@ -193,9 +197,9 @@ async def conclude(
     moves = rules.check_outcomes(outcomes, [standings.get(each.number) for each in outcomes])
     await _move(connection, found, moves, standings.values(), at=at)
     if settled := rules.settled(outcomes, standings):
-        await connection.do("pass_claims_on", scope=found.scope, **called_columns(settled))
+        await connection.do("pass_claims_on", scope=found.scope, **as_called(connection, settled))
     if note:
-        await _take_down(connection, found.key, outcomes, at, note)
+        await take_down(connection, found.key, outcomes, at, note)
 
 
 async def amend(
@@ -210,57 +214,12 @@ async def amend(
     bills: list[str] = list({outcome.number for outcome in outcomes})
     asked = await connection.ask("run_shared", run=run)
     rows = await connection.ask("lock_documents", run=run, bills=bills)
-    key = (await checked(connection, asked, run)).key
+    key = (await connection.checked(asked, run)).key
     before = {
         bill: (place, State(state), [target.id for target in text.to_targets(targets)])
         for bill, place, state, targets in await rows.fetchall()
     }
-    amended = rules.check_amending(outcomes, [before.get(each.number) for each in outcomes])
-    await connection.do_each(
-        "amend",
-        (
-            {
-                "place": place,
-                "state": outcome.state,
-                "targets": text.from_targets(outcome.targets),
-                "code": text.from_text(outcome.code),
-                "reason": text.from_text(outcome.reason),
-            }
-            for place, outcome in amended
-        ),
-        run=key,
-    )
-    change = Counter(outcome.state for _, outcome in amended)
-    change.subtract(state for _, state, _ in before.values())
-    await tally(connection, key, change)
-    await _take_down(connection, key, outcomes, at, note)
-
-
-async def put_off(connection: Connection, run: RunId, outcomes: Sequence[Outcome]) -> None:
-    """Say of rows that wait what for."""
-    asked = await connection.ask("run_shared", run=run)
-    mine = await checked(connection, asked, run)
-    await connection.do_each("put_off", map(text.from_reason, outcomes), run=mine.key)
-    planned = {outcome.number for outcome in outcomes if outcome.state is State.PLANNED}
-    claimed: Sequence[Any] = ()
-    if planned:
-        claimed = await connection.all("claims_of_run", run=mine.key, scope=mine.scope)
-    idle = [bill for bill, state in claimed if bill in planned and state == State.PLANNED]
-    if idle:
-        await connection.do("delete_claims", scope=mine.scope, run=mine.key, **called_columns(idle))
-
-
-async def _take_down(
-    connection: Connection, run: int, outcomes: Sequence[Outcome], at: datetime, note: str
-) -> None:
-    """Keep a note beside each number."""
-    await connection.do(
-        "insert_notes",
-        numbers=[outcome.number for outcome in outcomes],
-        run=run,
-        at=text.from_time(at),
-        text=text.from_text(note) or "",
-    )
+    await amend_rows(connection, key, before, outcomes, at=at, note=note)
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,8 +245,10 @@ async def _ask(
     bills: list[str] = list(numbers)
     return _Asked(
         await connection.ask("run_shared", run=run),
-        await connection.ask("lock_claims", run=run, numbers=called_columns(numbers)["numbers"]),
-        await connection.ask("lock_rows_by_either", run=run, bills=bills, **listed_columns(numbers))
+        await connection.ask("lock_claims", run=run, numbers=_claimed(numbers)),
+        await connection.ask(
+            "lock_rows_by_either", run=run, bills=bills, **as_listed(connection, numbers)
+        )
         if by_number
         else await connection.ask("lock_rows", run=run, bills=bills),
     )
@@ -297,7 +258,7 @@ async def _standings(
     connection: Connection, asked: _Asked, run: RunId
 ) -> tuple[RunKey, dict[BillNumber, rules.RowStanding], set[BillNumber]]:
     """Return the run, where its rows stand, and which numbers it has claimed."""
-    found = await checked(connection, asked.run, run)
+    found = await connection.checked(asked.run, run)
     standings: dict[BillNumber, rules.RowStanding] = {}
     for place, state, attempt, number, id_, bill, _ in await asked.rows.fetchall():
         key = BillNumber(bill) or key_of(number, id_)
@@ -334,7 +295,9 @@ async def _move(
         run=run.key,
     )
     if done := rules.claims_that_end(moves, keep_planned=keep_planned):
-        await connection.do("delete_claims", scope=run.scope, run=run.key, **called_columns(done))
+        await connection.do(
+            "delete_claims", scope=run.scope, run=run.key, **as_called(connection, done)
+        )
     await tally(connection, run.key, rules.tallied(moves, standings))
 
 

@@ -10,17 +10,16 @@ import errno
 import os
 import re
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from copy import copy
-from importlib.resources import files
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
-import orjson
 from filelock import FileLock
 
 from k3push.adapters.ledger.codec import damaged
+from k3push.adapters.ledger.sql_files import sql_file, verbs_of
+from k3push.adapters.ledger.sql_steps.step_connection import Value
 from k3push.config.real_paths import real
 from k3push.core.remark import remark
 from k3push.ports import LedgerDamagedError, LedgerLostError, NoLedgerError
@@ -55,7 +54,7 @@ UNFIT_PATH = {
     errno.ELOOP,
 }
 
-Values = Mapping[str, str | float | None]
+PACKAGE = "k3push.adapters.ledger.sqlite"
 
 
 @contextmanager
@@ -119,13 +118,7 @@ def _cure(name: str) -> str:
 
 
 class Connection:
-    """A connection that runs statements of `sql/verbs.sql` by their names.
-
-    Attributes:
-        account: Whose runs the statements see.
-    """
-
-    account = ""
+    """A connection that runs statements of `sql/verbs.sql` by their names, of no account."""
 
     def __init__(self, path: Path, mode: str) -> None:
         # Worker threads take turns, so the connection cannot belong to one. Transactions are
@@ -137,21 +130,15 @@ class Connection:
             check_same_thread=False,
             cached_statements=256,
         )
-        self._statements = _statements(_sql("verbs.sql"))
-        self._bound: dict[str, Self] = {}
+        self._statements = verbs_of(PACKAGE)
 
-    def of_account(self, account: str) -> Self:
-        """Return the same connection for the runs of an account."""
-        bound = self._bound.get(account)
-        if bound is None:
-            bound = self._bound[account] = copy(self)
-            bound.account = account
-        return bound
+    def execute(self, name: str, values: Mapping[str, Value]) -> sqlite3.Cursor:
+        """Run a statement."""
+        return self._connection.execute(self._statements[name], values)
 
-    def do(self, name: str, **values: str | float | bytes | None) -> int:
-        """Run a statement; return the key of the row that it inserted, if any."""
-        values["account"] = self.account
-        return self._connection.execute(self._statements[name], values).lastrowid or 0
+    def do(self, name: str) -> None:
+        """Run a statement that is given nothing."""
+        self.execute(name, {})
 
     def begin(self, *, patient: bool) -> None:
         """Begin to write; without patience, raise at once where another process is writing."""
@@ -164,38 +151,13 @@ class Connection:
         finally:
             self.do("wait_for_nobody")
 
-    def changed(self, name: str, **values: str | float | bytes | None) -> int:
-        """Run a statement; return how many rows it inserted or changed."""
-        values["account"] = self.account
-        return self._connection.execute(self._statements[name], values).rowcount
-
-    def do_each(
-        self, name: str, each: Iterable[Values], **values: str | float | bytes | None
-    ) -> None:
-        """Run a statement once, for each of many sets of values and those that they share."""
-        text = orjson.dumps(list(each)).decode()
-        self._connection.execute(
-            self._statements[name], {"each": text, "account": self.account, **values}
-        )
-
-    def all(self, name: str, **values: str | float | bytes | None) -> list[tuple[Any, ...]]:
-        """Return all rows of a query."""
-        values["account"] = self.account
-        return self._connection.execute(self._statements[name], values).fetchall()
-
-    def listed(self, name: str, **values: str | float | bytes | None) -> list[Any]:
-        """Return the JSON array that is the one value of a query."""
-        ((text,),) = self.all(name, **values)
-        listed: list[Any] = orjson.loads(text)
-        return listed
-
-    def one(self, name: str, **values: str | float | bytes | None) -> tuple[Any, ...] | None:
-        """Return the first row of a query."""
-        return next(iter(self.all(name, **values)), None)
+    def all(self, name: str) -> list[tuple[Any, ...]]:
+        """Return all rows of a query that is given nothing."""
+        return self.execute(name, {}).fetchall()
 
     def script(self, file: str) -> None:
         """Run a file of `sql/`."""
-        self._connection.executescript(_sql(file))
+        self._connection.executescript(sql_file(PACKAGE, file))
 
     @property
     def in_transaction(self) -> bool:
@@ -388,17 +350,3 @@ def _bring_up_to_date(path: Path, writer: Connection) -> None:
         raise LedgerLostError(of_file(path, remark("ledger.unsafe_disk")))
     for next_version in range(version + 1, VERSION + 1):
         writer.script(f"{next_version}.sql")
-
-
-def _sql(file: str) -> str:
-    return (files("k3push.adapters.ledger.sqlite") / "sql" / file).read_text(encoding="utf-8")
-
-
-def _statements(text: str) -> Mapping[str, str]:
-    r"""Split a file of statements by the line that names each.
-
-    >>> _statements("-- All.\n\n-- name: one\nSELECT 1;\n\n-- name: two\nSELECT 2;\n")
-    {'one': 'SELECT 1;', 'two': 'SELECT 2;'}
-    """
-    named = (part.split("\n", 1) for part in text.split("-- name: ")[1:])
-    return {name.strip(): statement.strip() for name, statement in named}

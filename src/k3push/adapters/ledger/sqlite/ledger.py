@@ -10,28 +10,30 @@ a disk of this machine; over a network neither SQLite's locks nor those of the r
 
 Times are kept to the millisecond.
 
-The ledger itself is a list: for each verb of the port the step that does it, a function over a
-connection with the port's own parameters (mypy compares the two), and whether it reads or
-writes. What a step does stands in its module: `writes` before anything is sent, `sending`,
-`steps` for what follows a push, `reads`, `memos`.
+Most verbs are in `sql_steps`; here are those that nobody else writes beside, that ask the file
+system, and that SQLite finds by other indexes than PostgreSQL.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import partial, update_wrapper
+from functools import partial
 from pathlib import Path
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import TypeVar
 
 import anyio
 from anyio import to_thread
 from anyio.lowlevel import RunVar
 
-from k3push.adapters.ledger.sqlite import archiving, connections, reads, sending, steps, writes
-from k3push.adapters.ledger.sqlite import memos as memo_steps
+from k3push.adapters.ledger import codec as text
+from k3push.adapters.ledger.sql_steps.ledger import SqlLedger, Work, read_by, written_by
+from k3push.adapters.ledger.sql_steps.reads import counts
+from k3push.adapters.ledger.sqlite import connections, reads, sending, steps
+from k3push.adapters.ledger.sqlite.account_connection import AccountConnection, now
 from k3push.adapters.ledger.sqlite.connections import (
     Connection,
     SameFiles,
@@ -42,9 +44,9 @@ from k3push.adapters.ledger.sqlite.connections import (
 from k3push.adapters.ledger.sqlite.file_birth import birth_of
 from k3push.adapters.ledger.sqlite.group_commit import GroupCommit, Reader
 from k3push.adapters.ledger.sqlite.run_locks import RunLocks
-from k3push.core.model import Attempt, BillNumber, Intent, RunId
+from k3push.core.model import Attempt, BillNumber, Intent, RunId, State
 from k3push.core.safety.legal_moves import OPEN
-from k3push.ports import Holder, Ledger, LedgerLostError
+from k3push.ports import Holder, LedgerLostError
 
 # How often it is looked whether the files are still those that were opened.
 REPLACED_LOOK_S = 5.0
@@ -57,10 +59,7 @@ LOOKS_AT_ONCE = 20
 
 _looks_left = RunVar[anyio.CapacityLimiter]("looks at the files of ledgers")
 
-P = ParamSpec("P")
 T = TypeVar("T")
-
-Step = Callable[Concatenate[Connection, P], T]
 
 
 @asynccontextmanager
@@ -108,7 +107,7 @@ class _Opened:
         writer, reader = connect(path, create=create)
         # A connection counts as one that has the file only once it has read.
         with lost_as_ledger(path):
-            reader.one("user_version")
+            reader.all("user_version")
         return cls(writer, reader, SameFiles(path), RunLocks(locks_folder(path)))
 
     def check(self) -> None:
@@ -142,27 +141,19 @@ def _is_known(at: datetime, last_begun: datetime | None) -> bool:
     return last_begun is not None and last_begun >= at - ROUNDED
 
 
-def _reads(step: Step[P, T]) -> Callable[Concatenate[SqliteLedger, P], Coroutine[Any, Any, T]]:
-    """Make a verb of a step that only reads."""
-
-    async def verb(ledger: SqliteLedger, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        return await ledger.read(lambda connection: step(connection, *args, **kwargs))
-
-    return update_wrapper(verb, step)
+async def _home(connection: AccountConnection) -> tuple[str, datetime | None] | None:
+    """Return in which file the ledger was written, and when it was seen to have moved there."""
+    row = await connection.one("home")
+    return (text.to_words(row[0]), text.to_time_or_none(row[1])) if row is not None else None
 
 
-def _writes(
-    step: Step[P, T], *, brief: bool = False
-) -> Callable[Concatenate[SqliteLedger, P], Coroutine[Any, Any, T]]:
-    """Make a verb of a step that writes; a *brief* one is about one chunk."""
-
-    async def verb(ledger: SqliteLedger, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        return await ledger.write(lambda connection: step(connection, *args, **kwargs), brief=brief)
-
-    return update_wrapper(verb, step)
+async def _settle_in(connection: AccountConnection, file: str, moved_at: datetime | None) -> None:
+    """Take down in which file the ledger is, and when it was seen to have moved there."""
+    await connection.do("leave_home")
+    await connection.do("settle_in", file=file, moved_at=text.from_time_or_none(moved_at))
 
 
-class SqliteLedger(Ledger):
+class SqliteLedger(SqlLedger[AccountConnection]):
     """A ledger in a SQLite file; made by `open_sqlite`."""
 
     def __init__(
@@ -208,7 +199,7 @@ class SqliteLedger(Ledger):
             noted = await to_thread.run_sync(self._locks.sendings)
         if not noted:
             return None
-        latest = await self.read(lambda c: {run: reads.last_begun(c, run) for run in noted})
+        latest = await self.read(lambda c: reads.last_begun(c, noted))
         unknown = [at for run, at in noted.items() if not _is_known(at, latest[run])]
         return max(unknown, default=None)
 
@@ -216,13 +207,13 @@ class SqliteLedger(Ledger):
         """Return when the ledger was first seen in another file than the one before, or None."""
         with lost_as_ledger(self._path):
             file = await to_thread.run_sync(birth_of, self._path)
-        known = await self.read(reads.home)
+        known = await self.read(_home)
         moved_at = now if known is not None else None
         if known is not None and known[0] == file:
             # The clock may have been ahead then.
             moved_at = known[1] and min(known[1], now)
         if known != (file, moved_at):
-            await self.write(lambda c: writes.settle_in(c, file, moved_at))
+            await self.write(lambda c: _settle_in(c, file, moved_at))
         return moved_at
 
     async def _forget_sending(self, run: RunId) -> None:
@@ -230,37 +221,30 @@ class SqliteLedger(Ledger):
         at = await self._block(self._locks.sent_at, run)
         if at is None:
             return
-        begun, counts = await self.read(lambda c: (reads.last_begun(c, run), reads.counts(c, run)))
-        if _is_known(at, begun) and not counts.keys() & OPEN:
+
+        async def look(connection: AccountConnection) -> tuple[datetime | None, AbstractSet[State]]:
+            begun = await reads.last_begun(connection, [run])
+            return begun[run], (await counts(connection, run)).keys()
+
+        begun, states = await self.read(look)
+        if _is_known(at, begun) and not states & OPEN:
             await self._block(self._locks.forget_sending, run)
 
-    async def write(self, step: Callable[[Connection], T], *, brief: bool = False) -> T:
+    async def write(self, step: Work[AccountConnection, T], *, brief: bool = False) -> T:
         """Do a step of this account that writes; see `GroupCommit.write`."""
-        return await self._commits.write(lambda c: step(c.of_account(self._account)), brief=brief)
+        return await self._commits.write(lambda c: self._done(step, c), brief=brief)
 
-    async def read(self, step: Callable[[Connection], T]) -> T:
+    async def read(self, step: Work[AccountConnection, T]) -> T:
         """Do a step of this account that reads; see `Reader.read`."""
-        return await self._looks.read(lambda c: step(c.of_account(self._account)))
+        return await self._looks.read(lambda c: self._done(step, c))
 
-    # -- runs ---------------------------------------------------------------------------------
-
-    open_run = _writes(writes.open_run)
-    end_run = _writes(writes.end_run)
-    run = _reads(reads.run)
-    runs = _reads(reads.runs)
-    runs_named = _reads(reads.runs_named)
-    runs_called = _reads(reads.runs_called)
-    runs_begun_with = _reads(reads.runs_begun_with)
-    glances = _reads(reads.glances)
-    take = _writes(writes.take)
-    taker_of = _reads(reads.taker_of)
-    keep_pace = _writes(writes.keep_pace)
-    pace = _reads(reads.pace)
+    def _done(self, step: Work[AccountConnection, T], connection: Connection) -> T:
+        return now(step(AccountConnection(connection, self._account)))
 
     @asynccontextmanager
     async def own(self, run: RunId, *, executes: bool = True) -> AsyncIterator[None]:
         """Hold the lock of *run* until the block ends or the process dies."""
-        await self.read(lambda c: writes.run_key(c, run))
+        await self.read(lambda c: c.key_and_scope(run))
         await self._block(self._locks.take, run)
         try:
             await self.write(lambda c: sending.bury_executor(c, run, executes=executes))
@@ -282,48 +266,9 @@ class SqliteLedger(Ledger):
         with lost_as_ledger(self._path):
             return await to_thread.run_sync(act, run)
 
-    # -- archives -----------------------------------------------------------------------------
-
-    due_for_archive = _reads(archiving.due_for_archive)
-    archive = _writes(archiving.archive)
-    prune = _writes(archiving.prune)
-
-    # -- commands -----------------------------------------------------------------------------
-
-    command = _writes(writes.command)
-    commands = _reads(reads.commands)
-    obeyed = _writes(writes.obeyed)
-
-    # -- memos --------------------------------------------------------------------------------
-
-    remember = _writes(memo_steps.remember)
-    revise = _writes(memo_steps.revise)
-    memo = _reads(memo_steps.memo)
-    memos = _reads(memo_steps.memos)
-
-    # -- numbers ------------------------------------------------------------------------------
-
-    add = _writes(writes.add)
-    close_list = _writes(writes.close_list)
-    identify = _writes(writes.identify, brief=True)
-    repeats = _reads(reads.repeats)
-    rows = _reads(reads.rows)
-    counts = _reads(reads.counts)
-    target_count = _reads(reads.target_count)
-    rows_of = _reads(reads.rows_of)
-    accounts_with = _reads(reads.accounts_with)
-    find_rows = _reads(reads.find_rows)
-    runs_holding = _reads(reads.runs_holding)
-    made_of = _reads(reads.made_of)
-    made_in = _reads(reads.made_in)
-    made_of_namesakes = _reads(reads.made_of_namesakes)
-    made_by = _reads(reads.made_by)
-    fruitful = _reads(reads.fruitful)
-    lately_sent = _reads(reads.lately_sent)
-    twins = _reads(reads.twins)
-    partly = _reads(reads.partly)
-
-    # -- sending ------------------------------------------------------------------------------
+    glances = read_by(reads.glances)
+    rows = read_by(reads.rows)
+    accounts_with = read_by(reads.accounts_with)
 
     async def claim(self, run: RunId, numbers: Sequence[BillNumber]) -> Mapping[BillNumber, Holder]:
         """Claim what is free, or was held by the dead for numbers that nobody sent."""
@@ -334,8 +279,6 @@ class SqliteLedger(Ledger):
             lambda c: sending.claim(c, run, numbers, is_alive=self._locks.is_alive)
         )
 
-    in_hand = _reads(reads.in_hand)
-
     async def begin(self, intent: Intent) -> Attempt:
         """Write down a call that is about to leave, and beside the ledger when that was."""
         attempt = await self.write(lambda c: sending.begin(c, intent), brief=True)
@@ -343,31 +286,8 @@ class SqliteLedger(Ledger):
             self._locks.note_sending(intent.run, intent.began_at)
         return attempt
 
-    record = _writes(sending.record, brief=True)
-    conclude = _writes(sending.conclude)
-    amend = _writes(sending.amend)
-    put_off = _writes(sending.put_off)
-    doubts = _reads(reads.doubts)
-    next_chunk = _reads(reads.next_chunk)
-
-    # -- what follows a push ------------------------------------------------------------------
-
-    enrol = _writes(steps.enrol)
-    documents = _reads(steps.documents)
-    documents_of = _reads(steps.documents_of)
-    document_counts = _reads(steps.document_counts)
-    follow = _writes(steps.follow)
-    steps_so_far = _reads(steps.steps_so_far)
-    begin_step = _writes(steps.begin_step)
-    record_step = _writes(steps.record_step)
-    step = _reads(steps.step)
-    steps_of = _reads(steps.steps_of)
-
-    # -- looking back -------------------------------------------------------------------------
-
-    attempts_of = _reads(reads.attempts_of)
-    notes_of = _reads(reads.notes_of)
-    attempts_in = _reads(reads.attempts_in)
-    notes_in = _reads(reads.notes_in)
-    attempt_count = _reads(reads.attempt_count)
-    spans = _reads(reads.spans)
+    record = written_by(sending.record, brief=True)
+    conclude = written_by(sending.conclude)
+    amend = written_by(sending.amend)
+    steps_so_far = read_by(steps.steps_so_far)
+    begin_step = written_by(steps.begin_step)

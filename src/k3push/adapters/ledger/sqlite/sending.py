@@ -6,7 +6,7 @@ whole chunk at once.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -15,10 +15,12 @@ import orjson
 
 from k3push.adapters.ledger import codec as text
 from k3push.adapters.ledger import records, rules
-from k3push.adapters.ledger.sqlite import steps
-from k3push.adapters.ledger.sqlite.archiving import check_is_there
-from k3push.adapters.ledger.sqlite.connections import Connection
-from k3push.adapters.ledger.sqlite.writes import run_key, tally
+from k3push.adapters.ledger.sql_steps import steps
+from k3push.adapters.ledger.sql_steps.archiving import check_is_there
+from k3push.adapters.ledger.sql_steps.sending import amend_rows, take_down
+from k3push.adapters.ledger.sql_steps.step_connection import as_called, as_listed, run_key
+from k3push.adapters.ledger.sql_steps.writes import tally
+from k3push.adapters.ledger.sqlite.account_connection import AccountConnection
 from k3push.core.model import (
     Attempt,
     BillNumber,
@@ -34,48 +36,50 @@ from k3push.core.safety import legal_moves
 from k3push.ports import Holder
 
 
-def bury_executor(connection: Connection, run: RunId, *, executes: bool) -> None:
+async def bury_executor(connection: AccountConnection, run: RunId, *, executes: bool) -> None:
     """Put in order what a dead executor of the run left behind, for the next one.
 
     Where that one *executes* the run, its ending and its commands go as well.
     """
-    mine = run_key(connection, run)
+    mine = await connection.run_alone(run)
     key = mine.key
-    check_is_there(connection, key, run)
-    sent = connection.all("sent_rows", run=key)
+    await check_is_there(connection, key, run)
+    sent = await connection.all("sent_rows", run=key)
     for _, state, bill in sent:
         legal_moves.check(bill, records.STATES[state], State.UNKNOWN)
-    _kill(connection, key, [place for place, _, _ in sent])
-    connection.do("close_attempts", run=key, verdict=rules.KILLED_BECAUSE)
-    steps.bury(connection, key)
+    await _kill(connection, key, [place for place, _, _ in sent])
+    await connection.do("close_attempts", run=key, verdict=rules.KILLED_BECAUSE)
+    await steps.bury(connection, key)
     idle = [
         number
-        for number, state in connection.all("claims_of_run", run=key)
+        for number, state in await connection.all("claims_of_run", run=key)
         if state is None or not rules.keeps_claim(records.STATES[state])
     ]
-    called = text.from_json(text.called(idle))
-    connection.do("delete_claims", scope=mine.scope, run=key, called=called)
+    called = as_called(connection, idle)
+    await connection.do("delete_claims", scope=mine.scope, run=key, **called)
     if executes:
-        connection.do("set_ending", run=key, ended_at=None, exit=None)
-        connection.do("delete_commands", run=key)
+        await connection.do("set_ending", run=key, ended_at=None, exit=None)
+        await connection.do("delete_commands", run=key)
 
 
-def claim_free(connection: Connection, run: RunId, numbers: Sequence[BillNumber]) -> bool:
+async def claim_free(
+    connection: AccountConnection, run: RunId, numbers: Sequence[BillNumber]
+) -> bool:
     """Claim what is free; say whether all of it was."""
     rules.check_claim(numbers)
-    bills = text.called(numbers)
-    return connection.changed("claim_free", run=run, called=text.from_json(bills)) == len(bills)
+    called = as_called(connection, numbers)
+    return await connection.changed("claim_free", run=run, **called) == len(set(numbers))
 
 
-def claim(
-    connection: Connection,
+async def claim(
+    connection: AccountConnection,
     run: RunId,
     numbers: Sequence[BillNumber],
     *,
     is_alive: Callable[[RunId], bool],
 ) -> Mapping[BillNumber, Holder]:
     """Claim what was held by the dead for numbers that nobody sent, and say who holds the rest."""
-    key, scope, found = _of_run(connection, "holders", run, numbers)
+    key, scope, found = await _of_run(connection, "holders", run, numbers)
     claimed: dict[BillNumber, rules.Claimed] = {}
     holders: dict[BillNumber, Holder] = {}
     alive: dict[RunId, bool] = {}
@@ -88,22 +92,21 @@ def claim(
         holders[number] = Holder(holder, alive=alive[holder])
         if holder_key != key and not alive[holder] and state is State.SENT:
             legal_moves.check(bill, State.SENT, State.UNKNOWN)
-            _kill(connection, holder_key, [place])
+            await _kill(connection, holder_key, [place])
     taken, held = rules.share_out(numbers, claimed)
-    called = text.from_json(text.called(taken.values()))
-    connection.do("set_claims", scope=scope, run=key, called=called)
+    called = as_called(connection, taken.values())
+    await connection.do("set_claims", scope=scope, run=key, **called)
     return {bill: holders[number_in(bill)] for bill in held}
 
 
-def begin(connection: Connection, intent: Intent) -> Attempt:
+async def begin(connection: AccountConnection, intent: Intent) -> Attempt:
     """Write the intent down and move its rows to `sent`."""
     rules.check_once(intent.numbers)
-    key, _, attempt, found = _of_run(connection, "standings", intent.run, intent.numbers)
+    key, _, attempt, found = await _of_run(connection, "standings", intent.run, intent.numbers)
     standings, claimed = _standings(found)
     for number in intent.numbers:
         rules.check_begin(number, standings.get(number), claimed=number in claimed)
-    numbers = text.from_json(intent.numbers)
-    connection.do(
+    await connection.do(
         "insert_attempt",
         attempt=attempt,
         run=key,
@@ -112,22 +115,22 @@ def begin(connection: Connection, intent: Intent) -> Attempt:
         began_at=text.from_time(intent.began_at),
         boot=text.from_text(intent.uptime.boot),
         uptime_s=intent.uptime.seconds,
-        numbers=numbers,
+        numbers=intent.numbers,
         before=text.from_before(intent.before),
         request=text.from_bytes(intent.request),
         sender=text.from_text(intent.sender) or "",
     )
-    connection.do("count_attempt", run=key)
-    places = text.from_json([standing.place for standing in standings.values()])
-    connection.do("carry", run=key, places=places)
-    connection.do("send_rows", run=key, attempt=attempt, places=places)
+    await connection.do("count_attempt", run=key)
+    places = [standing.place for standing in standings.values()]
+    await connection.do("carry", run=key, places=places)
+    await connection.do("send_rows", run=key, attempt=attempt, places=places)
     moved = len(intent.numbers)
-    tally(connection, key, {State.PLANNED: -moved, State.SENT: moved})
+    await tally(connection, key, {State.PLANNED: -moved, State.SENT: moved})
     return Attempt(attempt, intent)
 
 
-def record(
-    connection: Connection,
+async def record(
+    connection: AccountConnection,
     attempt: Attempt,
     exchange: Exchange,
     verdict: str,
@@ -137,7 +140,7 @@ def record(
     keep_claims: bool = False,
 ) -> None:
     """Write down what came of *attempt*, once."""
-    found = connection.one("recording_of", attempt=attempt.id)
+    found = await connection.one("recording_of", attempt=attempt.id)
     if found is None:
         raise LookupError(f"the ledger has no attempt {attempt.id}")
     key, scope, numbers, recorded, killed, rows = found
@@ -148,8 +151,8 @@ def record(
     moves = rules.check_outcomes(
         outcomes, [standings.get(each.number) for each in outcomes], attempt=attempt.id
     )
-    _move(connection, key, scope, moves, standings.values(), at=at, keep_planned=keep_claims)
-    connection.do(
+    await _move(connection, key, scope, moves, standings.values(), at=at, keep_planned=keep_claims)
+    await connection.do(
         "set_exchange",
         attempt=attempt.id,
         ended_at=text.from_time(at),
@@ -158,8 +161,8 @@ def record(
     )
 
 
-def conclude(
-    connection: Connection,
+async def conclude(
+    connection: AccountConnection,
     run: RunId,
     outcomes: Sequence[Outcome],
     *,
@@ -168,86 +171,45 @@ def conclude(
 ) -> None:
     """Move rows apart from an attempt, and keep the note beside each."""
     numbers = list({outcome.number for outcome in outcomes})
-    key, scope, _, found = _of_run(connection, "standings", run, numbers)
+    key, scope, _, found = await _of_run(connection, "standings", run, numbers)
     standings = {
         key_of(number, id_): rules.RowStanding(place, records.STATES[state], attempt)
-        for place, state, attempt, number, id_, bill, _ in connection.listed(
-            "rows_by_listed", run=key, listed=text.from_json(text.listed(numbers))
+        for place, state, attempt, number, id_, bill, _ in await connection.many(
+            "rows_of_lines", run=run, of=(), **as_listed(connection, numbers)
         )
         if not bill
     } | _standings(found)[0]
     moves = rules.check_outcomes(outcomes, [standings.get(each.number) for each in outcomes])
-    _move(connection, key, scope, moves, standings.values(), at=at)
+    await _move(connection, key, scope, moves, standings.values(), at=at)
     if settled := rules.settled(outcomes, standings):
-        connection.do("pass_claims_on", scope=scope, called=text.from_json(text.called(settled)))
+        await connection.do("pass_claims_on", scope=scope, **as_called(connection, settled))
     if note:
-        _take_down(connection, key, outcomes, at, note)
+        await take_down(connection, key, outcomes, at, note)
 
 
-def amend(
-    connection: Connection, run: RunId, outcomes: Sequence[Outcome], *, at: datetime, note: str
+async def amend(
+    connection: AccountConnection,
+    run: RunId,
+    outcomes: Sequence[Outcome],
+    *,
+    at: datetime,
+    note: str,
 ) -> None:
     """Add documents to rows that name some already, and keep the note beside each."""
-    key = run_key(connection, run).key
-    bills = text.from_json(list({outcome.number for outcome in outcomes}))
+    key = await run_key(connection, run)
+    bills = list({outcome.number for outcome in outcomes})
     before = {
         bill: (place, State(state), [target.id for target in text.to_targets(targets)])
-        for bill, place, state, targets in connection.all("documents", run=key, bills=bills)
+        for bill, place, state, targets in await connection.all("documents", run=key, bills=bills)
     }
-    amended = rules.check_amending(outcomes, [before.get(each.number) for each in outcomes])
-    connection.do_each(
-        "amend",
-        (
-            {
-                "place": place,
-                "state": outcome.state,
-                "targets": text.from_targets(outcome.targets),
-                "code": text.from_text(outcome.code),
-                "reason": text.from_text(outcome.reason),
-            }
-            for place, outcome in amended
-        ),
-        run=key,
-    )
-    change = Counter(outcome.state for _, outcome in amended)
-    change.subtract(state for _, state, _ in before.values())
-    tally(connection, key, change)
-    _take_down(connection, key, outcomes, at, note)
+    await amend_rows(connection, key, before, outcomes, at=at, note=note)
 
 
-def put_off(connection: Connection, run: RunId, outcomes: Sequence[Outcome]) -> None:
-    """Say of rows that wait what for."""
-    mine = run_key(connection, run)
-    connection.do_each("put_off", map(text.from_reason, outcomes), run=mine.key)
-    planned = {outcome.number for outcome in outcomes if outcome.state is State.PLANNED}
-    idle = [
-        number
-        for number, state in (connection.all("claims_of_run", run=mine.key) if planned else ())
-        if number in planned and state is not None and records.STATES[state] is State.PLANNED
-    ]
-    if idle:
-        called = text.from_json(text.called(idle))
-        connection.do("delete_claims", scope=mine.scope, run=mine.key, called=called)
-
-
-def _take_down(
-    connection: Connection, run: int, outcomes: Sequence[Outcome], at: datetime, note: str
-) -> None:
-    """Keep a note beside each number."""
-    connection.do(
-        "insert_notes",
-        numbers=text.from_json([outcome.number for outcome in outcomes]),
-        run=run,
-        at=text.from_time(at),
-        text=text.from_text(note) or "",
-    )
-
-
-def _of_run(
-    connection: Connection, query: str, run: RunId, bills: Sequence[BillNumber]
+async def _of_run(
+    connection: AccountConnection, query: str, run: RunId, bills: Sequence[BillNumber]
 ) -> tuple[Any, ...]:
     """Return what a query says of a run, which must be there, and of bills."""
-    found = connection.one(query, run=run, called=text.from_json(text.called(bills)))
+    found = await connection.one(query, run=run, **as_called(connection, bills))
     if found is None:
         raise LookupError(f"the ledger has no run {run}")
     return found
@@ -264,8 +226,8 @@ def _standings(found: str) -> tuple[dict[BillNumber, rules.RowStanding], set[Bil
     return standings, claimed
 
 
-def _move(
-    connection: Connection,
+async def _move(
+    connection: AccountConnection,
     run: int,
     scope: str,
     moves: Sequence[tuple[int, Outcome]],
@@ -280,7 +242,7 @@ def _move(
         alike[outcome.state, outcome.code, outcome.reason].append((place, outcome))
     at_text = text.from_time(at)
     for (state, code, reason), parts in alike.items():
-        connection.do(
+        await connection.do(
             "move_rows",
             run=run,
             state=state,
@@ -290,14 +252,14 @@ def _move(
             targets=text.from_json({str(p): text.target_items(o.targets) for p, o in parts}),
         )
     if done := rules.claims_that_end(moves, keep_planned=keep_planned):
-        called = text.from_json(text.called(done))
-        connection.do("delete_claims", scope=scope, run=run, called=called)
-    tally(connection, run, rules.tallied(moves, standings))
+        called = as_called(connection, done)
+        await connection.do("delete_claims", scope=scope, run=run, **called)
+    await tally(connection, run, rules.tallied(moves, standings))
 
 
-def _kill(connection: Connection, run: int, places: Sequence[int]) -> None:
+async def _kill(connection: AccountConnection, run: int, places: Sequence[int]) -> None:
     """Make rows `unknown` whose executor died while they were sent."""
-    connection.do(
+    await connection.do(
         "move_rows",
         run=run,
         state=State.UNKNOWN,
@@ -306,4 +268,4 @@ def _kill(connection: Connection, run: int, places: Sequence[int]) -> None:
         settled_at=None,
         targets=text.from_json({str(place): None for place in places}),
     )
-    tally(connection, run, {State.SENT: -len(places), State.UNKNOWN: len(places)})
+    await tally(connection, run, {State.SENT: -len(places), State.UNKNOWN: len(places)})

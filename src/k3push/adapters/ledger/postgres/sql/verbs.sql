@@ -71,15 +71,6 @@ UPDATE runs SET epoch = epoch + 1 WHERE key = :run RETURNING epoch;
 -- name: epoch
 SELECT epoch FROM runs WHERE key = :run;
 
--- name: set_pace
-INSERT INTO paces (scope, calls, server, at)
-VALUES (:scope, :calls::integer, :server, :at)
-ON CONFLICT (scope) DO UPDATE
-SET calls = excluded.calls, server = excluded.server, at = excluded.at;
-
--- name: pace
-SELECT calls, server, at FROM paces WHERE scope = :scope AND server IS NOT NULL;
-
 -- name: other_spelling
 -- An account's id is told in one spelling by the ERP, and a person may type another.
 -- The runs of the account's own spelling, which are many, are passed over.
@@ -94,13 +85,10 @@ INSERT INTO runs (
 )
 VALUES (
     :id, :account, :scope, :route, :jobs, :folder, :started_at, :ended_at, :exit, :again_because,
-    :whole::boolean::int, :begun_with
+    :whole, :begun_with
 )
 ON CONFLICT (id) DO NOTHING
 RETURNING key;
-
--- name: run_key
-SELECT key, scope, listed, epoch FROM runs WHERE id = :run AND account = :account;
 
 -- name: run_shared
 -- Many may write for one run at once, but none while another process takes the run over.
@@ -110,43 +98,9 @@ SELECT key, scope, listed, epoch FROM runs WHERE id = :run AND account = :accoun
 SELECT key, scope, listed, epoch FROM runs WHERE id = :run AND account = :account
 FOR NO KEY UPDATE;
 
--- name: set_whole
-UPDATE runs SET whole = 1 WHERE key = :run;
-
--- name: set_listed
-UPDATE runs SET listed = :listed WHERE key = :run;
-
--- name: set_ending
-UPDATE runs SET ended_at = :ended_at, exit = :exit WHERE key = :run;
-
 -- name: take_file
 INSERT INTO taken_files (folder, name, digest, run) VALUES (:folder, :file, :digest, :run)
 ON CONFLICT DO NOTHING;
-
--- name: taker_of
-SELECT runs.id FROM taken_files AS taken JOIN runs ON runs.key = taken.run
-WHERE taken.folder = :folder AND name = :file AND digest = :digest AND account = :account
-LIMIT 1;
-
--- name: select_run
-SELECT id, scope, route, jobs, folder, started_at, ended_at, exit, again_because, whole, begun_with,
-    archive
-FROM runs WHERE id = :run AND account = :account;
-
--- name: newest_runs
-SELECT id, scope, route, jobs, folder, started_at, ended_at, exit, again_because, whole, begun_with,
-    archive
-FROM runs
-WHERE account = :account AND key < :before
--- In the order in which they were opened, since the clock may have been set back.
-ORDER BY key DESC LIMIT :last::bigint;
-
--- name: undone_runs
-SELECT id, scope, route, jobs, folder, started_at, ended_at, exit, again_because, whole, begun_with,
-    archive
-FROM runs
-WHERE account = :account AND key < :before AND (exit IS NULL OR exit <> 0)
-ORDER BY key DESC LIMIT :last::bigint;
 
 -- name: runs_named
 SELECT id, scope, route, jobs, folder, started_at, ended_at, exit, again_because, whole, begun_with,
@@ -161,13 +115,6 @@ SELECT id, scope, route, jobs, folder, started_at, ended_at, exit, again_because
 FROM runs
 WHERE account = :account AND key < :before AND (jobs COLLATE "C" ILIKE :like OR id = ANY(:ids::text[]))
 ORDER BY key DESC LIMIT :last;
-
--- name: runs_begun_with
-SELECT id, scope, route, jobs, folder, started_at, ended_at, exit, again_because, whole, begun_with,
-    archive
-FROM runs
-WHERE begun_with = :group AND account = :account
-ORDER BY key;
 
 -- name: glances
 -- The last run of each route, and those that may have left something in doubt. Only what tells
@@ -210,8 +157,7 @@ FROM unnest(:numbers::text[], :ids::text[]) AS wanted (number, id) CROSS JOIN LA
 INSERT INTO rows (run, place, line, number, listed_id, account_hash)
 SELECT :run, e.place, e.line, e.number, e.listed_id, :account_hash
 FROM json_to_recordset(:each::json) AS e (place bigint, line bigint, number text, listed_id text)
-ORDER BY e.place
-RETURNING number, listed_id, place;
+ORDER BY e.place;
 
 -- name: insert_repeat
 INSERT INTO repeats (run, place, line, number, first_place)
@@ -281,8 +227,8 @@ JOIN rows ON rows.run = found.run AND rows.place = found.place
 ORDER BY rows.place
 FOR UPDATE OF rows;
 
--- name: lock_rows_by_number
--- By the number that either has; those of the job file are whole lines.
+-- name: rows_of_lines
+-- By the number that either has; those of the job file are whole lines. They are locked.
 SELECT rows.place, state, coalesce(attempt, 0), number, listed_id, coalesce(bill, ''),
     coalesce(source_id, '')
 FROM (
@@ -321,11 +267,12 @@ SELECT place, source_id FROM rows
 WHERE account_hash = :account_hash
     AND source_id = ANY(:ids::text[]) AND source_id > '' AND run + 0 = :run;
 
--- name: set_bill
+-- name: set_bills
+-- :named are pairs of what a bill is called and its id, by place.
 UPDATE rows SET bill = e.bill, source_id = e.source_id
 FROM (
-    SELECT :run::bigint AS run, e.*
-    FROM json_to_recordset(:each::json) AS e (place bigint, bill text, source_id text)
+    SELECT :run::bigint AS run, key::bigint AS place, value ->> 0 AS bill, value ->> 1 AS source_id
+    FROM json_each(:named::json)
     OFFSET 0
 ) AS e
 WHERE rows.run = e.run AND rows.place = e.place;
@@ -339,8 +286,7 @@ FROM (
     FROM json_to_recordset(:each::json) AS e (place bigint, kept bigint)
     OFFSET 0
 ) AS e
-JOIN rows ON rows.run = e.run AND rows.place = e.place
-RETURNING place;
+JOIN rows ON rows.run = e.run AND rows.place = e.place;
 
 -- name: repoint_repeats
 UPDATE repeats SET first_place = e.kept
@@ -359,13 +305,6 @@ USING (
     OFFSET 0
 ) AS e
 WHERE rows.run = e.run AND rows.place = e.place;
-
--- name: select_repeats
-SELECT repeats.place, repeats.line, repeats.number, rows.line, rows.place
-FROM repeats
-JOIN rows ON rows.run = repeats.run AND rows.place = repeats.first_place
-WHERE repeats.run = :run
-ORDER BY repeats.place;
 
 -- name: repeats_at
 SELECT repeats.line, repeats.number, rows.line
@@ -496,12 +435,6 @@ RETURNING rows.place;
 SELECT numbers, ended_at IS NOT NULL, verdict IS NOT NULL
 FROM attempts WHERE id = :attempt FOR NO KEY UPDATE;
 
--- name: set_exchange
-UPDATE attempts
-SET ended_at = :ended_at, verdict = :verdict, answer = :answer, status = :status,
-    because = :because, body = :body
-WHERE id = :attempt;
-
 -- name: sent_rows
 -- By the attempts that are open, since no index has the state of a row.
 SELECT rows.place, rows.state, rows.bill
@@ -515,9 +448,6 @@ JOIN rows ON rows.run = found.run AND rows.place = found.place
 WHERE attempts.run = :run AND attempts.ended_at IS NULL AND rows.state = 'sent'
 ORDER BY rows.place
 FOR UPDATE OF rows;
-
--- name: close_attempts
-UPDATE attempts SET verdict = :verdict WHERE run = :run AND ended_at IS NULL;
 
 -- name: insert_notes
 INSERT INTO notes (number, run, at, text)
@@ -696,14 +626,6 @@ CROSS JOIN LATERAL (
 ) AS runs
 WHERE runs.scope = :scope AND rows.state IN ('pushed', 'draft');
 
--- name: newest_with_documents
--- A run at a time, the newest first, since most often one is enough.
-SELECT key, id FROM runs
-WHERE scope = :scope AND EXISTS (
-    SELECT FROM tallies WHERE run = runs.key AND state IN ('pushed', 'draft') AND n > 0
-)
-ORDER BY started_at DESC, id DESC;
-
 -- name: made_by_any
 -- Documents are made by attempts, so the newest are those of the newest attempts, and no index is
 -- needed that each number would have to pay for.
@@ -742,12 +664,6 @@ WHERE run = :run AND id = ANY(:attempts::bigint[]) AND EXISTS (
     ) AS row
     WHERE row.attempt = attempts.id AND row.state IN ('pushed', 'draft')
 );
-
--- name: count_twins
-SELECT count(*) FROM rows WHERE run = :run AND code = 'twin';
-
--- name: count_partly
-SELECT count(*) FROM rows WHERE run = :run AND code = 'partly';
 
 -- name: lock_documents
 SELECT rows.bill, rows.place, rows.state, rows.targets
@@ -790,9 +706,6 @@ FROM rows JOIN attempts ON attempts.id = rows.attempt
 WHERE rows.run = :run AND rows.rare >= 'unknown' AND rows.rare <= 'unknown'
 ORDER BY rows.rare, rows.place;
 
--- name: last_chunk
-SELECT coalesce(max(chunk), 0) FROM attempts WHERE run = :run;
-
 -- name: count_attempts
 SELECT count(*) FROM attempts WHERE run = :run;
 
@@ -808,9 +721,6 @@ SELECT notes.id, notes.number, notes.at, runs.id, notes.text
 FROM notes JOIN runs ON runs.key = notes.run
 WHERE (notes.run, notes.id) > (:run, :after) AND notes.run <= :run
 ORDER BY notes.run, notes.id LIMIT :limit;
-
--- name: spans
-SELECT began_at, ended_at FROM attempts WHERE run = :run AND ended_at IS NOT NULL ORDER BY id;
 
 -- name: lately_sent
 -- A run of then may have known a bill by another number, and by its id.
@@ -862,27 +772,8 @@ JOIN runs ON runs.key = attempts.run
 WHERE runs.account = :account AND runs.archive IS NULL
 ORDER BY attempts.id;
 
--- name: notes_of
-SELECT notes.id, notes.number, notes.at, runs.id, notes.text
-FROM notes JOIN runs ON runs.key = notes.run
-WHERE notes.number = :number AND runs.account = :account ORDER BY notes.id;
-
 -- name: insert_command
 INSERT INTO commands (run, given_at, words) VALUES (:run, :given_at, :words) RETURNING id;
-
--- name: select_commands
-SELECT id, words, given_at, obeyed_at, on_their_way FROM commands WHERE run = :run ORDER BY id;
-
--- name: run_of_command
-SELECT runs.id FROM commands JOIN runs ON runs.key = commands.run
-WHERE commands.id = :id AND runs.account = :account;
-
--- name: set_obeyed
-UPDATE commands SET obeyed_at = :obeyed_at, on_their_way = :on_their_way
-WHERE id = :id AND obeyed_at IS NULL;
-
--- name: delete_commands
-DELETE FROM commands WHERE run = :run;
 
 -- name: enrol
 INSERT INTO documents (run, id, number, sender, follow, reason, at)
@@ -899,9 +790,6 @@ ORDER BY id LIMIT :limit;
 -- name: documents_by_id
 SELECT id, number, sender, follow, reason, step FROM documents
 WHERE run = :run AND id = ANY (:ids::text[]);
-
--- name: count_documents
-SELECT coalesce(follow, ''), count(*) FROM documents WHERE run = :run GROUP BY 1;
 
 -- name: set_documents
 UPDATE documents
@@ -960,27 +848,6 @@ FROM steps JOIN runs ON runs.key = steps.run
 WHERE steps.id = :step AND runs.account = :account
 FOR NO KEY UPDATE OF steps;
 
--- name: set_step_exchange
-UPDATE steps
-SET ended_at = :ended_at, verdict = :verdict, answer = :answer, status = :status,
-    because = :because, body = :body
-WHERE id = :step;
-
--- name: doubt_open_steps
-UPDATE documents SET follow = 'unknown', reason = :reason
-WHERE run = :run AND step IN (
-    SELECT id FROM steps WHERE run = :run AND ended_at IS NULL AND verdict IS NULL
-);
-
--- name: close_steps
-UPDATE steps SET verdict = :verdict WHERE run = :run AND ended_at IS NULL AND verdict IS NULL;
-
--- name: select_step
-SELECT steps.id, runs.id, kind, ids, stood, began_at, boot, uptime_s, request, steps.sender,
-    steps.ended_at, verdict, answer, status, because, body
-FROM steps JOIN runs ON runs.key = steps.run
-WHERE steps.id = :step AND runs.account = :account;
-
 -- name: steps_of
 SELECT steps.id, runs.id, kind, ids, stood, began_at, boot, uptime_s, request, steps.sender,
     steps.ended_at, verdict, answer, status, because, body
@@ -990,51 +857,10 @@ JOIN steps ON steps.run = d.run AND steps.ids::jsonb ? d.id
 WHERE d.id = :document
 ORDER BY steps.id;
 
--- name: insert_memo
-INSERT INTO memos (account, kind, id, at, value, about, open)
-VALUES (:account, :kind, :id, :at, :value, :about, :open)
-ON CONFLICT (account, kind, id) DO NOTHING;
-
 -- name: revise_memo
 UPDATE memos SET value = :value, about = :about, open = :open, version = version + 1
 WHERE account = :account AND kind = :kind AND id = :id AND version = :version
 RETURNING version;
-
--- name: select_memo
-SELECT kind, id, at, value, about, open, version FROM memos
-WHERE account = :account AND kind = :kind AND id = :id;
-
--- name: select_memos
-SELECT kind, id, at, value, about, open, version FROM memos
-WHERE account = :account AND kind = :kind
-ORDER BY at DESC, id DESC LIMIT :limit;
-
--- name: memos_about
-SELECT kind, id, at, value, about, open, version FROM memos
-WHERE account = :account AND kind = :kind AND about = :about AND about <> ''
-    AND open >= :least
-ORDER BY at DESC, id DESC LIMIT :limit;
-
--- name: open_memos
-SELECT kind, id, at, value, about, open, version FROM memos
-WHERE account = :account AND kind = :kind AND open = 1
-ORDER BY at DESC, id DESC LIMIT :limit;
-
--- name: due_for_archive
-SELECT id, scope, route, jobs, folder, started_at, ended_at, exit, again_because, whole, begun_with,
-    archive
-FROM runs
-WHERE account = :account AND pruned = 0 AND ended_at < :before AND (archive IS NOT NULL OR (
-    exit IN (0, 3) AND whole = 1 AND NOT EXISTS (
-        SELECT FROM tallies
-        WHERE tallies.run = runs.key AND state IN ('planned', 'sent', 'unknown')
-        GROUP BY state HAVING sum(n) > 0
-    ) AND NOT EXISTS (
-        SELECT FROM documents
-        WHERE documents.run = runs.key AND coalesce(follow, 'unknown') IN ('unknown', 'waiting')
-    ) AND NOT EXISTS (SELECT FROM rows WHERE rows.run = runs.key AND code = 'twin')
-))
-ORDER BY account, ended_at LIMIT :limit;
 
 -- name: set_archive
 UPDATE runs SET archive = :archive
@@ -1048,9 +874,6 @@ WHERE id = :run AND account = :account AND pruned = 0 AND archive IS NULL
         WHERE documents.run = runs.key AND coalesce(follow, 'unknown') IN ('unknown', 'waiting')
     ) AND NOT EXISTS (SELECT FROM rows WHERE rows.run = runs.key AND code = 'twin')
 RETURNING key;
-
--- name: archive_of
-SELECT archive, pruned FROM runs WHERE key = :run;
 
 -- name: prunable
 -- What has made no document, and what another row of the scope tells of as well.
@@ -1111,6 +934,3 @@ DELETE FROM notes WHERE id IN (
     SELECT id FROM notes WHERE (run, id) > (:run, 0) AND run <= :run ORDER BY run, id LIMIT :limit
 )
 RETURNING id;
-
--- name: set_pruned
-UPDATE runs SET pruned = 1 WHERE key = :run;

@@ -45,11 +45,9 @@ INSERT INTO runs (
 VALUES (
     :id, :account, :scope, :route, :jobs, :folder, :started_at, :ended_at, :exit, :again_because,
     :whole, :begun_with
-);
-
--- name: is_taken
+)
 -- By whichever account: ids name the locks of runs, and the folders of results.
-SELECT 1 FROM runs WHERE id = :run;
+ON CONFLICT (id) DO NOTHING;
 
 -- name: other_spelling
 -- An account's id is told in one spelling by the ERP, and a person may type another.
@@ -62,27 +60,9 @@ SELECT * FROM (
     SELECT account FROM runs WHERE lower(account) = lower(:account) AND account > :account LIMIT 1
 );
 
--- name: set_whole
-UPDATE runs SET whole = 1 WHERE key = :run;
-
 -- name: take_file
 INSERT OR IGNORE INTO taken_files (folder, name, digest, run)
 VALUES (:folder, :file, :digest, :run);
-
--- name: taker_of
-SELECT runs.id FROM taken_files AS taken JOIN runs ON runs.key = taken.run
-WHERE taken.folder = :folder AND name = :file AND digest = :digest AND account = :account;
-
--- name: set_pace
-INSERT INTO paces (scope, calls, server, at) VALUES (:scope, :calls, :server, :at)
-ON CONFLICT (scope) DO UPDATE
-SET calls = excluded.calls, server = excluded.server, at = excluded.at;
-
--- name: pace
-SELECT calls, server, at FROM paces WHERE scope = :scope AND server IS NOT NULL;
-
--- name: run_key
-SELECT key, scope, listed, attempts FROM runs WHERE id = :run AND account = :account;
 
 -- name: home
 SELECT file, moved_at FROM home;
@@ -96,29 +76,6 @@ INSERT INTO home (file, moved_at) VALUES (:file, :moved_at);
 -- name: last_begun
 -- Of whichever account.
 SELECT max(began_at) FROM attempts JOIN runs ON runs.key = attempts.run WHERE runs.id = :run;
-
--- name: set_ending
-UPDATE runs SET ended_at = :ended_at, exit = :exit WHERE key = :run;
-
--- name: select_run
-SELECT id, scope, route, jobs, folder, started_at, ended_at, exit, again_because, whole, begun_with,
-    archive
-FROM runs WHERE id = :run AND account = :account;
-
--- name: newest_runs
-SELECT id, scope, route, jobs, folder, started_at, ended_at, exit, again_because, whole, begun_with,
-    archive
-FROM runs
--- In the order in which they were opened, since the clock may have been set back.
-WHERE account = :account AND key < :before
-ORDER BY key DESC LIMIT :limit;
-
--- name: undone_runs
-SELECT id, scope, route, jobs, folder, started_at, ended_at, exit, again_because, whole, begun_with,
-    archive
-FROM runs
-WHERE account = :account AND key < :before AND (exit IS NULL OR exit <> 0)
-ORDER BY key DESC LIMIT :limit;
 
 -- name: runs_named
 SELECT id, scope, route, jobs, folder, started_at, ended_at, exit, again_because, whole, begun_with,
@@ -135,15 +92,8 @@ WHERE account = :account AND key < :before
     AND (jobs LIKE :like ESCAPE '\' OR id IN (SELECT value FROM json_each(:ids)))
 ORDER BY key DESC LIMIT :last;
 
--- name: runs_begun_with
-SELECT id, scope, route, jobs, folder, started_at, ended_at, exit, again_because, whole, begun_with,
-    archive
-FROM runs
-WHERE begun_with = :group AND account = :account
-ORDER BY key;
-
 -- name: places_of_listed
-SELECT r.number, r.listed_id, r.place
+SELECT r.number, r.listed_id, r.place, r.line
 FROM json_each(:listed) AS j
 CROSS JOIN rows AS r ON r.number = json_extract(j.value, '$[0]')
     AND r.listed_id = json_extract(j.value, '$[1]') AND r.run = :run;
@@ -151,7 +101,7 @@ CROSS JOIN rows AS r ON r.number = json_extract(j.value, '$[0]')
 -- name: insert_row
 INSERT INTO rows (run, place, line, number, listed_id)
 SELECT :run, json_extract(value, '$.place'), json_extract(value, '$.line'),
-    json_extract(value, '$.number'), json_extract(value, '$.id')
+    json_extract(value, '$.number'), json_extract(value, '$.listed_id')
 FROM json_each(:each);
 
 -- name: insert_repeat
@@ -159,9 +109,6 @@ INSERT INTO repeats (run, place, line, number, first_place)
 SELECT :run, json_extract(value, '$.place'), json_extract(value, '$.line'), json_extract(value, '$.number'),
     json_extract(value, '$.first_place')
 FROM json_each(:each);
-
--- name: set_listed
-UPDATE runs SET listed = :listed WHERE key = :run;
 
 -- name: tally
 INSERT INTO tallies (run, state, n)
@@ -177,23 +124,25 @@ SELECT count(DISTINCT json_extract(target.value, '$[0]'))
 FROM rows CROSS JOIN json_each(rows.targets) AS target
 WHERE rows.run = :run;
 
--- name: rows_by_listed
+-- name: rows_of_lines
+-- Those that the job file calls so, or that have the number of a bill, by either :listed or :of.
 SELECT json_group_array(json_array(
-    r.place, r.state, coalesce(r.attempt, 0), r.number, r.listed_id, coalesce(r.bill, ''),
-    coalesce(r.source_id, '')
+    place, state, coalesce(attempt, 0), number, listed_id, coalesce(bill, ''),
+    coalesce(source_id, '')
 ))
-FROM json_each(:listed) AS j
-CROSS JOIN rows AS r ON r.number = json_extract(j.value, '$[0]')
-    AND r.listed_id = json_extract(j.value, '$[1]') AND r.run = :run;
-
--- name: rows_by_number
-SELECT json_group_array(json_array(
-    r.place, r.state, coalesce(r.attempt, 0), r.number, r.listed_id, r.bill,
-    coalesce(r.source_id, '')
-))
-FROM json_each(:numbers) AS j
-CROSS JOIN rows AS r ON r.bill >= j.value AND r.bill < j.value || '-' AND +r.run = :run
-WHERE r.bill = j.value OR substr(r.bill, length(j.value) + 1, 1) = ',';
+FROM (
+    SELECT r.*
+    FROM runs CROSS JOIN json_each(:listed) AS j
+    CROSS JOIN rows AS r ON r.number = json_extract(j.value, '$[0]')
+        AND r.listed_id = json_extract(j.value, '$[1]') AND r.run = runs.key
+    WHERE runs.id = :run AND runs.account = :account
+    UNION ALL
+    SELECT r.*
+    FROM runs CROSS JOIN json_each(:of) AS j
+    CROSS JOIN rows AS r ON r.bill >= j.value AND r.bill < j.value || '-' AND +r.run = runs.key
+    WHERE runs.id = :run AND runs.account = :account
+        AND (r.bill = j.value OR substr(r.bill, length(j.value) + 1, 1) = ',')
+);
 
 -- name: rows_of_sources
 SELECT r.place, r.source_id
@@ -201,9 +150,9 @@ FROM json_each(:ids) AS j
 CROSS JOIN rows AS r ON r.source_id = j.value AND r.source_id > '' AND +r.run = :run;
 
 -- name: set_bills
--- :bills are pairs of what a bill is called and its id, by place.
+-- :named are pairs of what a bill is called and its id, by place.
 UPDATE rows SET bill = json_extract(value, '$[0]'), source_id = json_extract(value, '$[1]')
-FROM json_each(:bills)
+FROM json_each(:named)
 WHERE run = :run + 0 * id AND place = CAST(key AS INTEGER);
 
 -- name: row_to_repeat
@@ -214,24 +163,18 @@ FROM json_each(:each) CROSS JOIN rows ON run = :run AND place = json_extract(val
 
 -- name: repoint_repeats
 UPDATE repeats SET first_place = json_extract(value, '$.kept') FROM json_each(:each)
-WHERE run = json_extract(value, '$.run') AND first_place = json_extract(value, '$.place');
+WHERE run = :run + 0 * id AND first_place = json_extract(value, '$.place');
 
 -- name: delete_row
 DELETE FROM rows
 WHERE run = :run AND place IN (SELECT json_extract(value, '$.place') FROM json_each(:each));
 
--- name: select_repeats
-SELECT repeats.place, repeats.line, repeats.number, rows.line, rows.place
-FROM repeats
-JOIN rows ON rows.run = repeats.run AND rows.place = repeats.first_place
-WHERE repeats.run = :run
-ORDER BY repeats.place;
-
--- name: repeat_at
+-- name: repeats_at
 SELECT repeats.line, repeats.number, rows.line
 FROM repeats
 JOIN rows ON rows.run = repeats.run AND rows.place = repeats.first_place
-WHERE repeats.run = :run AND repeats.place = :place;
+WHERE repeats.run = :run AND repeats.place IN (SELECT value FROM json_each(:places))
+ORDER BY repeats.place;
 
 -- name: holders
 SELECT key, scope, (
@@ -338,17 +281,8 @@ SET state = :state, targets = json_each.value, code = :code, reason = :reason,
 FROM json_each(:targets)
 WHERE run = :run + 0 * json_each.id AND place = CAST(key AS INTEGER);
 
--- name: set_exchange
-UPDATE attempts
-SET ended_at = :ended_at, verdict = :verdict, answer = :answer, status = :status,
-    because = :because, body = :body
-WHERE id = :attempt;
-
 -- name: sent_rows
 SELECT place, state, bill FROM rows WHERE run = :run AND state = 'sent';
-
--- name: close_attempts
-UPDATE attempts SET verdict = :verdict WHERE run = :run AND ended_at IS NULL;
 
 -- name: insert_notes
 INSERT INTO notes (number, run, at, text)
@@ -458,14 +392,6 @@ CROSS JOIN rows AS r ON r.bill >= json_extract(j.value, '$[0]')
 CROSS JOIN runs ON runs.key = r.run
 WHERE runs.scope = :scope AND (r.state = 'pushed' OR r.state = 'draft');
 
--- name: newest_with_documents
-SELECT key, id FROM runs
-WHERE scope = :scope AND EXISTS (
-    SELECT 1 FROM tallies
-    WHERE tallies.run = runs.key AND state IN ('pushed', 'draft') AND n > 0
-)
-ORDER BY started_at DESC, id DESC;
-
 -- name: made_by_any
 -- Documents are made by attempts, so the newest are those of the newest attempts, and no index is
 -- needed that each number would have to pay for. SQLite goes through the numbers of one in their
@@ -496,12 +422,6 @@ WHERE a.run = :run AND EXISTS (
     WHERE r.attempt = a.id AND (r.state = 'pushed' OR r.state = 'draft')
 );
 
--- name: count_twins
-SELECT count(*) FROM rows WHERE run = :run AND code = 'twin';
-
--- name: count_partly
-SELECT count(*) FROM rows WHERE run = :run AND code = 'partly';
-
 -- name: documents
 SELECT r.bill, r.place, r.state, r.targets
 FROM json_each(:bills) AS j CROSS JOIN rows AS r ON r.bill = j.value AND r.run = :run;
@@ -524,12 +444,12 @@ WHERE bill = json_extract(value, '$.bill') AND run = :run
 SELECT rows.bill, attempts.id, attempts.began_at, boot, uptime_s, attempts.before,
     attempts.sender, json_array_length(attempts.numbers), rows.listed_id, rows.source_id
 FROM rows INDEXED BY rows_by_state JOIN attempts ON attempts.id = rows.attempt
-WHERE rows.run = :run AND rows.state = :unknown AND rows.state <> 'planned'
+WHERE rows.run = :run AND rows.state = 'unknown' AND rows.state <> 'planned'
     AND rows.state <> 'sent' AND rows.state <> 'pushed'
 ORDER BY rows.place;
 
--- name: last_chunk
-SELECT coalesce(max(chunk), 0) FROM attempts WHERE run = :run;
+-- name: count_attempts
+SELECT attempts FROM runs WHERE key = :run;
 
 -- name: attempts_in
 SELECT attempts.id, runs.id, chunk, nth, began_at, boot, uptime_s, numbers, before, request,
@@ -544,9 +464,6 @@ SELECT notes.id, notes.number, notes.at, runs.id, notes.text
 FROM notes JOIN runs ON runs.key = notes.run
 WHERE notes.run = :run AND notes.id > :after
 ORDER BY notes.id LIMIT :limit;
-
--- name: spans
-SELECT began_at, ended_at FROM attempts WHERE run = :run AND ended_at IS NOT NULL ORDER BY id;
 
 -- name: lately_sent
 -- :called are pairs of a bill and its id. Of the runs that knew it by another number, theirs counts.
@@ -591,24 +508,8 @@ JOIN runs ON runs.key = attempts.run
 WHERE runs.account = :account AND runs.archive IS NULL
 ORDER BY attempts.id;
 
--- name: notes_of
-SELECT notes.id, notes.number, notes.at, runs.id, notes.text
-FROM notes JOIN runs ON runs.key = notes.run
-WHERE notes.number = :number AND runs.account = :account ORDER BY notes.id;
-
 -- name: insert_command
 INSERT INTO commands (run, given_at, words) VALUES (:run, :given_at, :words);
-
--- name: select_commands
-SELECT id, words, given_at, obeyed_at, on_their_way FROM commands WHERE run = :run ORDER BY id;
-
--- name: set_obeyed
-UPDATE commands SET obeyed_at = :obeyed_at, on_their_way = :on_their_way
-WHERE id = :id AND obeyed_at IS NULL
-    AND EXISTS (SELECT 1 FROM runs WHERE key = commands.run AND account = :account);
-
--- name: delete_commands
-DELETE FROM commands WHERE run = :run;
 
 -- name: enrol
 INSERT INTO documents (run, id, number, sender, follow, reason, at)
@@ -627,9 +528,6 @@ ORDER BY id LIMIT :limit;
 -- name: documents_by_id
 SELECT d.id, d.number, d.sender, d.follow, d.reason, d.step
 FROM json_each(:ids) AS j CROSS JOIN documents AS d ON d.run = :run AND d.id = j.value;
-
--- name: count_documents
-SELECT coalesce(follow, ''), count(*) FROM documents WHERE run = :run GROUP BY 1;
 
 -- name: set_documents
 UPDATE documents
@@ -676,27 +574,6 @@ SELECT steps.run, steps.ended_at IS NOT NULL, verdict IS NOT NULL
 FROM steps JOIN runs ON runs.key = steps.run
 WHERE steps.id = :step AND runs.account = :account;
 
--- name: set_step_exchange
-UPDATE steps
-SET ended_at = :ended_at, verdict = :verdict, answer = :answer, status = :status,
-    because = :because, body = :body
-WHERE id = :step;
-
--- name: doubt_open_steps
-UPDATE documents SET follow = 'unknown', reason = :reason
-WHERE run = :run AND step IN (
-    SELECT id FROM steps WHERE run = :run AND ended_at IS NULL AND verdict IS NULL
-);
-
--- name: close_steps
-UPDATE steps SET verdict = :verdict WHERE run = :run AND ended_at IS NULL AND verdict IS NULL;
-
--- name: select_step
-SELECT steps.id, runs.id, kind, ids, stood, began_at, boot, uptime_s, request, steps.sender,
-    steps.ended_at, verdict, answer, status, because, body
-FROM steps JOIN runs ON runs.key = steps.run
-WHERE steps.id = :step AND runs.account = :account;
-
 -- name: steps_of
 SELECT steps.id, runs.id, kind, ids, stood, began_at, boot, uptime_s, request, steps.sender,
     steps.ended_at, verdict, answer, status, because, body
@@ -707,49 +584,9 @@ JOIN steps ON steps.run = d.run
 WHERE d.id = :document
 ORDER BY steps.id;
 
--- name: insert_memo
-INSERT INTO memos (account, kind, id, at, value, about, open)
-VALUES (:account, :kind, :id, :at, :value, :about, :open)
-ON CONFLICT (account, kind, id) DO NOTHING;
-
 -- name: revise_memo
 UPDATE memos SET value = :value, about = :about, open = :open, version = version + 1
 WHERE account = :account AND kind = :kind AND id = :id AND version = :version;
-
--- name: select_memo
-SELECT kind, id, at, value, about, open, version FROM memos
-WHERE account = :account AND kind = :kind AND id = :id;
-
--- name: select_memos
-SELECT kind, id, at, value, about, open, version FROM memos
-WHERE account = :account AND kind = :kind
-ORDER BY at DESC, id DESC LIMIT :limit;
-
--- name: memos_about
-SELECT kind, id, at, value, about, open, version FROM memos
-WHERE account = :account AND kind = :kind AND about = :about AND about <> ''
-    AND open >= :least
-ORDER BY at DESC, id DESC LIMIT :limit;
-
--- name: open_memos
-SELECT kind, id, at, value, about, open, version FROM memos
-WHERE account = :account AND kind = :kind AND open = 1
-ORDER BY at DESC, id DESC LIMIT :limit;
-
--- name: due_for_archive
-SELECT id, scope, route, jobs, folder, started_at, ended_at, exit, again_because, whole, begun_with,
-    archive
-FROM runs
-WHERE account = :account AND pruned = 0 AND ended_at < :before AND (archive IS NOT NULL OR (
-    exit IN (0, 3) AND whole = 1 AND NOT EXISTS (
-        SELECT 1 FROM tallies
-        WHERE tallies.run = runs.key AND state IN ('planned', 'sent', 'unknown') AND n > 0
-    ) AND NOT EXISTS (
-        SELECT 1 FROM documents
-        WHERE documents.run = runs.key AND coalesce(follow, 'unknown') IN ('unknown', 'waiting')
-    ) AND NOT EXISTS (SELECT 1 FROM rows WHERE rows.run = runs.key AND code = 'twin')
-))
-ORDER BY account, ended_at LIMIT :limit;
 
 -- name: set_archive
 UPDATE runs SET archive = :archive
@@ -761,9 +598,6 @@ WHERE id = :run AND account = :account AND pruned = 0 AND archive IS NULL
         SELECT 1 FROM documents
         WHERE documents.run = runs.key AND coalesce(follow, 'unknown') IN ('unknown', 'waiting')
     ) AND NOT EXISTS (SELECT 1 FROM rows WHERE rows.run = runs.key AND code = 'twin');
-
--- name: archive_of
-SELECT archive, pruned FROM runs WHERE key = :run;
 
 -- name: prune_repeats
 -- Those behind the page whose row goes with it are found by that row.
@@ -813,6 +647,3 @@ WHERE id = :attempt;
 
 -- name: prune_notes
 DELETE FROM notes WHERE id IN (SELECT id FROM notes WHERE run = :run ORDER BY id LIMIT :limit);
-
--- name: set_pruned
-UPDATE runs SET pruned = 1 WHERE key = :run;

@@ -1,4 +1,4 @@
-"""The steps of the PostgreSQL ledger that let go of what is archived."""
+"""The steps of every SQL ledger that let go of what is archived."""
 
 from __future__ import annotations
 
@@ -8,36 +8,36 @@ from datetime import datetime
 
 from k3push.adapters.ledger import codec as text
 from k3push.adapters.ledger import records, rules
-from k3push.adapters.ledger.postgres.database import Connection
-from k3push.adapters.ledger.postgres.writes import run_alone, tally
+from k3push.adapters.ledger.sql_steps.step_connection import StepConnection
+from k3push.adapters.ledger.sql_steps.writes import tally
 from k3push.core.model import Archive, Run, RunId
 
 
 async def due_for_archive(
-    connection: Connection, before: datetime, *, limit: int = 100
+    connection: StepConnection, before: datetime, *, limit: int = 100
 ) -> Sequence[Run]:
     """Return runs that are over and done with."""
     found = await connection.all("due_for_archive", before=text.from_time(before), limit=limit)
     return [records.to_run(each) for each in found]
 
 
-async def archive(connection: Connection, run: RunId, archive: Archive) -> None:
+async def archive(connection: StepConnection, run: RunId, archive: Archive) -> None:
     """Write down that an archive holds all of a run."""
-    await run_alone(connection, run)
-    if await connection.one("set_archive", run=run, archive=text.from_archive(archive)) is None:
+    await connection.run_alone(run)
+    if not await connection.changed("set_archive", run=run, archive=text.from_archive(archive)):
         rules.refuse_archive(run)
 
 
-async def check_is_there(connection: Connection, key: int, run: RunId) -> None:
+async def check_is_there(connection: StepConnection, key: int, run: RunId) -> None:
     """Raise if a run is archived: nobody executes it."""
     rules.check_executable(run, await connection.one("archive_of", run=key))
 
 
 async def prune(
-    connection: Connection, run: RunId, *, after: tuple[int, int] = (0, 0), limit: int = 500
+    connection: StepConnection, run: RunId, *, after: tuple[int, int] = (0, 0), limit: int = 500
 ) -> tuple[int, int] | None:
     """Remove a part of an archived run: rows first, then what attempts hold, then notes."""
-    mine = await run_alone(connection, run)
+    mine = await connection.run_alone(run)
     if rules.is_pruned(run, await connection.one("archive_of", run=mine.key)):
         return None
     place, attempt = after
@@ -45,14 +45,16 @@ async def prune(
         return await _prune_rows(connection, mine.key, mine.scope, place, place + limit), 0
     if last := await _prune_attempts(connection, mine.key, attempt, limit):
         return place, last
-    if len(await connection.all("prune_notes", run=mine.key, limit=limit)) == limit:
+    if await connection.changed("prune_notes", run=mine.key, limit=limit) == limit:
         return after
     await connection.do("delete_commands", run=mine.key)
     await connection.do("set_pruned", run=mine.key)
     return None
 
 
-async def _prune_rows(connection: Connection, run: int, scope: str, after: int, until: int) -> int:
+async def _prune_rows(
+    connection: StepConnection, run: int, scope: str, after: int, until: int
+) -> int:
     found = await connection.all("prunable", run=run, after=after, until=until, scope=scope)
     places = [place for place, _ in found]
     await connection.do("prune_repeats", run=run, after=after, until=until, places=places)
@@ -62,7 +64,7 @@ async def _prune_rows(connection: Connection, run: int, scope: str, after: int, 
     return until
 
 
-async def _prune_attempts(connection: Connection, run: int, after: int, numbers: int) -> int:
+async def _prune_attempts(connection: StepConnection, run: int, after: int, numbers: int) -> int:
     """Prune attempts that carried about so many numbers; return the last one, or 0."""
     last = 0
     page = await connection.all("attempts_to_prune", run=run, after=after, limit=numbers)

@@ -1,4 +1,4 @@
-"""What the PostgreSQL ledger remembers of people and programs outside of runs."""
+"""What every SQL ledger remembers of people and programs outside of runs."""
 
 from __future__ import annotations
 
@@ -6,31 +6,31 @@ from collections.abc import Sequence
 
 from k3push.adapters.ledger import codec as text
 from k3push.adapters.ledger import records
-from k3push.adapters.ledger.postgres.database import Connection
+from k3push.adapters.ledger.sql_steps.step_connection import StepConnection
 from k3push.ports import Memo
 
 
-async def remember(connection: Connection, memo: Memo) -> Memo:
+async def remember(connection: StepConnection, memo: Memo) -> Memo:
     """Write a memo down unless it is there; return the one that is."""
     await connection.do("insert_memo", at=text.from_time(memo.at), **records.from_memo(memo))
     found = await connection.one("select_memo", kind=memo.kind, id=memo.id)
     return records.to_memo(found) if found else memo
 
 
-async def revise(connection: Connection, memo: Memo) -> bool:
+async def revise(connection: StepConnection, memo: Memo) -> bool:
     """Put a memo in the place of its own version."""
     written = records.from_memo(memo)
-    return bool(await connection.all("revise_memo", version=memo.version, **written))
+    return await connection.changed("revise_memo", version=memo.version, **written) == 1
 
 
-async def memo(connection: Connection, kind: str, id_: str) -> Memo | None:
+async def memo(connection: StepConnection, kind: str, id_: str) -> Memo | None:
     """Return one memo."""
     found = await connection.one("select_memo", kind=kind, id=id_)
     return records.to_memo(found) if found else None
 
 
 async def memos(
-    connection: Connection,
+    connection: StepConnection,
     kind: str,
     *,
     about: str = "",

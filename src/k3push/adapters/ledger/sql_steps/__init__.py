@@ -1,0 +1,1 @@
+"""The steps by which every SQL ledger reads and writes, whichever database is behind them."""

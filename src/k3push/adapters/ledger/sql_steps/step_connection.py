@@ -1,0 +1,100 @@
+"""What a step needs of a connection, whichever database it leads to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from k3push.adapters.ledger import codec as text
+from k3push.core.model import BillNumber, RunId
+
+Value = str | float | bytes | Sequence[str] | Sequence[int] | None
+"""Sequences must be lists or tuples; a connection gives them the form that its database takes."""
+
+Columns = dict[str, Value]
+"""Parameters that are made of the columns of a table."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunKey:
+    """What a step that writes needs to know of its run."""
+
+    key: int
+    scope: str
+    listed: int
+
+
+class StepConnection(Protocol):
+    """A connection that runs statements of `sql/verbs.sql` by their names.
+
+    Steps await it since PostgreSQL is far away. Over SQLite nothing ever waits, so that a step is
+    done at one go in whichever thread it is begun.
+    """
+
+    @property
+    def account(self) -> str:
+        """Whose runs the statements see."""
+        ...
+
+    async def do(self, name: str, **values: Value) -> None:
+        """Run a statement whose answer nobody needs."""
+        ...
+
+    async def do_each(
+        self, name: str, each: Iterable[Mapping[str, object]], **values: Value
+    ) -> None:
+        """Run a statement once for many sets of values, if any, and those that they share."""
+        ...
+
+    async def inserted(self, name: str, **values: Value) -> int:
+        """Run a statement that inserts a row; return the row's key."""
+        ...
+
+    async def changed(self, name: str, **values: Value) -> int:
+        """Run a statement; return how many rows it inserted, changed or deleted."""
+        ...
+
+    async def all(self, name: str, **values: Value) -> list[tuple[Any, ...]]:
+        """Return all rows of a query."""
+        ...
+
+    async def many(self, name: str, **values: Value) -> Sequence[Any]:
+        """Return all rows of a query that tells SQLite to put them into one JSON array."""
+        ...
+
+    async def one(self, name: str, **values: Value) -> tuple[Any, ...] | None:
+        """Return the first row of a query."""
+        ...
+
+    async def key_and_scope(self, run: RunId) -> tuple[int, str]:
+        """Find a run that must be there, to read of it."""
+        ...
+
+    async def run_shared(self, run: RunId) -> RunKey:
+        """Find a run that must be there, which nobody can take over meanwhile."""
+        ...
+
+    async def run_alone(self, run: RunId) -> RunKey:
+        """Find a run that must be there, with nobody else writing for it."""
+        ...
+
+    def columns(self, table: str, names: tuple[str, ...], rows: Sequence[Sequence[str]]) -> Columns:
+        """Return the parameters that a table goes into: one of its name, or one of each column."""
+        ...
+
+
+async def run_key(connection: StepConnection, run: RunId) -> int:
+    """Return the key of a run that must be there, to read of it."""
+    key, _ = await connection.key_and_scope(run)
+    return key
+
+
+def as_called(connection: StepConnection, bills: Iterable[BillNumber]) -> Columns:
+    """Return the parameters that bills go into."""
+    return connection.columns("called", ("numbers", "bills"), text.called(bills))
+
+
+def as_listed(connection: StepConnection, lines: Iterable[BillNumber]) -> Columns:
+    """Return the parameters that lines of the job file go into."""
+    return connection.columns("listed", ("numbers", "ids"), text.listed(lines))

@@ -1,0 +1,114 @@
+"""A connection to a SQLite file as the steps have it: for one account, and never waiting."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
+
+import orjson
+
+from k3push.adapters.ledger.codec import from_json
+from k3push.adapters.ledger.sql_steps.step_connection import (
+    Columns,
+    RunKey,
+    StepConnection,
+    Value,
+)
+from k3push.adapters.ledger.sqlite.connections import Connection
+from k3push.core.model import RunId
+
+T = TypeVar("T")
+
+
+class AccountConnection(StepConnection):
+    """A connection as the steps have it, for the runs of an account: nothing of it ever waits."""
+
+    def __init__(self, connection: Connection, account: str) -> None:
+        self._connection = connection
+        self._account = account
+
+    @property
+    def account(self) -> str:
+        """Whose runs the statements see."""
+        return self._account
+
+    def of_account(self, account: str) -> AccountConnection:
+        """Return the same connection for the runs of another account."""
+        return AccountConnection(self._connection, account)
+
+    def _execute(self, name: str, values: dict[str, Value]) -> sqlite3.Cursor:
+        cells: dict[str, Value] = {"account": self._account}
+        for key, value in values.items():
+            cells[key] = from_json(value) if isinstance(value, list | tuple) else value
+        return self._connection.execute(name, cells)
+
+    async def do(self, name: str, **values: Value) -> None:
+        """Run a statement whose answer nobody needs."""
+        self._execute(name, values)
+
+    async def do_each(
+        self, name: str, each: Iterable[Mapping[str, object]], **values: Value
+    ) -> None:
+        """Run a statement once for many sets of values, if any, and those that they share."""
+        if rows := list(each):
+            self._execute(name, {"each": from_json(rows), **values})
+
+    async def inserted(self, name: str, **values: Value) -> int:
+        """Run a statement that inserts a row; return the row's key."""
+        return self._execute(name, values).lastrowid or 0
+
+    async def changed(self, name: str, **values: Value) -> int:
+        """Run a statement; return how many rows it inserted, changed or deleted."""
+        return self._execute(name, values).rowcount
+
+    async def all(self, name: str, **values: Value) -> list[tuple[Any, ...]]:
+        """Return all rows of a query."""
+        return self._execute(name, values).fetchall()
+
+    async def many(self, name: str, **values: Value) -> Sequence[Any]:
+        """Return the rows of the JSON array that is the one value of a query."""
+        ((text,),) = self._execute(name, values).fetchall()
+        rows: list[Any] = orjson.loads(text)
+        return rows
+
+    async def one(self, name: str, **values: Value) -> tuple[Any, ...] | None:
+        """Return the first row of a query."""
+        return next(iter(self._execute(name, values).fetchall()), None)
+
+    async def key_and_scope(self, run: RunId) -> tuple[int, str]:
+        """Find a run that must be there, to read of it."""
+        found = await self.run_alone(run)
+        return found.key, found.scope
+
+    async def run_alone(self, run: RunId) -> RunKey:
+        """Find a run that must be there: a transaction that writes is the only one."""
+        found = await self.one("run_key", run=run)
+        if found is None:
+            raise LookupError(f"the ledger has no run {run}")
+        return RunKey(*found)
+
+    run_shared = run_alone
+
+    def columns(
+        self,
+        table: str,
+        names: tuple[str, ...],  # noqa: ARG002  # each row is an array
+        rows: Sequence[Sequence[str]],
+    ) -> Columns:
+        """Return the table as the one parameter of its name."""
+        return {table: from_json(rows)}
+
+
+def now(step: Coroutine[Any, Any, T]) -> T:
+    """Do a step to its end; over a connection of an account it has nothing to wait for.
+
+    No event loop is needed, so it is done in whichever thread the transaction is.
+    """
+    try:
+        step.send(None)
+    except StopIteration as done:
+        value: T = done.value
+        return value
+    step.close()
+    raise RuntimeError("a step over SQLite waited")
