@@ -56,7 +56,7 @@ BY_KEY = (
     "set_bills",
     "set_outcome",
 )
-BY_ID = ("lock_documents", "lock_rows", "lock_rows_by_either", "rows_of_lines")
+BY_ID = ("lock_documents", "lock_rows", "rows_of_lines")
 """Statements that are given a run by its id."""
 
 FILL = """

@@ -181,6 +181,21 @@ def to_attempt(found: Sequence[Any]) -> AttemptRecord:
     )
 
 
+def from_intent(intent: Intent) -> dict[str, str | float | bytes | None]:
+    """Write an attempt that is about to be made."""
+    return {
+        "chunk": intent.chunk,
+        "nth": intent.nth,
+        "numbers": text.from_json(intent.numbers),
+        "before": text.from_before(intent.before),
+        "began_at": text.from_time(intent.began_at),
+        "boot": text.from_text(intent.uptime.boot),
+        "uptime_s": float(intent.uptime.seconds),
+        "sender": text.from_text(intent.sender) or "",
+        "request": text.from_bytes(intent.request),
+    }
+
+
 @text.whole
 def to_lately_sent(found: Sequence[Any]) -> LatelySent:
     """Read an attempt with the bills that were asked for."""

@@ -215,9 +215,12 @@ class Connection(StepConnection):
 
     async def ask(self, name: str, **values: Value) -> AsyncCursor[tuple[Any, ...]]:
         """Send a statement; in a pipeline its answer comes with the next that is waited for."""
+        return await self._send(statements()[name], values)
+
+    async def _send(self, statement: bytes, values: dict[str, Value]) -> AsyncCursor[Any]:
         values["account"] = self.account
         values["account_hash"] = account_hash(self.account)
-        return await self._connection.execute(statements()[name], values)
+        return await self._connection.execute(statement, values)
 
     async def do(self, name: str, **values: Value) -> None:
         """Send a statement whose answer nobody needs."""
@@ -236,8 +239,10 @@ class Connection(StepConnection):
         return int(key)
 
     async def changed(self, name: str, **values: Value) -> int:
-        """Run a statement that returns what it has inserted, changed or deleted; count that."""
-        return len(await self.all(name, **values))
+        """Run a statement; return how many rows it inserted, changed or deleted."""
+        # In a pipeline only rows that are returned can be waited for.
+        told = await self._send(statements()[name] + b" RETURNING 1", values)
+        return len(await told.fetchall())
 
     async def all(self, name: str, **values: Value) -> list[tuple[Any, ...]]:
         """Return all rows of a query."""

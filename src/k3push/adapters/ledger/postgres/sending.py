@@ -15,11 +15,11 @@ from typing import Any
 from psycopg import AsyncCursor
 
 from k3push.adapters.ledger import codec as text
-from k3push.adapters.ledger import rules
+from k3push.adapters.ledger import records, rules
 from k3push.adapters.ledger.postgres.database import Connection
 from k3push.adapters.ledger.sql_steps import steps
 from k3push.adapters.ledger.sql_steps.archiving import check_is_there
-from k3push.adapters.ledger.sql_steps.sending import amend_rows, take_down
+from k3push.adapters.ledger.sql_steps.sending import amend_rows, take_down, to_standings
 from k3push.adapters.ledger.sql_steps.step_connection import RunKey, as_called, as_listed
 from k3push.adapters.ledger.sql_steps.writes import tally
 from k3push.core.model import (
@@ -30,7 +30,6 @@ from k3push.core.model import (
     Outcome,
     RunId,
     State,
-    key_of,
     number_in,
 )
 from k3push.core.safety import legal_moves
@@ -128,20 +127,9 @@ async def begin(connection: Connection, intent: Intent) -> Attempt:
     run, standings, claimed = await _standings(connection, asked, intent.run)
     for number in intent.numbers:
         rules.check_begin(number, standings.get(number), claimed=number in claimed)
-    made = await connection.ask(
-        "insert_attempt",
-        run=run.key,
-        chunk=intent.chunk,
-        nth=intent.nth,
-        began_at=text.from_time(intent.began_at),
-        boot=text.from_text(intent.uptime.boot),
-        uptime_s=float(intent.uptime.seconds),
-        numbers=text.from_json(intent.numbers),
-        before=text.from_before(intent.before),
-        request=text.from_bytes(intent.request),
-        sender=text.from_text(intent.sender) or "",
-        places=[standing.place for standing in standings.values()],
-    )
+    places = [standing.place for standing in standings.values()]
+    written = records.from_intent(intent)
+    made = await connection.ask("insert_attempt", run=run.key, places=places, **written)
     moved = len(intent.numbers)
     await tally(connection, run.key, {State.PLANNED: -moved, State.SENT: moved})
     ((attempt,),) = await made.fetchall()
@@ -247,7 +235,7 @@ async def _ask(
         await connection.ask("run_shared", run=run),
         await connection.ask("lock_claims", run=run, numbers=_claimed(numbers)),
         await connection.ask(
-            "lock_rows_by_either", run=run, bills=bills, **as_listed(connection, numbers)
+            "rows_of_lines", run=run, bills=bills, of=[], **as_listed(connection, numbers)
         )
         if by_number
         else await connection.ask("lock_rows", run=run, bills=bills),
@@ -259,11 +247,7 @@ async def _standings(
 ) -> tuple[RunKey, dict[BillNumber, rules.RowStanding], set[BillNumber]]:
     """Return the run, where its rows stand, and which numbers it has claimed."""
     found = await connection.checked(asked.run, run)
-    standings: dict[BillNumber, rules.RowStanding] = {}
-    for place, state, attempt, number, id_, bill, _ in await asked.rows.fetchall():
-        key = BillNumber(bill) or key_of(number, id_)
-        if bill or key not in standings:
-            standings[key] = rules.RowStanding(place, State(state), attempt)
+    standings = to_standings(await asked.rows.fetchall())
     claimed = {bill for bill, key in await asked.claims.fetchall() if key == found.key}
     return found, standings, claimed
 

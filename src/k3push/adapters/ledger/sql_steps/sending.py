@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from k3push.adapters.ledger import codec as text
-from k3push.adapters.ledger import rules
+from k3push.adapters.ledger import records, rules
 from k3push.adapters.ledger.sql_steps.step_connection import StepConnection, as_called
 from k3push.adapters.ledger.sql_steps.writes import tally
-from k3push.core.model import BillNumber, Outcome, RunId, State
+from k3push.core.model import BillNumber, Outcome, RunId, State, key_of
+
+
+def to_standings(found: Iterable[Sequence[Any]]) -> dict[BillNumber, rules.RowStanding]:
+    """Return where rows stand by their bills, and those without one by their lines."""
+    standings: dict[BillNumber, rules.RowStanding] = {}
+    for place, state, attempt, number, id_, bill, _ in found:
+        key = BillNumber(bill) or key_of(number, id_)
+        if bill or key not in standings:
+            standings[key] = rules.RowStanding(place, records.STATES[state], attempt)
+    return standings
 
 
 async def amend_rows(

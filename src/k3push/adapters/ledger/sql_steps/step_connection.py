@@ -10,7 +10,7 @@ from k3push.adapters.ledger import codec as text
 from k3push.core.model import BillNumber, RunId
 
 Value = str | float | bytes | Sequence[str] | Sequence[int] | None
-"""Sequences must be lists or tuples; a connection gives them the form that its database takes."""
+"""Sequences must be lists: psycopg makes arrays of them, and SQLite is given them as JSON."""
 
 Columns = dict[str, Value]
 """Parameters that are made of the columns of a table."""

@@ -153,7 +153,9 @@ async def identify(
     mine = await connection.run_alone(run)
     key = mine.key
     of: list[str] = list({number_in(named.bill) for named in bills.values()})
-    rows = await connection.many("rows_of_lines", run=run, of=of, **as_listed(connection, bills))
+    rows = await connection.many(
+        "rows_of_lines", run=run, bills=[], of=of, **as_listed(connection, bills)
+    )
     lines = {place: key_of(number, id_) for place, _, _, number, id_, *_ in rows}
     before = {
         place: Spelled(place, records.STATES[state], attempt, bill, source_id)

@@ -38,10 +38,11 @@ class AccountConnection(StepConnection):
         return AccountConnection(self._connection, account)
 
     def _execute(self, name: str, values: dict[str, Value]) -> sqlite3.Cursor:
-        cells: dict[str, Value] = {"account": self._account}
         for key, value in values.items():
-            cells[key] = from_json(value) if isinstance(value, list | tuple) else value
-        return self._connection.execute(name, cells)
+            if isinstance(value, list):
+                values[key] = from_json(value)
+        values["account"] = self._account
+        return self._connection.execute(name, values)
 
     async def do(self, name: str, **values: Value) -> None:
         """Run a statement whose answer nobody needs."""

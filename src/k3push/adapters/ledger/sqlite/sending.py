@@ -17,7 +17,7 @@ from k3push.adapters.ledger import codec as text
 from k3push.adapters.ledger import records, rules
 from k3push.adapters.ledger.sql_steps import steps
 from k3push.adapters.ledger.sql_steps.archiving import check_is_there
-from k3push.adapters.ledger.sql_steps.sending import amend_rows, take_down
+from k3push.adapters.ledger.sql_steps.sending import amend_rows, take_down, to_standings
 from k3push.adapters.ledger.sql_steps.step_connection import as_called, as_listed, run_key
 from k3push.adapters.ledger.sql_steps.writes import tally
 from k3push.adapters.ledger.sqlite.account_connection import AccountConnection
@@ -29,7 +29,6 @@ from k3push.core.model import (
     Outcome,
     RunId,
     State,
-    key_of,
     number_in,
 )
 from k3push.core.safety import legal_moves
@@ -106,20 +105,8 @@ async def begin(connection: AccountConnection, intent: Intent) -> Attempt:
     standings, claimed = _standings(found)
     for number in intent.numbers:
         rules.check_begin(number, standings.get(number), claimed=number in claimed)
-    await connection.do(
-        "insert_attempt",
-        attempt=attempt,
-        run=key,
-        chunk=intent.chunk,
-        nth=intent.nth,
-        began_at=text.from_time(intent.began_at),
-        boot=text.from_text(intent.uptime.boot),
-        uptime_s=intent.uptime.seconds,
-        numbers=intent.numbers,
-        before=text.from_before(intent.before),
-        request=text.from_bytes(intent.request),
-        sender=text.from_text(intent.sender) or "",
-    )
+    written = records.from_intent(intent)
+    await connection.do("insert_attempt", attempt=attempt, run=key, **written)
     await connection.do("count_attempt", run=key)
     places = [standing.place for standing in standings.values()]
     await connection.do("carry", run=key, places=places)
@@ -170,21 +157,17 @@ async def conclude(
     note: str = "",
 ) -> None:
     """Move rows apart from an attempt, and keep the note beside each."""
-    numbers = list({outcome.number for outcome in outcomes})
-    key, scope, _, found = await _of_run(connection, "standings", run, numbers)
-    standings = {
-        key_of(number, id_): rules.RowStanding(place, records.STATES[state], attempt)
-        for place, state, attempt, number, id_, bill, _ in await connection.many(
-            "rows_of_lines", run=run, of=(), **as_listed(connection, numbers)
-        )
-        if not bill
-    } | _standings(found)[0]
+    mine = await connection.run_alone(run)
+    numbers = list(dict.fromkeys(outcome.number for outcome in outcomes))
+    listed = as_listed(connection, numbers)
+    found = await connection.many("rows_of_lines", run=run, bills=numbers, of=[], **listed)
+    standings = to_standings(found)
     moves = rules.check_outcomes(outcomes, [standings.get(each.number) for each in outcomes])
-    await _move(connection, key, scope, moves, standings.values(), at=at)
+    await _move(connection, mine.key, mine.scope, moves, standings.values(), at=at)
     if settled := rules.settled(outcomes, standings):
-        await connection.do("pass_claims_on", scope=scope, **as_called(connection, settled))
+        await connection.do("pass_claims_on", scope=mine.scope, **as_called(connection, settled))
     if note:
-        await take_down(connection, key, outcomes, at, note)
+        await take_down(connection, mine.key, outcomes, at, note)
 
 
 async def amend(

@@ -24,15 +24,16 @@ async def begin_step(
     mine = await connection.run_alone(intent.run)
     key, form = mine.key, rules.target_of(mine.scope)
     rules.check_step(intent.ids, await documents_of(connection, intent.run, intent.ids))
+    ids = list(intent.ids)
     if after is not None and await connection.one(
         "step_elsewhere",
         run=key,
         form=form,
         last=after.last,
         under_way=sorted(after.under_way),
-        ids=intent.ids,
+        ids=ids,
     ):
         raise OtherRunStepsError(intent.run)
     step = await connection.inserted("insert_step", run=key, **records.from_step(intent))
-    await connection.do("set_step_of", run=key, step=step, ids=intent.ids)
+    await connection.do("set_step_of", run=key, step=step, ids=ids)
     return StepAttempt(step, intent)

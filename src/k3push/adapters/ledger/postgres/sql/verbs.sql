@@ -78,18 +78,6 @@ SELECT epoch FROM runs WHERE key = :run;
 UNION ALL
 (SELECT account FROM runs WHERE lower(account) = lower(:account) AND account > :account LIMIT 1);
 
--- name: insert_run
-INSERT INTO runs (
-    id, account, scope, route, jobs, folder, started_at, ended_at, exit, again_because, whole,
-    begun_with
-)
-VALUES (
-    :id, :account, :scope, :route, :jobs, :folder, :started_at, :ended_at, :exit, :again_because,
-    :whole, :begun_with
-)
-ON CONFLICT (id) DO NOTHING
-RETURNING key;
-
 -- name: run_shared
 -- Many may write for one run at once, but none while another process takes the run over.
 SELECT key, scope, listed, epoch FROM runs WHERE id = :run AND account = :account FOR SHARE;
@@ -97,10 +85,6 @@ SELECT key, scope, listed, epoch FROM runs WHERE id = :run AND account = :accoun
 -- name: run_alone
 SELECT key, scope, listed, epoch FROM runs WHERE id = :run AND account = :account
 FOR NO KEY UPDATE;
-
--- name: take_file
-INSERT INTO taken_files (folder, name, digest, run) VALUES (:folder, :file, :digest, :run)
-ON CONFLICT DO NOTHING;
 
 -- name: runs_named
 SELECT id, scope, route, jobs, folder, started_at, ended_at, exit, again_because, whole, begun_with,
@@ -198,8 +182,8 @@ JOIN rows ON rows.run = found.run AND rows.place = found.place
 ORDER BY rows.place
 FOR UPDATE OF rows;
 
--- name: lock_rows_by_either
--- By what the ERP calls them or the job file does.
+-- name: rows_of_lines
+-- Bills by what they are called, bills by their number, and lines of the job file. They are locked.
 SELECT rows.place, state, coalesce(attempt, 0), number, listed_id, coalesce(bill, ''),
     coalesce(source_id, '')
 FROM (
@@ -209,29 +193,6 @@ FROM (
             AND run + 0 = (SELECT key FROM runs WHERE id = :run AND account = :account) LIMIT 1
     ) AS rows
     UNION
-    SELECT rows.run, rows.place
-    FROM unnest(:numbers::text[], :ids::text[]) AS wanted (number, id) CROSS JOIN LATERAL (
-        SELECT run, place FROM rows
-        WHERE account_hash = :account_hash AND number = wanted.number AND listed_id = wanted.id
-            AND (bill IS NULL OR bill <> number OR listed_id <> '')
-            AND run + 0 = (SELECT key FROM runs WHERE id = :run AND account = :account)
-        UNION ALL
-        SELECT run, place FROM rows
-        WHERE account_hash = :account_hash
-            AND bill = wanted.number AND number = bill AND listed_id = '' AND wanted.id = ''
-            AND run + 0 = (SELECT key FROM runs WHERE id = :run AND account = :account)
-        OFFSET 0
-    ) AS rows
-) AS found
-JOIN rows ON rows.run = found.run AND rows.place = found.place
-ORDER BY rows.place
-FOR UPDATE OF rows;
-
--- name: rows_of_lines
--- By the number that either has; those of the job file are whole lines. They are locked.
-SELECT rows.place, state, coalesce(attempt, 0), number, listed_id, coalesce(bill, ''),
-    coalesce(source_id, '')
-FROM (
     -- As the number alone, and with an id behind its comma.
     SELECT rows.run, rows.place FROM unnest(:of::text[]) AS wanted CROSS JOIN LATERAL (
         SELECT run, place FROM rows
@@ -857,24 +818,6 @@ JOIN steps ON steps.run = d.run AND steps.ids::jsonb ? d.id
 WHERE d.id = :document
 ORDER BY steps.id;
 
--- name: revise_memo
-UPDATE memos SET value = :value, about = :about, open = :open, version = version + 1
-WHERE account = :account AND kind = :kind AND id = :id AND version = :version
-RETURNING version;
-
--- name: set_archive
-UPDATE runs SET archive = :archive
-WHERE id = :run AND account = :account AND pruned = 0 AND archive IS NULL
-    AND exit IN (0, 3) AND whole = 1 AND NOT EXISTS (
-        SELECT FROM tallies
-        WHERE tallies.run = runs.key AND state IN ('planned', 'sent', 'unknown')
-        GROUP BY state HAVING sum(n) > 0
-    ) AND NOT EXISTS (
-        SELECT FROM documents
-        WHERE documents.run = runs.key AND coalesce(follow, 'unknown') IN ('unknown', 'waiting')
-    ) AND NOT EXISTS (SELECT FROM rows WHERE rows.run = runs.key AND code = 'twin')
-RETURNING key;
-
 -- name: prunable
 -- What has made no document, and what another row of the scope tells of as well.
 SELECT r.place, r.state
@@ -932,5 +875,4 @@ WHERE attempts.id = :attempt;
 -- name: prune_notes
 DELETE FROM notes WHERE id IN (
     SELECT id FROM notes WHERE (run, id) > (:run, 0) AND run <= :run ORDER BY run, id LIMIT :limit
-)
-RETURNING id;
+);

@@ -181,3 +181,35 @@ SELECT archive, pruned FROM runs WHERE key = :run;
 
 -- name: set_pruned
 UPDATE runs SET pruned = 1 WHERE key = :run;
+
+-- name: insert_run
+-- Ids name the locks of runs and the folders of results, of whichever account.
+INSERT INTO runs (
+    id, account, scope, route, jobs, folder, started_at, ended_at, exit, again_because, whole,
+    begun_with
+)
+VALUES (
+    :id, :account, :scope, :route, :jobs, :folder, :started_at, :ended_at, :exit, :again_because,
+    :whole, :begun_with
+)
+ON CONFLICT (id) DO NOTHING;
+
+-- name: revise_memo
+UPDATE memos SET value = :value, about = :about, open = :open, version = version + 1
+WHERE account = :account AND kind = :kind AND id = :id AND version = :version;
+
+-- name: set_archive
+UPDATE runs SET archive = :archive
+WHERE id = :run AND account = :account AND pruned = 0 AND archive IS NULL
+    AND exit IN (0, 3) AND whole = 1 AND NOT EXISTS (
+        SELECT 1 FROM tallies
+        WHERE tallies.run = runs.key AND state IN ('planned', 'sent', 'unknown')
+        GROUP BY state HAVING sum(n) > 0
+    ) AND NOT EXISTS (
+        SELECT 1 FROM documents
+        WHERE documents.run = runs.key AND coalesce(follow, 'unknown') IN ('unknown', 'waiting')
+    ) AND NOT EXISTS (SELECT 1 FROM rows WHERE rows.run = runs.key AND code = 'twin');
+
+-- name: take_file
+INSERT INTO taken_files (folder, name, digest, run) VALUES (:folder, :file, :digest, :run)
+ON CONFLICT DO NOTHING;

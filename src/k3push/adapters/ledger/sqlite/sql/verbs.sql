@@ -37,18 +37,6 @@ COMMIT;
 -- name: rollback
 ROLLBACK;
 
--- name: insert_run
-INSERT INTO runs (
-    id, account, scope, route, jobs, folder, started_at, ended_at, exit, again_because, whole,
-    begun_with
-)
-VALUES (
-    :id, :account, :scope, :route, :jobs, :folder, :started_at, :ended_at, :exit, :again_because,
-    :whole, :begun_with
-)
--- By whichever account: ids name the locks of runs, and the folders of results.
-ON CONFLICT (id) DO NOTHING;
-
 -- name: other_spelling
 -- An account's id is told in one spelling by the ERP, and a person may type another.
 -- The runs of the account's own spelling, which are many, are passed over.
@@ -59,10 +47,6 @@ UNION ALL
 SELECT * FROM (
     SELECT account FROM runs WHERE lower(account) = lower(:account) AND account > :account LIMIT 1
 );
-
--- name: take_file
-INSERT OR IGNORE INTO taken_files (folder, name, digest, run)
-VALUES (:folder, :file, :digest, :run);
 
 -- name: home
 SELECT file, moved_at FROM home;
@@ -125,12 +109,17 @@ FROM rows CROSS JOIN json_each(rows.targets) AS target
 WHERE rows.run = :run;
 
 -- name: rows_of_lines
--- Those that the job file calls so, or that have the number of a bill, by either :listed or :of.
+-- Bills by what they are called, bills by their number, and lines of the job file.
 SELECT json_group_array(json_array(
     place, state, coalesce(attempt, 0), number, listed_id, coalesce(bill, ''),
     coalesce(source_id, '')
 ))
 FROM (
+    SELECT r.*
+    FROM runs CROSS JOIN json_each(:bills) AS j
+    CROSS JOIN rows AS r ON r.bill = j.value AND r.run = runs.key
+    WHERE runs.id = :run AND runs.account = :account
+    UNION ALL
     SELECT r.*
     FROM runs CROSS JOIN json_each(:listed) AS j
     CROSS JOIN rows AS r ON r.number = json_extract(j.value, '$[0]')
@@ -583,21 +572,6 @@ JOIN steps ON steps.run = d.run
     AND EXISTS (SELECT 1 FROM json_each(steps.ids) AS j WHERE j.value = d.id)
 WHERE d.id = :document
 ORDER BY steps.id;
-
--- name: revise_memo
-UPDATE memos SET value = :value, about = :about, open = :open, version = version + 1
-WHERE account = :account AND kind = :kind AND id = :id AND version = :version;
-
--- name: set_archive
-UPDATE runs SET archive = :archive
-WHERE id = :run AND account = :account AND pruned = 0 AND archive IS NULL
-    AND exit IN (0, 3) AND whole = 1 AND NOT EXISTS (
-        SELECT 1 FROM tallies
-        WHERE tallies.run = runs.key AND state IN ('planned', 'sent', 'unknown') AND n > 0
-    ) AND NOT EXISTS (
-        SELECT 1 FROM documents
-        WHERE documents.run = runs.key AND coalesce(follow, 'unknown') IN ('unknown', 'waiting')
-    ) AND NOT EXISTS (SELECT 1 FROM rows WHERE rows.run = runs.key AND code = 'twin');
 
 -- name: prune_repeats
 -- Those behind the page whose row goes with it are found by that row.
