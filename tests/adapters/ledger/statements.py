@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from importlib.resources import files
 
-from k3push.adapters.ledger.sql_files import SHARED, sql_file, statements_in, verbs_of
+from k3push.adapters.ledger.sql_files import SHARED, sql_file
 
 
 def unused_statements(package: str) -> list[str]:
-    """Return the statements of a ledger that neither its code names nor that of the shared steps.
+    """Return what nobody uses of the statements that a ledger has, and of their parts.
 
     One that is shared and the ledger's own as well is none: nobody could say which of them is run.
     """
@@ -18,6 +19,8 @@ def unused_statements(package: str) -> list[str]:
         for entry in files(place).iterdir()
         if entry.name.endswith(".py")
     )
-    shared, own = (statements_in(sql_file(place, "verbs.sql")) for place in (SHARED, package))
-    names = verbs_of(package)
-    return [name for name in names if f'"{name}"' not in code or (name in shared and name in own)]
+    sql = sql_file(SHARED, "verbs.sql") + sql_file(package, "verbs.sql")
+    names = re.findall(r"^-- name: (\w+)$", sql, re.MULTILINE)
+    parts = re.findall(r"^-- part: (\w+)$", sql, re.MULTILINE)
+    unused = [name for name in names if f'"{name}"' not in code or names.count(name) > 1]
+    return unused + [part for part in parts if f"{{{part}}}" not in sql]

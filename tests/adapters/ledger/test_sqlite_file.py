@@ -3,7 +3,7 @@ from __future__ import annotations
 import re
 import sqlite3
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from contextlib import closing
 from pathlib import Path
 
@@ -166,6 +166,25 @@ async def test_a_commit_is_flushed_before_it_returns(tmp_path: Path) -> None:
 async def test_every_statement_is_used() -> None:
     """A statement without a caller is a rule that nobody tests."""
     assert await to_thread.run_sync(unused_statements, PACKAGE) == []
+
+
+class Pause:
+    """Waits for nobody knows what."""
+
+    def __await__(self) -> Generator[None]:
+        """Wait once."""
+        yield
+
+
+async def wait() -> None:
+    """Do what no step over SQLite may do."""
+    await Pause()
+
+
+def test_a_step_that_waits_is_refused() -> None:
+    """It would hold the transaction, and with it whoever else wants to write."""
+    with pytest.raises(RuntimeError, match="waited"):
+        now(wait())
 
 
 def planned_steps(path: Path, name: str) -> list[str]:

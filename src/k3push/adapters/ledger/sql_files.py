@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 
 SHARED = "k3push.adapters.ledger.sql_steps"
+
+_HEADING = re.compile(r"^-- (name|part): (\w+)\n", re.MULTILINE)
+_PLACE = re.compile(r"\{(\w+)\}")
 
 
 @cache
@@ -23,13 +27,21 @@ def sql_file(package: str, file: str) -> str:
 def statements_in(text: str) -> dict[str, str]:
     r"""Split a file of statements by the line that names each, and leave out what says why.
 
-    >>> statements_in("-- All.\n\n-- name: one\n-- Why.\nSELECT 1;\n\n-- name: two\nSELECT 2;\n")
-    {'one': 'SELECT 1', 'two': 'SELECT 2'}
+    A part of several statements goes where its name stands in braces.
+
+    >>> statements_in("-- All.\n\n-- part: of\na, b\n\n-- name: one\n-- Why.\nSELECT {of};\n")
+    {'one': 'SELECT a, b'}
     """
-    parts = (part.split("\n", 1) for part in text.split("-- name: ")[1:])
-    return {name.strip(): _bare(statement) for name, statement in parts}
+    _, *found = _HEADING.split(text)
+    blocks = list(zip(found[::3], found[1::3], map(_bare, found[2::3]), strict=True))
+    parts = {name: block for kind, name, block in blocks if kind == "part"}
+    return {
+        name: _PLACE.sub(lambda place: parts[place[1]], block)
+        for kind, name, block in blocks
+        if kind == "name"
+    }
 
 
-def _bare(statement: str) -> str:
-    lines = [line for line in statement.splitlines() if not line.startswith("--")]
+def _bare(block: str) -> str:
+    lines = [line for line in block.splitlines() if not line.startswith("--")]
     return "\n".join(lines).strip().removesuffix(";")

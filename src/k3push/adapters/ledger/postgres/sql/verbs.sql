@@ -18,6 +18,17 @@
 -- Locks are taken in one order, so that two writers never wait for each other in a ring: the run,
 -- claims by number, rows by place, the attempt, tallies by state.
 
+-- part: columns_of_row
+rows.place, rows.line, rows.number, rows.bill, rows.state, rows.targets, rows.code,
+    rows.reason, rows.attempts, attempts.chunk, attempts.began_at, rows.settled_at, rows.listed_id,
+    rows.source_id
+
+-- part: holds_words
+rows.number ILIKE :like OR (rows.bill <> rows.number AND rows.bill ILIKE :like)
+    OR rows.targets COLLATE "C" ILIKE :like OR rows.reason COLLATE "C" ILIKE :like
+    OR rows.code ILIKE :like OR rows.source_id = :words OR rows.listed_id = :words
+    OR split_part(rows.reason, '{', 1) = ANY (:remarks)
+
 -- name: sign
 -- A slot names its role, by which a tenant's own is kept from others (fleet/isolation.py).
 INSERT INTO signatures (slot, nth) VALUES (:slot || ' ' || current_user, :nth)
@@ -87,16 +98,12 @@ SELECT key, scope, listed, epoch FROM runs WHERE id = :run AND account = :accoun
 FOR NO KEY UPDATE;
 
 -- name: runs_named
-SELECT id, scope, route, jobs, folder, started_at, ended_at, exit, again_because, whole, begun_with,
-    archive
-FROM runs
+SELECT {columns_of_run} FROM runs
 WHERE id >= :beginning AND id < :beginning || chr(1114111) AND account = :account
 ORDER BY key;
 
 -- name: runs_called
-SELECT id, scope, route, jobs, folder, started_at, ended_at, exit, again_because, whole, begun_with,
-    archive
-FROM runs
+SELECT {columns_of_run} FROM runs
 WHERE account = :account AND key < :before AND (jobs COLLATE "C" ILIKE :like OR id = ANY(:ids::text[]))
 ORDER BY key DESC LIMIT :last;
 
@@ -110,8 +117,7 @@ SELECT wanted.account, (
             GROUP BY state HAVING sum(n) > 0
         ) AS counted
     ),
-    id, scope, route, jobs, folder, started_at, ended_at, exit, again_because, whole, begun_with,
-    archive
+    {columns_of_run}
 FROM unnest(:accounts::text[]) AS wanted (account) CROSS JOIN LATERAL (
     SELECT key, exit AS code, row_number() OVER (PARTITION BY route ORDER BY key DESC) AS nth
     FROM (
@@ -416,18 +422,14 @@ SELECT number, :run, :at, :text
 FROM unnest(:numbers::text[]) WITH ORDINALITY AS each (number, nth) ORDER BY nth;
 
 -- name: page
-SELECT rows.place, rows.line, rows.number, rows.bill, rows.state, rows.targets, rows.code,
-    rows.reason, rows.attempts, attempts.chunk, attempts.began_at, rows.settled_at, rows.listed_id,
-    rows.source_id
+SELECT {columns_of_row}
 FROM rows LEFT JOIN attempts ON attempts.id = rows.attempt
 WHERE (rows.run, rows.place) > (:run, :after) AND rows.run <= :run
 ORDER BY rows.run, rows.place LIMIT :limit;
 
 -- name: page_in_states
 -- The few rows of a rare state are found at once, by an index that has no others.
-SELECT found.place, found.line, found.number, found.bill, found.state, found.targets, found.code,
-    found.reason, found.attempts, attempts.chunk, attempts.began_at, found.settled_at,
-    found.listed_id, found.source_id
+SELECT {columns_of_row}
 FROM (
     (
         SELECT rows.* FROM unnest(:rare::text[]) AS wanted CROSS JOIN LATERAL (
@@ -444,14 +446,12 @@ FROM (
         ORDER BY run, place LIMIT :limit
     )
     ORDER BY place LIMIT :limit
-) AS found
-LEFT JOIN attempts ON attempts.id = found.attempt
-ORDER BY found.place;
+) AS rows
+LEFT JOIN attempts ON attempts.id = rows.attempt
+ORDER BY rows.place;
 
 -- name: rows_of_number
-SELECT runs.id, rows.place, rows.line, rows.number, rows.bill, rows.state, rows.targets, rows.code,
-    rows.reason, rows.attempts, attempts.chunk, attempts.began_at, rows.settled_at, rows.listed_id,
-    rows.source_id
+SELECT runs.id, {columns_of_row}
 FROM (
     SELECT run, place FROM rows
     WHERE account_hash = :account_hash
@@ -469,9 +469,7 @@ WHERE runs.account = :account
 ORDER BY runs.started_at, runs.id, rows.place;
 
 -- name: rows_of_bill
-SELECT runs.id, rows.place, rows.line, rows.number, rows.bill, rows.state, rows.targets, rows.code,
-    rows.reason, rows.attempts, attempts.chunk, attempts.began_at, rows.settled_at, rows.listed_id,
-    rows.source_id
+SELECT runs.id, {columns_of_row}
 FROM (
     SELECT run, place FROM rows
     WHERE account_hash = :account_hash AND number = :number AND listed_id = :id
@@ -511,29 +509,17 @@ WHERE EXISTS (
 
 -- name: find_rows
 -- To compare so takes nearly all of the time, and most bills are called as their lines say.
-SELECT runs.id, rows.place, rows.line, rows.number, rows.bill, rows.state, rows.targets, rows.code,
-    rows.reason, rows.attempts, attempts.chunk, attempts.began_at, rows.settled_at, rows.listed_id,
-    rows.source_id
+SELECT runs.id, {columns_of_row}
 FROM rows
 JOIN runs ON runs.key = rows.run
 LEFT JOIN attempts ON attempts.id = rows.attempt
-WHERE runs.account = :account AND rows.account_hash = :account_hash AND (
-    rows.number ILIKE :like OR (rows.bill <> rows.number AND rows.bill ILIKE :like)
-    OR rows.targets COLLATE "C" ILIKE :like OR rows.reason COLLATE "C" ILIKE :like
-    OR rows.code ILIKE :like OR rows.source_id = :words OR rows.listed_id = :words
-    OR split_part(rows.reason, '{', 1) = ANY (:remarks)
-)
+WHERE runs.account = :account AND rows.account_hash = :account_hash AND ({holds_words})
 ORDER BY runs.started_at DESC, runs.id DESC, rows.place LIMIT :limit;
 
 -- name: runs_holding
 SELECT DISTINCT runs.id
 FROM rows JOIN runs ON runs.key = rows.run
-WHERE runs.account = :account AND rows.account_hash = :account_hash AND (
-    rows.number ILIKE :like OR (rows.bill <> rows.number AND rows.bill ILIKE :like)
-    OR rows.targets COLLATE "C" ILIKE :like OR rows.reason COLLATE "C" ILIKE :like
-    OR rows.code ILIKE :like OR rows.source_id = :words OR rows.listed_id = :words
-    OR split_part(rows.reason, '{', 1) = ANY (:remarks)
-);
+WHERE runs.account = :account AND rows.account_hash = :account_hash AND ({holds_words});
 
 -- name: made_in
 -- The latest of each bill last. A bill is found by its number, and by its id under any number.
@@ -671,8 +657,7 @@ ORDER BY rows.rare, rows.place;
 SELECT count(*) FROM attempts WHERE run = :run;
 
 -- name: attempts_in
-SELECT attempts.id, runs.id, chunk, nth, began_at, boot, uptime_s, numbers, before, request,
-    sender, attempts.ended_at, verdict, answer, status, because, body
+SELECT {columns_of_attempt}
 FROM attempts JOIN runs ON runs.key = attempts.run
 WHERE (attempts.run, attempts.id) > (:run, :after) AND attempts.run <= :run
 ORDER BY attempts.run, attempts.id LIMIT :limit;
@@ -685,8 +670,7 @@ ORDER BY notes.run, notes.id LIMIT :limit;
 
 -- name: lately_sent
 -- A run of then may have known a bill by another number, and by its id.
-SELECT found.bills, attempts.id, runs.id, chunk, nth, began_at, boot, uptime_s, numbers, before,
-    request, sender, attempts.ended_at, verdict, answer, status, because, body
+SELECT found.bills, {columns_of_attempt}
 FROM (
     SELECT attempt, json_agg(json_build_array(asked, bill))::text AS bills
     FROM (
@@ -721,8 +705,7 @@ WHERE runs.scope = :scope AND attempts.run <> :run AND attempts.began_at >= :sin
 ORDER BY attempts.id;
 
 -- name: attempts_of
-SELECT attempts.id, runs.id, chunk, nth, began_at, boot, uptime_s, numbers, before, request,
-    sender, attempts.ended_at, verdict, answer, status, because, body
+SELECT {columns_of_attempt}
 FROM (
     SELECT attempt FROM carried WHERE number = :number
     UNION
@@ -810,8 +793,7 @@ WHERE steps.id = :step AND runs.account = :account
 FOR NO KEY UPDATE OF steps;
 
 -- name: steps_of
-SELECT steps.id, runs.id, kind, ids, stood, began_at, boot, uptime_s, request, steps.sender,
-    steps.ended_at, verdict, answer, status, because, body
+SELECT {columns_of_step}
 FROM documents AS d
 JOIN runs ON runs.key = d.run AND runs.account = :account
 JOIN steps ON steps.run = d.run AND steps.ids::jsonb ? d.id

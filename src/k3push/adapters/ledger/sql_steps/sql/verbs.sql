@@ -1,6 +1,28 @@
 -- The statements that both databases take as they are, each under its name. What a statement is
 -- given, the `sql/verbs.sql` of each ledger says at its head; a name stands here or there, never in
--- both.
+-- both. A part goes where its name stands in braces, here and there; `records.py` reads its columns.
+
+-- part: columns_of_run
+id, scope, route, jobs, folder, started_at, ended_at, exit, again_because, whole, begun_with,
+    archive
+
+-- part: columns_of_attempt
+attempts.id, runs.id, chunk, nth, began_at, boot, uptime_s, numbers, before, request,
+    sender, attempts.ended_at, verdict, answer, status, because, body
+
+-- part: columns_of_step
+steps.id, runs.id, kind, ids, stood, began_at, boot, uptime_s, request, steps.sender,
+    steps.ended_at, verdict, answer, status, because, body
+
+-- part: over_and_done_with
+exit IN (0, 3) AND whole = 1 AND NOT EXISTS (
+    SELECT 1 FROM tallies
+    WHERE tallies.run = runs.key AND state IN ('planned', 'sent', 'unknown')
+    GROUP BY state HAVING sum(n) > 0
+) AND NOT EXISTS (
+    SELECT 1 FROM documents
+    WHERE documents.run = runs.key AND coalesce(follow, 'unknown') IN ('unknown', 'waiting')
+) AND NOT EXISTS (SELECT 1 FROM rows WHERE rows.run = runs.key AND code = 'twin')
 
 -- name: set_whole
 UPDATE runs SET whole = 1 WHERE key = :run;
@@ -26,29 +48,21 @@ SELECT key, scope, listed FROM runs WHERE id = :run AND account = :account;
 UPDATE runs SET ended_at = :ended_at, exit = :exit WHERE key = :run;
 
 -- name: select_run
-SELECT id, scope, route, jobs, folder, started_at, ended_at, exit, again_because, whole, begun_with,
-    archive
-FROM runs WHERE id = :run AND account = :account;
+SELECT {columns_of_run} FROM runs WHERE id = :run AND account = :account;
 
 -- name: newest_runs
-SELECT id, scope, route, jobs, folder, started_at, ended_at, exit, again_because, whole, begun_with,
-    archive
-FROM runs
+SELECT {columns_of_run} FROM runs
 -- In the order in which they were opened, since the clock may have been set back.
 WHERE account = :account AND key < :before
 ORDER BY key DESC LIMIT :last;
 
 -- name: undone_runs
-SELECT id, scope, route, jobs, folder, started_at, ended_at, exit, again_because, whole, begun_with,
-    archive
-FROM runs
+SELECT {columns_of_run} FROM runs
 WHERE account = :account AND key < :before AND (exit IS NULL OR exit <> 0)
 ORDER BY key DESC LIMIT :last;
 
 -- name: runs_begun_with
-SELECT id, scope, route, jobs, folder, started_at, ended_at, exit, again_because, whole, begun_with,
-    archive
-FROM runs
+SELECT {columns_of_run} FROM runs
 WHERE begun_with = :group AND account = :account
 ORDER BY key;
 
@@ -130,8 +144,7 @@ WHERE run = :run AND step IN (
 UPDATE steps SET verdict = :verdict WHERE run = :run AND ended_at IS NULL AND verdict IS NULL;
 
 -- name: select_step
-SELECT steps.id, runs.id, kind, ids, stood, began_at, boot, uptime_s, request, steps.sender,
-    steps.ended_at, verdict, answer, status, because, body
+SELECT {columns_of_step}
 FROM steps JOIN runs ON runs.key = steps.run
 WHERE steps.id = :step AND runs.account = :account;
 
@@ -161,19 +174,10 @@ WHERE account = :account AND kind = :kind AND open = 1
 ORDER BY at DESC, id DESC LIMIT :limit;
 
 -- name: due_for_archive
-SELECT id, scope, route, jobs, folder, started_at, ended_at, exit, again_because, whole, begun_with,
-    archive
-FROM runs
-WHERE account = :account AND pruned = 0 AND ended_at < :before AND (archive IS NOT NULL OR (
-    exit IN (0, 3) AND whole = 1 AND NOT EXISTS (
-        SELECT 1 FROM tallies
-        WHERE tallies.run = runs.key AND state IN ('planned', 'sent', 'unknown')
-        GROUP BY state HAVING sum(n) > 0
-    ) AND NOT EXISTS (
-        SELECT 1 FROM documents
-        WHERE documents.run = runs.key AND coalesce(follow, 'unknown') IN ('unknown', 'waiting')
-    ) AND NOT EXISTS (SELECT 1 FROM rows WHERE rows.run = runs.key AND code = 'twin')
-))
+SELECT {columns_of_run} FROM runs
+WHERE account = :account AND pruned = 0 AND ended_at < :before AND (
+    archive IS NOT NULL OR ({over_and_done_with})
+)
 ORDER BY account, ended_at LIMIT :limit;
 
 -- name: archive_of
@@ -201,14 +205,7 @@ WHERE account = :account AND kind = :kind AND id = :id AND version = :version;
 -- name: set_archive
 UPDATE runs SET archive = :archive
 WHERE id = :run AND account = :account AND pruned = 0 AND archive IS NULL
-    AND exit IN (0, 3) AND whole = 1 AND NOT EXISTS (
-        SELECT 1 FROM tallies
-        WHERE tallies.run = runs.key AND state IN ('planned', 'sent', 'unknown')
-        GROUP BY state HAVING sum(n) > 0
-    ) AND NOT EXISTS (
-        SELECT 1 FROM documents
-        WHERE documents.run = runs.key AND coalesce(follow, 'unknown') IN ('unknown', 'waiting')
-    ) AND NOT EXISTS (SELECT 1 FROM rows WHERE rows.run = runs.key AND code = 'twin');
+    AND {over_and_done_with};
 
 -- name: take_file
 INSERT INTO taken_files (folder, name, digest, run) VALUES (:folder, :file, :digest, :run)

@@ -7,6 +7,16 @@
 -- SQLite would go through all rows of the run for it. Every statement is given :account, the one
 -- that the ledger is opened for; each that finds a run, or finds something over all runs, asks for it.
 
+-- part: columns_of_row
+place, line, number, bill, state, targets, code, reason, ledger.attempts, chunk, sent_at,
+    settled_at, listed_id, source_id
+
+-- part: holds_words
+number LIKE :like ESCAPE '\' OR bill LIKE :like ESCAPE '\' OR targets LIKE :like ESCAPE '\'
+    OR reason LIKE :like ESCAPE '\' OR code LIKE :like ESCAPE '\'
+    OR source_id = :words OR listed_id = :words
+    OR substr(reason, 1, instr(reason, '{') - 1) IN (SELECT value FROM json_each(:remarks))
+
 -- name: application_id
 PRAGMA application_id;
 
@@ -62,16 +72,12 @@ INSERT INTO home (file, moved_at) VALUES (:file, :moved_at);
 SELECT max(began_at) FROM attempts JOIN runs ON runs.key = attempts.run WHERE runs.id = :run;
 
 -- name: runs_named
-SELECT id, scope, route, jobs, folder, started_at, ended_at, exit, again_because, whole, begun_with,
-    archive
-FROM runs
+SELECT {columns_of_run} FROM runs
 WHERE id >= :beginning AND id < :beginning || char(1114111) AND +account = :account
 ORDER BY key;
 
 -- name: runs_called
-SELECT id, scope, route, jobs, folder, started_at, ended_at, exit, again_because, whole, begun_with,
-    archive
-FROM runs
+SELECT {columns_of_run} FROM runs
 WHERE account = :account AND key < :before
     AND (jobs LIKE :like ESCAPE '\' OR id IN (SELECT value FROM json_each(:ids)))
 ORDER BY key DESC LIMIT :last;
@@ -278,43 +284,34 @@ INSERT INTO notes (number, run, at, text)
 SELECT value, :run, :at, :text FROM json_each(:numbers);
 
 -- name: page
-SELECT json_group_array(json_array(
-    place, line, number, bill, state, targets, code, reason, attempts, chunk, sent_at, settled_at,
-    listed_id, source_id
-)) FROM (SELECT * FROM ledger WHERE run = :run AND place > :after ORDER BY place LIMIT :limit);
+SELECT json_group_array(json_array({columns_of_row})) FROM (
+    SELECT * FROM ledger WHERE run = :run AND place > :after ORDER BY place LIMIT :limit
+) AS ledger;
 
 -- name: page_in_state
-SELECT json_group_array(json_array(
-    place, line, number, bill, state, targets, code, reason, attempts, chunk, sent_at, settled_at,
-    listed_id, source_id
-)) FROM (
+SELECT json_group_array(json_array({columns_of_row})) FROM (
     SELECT * FROM ledger
     WHERE run = :run AND state = :state AND place > :after ORDER BY place LIMIT :limit
-);
+) AS ledger;
 
 -- name: page_in_rare_state
 -- The condition of the index, word for word, or SQLite would not use it.
-SELECT json_group_array(json_array(
-    place, line, number, bill, state, targets, code, reason, attempts, chunk, sent_at, settled_at,
-    listed_id, source_id
-)) FROM (
+SELECT json_group_array(json_array({columns_of_row})) FROM (
     SELECT * FROM ledger
     WHERE run = :run AND state = :state AND state <> 'planned' AND state <> 'sent'
         AND state <> 'pushed' AND place > :after
     ORDER BY place LIMIT :limit
-);
+) AS ledger;
 
 -- name: rows_of_number
-SELECT ledger.run, place, line, number, bill, state, targets, code, reason,
-    ledger.attempts, chunk, sent_at, settled_at, listed_id, source_id
+SELECT ledger.run, {columns_of_row}
 FROM ledger JOIN runs ON runs.id = ledger.run
 WHERE (number = :number OR bill = :number OR (bill > :number || ',' AND bill < :number || '-'))
     AND +runs.account = :account
 ORDER BY runs.started_at, runs.id, place;
 
 -- name: rows_of_bill
-SELECT ledger.run, place, line, number, bill, state, targets, code, reason,
-    ledger.attempts, chunk, sent_at, settled_at, listed_id, source_id
+SELECT ledger.run, {columns_of_row}
 FROM ledger JOIN runs ON runs.id = ledger.run
 WHERE ((number = :number AND listed_id = :id) OR bill = :bill) AND runs.account = :account
 ORDER BY runs.started_at, runs.id, place;
@@ -326,26 +323,15 @@ WHERE (number = :number AND :id IN ('', listed_id)) OR bill = :bill
     OR (bill > :bill || ',' AND bill < :bill || '-' AND :id = '');
 
 -- name: find_rows
-SELECT ledger.run, place, line, number, bill, state, targets, code, reason,
-    ledger.attempts, chunk, sent_at, settled_at, listed_id, source_id
+SELECT ledger.run, {columns_of_row}
 FROM ledger JOIN runs ON runs.id = ledger.run
-WHERE runs.account = :account AND (
-    number LIKE :like ESCAPE '\' OR bill LIKE :like ESCAPE '\' OR targets LIKE :like ESCAPE '\'
-    OR reason LIKE :like ESCAPE '\' OR code LIKE :like ESCAPE '\'
-    OR source_id = :words OR listed_id = :words
-    OR substr(reason, 1, instr(reason, '{') - 1) IN (SELECT value FROM json_each(:remarks))
-)
+WHERE runs.account = :account AND ({holds_words})
 ORDER BY runs.started_at DESC, runs.id DESC, place LIMIT :limit;
 
 -- name: runs_holding
 SELECT DISTINCT ledger.run
 FROM ledger JOIN runs ON runs.id = ledger.run
-WHERE runs.account = :account AND (
-    number LIKE :like ESCAPE '\' OR bill LIKE :like ESCAPE '\' OR targets LIKE :like ESCAPE '\'
-    OR reason LIKE :like ESCAPE '\' OR code LIKE :like ESCAPE '\'
-    OR source_id = :words OR listed_id = :words
-    OR substr(reason, 1, instr(reason, '{') - 1) IN (SELECT value FROM json_each(:remarks))
-);
+WHERE runs.account = :account AND ({holds_words});
 
 -- name: made_in
 -- The latest of each bill last. A bill is found by its number, and by its id under any number.
@@ -441,8 +427,7 @@ ORDER BY rows.place;
 SELECT attempts FROM runs WHERE key = :run;
 
 -- name: attempts_in
-SELECT attempts.id, runs.id, chunk, nth, began_at, boot, uptime_s, numbers, before, request,
-    sender, attempts.ended_at, verdict, answer, status, because, body
+SELECT {columns_of_attempt}
 FROM attempts INDEXED BY attempts_in_order
 JOIN runs ON runs.key = attempts.run
 WHERE attempts.run = :run AND attempts.id > :after
@@ -474,9 +459,7 @@ found AS (
     CROSS JOIN carried ON carried.number = rows.bill
     CROSS JOIN attempts ON attempts.id = carried.attempt AND attempts.run = rows.run
 )
-SELECT json_group_array(json_array(found.asked, found.bill)), attempts.id, runs.id, chunk, nth,
-    began_at, boot, uptime_s, numbers, before, request, sender, attempts.ended_at, verdict, answer,
-    status, because, body
+SELECT json_group_array(json_array(found.asked, found.bill)), {columns_of_attempt}
 FROM found
 CROSS JOIN attempts ON attempts.id = found.attempt
 JOIN runs ON runs.key = attempts.run
@@ -485,8 +468,7 @@ GROUP BY attempts.id
 ORDER BY attempts.id;
 
 -- name: attempts_of
-SELECT attempts.id, runs.id, chunk, nth, began_at, boot, uptime_s, numbers, before, request,
-    sender, attempts.ended_at, verdict, answer, status, because, body
+SELECT {columns_of_attempt}
 FROM (
     SELECT attempt FROM carried WHERE number = :number
     UNION
@@ -564,8 +546,7 @@ FROM steps JOIN runs ON runs.key = steps.run
 WHERE steps.id = :step AND runs.account = :account;
 
 -- name: steps_of
-SELECT steps.id, runs.id, kind, ids, stood, began_at, boot, uptime_s, request, steps.sender,
-    steps.ended_at, verdict, answer, status, because, body
+SELECT {columns_of_step}
 FROM documents AS d
 JOIN runs ON runs.key = d.run AND runs.account = :account
 JOIN steps ON steps.run = d.run
