@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from importlib.resources import files
 
-from k3push.adapters.ledger.sql_files import SHARED, sql_file
+from k3push.adapters.ledger.sql_files import OF_BOTH, sql_file
 
 
 def unused_statements(package: str) -> list[str]:
@@ -15,11 +15,11 @@ def unused_statements(package: str) -> list[str]:
     """
     code = "".join(
         entry.read_text(encoding="utf-8")
-        for place in (package, SHARED)
+        for place in (package, OF_BOTH)
         for entry in files(place).iterdir()
         if entry.name.endswith(".py")
     )
-    sql = sql_file(SHARED, "verbs.sql") + sql_file(package, "verbs.sql")
+    sql = sql_file(OF_BOTH, "verbs.sql") + sql_file(package, "verbs.sql")
     names = re.findall(r"^-- name: (\w+)$", sql, re.MULTILINE)
     parts = re.findall(r"^-- part: (\w+)$", sql, re.MULTILINE)
     unused = [name for name in names if f'"{name}"' not in code or names.count(name) > 1]

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 
-SHARED = "k3push.adapters.ledger.sql_steps"
+OF_BOTH = "k3push.adapters.ledger.sql_steps"
 
 _HEADING = re.compile(r"^-- (name|part): (\w+)\n", re.MULTILINE)
 _PLACE = re.compile(r"\{(\w+)\}")
@@ -16,7 +16,7 @@ _PLACE = re.compile(r"\{(\w+)\}")
 @cache
 def verbs_of(package: str) -> Mapping[str, str]:
     """Return the statements of the ledger in a package, by name: the shared ones and its own."""
-    return statements_in(sql_file(SHARED, "verbs.sql") + sql_file(package, "verbs.sql"))
+    return statements_in(sql_file(OF_BOTH, "verbs.sql") + sql_file(package, "verbs.sql"))
 
 
 def sql_file(package: str, file: str) -> str:
