@@ -815,6 +815,16 @@ async def test_a_look_that_fails_rejects_nothing(monkeypatch: pytest.MonkeyPatch
     assert pushed.of(State.PUSHED) == set(BILLS)
 
 
+async def test_a_lock_on_one_bill_says_nothing_of_those_beside_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The first bill was saved before the call met the lock, and its document is untied."""
+    lock = Refusal(13, "使用业务单据冲突，请稍候再使用。")
+    office = await refused(monkeypatch, why=lock, goes_on=True)
+    assert doubled(office, BILLS) == []
+    assert await codes(office) == {(State.UNKNOWN, "stray"): 4}
+
+
 @pytest.mark.parametrize("seed", [16, 48, 76, 160])
 async def test_what_a_success_passed_over_is_asked_for_before_it_is_sent_again(
     monkeypatch: pytest.MonkeyPatch, seed: int

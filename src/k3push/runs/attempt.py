@@ -42,7 +42,7 @@ from k3push.core.model import (
 )
 from k3push.core.protocol import wire
 from k3push.core.remark import also, remark
-from k3push.core.safety.evidence import NOTHING_RAN
+from k3push.core.safety.evidence import nothing_ran
 from k3push.core.safety.legal_moves import IllegalMoveError
 from k3push.core.safety.verdict import Cure, InDoubt, ReadBack, Said, SendAgain, judge
 from k3push.ports import LedgerLostError, Turn
@@ -272,7 +272,8 @@ def _still_absent(
     """Keep what looks have settled of bills whose call has done nothing: it holds as before."""
     ran = not isinstance(verdict, SendAgain)
     if isinstance(verdict, ReadBack):
-        ran = verdict.said.success or verdict.said.code not in NOTHING_RAN
+        bills = [outcome.number for outcome in outcomes]
+        ran = verdict.said.success or not nothing_ran(verdict.said, bills)
     ended = {o.number for o in outcomes if ran or o.state is not State.PLANNED}
     context.absent -= ended
     return [o._replace(code=ABSENT) if o.number in context.absent else o for o in outcomes]
@@ -345,7 +346,8 @@ async def _note_refused(
     refused = [each.number for each in outcomes if each.state is State.REJECTED]
     if not refused:
         return
-    is_open = not said.success and said.code not in NOTHING_RAN
+    bills = [outcome.number for outcome in outcomes]
+    is_open = not said.success and not nothing_ran(said, bills)
     # A call that was answered with a lost session may have been carried out all the same.
     late = is_open and (bool(sending.lost) or await context.may_have_several())
     await note_refused(context, refused, late=late)

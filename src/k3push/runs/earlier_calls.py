@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 from k3push.core.model import ABSENT, BillNumber, NeverSent, RunId, State
 from k3push.core.remark import read_remark
-from k3push.core.safety.evidence import CALL_LIMIT, LICENCE, NOTHING_RAN
+from k3push.core.safety.evidence import CALL_LIMIT, LICENCE, nothing_ran
 from k3push.core.safety.named_bills import messages_naming, naming_one
 from k3push.core.safety.verdict import InDoubt, ReadBack, Said, SendAgain, Verdict, judge
 from k3push.ports import SHORTEST_WAIT_S, AttemptRecord, Doubt, LatelySent
@@ -71,7 +71,7 @@ def did_nothing(kept: AttemptRecord) -> bool:
     """Say whether an attempt has surely done nothing: it never left, or the ERP says so."""
     said = refusal_of(kept)
     never_ran = isinstance(kept.exchange, NeverSent) or isinstance(_verdict(kept), SendAgain)
-    return never_ran or (said is not None and said.code in NOTHING_RAN)
+    return never_ran or (said is not None and nothing_ran(said, kept.attempt.intent.numbers))
 
 
 def may_have_saved(kept: AttemptRecord, number: BillNumber, *, parts: bool, several: bool) -> bool:

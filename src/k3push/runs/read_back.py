@@ -21,7 +21,6 @@ from k3push.core.model import (
 from k3push.core.remark import remark
 from k3push.core.safety.evidence import (
     LICENCE,
-    NOTHING_RAN,
     Conclusion,
     Look,
     are_merged,
@@ -34,6 +33,7 @@ from k3push.core.safety.evidence import (
     may_hide_part,
     needs_patience,
     new_targets,
+    nothing_ran,
     strangers,
 )
 from k3push.core.safety.named_bills import messages_by_number
@@ -159,7 +159,7 @@ async def _by_word(
     )
     if is_asked and conclusion.parts and await _has_stray(context, attempt, said, {}, Sighting()):
         return beside_stray(said, attempt.intent.numbers)
-    return replace(conclusion, hides=may_hide_part(said, several=several))
+    return replace(conclusion, hides=may_hide_part(said, attempt.intent.numbers, several=several))
 
 
 def _named(attempt: Attempt, said: Said) -> set[str]:
@@ -267,7 +267,7 @@ async def _has_stray(
     goes_on = said.code == LICENCE or goes_elsewhere(said, elsewhere=elsewhere)
     several = len(numbers) > 1 or (goes_on and await context.may_have_several())
     hides = may_hide_draft(said, drafts=context.route.draft_when_save_fails)
-    if not (said.thrown or said.acted or several or hides) or said.code in NOTHING_RAN:
+    if not (said.thrown or said.acted or several or hides) or nothing_ran(said, numbers):
         return False
     missing = [number for number in numbers if number not in made]
     moved = await moved_among(context, attempt.intent.run, missing)

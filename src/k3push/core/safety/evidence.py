@@ -30,11 +30,6 @@ ABOUT_NO_BILL = frozenset({CALL_LIMIT, LICENCE})
 Either may pass by itself, and need not be about any bill.
 """
 TRY_LATER_CODES = frozenset({EDIT_LOCK}) | ABOUT_NO_BILL
-NOTHING_RAN = frozenset({CALL_LIMIT, EDIT_LOCK})
-"""Codes that say that the call did nothing.
-
-A missing licence or right does not say so: the call may meet it halfway.
-"""
 
 DROPPED = "dropped"
 """Code of a number that a success has passed over in silence."""
@@ -212,19 +207,35 @@ def conclude(
         of_rest,
         outcomes=tuple(outcomes[number] for number in numbers),
         broke=said.thrown,
-        hides=may_hide_part(said, several=several or len(numbers) > 1),
+        hides=may_hide_part(said, numbers, several=several),
     )
 
 
-def may_hide_part(said: Said, *, several: bool) -> bool:
+def nothing_ran(said: Said, numbers: Collection[BillNumber]) -> bool:
+    """Say whether an answer says that the call did nothing.
+
+    A limit on calls is met before a call, and a lock on a bill before that bill is worked on (P 9);
+    those beside it may have been saved by then. A missing licence or right may be met halfway.
+
+    >>> nothing_ran(Said(False, EDIT_LOCK, (), ()), ["A"])
+    True
+    >>> nothing_ran(Said(False, EDIT_LOCK, (), ()), ["A", "B"])
+    False
+    """
+    return said.code == CALL_LIMIT or (said.code == EDIT_LOCK and len(numbers) == 1)
+
+
+def may_hide_part(said: Said, numbers: Collection[BillNumber], *, several: bool) -> bool:
     """Say whether a call that was refused may have saved a part of what it makes (P 5.7).
 
     Args:
         said: The answer.
-        several: It makes several documents, as far as is known. A licence may lack halfway.
+        numbers: Bills of the call.
+        several: It makes several documents of a bill, as far as is known. A licence may lack
+            halfway.
     """
-    several = several or said.code == LICENCE
-    return several and not said.success and said.code not in NOTHING_RAN
+    several = several or len(numbers) > 1 or said.code == LICENCE
+    return several and not said.success and not nothing_ran(said, numbers)
 
 
 def goes_elsewhere(said: Said, *, elsewhere: bool) -> bool:
