@@ -269,8 +269,8 @@ WORDS = {
         "应答给出的下游单据少于源单：可能由多张源单合并生成。",
     ),
     "note.unproved": (
-        "No document is shown, and the field that was asked has not found any so far.",
-        "没有查到下游单据，而查询所用字段至今未查到过任何单据。",
+        "No document is shown, and nothing proves so far that the field that was asked finds them.",
+        "没有查到下游单据，而查询所用字段能否查到下游单据至今未得到证明。",
     ),
     "note.not_linked": (
         "The answer reports success, and no target is linked to any of these numbers.",
