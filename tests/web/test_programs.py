@@ -502,6 +502,12 @@ def test_four_eyes_hold_for_programs_too(tmp_path: Path) -> None:
             async with signed_in(home, "li") as li:
                 shown = text_of(await li.get("/"))
                 assert re.search(r"waits for approval · event-p · \d+ numbers? · api/wms", shown)
+                # The bill is in no run yet; its number may be a part, its id is whole.
+                (row,) = (await wms.get(f"/plans/{id_}/rows")).json()["rows"]
+                part = row["number"][:8]
+                for words, there in ((row["id"], True), (row["id"][1:], False), (part, True)):
+                    found_by = await li.get("/numbers", params={"q": words})
+                    assert (f"/plans/{id_}" in f"{found_by.headers}{found_by.text}") is there
                 assert (
                     await press(li, f"/plans/{id_}", f"/plans/{id_}/approve")
                 ).status_code == 303

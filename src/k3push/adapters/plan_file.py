@@ -202,20 +202,22 @@ def lines_of(path: Path, route: str = "", *, sha256: str = "") -> Iterator[Fores
 
 
 def names_bill(path: Path, words: str) -> bool:
-    """Say whether a bill of a plan is called so in part; not whether the plan is whole.
+    """Say whether a bill of a plan is called so in part, or has that id; not whether it is whole.
 
     Raises:
         OSError: It cannot be read.
         PlanFileError: A line is none of a plan.
     """
     wanted = words.casefold()
+    written = orjson.dumps(words).decode()[1:-1].casefold()
     with path.open("rb") as file:
         while line := file.readline(LONGEST_LINE_BYTES):
             # Few lines are worth parsing.
-            if wanted in line.decode("utf-8", "replace").casefold():
+            if written in line.decode("utf-8", "replace").casefold():
                 value = _parsed(line)
-                names = (str(value.get(key, "")) for key in ("number", "bill", "listed_id"))
-                if any(wanted in name.casefold() for name in names):
+                names = (str(value.get(key, "")) for key in ("number", "bill"))
+                ids = (value.get(key) for key in ("listed_id", "source_id"))
+                if words in ids or any(wanted in name.casefold() for name in names):
                     return True
     return False
 

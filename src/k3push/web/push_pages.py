@@ -24,6 +24,7 @@ from starlette.responses import RedirectResponse, Response
 from k3push.adapters.job_files import JobFileError
 from k3push.adapters.plan_file import PlanFileError, lines_of, sha256_of
 from k3push.config.setting_errors import SettingsError
+from k3push.config.settings import Settings
 from k3push.core.advice.diagnosis import advise
 from k3push.core.cells import marked
 from k3push.core.pacing.time_left import TimeLeft
@@ -61,6 +62,9 @@ from k3push.wiring.selected_bills import LIST as SELECTED_LIST
 from k3push.words.language import Say, in_files
 
 LINES_A_PAGE = 100
+MOST_UNUSABLE = 100
+"""Lists of which it is remembered what is wrong with them."""
+
 LONGEST_FIELD = 200
 
 _TO_RUN = "to=run"
@@ -104,12 +108,18 @@ class _UnusableListError(Exception):
         self.kept = kept
         self.sheets = sheets
 
+    def again(self) -> _UnusableListError:
+        """Return the same, without the trace of when it was raised."""
+        return _UnusableListError(self.id, self.problem, self.troubles, self.kept, self.sheets)
+
 
 class PushPages:
     """Answers what is asked of lists and plans."""
 
     def __init__(self, desk: PageContext) -> None:
         self._desk = desk
+        # What is wrong with lists, by the settings that said so: to load a page again reads none.
+        self._unusable: dict[tuple[Path, JobOptions, str], tuple[Settings, _UnusableListError]] = {}
 
     # -- a list -------------------------------------------------------------------------------
 
@@ -129,7 +139,7 @@ class PushPages:
             await self._read(visit, id_, kept, _how(asked))
         except _UnusableListError as bad:
             return self._form(request, visit, form, bad)
-        return self._form(request, visit, form)
+        return self._form(request, visit, form, kept="" if pasted else kept.name)
 
     async def send(self, request: HttpRequest) -> Response:
         """Take a list: say what is wrong with it, or look ahead for it."""
@@ -182,11 +192,24 @@ class PushPages:
         return await self._ask(visit, id_, kept, origin_of_reading(how))
 
     async def _read(self, visit: Visit, id_: str, kept: Path, how: JobOptions) -> None:
-        """Read a list to its end.
+        """Read a list to its end, or know what was wrong with it when it was read before.
 
         Raises:
             _UnusableListError: Somebody has to mend it.
         """
+        settings, key = visit.working().settings, (kept, how, visit.frame.say.lang)
+        known = self._unusable.get(key)
+        if known is not None and known[0] is settings:
+            raise known[1].again()
+        try:
+            await self._read_anew(visit, id_, kept, how)
+        except _UnusableListError as bad:
+            self._unusable[key] = (settings, bad.again())
+            if len(self._unusable) > MOST_UNUSABLE:
+                del self._unusable[next(iter(self._unusable))]
+            raise
+
+    async def _read_anew(self, visit: Visit, id_: str, kept: Path, how: JobOptions) -> None:
         say = visit.frame.say
         try:
             lines = await visit.working().read([kept], how)
@@ -241,6 +264,8 @@ class PushPages:
         visit: Visit,
         form: Mapping[str, str],
         bad: _UnusableListError | None = None,
+        *,
+        kept: str = "",
     ) -> Response:
         say = visit.frame.say
         workshop = visit.working()
@@ -258,7 +283,7 @@ class PushPages:
             problem=_in_form(_here(bad.problem, say, *folders), say) if bad else "",
             troubles=[_in_form(_here(each, say, *folders), say) for each in troubles],
             sheets=_offered(bad.sheets, fields["sheet"]) if bad else (),
-            kept=bad.kept if bad else "",
+            kept=bad.kept if bad else kept,
             status=422 if bad and request.method == "POST" else 200,
         )
 
@@ -305,7 +330,7 @@ class PushPages:
             after=after,
             fate_shown=fate,
             runs=runs,
-            why=say.said(asked.why),
+            why=_here(say.said(asked.why), say, folder, settings.folder),
             hindrance=self._hindrance(visit, asked),
             site={"url": settings.erp.url, "acct": settings.erp.acct_id},
             live="" if problem or not _moves(asked) else f"{_url(visit, asked)}/events",

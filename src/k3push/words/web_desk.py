@@ -120,7 +120,7 @@ WORDS = {
         "正在写入台账，稍后本页将显示任务。",
     ),
     "desk.overtaken": (
-        "Somebody was faster: it is {stage} now.",
+        "Somebody was faster; its state now: {stage}.",
         "已有他人处理：当前状态为“{stage}”。",
     ),
     # -- a run --------------------------------------------------------------------------------
@@ -180,6 +180,10 @@ WORDS = {
     "desk.never": ("not yet", "尚未执行"),
     "desk.idle": ("{at}: nothing new", "{at}：没有新清单"),
     "desk.nothing_new": ("nothing new", "没有新清单"),
+    "desk.plan_instead": (
+        "Somebody else has to approve it: press “Plan now”.",
+        "须由他人批准：请点击“立即生成下推计划”。",
+    ),
     "desk.plan_now": ("Plan now", "立即生成下推计划"),
     "desk.run_now": ("Run now", "立即执行"),
     "desk.pause": ("Pause", "暂停"),

@@ -216,7 +216,10 @@ WORDS = {
         "The live view is interrupted; it recovers by itself.",
         "实时更新已中断，会自动恢复。",
     ),
-    "web.times": ("Times are those of the server ({zone}).", "时间均为服务器时间（{zone}）。"),
+    "web.times": (
+        "Times are those of the server (now {zone}).",
+        "时间均为服务器时间（现为 {zone}）。",
+    ),
     "web.changed": ("The run has changed; load the page again.", "任务状态已变，请重新加载页面。"),
     # -- the command -------------------------------------------------------------------------
     "serve.defect": (

@@ -42,7 +42,7 @@ def meaning_of(kind: str, say: Say) -> str:
     return say(f"api.problem.{kind}")
 
 
-class BodyFault(BaseModel):
+class Fault(BaseModel):
     """One thing that is wrong."""
 
     place: str = Field(description="Where in the request, such as `body.numbers.0`.")
@@ -56,7 +56,7 @@ class ProblemShape(BaseModel):
     title: str
     status: int
     detail: str = Field(description="For people, in the language of `Accept-Language`.")
-    errors: list[BodyFault] = Field(default_factory=list)
+    errors: list[Fault] = Field(default_factory=list)
 
 
 class ProblemError(HTTPException):
