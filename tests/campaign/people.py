@@ -41,6 +41,7 @@ from tests.campaign.events import (
     Reloads,
     Says,
     Stands,
+    WasMade,
 )
 from tests.campaign.result import Result
 from tests.campaign.scene import Scene
@@ -243,9 +244,9 @@ class People:
         # What contradicts itself ends an execution before its other doubts are settled.
         ended = any(Cause.CONTRADICTION in each.causes for each in scene.executions)
         # What names a bill that is not there by now may be of any bill.
-        unlinked = scene.story.has(LacksLinks) and bool(
-            scene.story.renumbered | scene.story.exchanged
-        )
+        moved = bool(scene.story.renumbered | scene.story.exchanged)
+        # Of one that was made in the very minute before, no id tells that it was there.
+        unlinked = moved and scene.story.has(LacksLinks, WasMade)
         untied = unlinked or bool(scene.story.deleted)
         # Copies of the database that answer one look differently leave links unproved, and so does
         # who deletes what has shown them, where the field shows nothing.

@@ -21,7 +21,7 @@ from k3push.simulator.faults import NO_FAULT, Ending, Work
 from tests.runs.office import LIMITS
 
 # Far more than any trial needs; whoever gets there sends for ever.
-MOST_REQUESTS = 2500
+MOST_REQUESTS = 4000
 # So often may a number travel, over all executions and their tries.
 MOST_SENDINGS = 25
 # Where few bills have many troubles each, which end an execution time and again.
