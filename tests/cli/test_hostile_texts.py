@@ -149,7 +149,8 @@ def test_a_log_is_not_obeyed(capsys: pytest.CaptureFixture[str], json_lines: boo
         log.waiting(f"why{EVIL}", 1.0)
         log.set_aside(f"user{EVIL}", f"why{EVIL}")
         number = BillNumber(f"n{EVIL}")
-        log.concluded([Outcome(number, State.REJECTED, code=f"c{EVIL}", reason=f"r{EVIL}")])
+        rejected = Outcome(number, State.REJECTED, code=f"c{EVIL}", reason=f"r{EVIL}")
+        log.concluded([rejected], left=State.PLANNED)
     told = capsys.readouterr().err
     assert_harmless(told)
     assert told.count("\n") == 4

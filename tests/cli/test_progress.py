@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -20,9 +22,13 @@ from k3push.core.model import Attempt, BillNumber, Intent, Outcome, RunId, State
 from k3push.core.pacing.holds import Hold, HoldCause
 from k3push.core.pacing.pace import Pace
 from k3push.core.pacing.samples import CallSample
-from k3push.core.safety.verdict import InDoubt
+from k3push.core.safety.verdict import InDoubt, Verdict
+from k3push.runs.context import Context
 from k3push.runs.throttle import Throttle
+from k3push.simulator.forms import IN_STOCK
 from k3push.words.language import Lang, speaker
+from tests.runs.office import Notebook, Office, orders, sandbox, steps
+from tests.runs.rough_answers import NO_CANARY
 
 NUMBERS = tuple(BillNumber(f"CGDD{index:07d}") for index in range(4))
 ATTEMPT = Attempt(
@@ -99,10 +105,10 @@ def test_a_number_counts_once_whatever_becomes_of_it() -> None:
     """Doubt that is settled must not be counted as done twice."""
     progress = RunProgress(screen(terminal=False), speaker("en"), {State.PLANNED: 5}, steered())
     rejected = Outcome(BillNumber("CGDD9"), State.REJECTED, code="precheck")
-    progress.concluded([rejected])
+    progress.concluded([rejected], left=State.PLANNED)
     progress.recorded(ATTEMPT, LOST, InDoubt("broken", "reset"), 1.0)
     assert progress.done == 1
-    progress.concluded(MADE)
+    progress.concluded(MADE, left=State.UNKNOWN)
     assert progress.done == 5
     assert +progress.counts == {State.PUSHED: 4, State.REJECTED: 1}
 
@@ -129,7 +135,7 @@ def test_on_a_terminal_the_bar_never_wraps(width: int, lang: Lang, held: Hold | 
     throttle = steered(concurrency=256, chunk_size=10_000, calls_per_minute=6_000)
     progress = RunProgress(console, speaker(lang), counts, throttle, now_s=time_s)
     time_s.now_s = 3.0
-    progress.concluded([Outcome(BillNumber("CGDD9"), State.ALREADY)])
+    progress.concluded([Outcome(BillNumber("CGDD9"), State.ALREADY)], left=State.PLANNED)
     progress.held(held)
     assert len(drawn(console, progress)) == 2
 
@@ -155,7 +161,7 @@ def test_the_time_left_is_a_range_while_little_is_known() -> None:
     progress = RunProgress(console, speaker("en"), {State.PLANNED: 101}, steered(), now_s=time_s)
     for nth in range(1, 33):
         time_s.now_s = float(nth)
-        progress.concluded([Outcome(BillNumber(f"CGDD{nth}"), State.ALREADY)])
+        progress.concluded([Outcome(BillNumber(f"CGDD{nth}"), State.ALREADY)], left=State.PLANNED)
         if nth == 1:
             assert "ETA 0:00:01 to 0:01:55" in drawn(console, progress)[0]
     assert "ETA 0:00:59 to 0:01:17 ·" in drawn(console, progress)[0]
@@ -186,7 +192,8 @@ def test_the_rate_is_that_of_the_last_minute() -> None:
     console = screen(terminal=True)
     progress = RunProgress(console, speaker("en"), {State.PLANNED: 100}, steered(), now_s=time_s)
     for time_s.now_s in (30_000.0, 30_050.0, 30_061.0):
-        progress.concluded([Outcome(BillNumber(str(time_s.now_s)), State.ALREADY)])
+        there = Outcome(BillNumber(str(time_s.now_s)), State.ALREADY)
+        progress.concluded([there], left=State.PLANNED)
     assert "3/100 · ETA 0:21:06 to 1:14:22 · 2.0/min" in drawn(console, progress)[0]
 
 
@@ -251,3 +258,45 @@ def test_quiet_means_quiet() -> None:
         progress.waiting("HTTP 503", 2.0)
         progress.recorded(ATTEMPT, LOST, InDoubt("broken", "reset"), 1.0)
     assert written(console) == ""
+
+
+class Bar(Notebook):
+    """A watch that counts as the bar does."""
+
+    def __init__(self, numbers: int) -> None:
+        super().__init__()
+        counts = {State.PLANNED: numbers}
+        self.bar = RunProgress(screen(terminal=False), speaker("en"), counts, steered())
+
+    def concluded(self, outcomes: Sequence[Outcome], *, left: State) -> None:
+        """Count moves."""
+        super().concluded(outcomes, left=left)
+        self.bar.concluded(outcomes, left=left)
+
+    def recorded(
+        self, attempt: Attempt, outcomes: Sequence[Outcome], verdict: Verdict, seconds: float
+    ) -> None:
+        """Count a sending."""
+        super().recorded(attempt, outcomes, verdict, seconds)
+        self.bar.recorded(attempt, outcomes, verdict, seconds)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("late", [True, False])
+async def test_the_bar_counts_as_the_ledger_does(*, late: bool) -> None:
+    """A number is found right before it travels again, or is given up after it broke each call."""
+    office = Office(sandbox(steps(*["reset"] * (1 if late else 40)), latency_s=1.0, orders=2))
+    (number,) = orders(1)
+    await office.open_run([number])
+    watch = Bar(1)
+
+    async def make_late(job: Context) -> None:
+        while number not in job.absent:  # noqa: ASYNC110  # virtual time
+            await anyio.sleep(0.1)
+        office.site.world.add_target(IN_STOCK, number, creator="sandbox")
+
+    pushed = await office.execute(
+        watch=watch, limits=NO_CANARY, beside=make_late if late else None, check=False
+    )
+    assert +watch.bar.counts == Counter(row.state for row in pushed.rows.values())
+    assert min(watch.bar.counts.values()) >= 0

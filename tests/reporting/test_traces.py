@@ -129,7 +129,7 @@ async def test_no_bill_and_no_word_of_the_erp_is_in_a_trace() -> None:
         trace.held(Hold(HoldCause.ERP, SECRET))
         trace.held(None)
         trace.waiting(SECRET, 3)
-        trace.concluded([Outcome(number(1), State.REJECTED, (), "11", SECRET)])
+        trace.concluded([Outcome(number(1), State.REJECTED, (), "11", SECRET)], left=State.PLANNED)
         trace.ended(stopped)
     spans = exporter.get_finished_spans()
     assert [event.name for event in spans[-1].events] == ["held", "goes on"]

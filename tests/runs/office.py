@@ -117,7 +117,12 @@ class Notebook:
     holds: list[Hold | None] = field(default_factory=list)
     aside: list[tuple[str, str]] = field(default_factory=list)
 
-    def concluded(self, outcomes: Sequence[Outcome]) -> None:
+    def concluded(
+        self,
+        outcomes: Sequence[Outcome],
+        *,
+        left: State,  # noqa: ARG002  # a bar tells of it
+    ) -> None:
         """Note moves."""
         self.moves += outcomes
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import anyio
 import pytest
 
+from k3push.core.model import State
 from k3push.core.pacing.holds import Hold, HoldCause
 from k3push.ports import Ledger, LedgerLostError, Memo
 from k3push.runs.context import Context
@@ -53,7 +54,7 @@ async def test_what_a_person_holds_goes_before_what_is_waited_for() -> None:
         await anyio.sleep(30 + ASKING.total_seconds())
         assert await wait_in(office.store) is None
         waits.waiting(told, 30)
-        waits.concluded(())
+        waits.concluded((), left=State.PLANNED)
         await anyio.sleep(1)
         assert await wait_in(office.store) is None
         waits.waiting(told, 30)

@@ -241,17 +241,14 @@ class Queue:
                 else await self.all("due", most=BATCH)
             )
             jobs = [self._job_of(row) for row in rows]
-            try:
-                if jobs:
-                    await self.app.job_manager.batch_defer_jobs_async(jobs)
-            except AlreadyEnqueued:  # another was faster with one of them
-                for job in jobs:
-                    with self._lost(), suppress(AlreadyEnqueued):
-                        await self.app.job_manager.defer_job_async(job)
-            except ConnectorException as error:
-                raise LedgerLostError(
-                    remark("ledger.lost", place=self._server.place, why=str(error))
-                ) from error
+            with self._lost():
+                try:
+                    if jobs:
+                        await self.app.job_manager.batch_defer_jobs_async(jobs)
+                except AlreadyEnqueued:  # another was faster with one of them
+                    for job in jobs:
+                        with suppress(AlreadyEnqueued):
+                            await self.app.job_manager.defer_job_async(job)
             if len(rows) < BATCH:
                 return
 
@@ -337,7 +334,10 @@ class Queue:
         return True
 
     async def finish(self, job: int) -> None:
-        """Take a job that nobody works at out of the engine; if it has ended, that is well too."""
+        """Take a job that nobody works at out of the engine; if it has ended, that is well too.
+
+        So it is where the database cannot be reached: the job is found again.
+        """
         with suppress(ConnectorException):
             await self.app.job_manager.finish_job_by_id_async(job, Status.FAILED, delete_job=False)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from k3push.core.model import Attempt, Document, Outcome, StepAttempt
+from k3push.core.model import Attempt, Document, Outcome, State, StepAttempt
 from k3push.core.pacing.holds import Hold
 from k3push.core.safety.verdict import Verdict
 
@@ -13,8 +13,8 @@ from k3push.core.safety.verdict import Verdict
 class Watch(Protocol):
     """Who is told what happens, as it happens: the progress bar, the log."""
 
-    def concluded(self, outcomes: Sequence[Outcome]) -> None:
-        """Numbers have moved apart from a sending."""
+    def concluded(self, outcomes: Sequence[Outcome], *, left: State) -> None:
+        """Numbers have moved from the state *left*, apart from a sending."""
         ...
 
     def recorded(

@@ -86,7 +86,7 @@ class Trace:
 
     # -- ports.Watch --------------------------------------------------------------------------
 
-    def concluded(self, outcomes: Sequence[Outcome]) -> None:
+    def concluded(self, outcomes: Sequence[Outcome], *, left: State) -> None:
         """Tell nothing: the counts at the end hold these."""
 
     def recorded(

@@ -92,7 +92,7 @@ async def look_first(context: Context, sending: Sending) -> Mapping[BillNumber, 
         sent = any(outcome.state in SENT_BEFORE for outcome in outcomes)
         note = remark("note.found_again") if sent else ""
         await context.ledger.conclude(context.run.id, outcomes, at=context.clock.now(), note=note)
-        context.watch.concluded(outcomes)
+        context.watch.concluded(outcomes, left=State.PLANNED)
         in_doubt = [each for each in outcomes if each.state is State.UNKNOWN]
         sending.in_doubt = sending.in_doubt or bool(in_doubt)
         context.count(in_doubt)

@@ -511,7 +511,7 @@ class _Engine:
         late = outcome.code != CALL_LIMIT and await context.may_have_several()
         await note_refused(context, [number], late=late)
         await context.ledger.conclude(context.run.id, [rejected], at=context.clock.now())
-        context.watch.concluded([rejected])
+        context.watch.concluded([rejected], left=State.PLANNED)
         context.forget([rejected])
         context.count([rejected])
 

@@ -316,7 +316,7 @@ class Intake:
             unsent = await told_of_late_calls(context, there)
         if unsent:
             await context.ledger.conclude(context.run.id, unsent, at=context.clock.now())
-            context.watch.concluded(unsent)
+            context.watch.concluded(unsent, left=State.PLANNED)
             context.forget(unsent)
         return [(by_line[n], bills[n]) for n, outcome in outcomes.items() if outcome is None]
 

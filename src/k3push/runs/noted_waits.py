@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 import anyio
 
-from k3push.core.model import Attempt, Document, Outcome, RunId, StepAttempt
+from k3push.core.model import Attempt, Document, Outcome, RunId, State, StepAttempt
 from k3push.core.pacing.holds import Hold, HoldCause
 from k3push.core.safety.verdict import Verdict
 from k3push.ports import Clock, Ledger, LedgerLostError, Memo
@@ -54,9 +54,9 @@ class NotedWaits:
                     await _write(self._ledger, self._run, wait, self._clock.now())
                     noted = wait
 
-    def concluded(self, outcomes: Sequence[Outcome]) -> None:
+    def concluded(self, outcomes: Sequence[Outcome], *, left: State) -> None:
         """Numbers have moved: nothing is waited for any more."""
-        del outcomes
+        del outcomes, left
         self._change(None)
 
     def recorded(

@@ -529,7 +529,8 @@ async def _conclude(
     if last:
         await context.ledger.conclude(run, last, at=now)
     if run == context.run.id:
-        context.watch.concluded([*(o for o in outcomes if o.number not in given_up), *last])
+        ended = [*(o for o in outcomes if o.number not in given_up), *last]
+        context.watch.concluded(ended, left=State.UNKNOWN)
     together: dict[int, list[BillNumber]] = {}
     for doubt in absent:
         if doubt.number not in given_up:

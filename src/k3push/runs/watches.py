@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from k3push.core.model import Attempt, Document, Outcome, StepAttempt
+from k3push.core.model import Attempt, Document, Outcome, State, StepAttempt
 from k3push.core.pacing.holds import Hold
 from k3push.core.safety.verdict import Verdict
 from k3push.ports import Watch
@@ -16,10 +16,10 @@ class Watches:
     def __init__(self, *watches: Watch) -> None:
         self._watches = watches
 
-    def concluded(self, outcomes: Sequence[Outcome]) -> None:
+    def concluded(self, outcomes: Sequence[Outcome], *, left: State) -> None:
         """Tell each."""
         for watch in self._watches:
-            watch.concluded(outcomes)
+            watch.concluded(outcomes, left=left)
 
     def recorded(
         self, attempt: Attempt, outcomes: Sequence[Outcome], verdict: Verdict, seconds: float

@@ -19,7 +19,7 @@ from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from k3push.core.model import Attempt, Document, Outcome, Run, StepAttempt
+from k3push.core.model import Attempt, Document, Outcome, Run, State, StepAttempt
 from k3push.core.pacing.holds import Hold
 from k3push.core.safety.verdict import Verdict
 from k3push.runs.outcome import Ending
@@ -94,7 +94,12 @@ class RunLog:
         """Log that the others go on without a user."""
         self._info("identity.set_aside", user=user, why=_ENGLISH.said(why))
 
-    def concluded(self, outcomes: Sequence[Outcome]) -> None:
+    def concluded(
+        self,
+        outcomes: Sequence[Outcome],
+        *,
+        left: State,  # noqa: ARG002  # what they came to is what counts
+    ) -> None:
         """Log numbers that have moved apart from a sending."""
         self._info("numbers.concluded", **_counted(outcomes))
         self._numbers(outcomes)

@@ -100,12 +100,10 @@ class RunProgress:
 
     # -- ports.Watch --------------------------------------------------------------------------
 
-    def concluded(self, outcomes: Sequence[Outcome]) -> None:
+    def concluded(self, outcomes: Sequence[Outcome], *, left: State) -> None:
         """Count numbers that have moved apart from a sending."""
-        for outcome in outcomes:
-            unsent = outcome.state in {State.ALREADY, State.REJECTED}
-            self.counts[State.PLANNED if unsent else State.UNKNOWN] -= 1
-            self.counts[outcome.state] += 1
+        self.counts[left] -= len(outcomes)
+        self.counts.update(outcome.state for outcome in outcomes)
         self._step()
 
     def recorded(
