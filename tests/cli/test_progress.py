@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -23,7 +23,6 @@ from k3push.core.pacing.holds import Hold, HoldCause
 from k3push.core.pacing.pace import Pace
 from k3push.core.pacing.samples import CallSample
 from k3push.core.safety.verdict import InDoubt, Verdict
-from k3push.runs.context import Context
 from k3push.runs.throttle import Throttle
 from k3push.simulator.forms import IN_STOCK
 from k3push.words.language import Lang, speaker
@@ -263,15 +262,19 @@ def test_quiet_means_quiet() -> None:
 class Bar(Notebook):
     """A watch that counts as the bar does."""
 
-    def __init__(self, numbers: int) -> None:
+    def __init__(self, numbers: int, on_planned: Callable[[BillNumber], object]) -> None:
         super().__init__()
         counts = {State.PLANNED: numbers}
         self.bar = RunProgress(screen(terminal=False), speaker("en"), counts, steered())
+        self.on_planned = on_planned
 
     def concluded(self, outcomes: Sequence[Outcome], *, left: State) -> None:
         """Count moves."""
         super().concluded(outcomes, left=left)
         self.bar.concluded(outcomes, left=left)
+        for outcome in outcomes:
+            if outcome.state is State.PLANNED:
+                self.on_planned(outcome.number)
 
     def recorded(
         self, attempt: Attempt, outcomes: Sequence[Outcome], verdict: Verdict, seconds: float
@@ -288,15 +291,12 @@ async def test_the_bar_counts_as_the_ledger_does(*, late: bool) -> None:
     office = Office(sandbox(steps(*["reset"] * (1 if late else 40)), latency_s=1.0, orders=2))
     (number,) = orders(1)
     await office.open_run([number])
-    watch = Bar(1)
 
-    async def make_late(job: Context) -> None:
-        while number not in job.absent:  # noqa: ASYNC110  # virtual time
-            await anyio.sleep(0.1)
-        office.site.world.add_target(IN_STOCK, number, creator="sandbox")
+    def make_late(bill: BillNumber) -> None:
+        if late:
+            office.site.world.add_target(IN_STOCK, bill, creator="sandbox")
 
-    pushed = await office.execute(
-        watch=watch, limits=NO_CANARY, beside=make_late if late else None, check=False
-    )
+    watch = Bar(1, make_late)
+    pushed = await office.execute(watch=watch, limits=NO_CANARY, check=False)
     assert +watch.bar.counts == Counter(row.state for row in pushed.rows.values())
     assert min(watch.bar.counts.values()) >= 0
