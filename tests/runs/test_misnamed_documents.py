@@ -21,7 +21,7 @@ from k3push.runs.create import scope_of
 from k3push.runs.settle_doubts import settle_by_word
 from k3push.simulator import FaultPlan, fault
 from k3push.simulator.bills import APPROVED
-from k3push.simulator.forms import IN_STOCK, RECEIVE_BILL, ROUTES
+from k3push.simulator.forms import IN_STOCK, PURCHASE_ORDER, RECEIVE_BILL, ROUTES
 from k3push.simulator.forms import Route as Rule
 from k3push.simulator.script import Aimed
 from tests.runs.office import (
@@ -51,6 +51,7 @@ pytestmark = pytest.mark.anyio
 
 AT_A_DOUBT = PushLimits(halt=HaltRule(unknown_count=1))
 ONE = {"concurrency": 1, "chunk_size": 1}
+TWO = {"concurrency": 1, "chunk_size": 2}
 
 
 @pytest.mark.parametrize("how", ["allow_partial", "again"])
@@ -82,6 +83,22 @@ async def test_a_document_that_a_row_has_taken_before_its_answer_came_is_told(
     )
     assert pushed.rows[other].state is State.ALREADY
     assert f"also stands in the row of {other}" in english(pushed.rows[named].reason)
+
+
+async def test_documents_that_bear_the_beginning_of_a_longer_number_are_told() -> None:
+    """The field holds so many letters and no more, no link tells, and the list is the first one."""
+    office = Office(sandbox(orders=0, misnamed={"A-1": "A"}, link_fields=False, **OPEN))
+    for number in ("A", "A-1"):
+        office.site.world.add_source(PURCHASE_ORDER, number)
+    await office.open_run(["A", "A-1"])
+    pushed = await office.execute(limits=NO_CANARY, throttle=steered(**TWO), check=False)
+    rows = pushed.rows
+    assert {number: row.state for number, row in rows.items()} == {
+        "A": State.PUSHED,
+        "A-1": State.UNKNOWN,
+    }
+    assert rows["A"].code == "twin"
+    assert "nothing tells of which bill" in english(rows["A"].reason)
 
 
 async def stopped_at_a_lost_answer() -> tuple[Office, str, str]:

@@ -23,6 +23,7 @@ from k3push.core.model import (
     State,
     Target,
     Targets,
+    number_in,
 )
 from k3push.core.remark import also, remark
 from k3push.core.safety.evidence import crowded, ids_in, made_beside, new_targets
@@ -276,12 +277,19 @@ async def doubtful_among(
 ) -> dict[BillNumber, tuple[Target, ...]]:
     """Return documents of a call of which one may be of a bill of it that has none (`crowded`).
 
-    Where the rule splits bills, as far as is known, it is no wonder that a bill has several.
+    Where the rule splits bills, as far as is known, it is no wonder that a bill has several; but
+    documents that bear the beginning of a longer number may be of that one (a field that is too
+    short).
     """
     found = crowded(messages, numbers, made, linked)
     most = 2 * len(found) > len(made)
     if found and (await context.may_split() or (most and not await context.makes_one())):
-        return {}
+        without = [number_in(number) for number in numbers if number not in made]
+        return {
+            number: documents
+            for number, documents in found.items()
+            if any(longer.startswith(number_in(number)) for longer in without)
+        }
     return found
 
 
