@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from k3push.core.model import Listed, Outcome, State
+from k3push.core.model import BillNumber, Listed, Outcome, State
 from k3push.runs.create import SELECTED
 from k3push.runs.request_stages import Request, RequestKind, Stage, put_request
 from k3push.runs.schedule_pushes import pushes_under_way, selected_run_under_way
@@ -26,10 +26,10 @@ async def test_a_run_that_has_nothing_left_to_send_holds_up_no_schedule(
     run = replace(office.run(FIRST, again_because=""), jobs=(f"lists/{SELECTED}",))
     await ledger.open_run(run)
     if whole:
-        await ledger.add(FIRST, [Listed(1, orders(1)[0])])
+        await ledger.add(FIRST, [Listed(1, BillNumber(orders(1)[0]))])
         await ledger.close_list(FIRST)
     for row in await ledger.rows(FIRST, limit=10) if state is not State.PLANNED else ():
-        await ledger.conclude(FIRST, [Outcome(row.bill, state)], at=NOON)
+        await ledger.conclude(FIRST, [Outcome(row.listed, state)], at=NOON)
     request = Request(
         id="one",
         kind=RequestKind.PUSH,
