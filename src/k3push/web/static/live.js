@@ -149,7 +149,8 @@ if (list) {
 // A session may end while somebody types: the text is there again once the same person has signed
 // in. It waits no longer than for the page behind the sign-in, and not for anybody who signs out.
 const text = byId("text");
-const TYPED = "k3push typed";
+const TYPED = "k3push kept text";
+sessionStorage.removeItem("k3push typed"); // an earlier version kept a bare text there
 const KEPT_FOR_MS = 3600000;
 const typed = JSON.parse(sessionStorage.getItem(TYPED) ?? "null");
 const signsIn = location.pathname.startsWith("/login");
