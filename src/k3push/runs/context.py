@@ -36,8 +36,10 @@ from k3push.runs.link_discovery import find_links
 from k3push.runs.lookup import Links, can_ask
 from k3push.runs.missed_looks import DueLook
 from k3push.runs.named_documents import is_among, named_for_others
-from k3push.runs.proof import Began, OpenCall, Proofs
+from k3push.runs.proof import Proofs
+from k3push.runs.server_clock import Began
 from k3push.runs.stop import Cause, Stop
+from k3push.runs.stray_calls import OpenCall, StrayCalls
 from k3push.runs.throttle import Throttle
 
 # For how long a look at a bill's source counts. It is made ahead of the sending, and most bills
@@ -185,6 +187,7 @@ class Context:
         tally: What this execution's sendings have come to, for the halt rule.
         on_their_way: Chunks whose attempt has begun and is not recorded.
         proofs: What is proved of the field that is asked, and of who sees whose documents.
+        stray_calls: Which calls may have made a document that nothing ties to a bill.
         looked_s: When the source form last showed each bill, by `awake_s`.
         worked: Forms of which a read has succeeded.
         source_ids: Internal ids of bills that were read from the source form.
@@ -243,6 +246,7 @@ class Context:
     tally: Tally = field(default_factory=Tally)
     on_their_way: int = 0
     proofs: Proofs = field(default_factory=Proofs)
+    stray_calls: StrayCalls = field(default_factory=StrayCalls)
     looked_s: dict[BillNumber, float] = field(default_factory=dict)
     worked: set[str] = field(default_factory=set)
     source_ids: dict[BillNumber, str] = field(default_factory=dict)
@@ -501,12 +505,12 @@ class Context:
     async def calls_with_strays(
         self, calls: Sequence[OpenCall], *, names_tell: bool = True
     ) -> list[OpenCall]:
-        """Say which calls may have made a document that ties itself to no bill (`proof`)."""
+        """Say which calls may have made a document that ties itself to no bill (`stray_calls`)."""
         if not calls:
             return []
-        await self.proofs.read_clock(self, self.ledger, self.run.id)
-        return await self.proofs.calls_with_strays(
-            self, self.ledger, self.run, calls, names_tell=names_tell
+        await self.stray_calls.read_clock(self, self.ledger, self.run.id)
+        return await self.stray_calls.among(
+            self, self.ledger, self.run, calls, proofs=self.proofs, names_tell=names_tell
         )
 
     def knows_enough_of(self, sender: str) -> bool:

@@ -48,10 +48,10 @@ from k3push.runs.own_documents import (
     told_of_doubtful,
     with_loose_of_others,
 )
-from k3push.runs.proof import OpenCall
 from k3push.runs.renumbered_bills import look_at_sent, moved_among
 from k3push.runs.sending_state import Sending
 from k3push.runs.source_check import unclear
+from k3push.runs.stray_calls import OpenCall
 
 UNREAD = "unread"
 """`Outcome.code` of a number in doubt since what a call has made cannot be looked at."""
@@ -181,7 +181,7 @@ async def _conclude(
     sending.merged = are_merged(made)
     sending.note_found(context, seen)
     sending.found_own = sending.found_own or bool(made)
-    context.proofs.note_answer(said.targets(numbers))
+    context.stray_calls.note_answer(said.targets(numbers))
     loose = frozenset(t.id for n in numbers for t in seen.loose.get(n, ()))
     look = Look(made, proved=sending.links_proved or sending.found_links, loose=loose)
     if len(made) < len(numbers):

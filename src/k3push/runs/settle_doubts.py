@@ -68,11 +68,11 @@ from k3push.runs.own_documents import (
     told_of_twins,
     with_loose_of_others,
 )
-from k3push.runs.proof import OpenCall
 from k3push.runs.renumbered_bills import look_at_sent, moved_among
 from k3push.runs.seen_since import note_shown, shown_since
 from k3push.runs.source_check import unclear, whose
 from k3push.runs.stop import Cause
+from k3push.runs.stray_calls import OpenCall
 
 # Looks after the window that another executor is given to settle its own doubts.
 LOOKS_OF_OTHERS = 5

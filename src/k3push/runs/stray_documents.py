@@ -19,8 +19,8 @@ from k3push.runs.context import Context
 from k3push.runs.earlier_calls import calls_before, did_nothing, may_have_saved
 from k3push.runs.form_marks import mark_before
 from k3push.runs.own_documents import attempts_by, attempts_under
-from k3push.runs.proof import OpenCall
 from k3push.runs.renumbered_bills import moved_among
+from k3push.runs.stray_calls import OpenCall
 
 
 async def bills_beside_strays(
@@ -36,8 +36,8 @@ async def bills_beside_strays(
     last = await _last_calls(context, numbers, sent)
     if not last:
         return {}
-    await context.proofs.read_clock(context, context.ledger, context.run.id)
-    if not context.proofs.tells_after:
+    await context.stray_calls.read_clock(context, context.ledger, context.run.id)
+    if not context.stray_calls.tells_after:
         last = {of: kept for of, kept in last.items() if _counts_untimed(context, kept)}
     carried: dict[int, tuple[AttemptRecord, list[BillNumber]]] = {}
     for (_, number), kept in last.items():
@@ -75,7 +75,7 @@ def _counts_untimed(context: Context, kept: AttemptRecord) -> bool:
     A document that came long after the call is most likely another program's, so only calls of the
     last window count; on a first list, all calls of this run do.
     """
-    if _run_of(kept) == context.run.id and not context.proofs.mixes_after:
+    if _run_of(kept) == context.run.id and not context.stray_calls.mixes_after:
         return True
     since = context.clock.now() - timedelta(seconds=context.settle.window_s)
     return kept.attempt.intent.began_at >= since

@@ -1,0 +1,152 @@
+"""When something happened, by the clock of the server and by those of machines that send.
+
+Documents bear the server's local time, and calls are written down by the clock of the machine that
+sent them. A document that is taken for older than the call that made it is overlooked. So where
+the clocks leave room, a call is taken to have left early and to have been over late.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
+
+import anyio
+
+from k3push.core.model import RunId, Standing
+from k3push.ports import Ledger, Made
+from k3push.runs.document_makers import (
+    CLOCKS_DIFFER,
+    EASTERNMOST,
+    LATEST,
+    SAMPLE,
+    UNSURE,
+    WESTERNMOST,
+    created_at,
+)
+from k3push.runs.lookup import Looker, look_at_standings
+
+# Documents of the ledger whose times are compared with the server's.
+SAMPLE_OF_TIMES = 3
+
+# If a clock has advanced by this much more or less than the loop's, it was set, or the machine has
+# slept.
+CLOCK_WAS_SET_S = 5.0
+
+# How far two clocks may drift apart in a night; the ERP gives times in whole seconds.
+CLOCKS_DRIFT_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class ServerClock:
+    """What time it is on the server's clock.
+
+    Attributes:
+        local: Its local time was no earlier than this one
+        at_s: when the loop's clock showed this.
+        behind: By how much at most the clock of a sending machine, in UTC, was ahead of it.
+        tells_time: Whether documents tell the time of day at which they were made.
+        compared: Whether `behind` is known.
+    """
+
+    local: datetime
+    at_s: float
+    behind: timedelta = timedelta(0)
+    tells_time: bool = True
+    compared: bool = False
+
+    @property
+    def tells_after(self) -> bool:
+        """Whether it tells what was made after a time by the clock of a machine that sends."""
+        return self.compared and self.tells_time
+
+    def no_earlier_than(self, over_at: datetime) -> datetime:
+        """Return a local time of the server that had not passed at such a time."""
+        if not self.tells_after:
+            return LATEST
+        over = over_at.astimezone(UTC).replace(tzinfo=None) - self.behind
+        return over + timedelta(seconds=CLOCKS_DRIFT_S)
+
+
+@dataclass(frozen=True, slots=True)
+class Began:
+    """When a call in doubt left.
+
+    Attributes:
+        at: By the clock of the machine that sent it.
+        now: What the clock of this machine shows now, which somebody may have set meanwhile.
+        on_loop_s: The same by the loop's clock; None where another execution has sent it.
+        now_s: What that one shows now.
+    """
+
+    at: datetime
+    now: datetime
+    on_loop_s: float | None = None
+    now_s: float = 0.0
+
+    @property
+    def is_timed(self) -> bool:
+        """Whether this execution has sent it, and no one has set the clock since."""
+        if self.on_loop_s is None:
+            return False
+        since_s = (self.now - self.at).total_seconds()
+        return abs(since_s - (self.now_s - self.on_loop_s)) < CLOCK_WAS_SET_S
+
+    def no_later_than(self, clock: ServerClock | None) -> datetime:
+        """Return a local time of the server that had passed when the call left."""
+        if clock is not None and self.on_loop_s is not None:
+            # The loop's clock nobody can set.
+            when = clock.local + timedelta(seconds=self.on_loop_s - clock.at_s)
+        else:
+            # No server's clock shows an earlier time than this one (P 9), where ours is right.
+            behind = max(WESTERNMOST, clock.behind if clock else WESTERNMOST)
+            when = min(self.at, self.now).astimezone(UTC).replace(tzinfo=None) - behind
+        when -= CLOCKS_DIFFER
+        # A form may keep the day of the making alone.
+        return when if clock and clock.tells_time else datetime.combine(when, time())
+
+
+async def read_clock(looker: Looker, ledger: Ledger, run: RunId) -> ServerClock | None:
+    """Learn from the newest documents of the ledger how late it is at the server.
+
+    None where the ledger knows no document whose time is told.
+    """
+    known, now_s = await ledger.made_by(run, limit=SAMPLE), anyio.current_time()
+    standings = await _standings_of(looker, known)
+    times = [at for each in standings.values() if (at := created_at(each))]
+    if not times:
+        return None
+    # People delete what they have tried out.
+    there = [each for each in known if any(target.id in standings for target in each.targets)]
+    # A document that is older than the call of its row would set the clock wrong.
+    sure = [each for each in there if each.code not in UNSURE]
+    behind = [
+        row.sent_at.astimezone(UTC).replace(tzinfo=None) - created
+        for each in sure[:SAMPLE_OF_TIMES]
+        for of, row in await ledger.rows_of(each.number)
+        if of == each.run and row.attempts == 1
+        for target in row.targets
+        if row.sent_at and (created := created_at(standings.get(target.id)))
+    ]
+    told = any(at.time() != time() for at in times)
+    latest = max(behind, default=timedelta(0))
+    return ServerClock(max(times), now_s, latest, told, bool(behind))
+
+
+def over_by(over_at: datetime | None, clock: ServerClock | None) -> datetime:
+    """Return a local time of the server by which a call was over, as far as is known.
+
+    Args:
+        over_at: When it was over by the clock of a machine; None where it may be at work still.
+        clock: The server's, where it was read.
+    """
+    if over_at is None:
+        return LATEST
+    latest = over_at.astimezone(UTC).replace(tzinfo=None) + EASTERNMOST + CLOCKS_DIFFER
+    return min(latest, clock.no_earlier_than(over_at)) if clock else latest
+
+
+async def _standings_of(looker: Looker, known: Sequence[Made]) -> Mapping[str, Standing]:
+    """Read how some documents of the ledger stand."""
+    ids = [target.id for each in known for target in each.targets][:SAMPLE]
+    return await look_at_standings(looker, ids) if ids else {}
