@@ -14,9 +14,10 @@ from starlette.responses import RedirectResponse, Response
 from k3push.adapters.job_files import JobFileError
 from k3push.config.settings import ScheduleSettings
 from k3push.core.remark import remark
+from k3push.runs.schedule_entries import ScheduleEntry, entries, note
 from k3push.web.page_context import PageContext, Visit
 from k3push.web.resume_and_retry import HinderedError
-from k3push.web.timetable import BY_HAND, ScheduleEntry, Timetable, entries, note
+from k3push.web.timetable import BY_HAND, Timetable
 
 _WHEN = re.compile(r"\d{8}-\d{6}-[0-9a-f]{8}")
 

@@ -1,4 +1,4 @@
-"""The schedules of a tenant: when each is due, who has paused it, and the pushes that it begins.
+"""The schedules of a tenant: when each is due, and the pushes that it begins then.
 
 Where the ledger is shared in PostgreSQL, the workers of a fleet begin them. Else nobody else would,
 so the server does. A push that a schedule has begun has an id by the schedule and the time that was
@@ -8,7 +8,7 @@ due: of two servers, or of two looks at one time, the second finds the first one
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 from hashlib import sha256
@@ -22,7 +22,7 @@ from k3push.adapters.job_files.troubles import Code
 from k3push.config.settings import ScheduleSettings, Settings
 from k3push.core.model import FolderFile
 from k3push.core.remark import remark
-from k3push.ports import Clock, Ledger, LedgerLostError, Memo
+from k3push.ports import Clock, Ledger, LedgerLostError
 from k3push.runs.control import left_to_another
 from k3push.runs.create import scope_of
 from k3push.runs.program_tokens import by_schedule
@@ -33,6 +33,14 @@ from k3push.runs.request_stages import (
     find_request,
     put_request,
     requests,
+)
+from k3push.runs.schedule_entries import (
+    SCHEDULE,
+    ScheduleEntry,
+    entries,
+    entry_of,
+    note,
+    revise_entry,
 )
 from k3push.runs.schedule_pushes import pushes_under_way, selected_run_under_way
 from k3push.runs.wakeup import Wakeup
@@ -46,8 +54,6 @@ from k3push.wiring.inbox import batches_of, new_of_ledger
 from k3push.wiring.job_lists import JobOptions
 from k3push.wiring.selected_bills import LIST
 
-SCHEDULE = "schedule"
-
 LOOK_EVERY_S = 20.0
 BY_HAND = "-run"
 """Ends what tells the pushes that a person has begun from others."""
@@ -56,92 +62,6 @@ SAME_PRESS = timedelta(minutes=1)
 """How long a push that somebody begins by hand may take to be written down."""
 BELATED = timedelta(hours=1)
 """Who was away for no longer begins what was due meanwhile: a server, or a tenant at rest."""
-
-
-@dataclass(frozen=True, slots=True)
-class ScheduleEntry:
-    """What the ledger knows of a schedule.
-
-    Attributes:
-        paused: Nothing is begun by it.
-        by: Who has paused it, or let it go on.
-        since: When they did, or a server has seen it first; what was due before is not made up
-            for.
-        last: The time that was due when it began pushes last, or could not; None if never.
-        begun: The requests of that time.
-        why: What kept it from that, as a remark.
-        idle: The last time that was due when there was nothing new; None if there was none.
-        now: What tells the pushes that were begun last from others, `when` of `Timetable.ask`.
-        now_at: When somebody has begun to begin them.
-    """
-
-    name: str
-    paused: bool = False
-    by: str = ""
-    since: datetime | None = None
-    last: datetime | None = None
-    begun: Sequence[str] = ()
-    why: str = ""
-    idle: datetime | None = None
-    now: str = ""
-    now_at: datetime | None = None
-    version: int = 0
-
-
-async def entries(ledger: Ledger) -> dict[str, ScheduleEntry]:
-    """Return what the ledger knows of schedules, by name."""
-    return {memo.id: _entry(memo) for memo in await ledger.memos(SCHEDULE)}
-
-
-def _entry(memo: Memo) -> ScheduleEntry:
-    def moment(key: str) -> datetime | None:
-        text = memo.value.get(key)
-        return datetime.fromisoformat(text) if text else None
-
-    return ScheduleEntry(
-        memo.id,
-        paused=bool(memo.value.get("paused")),
-        by=str(memo.value.get("by", "")),
-        since=moment("since"),
-        last=moment("last"),
-        begun=tuple(memo.value.get("begun", ())),
-        why=str(memo.value.get("why", "")),
-        idle=moment("idle"),
-        now=str(memo.value.get("now", "")),
-        now_at=moment("now_at"),
-        version=memo.version,
-    )
-
-
-async def note(ledger: Ledger, name: str, at: datetime, **changes: Any) -> ScheduleEntry:
-    """Change what the ledger knows of a schedule, and return it as it is then."""
-    while True:
-        memo = await ledger.memo(SCHEDULE, name)
-        if changed := await _revised(ledger, name, memo, at, **changes):
-            return changed
-
-
-async def _revised(
-    ledger: Ledger, name: str, memo: Memo | None, at: datetime, **changes: Any
-) -> ScheduleEntry | None:
-    """Change what the ledger knows of a schedule; None where somebody else has, meanwhile."""
-    entry = replace(_entry(memo) if memo else ScheduleEntry(name), **changes)
-    value = {
-        "paused": entry.paused,
-        "by": entry.by,
-        "since": entry.since.isoformat() if entry.since else "",
-        "last": entry.last.isoformat() if entry.last else "",
-        "begun": list(entry.begun),
-        "why": entry.why,
-        "idle": entry.idle.isoformat() if entry.idle else "",
-        "now": entry.now,
-        "now_at": entry.now_at.isoformat() if entry.now_at else "",
-    }
-    if memo is None:
-        kept = await ledger.remember(Memo(SCHEDULE, name, at, value))
-        return replace(entry, version=1) if kept.value == value else None
-    revised = await ledger.revise(replace(memo, value=value))
-    return replace(entry, version=memo.version + 1) if revised else None
 
 
 @dataclass(slots=True)
@@ -276,20 +196,7 @@ class Timetable:
         if approved:
             begun, when = await self._turn(ledger, name, when)
         how: dict[str, Any] = {"route": schedule.route, "schedule": name, "approved": approved}
-        found: list[tuple[list[str], dict[str, Any]]] = []
-        if schedule.selects:
-            path = self.lists / f"{when}-{mark}" / LIST
-            found.append(([str(path)], origin_of_selection()))
-        else:
-            jobs = [str(self.settings.folder / job) for job in schedule.jobs]
-            strangers = JobOptions(home=self.settings.folder)
-            for job in jobs:
-                await _see_there(job)
-            new_of = partial(self._new_of, ledger)
-            found += [
-                (list(batch.names), origin_of_file(batch.file))
-                for batch in await batches_of(jobs, strangers, new_of, self._warn)
-            ]
+        found = await self._lists_of(ledger, schedule, self.lists / f"{when}-{mark}")
         asked = begun
         for names, origin in found:
             if begun and not _mark_of(origin):
@@ -312,6 +219,28 @@ class Timetable:
         known = await requests(ledger, only_open=True)
         return [each for each in known if each.id.startswith(f"{when}-{mark}")]
 
+    async def _lists_of(
+        self, ledger: Ledger, schedule: ScheduleSettings, folder: Path
+    ) -> list[tuple[list[str], dict[str, Any]]]:
+        """Return the lists of each push that a schedule names now, and where they are from.
+
+        Args:
+            ledger: The tenant's.
+            schedule: What it names.
+            folder: Where what the route selects will be listed.
+
+        Raises:
+            JobFileError: A list or a folder is not there, or cannot be read.
+        """
+        if schedule.selects:
+            return [([str(folder / LIST)], origin_of_selection())]
+        jobs = [str(self.settings.folder / job) for job in schedule.jobs]
+        for job in jobs:
+            await _check_there(job)
+        strangers = JobOptions(home=self.settings.folder)
+        batches = await batches_of(jobs, strangers, partial(self._new_of, ledger), self._warn)
+        return [(list(batch.names), origin_of_file(batch.file)) for batch in batches]
+
     async def _turn(self, ledger: Ledger, name: str, when: str) -> tuple[list[Request], str]:
         """Return what is under way, and what tells the pushes that are begun now from others.
 
@@ -323,19 +252,19 @@ class Timetable:
         mark = _mark_of_name(name)
         while True:
             memo = await ledger.memo(SCHEDULE, name)
-            entry = _entry(memo) if memo else ScheduleEntry(name)
+            entry = entry_of(memo) if memo else ScheduleEntry(name)
             begun, now = await pushes_under_way(ledger, name), self.clock.now()
             if not begun:
-                await self._see_free(ledger, self.schedules[name])
+                await self._check_free(ledger, self.schedules[name])
             is_fresh = entry.now_at is not None and abs(now - entry.now_at) < SAME_PRESS
             # Of two times that were due, each is its own.
             is_fresh = is_fresh and BY_HAND in entry.now + when
             if is_fresh and await find_request(ledger, f"{entry.now}-{mark}") is None:
                 return begun, entry.now
-            if await _revised(ledger, name, memo, now, now=when, now_at=now):
+            if await revise_entry(ledger, name, memo, now, now=when, now_at=now):
                 return begun, when
 
-    async def _see_free(self, ledger: Ledger, schedule: ScheduleSettings) -> None:
+    async def _check_free(self, ledger: Ledger, schedule: ScheduleSettings) -> None:
         """Raise where others push what the route selects: a fleet keeps its own books."""
         if not schedule.selects:
             return
@@ -368,7 +297,7 @@ def _mark_of(origin: Mapping[str, Any]) -> str:
     return f"-{sha256(told.encode('utf-8', 'surrogateescape')).hexdigest()[:8]}"
 
 
-async def _see_there(job: str) -> None:
+async def _check_there(job: str) -> None:
     """Raise where a list or a folder is not there, or the system cannot say so."""
     try:
         there = await anyio.Path(job).exists()
