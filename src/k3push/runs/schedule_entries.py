@@ -30,8 +30,8 @@ class ScheduleEntry:
         begun: The requests of that time.
         why: What kept it from that, as a remark.
         idle: The last time that was due when there was nothing new; None if there was none.
-        now: What tells the pushes that were begun last from others, a time or a press.
-        now_at: When somebody has begun to begin them.
+        turn: Prefix of the ids of the pushes that were begun last.
+        turn_at: When that turn was taken.
     """
 
     name: str
@@ -42,8 +42,8 @@ class ScheduleEntry:
     begun: Sequence[str] = ()
     why: str = ""
     idle: datetime | None = None
-    now: str = ""
-    now_at: datetime | None = None
+    turn: str = ""
+    turn_at: datetime | None = None
     version: int = 0
 
 
@@ -68,8 +68,8 @@ def entry_of(memo: Memo) -> ScheduleEntry:
         begun=tuple(memo.value.get("begun", ())),
         why=str(memo.value.get("why", "")),
         idle=moment("idle"),
-        now=str(memo.value.get("now", "")),
-        now_at=moment("now_at"),
+        turn=str(memo.value.get("now", "")),
+        turn_at=moment("now_at"),
         version=memo.version,
     )
 
@@ -95,8 +95,8 @@ async def revise_entry(
         "begun": list(entry.begun),
         "why": entry.why,
         "idle": entry.idle.isoformat() if entry.idle else "",
-        "now": entry.now,
-        "now_at": entry.now_at.isoformat() if entry.now_at else "",
+        "now": entry.turn,
+        "now_at": entry.turn_at.isoformat() if entry.turn_at else "",
     }
     if memo is None:
         kept = await ledger.remember(Memo(SCHEDULE, name, at, value))

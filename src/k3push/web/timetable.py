@@ -56,12 +56,16 @@ from k3push.wiring.selected_bills import LIST
 
 LOOK_EVERY_S = 20.0
 BY_HAND = "-run"
-"""Ends what tells the pushes that a person has begun from others."""
+"""Suffix of the turn of pushes that a person has begun."""
 
 SAME_PRESS = timedelta(minutes=1)
-"""How long a push that somebody begins by hand may take to be written down."""
-BELATED = timedelta(hours=1)
-"""Who was away for no longer begins what was due meanwhile: a server, or a tenant at rest."""
+"""Who begins by hand within this time of another has the same turn, until a push of it is known."""
+
+CATCH_UP = timedelta(hours=1)
+"""What was due up to this long ago is still begun: the server was down, or the tenant at rest.
+
+Of several such times, only the first is made up for.
+"""
 
 
 @dataclass(slots=True)
@@ -97,7 +101,7 @@ class Timetable:
         return not self.settings.ledger.in_postgres
 
     def take(self, settings: Settings) -> None:
-        """Go by other settings from now on; what is new in them owes nothing of before."""
+        """Go by other settings from now on; what is new in them makes up for nothing."""
         now, known = self.clock.now(), self.schedules
         for name, schedule in settings.schedules.items():
             if name not in known or known[name].due != schedule.due:
@@ -128,7 +132,7 @@ class Timetable:
             await anyio.sleep(LOOK_EVERY_S)
 
     async def _meet(self, ledger: Ledger) -> None:
-        """Write down the schedules that the ledger does not know, which owe nothing yet."""
+        """Write down the schedules that the ledger does not know: they count from now on."""
         if self._met is self.settings:
             return
         meets, now = self.settings, self.clock.now()
@@ -139,7 +143,7 @@ class Timetable:
     async def look(self, ledger: Ledger) -> None:
         """Begin what is due."""
         now = self.clock.now()
-        earliest, known = now - BELATED, await entries(ledger)
+        earliest, known = now - CATCH_UP, await entries(ledger)
         since = max(self._looked or earliest, earliest)
         for name, schedule in self.schedules.items():
             entry = known.get(name, ScheduleEntry(name))
@@ -179,7 +183,7 @@ class Timetable:
         Args:
             ledger: The tenant's.
             name: The schedule's.
-            when: Tells this time from others.
+            when: Prefix of the ids of the requests, for this time or press and no other.
             by: Who asks; `schedule/NAME` for the schedule itself, as no user is called.
             approved: They need nobody's approval.
 
@@ -242,7 +246,7 @@ class Timetable:
         return [(list(batch.names), origin_of_file(batch.file)) for batch in batches]
 
     async def _turn(self, ledger: Ledger, name: str, when: str) -> tuple[list[Request], str]:
-        """Return what is under way, and what tells the pushes that are begun now from others.
+        """Return what is under way, and the turn: the prefix of the ids of what is begun now.
 
         Of two who begin at one moment, the second has the same as the first.
 
@@ -256,12 +260,12 @@ class Timetable:
             begun, now = await pushes_under_way(ledger, name), self.clock.now()
             if not begun:
                 await self._check_free(ledger, self.schedules[name])
-            is_fresh = entry.now_at is not None and abs(now - entry.now_at) < SAME_PRESS
+            is_fresh = entry.turn_at is not None and abs(now - entry.turn_at) < SAME_PRESS
             # Of two times that were due, each is its own.
-            is_fresh = is_fresh and BY_HAND in entry.now + when
-            if is_fresh and await find_request(ledger, f"{entry.now}-{mark}") is None:
-                return begun, entry.now
-            if await revise_entry(ledger, name, memo, now, now=when, now_at=now):
+            is_fresh = is_fresh and BY_HAND in entry.turn + when
+            if is_fresh and await find_request(ledger, f"{entry.turn}-{mark}") is None:
+                return begun, entry.turn
+            if await revise_entry(ledger, name, memo, now, turn=when, turn_at=now):
                 return begun, when
 
     async def _check_free(self, ledger: Ledger, schedule: ScheduleSettings) -> None:
