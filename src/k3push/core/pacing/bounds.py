@@ -12,7 +12,7 @@ MOST_CONCURRENCY = MOST_CALLS
 MOST_CHUNK_SIZE = 200
 
 # Rounds after an overload before the most calls at once may grow by half.
-PATIENCE = 4
+CALM_ROUNDS = 4
 
 
 @dataclass(slots=True)
@@ -58,7 +58,7 @@ class Bounds:
     def end_round(self) -> None:
         """Let the calls at once grow again after some rounds without an overload."""
         self._calm += 1
-        if self._calm >= PATIENCE and self.most_calls < MOST_CONCURRENCY:
+        if self._calm >= CALM_ROUNDS and self.most_calls < MOST_CONCURRENCY:
             self._calm = 0
             self.most_calls = min(math.ceil(1.5 * self.most_calls), MOST_CONCURRENCY)
 

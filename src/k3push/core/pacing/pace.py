@@ -42,7 +42,7 @@ from k3push.core.remark import remark
 
 # What a try shows holds for up to this many times its calls at once, since a server slows down
 # before it reaches its bound.
-TELLS_OF = 2
+TRY_REACH = 2
 
 # Where sources are merged into one target, the chunk decides which; people expect few targets.
 MERGING_CHUNK_SIZE = 20
@@ -56,33 +56,33 @@ ON_THEIR_WAY_FOR_EACH = 3
 
 # Fewer calls at once are preferred if they end the list later by no more than this (as a logarithm
 # of time), since they leave the ERP to others.
-WORTH = 0.05
+FEWER_CALLS_MARGIN = 0.05
 
 # A push that takes so many times as long as it should ends a round.
 FAR_SLOWER = 2.0
 
 # Longest wait for a try, as a multiple of the time up to its last answer: a call may hang until its
 # time-out.
-HANGS = 3.0
+LONGEST_WAIT_FACTOR = 3.0
 
 # In a round that begins all at once, the first calls meet a server that is not busy yet. If the
 # slower half takes longer than the faster one by more than this (as a logarithm), only the slower
 # half counts.
-APART = 0.6
+WARM_UP_GAP = 0.6
 
 # If the best fit misses the newest samples by more than this mean square (in units of the variance;
-# three standard deviations), the server has changed. Then older samples keep the first weight
-# below; after any other round, the second.
-ANOTHER_HOUR = 9.0
-LEFT_THEN, LEFT = 0.1, 0.97
+# three standard deviations), the server has changed. Then older samples keep a small part of their
+# weight, and after any other round nearly all of it.
+CHANGED_MISFIT = 9.0
+KEPT_AFTER_CHANGE, KEPT_AFTER_ROUND = 0.1, 0.97
 
 # Chunks are this many times as large as would be quickest if calls were unlimited. That costs
 # hardly any time (the optimum is flat), and most sites limit calls rather than numbers.
-LARGER = 2.5
+CHUNK_OVERSIZE = 2.5
 
 # The rest of the list goes in one round if its chunks are then at most this many times as large as
 # planned.
-EVENED = 1.3
+LAST_ROUND_OVERSIZE = 1.3
 
 # An answer is far below the time-out while it takes less than this part of it.
 FAR_BELOW = 0.25
@@ -124,10 +124,10 @@ class Pace:
         self._phase = Alone.recalling(learnt, age_days)
 
     def learnt(self) -> Learnt | None:
-        """Return what the next execution is to begin with.
+        """Take in the samples of the present round, and return what the next execution knows.
 
-        None before the first chunk is through, where a person has fixed the calls, and where all
-        chunks were of one size, so that a call's cost was never told from a number's.
+        None before the first chunk is through, where a person has fixed the calls, and where one
+        call at a time was tried and nothing was found that a call costs beside its numbers.
         """
         if isinstance(self._phase, Alone) or self._fixes_concurrency:
             return None
@@ -175,13 +175,13 @@ class Pace:
         now, calls = self._phase, self.setting.concurrency
         if len(now.samples) >= free < calls and self._is_tried(now):
             lasted_s = now.samples[-1].ended_s - now.since_s
-            until_s = now.since_s + HANGS * lasted_s
+            until_s = now.since_s + LONGEST_WAIT_FACTOR * lasted_s
             if now_s < until_s:
                 self.waits_until_s = until_s
                 return 0
         size = self._best_size(left, calls)
         if now.is_first:
-            size = min(size, now.short)
+            size = min(size, now.first_size)
         working = self._working(calls)
         # At the end of a list, chunks smaller than this (numbers that cost as much as one call)
         # gain nothing.
@@ -189,7 +189,7 @@ class Pace:
         ready_share = ready * calls / max(calls, free * working)
         share = min(share, max(ready_share, size / 4))
         size = max(1, min(size, math.ceil(share)))
-        if left <= EVENED * size * free:
+        if left <= LAST_ROUND_OVERSIZE * size * free:
             size = math.ceil(left / free)
         size = max(1, min(size, self._most_on_their_way // calls, MOST_CHUNK_SIZE))
         self._left -= min(size, ready)
@@ -219,7 +219,7 @@ class Pace:
         server = self._model.server
         # One call at a time has no uneven end.
         others = max(1e-9, self._working(calls) - 1)
-        size = LARGER * math.sqrt(2 * max(left, 1) * server.per_call / others)
+        size = CHUNK_OVERSIZE * math.sqrt(2 * max(left, 1) * server.per_call / others)
         within_s = FAR_BELOW * self._answer_timeout_s / server.slowed(calls)
         in_time = (within_s - server.call_s) / server.number_s
         size = max(self._bounds.least_size, min(size, self._bounds.most_size, in_time))
@@ -315,7 +315,7 @@ class Pace:
             self._reach.most = now.recalled.tried
         self._phase = Rounds(now.since_s)
         self._model.fit()
-        self._forget_another_hour()
+        self._forget_if_changed()
         self._set(sample.ended_s, self._soonest(self._phase), remark("pace.begun"))
 
     def _take(self, sample: CallSample) -> None:
@@ -339,13 +339,13 @@ class Pace:
                 self._take(sample)
             self._reach.most = max(self._reach.most, self.setting.concurrency)
             self._model.fit()
-            self._forget_another_hour()
+            self._forget_if_changed()
             now.has_ended_one = True
         self._bounds.end_round()
         now.end()
-        if now.held >= self._reach.patience:
+        if now.rounds_ended >= self._reach.patience:
             # What was seen of more calls grows old.
-            now.held = 0
+            now.rounds_ended = 0
             self._reach.forget_above(self.setting.concurrency)
             self._model.forget_above(self.setting.concurrency)
             self._model.fit()
@@ -361,16 +361,16 @@ class Pace:
         half = len(slower) // 2
         early = sum(each for each, _ in slower[:half]) / half
         late = sum(each for each, _ in slower[half:]) / (len(slower) - half)
-        return [told[nth] for _, nth in (slower[half:] if late - early > APART else slower)]
+        return [told[nth] for _, nth in (slower[half:] if late - early > WARM_UP_GAP else slower)]
 
-    def _forget_another_hour(self) -> None:
+    def _forget_if_changed(self) -> None:
         """Let go of what was seen before, where nothing explains it together with what is new."""
-        if self._model.missed > ANOTHER_HOUR:
-            self._model.fade(LEFT_THEN)
+        if self._model.missed > CHANGED_MISFIT:
+            self._model.fade(KEPT_AFTER_CHANGE)
             self._model.fit()
             self._reach.begin_anew(self.setting.concurrency)
         else:
-            self._model.fade(LEFT)
+            self._model.fade(KEPT_AFTER_ROUND)
 
     def _decide(self, now: Rounds, at_s: float) -> None:
         """Jump to what ends the list soonest."""
@@ -382,8 +382,8 @@ class Pace:
             self.setting = setting
 
     def _soonest(self, now: Rounds) -> Setting:
-        """Return what ends the list soonest, and note how short its first round is to be."""
-        calls, now.short = self._best_calls()
+        """Return what ends the list soonest, and note the largest chunk of its first round."""
+        calls, now.first_size = self._best_calls()
         return self._but_fixed(Setting(calls, self._best_size(self._left, calls)))
 
     def _best_calls(self) -> tuple[int, int]:
@@ -394,7 +394,7 @@ class Pace:
         if self._fixes_concurrency:
             levels = [self.setting.concurrency]
         # If a try disappoints, calls at once that are known follow; and it also tells of up to
-        # TELLS_OF times as many calls.
+        # TRY_REACH times as many calls.
         known = [min(each, self._bounds.most_calls) for each in (self.setting.concurrency, tried)]
         best: dict[int, tuple[float, int]] = {}
         for calls in levels:
@@ -402,14 +402,14 @@ class Pace:
             size = max(1, min(then, math.ceil(left / calls), self._most_on_their_way // calls))
             sizes, others = {size}, list[int]()
             if calls > tried:
-                others = [*known, *(each for each in LEVELS if calls < each <= TELLS_OF * calls)]
+                others = [*known, *(each for each in LEVELS if calls < each <= TRY_REACH * calls)]
                 if not self._fixes_size:
                     sizes |= {min(size, math.ceil(self._model.server.per_call))}
             best[calls] = min(
                 (self._model.expected(calls, each, left, others, then), each) for each in sizes
             )
         soonest = min(best.values())[0]
-        calls = next(each for each in levels if best[each][0] <= soonest + WORTH)
+        calls = next(each for each in levels if best[each][0] <= soonest + FEWER_CALLS_MARGIN)
         return calls, best[calls][1] if calls > tried else MOST_CHUNK_SIZE
 
     def _set(self, at_s: float, setting: Setting, why: str) -> None:

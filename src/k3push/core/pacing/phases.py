@@ -22,9 +22,10 @@ FIRST_CONCURRENCY = 4
 GROWTH = 16
 LITTLE_GROWTH = 1.5
 
-# The first chunk travels alone, so that it is a small part of a list.
+# The first chunk travels alone, so that it is a small part of a list: it has at least the first of
+# these, or as many as make one part in so many of the list, whichever is less.
 FIRST_CHUNK_SIZE = 10
-LISTS_A_FIRST_CHUNK = 240
+FIRST_CHUNKS_IN_LIST = 240
 
 # The looks of the canary, one after the other: most are to prove the links. Others make two.
 CANARY_LOOKS = 5
@@ -33,16 +34,20 @@ LOOKS = 2
 # When the ERP begins to refuse, few numbers shall be on their way: at most this many at first.
 FIRST_ON_THEIR_WAY = 80
 
-# What was found in an earlier execution counts as so many samples of each kind, and for nothing
-# where the canary or the first chunk takes so many times as long, or as short, as it should.
+# What was found in an earlier execution counts as this many samples of each kind.
 RECALLED = 1.5
-FADES_IN_DAYS = 30.0  # to half of that: servers are moved and grow over months
-ANOTHER_NIGHT = 2.5
+
+# That weight halves in this time: servers are moved and grow over months.
+HALVES_IN_DAYS = 30.0
+
+# It is dropped if the canary or the first chunk takes more than this many times as long as it
+# predicts, or less than one such part.
+RECALL_TOLERANCE = 2.5
 
 # Rounds before more calls are tried again; the number doubles each time. By then, what was measured
 # with more calls is out of date and is forgotten. From then on calls grow in small steps, since a
 # large one that fails costs more than it can gain.
-HOLD = 16
+FIRST_PATIENCE = 16
 MOST_PATIENCE = 128
 
 
@@ -64,42 +69,48 @@ class Alone:
     @classmethod
     def recalling(cls, learnt: Learnt, age_days: float) -> Alone:
         """Begin with what an earlier execution has found."""
-        weight = RECALLED * 0.5 ** (max(0.0, age_days) / FADES_IN_DAYS)
+        weight = RECALLED * 0.5 ** (max(0.0, age_days) / HALVES_IN_DAYS)
         return cls(recalled=learnt, weight=weight)
 
     def doubt(self, sample: CallSample) -> None:
         """Let go of what an earlier execution has found, where this night is another one."""
         if self.recalled is not None and sample.at_once == 1:
             expected_s = self.recalled.server.push_s(1, sample.numbers)
-            if not 1 / ANOTHER_NIGHT < sample.push_s / expected_s < ANOTHER_NIGHT:
+            if not 1 / RECALL_TOLERANCE < sample.push_s / expected_s < RECALL_TOLERANCE:
                 self.recalled = None
 
     def size(self, left: int) -> int:
-        """Say how many numbers may travel alone, for about the time of the canary.
+        """Say how many numbers may travel alone.
 
-        A push costs at least as much as a look, so that a number costs at most the difference.
+        Where nothing is recalled, it is for about the time of the canary: a push costs at least as
+        much as a look, so that a number costs at most the difference.
         """
         if self.canary is None:
             return FIRST_CHUNK_SIZE
         if self.recalled is not None:
-            server, tried = self.recalled.server, self.recalled.tried
-            working = max(calls / server.slowed(calls) for calls in range(1, tried + 1))
-            # A server that works on one call at a time loses nothing while the first chunk travels
-            # alone.
-            size = (
-                server.per_call / 2
-                if working > ONE_BY_ONE
-                else math.sqrt(2 * left * server.per_call)
-            )
-            return max(1, math.ceil(min(size, FIRST_ON_THEIR_WAY)))
+            return _recalled_size(self.recalled, left)
         look_s = self.canary.looks_s / CANARY_LOOKS
         most_number_s = max(self.canary.push_s - look_s, 1e-6)
         size = min(
             (LOOKS * look_s + self.canary.push_s) / most_number_s,
             FIRST_ON_THEIR_WAY / FIRST_CONCURRENCY,
         )
-        part = min(FIRST_CHUNK_SIZE, left // LISTS_A_FIRST_CHUNK)
+        part = min(FIRST_CHUNK_SIZE, left // FIRST_CHUNKS_IN_LIST)
         return max(2, part, math.ceil(size))
+
+
+def _recalled_size(recalled: Learnt, left: int) -> int:
+    """Return the size of the first chunk where an earlier execution has told the costs.
+
+    While it travels alone, a server that works on several calls has too little to do, so its
+    numbers cost half of what a call does. One that works on one call at a time loses nothing, and
+    the square-root rule of `pace` gives the size.
+    """
+    server = recalled.server
+    working = max(calls / server.slowed(calls) for calls in range(1, recalled.tried + 1))
+    one_by_one = working <= ONE_BY_ONE
+    size = math.sqrt(2 * left * server.per_call) if one_by_one else server.per_call / 2
+    return max(1, math.ceil(min(size, FIRST_ON_THEIR_WAY)))
 
 
 @dataclass(slots=True)
@@ -110,30 +121,30 @@ class Rounds:
         since_s: When the present setting began.
         samples: Of sendings of the present round; all began under the present setting.
         is_first: The round is the first one of its setting.
-        short: Most numbers in a call of such a round, if it is a try.
+        first_size: Largest chunk in that first round, where it tries more calls than before.
         has_ended_one: A round is over.
-        held: Rounds of the setting since more calls were last thought of.
+        rounds_ended: Rounds of the setting that are over, since it began or patience last ran out.
     """
 
     since_s: float
     samples: list[CallSample] = field(default_factory=list)
     is_first: bool = True
-    short: int = MOST_CHUNK_SIZE
+    first_size: int = MOST_CHUNK_SIZE
     has_ended_one: bool = False
-    held: int = 0
+    rounds_ended: int = 0
 
     def begin(self, at_s: float) -> None:
         """Begin with another setting."""
         self.since_s = at_s
         self.samples = []
         self.is_first = True
-        self.held = 0
+        self.rounds_ended = 0
 
     def end(self) -> None:
         """End a round."""
         self.samples = []
         self.is_first = False
-        self.held += 1
+        self.rounds_ended += 1
 
 
 @dataclass(slots=True)
@@ -142,7 +153,7 @@ class Reach:
 
     most: int = 1
     growth: float = GROWTH
-    patience: int = HOLD
+    patience: int = FIRST_PATIENCE
 
     def forget_above(self, calls: int) -> None:
         """Take more calls for untried, and go there in small steps from now on."""
@@ -152,4 +163,4 @@ class Reach:
 
     def begin_anew(self, calls: int) -> None:
         """Take all but the present calls for untried: the server has changed."""
-        self.most, self.growth, self.patience = calls, GROWTH, HOLD
+        self.most, self.growth, self.patience = calls, GROWTH, FIRST_PATIENCE
