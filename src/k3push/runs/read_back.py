@@ -66,7 +66,7 @@ async def read_back(
     """Conclude a call that the ERP has finished (rules 5, 6, 8 and 9)."""
     numbers, said = attempt.intent.numbers, verdict.said
     if not context.reads_back and len(numbers) == 1:
-        return await _by_word(context, sending, attempt, said)
+        return await _by_answer_alone(context, sending, attempt, said)
     parts: dict[BillNumber, Untold] = {}
     try:
         made, seen = await _look_after(context, attempt, sending, said)
@@ -76,7 +76,7 @@ async def read_back(
             context.links.compare(_named(attempt, said), seen)
             if not context.links.tell and len(numbers) == 1 and numbers[0] not in made:
                 # The links have not been proved by any document, nor by this one.
-                return await _by_word(context, sending, attempt, said, is_asked=True)
+                return await _by_answer_alone(context, sending, attempt, said, is_asked=True)
         conclusion = await _conclude(context, attempt, sending, said, made=made, seen=seen)
         saves_more = await _may_save_more(context, attempt, said, made)
         if verdict.twice or saves_more:
@@ -93,7 +93,7 @@ async def read_back(
                 parts = dict.fromkeys(made, ("unseen", remark("note.unseen")))
     except (LookFailedError, ErpUnreachableError, LoginRefusedError) as error:
         if not context.route.source_number_field and len(numbers) == 1:
-            return await _by_word(context, sending, attempt, said)
+            return await _by_answer_alone(context, sending, attempt, said)
         return _unread(numbers, str(error))
     for number, others in strangers(said, numbers, _new_in(attempt, said, seen)).items():
         if number in made:
@@ -136,10 +136,10 @@ def _sent_on(conclusion: Conclusion, numbers: Collection[BillNumber]) -> Conclus
     return replace(conclusion, outcomes=outcomes, parts=parts)
 
 
-async def _by_word(
+async def _by_answer_alone(
     context: Context, sending: Sending, attempt: Attempt, said: Said, *, is_asked: bool = False
 ) -> Conclusion:
-    """Conclude a call by its answer alone: of a lone number what that names is its own.
+    """Conclude a call of one number by its answer alone: what that names is of this number.
 
     Args:
         context: The execution.
@@ -298,17 +298,21 @@ def _vouched_or_there(attempt: Attempt, said: Said, context: Context, seen: Sigh
 def _vouched(
     attempt: Attempt, said: Said, context: Context, seen: Sighting, *, learns: bool = False
 ) -> Targets:
-    """Return the documents that an answer tells to be of the bills whose numbers they bear.
+    """Return the documents that the answer itself assigns to the bills whose numbers they bear.
 
-    Those that it names; and of a bill that it has made a document of, as a success, all that are
-    new where no link shows one. Unless one may be of another bill of the call, which shows none.
+    These are the new ones that it names. A success that does not name all adds each new document of
+    a bill of which links show none, unless links are known to find what the rule makes.
+
+    Nothing is returned while a bill of the call is neither refused nor shown with a document: one
+    of these may be that bill's.
 
     Args:
         attempt: The call.
         said: Its answer.
         context: The execution.
         seen: What a look has shown since.
-        learns: It is asked for to learn whether the rule keeps links.
+        learns: It is asked for to learn whether the rule keeps links. Then those that it names
+            are returned all the same if more bills have one than show none.
     """
     numbers, named = attempt.intent.numbers, _named(attempt, said)
     new = new_targets({n: seen.bearing(n) for n in numbers}, attempt.intent.before)
@@ -438,11 +442,15 @@ def _untold(
 async def _doubtful(
     context: Context, attempt: Attempt, said: Said, made: Targets, seen: Sighting
 ) -> Targets:
-    """Return documents of which nothing tells whether they are of the bill whose number they bear.
+    """Return the documents of which nothing proves that they are of the bill of their number.
 
-    No link ties them to it. They bear its number beside another, and a success that does not name
-    all may have made them of it, unless they are those of the bills of which nothing else is shown.
-    Or it has several, and another bill of the call has none, though the rule splits no bills.
+    A document is doubtful if
+
+    - its bill has several that links do not all name, another bill of the call has none, and the
+      rule does not split bills; or
+    - it bears the number of a bill that has another document, no link names its source, the answer
+      was a success that does not name every document, and there are more such documents than bills
+      of which nothing is shown. While there are not, each may be of such a bill.
     """
     numbers = attempt.intent.numbers
     found = await doubtful_among(context, said.messages, numbers, made, seen.by_link)

@@ -42,16 +42,16 @@ class ServerClock:
     """What time it is on the server's clock.
 
     Attributes:
-        local: Its local time was no earlier than this one
-        at_s: when the loop's clock showed this.
-        behind: By how much at most the clock of a sending machine, in UTC, was ahead of it.
+        local: A lower bound of its local time at *at_s*: the newest time of making that was read.
+        at_s: What the event loop's clock showed when *local* was read.
+        utc_lead: By how much at most the clock of a sending machine, in UTC, was ahead of it.
         tells_time: Whether documents tell the time of day at which they were made.
-        compared: Whether `behind` is known.
+        compared: Whether *utc_lead* is known.
     """
 
     local: datetime
     at_s: float
-    behind: timedelta = timedelta(0)
+    utc_lead: timedelta = timedelta(0)
     tells_time: bool = True
     compared: bool = False
 
@@ -64,7 +64,7 @@ class ServerClock:
         """Return a local time of the server that had not passed at such a time."""
         if not self.tells_after:
             return LATEST
-        over = over_at.astimezone(UTC).replace(tzinfo=None) - self.behind
+        over = over_at.astimezone(UTC).replace(tzinfo=None) - self.utc_lead
         return over + timedelta(seconds=CLOCKS_DRIFT_S)
 
 
@@ -75,8 +75,8 @@ class Began:
     Attributes:
         at: By the clock of the machine that sent it.
         now: What the clock of this machine shows now, which somebody may have set meanwhile.
-        on_loop_s: The same by the loop's clock; None where another execution has sent it.
-        now_s: What that one shows now.
+        on_loop_s: When it left by the event loop's clock; None where another execution has sent it.
+        now_s: What the event loop's clock shows now.
     """
 
     at: datetime
@@ -99,8 +99,8 @@ class Began:
             when = clock.local + timedelta(seconds=self.on_loop_s - clock.at_s)
         else:
             # No server's clock shows an earlier time than this one (P 9), where ours is right.
-            behind = max(WESTERNMOST, clock.behind if clock else WESTERNMOST)
-            when = min(self.at, self.now).astimezone(UTC).replace(tzinfo=None) - behind
+            utc_lead = max(WESTERNMOST, clock.utc_lead if clock else WESTERNMOST)
+            when = min(self.at, self.now).astimezone(UTC).replace(tzinfo=None) - utc_lead
         when -= CLOCKS_DIFFER
         # A form may keep the day of the making alone.
         return when if clock and clock.tells_time else datetime.combine(when, time())
@@ -120,7 +120,7 @@ async def read_clock(looker: Looker, ledger: Ledger, run: RunId) -> ServerClock 
     there = [each for each in known if any(target.id in standings for target in each.targets)]
     # A document that is older than the call of its row would set the clock wrong.
     sure = [each for each in there if each.code not in UNSURE]
-    behind = [
+    leads = [
         row.sent_at.astimezone(UTC).replace(tzinfo=None) - created
         for each in sure[:SAMPLE_OF_TIMES]
         for of, row in await ledger.rows_of(each.number)
@@ -129,8 +129,8 @@ async def read_clock(looker: Looker, ledger: Ledger, run: RunId) -> ServerClock 
         if row.sent_at and (created := created_at(standings.get(target.id)))
     ]
     told = any(at.time() != time() for at in times)
-    latest = max(behind, default=timedelta(0))
-    return ServerClock(max(times), now_s, latest, told, bool(behind))
+    utc_lead = max(leads, default=timedelta(0))
+    return ServerClock(max(times), now_s, utc_lead, told, bool(leads))
 
 
 def over_by(over_at: datetime | None, clock: ServerClock | None) -> datetime:
