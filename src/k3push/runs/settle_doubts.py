@@ -235,30 +235,94 @@ async def settle_by_word(
         await ledger.conclude(run, [outcome], at=clock.now(), note=note)
 
 
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """What a look has shown of doubts.
+
+    Attributes:
+        seen: The look; what only bears a number is left out of it where that is another's.
+        made: New documents by the number of their bill, without those of others.
+        ours: What becomes of the bills of these.
+        untied: New documents that only bear the number of a bill for which no link shows one.
+    """
+
+    seen: Sighting
+    made: Targets
+    ours: Mapping[BillNumber, Outcome]
+    untied: Targets
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What becomes of doubts of which a look shows documents.
+
+    Attributes:
+        outcomes: Bills that are done.
+        at_work: Attempts that may make more documents.
+        unnamed: Numbers that only a person can settle: nothing tells of which bill their document
+            is, or the answer names one that no look shows.
+    """
+
+    outcomes: Sequence[Outcome]
+    at_work: Collection[int]
+    unnamed: Collection[BillNumber]
+
+
 async def _look(context: Context, run: RunId, due: Sequence[tuple[Doubt, float]]) -> Settled:
     """Look for the documents of doubts, and conclude those that the look settles."""
+    shown = await _shown_of(context, run, due)
+    found = await _judge_shown(context, run, due, shown)
+    # What is found is written down first: it proves what its sender's colleagues see.
+    await _conclude_found(context, run, found.outcomes, shown.seen)
+    silent = [(doubt, age) for doubt, age in due if doubt.number not in shown.made]
+    # A call whose documents still come may save more, though the window has passed.
+    window_s, at_work = context.settle.window_s, found.at_work
+    over = [d for d, age in silent if age >= window_s and d.attempt not in at_work]
+    absent, hopeless, unproved = await _judge_silence(context, run, over, shown.seen)
+    nothing = [_absent(doubt.number, context.settle) for doubt in absent]
+    outcomes = [*found.outcomes, *nothing]
+    if run == context.run.id:
+        settled = {outcome.number for outcome in outcomes}
+        _note_met(context, [doubt for doubt, _ in due if doubt.number in settled], shown)
+    parts = await _conclude(context, run, nothing, absent)
+    unnamed = frozenset(found.unnamed)
+    await _tell_whose(context, run, {n: shown.untied[n] for n in unnamed & shown.untied.keys()})
+    return Settled(tuple(outcomes), parts, unnamed | hopeless, frozenset(unproved))
+
+
+async def _shown_of(context: Context, run: RunId, due: Sequence[tuple[Doubt, float]]) -> _Shown:
+    """Look for the documents of doubts, and tell ours from those of others."""
     before: Mapping[BillNumber, Sequence[str]] = {d.number: d.before for d, _ in due}
     seen = await _look_at(context, run, due, before)
     new = new_targets(seen.targets, before)
-    # Beside what a link ties, what the number alone does is another's.
+    # A document that only bears the number may be ours where nothing better is shown.
     untied = {n: found for n, found in seen.loose.items() if found and n not in new}
     made, ours = await _ours_among(context, run, due, {**untied, **new})
     seen = replace(seen, loose={n: seen.loose[n] for n in seen.loose.keys() & made.keys()})
     seen = await but_others_cancelled(context, seen, before, run)
+    return _Shown(seen, made, ours, untied)
+
+
+async def _judge_shown(
+    context: Context, run: RunId, due: Sequence[tuple[Doubt, float]], shown: _Shown
+) -> _Found:
+    """Say what becomes of the doubts of which a look shows documents."""
+    made, seen = shown.made, shown.seen
     found = []
     at_work: set[int] = set()
     unnamed: set[BillNumber] = set()
     splits = bool(made) and await _may_split(context, run)
-    shown = [(doubt, age) for doubt, age in due if doubt.number in made]
-    short = await _of_short_looks(context, [doubt for doubt, _ in shown], seen)
-    doubtful = await _crowded_among(context, [d for d, _ in shown], made, seen, splits=splits)
-    for doubt, age in shown:
+    with_some = [(doubt, age) for doubt, age in due if doubt.number in made]
+    doubts = [doubt for doubt, _ in with_some]
+    short = await _of_short_looks(context, doubts, seen)
+    doubtful = await _crowded_among(context, doubts, made, seen, splits=splits)
+    for doubt, age in with_some:
         number = doubt.number
         # Where bills are split, a part may come as late as any call. What was in doubt before may
         # be what that earlier call has made, after its window.
         sent_before = await _was_sent(context, doubt)
         waited = age >= context.settle.window_s or not (splits or sent_before)
-        if doubt.attempt in short or number in untied:
+        if doubt.attempt in short or number in shown.untied:
             # The document that the answer names may be a second one of any of the call's bills.
             if age >= context.settle.window_s:
                 unnamed.add(number)
@@ -267,7 +331,7 @@ async def _look(context: Context, run: RunId, due: Sequence[tuple[Doubt, float]]
         elif waited and context.ages.agree(
             doubt, {target.id for target in made[number]}, context.settle.poll_s
         ):
-            outcome = ours[number]
+            outcome = shown.ours[number]
             if sent_before and not splits:
                 outcome = told_of_twins(outcome)
             outcome = told_of_doubtful(outcome, doubtful.get(number, ()))
@@ -276,30 +340,25 @@ async def _look(context: Context, run: RunId, due: Sequence[tuple[Doubt, float]]
             context.proofs.field_finds = context.proofs.field_finds or bool(by_field)
         else:
             at_work.add(doubt.attempt)
-    # What is found is written down first: it proves what its sender's colleagues see.
+    return _Found(found, at_work, unnamed)
+
+
+async def _conclude_found(
+    context: Context, run: RunId, found: Sequence[Outcome], seen: Sighting
+) -> None:
+    """Write down the bills that are done, and what they tell of the rule and of twins."""
     if run == context.run.id:
         context.note_made(found)
     ground = found_by(context.route, seen, {t.id for each in found for t in each.targets})
     await _conclude(context, run, found, (), ground)
     if run == context.run.id:
         context.note_twins(found)
-    silent = [(doubt, age) for doubt, age in due if doubt.number not in made]
-    # A call whose documents still come may save more, though the window has passed.
-    over = [d for d, age in silent if age >= context.settle.window_s and d.attempt not in at_work]
-    absent, hopeless, unproved = await _judge_silence(context, run, over, seen)
-    outcomes = [*found, *(_absent(doubt.number, context.settle) for doubt in absent)]
-    if run == context.run.id:
-        settled = {outcome.number for outcome in outcomes}
-        _note_met(context, [doubt for doubt, _ in due if doubt.number in settled], made, seen)
-    parts = await _conclude(context, run, outcomes[len(found) :], absent)
-    await _tell_whose(context, run, {n: untied[n] for n in unnamed & untied.keys()})
-    return Settled(tuple(outcomes), parts, frozenset(hopeless | unnamed), frozenset(unproved))
 
 
-def _note_met(context: Context, settled: Sequence[Doubt], made: Targets, seen: Sighting) -> None:
-    """Note which documents of bills that are settled are known not to be what may come yet."""
+def _note_met(context: Context, settled: Sequence[Doubt], shown: _Shown) -> None:
+    """Remember the documents of settled bills that are not of their calls: a later one may be."""
     for doubt in settled:
-        theirs = () if doubt.number in made else seen.bearing(doubt.number)
+        theirs = () if doubt.number in shown.made else shown.seen.bearing(doubt.number)
         met = frozenset(doubt.before) | {target.id for target in theirs}
         context.suspects.setdefault(doubt.number, met)
         context.sent_before.setdefault(doubt.number, met)
@@ -330,7 +389,7 @@ async def _look_at(
 
 
 async def _tell_whose(context: Context, run: RunId, documents: Targets) -> None:
-    """Say of doubts that documents are there which may be theirs, and that nothing tells."""
+    """Write down that documents exist which may be a bill's, and that nothing proves it."""
     told = [whose(bill, documents[bill])._replace(state=State.UNKNOWN) for bill in documents]
     if told:
         await context.ledger.put_off(run, told)
@@ -623,11 +682,10 @@ async def _is_settled(context: Context, doubt: Doubt, number: BillNumber) -> boo
 
 
 async def _names_documents(context: Context, doubt: Doubt, seen: Sighting | None = None) -> bool:
-    """Say whether the answer to an attempt names documents that are known of none of its numbers.
+    """Say whether an answer names a document that is not known of any bill of its call.
 
-    Those that the present look shows are known as well: a second look may be due yet.
-
-    One of them may be this number's, and is there then.
+    What the present look shows of a bill is known as well, though a second look may be due. The
+    document that is not known may be this number's, and is there then.
     """
     numbers, said = await _answer_to(context, doubt)
     if said is None or not said.named:
