@@ -17,7 +17,7 @@ from k3push.adapters.ledger.postgres.database import (
     SESSION,
     account_hash,
     statements,
-    to_each,
+    write_each,
 )
 from k3push.fleet.isolation import isolation_sql
 
@@ -151,7 +151,7 @@ async def test_bills_are_found_without_going_through_all_others(
             for place, bill, id_ in zip(places, bills, ids, strict=True)
         ]
         named = {place: (bill, id_) for place, bill, id_ in zip(places, bills, ids, strict=True)}
-        values |= {"places": places, "each": to_each(lines), "named": json.dumps(named)}
+        values |= {"places": places, "each": write_each(lines), "named": json.dumps(named)}
         walked = {}
         for name in (*BY_KEY, *BY_ID):
             if name in BY_ID:

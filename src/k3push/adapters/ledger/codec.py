@@ -55,58 +55,58 @@ def whole(read: Callable[P, T]) -> Callable[P, T]:
         try:
             return read(*args, **kwargs)
         except UNREADABLE as error:
-            raise damaged(read.__name__.removeprefix("to_"), error) from error
+            raise damaged(read.__name__.removeprefix("read_"), error) from error
 
     return checked
 
 
-def to_words(cell: object) -> str:
+def read_words(cell: object) -> str:
     """Read a text that must be there; SQLite keeps anything in any column."""
     if not isinstance(cell, str):
         raise TypeError(f"{cell!r} is no text")
     return cell
 
 
-def to_whole_number(cell: object) -> int:
+def read_whole_number(cell: object) -> int:
     """Read a whole number that must be there."""
     if not isinstance(cell, int):
         raise TypeError(f"{cell!r} is no whole number")
     return cell
 
 
-def to_uptime(boot: object, seconds: object) -> Uptime:
+def read_uptime(boot: object, seconds: object) -> Uptime:
     """Read how long a machine had been up, and since which boot."""
     if not isinstance(seconds, int | float):
         raise TypeError(f"{seconds!r} is no time in seconds")
-    return Uptime("" if boot is None else to_words(boot), seconds)
+    return Uptime("" if boot is None else read_words(boot), seconds)
 
 
-def from_time(at: datetime) -> str:
+def write_time(at: datetime) -> str:
     """Write a time.
 
-    >>> from_time(datetime(2024, 5, 17, 8, 30, 0, 123456, tzinfo=UTC))
+    >>> write_time(datetime(2024, 5, 17, 8, 30, 0, 123456, tzinfo=UTC))
     '2024-05-17T08:30:00.123Z'
     """
     return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def from_time_or_none(at: datetime | None) -> str | None:
+def write_time_or_none(at: datetime | None) -> str | None:
     """Write a time that may be missing."""
-    return None if at is None else from_time(at)
+    return None if at is None else write_time(at)
 
 
 @whole
-def to_time(text: str) -> datetime:
+def read_time(text: str) -> datetime:
     """Read a time, aware."""
     return datetime.fromisoformat(text)
 
 
-def to_time_or_none(text: str | None) -> datetime | None:
+def read_time_or_none(text: str | None) -> datetime | None:
     """Read a time that may be missing."""
-    return None if text is None else to_time(text)
+    return None if text is None else read_time(text)
 
 
-def from_text(text: str) -> str | None:
+def write_text(text: str) -> str | None:
     """Write words from outside; "" is None.
 
     An answer may hold half of a surrogate pair, which no database takes as text, or a NUL,
@@ -125,7 +125,7 @@ def like(words: str) -> str:
     """
     for special in ("\\", "%", "_"):
         words = words.replace(special, f"\\{special}")
-    return f"%{from_text(words) or ''}%"
+    return f"%{write_text(words) or ''}%"
 
 
 def like_in_json(words: str) -> str:
@@ -134,44 +134,44 @@ def like_in_json(words: str) -> str:
     >>> print(like_in_json('say "5%"'))
     %say \\"5\%\\"%
     """
-    return like(from_json(from_text(words) or "")[1:-1])
+    return like(write_json(write_text(words) or "")[1:-1])
 
 
-def from_targets(targets: Sequence[Target]) -> str | None:
+def write_targets(targets: Sequence[Target]) -> str | None:
     """Write targets, as lists of id and number, and 1 behind a draft.
 
-    >>> from_targets([Target("100", "CGRK01"), Target("101", "", draft=True)])
+    >>> write_targets([Target("100", "CGRK01"), Target("101", "", draft=True)])
     '[["100","CGRK01"],["101","",1]]'
     """
-    return from_json(target_items(targets)) if targets else None
+    return write_json(target_items(targets)) if targets else None
 
 
 def target_items(targets: Sequence[Target]) -> list[list[object]] | None:
-    """Return what `from_targets` writes, for JSON that holds it.
+    """Return what `write_targets` writes, for JSON that holds it.
 
     >>> target_items([Target("100", "CGRK01"), Target("101", "", draft=True)])
     [['100', 'CGRK01'], ['101', '', 1]]
     """
     return [
-        [from_text(t.id) or "", from_text(t.number) or "", *([1] if t.draft else [])]
+        [write_text(t.id) or "", write_text(t.number) or "", *([1] if t.draft else [])]
         for t in targets
     ] or None
 
 
-def to_targets(text: str | None) -> tuple[Target, ...]:
+def read_targets(text: str | None) -> tuple[Target, ...]:
     """Read targets."""
     if text is None:
         return ()
     return tuple([Target(id_, number, bool(draft)) for id_, number, *draft in orjson.loads(text)])
 
 
-def from_json(value: object) -> str:
+def write_json(value: object) -> str:
     """Write compact JSON."""
     return orjson.dumps(value).decode()
 
 
 @whole
-def to_numbers(text: str) -> tuple[BillNumber, ...]:
+def read_numbers(text: str) -> tuple[BillNumber, ...]:
     """Read a list of numbers."""
     return tuple(orjson.loads(text))
 
@@ -194,58 +194,58 @@ def called(bills: Iterable[BillNumber]) -> list[tuple[str, str]]:
     return [(number_in(bill), bill) for bill in dict.fromkeys(bills)]
 
 
-def from_reason(outcome: Outcome) -> dict[str, str | None]:
+def write_reason(outcome: Outcome) -> dict[str, str | None]:
     """Write why a bill stands where it does, by the ERP's spelling."""
     return {
         "bill": outcome.number,
         "state": outcome.state.value,
-        "code": from_text(outcome.code),
-        "reason": from_text(outcome.reason),
+        "code": write_text(outcome.code),
+        "reason": write_text(outcome.reason),
     }
 
 
-def from_archive(archive: Archive) -> str:
+def write_archive(archive: Archive) -> str:
     """Write where the archive of a run is."""
-    said = {"file": from_text(archive.file), "sha256": archive.sha256}
-    return from_json(said | {"at": from_time(archive.at)})
+    said = {"file": write_text(archive.file), "sha256": archive.sha256}
+    return write_json(said | {"at": write_time(archive.at)})
 
 
-def to_archive(text: str | None) -> Archive | None:
+def read_archive(text: str | None) -> Archive | None:
     """Read where the archive of a run is, if it has one."""
     if text is None:
         return None
     said = orjson.loads(text)
-    return Archive(to_words(said["file"]), to_words(said["sha256"]), to_time(said["at"]))
+    return Archive(read_words(said["file"]), read_words(said["sha256"]), read_time(said["at"]))
 
 
-def from_before(before: Mapping[BillNumber, tuple[str, ...]]) -> str | None:
+def write_before(before: Mapping[BillNumber, tuple[str, ...]]) -> str | None:
     """Write which targets numbers had before an attempt."""
-    return from_json(before) if before else None
+    return write_json(before) if before else None
 
 
-def to_before(text: str | None) -> dict[BillNumber, tuple[str, ...]]:
+def read_before(text: str | None) -> dict[BillNumber, tuple[str, ...]]:
     """Read which targets numbers had before an attempt."""
     if text is None:
         return {}
     return {number: tuple(ids) for number, ids in orjson.loads(text).items()}
 
 
-def from_route(route: Route) -> str:
+def write_route(route: Route) -> str:
     """Write a route, to be read by people as well; what is found out anew each time is left out."""
     said = asdict(route)
     del said["source_tables"]
-    return from_json(said)
+    return write_json(said)
 
 
 @lru_cache(maxsize=1024)
-def to_route(text: str) -> Route:
+def read_route(text: str) -> Route:
     """Read a route; of many runs that go by one, it is read once."""
     said = orjson.loads(text)
     # A ledger of before has none.
     return Route(**said | {"follow": tuple(Step(step) for step in said.get("follow", ()))})
 
 
-def from_bytes(data: bytes) -> bytes:
+def write_bytes(data: bytes) -> bytes:
     """Compress a request or an answer.
 
     With 4 KiB to look back on instead of 32, since to make room for more takes several times as
@@ -255,52 +255,52 @@ def from_bytes(data: bytes) -> bytes:
     return packing.compress(data) + packing.flush()
 
 
-def to_bytes(data: bytes) -> bytes:
+def read_bytes(data: bytes) -> bytes:
     """Read a request or an answer back."""
     return zlib.decompress(data)
 
 
-NOTHING = from_bytes(b"")
+NOTHING = write_bytes(b"")
 """A request or an answer of which the archive knows more."""
 
 
-def from_exchange(exchange: Exchange) -> dict[str, str | int | bytes | None]:
+def write_exchange(exchange: Exchange) -> dict[str, str | int | bytes | None]:
     """Write an exchange as the columns `answer`, `status`, `because` and `body`."""
     if isinstance(exchange, Answered):
-        body = from_bytes(exchange.body)
+        body = write_bytes(exchange.body)
         return {"answer": "answered", "status": exchange.status, "because": None, "body": body}
     answer = "never-sent"
     if isinstance(exchange, NoAnswer):
         answer = "timed-out" if exchange.timed_out else "no-answer"
-    because = from_text(exchange.because)
+    because = write_text(exchange.because)
     return {"answer": answer, "status": None, "because": because, "body": None}
 
 
-def to_exchange(
+def read_exchange(
     answer: str | None, status: int, because: str | None, body: bytes
 ) -> Exchange | None:
     """Read an exchange from its columns; None where nothing was recorded."""
     if answer is None:
         return None
     if answer == "answered":
-        return Answered(status, to_bytes(body))
+        return Answered(status, read_bytes(body))
     if answer == "never-sent":
         return NeverSent(because or "")
     return NoAnswer(because or "", timed_out=answer == "timed-out")
 
 
-def from_server(server: FittedServer) -> str:
+def write_server(server: FittedServer) -> str:
     """Write what is known of a server; a knee that was not met is null."""
     return orjson.dumps(asdict(server)).decode()
 
 
 @whole
-def to_pace(tried: object, server: object, at: object) -> tuple[Learnt, datetime]:
+def read_pace(tried: object, server: object, at: object) -> tuple[Learnt, datetime]:
     """Read what an execution has found of a server, and when."""
-    facts = orjson.loads(to_words(server))
+    facts = orjson.loads(read_words(server))
     knee = facts.pop("knee")
     found = FittedServer(**{name: float(fact) for name, fact in facts.items()})
     found = replace(found, knee=math.inf if knee is None else float(knee))
     if not (found.number_s > 0 and found.call_s >= 0 and found.look_s >= 0 and found.knee >= 1):
         raise ValueError(f"{server!r} is no server")
-    return Learnt(found, max(1, to_whole_number(tried))), to_time(to_words(at))
+    return Learnt(found, max(1, read_whole_number(tried))), read_time(read_words(at))

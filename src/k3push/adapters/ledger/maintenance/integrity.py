@@ -9,7 +9,7 @@ from typing import Any
 
 from anyio import to_thread
 
-from k3push.adapters.ledger import codec as text
+from k3push.adapters.ledger import codec
 from k3push.adapters.ledger.maintenance.copy import ATTEMPTS_PAGE, PAGE
 from k3push.adapters.ledger.maintenance.sql_tables import (
     ATTEMPTS,
@@ -76,41 +76,41 @@ def _words(cell: str) -> Command:
 CELLS = _Part(
     "cells",
     {
-        "key": text.to_whole_number,
-        "line": text.to_whole_number,
-        "place": text.to_whole_number,
-        "first_place": text.to_whole_number,
-        "chunk": text.to_whole_number,
-        "nth": text.to_whole_number,
-        "calls": text.to_whole_number,
-        "exit": _may_be(text.to_whole_number),
-        "attempt": _may_be(text.to_whole_number),
-        "status": _may_be(text.to_whole_number),
-        "uptime_s": partial(text.to_uptime, None),
-        "scope": text.to_words,
-        "folder": text.to_words,
-        "name": text.to_words,
-        "number": text.to_words,
-        "route": text.to_route,
-        "jobs": text.to_numbers,
-        "archive": text.to_archive,
-        "started_at": text.to_time,
-        "began_at": text.to_time,
-        "given_at": text.to_time,
-        "at": text.to_time,
-        "ended_at": text.to_time_or_none,
-        "settled_at": text.to_time_or_none,
-        "obeyed_at": text.to_time_or_none,
+        "key": codec.read_whole_number,
+        "line": codec.read_whole_number,
+        "place": codec.read_whole_number,
+        "first_place": codec.read_whole_number,
+        "chunk": codec.read_whole_number,
+        "nth": codec.read_whole_number,
+        "calls": codec.read_whole_number,
+        "exit": _may_be(codec.read_whole_number),
+        "attempt": _may_be(codec.read_whole_number),
+        "status": _may_be(codec.read_whole_number),
+        "uptime_s": partial(codec.read_uptime, None),
+        "scope": codec.read_words,
+        "folder": codec.read_words,
+        "name": codec.read_words,
+        "number": codec.read_words,
+        "route": codec.read_route,
+        "jobs": codec.read_numbers,
+        "archive": codec.read_archive,
+        "started_at": codec.read_time,
+        "began_at": codec.read_time,
+        "given_at": codec.read_time,
+        "at": codec.read_time,
+        "ended_at": codec.read_time_or_none,
+        "settled_at": codec.read_time_or_none,
+        "obeyed_at": codec.read_time_or_none,
         "state": STATES.__getitem__,
-        "targets": text.to_targets,
-        "before": text.to_before,
+        "targets": codec.read_targets,
+        "before": codec.read_before,
         "words": _words,
     },
 )
 
 ANSWERS = _Part(
     "answers",
-    {"numbers": text.to_numbers, "request": text.to_bytes, "body": _may_be(text.to_bytes)},
+    {"numbers": codec.read_numbers, "request": codec.read_bytes, "body": _may_be(codec.read_bytes)},
     ATTEMPTS.name,
 )
 
@@ -144,6 +144,6 @@ def _can_be_read(row: Cells, places: Sequence[tuple[int, Callable[[Any], object]
     try:
         for index, read in places:
             read(row[index])
-    except (LedgerDamagedError, *text.UNREADABLE):
+    except (LedgerDamagedError, *codec.UNREADABLE):
         return False
     return True

@@ -231,7 +231,7 @@ class Connection(StepConnection):
     ) -> None:
         """Send a statement once for many sets of values, if any, and those that they share."""
         if rows := list(each):
-            await self.ask(name, each=to_each(rows), **values)
+            await self.ask(name, each=write_each(rows), **values)
 
     async def inserted(self, name: str, **values: Value) -> int:
         """Run a statement that inserts a row and returns its key."""
@@ -349,7 +349,7 @@ def is_of_the_moment(said: psycopg.Error) -> bool:
     return isinstance(said, errors.SerializationFailure | errors.DeadlockDetected)
 
 
-def to_each(rows: Iterable[Mapping[str, object]]) -> str:
+def write_each(rows: Iterable[Mapping[str, object]]) -> str:
     """Write many sets of values as the parameter `:each`."""
     return orjson.dumps(list(rows)).decode()
 

@@ -17,7 +17,7 @@ async def glances(
     """Return the last run of each route of several accounts, and those that are not settled."""
     seen: dict[str, list[Glance]] = {account: [] for account in accounts}
     for account, counts, *run in await connection.all("glances", accounts=list(seen), among=among):
-        seen[account].append(records.to_glance(run, counts))
+        seen[account].append(records.read_glance(run, counts))
     return {account: rules.worth_a_glance(those) for account, those in seen.items()}
 
 
@@ -41,12 +41,12 @@ async def rows(
     """Return a page of rows, in the order of the job files."""
     key = await run_key(connection, run)
     if not states:
-        return records.to_rows(await connection.all("page", run=key, after=after, limit=limit))
+        return records.read_rows(await connection.all("page", run=key, after=after, limit=limit))
     common: list[str] = sorted(rules.COMMON.intersection(states))
     rare: list[str] = sorted(set(states) - rules.COMMON)
     page = {"run": key, "after": after, "limit": limit}
     found = await connection.all("page_in_states", **page, common=common, rare=rare)
-    return records.to_rows(found)
+    return records.read_rows(found)
 
 
 async def accounts_with(

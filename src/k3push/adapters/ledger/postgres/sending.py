@@ -14,12 +14,11 @@ from typing import Any
 
 from psycopg import AsyncCursor
 
-from k3push.adapters.ledger import codec as text
-from k3push.adapters.ledger import records, rules
+from k3push.adapters.ledger import codec, records, rules
 from k3push.adapters.ledger.postgres.database import Connection
 from k3push.adapters.ledger.sql_steps import steps
 from k3push.adapters.ledger.sql_steps.archiving import check_is_there
-from k3push.adapters.ledger.sql_steps.sending import amend_rows, take_down, to_standings
+from k3push.adapters.ledger.sql_steps.sending import amend_rows, read_standings, take_down
 from k3push.adapters.ledger.sql_steps.step_connection import RunKey, as_called, as_listed
 from k3push.adapters.ledger.sql_steps.writes import tally
 from k3push.core.model import (
@@ -128,7 +127,7 @@ async def begin(connection: Connection, intent: Intent) -> Attempt:
     for number in intent.numbers:
         rules.check_begin(number, standings.get(number), claimed=number in claimed)
     places = [standing.place for standing in standings.values()]
-    written = records.from_intent(intent)
+    written = records.write_intent(intent)
     made = await connection.ask("insert_attempt", run=run.key, places=places, **written)
     moved = len(intent.numbers)
     await tally(connection, run.key, {State.PLANNED: -moved, State.SENT: moved})
@@ -156,7 +155,7 @@ async def record(
     carried, recorded, killed = found
     if recorded:
         return
-    rules.check_recording(attempt.id, text.to_numbers(carried), outcomes, killed=killed)
+    rules.check_recording(attempt.id, codec.read_numbers(carried), outcomes, killed=killed)
     moves = rules.check_outcomes(
         outcomes, [standings.get(each.number) for each in outcomes], attempt=attempt.id
     )
@@ -164,9 +163,9 @@ async def record(
     await connection.do(
         "set_exchange",
         attempt=attempt.id,
-        ended_at=text.from_time(at),
-        verdict=text.from_text(verdict) or "",
-        **text.from_exchange(exchange),
+        ended_at=codec.write_time(at),
+        verdict=codec.write_text(verdict) or "",
+        **codec.write_exchange(exchange),
     )
 
 
@@ -204,7 +203,7 @@ async def amend(
     rows = await connection.ask("lock_documents", run=run, bills=bills)
     key = (await connection.checked(asked, run)).key
     before = {
-        bill: (place, State(state), [target.id for target in text.to_targets(targets)])
+        bill: (place, State(state), [target.id for target in codec.read_targets(targets)])
         for bill, place, state, targets in await rows.fetchall()
     }
     await amend_rows(connection, key, before, outcomes, at=at, note=note)
@@ -247,7 +246,7 @@ async def _standings(
 ) -> tuple[RunKey, dict[BillNumber, rules.RowStanding], set[BillNumber]]:
     """Return the run, where its rows stand, and which numbers it has claimed."""
     found = await connection.checked(asked.run, run)
-    standings = to_standings(await asked.rows.fetchall())
+    standings = read_standings(await asked.rows.fetchall())
     claimed = {bill for bill, key in await asked.claims.fetchall() if key == found.key}
     return found, standings, claimed
 
@@ -262,16 +261,16 @@ async def _move(
     keep_planned: bool = False,
 ) -> None:
     """Make moves that are known to be legal, and give up the claims that end with them."""
-    at_text = text.from_time(at)
+    at_text = codec.write_time(at)
     await connection.do_each(
         "set_outcome",
         (
             {
                 "place": place,
                 "state": outcome.state,
-                "targets": text.from_targets(outcome.targets),
-                "code": text.from_text(outcome.code),
-                "reason": text.from_text(outcome.reason),
+                "targets": codec.write_targets(outcome.targets),
+                "code": codec.write_text(outcome.code),
+                "reason": codec.write_text(outcome.reason),
                 "settled_at": rules.settled_at(outcome.state, at_text),
             }
             for place, outcome in moves

@@ -42,6 +42,6 @@ async def begin_step(
         ):
             raise OtherRunStepsError(intent.run)
     step = await connection.inserted(
-        "insert_step", run=key, documents=list(intent.ids), **records.from_step(intent)
+        "insert_step", run=key, documents=list(intent.ids), **records.write_step(intent)
     )
     return StepAttempt(step, intent)

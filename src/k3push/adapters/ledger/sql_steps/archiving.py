@@ -6,8 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 
-from k3push.adapters.ledger import codec as text
-from k3push.adapters.ledger import records, rules
+from k3push.adapters.ledger import codec, records, rules
 from k3push.adapters.ledger.sql_steps.step_connection import StepConnection
 from k3push.adapters.ledger.sql_steps.writes import tally
 from k3push.core.model import Archive, Run, RunId
@@ -17,14 +16,14 @@ async def due_for_archive(
     connection: StepConnection, before: datetime, *, limit: int = 100
 ) -> Sequence[Run]:
     """Return runs that are over and done with."""
-    found = await connection.all("due_for_archive", before=text.from_time(before), limit=limit)
-    return [records.to_run(each) for each in found]
+    found = await connection.all("due_for_archive", before=codec.write_time(before), limit=limit)
+    return [records.read_run(each) for each in found]
 
 
 async def archive(connection: StepConnection, run: RunId, archive: Archive) -> None:
     """Write down that an archive holds all of a run."""
     await connection.run_alone(run)
-    if not await connection.changed("set_archive", run=run, archive=text.from_archive(archive)):
+    if not await connection.changed("set_archive", run=run, archive=codec.write_archive(archive)):
         rules.refuse_archive(run)
 
 
@@ -69,9 +68,9 @@ async def _prune_attempts(connection: StepConnection, run: int, after: int, numb
     last = 0
     page = await connection.all("attempts_to_prune", run=run, after=after, limit=numbers)
     for attempt, carried in page:
-        listed: list[str] = list(text.to_numbers(carried))
+        listed: list[str] = list(codec.read_numbers(carried))
         await connection.do("prune_carried", attempt=attempt, numbers=listed)
-        await connection.do("prune_attempt", run=run, attempt=attempt, nothing=text.NOTHING)
+        await connection.do("prune_attempt", run=run, attempt=attempt, nothing=codec.NOTHING)
         last = int(attempt)
         numbers -= max(1, len(listed))
         if numbers <= 0:

@@ -4,29 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from k3push.adapters.ledger import codec as text
-from k3push.adapters.ledger import records
+from k3push.adapters.ledger import codec, records
 from k3push.adapters.ledger.sql_steps.step_connection import StepConnection
 from k3push.ports import Memo
 
 
 async def remember(connection: StepConnection, memo: Memo) -> Memo:
     """Write a memo down unless it is there; return the one that is."""
-    await connection.do("insert_memo", at=text.from_time(memo.at), **records.from_memo(memo))
+    await connection.do("insert_memo", at=codec.write_time(memo.at), **records.write_memo(memo))
     found = await connection.one("select_memo", kind=memo.kind, id=memo.id)
-    return records.to_memo(found) if found else memo
+    return records.read_memo(found) if found else memo
 
 
 async def revise(connection: StepConnection, memo: Memo) -> bool:
     """Put a memo in the place of its own version."""
-    written = records.from_memo(memo)
+    written = records.write_memo(memo)
     return await connection.changed("revise_memo", version=memo.version, **written) == 1
 
 
 async def memo(connection: StepConnection, kind: str, id_: str) -> Memo | None:
     """Return one memo."""
     found = await connection.one("select_memo", kind=kind, id=id_)
-    return records.to_memo(found) if found else None
+    return records.read_memo(found) if found else None
 
 
 async def memos(
@@ -46,4 +45,4 @@ async def memos(
     else:
         query = "open_memos" if only_open else "select_memos"
         found = await connection.all(query, kind=kind, limit=limit)
-    return [records.to_memo(each) for each in found]
+    return [records.read_memo(each) for each in found]

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
-from k3push.adapters.ledger import codec as text
-from k3push.adapters.ledger import records, rules
+from k3push.adapters.ledger import codec, records, rules
 from k3push.adapters.ledger.sql_steps.step_connection import StepConnection, as_called, run_key
 from k3push.core.model import (
     BillNumber,
@@ -26,7 +25,7 @@ from k3push.ports import AttemptRecord, Commanded, Doubt, InHand, LatelySent, Ma
 async def run(connection: StepConnection, run: RunId) -> Run | None:
     """Return the run of that id."""
     found = await connection.one("select_run", run=run)
-    return records.to_run(found) if found else None
+    return records.read_run(found) if found else None
 
 
 async def runs(
@@ -41,13 +40,13 @@ async def runs(
     query = "undone_runs" if undone else "newest_runs"
     most = rules.BEHIND_ALL if last is None else last
     found = await connection.all(query, before=end, last=most)
-    return [records.to_run(each) for each in reversed(found)]
+    return [records.read_run(each) for each in reversed(found)]
 
 
 async def runs_named(connection: StepConnection, beginning: str) -> Sequence[Run]:
     """Return the runs whose id begins so."""
     found = await connection.all("runs_named", beginning=beginning)
-    return [records.to_run(each) for each in found]
+    return [records.read_run(each) for each in found]
 
 
 async def runs_called(
@@ -61,15 +60,15 @@ async def runs_called(
     """Return the last so many runs whose jobs hold a text, or that are named."""
     end = rules.BEHIND_ALL if before is None else await run_key(connection, before)
     found = await connection.all(
-        "runs_called", like=text.like_in_json(words), ids=list(ids), before=end, last=last
+        "runs_called", like=codec.like_in_json(words), ids=list(ids), before=end, last=last
     )
-    return [records.to_run(each) for each in reversed(found)]
+    return [records.read_run(each) for each in reversed(found)]
 
 
 async def runs_begun_with(connection: StepConnection, group: str) -> Sequence[Run]:
     """Return the runs that one command has begun."""
     found = await connection.all("runs_begun_with", group=group)
-    return [records.to_run(each) for each in found]
+    return [records.read_run(each) for each in found]
 
 
 async def taker_of(connection: StepConnection, file: FolderFile) -> RunId | None:
@@ -83,19 +82,19 @@ async def pace(connection: StepConnection, scope: str) -> tuple[Learnt, datetime
     if not rules.is_of_account(scope, connection.account):
         return None
     found = await connection.one("pace", scope=scope)
-    return text.to_pace(*found) if found else None
+    return codec.read_pace(*found) if found else None
 
 
 async def repeats(connection: StepConnection, run: RunId) -> Sequence[Repeat]:
     """Return all repeats of a run, in the order of the job files."""
     key = await run_key(connection, run)
-    return records.to_repeats(await connection.all("select_repeats", run=key))
+    return records.read_repeats(await connection.all("select_repeats", run=key))
 
 
 async def counts(connection: StepConnection, run: RunId) -> Mapping[State, int]:
     """Count the rows of each state."""
     key = await run_key(connection, run)
-    return records.to_counts(await connection.all("select_tallies", run=key))
+    return records.read_counts(await connection.all("select_tallies", run=key))
 
 
 async def target_count(connection: StepConnection, run: RunId) -> int:
@@ -110,7 +109,7 @@ async def rows_of(connection: StepConnection, number: BillNumber) -> Sequence[tu
         found = await connection.all("rows_of_bill", number=number_in(number), id=id_, bill=number)
     else:
         found = await connection.all("rows_of_number", number=number)
-    rows = records.to_rows(row for _, *row in found)
+    rows = records.read_rows(row for _, *row in found)
     return [(RunId(run), row) for (run, *_), row in zip(found, rows, strict=True)]
 
 
@@ -120,12 +119,12 @@ async def find_rows(
     """Return rows that hold a text, the newest run first."""
     found = await connection.all(
         "find_rows",
-        words=text.from_text(words),
-        like=text.like(words),
+        words=codec.write_text(words),
+        like=codec.like(words),
         remarks=list(remarks),
         limit=limit,
     )
-    rows = records.to_rows(row for _, *row in found)
+    rows = records.read_rows(row for _, *row in found)
     return [(RunId(run), row) for (run, *_), row in zip(found, rows, strict=True)]
 
 
@@ -135,8 +134,8 @@ async def runs_holding(
     """Return the runs of all rows that hold a text."""
     found = await connection.all(
         "runs_holding",
-        words=text.from_text(words),
-        like=text.like(words),
+        words=codec.write_text(words),
+        like=codec.like(words),
         remarks=list(remarks),
     )
     return {RunId(run) for (run,) in found}
@@ -148,7 +147,7 @@ async def in_hand(
     """Return which bills runs have on their way or in doubt."""
     _, scope = await connection.key_and_scope(run)
     found = await connection.all("in_hand", scope=scope, ids=list(ids))
-    return records.to_in_hand(found)
+    return records.read_in_hand(found)
 
 
 async def made_of(
@@ -185,7 +184,7 @@ async def _made_in(
     found = await connection.all(
         "made_in", scope=scope, but=but, or_found=or_found, **called_and_known
     )
-    return records.to_made_of(found)
+    return records.read_made_of(found)
 
 
 async def made_of_namesakes(
@@ -195,7 +194,7 @@ async def made_of_namesakes(
     if not rules.is_of_account(scope, connection.account):
         return {}
     found = await connection.all("made_of_namesakes", scope=scope, **as_called(connection, bills))
-    return records.to_made_of_namesakes(found)
+    return records.read_made_of_namesakes(found)
 
 
 async def made_by(
@@ -211,9 +210,9 @@ async def made_by(
         if sender is None:
             found = await connection.all("made_by_any", run=key, id=of, limit=left)
         else:
-            sender = text.from_text(sender) or ""
+            sender = codec.write_text(sender) or ""
             found = await connection.all("made_by_one", run=key, id=of, sender=sender, limit=left)
-        made += map(records.to_made, found)
+        made += map(records.read_made, found)
     return made
 
 
@@ -235,10 +234,10 @@ async def lately_sent(
         "lately_sent",
         scope=scope,
         run=key,
-        since=text.from_time(since),
+        since=codec.write_time(since),
         **connection.columns("called", ("bills", "ids"), list(bills.items())),
     )
-    return [records.to_lately_sent(each) for each in found]
+    return [records.read_lately_sent(each) for each in found]
 
 
 async def twins(connection: StepConnection, run: RunId) -> int:
@@ -256,7 +255,7 @@ async def partly(connection: StepConnection, run: RunId) -> int:
 async def doubts(connection: StepConnection, run: RunId) -> Sequence[Doubt]:
     """Return the numbers of a run that are `unknown`."""
     key = await run_key(connection, run)
-    return records.to_doubts(run, await connection.all("doubts", run=key))
+    return records.read_doubts(run, await connection.all("doubts", run=key))
 
 
 async def next_chunk(connection: StepConnection, run: RunId) -> int:
@@ -268,12 +267,12 @@ async def next_chunk(connection: StepConnection, run: RunId) -> int:
 async def attempts_of(connection: StepConnection, number: BillNumber) -> Sequence[AttemptRecord]:
     """Return every attempt that carried a number."""
     found = await connection.all("attempts_of", number=number)
-    return [records.to_attempt(each) for each in found]
+    return [records.read_attempt(each) for each in found]
 
 
 async def notes_of(connection: StepConnection, number: BillNumber) -> Sequence[Note]:
     """Return the notes on a number, the oldest first."""
-    return [records.to_note(found) for found in await connection.all("notes_of", number=number)]
+    return [records.read_note(found) for found in await connection.all("notes_of", number=number)]
 
 
 async def attempts_in(
@@ -282,7 +281,7 @@ async def attempts_in(
     """Return a page of the attempts of a run, the oldest first."""
     key = await run_key(connection, run)
     page = await connection.all("attempts_in", run=key, after=after, limit=limit)
-    return [records.to_attempt(found) for found in page]
+    return [records.read_attempt(found) for found in page]
 
 
 async def notes_in(
@@ -291,7 +290,7 @@ async def notes_in(
     """Return a page of the notes that a run has made, the oldest first."""
     key = await run_key(connection, run)
     page = await connection.all("notes_in", run=key, after=after, limit=limit)
-    return [records.to_note(found) for found in page]
+    return [records.read_note(found) for found in page]
 
 
 async def attempt_count(connection: StepConnection, run: RunId) -> int:
@@ -303,10 +302,10 @@ async def attempt_count(connection: StepConnection, run: RunId) -> int:
 async def commands(connection: StepConnection, run: RunId) -> Sequence[Commanded]:
     """Return the commands for the present execution of a run, the oldest first."""
     found = await connection.all("select_commands", run=await run_key(connection, run))
-    return [records.to_commanded(each) for each in found]
+    return [records.read_commanded(each) for each in found]
 
 
 async def spans(connection: StepConnection, run: RunId) -> Sequence[tuple[datetime, datetime]]:
     """Return when each recorded attempt of a run began and ended."""
     found = await connection.all("spans", run=await run_key(connection, run))
-    return [(text.to_time(began_at), text.to_time(ended_at)) for began_at, ended_at in found]
+    return [(codec.read_time(began_at), codec.read_time(ended_at)) for began_at, ended_at in found]

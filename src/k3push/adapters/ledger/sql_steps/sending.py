@@ -7,14 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from k3push.adapters.ledger import codec as text
-from k3push.adapters.ledger import records, rules
+from k3push.adapters.ledger import codec, records, rules
 from k3push.adapters.ledger.sql_steps.step_connection import StepConnection, as_called
 from k3push.adapters.ledger.sql_steps.writes import tally
 from k3push.core.model import BillNumber, Outcome, RunId, State, key_of
 
 
-def to_standings(found: Iterable[Sequence[Any]]) -> dict[BillNumber, rules.RowStanding]:
+def read_standings(found: Iterable[Sequence[Any]]) -> dict[BillNumber, rules.RowStanding]:
     """Return where rows stand by their bills, and those without one by their lines."""
     standings: dict[BillNumber, rules.RowStanding] = {}
     for place, state, attempt, number, id_, bill, _ in found:
@@ -50,9 +49,9 @@ async def amend_rows(
             {
                 "place": place,
                 "state": outcome.state,
-                "targets": text.from_targets(outcome.targets),
-                "code": text.from_text(outcome.code),
-                "reason": text.from_text(outcome.reason),
+                "targets": codec.write_targets(outcome.targets),
+                "code": codec.write_text(outcome.code),
+                "reason": codec.write_text(outcome.reason),
             }
             for place, outcome in amended
         ),
@@ -67,7 +66,7 @@ async def amend_rows(
 async def put_off(connection: StepConnection, run: RunId, outcomes: Sequence[Outcome]) -> None:
     """Say of rows that wait what for."""
     mine = await connection.run_shared(run)
-    await connection.do_each("put_off", map(text.from_reason, outcomes), run=mine.key)
+    await connection.do_each("put_off", map(codec.write_reason, outcomes), run=mine.key)
     planned = {outcome.number for outcome in outcomes if outcome.state is State.PLANNED}
     if not planned:
         return
@@ -87,6 +86,6 @@ async def take_down(
         "insert_notes",
         numbers=[outcome.number for outcome in outcomes],
         run=run,
-        at=text.from_time(at),
-        text=text.from_text(note) or "",
+        at=codec.write_time(at),
+        text=codec.write_text(note) or "",
     )

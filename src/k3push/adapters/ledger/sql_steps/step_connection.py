@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from k3push.adapters.ledger import codec as text
+from k3push.adapters.ledger import codec
 from k3push.core.model import BillNumber, RunId
 
 Value = str | float | bytes | Sequence[str] | Sequence[int] | None
@@ -92,9 +92,9 @@ async def run_key(connection: StepConnection, run: RunId) -> int:
 
 def as_called(connection: StepConnection, bills: Iterable[BillNumber]) -> Columns:
     """Return the parameters that bills go into."""
-    return connection.columns("called", ("numbers", "bills"), text.called(bills))
+    return connection.columns("called", ("numbers", "bills"), codec.called(bills))
 
 
 def as_listed(connection: StepConnection, lines: Iterable[BillNumber]) -> Columns:
     """Return the parameters that lines of the job file go into."""
-    return connection.columns("listed", ("numbers", "ids"), text.listed(lines))
+    return connection.columns("listed", ("numbers", "ids"), codec.listed(lines))

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
-from k3push.adapters.ledger import codec as text
-from k3push.adapters.ledger import records, rules
+from k3push.adapters.ledger import codec, records, rules
 from k3push.adapters.ledger.sql_steps.step_connection import StepConnection, run_key
 from k3push.core.model import (
     Document,
@@ -27,8 +26,8 @@ async def enrol(
 ) -> None:
     """Begin to follow documents."""
     key = (await connection.run_shared(run)).key
-    each = map(records.from_document, documents)
-    await connection.do_each("enrol", each, run=key, at=text.from_time(at))
+    each = map(records.write_document, documents)
+    await connection.do_each("enrol", each, run=key, at=codec.write_time(at))
 
 
 async def follow(
@@ -65,9 +64,9 @@ async def record_step(
     await connection.do(
         "set_step_exchange",
         step=attempt.id,
-        ended_at=text.from_time(at),
-        verdict=text.from_text(verdict) or "",
-        **text.from_exchange(exchange),
+        ended_at=codec.write_time(at),
+        verdict=codec.write_text(verdict) or "",
+        **codec.write_exchange(exchange),
     )
 
 
@@ -94,7 +93,7 @@ async def documents(
         after=after,
         limit=limit,
     )
-    return [records.to_document(each) for each in found]
+    return [records.read_document(each) for each in found]
 
 
 async def documents_of(
@@ -103,7 +102,7 @@ async def documents_of(
     """Return documents by id."""
     key = await run_key(connection, run)
     found = await connection.all("documents_by_id", run=key, ids=list(ids))
-    return {each[0]: records.to_document(each) for each in found}
+    return {each[0]: records.read_document(each) for each in found}
 
 
 async def document_counts(connection: StepConnection, run: RunId) -> Mapping[Follow, int]:
@@ -115,17 +114,17 @@ async def document_counts(connection: StepConnection, run: RunId) -> Mapping[Fol
 async def step(connection: StepConnection, attempt: int) -> StepRecord | None:
     """Return an attempt at a step."""
     found = await connection.one("select_step", step=attempt)
-    return records.to_step(found) if found else None
+    return records.read_step(found) if found else None
 
 
 async def steps_of(connection: StepConnection, document: str) -> Sequence[StepRecord]:
     """Return every attempt at a step of a document."""
     found = await connection.all("steps_of", document=document)
-    return [records.to_step(each) for each in found]
+    return [records.read_step(each) for each in found]
 
 
 async def _set(
     connection: StepConnection, key: int, documents: Sequence[Document], at: datetime
 ) -> None:
-    each = map(records.from_document, documents)
-    await connection.do_each("set_documents", each, run=key, at=text.from_time(at))
+    each = map(records.write_document, documents)
+    await connection.do_each("set_documents", each, run=key, at=codec.write_time(at))

@@ -11,8 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from k3push.adapters.ledger import codec as text
-from k3push.adapters.ledger import records, rules
+from k3push.adapters.ledger import codec, records, rules
 from k3push.adapters.ledger.spelling import Spelled, spell
 from k3push.adapters.ledger.sql_steps.step_connection import (
     RunKey,
@@ -42,14 +41,14 @@ async def open_run(connection: StepConnection, run: Run) -> None:
     rules.check_scope(run.scope, connection.account)
     if known := await connection.one("other_spelling"):
         raise OtherSpellingError(run.account, *known)
-    if not await connection.changed("insert_run", **records.from_run(run)):
+    if not await connection.changed("insert_run", **records.write_run(run)):
         raise RunIdTakenError(run.id)
 
 
 async def end_run(connection: StepConnection, run: RunId, exit_code: int, at: datetime) -> None:
     """Write down how an execution ended."""
     key = (await connection.run_alone(run)).key
-    await connection.do("set_ending", run=key, ended_at=text.from_time(at), exit=exit_code)
+    await connection.do("set_ending", run=key, ended_at=codec.write_time(at), exit=exit_code)
 
 
 async def take(connection: StepConnection, file: FolderFile, run: RunId) -> None:
@@ -72,8 +71,8 @@ async def keep_pace(
         "set_pace",
         scope=scope,
         calls=learnt.tried,
-        server=text.from_server(learnt.server),
-        at=text.from_time(at),
+        server=codec.write_server(learnt.server),
+        at=codec.write_time(at),
     )
 
 
@@ -81,7 +80,7 @@ async def command(connection: StepConnection, run: RunId, command: Command, *, a
     """Leave a command for the executor of a run."""
     key = (await connection.run_shared(run)).key
     return await connection.inserted(
-        "insert_command", run=key, given_at=text.from_time(at), words=str(command)
+        "insert_command", run=key, given_at=codec.write_time(at), words=str(command)
     )
 
 
@@ -94,7 +93,7 @@ async def obeyed(
         return
     await connection.run_shared(RunId(found[0]))
     await connection.do(
-        "set_obeyed", id=command, obeyed_at=text.from_time(at), on_their_way=on_their_way
+        "set_obeyed", id=command, obeyed_at=codec.write_time(at), on_their_way=on_their_way
     )
 
 
@@ -182,7 +181,7 @@ async def identify(
     old = {str(place): (None, None) for place in spelling.written if before[place].bill}
     new = {str(place): tuple(named) for place, named in spelling.written.items()}
     for named in filter(None, (old, new)):
-        await connection.do("set_bills", run=key, named=text.from_json(named))
+        await connection.do("set_bills", run=key, named=codec.write_json(named))
     await tally(connection, key, {State.PLANNED: -len(taken)})
     return Identification(repeats, spelling.apart, spelling.led_away)
 

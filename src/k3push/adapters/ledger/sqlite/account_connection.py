@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import orjson
 
-from k3push.adapters.ledger.codec import from_json
+from k3push.adapters.ledger.codec import write_json
 from k3push.adapters.ledger.sql_steps.step_connection import (
     Columns,
     RunKey,
@@ -40,7 +40,7 @@ class AccountConnection(StepConnection):
     def _execute(self, name: str, values: dict[str, Value]) -> sqlite3.Cursor:
         for key, value in values.items():
             if isinstance(value, list):
-                values[key] = from_json(value)
+                values[key] = write_json(value)
         values["account"] = self._account
         return self._connection.execute(name, values)
 
@@ -53,7 +53,7 @@ class AccountConnection(StepConnection):
     ) -> None:
         """Run a statement once for many sets of values, if any, and those that they share."""
         if rows := list(each):
-            self._execute(name, {"each": from_json(rows), **values})
+            self._execute(name, {"each": write_json(rows), **values})
 
     async def inserted(self, name: str, **values: Value) -> int:
         """Run a statement that inserts a row; return the row's key."""
@@ -98,7 +98,7 @@ class AccountConnection(StepConnection):
         rows: Sequence[Sequence[str]],
     ) -> Columns:
         """Return the table as the one parameter of its name."""
-        return {table: from_json(rows)}
+        return {table: write_json(rows)}
 
 
 def now(step: Coroutine[Any, Any, T]) -> T:

@@ -29,7 +29,7 @@ import anyio
 from anyio import to_thread
 from anyio.lowlevel import RunVar
 
-from k3push.adapters.ledger import codec as text
+from k3push.adapters.ledger import codec
 from k3push.adapters.ledger.sql_steps.ledger import SqlLedger, Work, read_by, written_by
 from k3push.adapters.ledger.sql_steps.reads import counts
 from k3push.adapters.ledger.sqlite import connections, reads, sending, steps
@@ -144,13 +144,13 @@ def _is_known(at: datetime, last_begun: datetime | None) -> bool:
 async def _home(connection: AccountConnection) -> tuple[str, datetime | None] | None:
     """Return in which file the ledger was written, and when it was seen to have moved there."""
     row = await connection.one("home")
-    return (text.to_words(row[0]), text.to_time_or_none(row[1])) if row is not None else None
+    return (codec.read_words(row[0]), codec.read_time_or_none(row[1])) if row is not None else None
 
 
 async def _settle_in(connection: AccountConnection, file: str, moved_at: datetime | None) -> None:
     """Take down in which file the ledger is, and when it was seen to have moved there."""
     await connection.do("leave_home")
-    await connection.do("settle_in", file=file, moved_at=text.from_time_or_none(moved_at))
+    await connection.do("settle_in", file=file, moved_at=codec.write_time_or_none(moved_at))
 
 
 class SqliteLedger(SqlLedger[AccountConnection]):

@@ -7,8 +7,7 @@ from datetime import datetime
 from heapq import merge
 from itertools import islice
 
-from k3push.adapters.ledger import codec as text
-from k3push.adapters.ledger import records, rules
+from k3push.adapters.ledger import codec, records, rules
 from k3push.adapters.ledger.sql_steps.reads import counts, runs
 from k3push.adapters.ledger.sql_steps.step_connection import run_key
 from k3push.adapters.ledger.sqlite.account_connection import AccountConnection
@@ -39,7 +38,7 @@ async def last_begun(
 ) -> Mapping[RunId, datetime | None]:
     """Return when the last call of each run was written down, whosever run it is."""
     found = {run: await connection.all("last_begun", run=run) for run in runs}
-    return {run: text.to_time_or_none(at) for run, ((at,),) in found.items()}
+    return {run: codec.read_time_or_none(at) for run, ((at,),) in found.items()}
 
 
 async def rows(
@@ -53,7 +52,7 @@ async def rows(
     """Return a page of rows, in the order of the job files."""
     key = await run_key(connection, run)
     if not states:
-        return records.to_rows(await connection.many("page", run=run, after=after, limit=limit))
+        return records.read_rows(await connection.many("page", run=run, after=after, limit=limit))
     there = {state for state, _ in await connection.all("select_tallies", run=key)}
     pages = [
         await connection.many(
@@ -65,7 +64,7 @@ async def rows(
         )
         for state in set(states) & there
     ]
-    return records.to_rows(islice(merge(*pages), limit))
+    return records.read_rows(islice(merge(*pages), limit))
 
 
 async def accounts_with(

@@ -13,11 +13,10 @@ from typing import Any
 
 import orjson
 
-from k3push.adapters.ledger import codec as text
-from k3push.adapters.ledger import records, rules
+from k3push.adapters.ledger import codec, records, rules
 from k3push.adapters.ledger.sql_steps import steps
 from k3push.adapters.ledger.sql_steps.archiving import check_is_there
-from k3push.adapters.ledger.sql_steps.sending import amend_rows, take_down, to_standings
+from k3push.adapters.ledger.sql_steps.sending import amend_rows, read_standings, take_down
 from k3push.adapters.ledger.sql_steps.step_connection import as_called, as_listed, run_key
 from k3push.adapters.ledger.sql_steps.writes import tally
 from k3push.adapters.ledger.sqlite.account_connection import AccountConnection
@@ -105,7 +104,7 @@ async def begin(connection: AccountConnection, intent: Intent) -> Attempt:
     standings, claimed = _standings(found)
     for number in intent.numbers:
         rules.check_begin(number, standings.get(number), claimed=number in claimed)
-    written = records.from_intent(intent)
+    written = records.write_intent(intent)
     await connection.do("insert_attempt", attempt=attempt, run=key, **written)
     await connection.do("count_attempt", run=key)
     places = [standing.place for standing in standings.values()]
@@ -133,7 +132,7 @@ async def record(
     key, scope, numbers, recorded, killed, rows = found
     if recorded:
         return
-    rules.check_recording(attempt.id, text.to_numbers(numbers), outcomes, killed=bool(killed))
+    rules.check_recording(attempt.id, codec.read_numbers(numbers), outcomes, killed=bool(killed))
     standings, _ = _standings(rows)
     moves = rules.check_outcomes(
         outcomes, [standings.get(each.number) for each in outcomes], attempt=attempt.id
@@ -142,9 +141,9 @@ async def record(
     await connection.do(
         "set_exchange",
         attempt=attempt.id,
-        ended_at=text.from_time(at),
-        verdict=text.from_text(verdict) or "",
-        **text.from_exchange(exchange),
+        ended_at=codec.write_time(at),
+        verdict=codec.write_text(verdict) or "",
+        **codec.write_exchange(exchange),
     )
 
 
@@ -161,7 +160,7 @@ async def conclude(
     numbers = list(dict.fromkeys(outcome.number for outcome in outcomes))
     listed = as_listed(connection, numbers)
     found = await connection.many("rows_of_lines", run=run, bills=numbers, of=[], **listed)
-    standings = to_standings(found)
+    standings = read_standings(found)
     moves = rules.check_outcomes(outcomes, [standings.get(each.number) for each in outcomes])
     await _move(connection, mine.key, mine.scope, moves, standings.values(), at=at)
     if settled := rules.settled(outcomes, standings):
@@ -182,7 +181,7 @@ async def amend(
     key = await run_key(connection, run)
     bills = list({outcome.number for outcome in outcomes})
     before = {
-        bill: (place, State(state), [target.id for target in text.to_targets(targets)])
+        bill: (place, State(state), [target.id for target in codec.read_targets(targets)])
         for bill, place, state, targets in await connection.all("documents", run=key, bills=bills)
     }
     await amend_rows(connection, key, before, outcomes, at=at, note=note)
@@ -223,16 +222,16 @@ async def _move(
     alike: defaultdict[tuple[State, str, str], list[tuple[int, Outcome]]] = defaultdict(list)
     for place, outcome in moves:
         alike[outcome.state, outcome.code, outcome.reason].append((place, outcome))
-    at_text = text.from_time(at)
+    at_text = codec.write_time(at)
     for (state, code, reason), parts in alike.items():
         await connection.do(
             "move_rows",
             run=run,
             state=state,
-            code=text.from_text(code),
-            reason=text.from_text(reason),
+            code=codec.write_text(code),
+            reason=codec.write_text(reason),
             settled_at=rules.settled_at(state, at_text),
-            targets=text.from_json({str(p): text.target_items(o.targets) for p, o in parts}),
+            targets=codec.write_json({str(p): codec.target_items(o.targets) for p, o in parts}),
         )
     if done := rules.claims_that_end(moves, keep_planned=keep_planned):
         called = as_called(connection, done)
@@ -249,6 +248,6 @@ async def _kill(connection: AccountConnection, run: int, places: Sequence[int]) 
         code=rules.KILLED,
         reason=rules.KILLED_BECAUSE,
         settled_at=None,
-        targets=text.from_json({str(place): None for place in places}),
+        targets=codec.write_json({str(place): None for place in places}),
     )
     await tally(connection, run, {State.SENT: -len(places), State.UNKNOWN: len(places)})

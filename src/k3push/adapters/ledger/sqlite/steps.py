@@ -34,6 +34,6 @@ async def begin_step(
         ids=ids,
     ):
         raise OtherRunStepsError(intent.run)
-    step = await connection.inserted("insert_step", run=key, **records.from_step(intent))
+    step = await connection.inserted("insert_step", run=key, **records.write_step(intent))
     await connection.do("set_step_of", run=key, step=step, ids=ids)
     return StepAttempt(step, intent)
