@@ -14,7 +14,7 @@ from anyio import to_thread
 from anyio.lowlevel import checkpoint
 
 from k3push.adapters.ledger.sql_steps import reads, writes
-from k3push.adapters.ledger.sqlite.account_connection import AccountConnection, now
+from k3push.adapters.ledger.sqlite.account_connection import AccountConnection, run_to_end
 from k3push.adapters.ledger.sqlite.connections import Connection, connect
 from k3push.adapters.ledger.sqlite.group_commit import GroupCommit
 from k3push.core.model import Run
@@ -46,12 +46,12 @@ class Said(list[str]):
 
 def open_run(name: str, connection: Connection) -> None:
     """Do a work that leaves something to be seen."""
-    now(writes.open_run(AccountConnection(connection, ACCOUNT), a_run(name)))
+    run_to_end(writes.open_run(AccountConnection(connection, ACCOUNT), a_run(name)))
 
 
 def seen(connection: Connection) -> Sequence[Run]:
     """Return what was left."""
-    return now(reads.runs(AccountConnection(connection, ACCOUNT)))
+    return run_to_end(reads.runs(AccountConnection(connection, ACCOUNT)))
 
 
 def pause(here: threading.Event, go: threading.Event) -> None:

@@ -14,7 +14,7 @@ from anyio import to_thread
 from k3push.adapters.ledger.sql_files import verbs_of
 from k3push.adapters.ledger.sql_steps import writes
 from k3push.adapters.ledger.sqlite import SqliteLedger, open_sqlite, sending
-from k3push.adapters.ledger.sqlite.account_connection import AccountConnection, now
+from k3push.adapters.ledger.sqlite.account_connection import AccountConnection, run_to_end
 from k3push.adapters.ledger.sqlite.connections import (
     PACKAGE,
     Connection,
@@ -184,7 +184,7 @@ async def wait() -> None:
 def test_a_step_that_waits_is_refused() -> None:
     """It would hold the transaction, and with it whoever else wants to write."""
     with pytest.raises(RuntimeError, match="waited"):
-        now(wait())
+        run_to_end(wait())
 
 
 def planned_steps(path: Path, name: str) -> list[str]:
@@ -262,17 +262,19 @@ def steps_of_a_chunk(path: Path, count: int) -> int:
     steps: list[int] = []
     with closing(writer), closing(reader):
         connection, run = AccountConnection(writer, ACCOUNT), a_run().id
-        now(writes.open_run(connection, a_run()))
-        now(writes.add(connection, run, listed))
-        now(writes.identify(connection, run, identified({number: number for number in chunk})))
+        run_to_end(writes.open_run(connection, a_run()))
+        run_to_end(writes.add(connection, run, listed))
+        run_to_end(
+            writes.identify(connection, run, identified({number: number for number in chunk}))
+        )
         writer._connection.set_progress_handler(lambda: steps.append(1), 10)
-        now(sending.claim(connection, run, chunk, is_alive=lambda _: True))
-        attempt = now(sending.begin(connection, intent(run, " ".join(chunk))))
+        run_to_end(sending.claim(connection, run, chunk, is_alive=lambda _: True))
+        attempt = run_to_end(sending.begin(connection, intent(run, " ".join(chunk))))
         unknown = [Outcome(number, State.UNKNOWN) for number in chunk]
         broken, at = NoAnswer("broken"), a_run().started_at
-        now(sending.record(connection, attempt, broken, "in doubt", unknown, at=at))
+        run_to_end(sending.record(connection, attempt, broken, "in doubt", unknown, at=at))
         back = [Outcome(number, State.PLANNED) for number in chunk]
-        now(sending.conclude(connection, run, back, at=at))
+        run_to_end(sending.conclude(connection, run, back, at=at))
         writer._connection.set_progress_handler(None, 0)
     return len(steps)
 

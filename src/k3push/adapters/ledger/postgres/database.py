@@ -229,7 +229,7 @@ class Connection(StepConnection):
     async def do_each(
         self, name: str, each: Iterable[Mapping[str, object]], **values: Value
     ) -> None:
-        """Send a statement once for many sets of values, if any, and those that they share."""
+        """Send one statement for all of *each*, if any, with *values* in common."""
         if rows := list(each):
             await self.ask(name, each=write_each(rows), **values)
 
@@ -248,8 +248,8 @@ class Connection(StepConnection):
         """Return all rows of a query."""
         return await (await self.ask(name, **values)).fetchall()
 
-    async def many(self, name: str, **values: Value) -> list[tuple[Any, ...]]:
-        """Return all rows of a query, however many."""
+    async def all_at_once(self, name: str, **values: Value) -> list[tuple[Any, ...]]:
+        """Return all rows of a query; its statement returns them one by one, as `all` has them."""
         return await self.all(name, **values)
 
     async def one(self, name: str, **values: Value) -> tuple[Any, ...] | None:
@@ -257,7 +257,7 @@ class Connection(StepConnection):
         return next(iter(await self.all(name, **values)), None)
 
     async def key_and_scope(self, run: RunId) -> tuple[int, str]:
-        """Find a run that must be there, to read of it; it is asked for once."""
+        """Return key and scope of an existing run, without a lock; it is asked for once."""
         if (known := self.keys.get(run)) is not None:
             return known
         found = await self.one("run_key", run=run)
@@ -267,13 +267,13 @@ class Connection(StepConnection):
         self.keys[run] = known
         return known
 
-    async def run_shared(self, run: RunId) -> RunKey:
-        """Find a run that must be there, which nobody can take over meanwhile."""
-        return await self.checked(await self.ask("run_shared", run=run), run)
+    async def lock_run_shared(self, run: RunId) -> RunKey:
+        """Lock the row of an existing run in share mode: nobody can take it over meanwhile."""
+        return await self.checked(await self.ask("lock_run_shared", run=run), run)
 
-    async def run_alone(self, run: RunId) -> RunKey:
-        """Find a run that must be there, with nobody else writing for it."""
-        return await self.checked(await self.ask("run_alone", run=run), run)
+    async def lock_run(self, run: RunId) -> RunKey:
+        """Lock the row of an existing run: nobody else writes for it meanwhile."""
+        return await self.checked(await self.ask("lock_run", run=run), run)
 
     async def checked(self, asked: AsyncCursor[Any], run: RunId) -> RunKey:
         """Read what was asked of a run that must be there, and not be another process's by now."""

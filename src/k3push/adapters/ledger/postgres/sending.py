@@ -43,7 +43,7 @@ async def bury_executor(connection: Connection, run: RunId, *, executes: bool) -
     Returns:
         The run's key, and the epoch of the next executor.
     """
-    mine = await connection.run_alone(run)
+    mine = await connection.lock_run(run)
     await check_is_there(connection, mine.key, run)
     ((epoch,),) = await connection.all("new_epoch", run=mine.key)
     if mine.listed:  # a run without numbers has left nothing
@@ -102,7 +102,7 @@ async def _claim_free(
 ) -> tuple[RunKey, list[tuple[Any, ...]]]:
     """Claim what nobody holds, lock the claims of all numbers, and return the others' holders."""
     called, claimed = as_called(connection, bills), _claimed(bills)
-    asked = await connection.ask("run_shared", run=run)
+    asked = await connection.ask("lock_run_shared", run=run)
     mine: RunKey | None = None
     while True:
         await connection.do("claim_free", run=run, **called)
@@ -199,7 +199,7 @@ async def amend(
 ) -> None:
     """Add documents to rows that name some already, and keep the note beside each."""
     bills: list[str] = list({outcome.number for outcome in outcomes})
-    asked = await connection.ask("run_shared", run=run)
+    asked = await connection.ask("lock_run_shared", run=run)
     rows = await connection.ask("lock_documents", run=run, bills=bills)
     key = (await connection.checked(asked, run)).key
     before = {
@@ -231,7 +231,7 @@ async def _ask(
     """
     bills: list[str] = list(numbers)
     return _Asked(
-        await connection.ask("run_shared", run=run),
+        await connection.ask("lock_run_shared", run=run),
         await connection.ask("lock_claims", run=run, numbers=_claimed(numbers)),
         await connection.ask(
             "rows_of_lines", run=run, bills=bills, of=[], **as_listed(connection, numbers)

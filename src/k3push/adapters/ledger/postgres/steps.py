@@ -25,7 +25,7 @@ async def begin_step(
 ) -> StepAttempt:
     """Write an attempt at a step down."""
     await connection.do("share_steps")
-    mine = await connection.run_shared(intent.run)
+    mine = await connection.lock_run_shared(intent.run)
     key, form = mine.key, rules.target_of(mine.scope)
     rules.check_step(intent.ids, await documents_of(connection, intent.run, intent.ids))
     if after is not None:

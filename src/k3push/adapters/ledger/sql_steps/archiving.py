@@ -22,7 +22,7 @@ async def due_for_archive(
 
 async def archive(connection: StepConnection, run: RunId, archive: Archive) -> None:
     """Write down that an archive holds all of a run."""
-    await connection.run_alone(run)
+    await connection.lock_run(run)
     if not await connection.changed("set_archive", run=run, archive=codec.write_archive(archive)):
         rules.refuse_archive(run)
 
@@ -36,7 +36,7 @@ async def prune(
     connection: StepConnection, run: RunId, *, after: tuple[int, int] = (0, 0), limit: int = 500
 ) -> tuple[int, int] | None:
     """Remove a part of an archived run: rows first, then what attempts hold, then notes."""
-    mine = await connection.run_alone(run)
+    mine = await connection.lock_run(run)
     if rules.is_pruned(run, await connection.one("archive_of", run=mine.key)):
         return None
     place, attempt = after

@@ -1,4 +1,4 @@
-"""A ledger in a database as a list: for each verb the step that does it, and whether it writes.
+"""The verbs of the SQL ledgers: which step each runs, and whether in a transaction that writes.
 
 A step is a function over a connection with the port's own parameters (mypy compares the two). What
 it does stands in its module: `writes` before anything is sent, `sending`, `steps` for what follows
@@ -42,7 +42,7 @@ def read_by(
 def written_by(
     step: Step[C, P, T], *, brief: bool = False
 ) -> Callable[Concatenate[SqlLedger[C], P], Coroutine[Any, Any, T]]:
-    """Make a verb of a step that writes; a *brief* one is about one chunk."""
+    """Make a verb of a step that writes; for *brief* see `SqlLedger.write`."""
 
     async def verb(ledger: SqlLedger[C], /, *args: P.args, **kwargs: P.kwargs) -> T:
         return await ledger.write(lambda connection: step(connection, *args, **kwargs), brief=brief)
@@ -59,7 +59,8 @@ class SqlLedger(Ledger, Generic[C_co]):
 
         Args:
             step: Is done again where a transaction is known to have been undone.
-            brief: It is about one chunk.
+            brief: It is about one chunk, so that SQLite may do it on the event loop
+                (`group_commit`). PostgreSQL makes no difference.
         """
 
     @abstractmethod

@@ -65,7 +65,7 @@ async def amend_rows(
 
 async def put_off(connection: StepConnection, run: RunId, outcomes: Sequence[Outcome]) -> None:
     """Say of rows that wait what for."""
-    mine = await connection.run_shared(run)
+    mine = await connection.lock_run_shared(run)
     await connection.do_each("put_off", map(codec.write_reason, outcomes), run=mine.key)
     planned = {outcome.number for outcome in outcomes if outcome.state is State.PLANNED}
     if not planned:

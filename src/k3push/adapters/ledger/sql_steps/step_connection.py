@@ -44,7 +44,10 @@ class StepConnection(Protocol):
     async def do_each(
         self, name: str, each: Iterable[Mapping[str, object]], **values: Value
     ) -> None:
-        """Run a statement once for many sets of values, if any, and those that they share."""
+        """Run one statement for all of *each*, if any, with *values* in common.
+
+        It is given them as one JSON array, so that many rows cost little more than one.
+        """
         ...
 
     async def inserted(self, name: str, **values: Value) -> int:
@@ -59,8 +62,11 @@ class StepConnection(Protocol):
         """Return all rows of a query."""
         ...
 
-    async def many(self, name: str, **values: Value) -> Sequence[Any]:
-        """Return all rows of a query that tells SQLite to put them into one JSON array."""
+    async def all_at_once(self, name: str, **values: Value) -> Sequence[Any]:
+        """Return all rows of a query, which SQLite puts into one JSON array.
+
+        That is one step of its statement, instead of one for each row.
+        """
         ...
 
     async def one(self, name: str, **values: Value) -> tuple[Any, ...] | None:
@@ -68,24 +74,39 @@ class StepConnection(Protocol):
         ...
 
     async def key_and_scope(self, run: RunId) -> tuple[int, str]:
-        """Find a run that must be there, to read of it."""
+        """Return key and scope of an existing run, without a lock.
+
+        Raises:
+            LookupError: There is none.
+        """
         ...
 
-    async def run_shared(self, run: RunId) -> RunKey:
-        """Find a run that must be there, which nobody can take over meanwhile."""
+    async def lock_run_shared(self, run: RunId) -> RunKey:
+        """Lock the row of an existing run in share mode: nobody can take it over meanwhile.
+
+        Raises:
+            LookupError: There is none.
+        """
         ...
 
-    async def run_alone(self, run: RunId) -> RunKey:
-        """Find a run that must be there, with nobody else writing for it."""
+    async def lock_run(self, run: RunId) -> RunKey:
+        """Lock the row of an existing run: nobody else writes for it meanwhile.
+
+        Raises:
+            LookupError: There is none.
+        """
         ...
 
     def columns(self, table: str, names: tuple[str, ...], rows: Sequence[Sequence[str]]) -> Columns:
-        """Return the parameters that a table goes into: one of its name, or one of each column."""
+        """Return *rows* as the parameters of a statement.
+
+        SQLite takes one JSON array called *table*, PostgreSQL one array for each of *names*.
+        """
         ...
 
 
 async def run_key(connection: StepConnection, run: RunId) -> int:
-    """Return the key of a run that must be there, to read of it."""
+    """Return the key of an existing run, without a lock."""
     key, _ = await connection.key_and_scope(run)
     return key
 

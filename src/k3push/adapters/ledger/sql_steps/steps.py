@@ -25,7 +25,7 @@ async def enrol(
     at: datetime,
 ) -> None:
     """Begin to follow documents."""
-    key = (await connection.run_shared(run)).key
+    key = (await connection.lock_run_shared(run)).key
     each = map(records.write_document, documents)
     await connection.do_each("enrol", each, run=key, at=codec.write_time(at))
 
@@ -38,7 +38,7 @@ async def follow(
     at: datetime,
 ) -> None:
     """Write down how far documents have come."""
-    key = (await connection.run_shared(run)).key
+    key = (await connection.lock_run_shared(run)).key
     await _set(connection, key, documents, at)
 
 
@@ -52,7 +52,7 @@ async def record_step(
     at: datetime,
 ) -> None:
     """Write down what came of an attempt at a step, once."""
-    key = (await connection.run_shared(attempt.intent.run)).key
+    key = (await connection.lock_run_shared(attempt.intent.run)).key
     found = await connection.one("step_recording", step=attempt.id)
     if found is None:
         raise LookupError(f"the ledger has no step {attempt.id}")

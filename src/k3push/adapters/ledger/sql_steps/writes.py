@@ -47,13 +47,13 @@ async def open_run(connection: StepConnection, run: Run) -> None:
 
 async def end_run(connection: StepConnection, run: RunId, exit_code: int, at: datetime) -> None:
     """Write down how an execution ended."""
-    key = (await connection.run_alone(run)).key
+    key = (await connection.lock_run(run)).key
     await connection.do("set_ending", run=key, ended_at=codec.write_time(at), exit=exit_code)
 
 
 async def take(connection: StepConnection, file: FolderFile, run: RunId) -> None:
     """Write down that a run has the numbers of a file."""
-    await _take(connection, file, (await connection.run_shared(run)).key)
+    await _take(connection, file, (await connection.lock_run_shared(run)).key)
 
 
 async def _take(connection: StepConnection, file: FolderFile, run: int) -> None:
@@ -78,7 +78,7 @@ async def keep_pace(
 
 async def command(connection: StepConnection, run: RunId, command: Command, *, at: datetime) -> int:
     """Leave a command for the executor of a run."""
-    key = (await connection.run_shared(run)).key
+    key = (await connection.lock_run_shared(run)).key
     return await connection.inserted(
         "insert_command", run=key, given_at=codec.write_time(at), words=str(command)
     )
@@ -91,7 +91,7 @@ async def obeyed(
     found = await connection.one("run_of_command", id=command)
     if found is None:
         return
-    await connection.run_shared(RunId(found[0]))
+    await connection.lock_run_shared(RunId(found[0]))
     await connection.do(
         "set_obeyed", id=command, obeyed_at=codec.write_time(at), on_their_way=on_their_way
     )
@@ -99,7 +99,7 @@ async def obeyed(
 
 async def add(connection: StepConnection, run: RunId, listed: Sequence[Listed]) -> Sequence[Repeat]:
     """Append rows and repeats, in one order of places."""
-    return await _append(connection, await connection.run_alone(run), listed)
+    return await _append(connection, await connection.lock_run(run), listed)
 
 
 async def _append(
@@ -137,7 +137,7 @@ async def close_list(
     file: FolderFile | None = None,
 ) -> None:
     """Append what is left; write down that all lines are there, and whose file they are."""
-    found = await connection.run_alone(run)
+    found = await connection.lock_run(run)
     if rest:
         await _append(connection, found, rest)
     await connection.do("set_whole", run=found.key)
@@ -149,10 +149,10 @@ async def identify(
     connection: StepConnection, run: RunId, bills: Mapping[BillNumber, Identified]
 ) -> Identification:
     """Write down which bills lines mean, and make repeats of rows that turn out to be one bill."""
-    mine = await connection.run_alone(run)
+    mine = await connection.lock_run(run)
     key = mine.key
     of: list[str] = list({number_in(named.bill) for named in bills.values()})
-    rows = await connection.many(
+    rows = await connection.all_at_once(
         "rows_of_lines", run=run, bills=[], of=of, **as_listed(connection, bills)
     )
     lines = {place: key_of(number, id_) for place, _, _, number, id_, *_ in rows}

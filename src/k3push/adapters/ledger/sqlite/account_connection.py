@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 
 class AccountConnection(StepConnection):
-    """A connection as the steps have it, for the runs of an account: nothing of it ever waits."""
+    """Fulfils `StepConnection` for one account."""
 
     def __init__(self, connection: Connection, account: str) -> None:
         self._connection = connection
@@ -51,7 +51,7 @@ class AccountConnection(StepConnection):
     async def do_each(
         self, name: str, each: Iterable[Mapping[str, object]], **values: Value
     ) -> None:
-        """Run a statement once for many sets of values, if any, and those that they share."""
+        """Run one statement for all of *each*, if any, with *values* in common."""
         if rows := list(each):
             self._execute(name, {"each": write_json(rows), **values})
 
@@ -67,7 +67,7 @@ class AccountConnection(StepConnection):
         """Return all rows of a query."""
         return self._execute(name, values).fetchall()
 
-    async def many(self, name: str, **values: Value) -> Sequence[Any]:
+    async def all_at_once(self, name: str, **values: Value) -> Sequence[Any]:
         """Return the rows of the JSON array that is the one value of a query."""
         ((text,),) = self._execute(name, values).fetchall()
         rows: list[Any] = orjson.loads(text)
@@ -78,18 +78,18 @@ class AccountConnection(StepConnection):
         return next(iter(self._execute(name, values).fetchall()), None)
 
     async def key_and_scope(self, run: RunId) -> tuple[int, str]:
-        """Find a run that must be there, to read of it."""
-        found = await self.run_alone(run)
+        """Return key and scope of an existing run."""
+        found = await self.lock_run(run)
         return found.key, found.scope
 
-    async def run_alone(self, run: RunId) -> RunKey:
-        """Find a run that must be there: a transaction that writes is the only one."""
+    async def lock_run(self, run: RunId) -> RunKey:
+        """Return an existing run; a transaction that writes is the only one, and locks all."""
         found = await self.one("run_key", run=run)
         if found is None:
             raise LookupError(f"the ledger has no run {run}")
         return RunKey(*found)
 
-    run_shared = run_alone
+    lock_run_shared = lock_run
 
     def columns(
         self,
@@ -97,14 +97,14 @@ class AccountConnection(StepConnection):
         names: tuple[str, ...],  # noqa: ARG002  # each row is an array
         rows: Sequence[Sequence[str]],
     ) -> Columns:
-        """Return the table as the one parameter of its name."""
+        """Return the rows as the one parameter *table*."""
         return {table: write_json(rows)}
 
 
-def now(step: Coroutine[Any, Any, T]) -> T:
-    """Do a step to its end; over a connection of an account it has nothing to wait for.
+def run_to_end(step: Coroutine[Any, Any, T]) -> T:
+    """Run a step to its end without an event loop: over SQLite it never waits.
 
-    No event loop is needed, so it is done in whichever thread the transaction is.
+    So it is done in whichever thread the transaction is.
     """
     try:
         step.send(None)

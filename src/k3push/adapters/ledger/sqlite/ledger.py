@@ -33,7 +33,7 @@ from k3push.adapters.ledger import codec
 from k3push.adapters.ledger.sql_steps.ledger import SqlLedger, Work, read_by, written_by
 from k3push.adapters.ledger.sql_steps.reads import counts
 from k3push.adapters.ledger.sqlite import connections, reads, sending, steps
-from k3push.adapters.ledger.sqlite.account_connection import AccountConnection, now
+from k3push.adapters.ledger.sqlite.account_connection import AccountConnection, run_to_end
 from k3push.adapters.ledger.sqlite.connections import (
     Connection,
     SameFiles,
@@ -239,7 +239,7 @@ class SqliteLedger(SqlLedger[AccountConnection]):
         return await self._looks.read(lambda c: self._done(step, c))
 
     def _done(self, step: Work[AccountConnection, T], connection: Connection) -> T:
-        return now(step(AccountConnection(connection, self._account)))
+        return run_to_end(step(AccountConnection(connection, self._account)))
 
     @asynccontextmanager
     async def own(self, run: RunId, *, executes: bool = True) -> AsyncIterator[None]:

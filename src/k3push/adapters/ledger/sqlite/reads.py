@@ -52,10 +52,12 @@ async def rows(
     """Return a page of rows, in the order of the job files."""
     key = await run_key(connection, run)
     if not states:
-        return records.read_rows(await connection.many("page", run=run, after=after, limit=limit))
+        return records.read_rows(
+            await connection.all_at_once("page", run=run, after=after, limit=limit)
+        )
     there = {state for state, _ in await connection.all("select_tallies", run=key)}
     pages = [
-        await connection.many(
+        await connection.all_at_once(
             "page_in_state" if state in rules.COMMON else "page_in_rare_state",
             run=run,
             state=state,

@@ -39,7 +39,7 @@ async def bury_executor(connection: AccountConnection, run: RunId, *, executes: 
 
     Where that one *executes* the run, its ending and its commands go as well.
     """
-    mine = await connection.run_alone(run)
+    mine = await connection.lock_run(run)
     key = mine.key
     await check_is_there(connection, key, run)
     sent = await connection.all("sent_rows", run=key)
@@ -156,10 +156,10 @@ async def conclude(
     note: str = "",
 ) -> None:
     """Move rows apart from an attempt, and keep the note beside each."""
-    mine = await connection.run_alone(run)
+    mine = await connection.lock_run(run)
     numbers = list(dict.fromkeys(outcome.number for outcome in outcomes))
     listed = as_listed(connection, numbers)
-    found = await connection.many("rows_of_lines", run=run, bills=numbers, of=[], **listed)
+    found = await connection.all_at_once("rows_of_lines", run=run, bills=numbers, of=[], **listed)
     standings = read_standings(found)
     moves = rules.check_outcomes(outcomes, [standings.get(each.number) for each in outcomes])
     await _move(connection, mine.key, mine.scope, moves, standings.values(), at=at)

@@ -21,7 +21,7 @@ async def begin_step(
     connection: AccountConnection, intent: StepIntent, *, after: StepsSoFar | None = None
 ) -> StepAttempt:
     """Write an attempt at a step down."""
-    mine = await connection.run_alone(intent.run)
+    mine = await connection.lock_run(intent.run)
     key, form = mine.key, rules.target_of(mine.scope)
     rules.check_step(intent.ids, await documents_of(connection, intent.run, intent.ids))
     ids = list(intent.ids)

@@ -89,11 +89,11 @@ SELECT epoch FROM runs WHERE key = :run;
 UNION ALL
 (SELECT account FROM runs WHERE lower(account) = lower(:account) AND account > :account LIMIT 1);
 
--- name: run_shared
+-- name: lock_run_shared
 -- Many may write for one run at once, but none while another process takes the run over.
 SELECT key, scope, listed, epoch FROM runs WHERE id = :run AND account = :account FOR SHARE;
 
--- name: run_alone
+-- name: lock_run
 SELECT key, scope, listed, epoch FROM runs WHERE id = :run AND account = :account
 FOR NO KEY UPDATE;
 
