@@ -1,4 +1,4 @@
-"""The pages on which a push is begun, approved and followed up, and runs are found."""
+"""Keys `desk.*`: lists, plans, approval and schedules of pushes; filters of the list of runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The dashboard, and `serve`, which starts it; it shares the sentences of the report."""
+"""Keys `web.*`: the dashboard's frame, its tables, sign-in and the page of a run; and `serve`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The addresses of programs: ask for a push or a plan, see what became of it, have more done."""
+"""The API's endpoints: ask for a push or a plan, see what became of it, have more done."""
 
 from __future__ import annotations
 
