@@ -27,7 +27,7 @@ from k3push.core.cron import Cron
 from k3push.core.pacing.pace import Pace
 from k3push.core.pacing.samples import CallSample
 from k3push.fleet.due_schedules import PLACES, spread
-from k3push.fleet.turns import KEPT
+from k3push.fleet.turns import PLACES_FOR_SHORT
 from k3push.fleet.worker_ledgers import CONNECTIONS
 from tests.benchmarks.draws import draw, quantile
 from tests.benchmarks.model import ModelledRun
@@ -211,7 +211,7 @@ def tell(day: Day) -> Told:
     for worker in day.workers:
         for minute, busy_s in worker.core.minutes.items():
             cores[minute] += busy_s
-    at_once = fleet.concurrency + (KEPT if fleet.fair else 0)
+    at_once = fleet.concurrency + (PLACES_FOR_SHORT if fleet.fair else 0)
     small = [run.waited_s or 0.0 for run in runs if run.list.numbers == SMALL] or [0.0]
     night_s = [(edge - NOON).total_seconds() for edge in NIGHT]
     nightly = [

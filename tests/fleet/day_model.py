@@ -24,7 +24,7 @@ from itertools import count
 from k3push.fleet.due_schedules import CLAIMED, LISTS_FIRST_S, PLACES
 from k3push.fleet.followup import next_try_in_s
 from k3push.fleet.queue import Rhythm
-from k3push.fleet.turns import KEPT, SHORT, rank_s
+from k3push.fleet.turns import PLACES_FOR_SHORT, SHORT, rank_s
 from tests.fleet.costs import Cost, Costs
 
 PORTION = 400
@@ -200,7 +200,7 @@ class Day:
                 Cores(1, 1.0 - idle.worker_s),
                 self.chance.random() * RHYTHM.poll,
                 PLACES,
-                fleet.concurrency + (KEPT if fleet.fair else 0),
+                fleet.concurrency + (PLACES_FOR_SHORT if fleet.fair else 0),
                 fleet.concurrency,
             )
             for _ in range(workers)

@@ -10,7 +10,7 @@ import pytest
 
 from k3push.core.pacing.samples import Setting
 from k3push.fleet.due_schedules import spread
-from k3push.fleet.turns import KEPT
+from k3push.fleet.turns import PLACES_FOR_SHORT
 from tests.benchmarks.model import modelled_s
 from tests.benchmarks.shapes import Shape
 from tests.fleet.costs import MEASURED, Cost, fit
@@ -54,7 +54,7 @@ def test_each_number_is_done_once_and_no_tenant_starves(fleet: Fleet) -> None:
     assert day.open == 0
     for worker in day.workers:
         places = (worker.looks, worker.runs, worker.long)
-        assert places == (4, fleet.concurrency + KEPT, fleet.concurrency)
+        assert places == (4, fleet.concurrency + PLACES_FOR_SHORT, fleet.concurrency)
     assert not any(day.waiting.values())
 
 

@@ -14,7 +14,7 @@ from k3push.adapters.ledger.postgres.database import Server
 from k3push.config.tenants import Tenant
 from k3push.core.model import RunId
 from k3push.fleet.queue import Queue, open_queue
-from k3push.fleet.turns import KEPT, SHORT, priority
+from k3push.fleet.turns import PLACES_FOR_SHORT, SHORT, priority
 from k3push.fleet.worker import Order
 from k3push.runs.outcome import Ending
 from k3push.runs.stop import Stop
@@ -67,7 +67,7 @@ async def test_a_short_run_waits_for_none_of_the_long_ones_that_have_all_places(
         for name, numbers in (("small", SHORT), ("smaller", 1)):
             await ask(queue, name, f"short-{name}", numbers=numbers)
             assert (await outcome(queue, name, f"short-{name}"))["outcome"] == "done"
-        assert work.most_at_once == PLACES + KEPT
+        assert work.most_at_once == PLACES + PLACES_FOR_SHORT
         assert len(work.began) == PLACES + 2
 
 

@@ -22,9 +22,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 SHORT = 100
-"""Numbers of a run that is over within a minute or so: an ERP needs some calls for them."""
+"""A run of at most this many numbers is short: some calls, and it is over in a minute or so."""
 
-KEPT = 1
+PLACES_FOR_SHORT = 1
 """Places of a worker that only short runs take."""
 
 SECONDS_A_NUMBER = 4.0

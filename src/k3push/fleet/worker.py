@@ -32,7 +32,7 @@ from k3push.fleet.followup import (
 )
 from k3push.fleet.heartbeat import Beat
 from k3push.fleet.queue import LOOK, PUSH, Queue, Rhythm, Slot, array_of, open_queue
-from k3push.fleet.turns import KEPT
+from k3push.fleet.turns import PLACES_FOR_SHORT
 from k3push.ports import LedgerLostError, RunIsAliveError
 from k3push.runs.outcome import Ending
 from k3push.runs.stop import Cause, Stop
@@ -213,7 +213,7 @@ class Worker:
                 app=queue.app,
                 queues=list(self._served),
                 name=self.name,
-                concurrency=self.concurrency + KEPT,
+                concurrency=self.concurrency + PLACES_FOR_SHORT,
                 # Its channels are those of its first queues; ours come and go.
                 listen_notify=False,
                 fetch_job_polling_interval=self.rhythm.poll,

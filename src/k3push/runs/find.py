@@ -27,8 +27,11 @@ MOST_LEFT = 20
 RUNS_A_PAGE = 500
 """Runs that are read at once, of however many there are."""
 
-TELLING = timedelta(minutes=1)
-"""For so long a command may tell people of a run that has ended, before it begins the next."""
+NOTIFY_GRACE = timedelta(minutes=1)
+"""For so long a command may tell people of a run that has ended, before it begins the next.
+
+Until then that next run is not taken for one that was cut off.
+"""
 
 
 async def find_run(ledger: Ledger, name: str | None) -> Run:
@@ -120,7 +123,7 @@ async def cut_off_runs(ledger: Ledger, now: datetime) -> list[Run]:
         lately = max(at for each in beside for at in (each.started_at, each.ended_at) if at)
         # A command that has sent something of this run is no longer telling people of the run
         # before.
-        may_tell = now - lately < TELLING and await ledger.next_chunk(run.id) == 1
+        may_tell = now - lately < NOTIFY_GRACE and await ledger.next_chunk(run.id) == 1
         turn = last_turn(await acts_about(ledger, run.id))
         is_anothers = turn not in {"", "resume"} or await is_asked_for(ledger, run)
         if not may_tell and not is_anothers and not await _living(ledger, beside):
@@ -193,7 +196,7 @@ class RunFilter:
         while True:
             page = await self._page(ledger, by_name, before)
             for run in reversed(page):
-                if self._fits(run, by_name) and await self._stands_so(ledger, run):
+                if self._fits(run, by_name) and await self._is_in_wanted_state(ledger, run):
                     yield run
             if len(page) < RUNS_A_PAGE:
                 return
@@ -209,7 +212,7 @@ class RunFilter:
         undone = self.alive or self.needs
         return await ledger.runs(last=RUNS_A_PAGE, undone=undone, before=before)
 
-    async def _stands_so(self, ledger: Ledger, run: Run) -> bool:
+    async def _is_in_wanted_state(self, ledger: Ledger, run: Run) -> bool:
         if not (self.alive or self.needs):
             return True
         alive = await is_under_way(ledger, run)

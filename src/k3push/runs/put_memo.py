@@ -8,7 +8,7 @@ from k3push.ports import Ledger, Memo
 
 
 async def put_memo(ledger: Ledger, memo: Memo) -> None:
-    """Write down what a memo tells, whatever was there; another may write at the same moment."""
+    """Insert a memo, or overwrite the one that is there, however many write at the same moment."""
     kept = await ledger.remember(memo)
     while kept.value != memo.value and not await ledger.revise(replace(kept, value=memo.value)):
         kept = await ledger.memo(memo.kind, memo.id) or memo

@@ -63,14 +63,16 @@ from k3push.words.language import Say, in_files
 
 LINES_A_PAGE = 100
 MOST_UNUSABLE = 100
-"""Lists of which it is remembered what is wrong with them."""
+"""Size of the cache of lists that cannot be used."""
 
 LONGEST_FIELD = 200
 
 _TO_RUN = "to=run"
 """In the address of a plan: whoever has approved it wants to see its run."""
 
-_MARK = "0" * 8
+_DIGEST_LETTERS = 8
+"""Of the digest of a list, at the end of the ids of what is asked with it."""
+
 _ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{8}")
 _COLUMNS = ("line", "number", "id", "route", "fate", "targets", "code", "reason")
 REPEAT = "repeat"
@@ -118,7 +120,8 @@ class PushPages:
 
     def __init__(self, desk: PageContext) -> None:
         self._desk = desk
-        # What is wrong with lists, by the settings that said so: to load a page again reads none.
+        # A cache of what is wrong with lists, so that to load a page again reads none. It holds as
+        # long as the settings are the same object.
         self._unusable: dict[tuple[Path, JobOptions, str], tuple[Settings, _UnusableListError]] = {}
 
     # -- a list -------------------------------------------------------------------------------
@@ -178,7 +181,7 @@ class PushPages:
             raise _UnusableListError(id_, say("desk.nothing_sent"))
         try:
             digest = await digest_of(upload, earlier)
-            id_ = f"{id_[: -len(_MARK)]}{digest[: len(_MARK)]}"
+            id_ = f"{id_[:-_DIGEST_LETTERS]}{digest[:_DIGEST_LETTERS]}"
             if asked := await find_request(visit.ledger, id_):
                 return asked
             if selects:
@@ -333,7 +336,8 @@ class PushPages:
             why=_here(say.said(asked.why), say, folder, settings.folder),
             hindrance=self._hindrance(visit, asked),
             site={"url": settings.erp.url, "acct": settings.erp.acct_id},
-            live="" if problem or not _moves(asked) else f"{_url(visit, asked)}/events",
+            # The server may be at work on it, or another person.
+            live="" if problem or not asked.is_open else f"{_url(visit, asked)}/events",
             state=_state(visit, asked.stage, there=bool(runs)),
         )
 
@@ -563,11 +567,6 @@ def _in_form(told: str, say: Say) -> str:
 
     told = _OPTION.sub(field, told)
     return _ROUTE.sub(f"{say('desk.route')}: ", told)
-
-
-def _moves(asked: Request) -> bool:
-    """Whether the server is at work on it, or another person may be."""
-    return asked.is_open
 
 
 def _with_words(route: Mapping[str, Any], say: Say) -> dict[str, object]:

@@ -177,8 +177,7 @@ class Timetable:
     ) -> list[Request]:
         """Ask for pushes of what a schedule names: what its route selects, or what is new.
 
-        What needs no approval is begun by one at a time: what the route selects, or a list names,
-        would be pushed twice where a bill may be pushed in parts.
+        What needs no approval is begun by one at a time (`schedule_pushes`).
 
         Args:
             ledger: The tenant's.

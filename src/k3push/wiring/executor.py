@@ -113,7 +113,7 @@ class Observer(Protocol):
 class Executor:
     """Executes runs as one command says."""
 
-    def __init__(  # each is one thing
+    def __init__(
         self,
         settings: Settings,
         options: RunOptions,

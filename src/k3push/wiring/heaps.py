@@ -17,7 +17,7 @@ GIVES_BACK_S = 10.0
 
 
 def spare_memory() -> None:
-    """Keep a process of many threads small; to be said before any of them is begun."""
+    """Keep a process of many threads small; call it before any of them is begun."""
     few_heaps()
     keep_giving_back()
 
@@ -32,7 +32,7 @@ def few_heaps() -> None:
 
 
 def keep_giving_back(every_s: float = GIVES_BACK_S) -> None:
-    """Let a thread give the system now and then what no object needs any more."""
+    """Start a daemon thread that gives the system what no object needs, every *every_s* seconds."""
     if sys.platform == "linux" and (trim := getattr(ctypes.CDLL(None), "malloc_trim", None)):
 
         def give_back() -> None:

@@ -23,6 +23,15 @@ _OBEYED = re.compile(
 )
 # What begins a new line somewhere, and could forge one of ours.
 _BREAKS = re.compile(r"[ \t]*[\n\r\x0b\x0c\x85\u2028\u2029]\s*")
+# In a sentence: a fact, one between two forms of a word, and one that is typed as a path.
+_FACT = re.compile(r"\{[^}]*\}")
+_COUNTED = re.compile(r"\{(\w+):\?([^|}]*)\|([^}]*)\}")
+_TYPED = re.compile(r"\{(\w+):\$\}")
+# Commands that go on with what a configuration says.
+_OF_CONFIG = re.compile(
+    r"\bk3push (?:resume|retry|settle|follow|run|plan|apply|check|status|runs|control|explain"
+    r"|export|report|audit-dups|rules)\b"
+)
 
 
 def harmless(text: str) -> str:
@@ -64,9 +73,6 @@ def _escaped(letter: str) -> str:
     return f"\\u{ord(letter):04x}"
 
 
-_COUNTED = re.compile(r"\{(\w+):\?([^|}]*)\|([^}]*)\}")
-
-
 def _filled(words: str, facts: Mapping[str, object]) -> str:
     """Put facts into a sentence, and choose between two forms of a word by a number.
 
@@ -85,9 +91,6 @@ def _filled(words: str, facts: Mapping[str, object]) -> str:
     return _TYPED.sub(r"{\1_typed}", chosen).format(**facts, **typed)
 
 
-_TYPED = re.compile(r"\{(\w+):\$\}")
-
-
 def _typed(path: str) -> str:
     """Return a path as a person can type it behind a command, in most shells."""
     path = f".{os.sep}{path}" if path.startswith("-") else path
@@ -96,16 +99,6 @@ def _typed(path: str) -> str:
     from subprocess import list2cmdline  # noqa: PLC0415  # few commands say such a sentence
 
     return list2cmdline([path])
-
-
-_FACT = re.compile(r"\{[^}]*\}")
-
-
-# Commands that go on with what a configuration says.
-_OF_CONFIG = re.compile(
-    r"\bk3push (?:resume|retry|settle|follow|run|plan|apply|check|status|runs|control|explain"
-    r"|export|report|audit-dups|rules)\b"
-)
 
 
 def _says_something(words: str) -> bool:

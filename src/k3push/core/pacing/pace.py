@@ -120,7 +120,7 @@ class Pace:
         self._reach = Reach()
 
     def recall(self, learnt: Learnt, age_days: float = 0) -> None:
-        """Begin with what an earlier execution has found; to be said before the first sample."""
+        """Begin with what an earlier execution has found; call it before the first sample."""
         self._phase = Alone.recalling(learnt, age_days)
 
     def learnt(self) -> Learnt | None:
