@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -14,7 +14,6 @@ from k3push.core.model import BillNumber, Route, RunId, Sighting, State, Target,
 from k3push.ports import ErpUnreachableError, LoginRefusedError, LookFailedError, Made
 from k3push.runs.document_makers import LEAST_SAMPLE, SAMPLE
 from k3push.runs.proof import Proofs
-from k3push.runs.server_clock import Began, ServerClock
 from tests.memory_ledger.ledger import MemoryLedger
 from tests.runs.test_lookup import Asked, Job, refused
 
@@ -269,29 +268,3 @@ async def test_a_look_for_a_senders_documents_that_fails_is_made_again(error: Ex
         await proofs.covers(job, books, RUN, users={"a"}, sender="b")
     job.erp.fails.clear()
     assert await proofs.covers(job, books, RUN, users={"a"}, sender="b")
-
-
-# -- since when documents may be lost ones -------------------------------------------------------
-
-NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
-EVENING = ServerClock(datetime(2026, 1, 2, 20), at_s=100.0)  # noqa: DTZ001  # its own zone
-
-
-@pytest.mark.parametrize(
-    ("began", "clock", "when"),
-    [
-        (Began(NOON, NOON), None, "01-01 00:00"),
-        (Began(NOON, NOON + timedelta(days=1)), None, "01-01 00:00"),
-        # Somebody has set the clock back since.
-        (Began(NOON, NOON - timedelta(days=1)), None, "12-31 00:00"),
-        # The server's own clock was read before the call left, or after; or another sent it.
-        (Began(NOON, NOON, on_loop_s=160.0), EVENING, "01-02 18:46"),
-        (Began(NOON, NOON, on_loop_s=99.0), EVENING, "01-02 18:44"),
-        (Began(NOON, NOON), EVENING, "01-01 22:45"),
-    ],
-)
-def test_documents_count_since_a_time_that_no_server_shows_before_the_call(
-    began: Began, clock: ServerClock | None, when: str
-) -> None:
-    """A time that is too late would miss the lost document."""
-    assert f"{began.no_later_than(clock):%m-%d %H:%M}" == when
