@@ -9,13 +9,13 @@ part of what he makes himself. So absence counts only
   field was seen to do so, on this account and for these forms,
 - where no document was made since by that user that neither a link nor a number ties to a bill:
   a rule may keep neither for some bills, and the field may be too short or hold one of several
-  sources,
+  sources (`stray_calls`),
 - where the user has looked who sent the number, or one who sees what that user makes, and
 - where no look has missed a document that an answer names. As long as there is more to send, and
   so more to be learnt, a number of such documents has to have been shown.
 
-The first two are found out by looking at documents that are known: those that the ledger names,
-and the newest of the target form.
+The first and the third are found out by looking at documents that are known: those that the ledger
+names, and the newest of the target form.
 """
 
 from __future__ import annotations
@@ -27,12 +27,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import anyio
-import anyio.lowlevel
 
-from k3push.core.model import (
-    RunId,
-    Sighting,
-)
+from k3push.core.model import RunId, Sighting
 from k3push.ports import (
     ErpUnreachableError,
     Ledger,
