@@ -2,17 +2,52 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from datetime import timedelta
+from typing import Any
 
 import pytest
 
-from k3push.core.model import BillNumber, Listed, Outcome, State
+from k3push.core.model import BillNumber, Listed, Outcome, Run, State
 from k3push.runs.create import SELECTED
-from k3push.runs.request_stages import Request, RequestKind, Stage, put_request
-from k3push.runs.schedule_pushes import pushes_under_way, selected_run_under_way
+from k3push.runs.request_stages import Request, RequestKind, Stage, move, put_request
+from k3push.runs.schedule_pushes import BEGINS_WITHIN, LASTS, SameBills
 from tests.runs.office import FIRST, NOON, Office, orders
 
 pytestmark = pytest.mark.anyio
+
+NIGHTLY = {"schedule": "nightly", "approved": True}
+SELECTION = {"selects": True, "route": "po", "approved": False}
+
+
+def same(run: Run, **changes: Any) -> SameBills:
+    """Say what a schedule of a selecting route pushes, a moment after noon."""
+    given = {"schedule": "nightly", "scope": run.scope, "routes": {"po"}, "selects": True}
+    return SameBills(**{**given, "now": NOON, **changes})
+
+
+async def begun(
+    *, state: State = State.PLANNED, whole: bool = True, job: str = SELECTED
+) -> tuple[Office, Run]:
+    """Return a run with one row."""
+    office = Office()
+    run = replace(office.run(FIRST, again_because=""), jobs=(f"lists/{job}",), started_at=NOON)
+    await office.store.open_run(run)
+    if whole:
+        await office.store.add(FIRST, [Listed(1, BillNumber(orders(1)[0]))])
+        await office.store.close_list(FIRST)
+    for row in await office.store.rows(FIRST, limit=10) if state is not State.PLANNED else ():
+        await office.store.conclude(FIRST, [Outcome(row.listed, state)], at=NOON)
+    return office, run
+
+
+def push(**changes: Any) -> Request:
+    """Return what a server was asked for."""
+    given = {"id": "one", "kind": RequestKind.PUSH, "by": "li", "at": NOON, "how": NIGHTLY}
+    return Request(
+        **{**given, "stage": Stage.APPROVED, "jobs": ["a.csv"], "runs": [FIRST], **changes}
+    )
 
 
 @pytest.mark.parametrize("state", [State.PLANNED, State.REJECTED])
@@ -21,29 +56,61 @@ async def test_a_run_that_has_nothing_left_to_send_holds_up_no_schedule(
     state: State, *, whole: bool
 ) -> None:
     """Its documents may wait in a workflow for days; a list that is being written has no rows."""
-    office = Office()
-    ledger = office.store
-    run = replace(office.run(FIRST, again_because=""), jobs=(f"lists/{SELECTED}",))
-    await ledger.open_run(run)
-    if whole:
-        await ledger.add(FIRST, [Listed(1, BillNumber(orders(1)[0]))])
-        await ledger.close_list(FIRST)
-    for row in await ledger.rows(FIRST, limit=10) if state is not State.PLANNED else ():
-        await ledger.conclude(FIRST, [Outcome(row.listed, state)], at=NOON)
-    request = Request(
-        id="one",
-        kind=RequestKind.PUSH,
-        by="schedule/nightly",
-        at=NOON,
-        stage=Stage.APPROVED,
-        jobs=["selected.csv"],
-        how={"schedule": "nightly", "approved": True},
-        runs=[FIRST],
-    )
-    await put_request(ledger, request)
+    office, run = await begun(state=state, whole=whole)
+    await put_request(office.store, push())
     sends = state is State.PLANNED or not whole
-    begun = [each.id for each in await pushes_under_way(ledger, "nightly")]
-    assert begun == (["one"] if sends else [])
-    found = await selected_run_under_way(ledger, run.scope, {FIRST})
-    assert (found is not None) is sends
-    assert await selected_run_under_way(ledger, run.scope) is None  # nobody executes it
+    found = [each.id for each in await same(run).requests(office.store)]
+    assert found == (["one"] if sends else [])
+    waits = await same(run, waiting={FIRST}).run(office.store)
+    assert (waits is not None) is sends
+    assert await same(run).run(office.store) is None  # nobody executes it
+    queued = await same(run, has_queue=True).run(office.store)
+    assert (queued is not None) is (sends and whole)
+
+
+@pytest.mark.parametrize(
+    ("how", "holds"),
+    [
+        (NIGHTLY, True),
+        (SELECTION, True),  # of another schedule, or of a person
+        ({**SELECTION, "route": "other"}, False),
+        ({"schedule": "weekly"}, False),
+        ({**NIGHTLY, "file": {"name": "a.csv"}}, False),  # each file is new once
+    ],
+)
+async def test_what_would_push_the_same_bills_holds_up_a_schedule(
+    how: Mapping[str, Any], *, holds: bool
+) -> None:
+    """Whoever has begun it, and also where a person goes on with it."""
+    office, run = await begun(job="a.csv")
+    first = await put_request(office.store, push(how=how))
+    assert bool(await same(run).requests(office.store)) is holds
+    async with office.store.another_process().own(FIRST):
+        assert (await same(run).run(office.store) is not None) is holds
+    await move(office.store, first, Stage.ENDED)
+    assert await same(run).requests(office.store) == []
+    goes_on = push(id="two", kind=RequestKind.RESUME, how={}, jobs=())
+    await put_request(office.store, goes_on)
+    found = await same(run).requests(office.store)
+    assert [each.id for each in found] == (["one"] if holds else [])
+
+
+async def test_nothing_holds_up_a_schedule_for_ever() -> None:
+    """A server was killed and is not there any more; a run is tried again and again."""
+    office, run = await begun()
+    await put_request(office.store, push(stage=Stage.PLANNING, runs=()))
+    assert await same(run, now=NOON + BEGINS_WITHIN / 2).requests(office.store)
+    assert not await same(run, now=NOON + BEGINS_WITHIN).requests(office.store)
+    await put_request(office.store, push(id="two"))
+    for later, holds in ((LASTS - timedelta(hours=1), True), (LASTS, False)):
+        alike = same(run, now=NOON + later, waiting={FIRST})
+        assert bool(await alike.requests(office.store)) is holds
+        assert (await alike.run(office.store) is not None) is holds
+
+
+async def test_a_plan_that_waits_for_approval_holds_up_nothing() -> None:
+    """Nobody may ever approve it."""
+    office, run = await begun()
+    waits = push(how={"schedule": "nightly"}, stage=Stage.PLANNED)
+    await put_request(office.store, waits)
+    assert await same(run).requests(office.store) == []

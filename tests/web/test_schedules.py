@@ -21,7 +21,7 @@ from k3push.runs.schedule_pushes import schedule_of
 from k3push.simulator import build
 from k3push.simulator.script import Channel
 from k3push.web.resume_and_retry import HinderedError
-from k3push.web.timetable import Timetable
+from k3push.web.timetable import BY_HAND, Timetable
 from tests.memory_ledger.ledger import MemoryLedger
 from tests.reporting.pages import RUN
 from tests.runs.office import NOON, VirtualClock, orders, sandbox, server_time
@@ -305,7 +305,7 @@ def test_two_who_run_a_schedule_at_one_moment_run_it_once(tmp_path: Path, jobs: 
 def test_what_is_due_while_a_push_of_the_schedule_goes_on_is_that_push(tmp_path: Path) -> None:
     """A person has begun it a moment before; bills that may be pushed in parts would go twice."""
     soon = YEARLY.replace("30 2 1 1 *", f"{SOON:%M %H} 2 1 *") + 'time_zone = "UTC"\n'
-    shop = Shop(tmp_path, more=soon, site=build(sandbox(latency_s=1.0)))
+    shop = in_parts(Shop(tmp_path, more=soon, site=build(sandbox(latency_s=1.0))))
 
     async def visit() -> None:
         async with shop.open(BY_NAME) as home, signed_in(home, "li") as li:
@@ -321,6 +321,32 @@ def test_what_is_due_while_a_push_of_the_schedule_goes_on_is_that_push(tmp_path:
             page = text_of(await li.get("/schedules"))
             assert "the push before is still under way" in page
             assert asked.id in page
+
+    in_time(visit)
+
+
+def test_a_push_of_a_new_file_that_has_failed_hides_no_other(tmp_path: Path) -> None:
+    """The ERP was down; a moment later a person presses again, and then its time has come."""
+    shop, clock = Shop(tmp_path, more=MINUTELY), MovableClock()
+    table = table_of(shop, clock)
+    drop(tmp_path, "a.csv", *orders(1))
+
+    async def visit() -> None:
+        seen = set[str]()
+        for nth in ("a", "b"):
+            (asked,) = await table.ask(
+                shop.ledger, "inbox", f"{nth}{BY_HAND}", by="li", approved=True
+            )
+            assert asked.is_open
+            seen.add(asked.id)
+            await move(shop.ledger, asked, Stage.FAILED)
+            clock.time += timedelta(seconds=10)
+        clock.time += timedelta(seconds=45)
+        await table.look(shop.ledger)
+        (due,) = await requests(shop.ledger, only_open=True)
+        entry = (await entries(shop.ledger))["inbox"]
+        assert (entry.begun, entry.why) == ((due.id,), "")
+        assert len(seen | {due.id}) == 3
 
     in_time(visit)
 
@@ -343,14 +369,15 @@ def test_run_now_leads_to_a_plan_of_the_schedule_that_is_carried_out(tmp_path: P
 
 def test_run_now_is_left_to_a_worker_that_pushes_what_the_route_selects(tmp_path: Path) -> None:
     """Workers of a fleet keep books of their own on what they have begun."""
-    shop, clock = Shop(tmp_path, more=YEARLY), VirtualClock()
+    shop, clock = in_parts(Shop(tmp_path, more=YEARLY)), VirtualClock()
     table = table_of(shop, clock)
     fleets = table.settings.ledger.model_copy(update={"url": "postgresql:///fleet"})
     table.settings = table.settings.model_copy(update={"ledger": fleets})
     (route,) = table.settings.routes
 
     async def visit() -> None:
-        run = replace(RUN, scope=scope_of("sandbox", table.settings.route(route)), jobs=(SELECTED,))
+        scope = scope_of("sandbox", table.settings.route(route))
+        run = replace(RUN, scope=scope, jobs=(SELECTED,), started_at=clock.now())
         await shop.ledger.open_run(run)
         async with shop.ledger.another_process().own(run.id):
             with pytest.raises(HinderedError, match=run.id):
@@ -533,6 +560,16 @@ def table_of(shop: Shop, clock: VirtualClock) -> Timetable:
     assert workshop is not None
     lists = shop.folder / "lists"
     return Timetable(workshop.settings, lists, clock, lambda _: None, lambda *_, **__: None)
+
+
+def in_parts(shop: Shop) -> Shop:
+    """Let bills of the route be pushed in parts, so that a second push would make documents."""
+    file = shop.folder / "config.toml"
+    text = file.read_text("utf-8")
+    table = "[routes.po-instock]\n"
+    assert text.count(table) == 1
+    file.write_text(text.replace(table, f"{table}allow_partial = true\n"), "utf-8")
+    return shop
 
 
 async def look(table: Timetable, shop: Shop) -> None:

@@ -34,7 +34,7 @@ from k3push.runs.create import SELECTED, scope_of
 from k3push.runs.execute import Only
 from k3push.runs.outcome import Ending
 from k3push.runs.problem import Problem, innermost
-from k3push.runs.schedule_pushes import pushes_under_way, selected_run_under_way
+from k3push.runs.schedule_pushes import SameBills
 from k3push.runs.shared_stop import SharedStop
 from k3push.runs.stop import Stop
 from k3push.wiring.config_file import load_settings
@@ -331,10 +331,17 @@ class FleetWork:
 
 async def _goes_on(tenant: Tenant, schedule: str, ledger: Ledger, queue: Queue) -> bool:
     """Say whether a push of what a schedule's route selects is under way, or in the queue."""
-    if await pushes_under_way(ledger, schedule):
-        return True
-    settings = tenant.settings.schedules[schedule]
+    settings = tenant.settings
+    route = settings.route(settings.schedules[schedule].route)
+    if not route.allow_partial:
+        return False
     rows = await queue.all("open_runs", tenant=tenant.name)
-    scope = scope_of(tenant.settings.erp.acct_id, tenant.settings.route(settings.route))
-    waiting = {row["run"] for row in rows}
-    return await selected_run_under_way(ledger, scope, waiting) is not None
+    alike = SameBills(
+        schedule=schedule,
+        scope=scope_of(settings.erp.acct_id, route),
+        routes={settings.schedules[schedule].route or None, route.name},
+        selects=True,
+        now=SystemClock().now(),
+        waiting={row["run"] for row in rows},
+    )
+    return bool(await alike.requests(ledger)) or await alike.run(ledger) is not None

@@ -1,17 +1,27 @@
-"""What a schedule has begun already: nothing more is begun for it while that goes on.
+"""What keeps a schedule from beginning a push: another one of the same bills may still send.
 
 What a route selects, or a list names, would be pushed twice where a bill may be pushed in parts.
+Nothing holds a schedule for ever: a push that was left by its server, or has gone on for days, does
+not count.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from k3push.core.model import Run, RunId, State
 from k3push.ports import Ledger
 from k3push.runs.create import SELECTED
-from k3push.runs.find import is_under_way
-from k3push.runs.request_stages import Request, Stage, requests
+from k3push.runs.find import RUNS_A_PAGE, is_under_way
+from k3push.runs.request_stages import Request, RequestKind, Stage, push_of, requests
+
+BEGINS_WITHIN = timedelta(hours=1)
+"""What has no run after so long was left by the server that was asked for it."""
+
+LASTS = timedelta(days=3)
+"""What was begun before that holds nothing up any more: something is wrong with it."""
 
 
 def schedule_of(request: Request) -> str:
@@ -24,42 +34,82 @@ def is_approved_ahead(request: Request) -> bool:
     return bool(request.how.get("approved"))
 
 
-async def pushes_under_way(ledger: Ledger, schedule: str) -> list[Request]:
-    """Return pushes of a schedule that nobody has to approve any more, but those of new files.
+@dataclass(frozen=True, slots=True)
+class SameBills:
+    """Which pushes would push what a schedule would push.
 
-    Each file of a folder is new once. A push that has sent all its bills and waits for a workflow,
-    perhaps for days, holds up no other.
+    Attributes:
+        schedule: Its name.
+        scope: Of the runs of its route, as in `model.Run`.
+        routes: How requests name routes of that scope.
+        selects: It pushes what the route selects.
+        now: The time.
+        waiting: Runs that are in a queue, or that a worker executes.
+        has_queue: Runs that nobody executes may be in a queue that is not known here.
     """
-    known = await requests(ledger, only_open=True)
-    own = [each for each in known if schedule_of(each) == schedule and not each.how.get("file")]
-    begun = [each for each in own if is_approved_ahead(each) or each.stage is Stage.APPROVED]
-    return [each for each in begun if await _sends(ledger, each.runs)]
+
+    schedule: str
+    scope: str
+    routes: Collection[str | None]
+    selects: bool
+    now: datetime
+    waiting: Collection[RunId] = ()
+    has_queue: bool = False
+
+    async def requests(self, ledger: Ledger) -> list[Request]:
+        """Return pushes that nobody has to approve any more and that may still send.
+
+        Those of new files are left out, since each file of a folder is new once. A push that has
+        sent all its bills and waits for a workflow, perhaps for days, holds up no other.
+        """
+        found: dict[str, Request] = {}
+        for each in await requests(ledger, only_open=True):
+            push: Request | None = each
+            if each.kind is not RequestKind.PUSH:  # somebody goes on with what a push has begun
+                push = await push_of(ledger, each.runs[0]) if each.runs else None
+            if push is None or not self._means(push) or not _is_approved(each):
+                continue
+            if await self._may_send_for(ledger, each):
+                found[push.id] = push
+        return [*found.values()]
+
+    async def run(self, ledger: Ledger) -> Run | None:
+        """Return a run that may still send, whoever has begun it."""
+        for run in await ledger.runs(undone=True, last=RUNS_A_PAGE):
+            if run.scope != self.scope or self.now - run.started_at >= LASTS:
+                continue
+            waits = self.has_queue and run.whole and run.exit is None
+            goes_on = run.id in self.waiting or waits or await is_under_way(ledger, run)
+            if goes_on and await self._is_alike(ledger, run) and await _may_send(ledger, run):
+                return run
+        return None
+
+    def _means(self, push: Request) -> bool:
+        if push.how.get("file"):
+            return False
+        selected = self.selects and push.how.get("selects")
+        of_route = selected and (push.how.get("route") or None) in self.routes
+        return bool(of_route) or schedule_of(push) == self.schedule
+
+    async def _may_send_for(self, ledger: Ledger, request: Request) -> bool:
+        at = datetime.fromisoformat(request.approved_at) if request.approved_at else request.at
+        found = [await ledger.run(run) for run in request.runs]
+        runs = [run for run in found if run is not None]
+        if not runs or len(runs) < len(found):
+            return self.now - at < BEGINS_WITHIN
+        return self.now - at < LASTS and any([await _may_send(ledger, run) for run in runs])
+
+    async def _is_alike(self, ledger: Ledger, run: Run) -> bool:
+        if self.selects and any(job.endswith(SELECTED) for job in run.jobs):
+            return True
+        push = await push_of(ledger, RunId(run.group or run.id))
+        return push is not None and self._means(push)
 
 
-async def _sends(ledger: Ledger, runs: Collection[RunId]) -> bool:
-    """Say whether runs may send something yet, also where they are not in the ledger yet."""
-    found = [await ledger.run(run) for run in runs]
-    return not found or any([run is None or await _may_send(ledger, run) for run in found])
+def _is_approved(request: Request) -> bool:
+    return is_approved_ahead(request) or request.stage is Stage.APPROVED
 
 
 async def _may_send(ledger: Ledger, run: Run) -> bool:
     counts = await ledger.counts(run.id)
     return not run.whole or bool(counts.get(State.PLANNED) or counts.get(State.SENT))
-
-
-async def selected_run_under_way(
-    ledger: Ledger, scope: str, waiting: Collection[RunId] = ()
-) -> Run | None:
-    """Return a run of what a route of a scope has selected, which may send something yet.
-
-    Args:
-        ledger: The tenant's.
-        scope: As in `model.Run`.
-        waiting: Runs that are in a queue, or that a worker executes.
-    """
-    for run in await ledger.runs(undone=True):
-        selected = run.scope == scope and any(job.endswith(SELECTED) for job in run.jobs)
-        goes_on = selected and (run.id in waiting or await is_under_way(ledger, run))
-        if goes_on and await _may_send(ledger, run):
-            return run
-    return None

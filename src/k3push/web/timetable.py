@@ -19,8 +19,9 @@ import anyio
 
 from k3push.adapters.job_files import JobFileError, Trouble
 from k3push.adapters.job_files.troubles import Code
+from k3push.config.setting_errors import SettingsError
 from k3push.config.settings import ScheduleSettings, Settings
-from k3push.core.model import FolderFile
+from k3push.core.model import FolderFile, Route
 from k3push.core.remark import remark
 from k3push.ports import Clock, Ledger, LedgerLostError
 from k3push.runs.control import left_to_another
@@ -42,7 +43,7 @@ from k3push.runs.schedule_entries import (
     note,
     revise_entry,
 )
-from k3push.runs.schedule_pushes import pushes_under_way, selected_run_under_way
+from k3push.runs.schedule_pushes import SameBills
 from k3push.runs.wakeup import Wakeup
 from k3push.web.access import Log
 from k3push.web.request_origin import (
@@ -160,10 +161,9 @@ class Timetable:
         # Where daylight saving ends, a time comes twice.
         when = f"{due:%Y%m%d-%H%M%S}" + "-2" * due.fold
         try:
-            asked = await self.ask(ledger, name, when, by=by_schedule(name), approved=True)
-            begun = [each.id for each in asked]
-            if not all(id_.startswith(when) for id_ in begun):
-                why = remark("note.still_under_way")
+            before, asked = await self._ask(ledger, name, when, by=by_schedule(name), approved=True)
+            begun = [each.id for each in (*before, *asked)]
+            why = remark("note.still_under_way") if before else ""
         except (JobFileError, HinderedError) as error:
             why = str(error)
         if not (begun or why):
@@ -190,22 +190,38 @@ class Timetable:
             Also those that are under way, in the place of such as would push the same.
 
         Raises:
-            HinderedError: Another run pushes what the route selects.
+            HinderedError: Another run pushes the same.
             JobFileError: A list or a folder is not there, or cannot be read.
         """
+        before, asked = await self._ask(ledger, name, when, by=by, approved=approved)
+        if before or asked or not approved:
+            return [*before, *asked]
+        # New files that a first press has asked for.
+        known = await requests(ledger, only_open=True)
+        return [each for each in known if each.id.startswith(f"{when}-{_mark_of_name(name)}")]
+
+    async def _ask(
+        self, ledger: Ledger, name: str, when: str, *, by: str, approved: bool
+    ) -> tuple[list[Request], list[Request]]:
+        """Ask as `ask` does; return what was under way before, and what is begun now."""
         schedule = self.schedules[name]
         mark = _mark_of_name(name)
-        begun: list[Request] = []
+        before: list[Request] = []
+        turn = when
         if approved:
-            begun, when = await self._turn(ledger, name, when)
+            before, turn = await self._turn(ledger, name, when)
         how: dict[str, Any] = {"route": schedule.route, "schedule": name, "approved": approved}
-        found = await self._lists_of(ledger, schedule, self.lists / f"{when}-{mark}")
-        asked = begun
+        found = await self._lists_of(ledger, schedule, self.lists / f"{turn}-{mark}")
+        asked: list[Request] = []
         for names, origin in found:
-            if begun and not _mark_of(origin):
+            if before and not _mark_of(origin):
                 continue
+            id_ = f"{turn}-{mark}{_mark_of(origin)}"
+            if _mark_of(origin) and not await _is_free(ledger, id_, by_hand=BY_HAND in when):
+                # Another time, or another press after the first one's push has come to its end.
+                id_ = f"{when}-{mark}{_mark_of(origin)}"
             request = Request(
-                id=f"{when}-{mark}{_mark_of(origin)}",
+                id=id_,
                 kind=RequestKind.PUSH,
                 by=by,
                 at=self.clock.now(),
@@ -214,13 +230,9 @@ class Timetable:
                 how=how | origin,
             )
             put = await put_request(ledger, request)
-            asked = [*asked, put]
+            asked.append(put)
             self.begin(put)
-        if asked or not approved:
-            return asked
-        # New files that a first press has asked for.
-        known = await requests(ledger, only_open=True)
-        return [each for each in known if each.id.startswith(f"{when}-{mark}")]
+        return before, asked
 
     async def _lists_of(
         self, ledger: Ledger, schedule: ScheduleSettings, folder: Path
@@ -250,15 +262,14 @@ class Timetable:
         Of two who begin at one moment, the second has the same as the first.
 
         Raises:
-            HinderedError: Another run pushes what the route selects.
+            HinderedError: Another run pushes the same.
         """
         mark = _mark_of_name(name)
         while True:
             memo = await ledger.memo(SCHEDULE, name)
             entry = entry_of(memo) if memo else ScheduleEntry(name)
-            begun, now = await pushes_under_way(ledger, name), self.clock.now()
-            if not begun:
-                await self._check_free(ledger, self.schedules[name])
+            now = self.clock.now()
+            begun = await self._under_way(ledger, name, now, by_hand=BY_HAND in when)
             is_fresh = entry.turn_at is not None and abs(now - entry.turn_at) < SAME_PRESS
             # Of two times that were due, each is its own.
             is_fresh = is_fresh and BY_HAND in entry.turn + when
@@ -267,13 +278,44 @@ class Timetable:
             if await revise_entry(ledger, name, memo, now, turn=when, turn_at=now):
                 return begun, when
 
-    async def _check_free(self, ledger: Ledger, schedule: ScheduleSettings) -> None:
-        """Raise where others push what the route selects: a fleet keeps its own books."""
-        if not schedule.selects:
-            return
-        scope = scope_of(self.settings.erp.acct_id, self.settings.route(schedule.route))
-        if (run := await selected_run_under_way(ledger, scope)) is not None:
+    async def _under_way(
+        self, ledger: Ledger, name: str, now: datetime, *, by_hand: bool
+    ) -> list[Request]:
+        """Return pushes that would push what a schedule pushes.
+
+        They matter where a bill may be pushed in parts; whoever presses is led to them anyway.
+
+        Raises:
+            HinderedError: Another run does, which no request tells of.
+        """
+        schedule = self.schedules[name]
+        try:
+            route = self.settings.route(schedule.route)
+        except SettingsError:
+            return []  # the plan will say so
+        if not (route.allow_partial or by_hand):
+            return []
+        alike = SameBills(
+            schedule=name,
+            scope=scope_of(self.settings.erp.acct_id, route),
+            routes=self._names_of(route),
+            selects=schedule.selects,
+            now=now,
+            has_queue=not self.is_kept_here,
+        )
+        begun = await alike.requests(ledger)
+        if begun or not route.allow_partial:
+            return begun
+        if (run := await alike.run(ledger)) is not None:
             raise HinderedError(await left_to_another(ledger, run.id))
+        return begun
+
+    def _names_of(self, route: Route) -> set[str | None]:
+        """Return how requests name the routes to the same forms."""
+        acct_id, routes = self.settings.erp.acct_id, self.settings.routes
+        scope = scope_of(acct_id, route)
+        names = {each for each in routes if scope_of(acct_id, self.settings.route(each)) == scope}
+        return {*names, None} if len(routes) == 1 else {*names}
 
     async def _new_of(self, ledger: Ledger, files: Sequence[FolderFile]) -> list[FolderFile]:
         """Leave out the files that runs have taken, and those that are being planned."""
@@ -286,6 +328,12 @@ class Timetable:
 
     def _warn(self, sentence: str, /, **facts: object) -> None:
         self.log("schedule.passes_over", what=remark(sentence, **facts))
+
+
+async def _is_free(ledger: Ledger, id_: str, *, by_hand: bool) -> bool:
+    """Say whether a press may have the id of a request for a new file: it is open, or not there."""
+    found = await find_request(ledger, id_) if by_hand else None
+    return by_hand and (found is None or found.is_open)
 
 
 def _mark_of_name(name: str) -> str:
