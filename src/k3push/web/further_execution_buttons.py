@@ -131,7 +131,7 @@ class FurtherExecutionButtons:
         detail = ""
         takes: Callable[[Row], bool] = lambda _: True  # noqa: E731  # one of three
         if cause := form.get("cause", ""):
-            shape = form.get("shape", "")
+            shape = form.get("shape", "").replace("\r\n", "\n")  # as browsers send a line's end
             # What is written down as the cause is words of the ledger, and not of a form.
             is_that = cause == cause_id(form.get("code", ""), shape)
             takes, detail = of_cause(cause), shape[:LONGEST_SHOWN] if is_that else ""

@@ -21,7 +21,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request as HttpRequest
 from starlette.responses import RedirectResponse, Response
 
-from k3push.adapters.job_files import JobFileError
+from k3push.adapters.job_files import Code, JobFileError
 from k3push.adapters.plan_file import PlanFileError, lines_of, sha256_of
 from k3push.config.setting_errors import SettingsError
 from k3push.config.settings import Settings
@@ -76,6 +76,7 @@ _DIGEST_LETTERS = 8
 _ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{8}")
 _COLUMNS = ("line", "number", "id", "route", "fate", "targets", "code", "reason")
 REPEAT = "repeat"
+_OF_MACHINE = frozenset({Code.UNREADABLE, Code.KILLS_READER})
 
 # How messages for the command line name what the form has a field for.
 _HOW = ("route", "column", "sheet", "skip")
@@ -207,9 +208,10 @@ class PushPages:
         try:
             await self._read_anew(visit, id_, kept, how)
         except _UnusableListError as bad:
-            self._unusable[key] = (settings, bad.again())
-            if len(self._unusable) > MOST_UNUSABLE:
-                del self._unusable[next(iter(self._unusable))]
+            if not _is_of_machine(bad.__cause__):
+                self._unusable[key] = (settings, bad.again())
+                if len(self._unusable) > MOST_UNUSABLE:
+                    del self._unusable[next(iter(self._unusable))]
             raise
 
     async def _read_anew(self, visit: Visit, id_: str, kept: Path, how: JobOptions) -> None:
@@ -525,6 +527,13 @@ def _offered(sheets: Sequence[str], chosen: str) -> Sequence[str]:
     """
     every = list(dict.fromkeys([*sheets, *filter(None, [chosen])]))
     return every if len(every) > 1 else []
+
+
+def _is_of_machine(error: BaseException | None) -> bool:
+    """Say whether a list may be read the next time: it was the machine that failed."""
+    if isinstance(error, JobFileError):
+        return any(trouble.code in _OF_MACHINE for trouble in error.troubles)
+    return isinstance(error, OSError)
 
 
 def _folder(visit: Visit, id_: str) -> Path:
