@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import anyio
 import pytest
@@ -13,9 +14,12 @@ from k3push.core.pacing.halting import HaltRule
 from k3push.runs.context import PushLimits
 from k3push.runs.settle_doubts import settle_by_word
 from k3push.simulator import Policy
+from k3push.simulator.exchange import Break, Fate, Request
 from tests.runs.office import (
     FIRST,
     SECOND,
+    SETTLE,
+    WINDOW_S,
     Notebook,
     Office,
     VirtualClock,
@@ -222,3 +226,32 @@ async def test_what_looks_have_settled_holds_no_other_run_on_another_machine() -
     await office.open_run(numbers, SECOND)
     await office.execute(SECOND, throttle=one_by_one(), clock=ClockOf("two"), check=False)
     assert anyio.current_time() - began_s < 300
+
+
+@pytest.mark.parametrize("away_s", [0.0, 200.0])
+async def test_a_run_waits_while_another_one_settles_its_doubt(away_s: float) -> None:
+    """Each looks as the window ends; and the ERP may be away then, which the other waits out."""
+    office = Office(sandbox(steps("reset"), latency_s=1.0))
+    numbers = orders(2)
+    await office.open_run(numbers)
+    await office.open_run(numbers, SECOND)
+    work = office.site.handle
+    ends: dict[RunId, set[State]] = {}
+
+    async def handle(request: Request) -> Fate:
+        is_away = WINDOW_S - 20 <= anyio.current_time() < WINDOW_S - 20 + away_s
+        return Break.REFUSED if is_away else await work(request)
+
+    async def go(run: RunId, after_s: float) -> None:
+        await anyio.sleep(after_s)
+        at_once = steered(concurrency=1, chunk_size=2)
+        often = replace(SETTLE, poll_s=20)
+        how: dict[str, Any] = {"throttle": at_once, "settle": often, "check": False}
+        await office.execute(run, limits=NO_CANARY, **how)
+        ends[run] = {row.state for row in (await office.rows(run)).values()}
+
+    office.site.handle = handle  # type: ignore[method-assign]
+    async with anyio.create_task_group() as both:
+        both.start_soon(go, FIRST, 0)
+        both.start_soon(go, SECOND, 30)
+    assert ends[FIRST] | ends[SECOND] == {State.PUSHED, State.ALREADY}

@@ -85,6 +85,10 @@ def pause_s(nth: int) -> float:
     return min(FIRST_WAIT_S * WAIT_GROWTH ** (min(nth, _GROWN) - 1), LONGEST_WAIT_S)
 
 
+READ_IS_TRIED_S = sum(map(pause_s, range(1, LEAST_TRIES_OF_A_READ)))
+"""For how long a read is tried again, beside what it takes itself."""
+
+
 class Waiter(Protocol):
     """Who is told that a look is put off; a `ports.Watch` is one."""
 

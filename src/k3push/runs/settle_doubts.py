@@ -69,6 +69,7 @@ from k3push.runs.own_documents import (
     with_loose_of_others,
 )
 from k3push.runs.renumbered_bills import look_at_sent, moved_among
+from k3push.runs.retried_reads import READ_IS_TRIED_S
 from k3push.runs.seen_since import note_shown, shown_since
 from k3push.runs.source_check import unclear, whose
 from k3push.runs.stop import Cause
@@ -165,10 +166,11 @@ async def hopeless_in(
     if not context.reads_back:
         return {doubt.number for doubt in doubts}
     times = context.settle
-    old = [doubt for doubt in doubts if context.ages.age_s(doubt) >= times.window_s]
+    # The ERP may be away as the window ends, and whoever executes that run asks again.
+    enough_s = LOOKS_OF_OTHERS * times.poll_s + READ_IS_TRIED_S
+    old = [doubt for doubt in doubts if context.ages.age_s(doubt) >= times.window_s + enough_s]
     # The other process may have been paused, so its time to look counts from when we first see the
     # doubt.
-    enough_s = LOOKS_OF_OTHERS * times.poll_s
     hopeless = {doubt.number for doubt in old if context.ages.watched_s(doubt) >= enough_s}
     rest = [doubt for doubt in old if doubt.number not in hopeless]
     return hopeless | {doubt.number for doubt in rest if await _names_documents(context, doubt)}
