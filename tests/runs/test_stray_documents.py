@@ -763,6 +763,35 @@ async def test_ids_alone_clear_no_document_of_the_same_time(
     assert await codes(office) == {(State.UNKNOWN, "stray"): 4}
 
 
+@pytest.mark.parametrize("once", [0, 12])
+async def test_documents_of_repeated_calls_leave_the_clock_known(
+    monkeypatch: pytest.MonkeyPatch, once: int
+) -> None:
+    """An edit lock in the night before: its bills were sent twice, and are the newest there are."""
+    office = Office(
+        sandbox(
+            steps(*["ok"] * (once // 4), "edit-lock"),
+            untied=tuple(BILLS),
+            look_s=0.1,
+            latency_s=1.0,
+            query_lag_s=8.0,
+            **OPEN,
+        )
+    )
+    await learn(office, once + 4)
+    known = [row.attempts for row in (await office.rows(KNOWN)).values()]
+    assert known == [1] * once + [2] * 4
+    await anyio.sleep(300)
+    keep_a_part(monkeypatch, BILLS, kept=1, why=NOBODY)
+    await office.open_run(BILLS)
+    await stopped(office)
+    await anyio.sleep(700)
+    await office.open_run(BILLS, SECOND)
+    await office.execute(SECOND, limits=NO_HALT, **HOW)
+    assert doubled(office, BILLS) == []
+    assert await codes(office, SECOND) == {(State.PLANNED, "held"): 4}
+
+
 async def test_a_document_that_is_older_than_its_call_sets_no_clock(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -325,6 +325,34 @@ def test_what_is_due_while_a_push_of_the_schedule_goes_on_is_that_push(tmp_path:
     in_time(visit)
 
 
+@pytest.mark.parametrize("minutes", [30, 70])
+def test_what_is_due_while_another_run_selects_is_begun_after_it(
+    tmp_path: Path, minutes: int
+) -> None:
+    """A trial of one bill at that time costs no week; what was due an hour ago is past."""
+    soon = YEARLY.replace("30 2 1 1 *", f"{SOON:%M %H} 2 1 *") + 'time_zone = "UTC"\n'
+    shop, clock = in_parts(Shop(tmp_path, more=soon)), MovableClock()
+    table = table_of(shop, clock)
+    (route,) = table.settings.routes
+    scope = scope_of("sandbox", table.settings.route(route))
+
+    async def visit() -> None:
+        run = replace(RUN, scope=scope, jobs=(SELECTED,), started_at=NOON)
+        await shop.ledger.open_run(run)
+        await table.look(shop.ledger)
+        async with shop.ledger.another_process().own(run.id):
+            for minute in range(2, minutes):
+                clock.time = NOON + minute * MINUTE
+                await table.look(shop.ledger)
+            assert await requests(shop.ledger) == []
+            assert run.id in (await entries(shop.ledger))["nightly"].why
+        clock.time += MINUTE
+        await table.look(shop.ledger)
+        assert len(await requests(shop.ledger)) == (1 if minutes < 60 else 0)
+
+    in_time(visit)
+
+
 def test_a_push_of_a_new_file_that_has_failed_hides_no_other(tmp_path: Path) -> None:
     """The ERP was down; a moment later a person presses again, and then its time has come."""
     shop, clock = Shop(tmp_path, more=MINUTELY), MovableClock()

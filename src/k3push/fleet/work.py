@@ -21,7 +21,7 @@ from k3push.adapters.job_files.reader_pool import ReadersApart
 from k3push.adapters.ledger.postgres import PostgresLedger
 from k3push.adapters.ledger.postgres.database import Server
 from k3push.config.setting_errors import SettingsError
-from k3push.config.settings import ScheduleSettings
+from k3push.config.settings import ScheduleSettings, Settings
 from k3push.config.tenants import Tenant, TenantFiles, Tenants
 from k3push.core.model import RunId
 from k3push.core.remark import remark
@@ -238,7 +238,7 @@ class FleetWork:
         asides = await queue.all("asides_of", tenant=tenant.name)
         aside = {row["digest"] for row in asides}
         async with self._ledger(tenant) as ledger:
-            if settings.selects and await _goes_on(tenant, schedule, ledger, queue):
+            if await _goes_on(tenant, schedule, ledger, queue):
                 # No fault, and due again at its next time.
                 why = remark("note.still_under_way")
                 self.tell("worker.schedule", tenant=tenant.name, schedule=schedule, why=why)
@@ -282,7 +282,7 @@ class FleetWork:
         settings = tenant.settings
         how = JobOptions(route=schedule.route, home=settings.folder, reader=self.readers.read_job)
         if not schedule.selects:
-            yield [str(settings.folder / job) for job in schedule.jobs], how
+            yield _jobs_of(settings, schedule), how
             return
         endpoints = await anyio.to_thread.run_sync(endpoints_of, settings)
         selector = Selector(settings, ErpAccess(endpoints), self.tell)
@@ -340,8 +340,14 @@ async def _goes_on(tenant: Tenant, schedule: str, ledger: Ledger, queue: Queue) 
         schedule=schedule,
         scope=scope_of(settings.erp.acct_id, route),
         routes={settings.schedules[schedule].route or None, route.name},
-        selects=True,
+        selects=settings.schedules[schedule].selects,
+        jobs=_jobs_of(settings, settings.schedules[schedule]),
         now=SystemClock().now(),
         waiting={row["run"] for row in rows},
     )
     return bool(await alike.requests(ledger)) or await alike.run(ledger) is not None
+
+
+def _jobs_of(settings: Settings, schedule: ScheduleSettings) -> list[str]:
+    """Return the lists and folders that a schedule names, if it does not select."""
+    return [] if schedule.selects else [str(settings.folder / job) for job in schedule.jobs]

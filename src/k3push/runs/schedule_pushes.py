@@ -43,6 +43,7 @@ class SameBills:
         scope: Of the runs of its route, as in `model.Run`.
         routes: How requests name routes of that scope.
         selects: It pushes what the route selects.
+        jobs: Lists that it names.
         now: The time.
         waiting: Runs that are in a queue, or that a worker executes.
         has_queue: Runs that nobody executes may be in a queue that is not known here.
@@ -53,6 +54,7 @@ class SameBills:
     routes: Collection[str | None]
     selects: bool
     now: datetime
+    jobs: Collection[str] = ()
     waiting: Collection[RunId] = ()
     has_queue: bool = False
 
@@ -100,7 +102,8 @@ class SameBills:
         return self.now - at < LASTS and any([await _may_send(ledger, run) for run in runs])
 
     async def _is_alike(self, ledger: Ledger, run: Run) -> bool:
-        if self.selects and any(job.endswith(SELECTED) for job in run.jobs):
+        selected = self.selects and any(job.endswith(SELECTED) for job in run.jobs)
+        if selected or not set(self.jobs).isdisjoint(run.jobs):
             return True
         push = await push_of(ledger, RunId(run.group or run.id))
         return push is not None and self._means(push)

@@ -118,19 +118,32 @@ async def read_clock(looker: Looker, ledger: Ledger, run: RunId) -> ServerClock 
         return None
     # People delete what they have tried out.
     there = [each for each in known if any(target.id in standings for target in each.targets)]
-    # A document that is older than the call of its row would set the clock wrong.
-    sure = [each for each in there if each.code not in UNSURE]
-    leads = [
-        row.sent_at.astimezone(UTC).replace(tzinfo=None) - created
-        for each in sure[:SAMPLE_OF_TIMES]
-        for of, row in await ledger.rows_of(each.number)
-        if of == each.run and row.attempts == 1
-        for target in row.targets
-        if row.sent_at and (created := created_at(standings.get(target.id)))
-    ]
     told = any(at.time() != time() for at in times)
-    utc_lead = max(leads, default=timedelta(0))
-    return ServerClock(max(times), now_s, utc_lead, told, bool(leads))
+    leads = await _leads(ledger, there, standings)
+    return ServerClock(max(times), now_s, leads or timedelta(0), told, leads is not None)
+
+
+async def _leads(
+    ledger: Ledger, known: Sequence[Made], standings: Mapping[str, Standing]
+) -> timedelta | None:
+    """Return by how much sending machines were ahead of the server; None where nothing tells.
+
+    A document is made after its call has left, so the largest difference is the best. One that may
+    be older than the call of its row would make it too large: where there are no others, the least
+    is taken, so that rather too much counts as made by a call.
+    """
+    sure: list[timedelta] = []
+    others: list[timedelta] = []
+    for each in known:
+        if len(sure) >= SAMPLE_OF_TIMES:
+            break
+        for of, row in await ledger.rows_of(each.number):
+            if of == each.run and row.sent_at:
+                sent_at = row.sent_at.astimezone(UTC).replace(tzinfo=None)
+                times = (created_at(standings.get(target.id)) for target in row.targets)
+                is_sure = row.attempts == 1 and each.code not in UNSURE
+                (sure if is_sure else others).extend(sent_at - at for at in times if at)
+    return max(sure) if sure else min(others, default=None)
 
 
 def over_by(over_at: datetime | None, clock: ServerClock | None) -> datetime:

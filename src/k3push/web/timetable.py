@@ -88,6 +88,8 @@ class Timetable:
     # When schedules came that were not there from the beginning.
     _since: dict[str, datetime] = field(default_factory=dict)
     _met: Settings | None = field(default=None)
+    # What was due while another run pushed the same bills, and is begun after it.
+    _put_off: dict[str, datetime] = field(default_factory=dict)
     rests: bool = field(default=False, init=False)
     _changes: Wakeup = field(default_factory=Wakeup)
 
@@ -152,6 +154,8 @@ class Timetable:
             known_times = (entry.last, entry.since, self._since.get(name))
             over = [each for each in known_times if each is not None and each <= now]
             due = schedule.due.next_after(max([since, *over]))
+            if due > now and (waits := self._put_off.get(name)) is not None:
+                due = waits
             if due <= now and not entry.paused:
                 await self._begin_due(ledger, name, due)
         self._looked = now
@@ -164,8 +168,15 @@ class Timetable:
             before, asked = await self._ask(ledger, name, when, by=by_schedule(name), approved=True)
             begun = [each.id for each in (*before, *asked)]
             why = remark("note.still_under_way") if before else ""
-        except (JobFileError, HinderedError) as error:
+        except HinderedError as error:
             why = str(error)
+            if self.clock.now() - due < CATCH_UP:
+                self._put_off[name] = due
+                await note(ledger, name, self.clock.now(), why=why)
+                return
+        except JobFileError as error:
+            why = str(error)
+        self._put_off.pop(name, None)
         if not (begun or why):
             await note(ledger, name, self.clock.now(), idle=due)
             return
@@ -300,6 +311,7 @@ class Timetable:
             scope=scope_of(self.settings.erp.acct_id, route),
             routes=self._names_of(route),
             selects=schedule.selects,
+            jobs=[] if schedule.selects else [str(self.settings.folder / j) for j in schedule.jobs],
             now=now,
             has_queue=not self.is_kept_here,
         )
