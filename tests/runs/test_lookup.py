@@ -33,6 +33,7 @@ from k3push.core.safety.evidence import NO_RIGHT
 from k3push.ports import (
     ErpBusyError,
     ErpUnreachableError,
+    LedgerLostError,
     LoginRefusedError,
     LookFailedError,
     LookRefusedError,
@@ -47,6 +48,7 @@ from k3push.runs.lookup import (
     look_at_newest_links,
     look_at_sources,
     look_at_targets,
+    side_by_side,
     with_other_numbers,
 )
 from k3push.runs.retried_reads import (
@@ -707,3 +709,18 @@ async def test_links_of_an_unknown_pair_are_proved_by_its_own_rule(
     route = replace(ROUTE, source_number_field="", target_entry="FInStockEntry")
     newest = [LinkRow("1", "2", "T_PUR_POOrderEntry", rule)]
     assert await look_at_newest_links(Job(Asked(newest=newest), route=route)) is proves
+
+
+async def test_a_ledger_that_is_lost_in_one_of_two_looks_ends_both_by_its_own_name() -> None:
+    """A look asks the ledger whose documents it has found; a group of errors is a defect."""
+
+    async def lost() -> int:
+        raise LedgerLostError("ledger.lost{}")
+
+    async def found() -> int:
+        await anyio.sleep(1)
+        return 1
+
+    for looks in ((lost, found), (found, lost)):
+        with pytest.raises(LedgerLostError):
+            await side_by_side(*looks)

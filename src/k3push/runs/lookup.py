@@ -37,6 +37,7 @@ from k3push.core.safety.evidence import ids_in, new_targets
 from k3push.core.safety.matching import fold
 from k3push.ports import (
     ErpUnreachableError,
+    LedgerLostError,
     LoginRefusedError,
     LookFailedError,
     LookRefusedError,
@@ -372,7 +373,12 @@ async def side_by_side(
     async def keep(nth: int, look: Callable[[], Awaitable[Any]]) -> None:
         try:
             results[nth] = await look()
-        except (LookFailedError, ErpUnreachableError, LoginRefusedError) as error:
+        except (
+            LookFailedError,
+            ErpUnreachableError,
+            LoginRefusedError,
+            LedgerLostError,  # a look may ask the ledger whose documents it has found
+        ) as error:
             errors.append(error)
 
     async with anyio.create_task_group() as looks:
