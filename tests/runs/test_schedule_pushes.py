@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 
+from k3push.config.settings import Settings
 from k3push.core.model import BillNumber, Listed, Outcome, Run, State
-from k3push.runs.create import SELECTED
+from k3push.runs.create import SELECTED, scope_of
 from k3push.runs.request_stages import Request, RequestKind, Stage, move, put_request
 from k3push.runs.schedule_pushes import BEGINS_WITHIN, LASTS, SameBills
+from k3push.wiring.same_bills import same_bills
 from tests.runs.office import FIRST, NOON, Office, orders
 
 pytestmark = pytest.mark.anyio
@@ -114,3 +116,31 @@ async def test_a_plan_that_waits_for_approval_holds_up_nothing() -> None:
     waits = push(how={"schedule": "nightly"}, stage=Stage.PLANNED)
     await put_request(office.store, waits)
     assert await same(run).requests(office.store) == []
+
+
+SETTINGS = {
+    "erp": {"url": "https://erp.example.com/k3cloud/", "acct_id": "a1", "username": "li"},
+    "routes": {
+        "po": {"source": "PUR_PurchaseOrder", "target": "STK_InStock"},
+        "urgent": {"source": "pur_purchaseorder", "target": "STK_InStock", "rule": "other"},
+        "sales": {"source": "SAL_SaleOrder", "target": "SAL_OUTSTOCK"},
+    },
+    "schedules": {
+        "nightly": {"cron": "0 2 * * *", "jobs": "select", "route": "po"},
+        "lists": {"cron": "0 2 * * *", "jobs": ["inbox", "a.csv"], "route": "po"},
+    },
+}
+
+
+def test_a_route_to_the_same_forms_pushes_the_same_bills_under_any_name() -> None:
+    """Neither a fleet nor a server may push them in parts once more."""
+    settings = Settings.model_validate(SETTINGS)
+    alike = same_bills(settings, "nightly", settings.route("po"), NOON)
+    assert (alike.routes, alike.selects, alike.jobs) == ({"po", "urgent"}, True, [])
+    assert alike.scope == scope_of("a1", settings.route("urgent"))
+    lists = [settings.folder / name for name in ("inbox", "a.csv")]
+    alike = same_bills(settings, "lists", settings.route("po"), NOON)
+    assert (alike.selects, alike.jobs) == (False, [*map(str, lists)])
+    del settings.routes["urgent"], settings.routes["sales"]
+    # A request needs no name for the only one.
+    assert same_bills(settings, "nightly", settings.route(None), NOON).routes == {"po", None}

@@ -457,6 +457,10 @@ class Settings(_Section):
         select = self.routes[route.name].select
         return Selection(select.where, select.days, select.organisation, select.max_count)
 
+    def lists_of(self, schedule: ScheduleSettings) -> list[str]:
+        """Return the lists and folders that a schedule names; none where its route selects."""
+        return [] if schedule.selects else [str(self.folder / job) for job in schedule.jobs]
+
     def steps_of(self, run: Run) -> tuple[Step, ...]:
         """Return the steps after the push that the route of a run asks for now."""
         name = run.route.name

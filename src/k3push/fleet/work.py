@@ -21,7 +21,7 @@ from k3push.adapters.job_files.reader_pool import ReadersApart
 from k3push.adapters.ledger.postgres import PostgresLedger
 from k3push.adapters.ledger.postgres.database import Server
 from k3push.config.setting_errors import SettingsError
-from k3push.config.settings import ScheduleSettings, Settings
+from k3push.config.settings import ScheduleSettings
 from k3push.config.tenants import Tenant, TenantFiles, Tenants
 from k3push.core.model import RunId
 from k3push.core.remark import remark
@@ -30,11 +30,10 @@ from k3push.fleet.queue import end_sessions
 from k3push.fleet.worker import CannotBeginError, NotHereError, Order
 from k3push.fleet.worker_ledgers import Ledgers
 from k3push.ports import Ledger, LedgerLostError, OtherSpellingError, RunIsAliveError
-from k3push.runs.create import SELECTED, scope_of
+from k3push.runs.create import SELECTED
 from k3push.runs.execute import Only
 from k3push.runs.outcome import Ending
 from k3push.runs.problem import Problem, innermost
-from k3push.runs.schedule_pushes import SameBills
 from k3push.runs.shared_stop import SharedStop
 from k3push.runs.stop import Stop
 from k3push.wiring.config_file import load_settings
@@ -44,6 +43,7 @@ from k3push.wiring.job_lists import JobOptions
 from k3push.wiring.line_observer import LineObserver
 from k3push.wiring.notifying import recipients, send_word
 from k3push.wiring.open_ledger import ledger_password
+from k3push.wiring.same_bills import same_bills
 from k3push.wiring.selected_bills import Selector
 from k3push.words.language import Say, harmless_lines
 
@@ -282,7 +282,7 @@ class FleetWork:
         settings = tenant.settings
         how = JobOptions(route=schedule.route, home=settings.folder, reader=self.readers.read_job)
         if not schedule.selects:
-            yield _jobs_of(settings, schedule), how
+            yield settings.lists_of(schedule), how
             return
         endpoints = await anyio.to_thread.run_sync(endpoints_of, settings)
         selector = Selector(settings, ErpAccess(endpoints), self.tell)
@@ -336,18 +336,6 @@ async def _goes_on(tenant: Tenant, schedule: str, ledger: Ledger, queue: Queue) 
     if not route.allow_partial:
         return False
     rows = await queue.all("open_runs", tenant=tenant.name)
-    alike = SameBills(
-        schedule=schedule,
-        scope=scope_of(settings.erp.acct_id, route),
-        routes={settings.schedules[schedule].route or None, route.name},
-        selects=settings.schedules[schedule].selects,
-        jobs=_jobs_of(settings, settings.schedules[schedule]),
-        now=SystemClock().now(),
-        waiting={row["run"] for row in rows},
-    )
+    waiting = {row["run"] for row in rows}
+    alike = same_bills(settings, schedule, route, SystemClock().now(), waiting=waiting)
     return bool(await alike.requests(ledger)) or await alike.run(ledger) is not None
-
-
-def _jobs_of(settings: Settings, schedule: ScheduleSettings) -> list[str]:
-    """Return the lists and folders that a schedule names, if it does not select."""
-    return [] if schedule.selects else [str(settings.folder / job) for job in schedule.jobs]

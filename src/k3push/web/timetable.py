@@ -21,11 +21,10 @@ from k3push.adapters.job_files import JobFileError, Trouble
 from k3push.adapters.job_files.troubles import Code
 from k3push.config.setting_errors import SettingsError
 from k3push.config.settings import ScheduleSettings, Settings
-from k3push.core.model import FolderFile, Route
+from k3push.core.model import FolderFile
 from k3push.core.remark import remark
 from k3push.ports import Clock, Ledger, LedgerLostError
 from k3push.runs.control import left_to_another
-from k3push.runs.create import scope_of
 from k3push.runs.program_tokens import by_schedule
 from k3push.runs.request_stages import (
     Request,
@@ -43,16 +42,13 @@ from k3push.runs.schedule_entries import (
     note,
     revise_entry,
 )
-from k3push.runs.schedule_pushes import SameBills
 from k3push.runs.wakeup import Wakeup
 from k3push.web.access import Log
-from k3push.web.request_origin import (
-    origin_of_file,
-    origin_of_selection,
-)
+from k3push.web.request_origin import origin_of_file, origin_of_selection
 from k3push.web.resume_and_retry import HinderedError
 from k3push.wiring.inbox import batches_of, new_of_ledger
 from k3push.wiring.job_lists import JobOptions
+from k3push.wiring.same_bills import same_bills
 from k3push.wiring.selected_bills import LIST
 
 LOOK_EVERY_S = 20.0
@@ -217,20 +213,18 @@ class Timetable:
         """Ask as `ask` does; return what was under way before, and what is begun now."""
         schedule = self.schedules[name]
         mark = _mark_of_name(name)
-        before: list[Request] = []
-        turn = when
-        if approved:
-            before, turn = await self._turn(ledger, name, when)
+        before, turn = await self._turn(ledger, name, when) if approved else ([], when)
         how: dict[str, Any] = {"route": schedule.route, "schedule": name, "approved": approved}
         found = await self._lists_of(ledger, schedule, self.lists / f"{turn}-{mark}")
         asked: list[Request] = []
         for names, origin in found:
-            if before and not _mark_of(origin):
+            of_file = _mark_of(origin)
+            if before and not of_file:
                 continue
-            id_ = f"{turn}-{mark}{_mark_of(origin)}"
-            if _mark_of(origin) and not await _is_free(ledger, id_, by_hand=BY_HAND in when):
+            id_ = f"{turn}-{mark}{of_file}"
+            if of_file and not await _is_free(ledger, id_, by_hand=BY_HAND in when):
                 # Another time, or another press after the first one's push has come to its end.
-                id_ = f"{when}-{mark}{_mark_of(origin)}"
+                id_ = f"{when}-{mark}{of_file}"
             request = Request(
                 id=id_,
                 kind=RequestKind.PUSH,
@@ -260,7 +254,7 @@ class Timetable:
         """
         if schedule.selects:
             return [([str(folder / LIST)], origin_of_selection())]
-        jobs = [str(self.settings.folder / job) for job in schedule.jobs]
+        jobs = self.settings.lists_of(schedule)
         for job in jobs:
             await _check_there(job)
         strangers = JobOptions(home=self.settings.folder)
@@ -299,35 +293,19 @@ class Timetable:
         Raises:
             HinderedError: Another run does, which no request tells of.
         """
-        schedule = self.schedules[name]
         try:
-            route = self.settings.route(schedule.route)
+            route = self.settings.route(self.schedules[name].route)
         except SettingsError:
             return []  # the plan will say so
         if not (route.allow_partial or by_hand):
             return []
-        alike = SameBills(
-            schedule=name,
-            scope=scope_of(self.settings.erp.acct_id, route),
-            routes=self._names_of(route),
-            selects=schedule.selects,
-            jobs=[] if schedule.selects else [str(self.settings.folder / j) for j in schedule.jobs],
-            now=now,
-            has_queue=not self.is_kept_here,
-        )
+        alike = same_bills(self.settings, name, route, now, has_queue=not self.is_kept_here)
         begun = await alike.requests(ledger)
         if begun or not route.allow_partial:
             return begun
         if (run := await alike.run(ledger)) is not None:
             raise HinderedError(await left_to_another(ledger, run.id))
         return begun
-
-    def _names_of(self, route: Route) -> set[str | None]:
-        """Return how requests name the routes to the same forms."""
-        acct_id, routes = self.settings.erp.acct_id, self.settings.routes
-        scope = scope_of(acct_id, route)
-        names = {each for each in routes if scope_of(acct_id, self.settings.route(each)) == scope}
-        return {*names, None} if len(routes) == 1 else {*names}
 
     async def _new_of(self, ledger: Ledger, files: Sequence[FolderFile]) -> list[FolderFile]:
         """Leave out the files that runs have taken, and those that are being planned."""
