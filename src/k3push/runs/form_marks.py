@@ -8,7 +8,6 @@ to say what a call of this one has made.
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import replace
 from operator import itemgetter
 
 import anyio
@@ -17,6 +16,7 @@ from k3push.core.model import RunId
 from k3push.ports import ErpUnreachableError, LoginRefusedError, LookFailedError, Memo
 from k3push.runs.context import Context
 from k3push.runs.lookup import can_ask
+from k3push.runs.put_memo import put_memo
 
 MARK = "mark"
 """Kind of the memos about a run: the mark of each execution, with the index of its first chunk."""
@@ -39,11 +39,9 @@ async def note_mark(context: Context, first_chunk: int) -> None:
             context.mark = found
             run, now = context.run.id, context.clock.now()
             value = {"chunk": first_chunk, "id": found}
+            # An execution that sends nothing leaves its first chunk to the next one.
             memo = Memo(MARK, f"{run} {first_chunk}", now, value, about=run)
-            kept = await context.ledger.remember(memo)
-            if kept.value != value:
-                # An execution that sends nothing leaves its first chunk to the next one.
-                await context.ledger.revise(replace(kept, value=value))
+            await put_memo(context.ledger, memo)
     finally:
         context.marked.set()
 
