@@ -160,6 +160,13 @@ def read_rows(found: Iterable[Sequence[Any]]) -> list[Row]:
     ]
 
 
+def read_rows_of_runs(found: Iterable[Sequence[Any]]) -> list[tuple[RunId, Row]]:
+    """Read rows with the id of the run of each before its columns."""
+    found = list(found)
+    rows = read_rows(row for _, *row in found)
+    return [(RunId(run), row) for (run, *_), row in zip(found, rows, strict=True)]
+
+
 @codec.whole
 def read_attempt(found: Sequence[Any]) -> AttemptRecord:
     """Read an attempt with what came of it."""

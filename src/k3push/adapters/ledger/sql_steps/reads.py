@@ -109,8 +109,7 @@ async def rows_of(connection: StepConnection, number: BillNumber) -> Sequence[tu
         found = await connection.all("rows_of_bill", number=number_in(number), id=id_, bill=number)
     else:
         found = await connection.all("rows_of_number", number=number)
-    rows = records.read_rows(row for _, *row in found)
-    return [(RunId(run), row) for (run, *_), row in zip(found, rows, strict=True)]
+    return records.read_rows_of_runs(found)
 
 
 async def find_rows(
@@ -124,8 +123,7 @@ async def find_rows(
         remarks=list(remarks),
         limit=limit,
     )
-    rows = records.read_rows(row for _, *row in found)
-    return [(RunId(run), row) for (run, *_), row in zip(found, rows, strict=True)]
+    return records.read_rows_of_runs(found)
 
 
 async def runs_holding(
@@ -241,13 +239,13 @@ async def lately_sent(
 
 
 async def twins(connection: StepConnection, run: RunId) -> int:
-    """Count the rows of a run that have documents of another's."""
+    """Count the rows of a run whose code is `model.TWIN`."""
     ((count,),) = await connection.all("count_twins", run=await run_key(connection, run))
     return int(count)
 
 
 async def partly(connection: StepConnection, run: RunId) -> int:
-    """Count the rows of a run that have documents of another's."""
+    """Count the rows of a run whose code is `model.PARTLY`."""
     ((count,),) = await connection.all("count_partly", run=await run_key(connection, run))
     return int(count)
 
