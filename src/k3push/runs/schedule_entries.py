@@ -68,8 +68,8 @@ def entry_of(memo: Memo) -> ScheduleEntry:
         begun=tuple(memo.value.get("begun", ())),
         why=str(memo.value.get("why", "")),
         idle=moment("idle"),
-        turn=str(memo.value.get("now", "")),
-        turn_at=moment("now_at"),
+        turn=str(memo.value.get("turn", "")),
+        turn_at=moment("turn_at"),
         version=memo.version,
     )
 
@@ -95,8 +95,8 @@ async def revise_entry(
         "begun": list(entry.begun),
         "why": entry.why,
         "idle": entry.idle.isoformat() if entry.idle else "",
-        "now": entry.turn,
-        "now_at": entry.turn_at.isoformat() if entry.turn_at else "",
+        "turn": entry.turn,
+        "turn_at": entry.turn_at.isoformat() if entry.turn_at else "",
     }
     if memo is None:
         kept = await ledger.remember(Memo(SCHEDULE, name, at, value))

@@ -87,7 +87,7 @@ class SchedulePages:
         except (JobFileError, HinderedError) as error:
             return self._desk.back(visit, url, str(error))
         if not asked:
-            return self._desk.back(visit, f"{visit.base}/schedules", remark("desk.nothing_new"))
+            return self._desk.back(visit, url, remark("desk.nothing_new"))
         facts = {"tenant": visit.tenant.name, "schedule": name, "user": user}
         self._desk.log("schedule.now", **facts, approved=approved)
         to = f"/plans/{asked[0].id}" if len(asked) == 1 else "/"
