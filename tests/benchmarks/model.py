@@ -24,7 +24,7 @@ from k3push.core.pacing.samples import CallSample, Ended, Setting
 from k3push.core.pacing.server_model import Learnt
 from k3push.core.safety.matching import MOST_NUMBERS
 from k3push.runs.intake import MOST_READY
-from k3push.runs.retried_reads import pause_s
+from k3push.runs.lookup.retried_reads import pause_s
 from k3push.runs.throttle import CALLS_A_LOOK
 from k3push.simulator.load import Load, Queue
 from k3push.simulator.sandbox_options import SandboxOptions

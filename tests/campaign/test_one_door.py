@@ -38,8 +38,11 @@ def _called() -> Mapping[str, set[str]]:
         ("push_chunk", {"runs/engine.py"}),
         ("push_data", {"runs/attempt.py"}),
         ("SendAgain", {"core/safety/verdict.py"}),
-        ("targets_of", {"runs/lookup.py", POOL, JOINED}),
-        ("sources_of", {"runs/lookup.py", "cli/actions/check.py", POOL, JOINED}),
+        ("targets_of", {"runs/lookup/target_lookup.py", POOL, JOINED}),
+        (
+            "sources_of",
+            {"runs/lookup/source_lookup.py", "cli/actions/check.py", POOL, JOINED},
+        ),
     ],
 )
 def test_there_is_one_door_to_the_erp(name: str, modules: set[str]) -> None:

@@ -12,8 +12,8 @@ from k3push.adapters.erp.client import ErpClient
 from k3push.core.model import PARTLY, TWIN, BillNumber, Route, Sighting, State
 from k3push.ports import LookRefusedError, Memo
 from k3push.runs.context import Context, SettleTimes
-from k3push.runs.missed_looks import DUE, due_look
 from k3push.runs.outcome import Exit
+from k3push.runs.proof.missed_looks import DUE, due_look
 from k3push.runs.stop import Cause
 from k3push.simulator import Policy
 from k3push.simulator.forms import IN_STOCK

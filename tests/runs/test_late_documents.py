@@ -408,7 +408,7 @@ async def test_what_a_look_has_shown_is_not_absent_though_nobody_tells_who_has_m
         raise LookFailedError("the database is away")
 
     with monkeypatch.context() as for_now:
-        for_now.setattr("k3push.runs.document_makers.look_at_standings", fail)
+        for_now.setattr("k3push.runs.proof.document_makers.look_at_standings", fail)
         await office.execute(throttle=one_by_one(), check=False)
     await is_told_though_gone(office, numbers[1], attempts=1, after_s=SETTLE.window_s)
 

@@ -16,8 +16,8 @@ from k3push.adapters.erp.client import ErpClient
 from k3push.core.model import TWIN, RunId, Sighting, State
 from k3push.core.pacing.halting import HaltRule
 from k3push.ports import LookFailedError
-from k3push.runs import proof
 from k3push.runs.context import Context, PushLimits
+from k3push.runs.proof import absence_proof
 from k3push.simulator import FaultPlan, Policy, fault, site
 from k3push.simulator.answers import AnswerStyle
 from k3push.simulator.forms import IN_STOCK, ROUTES
@@ -166,7 +166,7 @@ async def test_a_bill_that_was_rejected_for_what_may_be_its_own_is_told_of_it_la
     async def fail(_: object) -> bool:
         raise LookFailedError("out of time")
 
-    monkeypatch.setattr(proof, "look_at_newest_links", fail)
+    monkeypatch.setattr(absence_proof, "look_at_newest_links", fail)
     await office.open_run([LOST, *REST[:3]], again_because=again)
     row = (await go_on(office)).rows[LOST]
     (document,) = office.site.world.documents_of(LOST)

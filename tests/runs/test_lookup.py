@@ -30,6 +30,8 @@ from k3push.core.model import (
 from k3push.core.protocol.links import FormEntry, LinkRow
 from k3push.core.protocol.selection import SelectedPage, Selection
 from k3push.core.safety.evidence import NO_RIGHT
+from k3push.core.safety.links_found import Links
+from k3push.core.safety.target_sets import joined, with_other_numbers
 from k3push.ports import (
     ErpBusyError,
     ErpUnreachableError,
@@ -40,24 +42,17 @@ from k3push.ports import (
     Made,
     Turn,
 )
-from k3push.runs.lookup import (
-    HARMLESS,
-    Links,
-    joined,
-    look_at_newest,
-    look_at_newest_links,
-    look_at_sources,
-    look_at_targets,
-    side_by_side,
-    with_other_numbers,
-)
-from k3push.runs.retried_reads import (
+from k3push.runs.lookup.looker import HARMLESS
+from k3push.runs.lookup.newest_lookup import look_at_newest, look_at_newest_links
+from k3push.runs.lookup.retried_reads import (
     LEAST_TRIES_OF_A_READ,
     ROUNDS_OF_ONE,
     TRIES_OF_A_PART,
     open_turn,
     pause_s,
 )
+from k3push.runs.lookup.source_lookup import look_at_sources
+from k3push.runs.lookup.target_lookup import look_at_targets, side_by_side
 from k3push.runs.source_check import PRECHECK, query_refused, there_already
 from k3push.runs.stop import Cause, Stop
 

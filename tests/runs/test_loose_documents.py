@@ -17,9 +17,9 @@ from k3push.adapters.erp.client import ErpClient
 from k3push.core.model import BillNumber, Listed, Outcome, Route, RunId, State, Step, Target
 from k3push.core.pacing.halting import HaltRule
 from k3push.ports import LookFailedError, LookRefusedError
-from k3push.runs import proof
 from k3push.runs.context import Context
-from k3push.runs.settle_doubts import settle_by_word
+from k3push.runs.doubts.word_of_person import settle_by_word
+from k3push.runs.proof import absence_proof
 from k3push.runs.stop import Cause
 from k3push.simulator import FaultPlan, fault
 from k3push.simulator.answers import AnswerStyle
@@ -351,7 +351,7 @@ async def test_what_a_look_has_shown_is_kept_though_nothing_could_be_learnt_of_l
         raise LookFailedError("the query timed out")
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(proof, "_look_for", fail)
+        patch.setattr(absence_proof, "_look_for", fail)
         pushed = await go_on(office)
     assert pushed.rows[LOST].state is State.UNKNOWN, pushed.rows[LOST]
     (document,) = office.site.world.documents_of(LOST)

@@ -18,7 +18,7 @@ from k3push.core.pacing.halting import HaltRule
 from k3push.ports import LookFailedError
 from k3push.runs.context import PushLimits
 from k3push.runs.create import scope_of
-from k3push.runs.settle_doubts import settle_by_word
+from k3push.runs.doubts.word_of_person import settle_by_word
 from k3push.simulator import FaultPlan, fault
 from k3push.simulator.bills import APPROVED
 from k3push.simulator.forms import IN_STOCK, PURCHASE_ORDER, RECEIVE_BILL, ROUTES

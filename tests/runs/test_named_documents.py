@@ -8,7 +8,7 @@ import pytest
 
 from k3push.core.model import BillNumber, Target, key_of
 from k3push.runs.create import scope_of
-from k3push.runs.named_documents import NamedDocument, named_for_others, named_of, note_named
+from k3push.runs.proof.named_documents import NamedDocument, named_for_others, named_of, note_named
 from tests.runs.office import FIRST, ROUTE, Office, VirtualClock, orders
 
 pytestmark = pytest.mark.anyio

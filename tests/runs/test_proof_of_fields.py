@@ -12,8 +12,8 @@ from trio.testing import MockClock
 
 from k3push.core.model import BillNumber, Route, RunId, Sighting, State, Target, Targets
 from k3push.ports import ErpUnreachableError, LoginRefusedError, LookFailedError, Made
-from k3push.runs.document_makers import LEAST_SAMPLE, SAMPLE
-from k3push.runs.proof import Proofs
+from k3push.runs.proof.absence_proof import Proofs
+from k3push.runs.proof.document_makers import LEAST_SAMPLE, SAMPLE
 from tests.memory_ledger.ledger import MemoryLedger
 from tests.runs.test_lookup import Asked, Job, refused
 

@@ -14,9 +14,9 @@ from k3push.core.model import PARTLY, TWIN, BillNumber, RunId, State
 from k3push.core.pacing.halting import HaltRule
 from k3push.runs import context
 from k3push.runs.context import Context, PushLimits, SettleTimes
+from k3push.runs.doubts.word_of_person import settle_by_word
 from k3push.runs.engine import push_run
 from k3push.runs.outcome import Exit, anything_open
-from k3push.runs.settle_doubts import settle_by_word
 from k3push.simulator import Policy, Refusal, site
 from k3push.simulator.answers import failure
 from k3push.simulator.exchange import json_reply

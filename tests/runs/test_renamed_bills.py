@@ -28,9 +28,9 @@ from k3push.ports import Identification
 from k3push.runs.before_sending import FIRST_LOOK_KEEPS_S, renewed
 from k3push.runs.context import Context, PushLimits
 from k3push.runs.create import scope_of
+from k3push.runs.doubts.word_of_person import settle_by_word
+from k3push.runs.proof.seen_since import note_numbers
 from k3push.runs.read_back import read_back
-from k3push.runs.seen_since import note_numbers
-from k3push.runs.settle_doubts import settle_by_word
 from k3push.runs.source_check import AMBIGUOUS, SHARED
 from k3push.runs.stop import Cause, Stop
 from k3push.runs.throttle import Throttle

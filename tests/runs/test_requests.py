@@ -7,7 +7,13 @@ import pytest
 
 from k3push.core.model import RunId
 from k3push.ports import Memo
-from k3push.runs.request_stages import Request, RequestKind, Stage, is_asked_for, put_request
+from k3push.runs.push_requests.request_stages import (
+    Request,
+    RequestKind,
+    Stage,
+    is_asked_for,
+    put_request,
+)
 from tests.memory_ledger.ledger import MemoryLedger
 from tests.runs.office import FIRST, SECOND, Office, VirtualClock
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from k3push.runs.server_clock import Began, ServerClock
+from k3push.runs.proof.server_clock import Began, ServerClock
 
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 EVENING = ServerClock(datetime(2026, 1, 2, 20), at_s=100.0)  # noqa: DTZ001  # its own zone

@@ -26,9 +26,9 @@ from k3push.core.safety.evidence import DROPPED
 from k3push.ports import LedgerLostError, LookFailedError
 from k3push.runs import intake, stray_documents
 from k3push.runs.context import Context
+from k3push.runs.doubts.word_of_person import settle_by_word
 from k3push.runs.form_marks import PATIENCE_S
 from k3push.runs.intake import MOST_READY
-from k3push.runs.settle_doubts import settle_by_word
 from k3push.runs.stop import Cause
 from k3push.simulator import Policy, Refusal, site
 from k3push.simulator.answers import AnswerStyle, query_failure

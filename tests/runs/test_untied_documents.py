@@ -17,7 +17,7 @@ from k3push.core.model import BillNumber, RunId, State
 from k3push.core.pacing.halting import HaltRule
 from k3push.ports import LookRefusedError
 from k3push.runs.context import Context, PushLimits
-from k3push.runs.settle_doubts import settle_by_word
+from k3push.runs.doubts.word_of_person import settle_by_word
 from k3push.simulator import Channel, FaultPlan, Refusal, fault
 from k3push.simulator.bills import Origin
 from k3push.simulator.conversion import Converter

@@ -20,9 +20,9 @@ from k3push.adapters.webhook_post import post
 from k3push.config.settings_file import read_settings
 from k3push.core.model import RunId, State
 from k3push.core.web_addresses import LOOPBACK
-from k3push.runs.program_roles import ProgramRole
-from k3push.runs.program_tokens import add_program
-from k3push.runs.request_stages import Request, requests
+from k3push.runs.push_requests.program_roles import ProgramRole
+from k3push.runs.push_requests.program_tokens import add_program
+from k3push.runs.push_requests.request_stages import Request, requests
 from k3push.simulator import Site, build
 from k3push.web.access import Rules
 from k3push.web.request_work import HandOver, Workshop

@@ -9,8 +9,8 @@ import pytest
 from fastapi import FastAPI
 from starlette.routing import Mount, Route
 
-from k3push.runs.program_roles import ProgramRole
-from k3push.runs.program_tokens import revoke_program
+from k3push.runs.push_requests.program_roles import ProgramRole
+from k3push.runs.push_requests.program_tokens import revoke_program
 from k3push.web.asgi import PROGRAMS
 from tests.runs.office import VirtualClock, orders
 from tests.web.programs import program, until_over

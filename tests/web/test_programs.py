@@ -23,8 +23,8 @@ from k3push.core.model import Archive, RunId, State, Step
 from k3push.runs.execute import Only
 from k3push.runs.find import RunFilter
 from k3push.runs.outcome import Exit, followed_of
-from k3push.runs.program_roles import ProgramRole
-from k3push.runs.request_stages import (
+from k3push.runs.push_requests.program_roles import ProgramRole
+from k3push.runs.push_requests.request_stages import (
     Request,
     RequestKind,
     Stage,

@@ -32,9 +32,9 @@ from k3push.config.settings_file import read_settings
 from k3push.core.model import Attempt, Intent, Listed, RunId, State
 from k3push.ports import Ledger, LedgerLostError, Memo
 from k3push.runs.problem import Problem
-from k3push.runs.program_requests import Wish, accept
-from k3push.runs.program_tokens import program_of
-from k3push.runs.request_stages import (
+from k3push.runs.push_requests.program_requests import Wish, accept
+from k3push.runs.push_requests.program_tokens import program_of
+from k3push.runs.push_requests.request_stages import (
     Request,
     RequestKind,
     Stage,

@@ -15,9 +15,9 @@ from k3push.config.settings_file import read_settings
 from k3push.core.model import State
 from k3push.ports import Ledger, LedgerLostError, Memo
 from k3push.runs.create import SELECTED, scope_of
-from k3push.runs.request_stages import REQUEST, Stage, move, requests
-from k3push.runs.schedule_entries import ScheduleEntry, entries, note
-from k3push.runs.schedule_pushes import schedule_of
+from k3push.runs.push_requests.request_stages import REQUEST, Stage, move, requests
+from k3push.runs.push_requests.schedule_entries import ScheduleEntry, entries, note
+from k3push.runs.push_requests.schedule_pushes import schedule_of
 from k3push.simulator import build
 from k3push.simulator.script import Channel
 from k3push.web.resume_and_retry import HinderedError

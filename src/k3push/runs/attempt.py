@@ -51,17 +51,17 @@ from k3push.runs.context import ENOUGH_KNOWN, Context
 from k3push.runs.earlier_calls import sent_by_others, sent_since
 from k3push.runs.held_numbers import under_other_numbers
 from k3push.runs.last_looks import note_refused
-from k3push.runs.named_documents import (
+from k3push.runs.lookup.retried_reads import open_turn, wait_for_erp
+from k3push.runs.own_documents import told_of_another
+from k3push.runs.proof.named_documents import (
     MOST_SOUGHT,
     MOST_TOLD,
     note_named,
     rows_of_others,
     taken_by,
 )
-from k3push.runs.own_documents import told_of_another
+from k3push.runs.proof.seen_since import note_shown
 from k3push.runs.read_back import UNREAD, read_back
-from k3push.runs.retried_reads import open_turn, wait_for_erp
-from k3push.runs.seen_since import note_shown
 from k3push.runs.sending_state import Sending
 from k3push.runs.stop import Cause, cause_of_unsent
 

@@ -35,8 +35,10 @@ from k3push.core.safety.verdict import ReadBack, judge
 from k3push.ports import Inspection, Ledger, Once
 from k3push.runs.audit_feeds import Batches
 from k3push.runs.forecast import ForecastContext
-from k3push.runs.lookup import look_at_sources, look_at_standings, look_at_targets
-from k3push.runs.retried_reads import read_with_retries
+from k3push.runs.lookup.document_lookup import look_at_standings
+from k3push.runs.lookup.retried_reads import read_with_retries
+from k3push.runs.lookup.source_lookup import look_at_sources
+from k3push.runs.lookup.target_lookup import look_at_targets
 from k3push.runs.stop import Stop, stopping
 
 

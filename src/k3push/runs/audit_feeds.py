@@ -16,7 +16,7 @@ from k3push.core.safety.matching import MOST_NUMBERS
 from k3push.ports import Inspection, Ledger
 from k3push.runs.create import JobSource
 from k3push.runs.forecast import ForecastContext
-from k3push.runs.retried_reads import read_with_retries
+from k3push.runs.lookup.retried_reads import read_with_retries
 from k3push.runs.row_pages import PAGE_ROWS
 
 Batches = AsyncGenerator[Sequence[Named], None]

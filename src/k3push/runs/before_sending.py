@@ -6,13 +6,14 @@ from collections.abc import Collection, Mapping
 
 from k3push.core.model import BillNumber, Outcome, Sighting, State
 from k3push.core.remark import remark
-from k3push.core.safety.evidence import STRAY, new_targets
+from k3push.core.safety.evidence import STRAY
 from k3push.core.safety.legal_moves import SENT_BEFORE
+from k3push.core.safety.target_sets import new_targets
 from k3push.ports import Made
 from k3push.runs.context import Context
 from k3push.runs.earlier_calls import sent_by_others, waits_for_others
 from k3push.runs.last_looks import note_look
-from k3push.runs.lookup import can_ask
+from k3push.runs.lookup.looker import can_ask
 from k3push.runs.own_documents import (
     but_others_cancelled,
     named_there,

@@ -29,17 +29,18 @@ from k3push.core.pacing.pace import Pace
 from k3push.core.pacing.samples import CallSample, Ended
 from k3push.core.safety.ages import least_age_s
 from k3push.core.safety.legal_moves import SENT_BEFORE
+from k3push.core.safety.links_found import Links
 from k3push.core.safety.verdict import Said
 from k3push.ports import AttemptRecord, Clock, Doubt, Erp, Ledger, Made, Watch
-from k3push.runs.document_makers import MOST_KNOWN, made_alike
-from k3push.runs.link_discovery import find_links
-from k3push.runs.lookup import Links, can_ask
-from k3push.runs.missed_looks import DueLook
-from k3push.runs.named_documents import is_among, named_for_others
-from k3push.runs.proof import Proofs
-from k3push.runs.server_clock import Began
+from k3push.runs.lookup.link_discovery import find_links
+from k3push.runs.lookup.looker import can_ask
+from k3push.runs.proof.absence_proof import Proofs
+from k3push.runs.proof.document_makers import MOST_KNOWN, made_alike
+from k3push.runs.proof.missed_looks import DueLook
+from k3push.runs.proof.named_documents import is_among, named_for_others
+from k3push.runs.proof.server_clock import Began
+from k3push.runs.proof.stray_calls import OpenCall, StrayCalls
 from k3push.runs.stop import Cause, Stop
-from k3push.runs.stray_calls import OpenCall, StrayCalls
 from k3push.runs.throttle import Throttle
 
 # For how long a look at a bill's source counts. It is made ahead of the sending, and most bills
@@ -434,7 +435,7 @@ class Context:
         return await self.proofs.links_outweigh(self, self.ledger, self.run.id, now=now)
 
     async def absence_proved(self) -> bool:
-        """Say whether absence counts at all on this route (`proof`)."""
+        """Say whether absence counts at all on this route (`absence_proof`)."""
         now = self.clock.now()
         return await self.proofs.absence_proved(self, self.ledger, self.run.id, now=now)
 
@@ -494,7 +495,7 @@ class Context:
         return said.but_sources({self.source_ids.get(number, "") for number in numbers})
 
     async def covers(self, users: Collection[str], sender: str) -> bool:
-        """Say whether *users* see what *sender* makes (`proof`)."""
+        """Say whether *users* see what *sender* makes (`absence_proof`)."""
         return await self.proofs.covers(self, self.ledger, self.run.id, users=users, sender=sender)
 
     def began(self, attempt: int, at: datetime) -> Began:

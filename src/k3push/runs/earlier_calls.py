@@ -18,7 +18,7 @@ from k3push.core.safety.named_bills import messages_naming, naming_one
 from k3push.core.safety.verdict import InDoubt, ReadBack, Said, SendAgain, Verdict, judge
 from k3push.ports import SHORTEST_WAIT_S, AttemptRecord, Doubt, LatelySent
 from k3push.runs.context import Context
-from k3push.runs.document_makers import MACHINES_DIFFER
+from k3push.runs.proof.document_makers import MACHINES_DIFFER
 
 _BY_HAND = frozenset({"note.by_hand", "note.by_hand_of"})
 # Earlier versions have not written down after how many calls.

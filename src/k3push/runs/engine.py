@@ -48,6 +48,7 @@ from k3push.core.safety.evidence import CALL_LIMIT, CONTRADICTION, DROPPED, Conc
 from k3push.ports import RunIsAliveError
 from k3push.runs.attempt import push_chunk
 from k3push.runs.context import Context
+from k3push.runs.doubts.settle_doubts import hopeless_in, settle_once, tell_of_person, tell_of_proof
 from k3push.runs.form_marks import end_wait, note_mark
 from k3push.runs.held_numbers import HeldNumbers, claim
 from k3push.runs.intake import Intake
@@ -58,15 +59,9 @@ from k3push.runs.last_looks import (
     note_refused,
     recall_due_look,
 )
-from k3push.runs.retried_reads import pause_s
+from k3push.runs.lookup.retried_reads import pause_s
 from k3push.runs.row_pages import PAGE_ROWS, pages_of
 from k3push.runs.sending_state import Sending
-from k3push.runs.settle_doubts import (
-    hopeless_in,
-    settle_once,
-    tell_of_person,
-    tell_of_proof,
-)
 from k3push.runs.stop import Cause, guarded, stopping
 from k3push.runs.submit_and_audit.follower import Follower, follow_run
 from k3push.runs.wakeup import Wakeup

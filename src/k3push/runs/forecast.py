@@ -42,14 +42,16 @@ from k3push.core.pacing.expected import Measured
 from k3push.core.plan import Forecast, Foreseen, busy_seconds
 from k3push.core.remark import remark
 from k3push.core.safety.legal_moves import OPEN
+from k3push.core.safety.links_found import Links
 from k3push.core.safety.matching import MOST_NUMBERS
 from k3push.ports import Erp, Ledger, Made
 from k3push.runs.context import PushLimits
 from k3push.runs.create import JobSource
-from k3push.runs.link_discovery import find_links
-from k3push.runs.lookup import Links, can_ask, look_at_targets
-from k3push.runs.named_documents import named_for_others
-from k3push.runs.retried_reads import Waiter
+from k3push.runs.lookup.link_discovery import find_links
+from k3push.runs.lookup.looker import can_ask
+from k3push.runs.lookup.retried_reads import Waiter
+from k3push.runs.lookup.target_lookup import look_at_targets
+from k3push.runs.proof.named_documents import named_for_others
 from k3push.runs.row_pages import pages_of
 from k3push.runs.source_check import (
     already,
@@ -92,7 +94,7 @@ class HeldByOthers:
 
 @dataclass(frozen=True, slots=True)
 class ForecastContext:
-    """What the numbers of one route are looked at with. Fulfils `lookup.Looker`.
+    """What the numbers of one route are looked at with. Fulfils `looker.Looker`.
 
     Attributes:
         held: What other runs have sent and have no answer for.

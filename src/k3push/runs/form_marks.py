@@ -15,7 +15,7 @@ import anyio
 from k3push.core.model import RunId
 from k3push.ports import ErpUnreachableError, LoginRefusedError, LookFailedError, Memo
 from k3push.runs.context import Context
-from k3push.runs.lookup import can_ask
+from k3push.runs.lookup.looker import can_ask
 from k3push.runs.put_memo import put_memo
 
 MARK = "mark"

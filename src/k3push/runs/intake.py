@@ -29,9 +29,10 @@ from k3push.core.model import (
 from k3push.core.pacing.backlog import Backlog
 from k3push.core.pacing.chunking import apart, halve, split
 from k3push.core.remark import read_remark, remark
-from k3push.core.safety.evidence import DROPPED, STRAY, new_targets
+from k3push.core.safety.evidence import DROPPED, STRAY
 from k3push.core.safety.legal_moves import FINAL
 from k3push.core.safety.matching import MOST_NUMBERS
+from k3push.core.safety.target_sets import new_targets
 from k3push.ports import AttemptRecord, InHand
 from k3push.runs.context import Context
 from k3push.runs.create import attempts_before

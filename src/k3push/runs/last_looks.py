@@ -14,12 +14,12 @@ import anyio
 
 from k3push.core.model import PARTLY, TWIN, BillNumber, Outcome, Row, State, Target
 from k3push.core.remark import also, read_remark, remark
-from k3push.core.safety.evidence import made_beside, new_targets
+from k3push.core.safety.evidence import made_beside
 from k3push.core.safety.legal_moves import AMENDABLE, FINAL, SENT_BEFORE
+from k3push.core.safety.target_sets import new_targets
 from k3push.ports import SHORTEST_WAIT_S
 from k3push.runs.context import Context
 from k3push.runs.earlier_calls import doubted_by_others, was_in_doubt
-from k3push.runs.missed_looks import DueLook, due_look, note_due, note_made
 from k3push.runs.own_documents import (
     attempts_by,
     but_open_elsewhere,
@@ -27,6 +27,7 @@ from k3push.runs.own_documents import (
     strangers_among,
     told_of_twins,
 )
+from k3push.runs.proof.missed_looks import DueLook, due_look, note_due, note_made
 from k3push.runs.renumbered_bills import look_at_sent
 from k3push.runs.row_pages import pages_of
 from k3push.runs.source_check import AMBIGUOUS, PRECHECK, SHARED, already

@@ -11,12 +11,12 @@ from k3push.core.model import Follow, Repeat, Run, RunId, State, Step
 from k3push.core.pacing.samples import PaceStep
 from k3push.core.safety.document_steps import done_states
 from k3push.ports import Ledger
+from k3push.runs.earlier_documents import not_looked_at
 from k3push.runs.listed_files import file_at, kept_line_counts
-from k3push.runs.missed_looks import due_look
-from k3push.runs.request_stages import steps_asked_for
+from k3push.runs.proof.missed_looks import due_look
+from k3push.runs.push_requests.request_stages import steps_asked_for
 from k3push.runs.row_pages import not_enrolled
 from k3push.runs.stop import Cause, Stop
-from k3push.runs.submit_and_audit.earlier_documents import not_looked_at
 
 
 class Exit(IntEnum):

@@ -26,14 +26,15 @@ from k3push.core.model import (
     number_in,
 )
 from k3push.core.remark import also, remark
-from k3push.core.safety.evidence import crowded, ids_in, made_beside, new_targets
+from k3push.core.safety.documents_beside import crowded
+from k3push.core.safety.evidence import made_beside
 from k3push.core.safety.legal_moves import OPEN
+from k3push.core.safety.target_sets import ids_in, new_targets, united
 from k3push.ports import AttemptRecord, LatelySent, Ledger
 from k3push.runs.context import Context
-from k3push.runs.document_makers import SentCalls
 from k3push.runs.earlier_calls import was_in_doubt, words_of_refusal
-from k3push.runs.lookup import united
 from k3push.runs.moved_rows import attempts_at_another
+from k3push.runs.proof.document_makers import SentCalls
 from k3push.runs.source_check import by_answers
 
 # A loose document may be any run's. So the newest runs are searched (MOST_RUNS), of those to the

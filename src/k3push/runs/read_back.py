@@ -19,39 +19,37 @@ from k3push.core.model import (
     number_in,
 )
 from k3push.core.remark import remark
+from k3push.core.safety.documents_beside import but_strangers, strangers
 from k3push.core.safety.evidence import (
     LICENCE,
     Conclusion,
     Look,
-    are_merged,
     beside_stray,
-    but_strangers,
     conclude,
     conclude_unread,
     goes_elsewhere,
     may_hide_draft,
     may_hide_part,
     needs_patience,
-    new_targets,
     nothing_ran,
-    strangers,
 )
 from k3push.core.safety.named_bills import messages_by_number
+from k3push.core.safety.target_sets import are_merged, new_targets, united
 from k3push.core.safety.verdict import ReadBack, Said
 from k3push.ports import ErpUnreachableError, LoginRefusedError, LookFailedError
 from k3push.runs.context import Context
 from k3push.runs.lag_pauses import lag_pauses
-from k3push.runs.lookup import but_tied, found_by, look_at_targets, united
+from k3push.runs.lookup.target_lookup import but_tied, found_by, look_at_targets
 from k3push.runs.own_documents import (
     doubtful_among,
     strangers_among,
     told_of_doubtful,
     with_loose_of_others,
 )
+from k3push.runs.proof.stray_calls import OpenCall
 from k3push.runs.renumbered_bills import look_at_sent, moved_among
 from k3push.runs.sending_state import Sending
 from k3push.runs.source_check import unclear
-from k3push.runs.stray_calls import OpenCall
 
 UNREAD = "unread"
 """`Outcome.code` of a number in doubt since what a call has made cannot be looked at."""

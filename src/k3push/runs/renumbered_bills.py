@@ -13,13 +13,20 @@ from dataclasses import dataclass, field, replace
 
 from k3push.core.model import BillNumber, RunId, Sighting, Targets, id_in, key_of, number_in
 from k3push.core.remark import remark
-from k3push.core.safety.evidence import ids_in, new_targets
 from k3push.core.safety.legal_moves import SENT_BEFORE
 from k3push.core.safety.listed_bills import Unclear
 from k3push.core.safety.matching import fold
+from k3push.core.safety.target_sets import (
+    ids_in,
+    new_targets,
+    parted,
+    united,
+    unlinked,
+    with_other_numbers,
+)
 from k3push.runs.context import Context
-from k3push.runs.lookup import look_at_targets, parted, united, unlinked, with_other_numbers
-from k3push.runs.seen_since import note_numbers, numbers_since, numbers_since_of_form
+from k3push.runs.lookup.target_lookup import look_at_targets
+from k3push.runs.proof.seen_since import note_numbers, numbers_since, numbers_since_of_form
 from k3push.runs.source_check import look_at_listed
 
 

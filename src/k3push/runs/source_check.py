@@ -30,17 +30,13 @@ from k3push.core.safety.evidence import made_outcome
 from k3push.core.safety.legal_moves import SENT_BEFORE
 from k3push.core.safety.listed_bills import Meant, Unclear, meant
 from k3push.ports import Ledger, Made
-from k3push.runs.document_makers import SAMPLE, UNSURE
-from k3push.runs.lookup import (
-    Looker,
-    can_ask,
-    look_at_ids,
-    look_at_newest,
-    look_at_sources,
-    look_at_standings_if_allowed,
-    look_at_targets,
-)
-from k3push.runs.named_documents import (
+from k3push.runs.lookup.document_lookup import look_at_standings_if_allowed
+from k3push.runs.lookup.looker import Looker, can_ask
+from k3push.runs.lookup.newest_lookup import look_at_newest
+from k3push.runs.lookup.source_lookup import look_at_ids, look_at_sources
+from k3push.runs.lookup.target_lookup import look_at_targets
+from k3push.runs.proof.document_makers import SAMPLE, UNSURE
+from k3push.runs.proof.named_documents import (
     MOST_SOUGHT,
     MOST_TOLD,
     NamedDocument,

@@ -19,8 +19,8 @@ from k3push.runs.context import Context
 from k3push.runs.earlier_calls import calls_before, did_nothing, may_have_saved
 from k3push.runs.form_marks import mark_before
 from k3push.runs.own_documents import attempts_by, attempts_under
+from k3push.runs.proof.stray_calls import OpenCall
 from k3push.runs.renumbered_bills import moved_among
-from k3push.runs.stray_calls import OpenCall
 
 
 async def bills_beside_strays(

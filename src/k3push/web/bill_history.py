@@ -10,7 +10,7 @@ from k3push.core.model import Row, RunId
 from k3push.ports import AttemptRecord, Ledger, Note, StepRecord
 from k3push.reporting.packed_rows import moment, shown, words_of
 from k3push.reporting.phrases import act_line, step_line
-from k3push.runs.request_stages import Act, acts_about
+from k3push.runs.push_requests.request_stages import Act, acts_about
 from k3push.runs.row_pages import steps_of_row
 from k3push.words.language import Say
 

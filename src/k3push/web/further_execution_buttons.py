@@ -17,7 +17,7 @@ from k3push.core.advice.diagnosis import code_of, code_of_step, shape_of
 from k3push.core.model import Row, Run, State
 from k3push.core.remark import remark
 from k3push.core.safety.document_steps import FOR_PERSON
-from k3push.runs.request_stages import Request, steps_asked_for
+from k3push.runs.push_requests.request_stages import Request, steps_asked_for
 from k3push.runs.row_pages import FollowedRow
 from k3push.web.live import RunView
 from k3push.web.page_context import PageContext, Visit

@@ -24,7 +24,7 @@ from k3push.runs.control import Orders, orders_of
 from k3push.runs.find import is_under_way, living_beside
 from k3push.runs.noted_waits import with_wait
 from k3push.runs.outcome import NOT_FOLLOWED, Followed, followed_of
-from k3push.runs.request_stages import is_asked_for
+from k3push.runs.push_requests.request_stages import is_asked_for
 from k3push.web.access import Log
 
 LOOK_EVERY_S = 1.0

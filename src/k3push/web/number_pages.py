@@ -15,10 +15,9 @@ from k3push.core.remark import remark
 from k3push.core.safety.legal_moves import IllegalMoveError
 from k3push.ports import RunIsAliveError
 from k3push.runs.control import left_to_another
-from k3push.runs.doubts_of_person import doubts_meant, kinds_of
+from k3push.runs.doubts.word_of_person import doubts_meant, kinds_of, settle_by_word
 from k3push.runs.problem import Problem
 from k3push.runs.row_pages import FollowedRow, advice_of
-from k3push.runs.settle_doubts import settle_by_word
 from k3push.web.bill_history import events_of
 from k3push.web.page_context import PageContext, Visit
 from k3push.web.pages import Frame, number_url, whole

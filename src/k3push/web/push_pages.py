@@ -32,7 +32,7 @@ from k3push.core.plan import Forecast, Foreseen
 from k3push.core.remark import remark
 from k3push.reporting.phrases import expected_calls, expected_time
 from k3push.runs.problem import Problem
-from k3push.runs.request_stages import (
+from k3push.runs.push_requests.request_stages import (
     PASTED,
     OvertakenError,
     Request,

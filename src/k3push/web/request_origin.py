@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from k3push.core.model import FolderFile
-from k3push.runs.request_stages import Request
+from k3push.runs.push_requests.request_stages import Request
 from k3push.wiring.job_lists import JobOptions
 
 _READING = ("route", "column", "sheet", "skip_bad_lines")

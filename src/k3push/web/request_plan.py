@@ -29,8 +29,8 @@ from k3push.core.remark import remark
 from k3push.ports import Clock, Ledger
 from k3push.runs.create import survey
 from k3push.runs.problem import Problem
-from k3push.runs.request_stages import Request
-from k3push.runs.schedule_pushes import schedule_of
+from k3push.runs.push_requests.request_stages import Request
+from k3push.runs.push_requests.schedule_pushes import schedule_of
 from k3push.runs.stop import Cause, Stop
 from k3push.web.request_origin import called, file_of, is_selected, reading_of
 from k3push.wiring.executor import Executor

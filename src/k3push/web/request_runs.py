@@ -14,8 +14,8 @@ from k3push.core.remark import remark
 from k3push.ports import Clock, Ledger
 from k3push.runs.create import take_up_list
 from k3push.runs.problem import Problem
-from k3push.runs.program_requests import listed_in, note_accepted, run_of
-from k3push.runs.request_stages import Act, Request, RequestKind, note_act
+from k3push.runs.push_requests.program_requests import listed_in, note_accepted, run_of
+from k3push.runs.push_requests.request_stages import Act, Request, RequestKind, note_act
 from k3push.web.request_origin import file_of
 from k3push.wiring.planning import check_plan, take_up
 

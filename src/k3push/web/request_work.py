@@ -1,8 +1,9 @@
 """Plans and executes what people and programs ask of one tenant, in the server's own process.
 
-A request is in the ledger before anything is done about it (`runs.request_stages`), so a server
-that starts takes up what the last one has left. Executing is `wiring.executor`'s business, as for
-the command line: each request has an executor of its own, whose stop is that of its runs.
+A request is in the ledger before anything is done about it
+(`runs.push_requests.request_stages`), so a server that starts takes up what the last one has left.
+Executing is `wiring.executor`'s business, as for the command line: each request has an executor of
+its own, whose stop is that of its runs.
 """
 
 from __future__ import annotations
@@ -33,9 +34,16 @@ from k3push.runs.create import AskedRoute, survey
 from k3push.runs.execute import Only
 from k3push.runs.find import is_unfinished
 from k3push.runs.problem import Problem, innermost
-from k3push.runs.program_events import FAILED, NEEDS_PERSON, PLANNED, announce, told_of, types_of
-from k3push.runs.program_tokens import is_program
-from k3push.runs.request_stages import (
+from k3push.runs.push_requests.program_events import (
+    FAILED,
+    NEEDS_PERSON,
+    PLANNED,
+    announce,
+    told_of,
+    types_of,
+)
+from k3push.runs.push_requests.program_tokens import is_program
+from k3push.runs.push_requests.request_stages import (
     OvertakenError,
     Request,
     RequestKind,
@@ -45,7 +53,7 @@ from k3push.runs.request_stages import (
     push_of,
     requests,
 )
-from k3push.runs.schedule_pushes import is_approved_ahead, schedule_of
+from k3push.runs.push_requests.schedule_pushes import is_approved_ahead, schedule_of
 from k3push.runs.shared_stop import SharedStop
 from k3push.runs.stop import Cause
 from k3push.runs.wakeup import Wakeup

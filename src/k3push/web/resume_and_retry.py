@@ -13,7 +13,7 @@ from k3push.runs.control import left_to_another
 from k3push.runs.create import plan_rejected
 from k3push.runs.find import is_unfinished, living_beside, runs_beside
 from k3push.runs.outcome import anything_to_settle
-from k3push.runs.request_stages import (
+from k3push.runs.push_requests.request_stages import (
     Act,
     Request,
     RequestKind,

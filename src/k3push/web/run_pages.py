@@ -23,8 +23,8 @@ from k3push.reporting.charts import Chart
 from k3push.reporting.timeline import Timeline
 from k3push.runs.control import command, hindrance
 from k3push.runs.find import RunFilter, living_beside
-from k3push.runs.request_stages import Act, acts_about, note_act, requests
-from k3push.runs.request_stages import Request as Asked
+from k3push.runs.push_requests.request_stages import Act, acts_about, note_act, requests
+from k3push.runs.push_requests.request_stages import Request as Asked
 from k3push.web import run_sections
 from k3push.web import run_status as show
 from k3push.web.further_execution_buttons import offer_of

@@ -16,7 +16,7 @@ from k3push.reporting.phrases import cause_words, unended_words
 from k3push.reporting.results import MOST_READ, clusters_of, read_causes
 from k3push.reporting.summary import next_step
 from k3push.runs.outcome import exit_of, followed_of
-from k3push.runs.request_stages import Act, acts_about, find_request
+from k3push.runs.push_requests.request_stages import Act, acts_about, find_request
 from k3push.runs.row_pages import FollowedRow, with_follow
 from k3push.web.live import RunView
 from k3push.web.pages import whole

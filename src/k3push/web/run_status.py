@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from k3push.core.control_words import Command, Key, Verb
 from k3push.reporting.phrases import act_words, clock
-from k3push.runs.request_stages import Act
+from k3push.runs.push_requests.request_stages import Act
 from k3push.web.live import RunView
 from k3push.words.language import Say
 

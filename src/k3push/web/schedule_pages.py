@@ -14,7 +14,7 @@ from starlette.responses import RedirectResponse, Response
 from k3push.adapters.job_files import JobFileError
 from k3push.config.settings import ScheduleSettings
 from k3push.core.remark import remark
-from k3push.runs.schedule_entries import ScheduleEntry, entries, note
+from k3push.runs.push_requests.schedule_entries import ScheduleEntry, entries, note
 from k3push.web.page_context import PageContext, Visit
 from k3push.web.resume_and_retry import HinderedError
 from k3push.web.timetable import BY_HAND, Timetable

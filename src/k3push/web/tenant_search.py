@@ -13,7 +13,7 @@ from k3push.core.model import BillNumber, Row, Run, RunId
 from k3push.ports import Ledger, LedgerLostError
 from k3push.runs.find import RunFilter
 from k3push.runs.problem import innermost
-from k3push.runs.request_stages import Request
+from k3push.runs.push_requests.request_stages import Request
 from k3push.runs.row_pages import FollowedRow, with_follow
 from k3push.runs.row_search import rows_holding
 from k3push.web.page_context import PageContext

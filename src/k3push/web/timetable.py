@@ -25,8 +25,8 @@ from k3push.core.model import FolderFile
 from k3push.core.remark import remark
 from k3push.ports import Clock, Ledger, LedgerLostError
 from k3push.runs.control import left_to_another
-from k3push.runs.program_tokens import by_schedule
-from k3push.runs.request_stages import (
+from k3push.runs.push_requests.program_tokens import by_schedule
+from k3push.runs.push_requests.request_stages import (
     Request,
     RequestKind,
     Stage,
@@ -34,7 +34,7 @@ from k3push.runs.request_stages import (
     put_request,
     requests,
 )
-from k3push.runs.schedule_entries import (
+from k3push.runs.push_requests.schedule_entries import (
     SCHEDULE,
     ScheduleEntry,
     entries,

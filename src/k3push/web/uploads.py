@@ -19,7 +19,7 @@ from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
-from k3push.runs.request_stages import PASTED
+from k3push.runs.push_requests.request_stages import PASTED
 
 # A list of a million numbers has some 15 MB.
 MOST_UPLOAD_BYTES = 32 << 20

@@ -11,7 +11,7 @@ import orjson
 
 from k3push.adapters.webhook_post import Refused, headers_of, post
 from k3push.ports import Clock, Ledger, LedgerLostError
-from k3push.runs.program_events import (
+from k3push.runs.push_requests.program_events import (
     LONGEST_PAUSE_S,
     Delivery,
     drop_for_others,

@@ -34,7 +34,7 @@ from k3push.runs.execute import Execution, Only, execute
 from k3push.runs.outcome import Ending, Exit, ending_of, followed_of
 from k3push.runs.pace_steps import keep_steps, kept_steps
 from k3push.runs.problem import Problem
-from k3push.runs.request_stages import steps_asked_for
+from k3push.runs.push_requests.request_stages import steps_asked_for
 from k3push.runs.shared_stop import SharedStop
 from k3push.runs.stop import Stop
 from k3push.runs.throttle import Throttle

@@ -24,9 +24,9 @@ from k3push.runs.forecast import (
     learn_links,
     measured,
 )
-from k3push.runs.lookup import can_ask
+from k3push.runs.lookup.looker import can_ask
+from k3push.runs.lookup.retried_reads import Waiter
 from k3push.runs.outcome import Exit, exit_of_looks
-from k3push.runs.retried_reads import Waiter
 from k3push.runs.stop import Stop, stopping
 from k3push.runs.throttle import Throttle
 from k3push.wiring.erp import ErpAccess

@@ -1,4 +1,4 @@
-"""Which pushes would push what a schedule of the settings would push (`runs.schedule_pushes`)."""
+"""Which pushes push what a schedule of the settings would (`push_requests.schedule_pushes`)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import datetime
 from k3push.config.settings import Settings
 from k3push.core.model import Route, RunId
 from k3push.runs.create import scope_of
-from k3push.runs.schedule_pushes import SameBills
+from k3push.runs.push_requests.schedule_pushes import SameBills
 
 
 def same_bills(

@@ -9,7 +9,7 @@ from k3push.adapters.webhook_post import SHORTEST_SECRET, is_address
 from k3push.config.setting_errors import SettingsError
 from k3push.config.settings import Settings
 from k3push.core.remark import remark
-from k3push.runs.program_events import receiver_id
+from k3push.runs.push_requests.program_events import receiver_id
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ import pytest
 
 from k3push.core.model import State
 from k3push.ports import Ledger, Memo
-from k3push.runs.missed_looks import due_look, note_due
+from k3push.runs.proof.missed_looks import due_look, note_due
 from tests.adapters.ledger.samples import ANSWER, NOON, later, outcomes, planned, sent
 
 pytestmark = pytest.mark.anyio

@@ -5,7 +5,12 @@ import pytest
 
 from k3push.ports import Ledger
 from k3push.runs.problem import Problem
-from k3push.runs.program_tokens import add_program, program_of, programs, revoke_program
+from k3push.runs.push_requests.program_tokens import (
+    add_program,
+    program_of,
+    programs,
+    revoke_program,
+)
 from tests.runs.office import VirtualClock
 
 pytestmark = pytest.mark.anyio

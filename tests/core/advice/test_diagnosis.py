@@ -35,7 +35,7 @@ CODE_NAMES = {
     "UNSHOWN",
 }
 
-# Messages of P 4.4, P 2.4, the protocol samples, the simulator, `runs/lookup.py` and the demo.
+# Messages of P 4.4, P 2.4, the protocol samples, the simulator, `runs/lookup/` and the demo.
 SEEN = [
     ("precheck", "源单未审核 (the source bill is not approved)", "not-approved"),
     ("precheck", "源单已关闭 (the source bill is closed)", "closed"),

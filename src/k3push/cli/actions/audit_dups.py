@@ -39,7 +39,7 @@ from k3push.runs.audit_doubles import Books, audit
 from k3push.runs.audit_feeds import Batches, chained, of_documents, of_jobs, of_ledger
 from k3push.runs.create import SELECTED, JobSource, scope_of, survey
 from k3push.runs.forecast import ForecastContext, learn_links
-from k3push.runs.lookup import can_ask
+from k3push.runs.lookup.looker import can_ask
 from k3push.runs.outcome import Exit, exit_of_looks
 from k3push.runs.problem import Problem
 from k3push.runs.stop import Cause, Stop, stopping

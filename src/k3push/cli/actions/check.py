@@ -34,7 +34,8 @@ from k3push.ports import (
 )
 from k3push.runs.context import PushLimits
 from k3push.runs.forecast import ForecastContext, learn_links
-from k3push.runs.lookup import can_ask, look_at_newest_links
+from k3push.runs.lookup.looker import can_ask
+from k3push.runs.lookup.newest_lookup import look_at_newest_links
 from k3push.runs.outcome import Exit
 from k3push.runs.stop import Cause, Stop, told_as
 from k3push.wiring.config_file import find_config

@@ -26,7 +26,7 @@ from k3push.reporting.summary import NO_LOOK_SETTLES, advice_lines, cause_lines
 from k3push.runs.find import RunFilter
 from k3push.runs.outcome import Exit
 from k3push.runs.problem import Problem
-from k3push.runs.request_stages import acts_about
+from k3push.runs.push_requests.request_stages import acts_about
 from k3push.runs.row_pages import FollowedRow, steps_of_row, with_follow
 from k3push.runs.row_search import is_long_enough, rows_holding
 from k3push.wiring.config_file import load_settings

@@ -34,7 +34,7 @@ from k3push.reporting.prometheus_text import write_textfile
 from k3push.runs.control import command
 from k3push.runs.outcome import Exit
 from k3push.runs.problem import Problem
-from k3push.runs.request_stages import Act, note_act
+from k3push.runs.push_requests.request_stages import Act, note_act
 from k3push.wiring.open_ledger import ledger_of
 from k3push.wiring.outputs import check_output
 from k3push.words.language import Say, harmless, speaker

@@ -12,8 +12,8 @@ from k3push.cli.console.screen import put_json, screen
 from k3push.reporting.packed_rows import moment
 from k3push.reporting.table_files import local
 from k3push.runs.outcome import Exit
-from k3push.runs.program_roles import ProgramRole
-from k3push.runs.program_tokens import Program, add_program, programs, revoke_program
+from k3push.runs.push_requests.program_roles import ProgramRole
+from k3push.runs.push_requests.program_tokens import Program, add_program, programs, revoke_program
 from k3push.wiring.config_file import load_settings
 from k3push.wiring.open_ledger import ledger_of
 from k3push.words.language import Say

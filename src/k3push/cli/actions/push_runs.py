@@ -37,12 +37,11 @@ from k3push.ports import Ledger, RunIsAliveError
 from k3push.reporting.phrases import cause_words
 from k3push.runs.control import left_to_another
 from k3push.runs.create import SELECTED, JobSource, merged, scope_of
-from k3push.runs.doubts_of_person import doubts_meant
+from k3push.runs.doubts.word_of_person import doubts_meant, settle_by_word
 from k3push.runs.find import find_run, runs_beside
 from k3push.runs.outcome import Ending, Exit
 from k3push.runs.problem import Problem
 from k3push.runs.select import Selecting
-from k3push.runs.settle_doubts import settle_by_word
 from k3push.runs.stop import Cause, Stop
 from k3push.scripting import AsyncSession
 from k3push.wiring.config_file import load_settings

@@ -18,7 +18,7 @@ from k3push.reporting.table_files import Form, csv_table, jsonl_table, write_tab
 from k3push.runs.find import find_run
 from k3push.runs.outcome import Exit, ending_of
 from k3push.runs.problem import Problem
-from k3push.runs.request_stages import steps_asked_for
+from k3push.runs.push_requests.request_stages import steps_asked_for
 from k3push.wiring.config_file import load_settings
 from k3push.wiring.open_ledger import ledger_of
 from k3push.wiring.outputs import check_output, jobs_of

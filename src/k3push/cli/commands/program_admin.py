@@ -9,7 +9,7 @@ import typer
 
 from k3push.cli.arguments import awaited
 from k3push.cli.command_decorator import command_group, commands
-from k3push.runs.program_roles import DEFAULT_RATE, MOST_RATE, ProgramRole
+from k3push.runs.push_requests.program_roles import DEFAULT_RATE, MOST_RATE, ProgramRole
 from k3push.words.language import Say
 
 

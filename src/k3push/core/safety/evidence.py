@@ -1,7 +1,7 @@
 """What a read-back proves of each number, and which numbers travel again, in which parts.
 
 It is asked once the ERP has finished a call (rules 5, 8 and 9); whether the call itself may be
-repeated says `verdict`, and what becomes of a doubt `runs.settle_doubts`.
+repeated says `verdict`, and what becomes of a doubt `runs.doubts.settle_doubts`.
 
 An answer names targets and never sources (P 5.4), and its order is not the request's
 (P 4.5). So it is the read-back that says which number became what; the answer adds the
@@ -10,7 +10,7 @@ ERP's words, and a cross-check: a target that it names must be linked to one of 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from k3push.core.model import PARTLY, TWIN, BillNumber, Outcome, State, Target, Targets
@@ -548,89 +548,6 @@ def made_outcome(number: BillNumber, targets: Sequence[Target]) -> Outcome:
         targets = sorted(targets, key=lambda target: (len(target.id), target.id))
     drafts = [target for target in targets if target.draft]
     return Outcome(number, State.DRAFT if drafts else State.PUSHED, tuple(targets))
-
-
-def new_targets(
-    found: Mapping[BillNumber, Iterable[Target]], before: Mapping[BillNumber, Collection[str]]
-) -> Targets:
-    """Leave out the targets that were there before the attempt."""
-    return {
-        number: new
-        for number, targets in found.items()
-        if (new := tuple(t for t in targets if t.id not in before.get(number, ())))
-    }
-
-
-def ids_in(found: Targets) -> dict[BillNumber, list[str]]:
-    """Return the ids of targets, by source number."""
-    return {number: [target.id for target in targets] for number, targets in found.items()}
-
-
-def strangers(said: Said, numbers: Sequence[BillNumber], made: Targets) -> Targets:
-    """Find documents that came into being beside those that an answer names, by source number.
-
-    A success names all that its call made, so somebody else has made these.
-
-    >>> ours, theirs = Target("1", "RK1"), Target("2", "RK2")
-    >>> said, number = Said(True, "0", (), (ours,)), BillNumber("A")
-    >>> strangers(said, [number], {number: (ours, theirs)})
-    {'A': (Target(id='2', number='RK2', draft=False),)}
-    """
-    named = {target.id for target in said.targets(numbers)} if said.names_all else set()
-    if not named:
-        return {}
-    return {
-        number: others
-        for number, targets in made.items()
-        if (others := tuple(target for target in targets if target.id not in named))
-    }
-
-
-def crowded(
-    messages: Sequence[str], numbers: Sequence[BillNumber], made: Targets, linked: Collection[str]
-) -> dict[BillNumber, tuple[Target, ...]]:
-    """Return the documents of bills that have several, where another bill of the call has none.
-
-    One of them may be that other's, and bear the wrong number, unless links tie all to their bill.
-
-    Args:
-        messages: Of the answer: what they name has none for a reason.
-        numbers: Of the call.
-        made: What a look shows that it has made.
-        linked: Ids of documents that links tie to their bills.
-
-    >>> one, two = Target("1", "RK1"), Target("2", "RK2")
-    >>> a, b = BillNumber("A"), BillNumber("B")
-    >>> [*crowded((), [a, b], {a: (one, two)}, set())]
-    ['A']
-    """
-    refused = messages_naming(messages, numbers)
-    if all(number in made or number in refused for number in numbers):
-        return {}
-    return {
-        number: targets
-        for number, targets in made.items()
-        if len(targets) > 1 and not {target.id for target in targets}.issubset(linked)
-    }
-
-
-def but_strangers(said: Said, numbers: Sequence[BillNumber], made: Targets) -> Targets:
-    """Leave out the numbers all of whose documents are strangers'.
-
-    A number with a draft stays, since an answer may not mention drafts (P 5.8).
-    """
-    others = strangers(said, numbers, made)
-    return {
-        number: found
-        for number, found in made.items()
-        if len(others.get(number, ())) < len(found) or any(target.draft for target in found)
-    }
-
-
-def are_merged(made: Targets) -> bool:
-    """Say whether some target was made of several sources (P 5.6)."""
-    targets = [target.id for each in made.values() for target in each]
-    return len(set(targets)) < len(targets)
 
 
 def may_hide_draft(said: Said, *, drafts: bool) -> bool:

@@ -2,7 +2,7 @@
 
 `SendAgain` proves that the ERP did nothing (rule 4). It is built here alone, and no call is
 repeated without it. Single numbers travel again in other chunks: after a read-back as
-`evidence.conclude` says, after a doubt as `runs.settle_doubts` does.
+`evidence.conclude` says, after a doubt as `runs.doubts.settle_doubts` does.
 
 `judge` is total: any bytes give a verdict, and what it cannot read is `InDoubt`.
 """

@@ -26,11 +26,11 @@ from k3push.core.model import (
 from k3push.core.safety.document_steps import is_done
 from k3push.core.safety.verdict import ReadBack, judge
 from k3push.runs.context import Context
+from k3push.runs.earlier_documents import note_looked_at
 from k3push.runs.lag_pauses import lag_pauses
 from k3push.runs.last_looks import name_vouched
-from k3push.runs.lookup import look_at_standings
+from k3push.runs.lookup.document_lookup import look_at_standings
 from k3push.runs.row_pages import PAGE_ROWS, documents_in
-from k3push.runs.submit_and_audit.earlier_documents import note_looked_at
 from k3push.runs.submit_and_audit.earlier_steps import did_nothing
 from k3push.runs.submit_and_audit.ownership import Ownership
 from k3push.runs.submit_and_audit.under_way import FollowedDocument, UnderWay

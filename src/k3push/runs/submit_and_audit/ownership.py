@@ -38,9 +38,10 @@ from k3push.core.model import (
 from k3push.core.remark import read_remark, remark
 from k3push.core.safety.document_steps import TAKEN_BACK, is_done
 from k3push.runs.context import Context
-from k3push.runs.document_makers import created_at
 from k3push.runs.lag_pauses import lag_pauses
-from k3push.runs.lookup import can_ask, look_at_standings
+from k3push.runs.lookup.document_lookup import look_at_standings
+from k3push.runs.lookup.looker import can_ask
+from k3push.runs.proof.document_makers import created_at
 from k3push.runs.renumbered_bills import look_at_sent
 from k3push.runs.source_check import is_thin
 from k3push.runs.submit_and_audit.earlier_steps import was_submitted

@@ -40,8 +40,8 @@ from k3push.ports import (
 )
 from k3push.runs.attempt import MOST_SESSIONS_A_CHUNK, StatusLook, remark_on, send_step
 from k3push.runs.context import Context
-from k3push.runs.lookup import look_at_standings
-from k3push.runs.retried_reads import pause_s
+from k3push.runs.lookup.document_lookup import look_at_standings
+from k3push.runs.lookup.retried_reads import pause_s
 from k3push.runs.stop import Cause, cause_of_unsent
 from k3push.runs.submit_and_audit.step_doubts import StepDoubts
 from k3push.runs.submit_and_audit.step_reads import StepReads

@@ -16,8 +16,8 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.requests import Request
 
 from k3push.ports import Ledger
-from k3push.runs.program_roles import ProgramRole, reaches
-from k3push.runs.program_tokens import Program, program_of
+from k3push.runs.push_requests.program_roles import ProgramRole, reaches
+from k3push.runs.push_requests.program_tokens import Program, program_of
 from k3push.web.api.problems import ProblemError
 from k3push.web.page_context import PageContext
 from k3push.web.request_work import Workshop

@@ -17,9 +17,15 @@ from k3push.core.model import Row, Run, State, Step
 from k3push.core.plan import Forecast
 from k3push.runs.control import command, hindrance
 from k3push.runs.find import living_beside
-from k3push.runs.program_requests import KeyReusedError, Wish, accept, asked_before, request_id
-from k3push.runs.program_roles import reaches
-from k3push.runs.request_stages import (
+from k3push.runs.push_requests.program_requests import (
+    KeyReusedError,
+    Wish,
+    accept,
+    asked_before,
+    request_id,
+)
+from k3push.runs.push_requests.program_roles import reaches
+from k3push.runs.push_requests.request_stages import (
     Act,
     OvertakenError,
     Request,

@@ -15,7 +15,9 @@ import anyio
 
 from k3push.core.model import RunId, Standing
 from k3push.ports import Ledger, Made
-from k3push.runs.document_makers import (
+from k3push.runs.lookup.document_lookup import look_at_standings
+from k3push.runs.lookup.looker import Looker
+from k3push.runs.proof.document_makers import (
     CLOCKS_DIFFER,
     EASTERNMOST,
     LATEST,
@@ -24,7 +26,6 @@ from k3push.runs.document_makers import (
     WESTERNMOST,
     created_at,
 )
-from k3push.runs.lookup import Looker, look_at_standings
 
 # Documents of the ledger whose times are compared with the server's.
 SAMPLE_OF_TIMES = 3

@@ -16,7 +16,7 @@ from datetime import datetime
 from k3push.core.remark import remark
 from k3push.ports import Clock, Ledger, Memo
 from k3push.runs.problem import Problem
-from k3push.runs.program_roles import ProgramRole
+from k3push.runs.push_requests.program_roles import ProgramRole
 
 TOKEN = "token"  # noqa: S105  # the kind of memo
 

@@ -37,21 +37,17 @@ from k3push.ports import (
     Made,
     Memo,
 )
-from k3push.runs.document_makers import (
+from k3push.runs.lookup.looker import Looker, can_ask
+from k3push.runs.lookup.newest_lookup import look_at_newest, look_at_newest_links
+from k3push.runs.lookup.target_lookup import look_at_both
+from k3push.runs.proof.document_makers import (
     LEAST_SAMPLE,
     SAMPLE,
     UNSURE,
     MakersBySender,
     made_alike,
 )
-from k3push.runs.lookup import (
-    Looker,
-    can_ask,
-    look_at_both,
-    look_at_newest,
-    look_at_newest_links,
-)
-from k3push.runs.named_documents import named_by_answers
+from k3push.runs.proof.named_documents import named_by_answers
 
 # How many documents that answers have named must have been shown by looks before "nothing is there"
 # is believed: a user who sees half of them misses one of ten with a chance of 1023 in 1024.

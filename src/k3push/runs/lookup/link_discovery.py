@@ -28,7 +28,7 @@ from k3push.core.protocol.links import (
     target_entry,
 )
 from k3push.ports import BELIEVED_AFTER_S, LAST_BELIEVED_AFTER_S, ask_again_in_s
-from k3push.runs.retried_reads import ReadContext, read_unless_refused
+from k3push.runs.lookup.retried_reads import ReadContext, read_unless_refused
 
 T = TypeVar("T")
 

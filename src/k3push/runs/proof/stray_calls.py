@@ -20,7 +20,10 @@ import anyio.lowlevel
 
 from k3push.core.model import BillNumber, Run, RunId, Standing, Target
 from k3push.ports import Ledger, Made
-from k3push.runs.document_makers import (
+from k3push.runs.lookup.looker import Looker
+from k3push.runs.lookup.stray_lookup import Stray, look_for_strays
+from k3push.runs.proof.absence_proof import UNTOLD_FOR_S, Proofs
+from k3push.runs.proof.document_makers import (
     MACHINES_DIFFER,
     MOST_KNOWN,
     UNSURE,
@@ -29,9 +32,7 @@ from k3push.runs.document_makers import (
     created_at,
     creators_of,
 )
-from k3push.runs.lookup import Looker, Stray, look_for_strays
-from k3push.runs.proof import UNTOLD_FOR_S, Proofs
-from k3push.runs.server_clock import Began, ServerClock, over_by, read_clock
+from k3push.runs.proof.server_clock import Began, ServerClock, over_by, read_clock
 
 # Documents that answers have named, of which the newest are remembered.
 MOST_MARKS = 256

@@ -9,7 +9,7 @@ counts only
 - after the window, since the ERP may finish a call long after the connection broke (P 5.15), and
   when no more documents of the same call come,
 - where the field that is asked was proved to find what is there, and
-- where the number's own sender has looked, or one who sees what that user makes (`proof`);
+- where the number's own sender has looked, or one who sees what that user makes (`absence_proof`);
 
 until then a number stays `unknown`. Where the ERP's own answer names a document, absence proves
 that the look is wrong, and only a person can settle.
@@ -24,7 +24,6 @@ from dataclasses import dataclass, replace
 from k3push.core.model import (
     ABSENT,
     BillNumber,
-    Intent,
     Outcome,
     RunId,
     Sighting,
@@ -35,45 +34,39 @@ from k3push.core.model import (
 )
 from k3push.core.pacing.chunking import halve
 from k3push.core.protocol.links import link_fields
-from k3push.core.remark import foreign, remark
-from k3push.core.safety.evidence import TRY_LATER_CODES, but_strangers, ids_in, new_targets
-from k3push.core.safety.legal_moves import IllegalMoveError
-from k3push.core.safety.verdict import InDoubt, ReadBack, Said, judge
+from k3push.core.remark import remark
+from k3push.core.safety.target_sets import ids_in, new_targets, united
 from k3push.ports import (
     SHORTEST_WAIT_S,
-    AttemptRecord,
-    Clock,
     Doubt,
     ErpUnreachableError,
-    Ledger,
     LoginRefusedError,
     LookFailedError,
 )
 from k3push.runs.context import Context, SettleTimes
-from k3push.runs.create import attempts_before
-from k3push.runs.earlier_calls import (
-    refusal_of,
-    told_nothing_plain,
-    was_in_doubt,
+from k3push.runs.doubts.doubt_answers import (
+    answer_to,
+    crowded_among,
+    names_documents,
+    of_short_looks,
+    was_sent,
+    without_strangers,
 )
-from k3push.runs.form_marks import mark_before
-from k3push.runs.lookup import found_by, look_at_targets, united
+from k3push.runs.doubts.silent_doubts import judge_silence
+from k3push.runs.doubts.tries_used_up import ended_by_tries
+from k3push.runs.lookup.retried_reads import READ_IS_TRIED_S
+from k3push.runs.lookup.target_lookup import found_by
 from k3push.runs.own_documents import (
-    attempts_by,
-    attempts_under,
     but_others_cancelled,
-    doubtful_among,
     ours_of,
     told_of_doubtful,
     told_of_twins,
     with_loose_of_others,
 )
-from k3push.runs.renumbered_bills import look_at_sent, moved_among
-from k3push.runs.retried_reads import READ_IS_TRIED_S
-from k3push.runs.seen_since import note_shown, shown_since
-from k3push.runs.source_check import unclear, whose
+from k3push.runs.proof.seen_since import note_shown
+from k3push.runs.renumbered_bills import look_at_sent
+from k3push.runs.source_check import whose
 from k3push.runs.stop import Cause
-from k3push.runs.stray_calls import OpenCall
 
 # Looks after the window that another executor is given to settle its own doubts.
 LOOKS_OF_OTHERS = 5
@@ -173,7 +166,7 @@ async def hopeless_in(
     # doubt.
     hopeless = {doubt.number for doubt in old if context.ages.watched_s(doubt) >= enough_s}
     rest = [doubt for doubt in old if doubt.number not in hopeless]
-    return hopeless | {doubt.number for doubt in rest if await _names_documents(context, doubt)}
+    return hopeless | {doubt.number for doubt in rest if await names_documents(context, doubt)}
 
 
 def next_look_in_s(age_s: float, times: SettleTimes) -> float:
@@ -186,55 +179,6 @@ def next_look_in_s(age_s: float, times: SettleTimes) -> float:
     if age_s >= times.first_wait_s:
         return times.poll_s
     return max(times.first_wait_s - age_s, SHORTEST_WAIT_S)
-
-
-async def in_doubt(ledger: Ledger, number: BillNumber) -> list[tuple[RunId, BillNumber]]:
-    """Return the runs in which a number, by either spelling, is `unknown`, and the ERP's own."""
-    rows = await ledger.rows_of(number)
-    return [(run, row.bill) for run, row in rows if row.state is State.UNKNOWN]
-
-
-async def settle_by_word(
-    ledger: Ledger,
-    clock: Clock,
-    run: RunId,
-    bill: BillNumber,
-    state: State,
-    *,
-    because: str,
-    user: str = "",
-    attempts: int | None = None,
-) -> None:
-    """Record what a person found out about a number that is in doubt.
-
-    Args:
-        ledger: Where it is recorded.
-        clock: When.
-        run: Where it is in doubt.
-        bill: The ERP's spelling.
-        state: `pushed`, or `planned` where the ERP made nothing.
-        because: How the person knows.
-        user: Who, where that is known.
-        attempts: How often it had been sent as the person looked, where that is known.
-
-    Raises:
-        RunIsAliveError: The run is under way, and may settle it by itself.
-        IllegalMoveError: It was settled meanwhile, or sent again.
-    """
-    because = foreign(because)
-    async with ledger.own(run, executes=False):
-        rows = await ledger.rows_of(bill) if attempts is not None else ()
-        if any(of == run and row.bill == bill and row.attempts != attempts for of, row in rows):
-            raise IllegalMoveError(f"{bill}: it was sent again since somebody has looked")
-        calls = len(await attempts_under(ledger, run, bill))
-        named = remark(f"state.{state}")
-        note = (
-            remark("note.by_hand_of", state=named, why=because, user=user, attempts=calls)
-            if user
-            else remark("note.by_hand", state=named, why=because, attempts=calls)
-        )
-        outcome = Outcome(bill, state, code="person", reason=because)
-        await ledger.conclude(run, [outcome], at=clock.now(), note=note)
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,7 +224,7 @@ async def _look(context: Context, run: RunId, due: Sequence[tuple[Doubt, float]]
     # A call whose documents still come may save more, though the window has passed.
     window_s, at_work = context.settle.window_s, found.at_work
     over = [d for d, age in silent if age >= window_s and d.attempt not in at_work]
-    absent, hopeless, unproved = await _judge_silence(context, run, over, shown.seen)
+    absent, hopeless, unproved = await judge_silence(context, run, over, shown.seen)
     nothing = [_absent(doubt.number, context.settle) for doubt in absent]
     outcomes = [*found.outcomes, *nothing]
     if run == context.run.id:
@@ -316,13 +260,13 @@ async def _judge_shown(
     splits = bool(made) and await _may_split(context, run)
     with_some = [(doubt, age) for doubt, age in due if doubt.number in made]
     doubts = [doubt for doubt, _ in with_some]
-    short = await _of_short_looks(context, doubts, seen)
-    doubtful = await _crowded_among(context, doubts, made, seen, splits=splits)
+    short = await of_short_looks(context, doubts, seen)
+    doubtful = await crowded_among(context, doubts, made, seen, splits=splits)
     for doubt, age in with_some:
         number = doubt.number
         # Where bills are split, a part may come as late as any call. What was in doubt before may
         # be what that earlier call has made, after its window.
-        sent_before = await _was_sent(context, doubt)
+        sent_before = await was_sent(context, doubt)
         waited = age >= context.settle.window_s or not (splits or sent_before)
         if doubt.attempt in short or number in shown.untied:
             # The document that the answer names may be a second one of any of the call's bills.
@@ -380,7 +324,7 @@ async def _look_at(
         return seen
     named: dict[BillNumber, tuple[Target, ...]] = {}
     for doubt in (doubt for doubt, _ in due if doubt.number in seen.loose):
-        numbers, said = await _answer_to(context, doubt)
+        numbers, said = await answer_to(context, doubt)
         if said is not None and len(numbers) == 1:
             ids = {target.id for target in said.targets(numbers)}
             found = seen.loose[doubt.number]
@@ -411,7 +355,7 @@ async def _ours_among(
     Returns:
         The documents, and what becomes of the bills by them.
     """
-    made, now = await _without_strangers(context, due, made), context.clock.now()
+    made, now = await without_strangers(context, due, made), context.clock.now()
     try:
         ours = await ours_of(context, made, run)
     except (LookFailedError, ErpUnreachableError, LoginRefusedError):
@@ -430,139 +374,6 @@ def _by_attempt(due: Sequence[tuple[Doubt, float]], made: Targets) -> Mapping[in
         if doubt.number in made:
             found.setdefault(doubt.attempt, {})[doubt.number] = made[doubt.number]
     return found
-
-
-async def _judge_silence(
-    context: Context, run: RunId, doubts: Sequence[Doubt], seen: Sighting
-) -> tuple[list[Doubt], set[BillNumber], set[BillNumber]]:
-    """Say what it means that a look shows nothing of numbers whose window has passed.
-
-    Where it shows documents that may as well be of another bill, nobody can say. Nor can anybody
-    where no link tells and the call made something: a rule may merge bills into lines that name
-    one of them (P 5.6).
-
-    Returns:
-        Those of which nothing was made, those that only a person can settle, and those that wait
-        for the proof of the field. The others wait until more is known of what their sender sees.
-    """
-    named = {doubt.number for doubt in doubts if await _names_documents(context, doubt, seen)}
-    # A look that misses what is known to be there proves nothing of the others.
-    context.proofs.missed = context.proofs.missed or bool(named)
-    absent: list[Doubt] = []
-    hopeless: set[BillNumber] = set()
-    told: list[Outcome] = []
-    unproved: set[BillNumber] = set()
-    proved = bool(doubts) and await context.absence_proved()
-    by_field = proved and not context.links.tell
-    merged = await _calls_with_unlinked(context, run, doubts) if proved else frozenset[int]()
-
-    async def tells(doubt: Doubt) -> bool:
-        """Say whether the look would show what was made of this number."""
-        asked = by_field or doubt.number in seen.linked
-        trusted = not context.proofs.missed and doubt.attempt not in merged
-        return asked and trusted and await context.covers(seen.users, doubt.sender)
-
-    attempts = {doubt.attempt for doubt in doubts}
-    shown = {each: await shown_since(context.ledger, run, each) for each in attempts}
-    for doubt in doubts:
-        by_id = bool(context.id_of(doubt.number))
-        unread = doubt.number in seen.refused or doubt.number in named
-        why = unclear(context, doubt.number, seen, doubt.before, by_id=by_id)
-        why = why or _out_of_sight(doubt, shown[doubt.attempt].get(doubt.number, ()), seen)
-        if why is not None:
-            told.append(why._replace(state=State.UNKNOWN))
-        if unread or why is not None:
-            hopeless.add(doubt.number)
-        elif not proved:
-            unproved.add(doubt.number)
-        elif not await tells(doubt):
-            hopeless.add(doubt.number)
-        elif context.knows_enough_of(doubt.sender):
-            absent.append(doubt)
-    moved = await moved_among(context, run, [doubt.number for doubt in absent])
-    before = {id_ for doubt in absent for id_ in doubt.before}
-    of_strays: set[BillNumber] = set()
-    for names_tell in (True, False):
-        part = [doubt for doubt in absent if (doubt.number not in moved) is names_tell]
-        of_strays |= await _with_strays(context, part, before, names_tell=names_tell)
-    hopeless |= of_strays
-    absent = [doubt for doubt in absent if doubt.number not in of_strays]
-    if told:
-        await context.ledger.put_off(run, told)
-    return absent, hopeless, unproved
-
-
-async def _with_strays(
-    context: Context, absent: Sequence[Doubt], before: Collection[str], *, names_tell: bool
-) -> set[BillNumber]:
-    """Return which of the doubts without a document may have become a stray document.
-
-    Args:
-        context: The execution.
-        absent: The doubts.
-        before: Documents that were there before.
-        names_tell: As in `look_for_strays`.
-    """
-    by_attempt: dict[int, list[Doubt]] = {}
-    for doubt in absent:
-        by_attempt.setdefault(doubt.attempt, []).append(doubt)
-    calls = [
-        OpenCall(
-            tuple(doubt.number for doubt in doubts),
-            doubts[0].sender,
-            context.began(attempt, doubts[0].began_at),
-            before,
-            mark=await _mark_before(context, doubts[0]),
-        )
-        for attempt, doubts in by_attempt.items()
-    ]
-    beside = await context.calls_with_strays(calls, names_tell=names_tell)
-    return {number for call in beside for number in call.bills}
-
-
-async def _mark_before(context: Context, doubt: Doubt) -> str:
-    """Return a document that was there before the call of a doubt left, or ""."""
-    kept = await attempts_by(context.ledger, doubt.run, doubt.number)
-    chunks = [each.attempt.intent.chunk for each in kept if each.attempt.id == doubt.attempt]
-    return await mark_before(context, doubt.run, min(chunks, default=0), doubt.attempt)
-
-
-def _out_of_sight(doubt: Doubt, shown: Sequence[Target], seen: Sighting) -> Outcome | None:
-    """Tell of documents that an earlier look has shown, and that this one shows nowhere.
-
-    Somebody may have deleted them, or given the bill another number, which they do not name.
-    """
-    kinds = (seen.targets, seen.shared, seen.cancelled, seen.denied, seen.namesakes, seen.loose)
-    there = {target.id for kind in kinds for target in kind.get(doubt.number, ())}
-    lost = ", ".join(each.label for each in shown if each.id not in there)
-    why = remark("note.out_of_sight", documents=lost)
-    return Outcome(doubt.number, State.UNKNOWN, reason=why) if lost else None
-
-
-async def _calls_with_unlinked(
-    context: Context, run: RunId, doubts: Sequence[Doubt]
-) -> frozenset[int]:
-    """Return the attempts that have made a document which no link ties to its bill."""
-    one_of_each = {doubt.attempt: doubt for doubt in doubts if not doubt.alone}
-    fruitful = await context.ledger.fruitful(run, one_of_each) if one_of_each else frozenset[int]()
-    if not context.links.tell:
-        return fruitful
-    found = set()
-    for attempt in sorted(fruitful):
-        kept = await _attempt_of(context, one_of_each[attempt])
-        if kept is None or not await _is_linked(context, kept.attempt.intent):
-            found.add(attempt)
-    return frozenset(found)
-
-
-async def _is_linked(context: Context, intent: Intent) -> bool:
-    """Say whether a link ties each document that has come since an attempt began to its bill."""
-    # Of those that are settled by now, one may have got another number since.
-    await context.recall_sources(intent.numbers, intent.run)
-    seen = await look_at_targets(context, intent.numbers, by_all=True, stop_or_not=True)
-    there = {number: seen.bearing(number) for number in intent.numbers}
-    made = new_targets(there, intent.before)
-    return {target.id for targets in made.values() for target in targets} <= seen.by_link
 
 
 async def _conclude(
@@ -585,7 +396,7 @@ async def _conclude(
     await context.ledger.conclude(run, outcomes, at=now, note=note)
     if run == context.run.id:
         context.forget(outcomes)
-    last = [each for doubt in absent if (each := await _given_up(context, doubt))]
+    last = [each for doubt in absent if (each := await ended_by_tries(context, doubt))]
     given_up = {outcome.number for outcome in last}
     if last:
         await context.ledger.conclude(run, last, at=now)
@@ -601,143 +412,9 @@ async def _conclude(
     return tuple(part for numbers in together.values() for part in halve(numbers))
 
 
-async def _given_up(context: Context, doubt: Doubt) -> Outcome | None:
-    """Give a number up that was in doubt alone as often as a chunk may be sent, and say why."""
-    if not doubt.alone:
-        return None
-    notes = await context.ledger.notes_of(doubt.number)
-    over = max((attempts_before(n.text) for n in notes if n.run == doubt.run), default=0)
-    kept = await attempts_by(context.ledger, doubt.run, doubt.number, after=over)
-    # What the ERP has refused or put off has broken nothing.
-    broke = [
-        each for each in kept if len(each.attempt.intent.numbers) == 1 and told_nothing_plain(each)
-    ]
-    if len(broke) < context.limits.max_attempts:
-        return _refused_for_ever(context, doubt, kept)
-    why = remark("note.unanswered", times=context.limits.max_attempts)
-    exchange = broke[-1].exchange
-    if exchange and isinstance(last := judge(exchange), InDoubt):
-        why = remark("note.also", first=why, more=last.because)
-    return Outcome(doubt.number, State.REJECTED, code="unanswered", reason=why)
-
-
 async def _may_split(context: Context, run: RunId) -> bool:
     """Say whether a bill that a run has pushed may have more documents than a look shows."""
     return not await context.is_of_rule(run) or await context.may_split()
-
-
-def _refused_for_ever(
-    context: Context, doubt: Doubt, tries: Sequence[AttemptRecord]
-) -> Outcome | None:
-    """Give a number up, with the ERP's words, that was refused alone as often as may be.
-
-    Each refusal has left it in doubt, since it may hide a draft and too little was shown to tell;
-    each time nothing was there after all. A lost answer refuses nothing, whoever was refused it
-    before: another user may have the right to push it.
-    """
-    refused = [
-        (each.attempt.id, said)
-        for each in tries
-        if len(each.attempt.intent.numbers) == 1
-        and (said := refusal_of(each))
-        and said.code not in TRY_LATER_CODES
-    ]
-    if len(refused) < context.limits.max_attempts:
-        return None
-    attempt, last = refused[-1]
-    if attempt != doubt.attempt:
-        return None
-    return Outcome(doubt.number, State.REJECTED, code=last.code, reason=" ".join(last.messages))
-
-
-async def _of_short_looks(context: Context, doubts: Sequence[Doubt], seen: Sighting) -> set[int]:
-    """Return the attempts whose answers name documents that no look has shown."""
-    one_of_each = {doubt.attempt: doubt for doubt in doubts}.values()
-    return {doubt.attempt for doubt in one_of_each if await _names_documents(context, doubt, seen)}
-
-
-async def _crowded_among(
-    context: Context, doubts: Sequence[Doubt], made: Targets, seen: Sighting, *, splits: bool
-) -> dict[BillNumber, tuple[Target, ...]]:
-    """Return the documents of doubts that have several, where their call has left another none.
-
-    Where bills are split, that is no wonder.
-    """
-    found: dict[BillNumber, tuple[Target, ...]] = {}
-    several = {doubt.attempt: doubt for doubt in doubts if len(made[doubt.number]) > 1}
-    for doubt in several.values():
-        numbers, said = await _answer_to(context, doubt)
-        if not splits:
-            mine = {number: made[number] for number in numbers if number in made}
-            settled = {n for n in numbers if n not in mine and await _is_settled(context, doubt, n)}
-            left = [number for number in numbers if number not in settled]
-            messages = said.messages if said else ()
-            found |= await doubtful_among(context, messages, left, mine, seen.by_link)
-    return found
-
-
-async def _is_settled(context: Context, doubt: Doubt, number: BillNumber) -> bool:
-    """Say whether a bill of the same call is in doubt no longer."""
-    rows = await context.ledger.rows_of(number)
-    mine = [row for run, row in rows if run == doubt.run and row.bill == number]
-    return any(row.targets or row.state is State.REJECTED for row in mine)
-
-
-async def _names_documents(context: Context, doubt: Doubt, seen: Sighting | None = None) -> bool:
-    """Say whether an answer names a document that is not known of any bill of its call.
-
-    What the present look shows of a bill is known as well, though a second look may be due. The
-    document that is not known may be this number's, and is there then.
-    """
-    numbers, said = await _answer_to(context, doubt)
-    if said is None or not said.named:
-        return False
-    known: set[str] = set()
-    for number in numbers:
-        rows = await context.ledger.rows_of(number)
-        mine = (row for run, row in rows if run == doubt.run and row.bill == number)
-        known |= {t.id for row in mine for t in row.targets}
-        known |= {t.id for t in seen.targets.get(number, ())} if seen else set()
-    return not {target.id for target in said.targets(numbers)} <= known
-
-
-async def _without_strangers(
-    context: Context, due: Sequence[tuple[Doubt, float]], made: Targets
-) -> Targets:
-    """Leave out what somebody else has made, where the answer to a doubt names all that it made."""
-    left = dict(made)
-    for doubt in (doubt for doubt, _ in due if doubt.number in made):
-        numbers, said = await _answer_to(context, doubt)
-        mine = {doubt.number: made[doubt.number]}
-        if said is not None and not but_strangers(said, numbers, mine):
-            del left[doubt.number]
-    return left
-
-
-async def _was_sent(context: Context, doubt: Doubt) -> bool:
-    """Say whether an earlier call for a number may have been carried out as well."""
-    kept = await context.ledger.attempts_of(doubt.number)
-    earlier = [each for each in kept if each.attempt.id < doubt.attempt]
-    mine = [each for each in earlier if each.attempt.intent.run == doubt.run]
-    return any(map(was_in_doubt, mine))
-
-
-async def _answer_to(context: Context, doubt: Doubt) -> tuple[tuple[BillNumber, ...], Said | None]:
-    """Return the numbers of an attempt that is in doubt, and the answer that could be read."""
-    kept = await _attempt_of(context, doubt)
-    if kept is None:
-        return (), None
-    verdict = judge(kept.exchange) if kept.exchange else None
-    numbers = kept.attempt.intent.numbers
-    if not isinstance(verdict, ReadBack):
-        return numbers, None
-    return numbers, context.said_of_targets(verdict.said, numbers)
-
-
-async def _attempt_of(context: Context, doubt: Doubt) -> AttemptRecord | None:
-    """Return the attempt that is in doubt, as the ledger keeps it."""
-    kept = await context.ledger.attempts_of(doubt.number)
-    return next((each for each in kept if each.attempt.id == doubt.attempt), None)
 
 
 def _absent(number: BillNumber, times: SettleTimes) -> Outcome:

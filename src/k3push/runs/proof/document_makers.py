@@ -17,7 +17,8 @@ from typing import NamedTuple
 from k3push.core.model import PARTLY, TWIN, BillNumber, RunId, Standing, Targets
 from k3push.core.safety.verdict import ReadBack, judge
 from k3push.ports import Ledger, Made
-from k3push.runs.lookup import Looker, look_at_standings
+from k3push.runs.lookup.document_lookup import look_at_standings
+from k3push.runs.lookup.looker import Looker
 
 # How many documents of the ledger are looked at, and how many tell for good.
 SAMPLE = 20

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from k3push.core.model import BillNumber, Listed, Route, Run, Step
 from k3push.ports import Clock, Ledger
 from k3push.runs.create import new_run_id, scope_of
-from k3push.runs.program_tokens import Program
-from k3push.runs.request_stages import (
+from k3push.runs.push_requests.program_tokens import Program
+from k3push.runs.push_requests.request_stages import (
     Act,
     Request,
     RequestKind,

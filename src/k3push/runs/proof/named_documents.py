@@ -26,7 +26,7 @@ from k3push.core.model import (
 from k3push.core.remark import remark
 from k3push.core.safety.verdict import SendAgain, judge
 from k3push.ports import Ledger, Memo
-from k3push.runs.seen_since import ALL
+from k3push.runs.proof.seen_since import ALL
 
 NAMED = "named_documents"
 """Kind of the memo about those of one answer; it is about the target form."""

@@ -1,0 +1,1 @@
+"""Numbers whose answer was lost: what became of them, by looks or by a person's word."""

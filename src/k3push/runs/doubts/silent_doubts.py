@@ -1,0 +1,164 @@
+"""What it means that a look shows nothing of numbers whose window has passed (rules 6 and 7)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from k3push.core.model import (
+    BillNumber,
+    Intent,
+    Outcome,
+    RunId,
+    Sighting,
+    State,
+    Target,
+)
+from k3push.core.remark import remark
+from k3push.core.safety.target_sets import new_targets
+from k3push.ports import (
+    Doubt,
+)
+from k3push.runs.context import Context
+from k3push.runs.doubts.doubt_answers import attempt_of, names_documents
+from k3push.runs.form_marks import mark_before
+from k3push.runs.lookup.target_lookup import look_at_targets
+from k3push.runs.own_documents import (
+    attempts_by,
+)
+from k3push.runs.proof.seen_since import shown_since
+from k3push.runs.proof.stray_calls import OpenCall
+from k3push.runs.renumbered_bills import moved_among
+from k3push.runs.source_check import unclear
+
+
+async def judge_silence(
+    context: Context, run: RunId, doubts: Sequence[Doubt], seen: Sighting
+) -> tuple[list[Doubt], set[BillNumber], set[BillNumber]]:
+    """Say what it means that a look shows nothing of numbers whose window has passed.
+
+    Where it shows documents that may as well be of another bill, nobody can say. Nor can anybody
+    where no link tells and the call made something: a rule may merge bills into lines that name
+    one of them (P 5.6).
+
+    Returns:
+        Those of which nothing was made, those that only a person can settle, and those that wait
+        for the proof of the field. The others wait until more is known of what their sender sees.
+    """
+    named = {doubt.number for doubt in doubts if await names_documents(context, doubt, seen)}
+    # A look that misses what is known to be there proves nothing of the others.
+    context.proofs.missed = context.proofs.missed or bool(named)
+    absent: list[Doubt] = []
+    hopeless: set[BillNumber] = set()
+    told: list[Outcome] = []
+    unproved: set[BillNumber] = set()
+    proved = bool(doubts) and await context.absence_proved()
+    by_field = proved and not context.links.tell
+    merged = await _calls_with_unlinked(context, run, doubts) if proved else frozenset[int]()
+
+    async def tells(doubt: Doubt) -> bool:
+        """Say whether the look would show what was made of this number."""
+        asked = by_field or doubt.number in seen.linked
+        trusted = not context.proofs.missed and doubt.attempt not in merged
+        return asked and trusted and await context.covers(seen.users, doubt.sender)
+
+    attempts = {doubt.attempt for doubt in doubts}
+    shown = {each: await shown_since(context.ledger, run, each) for each in attempts}
+    for doubt in doubts:
+        by_id = bool(context.id_of(doubt.number))
+        unread = doubt.number in seen.refused or doubt.number in named
+        why = unclear(context, doubt.number, seen, doubt.before, by_id=by_id)
+        why = why or _out_of_sight(doubt, shown[doubt.attempt].get(doubt.number, ()), seen)
+        if why is not None:
+            told.append(why._replace(state=State.UNKNOWN))
+        if unread or why is not None:
+            hopeless.add(doubt.number)
+        elif not proved:
+            unproved.add(doubt.number)
+        elif not await tells(doubt):
+            hopeless.add(doubt.number)
+        elif context.knows_enough_of(doubt.sender):
+            absent.append(doubt)
+    moved = await moved_among(context, run, [doubt.number for doubt in absent])
+    before = {id_ for doubt in absent for id_ in doubt.before}
+    of_strays: set[BillNumber] = set()
+    for names_tell in (True, False):
+        part = [doubt for doubt in absent if (doubt.number not in moved) is names_tell]
+        of_strays |= await _with_strays(context, part, before, names_tell=names_tell)
+    hopeless |= of_strays
+    absent = [doubt for doubt in absent if doubt.number not in of_strays]
+    if told:
+        await context.ledger.put_off(run, told)
+    return absent, hopeless, unproved
+
+
+async def _with_strays(
+    context: Context, absent: Sequence[Doubt], before: Collection[str], *, names_tell: bool
+) -> set[BillNumber]:
+    """Return which of the doubts without a document may have become a stray document.
+
+    Args:
+        context: The execution.
+        absent: The doubts.
+        before: Documents that were there before.
+        names_tell: As in `look_for_strays`.
+    """
+    by_attempt: dict[int, list[Doubt]] = {}
+    for doubt in absent:
+        by_attempt.setdefault(doubt.attempt, []).append(doubt)
+    calls = [
+        OpenCall(
+            tuple(doubt.number for doubt in doubts),
+            doubts[0].sender,
+            context.began(attempt, doubts[0].began_at),
+            before,
+            mark=await _mark_before(context, doubts[0]),
+        )
+        for attempt, doubts in by_attempt.items()
+    ]
+    beside = await context.calls_with_strays(calls, names_tell=names_tell)
+    return {number for call in beside for number in call.bills}
+
+
+async def _mark_before(context: Context, doubt: Doubt) -> str:
+    """Return a document that was there before the call of a doubt left, or ""."""
+    kept = await attempts_by(context.ledger, doubt.run, doubt.number)
+    chunks = [each.attempt.intent.chunk for each in kept if each.attempt.id == doubt.attempt]
+    return await mark_before(context, doubt.run, min(chunks, default=0), doubt.attempt)
+
+
+def _out_of_sight(doubt: Doubt, shown: Sequence[Target], seen: Sighting) -> Outcome | None:
+    """Tell of documents that an earlier look has shown, and that this one shows nowhere.
+
+    Somebody may have deleted them, or given the bill another number, which they do not name.
+    """
+    kinds = (seen.targets, seen.shared, seen.cancelled, seen.denied, seen.namesakes, seen.loose)
+    there = {target.id for kind in kinds for target in kind.get(doubt.number, ())}
+    lost = ", ".join(each.label for each in shown if each.id not in there)
+    why = remark("note.out_of_sight", documents=lost)
+    return Outcome(doubt.number, State.UNKNOWN, reason=why) if lost else None
+
+
+async def _calls_with_unlinked(
+    context: Context, run: RunId, doubts: Sequence[Doubt]
+) -> frozenset[int]:
+    """Return the attempts that have made a document which no link ties to its bill."""
+    one_of_each = {doubt.attempt: doubt for doubt in doubts if not doubt.alone}
+    fruitful = await context.ledger.fruitful(run, one_of_each) if one_of_each else frozenset[int]()
+    if not context.links.tell:
+        return fruitful
+    found = set()
+    for attempt in sorted(fruitful):
+        kept = await attempt_of(context, one_of_each[attempt])
+        if kept is None or not await _is_linked(context, kept.attempt.intent):
+            found.add(attempt)
+    return frozenset(found)
+
+
+async def _is_linked(context: Context, intent: Intent) -> bool:
+    """Say whether a link ties each document that has come since an attempt began to its bill."""
+    # Of those that are settled by now, one may have got another number since.
+    await context.recall_sources(intent.numbers, intent.run)
+    seen = await look_at_targets(context, intent.numbers, by_all=True, stop_or_not=True)
+    there = {number: seen.bearing(number) for number in intent.numbers}
+    made = new_targets(there, intent.before)
+    return {target.id for targets in made.values() for target in targets} <= seen.by_link

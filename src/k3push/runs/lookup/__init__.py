@@ -1,0 +1,1 @@
+"""Ask the ERP what is there: which bills, what was made of them, and how that stands."""

@@ -1,0 +1,59 @@
+"""Ask how documents stand: their status, and the open tasks of approval flows."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+
+from k3push.core.model import (
+    FlowTask,
+    Standing,
+)
+from k3push.core.protocol import wire
+from k3push.runs.lookup.looker import Looker
+from k3push.runs.lookup.retried_reads import (
+    read_unless_refused,
+    read_with_retries,
+)
+
+
+async def look_at_standings(
+    context: Looker, ids: Collection[str], *, of_source: bool = False
+) -> Mapping[str, Standing]:
+    """Read how documents of the target form stand, by id; one that is gone is absent.
+
+    It goes on trying though a stop is asked: what a call has done is written down.
+
+    Args:
+        context: What to look with.
+        ids: The documents.
+        of_source: Bills of the source form are read instead.
+    """
+    route = context.route
+    route = replace(route, target=route.source) if of_source else route
+    return await read_with_retries(
+        context, route.target, lambda: context.erp.standings_of(route, ids), stop_or_not=True
+    )
+
+
+async def look_at_standings_if_allowed(
+    context: Looker, ids: Collection[str]
+) -> Mapping[str, Standing] | None:
+    """Read how documents of the target form stand; None where nobody here may read them."""
+    route = context.route
+    return await read_unless_refused(
+        context, route.target, lambda: context.erp.standings_of(route, ids), stop_or_not=True
+    )
+
+
+async def look_at_flow_tasks(
+    context: Looker, numbers: Collection[str]
+) -> Mapping[str, FlowTask] | None:
+    """Read open tasks of approval flows; None where the site does not let them be read."""
+    return await read_unless_refused(
+        context,
+        wire.FLOW_TASKS,
+        lambda: context.erp.flow_tasks_of(context.route, numbers),
+        stop_or_not=True,
+        with_any_error=True,
+    )

@@ -1,0 +1,132 @@
+"""Ask for documents that neither a link nor a number ties to a bill."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from types import MappingProxyType
+from typing import NamedTuple
+
+from k3push.core.model import (
+    BillNumber,
+    Standing,
+    number_in,
+)
+from k3push.core.protocol.links import source_tables
+from k3push.core.safety.matching import fold
+from k3push.runs.lookup.document_lookup import look_at_standings
+from k3push.runs.lookup.looker import Looker
+from k3push.runs.lookup.retried_reads import (
+    read_unless_refused,
+    read_with_retries,
+)
+from k3push.runs.lookup.source_lookup import look_at_ids, look_at_sources
+
+
+class Stray(NamedTuple):
+    """A document that neither a link nor a number ties to a bill of its own.
+
+    Attributes:
+        id: Its id.
+        standing: How it stands.
+        names: The numbers that it bears all the same.
+    """
+
+    id: str
+    standing: Standing
+    names: Collection[BillNumber] = ()
+
+
+class Strays(NamedTuple):
+    """Documents that nothing ties to a bill, and how others stand that were read beside them."""
+
+    strays: Sequence[Stray] = ()
+    beside: Mapping[str, Standing] = MappingProxyType({})
+
+
+async def look_for_strays(
+    context: Looker,
+    when: str,
+    numbers: Collection[BillNumber],
+    *,
+    known: Callable[[Sequence[BillNumber]], Awaitable[Mapping[BillNumber, Collection[str]]]],
+    earlier: Callable[[Collection[BillNumber]], Awaitable[Collection[str]]],
+    names_tell: bool = True,
+    beside: Sequence[str] = (),
+) -> Strays | None:
+    """Find documents made since that neither a link nor a number ties to a bill of its own.
+
+    One of them may be what a lost call made of any of *numbers*: the rule may keep no link and
+    write no number, or the field may be too short for the number. Documents that name another
+    bill are no strays, unless what they name is a part of one of *numbers*. Where links tell, a
+    number alone ties none: a plug-in of the site may write another order's.
+
+    Args:
+        context: What to look with.
+        when: Local time of the server.
+        numbers: Of which no look shows anything.
+        known: Returns the ids of documents that are known to be of bills of some numbers, so that
+            the ERP need not be asked for each of a day. Another document that names such a number
+            may be of a bill that has got it since, and may have lost it again.
+        earlier: Returns the ids of documents that were found for some numbers before any call.
+        names_tell: Whether a document that the ledger does not know belongs to the bill that it
+            names. False where one of *numbers* may have had the number of another bill at the
+            moment of its call.
+        beside: Other documents that are read as well, where there are strays.
+
+    Returns:
+        The documents; None where the ERP refuses the question.
+    """
+    rows = await read_unless_refused(
+        context,
+        f"the documents of {context.route.target} by time",
+        lambda: context.erp.made_since(context.route, when),
+        stop_or_not=True,
+        with_any_error=True,
+    )
+    if rows is None:
+        return None
+    whole = [number_in(number) for number in numbers]
+    values = dict.fromkeys(value for _, value in rows if value)
+    others = [each for each in values if not any(each in n and each != n for n in whole)]
+    made = await known(others) if others else {}
+    told = {id_ for id_, value in rows if id_ in made.get(value, ())}
+    # A document of several bills names each of them.
+    names_tell = names_tell and not context.links.outweigh
+    open_ = {value for id_, value in rows if id_ not in told and names_tell}
+    if asked_for := [each for each in others if each in open_]:
+        found, _ = await look_at_sources(context, asked_for)
+        told |= {id_ for id_, value in rows if found.get(value)}
+    strays = [id_ for id_ in dict.fromkeys(id_ for id_, _ in rows) if id_ not in told]
+    if strays:
+        told = await _tied(context, strays, whole)
+        left = {*strays} - told
+        told |= {*await earlier({value for id_, value in rows if value and id_ in left})}
+        strays = [id_ for id_ in strays if id_ not in told]
+    if not strays:
+        return Strays()
+    standings = await look_at_standings(context, [*strays, *beside])
+    names: dict[str, set[BillNumber]] = {}
+    for id_, value in rows:
+        names.setdefault(id_, set()).update([value] if value else ())
+    there = [id_ for id_ in strays if id_ in standings]
+    return Strays([Stray(id_, standings[id_], names[id_]) for id_ in there], standings)
+
+
+async def _tied(context: Looker, ids: Sequence[str], whole: Sequence[str]) -> set[str]:
+    """Return which documents a link ties to another bill than those of some numbers.
+
+    A bill that nobody is shown may be another of such a number, which the ERP has taken instead.
+    """
+    route, tables = context.route, source_tables(context.route)
+    asked = f"the links of {route.target}"
+    rows = await read_with_retries(
+        context, asked, lambda: context.erp.links_of(route, ids), stop_or_not=True
+    )
+    # What names the table of another form is that form's.
+    ours = [row for row in rows if not row.table.strip() or row.table.lower() in tables]
+    wanted = list(dict.fromkeys(row.source_id for row in ours))
+    bills, _ = await look_at_ids(context, wanted) if wanted else ({}, {})
+    numbers = set(map(fold, whole))
+    named = {id_ for id_, bill in bills.items() if bill.number and fold(bill.number) not in numbers}
+    doubtful = {row.document for row in ours if row.source_id not in named}
+    return {row.document for row in rows} - doubtful
