@@ -56,6 +56,20 @@ def name_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(site, "push_answer", silent)
 
 
+def name_no_document(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let successes name nothing that they have made, as some old servers do."""
+    answered = answer_of()
+
+    def mute(*what: Any) -> Any:
+        answer = answered(*what)
+        status = answer["Result"]["ResponseStatus"]
+        if status["IsSuccess"]:
+            status["SuccessEntitys"] = []
+        return answer
+
+    monkeypatch.setattr(site, "push_answer", mute)
+
+
 def answer_in_part(
     monkeypatch: pytest.MonkeyPatch, told: Problem | None, *, kept: slice, later_s: float = 0.0
 ) -> None:

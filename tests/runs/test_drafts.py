@@ -7,6 +7,8 @@ import pytest
 from k3push.core.model import State
 from k3push.runs.stop import Cause
 from k3push.simulator import AnswerStyle, DraftForm, FaultPlan, Refusal, SandboxOptions
+from k3push.simulator.conversion import Ids
+from k3push.simulator.forms import PURCHASE_ORDER
 from tests.runs.office import FIRST, ROUTE, SECOND, Office, orders, push, sandbox, steered, steps
 
 pytestmark = pytest.mark.anyio
@@ -124,3 +126,26 @@ async def test_a_draft_that_names_no_source_is_found_behind_the_refusal_of_a_lon
     pushed = await office.execute(throttle=steered(concurrency=1, chunk_size=1), check=False)
     assert len(office.site.world.documents_of(BAD)) == 1
     assert pushed.of(State.UNKNOWN) == {BAD}
+
+
+@pytest.mark.parametrize("tied", [True, False])
+async def test_a_draft_that_has_its_bills_id_is_no_source(
+    monkeypatch: pytest.MonkeyPatch, *, tied: bool
+) -> None:
+    """Each form counts its ids for itself, so both may run side by side from the beginning."""
+    (bill,) = orders(1)
+    plan = FaultPlan(refusals={bill: Refusal(11, "仓库必录", saving=True)})
+    style = AnswerStyle(draft_form=DraftForm.A)
+    options = replace(_sandbox(style, plan), link_fields=False, untied=() if tied else (bill,))
+    office = Office(options, replace(DRAFTS, source_number_field="") if tied else DRAFTS)
+    (source,) = office.site.world.store.by_number(PURCHASE_ORDER, bill)
+    monkeypatch.setattr(Ids, "next_bill", lambda _: source.id)
+    await office.open_run([bill])
+    pushed = await office.execute(check=False)
+    row = pushed.rows[bill]
+    if tied:  # one bill in the call, and one draft in its answer
+        assert row.state is State.DRAFT
+        assert [target.id for target in row.targets] == [str(source.id)]
+    else:
+        assert row.state is State.UNKNOWN
+        assert set(pushed.stop.causes) == {Cause.CONTRADICTION}

@@ -320,7 +320,7 @@ async def test_a_target_that_bears_its_sources_number_is_a_target(
 async def test_what_an_earlier_call_made_late_is_not_all_of_a_second_doubt() -> None:
     """Two calls were lost; both were carried out, the first after its window."""
     plan: FaultPlan = steps(
-        "commit-late-then-empty:700", "commit-late-then-response-error-timeout:400"
+        "commit-late-then-empty:640", "commit-late-then-response-error-timeout:400"
     )
     office = Office(sandbox(plan, write_back=WriteBack.NEVER, closes=False))
     (number,) = orders(1)
@@ -334,7 +334,7 @@ async def test_what_an_earlier_call_made_late_is_not_all_of_a_second_doubt() -> 
 async def test_several_twins_are_all_written_down() -> None:
     """Both calls for each number were lost and carried out; a few twins end the execution."""
     late = "commit-late-then-response-error-timeout:400"
-    plan: FaultPlan = steps("commit-late-then-empty:700", late, late)
+    plan: FaultPlan = steps("commit-late-then-empty:640", late, late)
     office = Office(sandbox(plan, write_back=WriteBack.NEVER, closes=False))
     await office.open_run(orders(4))
     pushed = await office.execute(

@@ -18,12 +18,12 @@ from k3push.core.pacing.halting import HaltRule
 from k3push.ports import LookFailedError
 from k3push.runs.context import Context, PushLimits
 from k3push.runs.proof import absence_proof
-from k3push.simulator import FaultPlan, Policy, fault, site
+from k3push.simulator import FaultPlan, Policy, fault
 from k3push.simulator.answers import AnswerStyle
 from k3push.simulator.forms import IN_STOCK, ROUTES
 from k3push.simulator.script import Aimed
 from tests.runs.office import ROUTE, SECOND, Office, Pushed, orders, sandbox, steered
-from tests.runs.rough_answers import REFUSED
+from tests.runs.rough_answers import REFUSED, name_no_document
 from tests.runs.test_loose_documents import LOST, OTHER, REST, go_on, say
 from tests.runs.test_loose_documents import office_of as loose_office_of
 from tests.simulator.second_rule import with_second_rule
@@ -36,20 +36,6 @@ KEEPS_NONE = (replace(ROUTES[0], keeps_links=False), *ROUTES[1:])
 def office_of(meets: Mapping[str, str] | None = None, **options: Any) -> Office:
     """Return an office whose calls of some bills meet faults; each document bears its number."""
     return loose_office_of(meets, **{"misnamed": {}, **options})
-
-
-def name_no_document(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let successes name nothing that they have made, as some old servers do."""
-    answered = vars(site)["push_answer"]
-
-    def mute(*what: Any) -> Any:
-        answer = answered(*what)
-        status = answer["Result"]["ResponseStatus"]
-        if status["IsSuccess"]:
-            status["SuccessEntitys"] = []
-        return answer
-
-    monkeypatch.setattr(site, "push_answer", mute)
 
 
 def change_rule(office: Office, *, keeps_links: bool) -> None:

@@ -11,6 +11,7 @@ from k3push.adapters.erp.client import ErpClient
 from k3push.core.model import BillNumber, State
 from k3push.core.protocol.links import FormEntry
 from k3push.ports import LookFailedError
+from k3push.simulator import FaultPlan, Refusal
 from k3push.simulator.bills import Origin
 from k3push.simulator.conversion import Converter
 from k3push.simulator.forms import (
@@ -23,7 +24,7 @@ from k3push.simulator.forms import (
 from k3push.simulator.history import Maker
 from k3push.simulator.orders import PushOrder
 from tests.runs.office import ROUTE, Office, orders, sandbox, steered, steps
-from tests.runs.rough_answers import OPEN, REFUSED, doubled, hide_newest
+from tests.runs.rough_answers import NO_HALT, OPEN, REFUSED, doubled, hide_newest
 from tests.runs.test_hidden_documents import SHIPMENT
 from tests.runs.test_proof import login
 from tests.simulator.second_rule import with_second_rule
@@ -92,6 +93,20 @@ async def test_links_that_miss_ours_still_show_what_persons_made(
     pushed = await office.execute(throttle=steered(concurrency=1, chunk_size=4), check=False)
     assert pushed.rows[numbers[0]].state is State.ALREADY
     assert doubled(office, numbers) == []
+
+
+@pytest.mark.parametrize("refused", [3, 12])
+async def test_looks_that_show_nothing_prove_nothing_of_queries_for_links(refused: int) -> None:
+    """Queries for links pass over what has none, and the first bills of a list have no document."""
+    numbers = orders(refused + 3)
+    plan = FaultPlan(refusals=dict.fromkeys(numbers[:refused], Refusal(11, "仓库必录")))
+    routes = (replace(ROUTES[0], keeps_links=False), *ROUTES[1:])
+    office = Office(sandbox(plan, joins_inwardly=True, routes=routes, **OPEN))
+    await office.open_run(numbers)
+    pushed = await office.execute(
+        throttle=steered(concurrency=1, chunk_size=1), limits=NO_HALT, check=False
+    )
+    assert pushed.of(State.PUSHED) == set(numbers[refused:])
 
 
 @pytest.mark.parametrize("entries", [1, 2])

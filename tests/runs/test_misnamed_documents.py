@@ -34,6 +34,7 @@ from tests.runs.office import (
     orders,
     sandbox,
     steered,
+    steps,
 )
 from tests.runs.rough_answers import (
     AT_TWO_DOUBTS,
@@ -41,6 +42,7 @@ from tests.runs.rough_answers import (
     NO_HALT,
     OPEN,
     REFUSED,
+    doubled,
     hide_newest,
     interrupt,
 )
@@ -329,6 +331,28 @@ async def test_a_refused_bill_is_not_pushed_with_what_another_call_has_made(*, n
     )
     made = len(office.site.world.documents_of(lost))
     assert (pushed.rows[other].state, made) == (State.REJECTED, 1)
+
+
+@pytest.mark.parametrize(("written", "exact"), [(" {}", False), (" {}", True), ("{} ", True)])
+async def test_a_number_with_a_blank_about_it_is_no_other_bill(
+    written: str, *, exact: bool
+) -> None:
+    """No look finds the document of a lost call by its bill's number, which it names all the same.
+
+    Blanks at an end are left out of what is read; a filter may count them.
+    """
+    (lost,) = orders(1)
+    plan = steps(*["ok"] * 3, "make-then-reset")
+    options: dict[str, Any] = {"misnamed": {lost: written.format(lost)}, "exact_numbers": exact}
+    how: dict[str, Any] = {"throttle": steered(**ONE), "limits": NO_HALT, "check": False}
+    office = Office(sandbox(plan, link_fields=False, **options, **OPEN))
+    await office.open_run(orders(3, first=10), SECOND)
+    await office.execute(SECOND, **how)
+    await anyio.sleep(60)
+    await office.open_run([lost])
+    row = (await office.execute(**how)).rows[lost]
+    assert doubled(office, [lost]) == []
+    assert row.state is State.UNKNOWN
 
 
 async def test_of_two_lost_calls_the_one_that_made_a_document_is_not_sent_again() -> None:

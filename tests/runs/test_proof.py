@@ -302,8 +302,8 @@ async def test_another_user_who_is_proved_to_see_settles_for_the_first() -> None
     assert second.of(State.PUSHED) == set(orders(9))
 
 
-async def test_what_a_look_finds_proves_the_silence_of_the_same_look() -> None:
-    """The second user sees what the first one made, and the last look to come shows it."""
+async def test_what_a_user_finds_proves_nothing_of_what_he_does_not_see() -> None:
+    """No answer to the first user names a document, so that nobody knows what he has made."""
     plan = FaultPlan(steps=tuple(Step(fault(name)) for name in ("make-then-reset", "reset")))
     office = Office(sandbox(plan, accounts=accounts("sandbox", "sandbox2")))
     await office.open_run(orders(8))
@@ -316,8 +316,9 @@ async def test_what_a_look_finds_proves_the_silence_of_the_same_look() -> None:
     first = await office.execute(login=login("sandbox"), beside=stop_after_both, **how)
     assert first.of(State.UNKNOWN) == set(orders(8))
     await anyio.sleep(SettleTimes().window_s)
-    second = await office.execute(login=login("sandbox2"), **how)
-    assert second.of(State.PUSHED) == set(orders(8))
+    await office.execute(login=login("sandbox2"), check=False, **how)
+    rows = (await office.rows()).values()
+    assert Counter(row.state for row in rows) == {State.PUSHED: 4, State.UNKNOWN: 4}
 
 
 # -- who a bill is, and whose a document is -----------------------------------------------------
@@ -668,7 +669,7 @@ async def test_a_commit_after_the_window_is_at_least_noticed() -> None:
 
 async def test_a_commit_after_the_window_is_noticed_by_the_execution_that_sends_again() -> None:
     """The doubt may have been settled by an earlier one, such as `settle`."""
-    plan = steps("ok", "commit-late-then-reset:1910")
+    plan = steps("ok", "commit-late-then-reset:2100")
     office = Office(sandbox(plan, write_back=WriteBack.NEVER, closes=False, latency_s=60.0))
     await office.open_run(orders(2))
     settle = SettleTimes(first_wait_s=20, poll_s=20, window_s=600)

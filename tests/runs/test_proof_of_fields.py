@@ -7,11 +7,30 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
+import orjson
 import pytest
 from trio.testing import MockClock
 
-from k3push.core.model import BillNumber, Route, RunId, Sighting, State, Target, Targets
-from k3push.ports import ErpUnreachableError, LoginRefusedError, LookFailedError, Made
+from k3push.core.model import (
+    Answered,
+    Attempt,
+    BillNumber,
+    Intent,
+    Route,
+    RunId,
+    Sighting,
+    State,
+    Target,
+    Targets,
+    Uptime,
+)
+from k3push.ports import (
+    AttemptRecord,
+    ErpUnreachableError,
+    LoginRefusedError,
+    LookFailedError,
+    Made,
+)
 from k3push.runs.proof.absence_proof import Proofs
 from k3push.runs.proof.document_makers import LEAST_SAMPLE, SAMPLE
 from tests.memory_ledger.ledger import MemoryLedger
@@ -48,6 +67,14 @@ class Books(MemoryLedger):
         if sender not in {None, self.sender}:
             return []
         return [Made(run, number, State.PUSHED, found) for number, found in self.known.items()]
+
+    async def attempts_of(self, number: BillNumber) -> Sequence[AttemptRecord]:
+        """Return the call that has made the documents of a number, whose answer names them."""
+        named = [{"Id": each.id, "Number": each.number} for each in self.known.get(number, ())]
+        status = {"IsSuccess": True, "MsgCode": 0, "Errors": [], "SuccessEntitys": named}
+        body = orjson.dumps({"Result": {"ResponseStatus": status}})
+        intent = Intent(RUN, 1, 1, (number,), {}, b"{}", NOW, Uptime("boot", 0), self.sender)
+        return [AttemptRecord(Attempt(1, intent), Answered(200, body), "", NOW)]
 
 
 @dataclass(slots=True)

@@ -58,6 +58,7 @@ from tests.runs.rough_answers import (
     REFUSED,
     doubled,
     keep_a_part,
+    name_no_document,
     plan_again,
 )
 
@@ -763,11 +764,17 @@ async def test_ids_alone_clear_no_document_of_the_same_time(
     assert await codes(office) == {(State.UNKNOWN, "stray"): 4}
 
 
+@pytest.mark.parametrize("named", [True, False])
 @pytest.mark.parametrize("once", [0, 12])
 async def test_documents_of_repeated_calls_leave_the_clock_known(
-    monkeypatch: pytest.MonkeyPatch, once: int
+    monkeypatch: pytest.MonkeyPatch, once: int, *, named: bool
 ) -> None:
-    """An edit lock in the night before: its bills were sent twice, and are the newest there are."""
+    """An edit lock in the night before: its bills were sent twice, and are the newest there are.
+
+    Some servers name no documents in their answers.
+    """
+    if not named:
+        name_no_document(monkeypatch)
     office = Office(
         sandbox(
             steps(*["ok"] * (once // 4), "edit-lock"),

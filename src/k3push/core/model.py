@@ -9,7 +9,7 @@ It is one list: the types name each other, and every other module speaks in them
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -299,6 +299,15 @@ class Sighting:
     def bearing(self, number: BillNumber) -> tuple[Target, ...]:
         """Return the documents of a number, those among them that bear it alone."""
         return (*self.targets.get(number, ()), *self.loose.get(number, ()))
+
+    def ids_beside(self, numbers: Iterable[BillNumber]) -> set[str]:
+        """Return the ids of documents that bear numbers, and are known to be none of their bills'.
+
+        Somebody has cancelled them, or they are of another form's bill, or another bill's that has
+        the number as well.
+        """
+        kinds = (self.cancelled, self.denied, self.namesakes)
+        return {t.id for number in numbers for kind in kinds for t in kind.get(number, ())}
 
     def knows_by_number_alone(self, number: BillNumber) -> bool:
         """Say whether nothing but the source number ties the documents of a number to it."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import anyio
 
@@ -38,6 +38,7 @@ from k3push.runs.proof.absence_proof import Proofs
 from k3push.runs.proof.document_makers import MOST_KNOWN, made_alike
 from k3push.runs.proof.missed_looks import DueLook
 from k3push.runs.proof.named_documents import is_among, named_for_others
+from k3push.runs.proof.own_sight import OwnSight
 from k3push.runs.proof.server_clock import Began
 from k3push.runs.proof.stray_calls import OpenCall, StrayCalls
 from k3push.runs.stop import Cause, Stop
@@ -49,6 +50,9 @@ SOURCE_KEEPS_S = 600.0
 
 # How many bills of one document each show that none is split: a rule may split a few.
 ENOUGH_KNOWN = 20
+
+# For how long they show it: somebody may have changed the rule since.
+RULE_KEEPS = timedelta(days=62)
 
 MORE_THAN_ONE = "note.more_than_one"
 """Key of what is told of a bill that has more documents than the rule has made of any so far."""
@@ -94,13 +98,20 @@ class SettleTimes:
     Attributes:
         first_wait_s: From the end of a lost call to the first look.
         poll_s: Between looks.
-        window_s: Absence counts only when this long has surely passed since the attempt left; the
-            ERP may finish a call long after the connection broke (P 5.15).
+        window_s: For so long after it left the ERP may be at work on a call (P 5.15).
     """
 
     first_wait_s: float = 20
     poll_s: float = 20
     window_s: float = 600
+
+    @property
+    def shown_by_s(self) -> float:
+        """How long after a call left looks surely show what it has made; absence counts then.
+
+        The copies of a database that answer looks may lag behind it.
+        """
+        return self.window_s + self.first_wait_s
 
     @property
     def held_up_s(self) -> float:
@@ -188,6 +199,7 @@ class Context:
         tally: What this execution's sendings have come to, for the halt rule.
         on_their_way: Chunks whose attempt has begun and is not recorded.
         proofs: What is proved of the field that is asked, and of who sees whose documents.
+        own_sight: Whether users are shown what they have made themselves.
         stray_calls: Which calls may have made a document that nothing ties to a bill.
         looked_s: When the source form last showed each bill, by `awake_s`.
         worked: Forms of which a read has succeeded.
@@ -247,6 +259,7 @@ class Context:
     tally: Tally = field(default_factory=Tally)
     on_their_way: int = 0
     proofs: Proofs = field(default_factory=Proofs)
+    own_sight: OwnSight = field(default_factory=OwnSight)
     stray_calls: StrayCalls = field(default_factory=StrayCalls)
     looked_s: dict[BillNumber, float] = field(default_factory=dict)
     worked: set[str] = field(default_factory=set)
@@ -334,12 +347,11 @@ class Context:
     async def is_of_rule(self, run: RunId) -> bool:
         """Say whether a run pushes by this one's rule: what is learnt of bills is learnt of a rule.
 
-        How another rule splits bills, and as whom it makes documents, is not known here.
+        How another rule splits bills, and as whom it makes documents, is not known here. Somebody
+        may have changed the route's rule since this run began.
         """
-        if run == self.run.id:
-            return True
-        other = await self.ledger.run(run)
-        return other is not None and other.route.rule == self.route.rule
+        began_with = await self.ledger.run(run)
+        return began_with is not None and began_with.route.rule == self.route.rule
 
     @property
     def repeats_pushes(self) -> bool:
@@ -471,7 +483,8 @@ class Context:
             known = await made_alike(self, self.ledger, made)
             several = [each for each in known if len(each.targets) > 1]
             self.splits = self.splits or any(each.code != TWIN for each in several)
-            self.known_bills = _whole_among(known)
+            since = self.clock.now() - RULE_KEEPS
+            self.known_bills = _whole_among(await made_alike(self, self.ledger, known, since=since))
 
     def note_made(self, outcomes: Sequence[Outcome]) -> None:
         """Note whether bills of which calls of ours have made documents have several."""
@@ -490,6 +503,14 @@ class Context:
         made = await self.ledger.made_of(run or self.run.id, told)
         return {bill: frozenset(each.ids) for bill, each in made.items()}
 
+    def asks_otherwise(self, run: Run) -> bool:
+        """Say whether a run began with another source-number field than is asked now.
+
+        What was there before its calls may be shown for the first time then.
+        """
+        fields = {each.route.source_number_field.casefold() for each in (run, self)}
+        return len(fields) > 1
+
     def said_of_targets(self, said: Said, numbers: Collection[BillNumber]) -> Said:
         """Leave out of an answer what it names of the sources of its call."""
         return said.but_sources({self.source_ids.get(number, "") for number in numbers})
@@ -497,6 +518,16 @@ class Context:
     async def covers(self, users: Collection[str], sender: str) -> bool:
         """Say whether *users* see what *sender* makes (`absence_proof`)."""
         return await self.proofs.covers(self, self.ledger, self.run.id, users=users, sender=sender)
+
+    async def sees_own(self, doubt: Doubt) -> bool:
+        """Say whether the sender of a call is shown what he makes, as far as that can be told."""
+        sight, until = self.own_sight, self.clock.now() - timedelta(seconds=self.settle.window_s)
+        if await sight.misses(self, self.ledger, self.run, doubt.sender, until):
+            return False
+        began = self.began(doubt.attempt, doubt.began_at)
+        if began.on_loop_s is not None:
+            return True  # his documents of this execution are compared with what answers name
+        return await sight.sees_earlier(self, self.ledger, self.run, doubt.sender, began.at)
 
     def began(self, attempt: int, at: datetime) -> Began:
         """Say when an attempt left, by each clock that knows it."""

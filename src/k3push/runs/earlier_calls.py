@@ -137,7 +137,7 @@ def wait_for_call_s(context: Context, kept: AttemptRecord) -> float:
     """
     times, intent = context.settle, kept.attempt.intent
     if was_in_doubt(kept):
-        length_s = times.window_s
+        length_s = times.shown_by_s
     elif was_refused(kept) and kept.ended_at is not None:
         took_s = (kept.ended_at - intent.began_at).total_seconds()
         # A clock may have been set back while the call was at work.

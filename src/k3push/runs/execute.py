@@ -165,7 +165,7 @@ async def _wait_from(context: Context, left_at: datetime | None, why: str) -> No
     """Wait until a call that may have left at a time has surely ended."""
     if left_at is not None:
         age_s = max(0.0, (context.clock.now() - left_at).total_seconds())
-        if (left_s := context.settle.window_s - age_s) > 0:
+        if (left_s := context.settle.shown_by_s - age_s) > 0:
             context.watch.waiting(why, left_s)
             await context.stop.sleep(left_s)
 
@@ -219,7 +219,7 @@ async def settle_run(context: Context, settling: Callable[[int, float], None]) -
                 break
             if not told:
                 told = True
-                settling(settled.left, context.settle.window_s)
+                settling(settled.left, context.settle.shown_by_s)
             await context.stop.sleep(settled.next_due_s)
         await settle_steps(context)
         await recall_due_look(context)

@@ -29,6 +29,7 @@ from k3push.core.remark import also, remark
 from k3push.core.safety.documents_beside import crowded
 from k3push.core.safety.evidence import made_beside
 from k3push.core.safety.legal_moves import OPEN
+from k3push.core.safety.matching import fold
 from k3push.core.safety.target_sets import ids_in, new_targets, united
 from k3push.ports import AttemptRecord, LatelySent, Ledger
 from k3push.runs.context import Context
@@ -285,11 +286,11 @@ async def doubtful_among(
     found = crowded(messages, numbers, made, linked)
     most = 2 * len(found) > len(made)
     if found and (await context.may_split() or (most and not await context.makes_one())):
-        without = [number_in(number) for number in numbers if number not in made]
+        without = [fold(number_in(number)) for number in numbers if number not in made]
         return {
             number: documents
             for number, documents in found.items()
-            if any(longer.startswith(number_in(number)) for longer in without)
+            if any(longer.startswith(fold(number_in(number))) for longer in without)
         }
     return found
 
@@ -360,7 +361,7 @@ async def strangers_among(
     """Return which documents people and other programs have made since a run's calls, by makers.
 
     Where bills are pushed though they have documents, to take ours for another's might make a
-    second one.
+    second one: only what is older than the calls is another's.
 
     Args:
         context: The execution.
@@ -374,22 +375,21 @@ async def strangers_among(
         return frozenset()
     began_with = await context.ledger.run(run)
     of = context.run if run == context.run.id else began_with
-    if may_send and of is not None and (of.route.allow_partial or of.again_because):
-        return frozenset()
+    repeats = of is not None and bool(of.route.allow_partial or of.again_because)
     window, calls = timedelta(seconds=context.settle.window_s), {}
     in_doubt = await _senders_in_doubt(context) if of_any_bill else frozenset()
-    # A run that began on a route without a source-number field could not see what was there before.
-    # So documents from before its first call do not count as its own.
-    was_blind = began_with is not None and not began_with.route.source_number_field
+    # A run that began with another source-number field, or none, could not see what was there
+    # before.
+    was_blind = began_with is not None and context.asks_otherwise(began_with)
     for number in found:
         kept = await attempts_under(context.ledger, run, number)
         if intents := [each.attempt.intent for each in kept]:
             over_at = max(intent.began_at for intent in intents) + window
-            began_at = min(intent.began_at for intent in intents) if was_blind else None
+            began_at = min(intent.began_at for intent in intents)
             senders = frozenset(intent.sender for intent in intents)
             if of_any_bill:
                 over_at, senders = context.clock.now(), senders | in_doubt
-            calls[number] = SentCalls(senders, over_at, began_at, of_any_bill)
+            calls[number] = SentCalls(senders, over_at, began_at, was_blind, of_any_bill)
     mine = {number: targets for number, targets in found.items() if number in calls}
     return await context.proofs.makers.others_among(
         context,
@@ -398,6 +398,7 @@ async def strangers_among(
         found=mine,
         calls=calls,
         now=context.clock.now(),
+        by_age_alone=may_send and repeats,
     )
 
 

@@ -270,6 +270,7 @@ async def _has_stray(
     missing = [number for number in numbers if number not in made]
     moved = await moved_among(context, attempt.intent.run, missing)
     before = {id_ for n in missing for id_ in attempt.intent.before.get(n, ())}
+    before |= seen.ids_beside(missing)
     # What a link ties to a bill, and a success does not name, somebody else has made of it.
     others = strangers(said, numbers, _new_in(attempt, said, seen))
     before |= {t.id for n in missing for t in others.get(n, ()) if t.id in seen.by_link}

@@ -18,7 +18,7 @@ from k3push.ports import AttemptRecord, LatelySent
 from k3push.runs.context import Context
 from k3push.runs.earlier_calls import calls_before, did_nothing, may_have_saved
 from k3push.runs.form_marks import mark_before
-from k3push.runs.own_documents import attempts_by, attempts_under
+from k3push.runs.own_documents import attempts_under
 from k3push.runs.proof.stray_calls import OpenCall
 from k3push.runs.renumbered_bills import moved_among
 
@@ -66,6 +66,7 @@ async def _open_call(
         # What was made later is another program's.
         context.ages.over_at(kept),
         await mark_before(context, intent.run, intent.chunk, kept.attempt.id),
+        await context.is_of_rule(intent.run),
     )
 
 
@@ -92,7 +93,8 @@ async def _last_calls(
     calls = [(n, each.kept, name) for each in sent for n, name in each.bills.items()]
     for number in numbers:
         if number in context.sent_before or number in context.sent_earlier:
-            own = await attempts_by(context.ledger, context.run.id, number)
+            # Also those at another bill that had the number: both may have changed it meanwhile.
+            own = await attempts_under(context.ledger, context.run.id, number)
             calls += [(number, each, number) for each in own]
     # What has done nothing tells nothing of the one before it.
     calls = [call for call in calls if call[0] in numbers and not did_nothing(call[1])]

@@ -13,21 +13,24 @@ from k3push.core.protocol.bill_rows import LinkedTarget
 from k3push.core.protocol.links import link_fields
 from k3push.core.safety.matching import fold
 
-# Most sites answer a query for links with the documents that have no link as well. Until that has
-# held this many times, documents without a link are asked for in a query of their own; always where
-# queries for links were seen to pass over them.
-MOST_ASKED_APART = 10
+# A line of a document whose query for links has shown none (`LinkedTarget.sources`).
+NO_LINK = ""
 
 
 class TargetQueries:
-    """Asks for documents, as one user, and learns whether queries for links pass over some."""
+    """Asks for documents, as one user, and learns whether queries for links pass over some.
+
+    Most sites answer a query for links with the documents that have no link as well. Until one has
+    shown such a document, these are asked for in a query of their own; and always where queries for
+    links were seen to pass over them.
+    """
 
     def __init__(self, forms: FormRows, links: LinkQueries) -> None:
         """Ask by *forms*, as far as *links* are not refused."""
         self._forms = forms
         self._links = links
         self._pass_over = False
-        self._asked_apart = 0
+        self._show_unlinked = False
 
     async def of_numbers(
         self, route: Route, numbers: Sequence[BillNumber], *, by_all: bool, unsent: bool
@@ -54,10 +57,9 @@ class TargetQueries:
         # Beside one that has a link there may be one that has none.
         shown = set() if self._pass_over else {fold(number) for number, _ in found}
         silent = [number for number in numbers if fold(number) not in shown]
-        is_left = self._asked_apart >= MOST_ASKED_APART and not self._pass_over
-        if not silent or is_left or not self._tells_links(route):
+        is_whole = self._show_unlinked and not self._pass_over
+        if not silent or is_whole or not self._tells_links(route):
             return []
-        self._asked_apart += 1
         return self._passed_over(found, await self._read(route, silent, links=False))
 
     async def _of_unsent(
@@ -105,4 +107,7 @@ class TargetQueries:
             wire.one_of(route.source_number_field, numbers),
         )
         with as_failed(route.target):
-            return bill_rows.read_targets(rows, fields, route)
+            found = bill_rows.read_targets(rows, fields, route)
+        if links and any(NO_LINK in each.sources for _, each in found):
+            self._show_unlinked = True
+        return found

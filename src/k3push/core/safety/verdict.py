@@ -96,9 +96,20 @@ class Said:
         )
 
     def but_sources(self, ids: Collection[str]) -> Said:
-        """Return the same without what the conversion's status alone names and has these ids."""
-        named = tuple(t for t in self.named if t.id in self.saved or t.id not in ids)
-        return replace(self, named=named)
+        """Return the same without what the conversion's status alone names and has these ids.
+
+        Each form counts its ids for itself, so a draft may have the id of its source. A source has
+        a number, and where saving has failed, the conversion's status names drafts (P 5.8).
+
+        >>> Said(False, "11", (), (Target("1", "", draft=True),)).but_sources(["1"]).named
+        (Target(id='1', number='', draft=True),)
+        """
+
+        def stays(named: Target) -> bool:
+            is_draft = named.draft and not self.success
+            return is_draft or named.id in self.saved or named.id not in ids
+
+        return replace(self, named=tuple(filter(stays, self.named)))
 
     @property
     def names_all(self) -> bool:

@@ -7,7 +7,8 @@ saves them one after another. Where such a rule was seen, the window has to pass
 counts only
 
 - after the window, since the ERP may finish a call long after the connection broke (P 5.15), and
-  when no more documents of the same call come,
+  `first_wait_s` more, since looks may show that late; and when no more documents of the same call
+  come,
 - where the field that is asked was proved to find what is there, and
 - where the number's own sender has looked, or one who sees what that user makes (`absence_proof`);
 
@@ -125,8 +126,7 @@ async def settle_once(context: Context, run: RunId) -> Settled:
 async def _was_blind(context: Context, run: RunId) -> bool:
     """Say whether another run could not ask what was there before it sent, as this one can."""
     other = await context.ledger.run(run)
-    by_field = other is not None and bool(other.route.source_number_field)
-    return not by_field and not context.links.find
+    return (other is None or context.asks_otherwise(other)) and not context.links.find
 
 
 def tell_of_person(
@@ -161,7 +161,7 @@ async def hopeless_in(
     times = context.settle
     # The ERP may be away as the window ends, and whoever executes that run asks again.
     enough_s = LOOKS_OF_OTHERS * times.poll_s + READ_IS_TRIED_S
-    old = [doubt for doubt in doubts if context.ages.age_s(doubt) >= times.window_s + enough_s]
+    old = [doubt for doubt in doubts if context.ages.age_s(doubt) >= times.shown_by_s + enough_s]
     # The other process may have been paused, so its time to look counts from when we first see the
     # doubt.
     hopeless = {doubt.number for doubt in old if context.ages.watched_s(doubt) >= enough_s}
@@ -172,13 +172,18 @@ async def hopeless_in(
 def next_look_in_s(age_s: float, times: SettleTimes) -> float:
     """Return how long to wait for the next look at a doubt, in seconds.
 
+    One is due as soon as absence counts.
+
     >>> times = SettleTimes(first_wait_s=20, poll_s=30)
     >>> next_look_in_s(5.0, times), next_look_in_s(20 - 4e-15, times), next_look_in_s(20.0, times)
     (15.0, 0.01, 30)
+    >>> next_look_in_s(605.0, times), next_look_in_s(620.0, times)
+    (15.0, 30)
     """
-    if age_s >= times.first_wait_s:
-        return times.poll_s
-    return max(times.first_wait_s - age_s, SHORTEST_WAIT_S)
+    if age_s < times.first_wait_s:
+        return max(times.first_wait_s - age_s, SHORTEST_WAIT_S)
+    left_s = times.shown_by_s - age_s
+    return max(min(left_s, times.poll_s), SHORTEST_WAIT_S) if left_s > 0 else times.poll_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,8 +227,8 @@ async def _look(context: Context, run: RunId, due: Sequence[tuple[Doubt, float]]
     await _conclude_found(context, run, found.outcomes, shown.seen)
     silent = [(doubt, age) for doubt, age in due if doubt.number not in shown.made]
     # A call whose documents still come may save more, though the window has passed.
-    window_s, at_work = context.settle.window_s, found.at_work
-    over = [d for d, age in silent if age >= window_s and d.attempt not in at_work]
+    shown_by_s, at_work = context.settle.shown_by_s, found.at_work
+    over = [d for d, age in silent if age >= shown_by_s and d.attempt not in at_work]
     absent, hopeless, unproved = await judge_silence(context, run, over, shown.seen)
     nothing = [_absent(doubt.number, context.settle) for doubt in absent]
     outcomes = [*found.outcomes, *nothing]
@@ -267,10 +272,10 @@ async def _judge_shown(
         # Where bills are split, a part may come as late as any call. What was in doubt before may
         # be what that earlier call has made, after its window.
         sent_before = await was_sent(context, doubt)
-        waited = age >= context.settle.window_s or not (splits or sent_before)
+        waited = age >= context.settle.shown_by_s or not (splits or sent_before)
         if doubt.attempt in short or number in shown.untied:
             # The document that the answer names may be a second one of any of the call's bills.
-            if age >= context.settle.window_s:
+            if age >= context.settle.shown_by_s:
                 unnamed.add(number)
             else:
                 at_work.add(doubt.attempt)
@@ -418,5 +423,5 @@ async def _may_split(context: Context, run: RunId) -> bool:
 
 
 def _absent(number: BillNumber, times: SettleTimes) -> Outcome:
-    why = remark("note.absent", seconds=times.window_s)
+    why = remark("note.absent", seconds=times.shown_by_s)
     return Outcome(number, State.PLANNED, code=ABSENT, reason=why)

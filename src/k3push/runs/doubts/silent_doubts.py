@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 from k3push.core.model import (
     BillNumber,
@@ -59,7 +59,8 @@ async def judge_silence(
         """Say whether the look would show what was made of this number."""
         asked = by_field or doubt.number in seen.linked
         trusted = not context.proofs.missed and doubt.attempt not in merged
-        return asked and trusted and await context.covers(seen.users, doubt.sender)
+        covered = asked and trusted and await context.covers(seen.users, doubt.sender)
+        return covered and await context.sees_own(doubt)
 
     attempts = {doubt.attempt for doubt in doubts}
     shown = {each: await shown_since(context.ledger, run, each) for each in attempts}
@@ -79,11 +80,10 @@ async def judge_silence(
         elif context.knows_enough_of(doubt.sender):
             absent.append(doubt)
     moved = await moved_among(context, run, [doubt.number for doubt in absent])
-    before = {id_ for doubt in absent for id_ in doubt.before}
     of_strays: set[BillNumber] = set()
     for names_tell in (True, False):
         part = [doubt for doubt in absent if (doubt.number not in moved) is names_tell]
-        of_strays |= await _with_strays(context, part, before, names_tell=names_tell)
+        of_strays |= await _with_strays(context, part, seen, names_tell=names_tell)
     hopeless |= of_strays
     absent = [doubt for doubt in absent if doubt.number not in of_strays]
     if told:
@@ -92,14 +92,14 @@ async def judge_silence(
 
 
 async def _with_strays(
-    context: Context, absent: Sequence[Doubt], before: Collection[str], *, names_tell: bool
+    context: Context, absent: Sequence[Doubt], seen: Sighting, *, names_tell: bool
 ) -> set[BillNumber]:
     """Return which of the doubts without a document may have become a stray document.
 
     Args:
         context: The execution.
         absent: The doubts.
-        before: Documents that were there before.
+        seen: The look.
         names_tell: As in `look_for_strays`.
     """
     by_attempt: dict[int, list[Doubt]] = {}
@@ -110,8 +110,10 @@ async def _with_strays(
             tuple(doubt.number for doubt in doubts),
             doubts[0].sender,
             context.began(attempt, doubts[0].began_at),
-            before,
+            {id_ for doubt in doubts for id_ in doubt.before}
+            | seen.ids_beside([doubt.number for doubt in doubts]),
             mark=await _mark_before(context, doubts[0]),
+            of_rule=await context.is_of_rule(doubts[0].run),
         )
         for attempt, doubts in by_attempt.items()
     ]

@@ -57,8 +57,9 @@ async def look_for_strays(
 
     One of them may be what a lost call made of any of *numbers*: the rule may keep no link and
     write no number, or the field may be too short for the number. Documents that name another
-    bill are no strays, unless what they name is a part of one of *numbers*. Where links tell, a
-    number alone ties none: a plug-in of the site may write another order's.
+    bill are no strays, unless what they name is one of *numbers*, written so that no look finds it
+    by that, or a part of one. Where links tell, a number alone ties none: a plug-in of the site may
+    write another order's.
 
     Args:
         context: What to look with.
@@ -87,13 +88,16 @@ async def look_for_strays(
         return None
     whole = [number_in(number) for number in numbers]
     values = dict.fromkeys(value for _, value in rows if value)
-    others = [each for each in values if not any(each in n and each != n for n in whole)]
+    numbered = set(map(fold, whole))
+    folded = {each: fold(each) for each in values}
+    others = [each for each, of in folded.items() if not any(of in n and of != n for n in numbered)]
     made = await known(others) if others else {}
     told = {id_ for id_, value in rows if id_ in made.get(value, ())}
     # A document of several bills names each of them.
     names_tell = names_tell and not context.links.outweigh
     open_ = {value for id_, value in rows if id_ not in told and names_tell}
-    if asked_for := [each for each in others if each in open_]:
+    # What names one of the numbers, and was not found by it, is written in another way.
+    if asked_for := [each for each in others if each in open_ and folded[each] not in numbered]:
         found, _ = await look_at_sources(context, asked_for)
         told |= {id_ for id_, value in rows if found.get(value)}
     strays = [id_ for id_ in dict.fromkeys(id_ for id_, _ in rows) if id_ not in told]
@@ -108,7 +112,13 @@ async def look_for_strays(
     names: dict[str, set[BillNumber]] = {}
     for id_, value in rows:
         names.setdefault(id_, set()).update([value] if value else ())
-    there = [id_ for id_ in strays if id_ in standings]
+
+    def counts(id_: str) -> bool:
+        """Say whether a document is there, and not one of a number that somebody has cancelled."""
+        is_numbered = not numbered.isdisjoint(map(fold, names[id_]))
+        return id_ in standings and not (is_numbered and standings[id_].cancelled)
+
+    there = list(filter(counts, strays))
     return Strays([Stray(id_, standings[id_], names[id_]) for id_ in there], standings)
 
 

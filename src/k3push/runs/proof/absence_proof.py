@@ -46,6 +46,7 @@ from k3push.runs.proof.document_makers import (
     UNSURE,
     MakersBySender,
     made_alike,
+    named_in_answers,
 )
 from k3push.runs.proof.named_documents import named_by_answers
 
@@ -224,13 +225,16 @@ class Proofs:
         # Who sees what a sender makes may be set aside later, and the others may not see it.
         asked = (sender, frozenset(users))
         if asked not in self._sees:
-            known = await ledger.made_by(run, sender, limit=SAMPLE)
+            made = await ledger.made_by(run, sender, limit=SAMPLE)
+            # What the others alone have found proves nothing of what they do not see.
+            named = (await named_in_answers(ledger, made, sender)).keys()
+            known = [each for each in made if _ids(each) & named]
             if len(known) < LEAST_SAMPLE:
                 return False  # the sender may make more of them yet
             seen = await _look_for(looker, known)
             if not seen.users <= asked[1]:
                 return False  # one of them may have seen it who has not looked before
-            self._sees[asked] = all(_ids(each) <= _ids_of(seen, each) for each in known)
+            self._sees[asked] = all(_ids(each) & named <= _ids_of(seen, each) for each in known)
         return self._sees[asked]
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
@@ -40,6 +40,10 @@ WESTERNMOST = timedelta(hours=12)
 EARLIEST, LATEST = datetime(1990, 1, 1), datetime(2200, 1, 1)  # noqa: DTZ001  # local times
 CLOCKS_DIFFER = timedelta(minutes=75)
 
+# For how long after a call whose answer has told who makes a user's documents this is believed of
+# documents that nothing else tells of.
+MAKERS_KEEP = timedelta(hours=1)
+
 # By how much the clocks of two sending machines may differ, or one clock before and after it is
 # set.
 MACHINES_DIFFER = timedelta(days=1)
@@ -56,12 +60,24 @@ class Makers:
             as that is told.
         ahead: So far at most the server's local time was ahead of the clock of a machine, in UTC,
             when it made one.
+        behind: So far at most it was behind that clock then; None where no answer has told it.
+        known_until: When the last of the calls began whose answers tell, by the clock of the
+            machine.
     """
 
     constant: str = ""
     copied: bool = False
     looks_copied: bool = False
     ahead: timedelta = EASTERNMOST
+    behind: timedelta | None = None
+    known_until: datetime | None = None
+
+    def tell_of(self, began_at: datetime) -> bool:
+        """Say whether they are known of the time of a call.
+
+        The ERP's user may have been made anew since, or a rule may have been changed.
+        """
+        return self.known_until is not None and began_at - self.known_until <= MAKERS_KEEP
 
     def may_be(self, creator: str, of_bills: Collection[str]) -> bool:
         """Say whether a document may be this user's.
@@ -88,14 +104,15 @@ class SentCalls:
     Attributes:
         senders: As whom.
         over_at: By when all of it was surely over, by the clock of the machine.
-        unseen_since: When the first of it left, where nobody may have been able to look before
-            that at what was there; else None.
+        began_at: When the first of it left, by that clock.
+        was_blind: Nobody may have been able to look before that at what was there.
         of_any_bill: What has come may be of any bill, and not of this one alone.
     """
 
     senders: frozenset[str]
     over_at: datetime
-    unseen_since: datetime | None = None
+    began_at: datetime
+    was_blind: bool = False
     of_any_bill: bool = False
 
 
@@ -115,12 +132,12 @@ class MakersBySender:
         found: Targets,
         calls: Mapping[BillNumber, SentCalls],
         now: datetime,
+        by_age_alone: bool = False,
     ) -> frozenset[str]:
         """Return which documents somebody else has made, as far as their form tells.
 
-        Of the documents that are new since our calls, those are somebody else's whose maker is none
-        of ours, or that were made long after the calls; or long before them, where nobody had
-        looked what was there.
+        Of the documents that no look had shown before our calls, those are somebody else's whose
+        maker is none of ours, or that were made long after the calls, or long before them.
 
         Args:
             looker: What to look with.
@@ -129,6 +146,7 @@ class MakersBySender:
             found: Documents that are new since the calls, by source number.
             calls: The calls for each.
             now: By the clock of the machine.
+            by_age_alone: Only what was made long before the calls counts.
         """
         ids = [target.id for targets in found.values() for target in targets]
         standings = await look_at_standings(looker, ids) if ids else {}
@@ -140,12 +158,15 @@ class MakersBySender:
         creators = await creators_of(looker, found) if copied else {}
         # A document that is there was made before now: if its time is later, the server's clock is
         # ahead.
-        shown = [at - _in_utc(now) for each in standings.values() if (at := created_at(each))]
+        shown = [at - in_utc(now) for each in standings.values() if (at := created_at(each))]
         ours = set()
         for number, targets in found.items():
             for id_ in {target.id for target in targets} & standings.keys():
                 maker, sent = standings[id_].creator, calls[number]
                 theirs = [makers[sender] for sender in sent.senders]
+                was_there = _was_there(standings[id_], sent, theirs)
+                if by_age_alone and not was_there:
+                    ours.add(id_)
                 creator = "" if sent.of_any_bill else creators.get(number, "")
                 may_be = any(each.may_be(maker, {creator}) for each in theirs)
                 if sent.of_any_bill and not may_be:
@@ -153,7 +174,7 @@ class MakersBySender:
                     may_be = maker in await self._all_creators(looker, ledger, run)
                 over_at = sent.over_at + max([*shown, *(each.ahead for each in theirs)])
                 in_time = not _is_later(standings[id_], over_at)
-                if may_be and in_time and not _is_earlier(standings[id_], sent.unseen_since):
+                if may_be and in_time and not was_there:
                     # A merged document bears the maker of one of its bills.
                     ours.add(id_)
         return frozenset(standings.keys() - ours)
@@ -170,18 +191,33 @@ class MakersBySender:
             self._creators = frozenset(each.creator for each in standings.values())
         return self._creators
 
-    async def of(self, looker: Looker, ledger: Ledger, run: RunId, sender: str) -> Makers:
+    async def of(
+        self,
+        looker: Looker,
+        ledger: Ledger,
+        run: RunId,
+        sender: str,
+        *,
+        at: datetime | None = None,
+    ) -> Makers:
         """Return as whom a user makes documents, told by those that answers to him have named.
 
         What a look has found may be another's.
+
+        Args:
+            looker: What to look with.
+            ledger: What was made.
+            run: Whose scope counts.
+            sender: The user.
+            at: When a call of his began; what is known by now is read again if it is older.
         """
-        if sender not in self._known:
+        if sender not in self._known or (at and not self._known[sender].tell_of(at)):
             known = await ledger.made_by(run, sender, limit=SAMPLE) if sender else ()
-            named = await _named_in_answers(ledger, await made_alike(looker, ledger, known), sender)
+            named = await named_in_answers(ledger, await made_alike(looker, ledger, known), sender)
             makers = await _makers_of(looker, named)
             if len(named) < LEAST_SAMPLE:
                 # A rule may give documents other persons. More may be known soon.
-                return Makers(ahead=makers.ahead, looks_copied=makers.looks_copied)
+                return replace(makers, constant="", copied=False)
             self._known[sender] = makers
         return self._known[sender]
 
@@ -222,22 +258,29 @@ def created_at(standing: Standing | None) -> datetime | None:
 def _is_later(standing: Standing, over_at: datetime) -> bool:
     """Say whether a document was surely made after a local time of the server."""
     created = created_at(standing)
-    return created is not None and created > _in_utc(over_at) + CLOCKS_DIFFER
+    return created is not None and created > in_utc(over_at) + CLOCKS_DIFFER
 
 
-def _is_earlier(standing: Standing, since: datetime | None) -> bool:
-    """Say whether a document was surely made before a time by the clock of the machine."""
+def _was_there(standing: Standing, sent: SentCalls, senders: Sequence[Makers]) -> bool:
+    """Say whether a document was surely made before calls, though no look had shown it.
+
+    The ERP may have refused a look then, or a user may have got the right to see it since. Where no
+    answer has told the server's time, that is believed only if nobody could look.
+    """
     created = created_at(standing)
-    if created is None or since is None:
+    told = [each.behind for each in senders if each.behind is not None]
+    may_tell = sent.was_blind or (bool(told) and not sent.of_any_bill)
+    if created is None or not may_tell:
         return False
-    return created < _in_utc(since) - WESTERNMOST - CLOCKS_DIFFER
+    return created < in_utc(sent.began_at) - max([WESTERNMOST, *told]) - CLOCKS_DIFFER
 
 
-def _in_utc(at: datetime) -> datetime:
+def in_utc(at: datetime) -> datetime:
+    """Return a time of a machine as one without a zone, in UTC."""
     return at.astimezone(UTC).replace(tzinfo=None)
 
 
-class _Named(NamedTuple):
+class Named(NamedTuple):
     """A document that an answer has named.
 
     Attributes:
@@ -249,26 +292,34 @@ class _Named(NamedTuple):
     began_at: datetime
 
 
-async def _named_in_answers(
-    ledger: Ledger, known: Sequence[Made], sender: str
-) -> dict[str, _Named]:
-    """Return the documents of rows that answers to a user have named."""
-    named: dict[str, _Named] = {}
+async def named_in_answers(
+    ledger: Ledger, known: Sequence[Made], sender: str | None = None
+) -> dict[str, Named]:
+    """Return the documents of rows that answers have named.
+
+    Args:
+        ledger: Keeps the answers.
+        known: What runs have made.
+        sender: Answers to this user alone; None for those to all.
+    """
+    named: dict[str, Named] = {}
     for each in known:
         rows = await ledger.rows_of(each.number)
         source = next((row.source_id for run, row in rows if run == each.run), "")
         for kept in await ledger.attempts_of(each.number):
             verdict = judge(kept.exchange) if kept.exchange else None
             intent = kept.attempt.intent
-            if intent.sender == sender and isinstance(verdict, ReadBack):
+            # Another run may have made a document of another form that has the same id.
+            counts = intent.run == each.run and sender in {None, intent.sender}
+            if counts and isinstance(verdict, ReadBack):
                 for id_ in {t.id for t in verdict.said.named} & {t.id for t in each.targets}:
                     # A rule may merge bills.
                     before = named[id_].sources if id_ in named else frozenset()
-                    named[id_] = _Named(before | {source}, intent.began_at)
+                    named[id_] = Named(before | {source}, intent.began_at)
     return named
 
 
-async def _makers_of(looker: Looker, named: Mapping[str, _Named]) -> Makers:
+async def _makers_of(looker: Looker, named: Mapping[str, Named]) -> Makers:
     """Compare who has made documents with who has made their bills."""
     standings = await look_at_standings(looker, list(named)) if named else {}
     pairs = {(named[id_].sources, each.creator) for id_, each in standings.items() if each.creator}
@@ -282,15 +333,18 @@ async def _makers_of(looker: Looker, named: Mapping[str, _Named]) -> Makers:
     makers = {maker for _, maker in pairs}
     copied = all(not each.isdisjoint({maker, ""}) for each, maker in creators)
     ahead = [
-        created - _in_utc(named[id_].began_at)
+        created - in_utc(named[id_].began_at)
         for id_, each in standings.items()
         if (created := created_at(each))
     ]
+    behind = -min(ahead) if ahead else None
     return Makers(
         next(iter(makers)) if len(makers) == 1 else "",
         copied=bool(pairs) and copied,
         looks_copied=copied and any(each - {""} for each, _ in creators),
         ahead=max([EASTERNMOST, *ahead]),
+        behind=behind,
+        known_until=max((each.began_at for each in named.values()), default=None),
     )
 
 

@@ -7,7 +7,7 @@ another order's number into it.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -111,26 +111,52 @@ async def named_of(
     Returns:
         By bill the documents, by id.
     """
-    calls: dict[tuple[str, ...], tuple[dict[BillNumber, str], dict[str, str]]] = {}
+    calls: dict[tuple[str, ...], tuple[dict[BillNumber, str], dict[str, str], set[str]]] = {}
     for call in await _calls(ledger, route):
         if call["source"] == route.source.lower() and run in {None, call.get("run")}:
             numbers = tuple(number for number, _ in call["bills"])
-            carried, documents = calls.setdefault(numbers, ({}, {}))
+            carried, documents, runs = calls.setdefault(numbers, ({}, {}, set()))
+            runs.add(call.get("run", ""))
             carried.update(_bills_of(call))
             documents.update(dict.fromkeys(call["documents"], call.get("sender", "")))
     found: dict[BillNumber, dict[str, NamedDocument]] = {}
-    for carried, documents in calls.values():
+    for carried, documents, runs in calls.values():
         if not (mine := _maybe_of(carried, bills)):
             continue
         made = await ledger.made_in(scope, carried)
         untied = documents.keys() - {id_ for each in made.values() for id_ in each.ids}
-        if len(untied) > sum(not each.ids for each in made.values()):
+        # A person's word about another run is about another call.
+        by_word = [each for each in made.values() if not each.ids]
+        told = [each for each in by_word if "" in runs or each.run in runs]
+        if len(untied) > len(told):
             for bill in mine:
                 alone = len(carried) == 1 and is_among(carried, bill, bills[bill])
                 found.setdefault(bill, {}).update(
                     {id_: NamedDocument(alone, carried, documents[id_]) for id_ in untied}
                 )
     return found
+
+
+async def named_and_untied(
+    ledger: Ledger, route: Route, scope: str, *, since: datetime, until: datetime
+) -> dict[str, str]:
+    """Return the documents that answers have named, and no look has shown, with their senders.
+
+    Args:
+        ledger: Keeps what was named, and what was found to be of a bill since.
+        route: Of which forms they are.
+        scope: Whose runs count.
+        since: What was named earlier is left out.
+        until: So is what was named later, and may not be shown yet.
+    """
+    untied: dict[str, str] = {}
+    for memo in await _memos(ledger, route):
+        if since <= memo.at <= until and memo.value["source"] == route.source.lower():
+            made = await ledger.made_in(scope, _bills_of(memo.value))
+            tied = {id_ for each in made.values() for id_ in each.ids}
+            left = set(memo.value["documents"]) - tied
+            untied |= dict.fromkeys(left, memo.value.get("sender", ""))
+    return untied
 
 
 async def named_for_others(
@@ -230,5 +256,8 @@ def _bills_of(call: Mapping[str, Any]) -> dict[BillNumber, str]:
 
 async def _calls(ledger: Ledger, route: Route) -> list[Mapping[str, Any]]:
     """Return what is written down of calls, the newest first."""
-    memos = await ledger.memos(NAMED, about=route.target.lower(), limit=ALL)
-    return [memo.value for memo in memos]
+    return [memo.value for memo in await _memos(ledger, route)]
+
+
+async def _memos(ledger: Ledger, route: Route) -> Sequence[Memo]:
+    return await ledger.memos(NAMED, about=route.target.lower(), limit=ALL)

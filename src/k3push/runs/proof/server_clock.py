@@ -22,9 +22,10 @@ from k3push.runs.proof.document_makers import (
     EASTERNMOST,
     LATEST,
     SAMPLE,
-    UNSURE,
     WESTERNMOST,
     created_at,
+    in_utc,
+    named_in_answers,
 )
 
 # Documents of the ledger whose times are compared with the server's.
@@ -129,21 +130,24 @@ async def _leads(
 ) -> timedelta | None:
     """Return by how much sending machines were ahead of the server; None where nothing tells.
 
-    A document is made after its call has left, so the largest difference is the best. One that may
-    be older than the call of its row would make it too large: where there are no others, the least
-    is taken, so that rather too much counts as made by a call.
+    A document that an answer names is made after its call has left, so the largest difference is
+    the best. What a look alone has found may be older than the call of its row, which would make
+    the difference too large: where nothing else is known, the least is taken, so that rather too
+    much counts as made by a call.
     """
     sure: list[timedelta] = []
     others: list[timedelta] = []
     for each in known:
         if len(sure) >= SAMPLE_OF_TIMES:
             break
+        named = await named_in_answers(ledger, [each])
         for of, row in await ledger.rows_of(each.number):
-            if of == each.run and row.sent_at:
-                sent_at = row.sent_at.astimezone(UTC).replace(tzinfo=None)
-                times = (created_at(standings.get(target.id)) for target in row.targets)
-                is_sure = row.attempts == 1 and each.code not in UNSURE
-                (sure if is_sure else others).extend(sent_at - at for at in times if at)
+            for target in row.targets if of == each.run else ():
+                created = created_at(standings.get(target.id))
+                if created and target.id in named:
+                    sure.append(in_utc(named[target.id].began_at) - created)
+                elif created and row.sent_at:
+                    others.append(in_utc(row.sent_at) - created)
     return max(sure) if sure else min(others, default=None)
 
 

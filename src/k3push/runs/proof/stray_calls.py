@@ -52,6 +52,7 @@ class OpenCall:
         before: Documents of these bills that were there before it left.
         over_at: When it was over; None where it may be at work still.
         mark: A document that was there before it left, by its id; "" where none is known.
+        of_rule: Its rule is the one of which the makers are known.
     """
 
     bills: Collection[BillNumber]
@@ -60,6 +61,7 @@ class OpenCall:
     before: Collection[str] = ()
     over_at: datetime | None = None
     mark: str = ""
+    of_rule: bool = True
 
 
 @dataclass(slots=True)
@@ -198,9 +200,12 @@ class _MakersOfCalls:
     async def may_have_made(self, call: OpenCall, strays: Sequence[Stray]) -> bool:
         """Say whether the sender of a call may be the maker of one of some documents."""
         if call.sender not in self._by_sender:
-            found = await self.known.of(self.looker, self.ledger, self.run, call.sender)
+            last = max(each.began.at for each in self.calls if each.sender == call.sender)
+            found = await self.known.of(self.looker, self.ledger, self.run, call.sender, at=last)
             self._by_sender[call.sender] = found
         makers, of_bills = self._by_sender[call.sender], set[str]()
+        if not call.of_rule or not makers.tell_of(call.began.at):
+            return True
         if makers.copied:
             if self._creators is None:
                 bills = dict.fromkeys(bill for each in self.calls for bill in each.bills)

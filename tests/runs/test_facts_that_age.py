@@ -1,0 +1,282 @@
+"""What was learnt of a rule, a user or a question holds no longer once these have changed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import anyio
+import pytest
+
+from k3push.core.model import TWIN, RunId, State
+from k3push.core.pacing.halting import HaltRule
+from k3push.runs.context import Context, PushLimits
+from k3push.runs.stop import Cause
+from k3push.simulator import FaultPlan, Policy, Refusal
+from k3push.simulator.conversion import Converter
+from k3push.simulator.forms import IN_STOCK
+from k3push.simulator.history import Maker
+from k3push.simulator.orders import PushOrder
+from k3push.simulator.visibility import Rights
+from tests.runs.office import FIRST, ROUTE, SECOND, Office, orders, sandbox, steered, steps
+from tests.runs.rough_answers import (
+    NO_HALT,
+    OPEN,
+    doubled,
+    keep_a_part,
+    plan_again,
+)
+from tests.simulator.second_rule import with_second_rule
+
+pytestmark = pytest.mark.anyio
+
+EARLIER = RunId("r0")
+A_DAY_S = 86400.0
+HOW: dict[str, Any] = {"throttle": steered(concurrency=1, chunk_size=1), "check": False}
+LEAVES_DOUBT = PushLimits(canary=False, halt=HaltRule(unknown_count=1))
+ONE_RULE, *_, OTHER_RULE = with_second_rule()
+BY_OTHER_RULE = replace(ROUTE, name="other", rule=OTHER_RULE.rule_id)
+
+
+async def learn(office: Office, bills: Sequence[str]) -> None:
+    """Let the ledger know documents of an earlier run."""
+    await office.open_run(bills, EARLIER)
+    await office.execute(EARLIER, limits=NO_HALT, **HOW)
+
+
+@pytest.mark.parametrize("field", ["", "FNote"])
+@pytest.mark.parametrize("done", [True, False])
+async def test_what_was_there_before_a_field_was_mended_is_not_ours(
+    field: str, *, done: bool
+) -> None:
+    """A wrong field shows as little as none: a person's document of last week was not seen."""
+    plan = steps("make-then-reset" if done else "reset")
+    office = Office(
+        sandbox(plan, link_fields=False, **OPEN), replace(ROUTE, source_number_field=field)
+    )
+    (bill,) = orders(1)
+    theirs = office.site.world.add_target(IN_STOCK, bill, creator="clerk")
+    await anyio.sleep(7 * A_DAY_S)
+    await office.open_run([bill])
+    await office.execute(check=False, limits=LEAVES_DOUBT)
+    await anyio.sleep(3600)
+    row = (await office.execute(route=ROUTE, check=False)).rows[bill]
+    if done:
+        assert (row.state, row.code) == (State.PUSHED, TWIN)
+    else:
+        assert row.state is State.ALREADY
+        assert [target.id for target in row.targets] == [str(theirs.id)]
+
+
+@pytest.mark.parametrize("field", ["", "FNote"])
+async def test_another_run_settles_no_doubt_of_one_that_asked_by_another_field(field: str) -> None:
+    """It cannot tell what that run has made from what was there before."""
+    office = Office(
+        sandbox(steps("reset"), link_fields=False, **OPEN),
+        replace(ROUTE, source_number_field=field),
+    )
+    (bill,) = orders(1)
+    office.site.world.add_target(IN_STOCK, bill, creator="clerk")
+    await anyio.sleep(7 * A_DAY_S)
+    await office.open_run([bill])
+    await office.execute(check=False, limits=LEAVES_DOUBT)
+    await anyio.sleep(3600)
+    office.route = ROUTE
+    await office.open_run([bill], SECOND)
+    await office.execute(SECOND, check=False)
+    assert (await office.rows())[bill].state is State.UNKNOWN
+
+
+async def test_what_was_there_before_a_user_got_the_right_to_see_it_is_not_ours() -> None:
+    """Answers have told the server's time, so that of the document tells that it is older."""
+    plan = steps("ok", "ok", "reset")
+    office = Office(sandbox(plan, sees={"sandbox": "own"}, **OPEN))
+    *known, bill = orders(3)  # two documents tell the time, and not yet who makes them
+    office.site.world.add_target(IN_STOCK, bill, creator="clerk")
+    await anyio.sleep(7 * A_DAY_S)
+    await learn(office, known)
+    await office.open_run([bill])
+    await office.execute(check=False, limits=LEAVES_DOUBT)
+    office.site.desk.rights = Rights({}, {}, frozenset())
+    await anyio.sleep(3600)
+    assert (await office.execute(check=False)).rows[bill].state is State.ALREADY
+
+
+@pytest.mark.parametrize("field", ["", "FNote"])
+@pytest.mark.parametrize("again", ["", "a second delivery"])
+async def test_an_older_part_hinders_no_push_of_the_rest(field: str, again: str) -> None:
+    """Bills may be pushed in parts, and nothing was made of the call that was lost."""
+    route = replace(ROUTE, allow_partial=not again)
+    office = Office(
+        sandbox(steps("reset"), link_fields=False, **OPEN),
+        replace(route, source_number_field=field),
+    )
+    (bill,) = orders(1)
+    part = office.site.world.add_target(IN_STOCK, bill, creator="clerk", quantities=(1,))
+    await anyio.sleep(21 * A_DAY_S)
+    await office.open_run([bill], again_because=again)
+    await office.execute(check=False)
+    await anyio.sleep(3600)
+    row = (await office.execute(route=route, check=False)).rows[bill]
+    assert row.state is State.PUSHED
+    assert str(part.id) not in {target.id for target in row.targets}
+    assert len(office.site.world.documents_of(bill)) == 2
+
+
+@pytest.mark.parametrize("then", [FIRST, SECOND])
+async def test_a_document_that_a_look_alone_has_found_sets_no_clock(
+    monkeypatch: pytest.MonkeyPatch, then: RunId
+) -> None:
+    """A colleague has pushed a bill right before a call for it that did nothing.
+
+    The copy that answers looks lags behind, so that his document passes for ours. It is older than
+    our call; but no answer has named it.
+    """
+    bills, (bill,) = orders(4), orders(1, first=50)
+    plan = steps(*["ok"] * 4, "reset")
+    options = {"untied": tuple(bills), "query_lag_s": 8.0, "look_s": 0.05, "latency_s": 0.5}
+    office = Office(sandbox(plan, link_fields=False, **options, **OPEN))
+    await learn(office, orders(4, first=10))
+    await office.open_run([bill], RunId("r3"))
+    order = PushOrder(ROUTE.source, (bill,), rule_id=ROUTE.rule, target_form=ROUTE.target)
+    theirs = office.site.world.convert(order, "sandbox")
+    office.site._commit(theirs, anyio.current_time(), Maker.PERSON)
+    await anyio.sleep(4)
+    await office.execute(RunId("r3"), limits=LEAVES_DOUBT, **HOW)
+    await anyio.sleep(1800)
+    await office.execute(RunId("r3"), **HOW)
+    assert (await office.rows(RunId("r3")))[bill].state is State.PUSHED
+    keep_a_part(monkeypatch, bills, kept=1, why=Refusal(11, "仓库必录"))
+    await office.open_run(bills)
+    await _stopped_after_first(office)
+    await anyio.sleep(700)
+    if then == SECOND:
+        await office.open_run(bills, SECOND)
+    together: dict[str, Any] = {**HOW, "throttle": steered(concurrency=1, chunk_size=4)}
+    await office.execute(then, limits=NO_HALT, **together)
+    assert doubled(office, bills) == []
+
+
+async def _stopped_after_first(office: Office) -> None:
+    """Execute the first run until its first call is over."""
+
+    async def stop(job: Context) -> None:
+        while not any(row.attempts for row in (await office.rows()).values()):  # noqa: ASYNC110
+            await anyio.sleep(0.1)
+        job.stop.ask(Cause.CONTROL, "")
+
+    together: dict[str, Any] = {**HOW, "throttle": steered(concurrency=1, chunk_size=4)}
+    await office.execute(limits=NO_HALT, beside=stop, **together)
+
+
+@pytest.mark.parametrize(
+    ("tied", "in_parts", "state"),
+    [
+        (True, True, State.PUSHED),
+        (True, False, State.UNKNOWN),
+        (False, True, State.UNKNOWN),
+        (False, False, State.UNKNOWN),
+    ],
+)
+async def test_a_user_who_was_made_anew_makes_ours_nobody_elses(
+    monkeypatch: pytest.MonkeyPatch, *, tied: bool, in_parts: bool, state: State
+) -> None:
+    """The documents of the last night bear another name than those of today."""
+    *known, bill = orders(13)
+    plan = steps(*["ok"] * 12, "make-then-reset")
+    options: dict[str, Any] = {} if tied else {"untied": (bill,)}
+    office = Office(sandbox(plan, **options, **OPEN), replace(ROUTE, allow_partial=in_parts))
+    await learn(office, known)
+    await anyio.sleep(A_DAY_S)
+    made = Converter._target
+
+    def target(self: Converter, *what: Any, **how: Any) -> Any:
+        document = made(self, *what, **how)
+        document.creator = "anew"
+        return document
+
+    monkeypatch.setattr(Converter, "_target", target)
+    await office.open_run([bill])
+    for _ in range(3):
+        await office.execute(limits=NO_HALT, **HOW)
+        await anyio.sleep(700)
+    assert doubled(office, [bill]) == []
+    assert (await office.rows())[bill].state is state
+
+
+@pytest.mark.parametrize("changed", [True, False])
+async def test_what_is_known_of_a_new_rule_tells_nothing_of_what_the_old_one_has_made(
+    *, changed: bool
+) -> None:
+    """The route's rule is changed while a call by the old one is in doubt."""
+    *known, bill = orders(13)
+    routes = [ONE_RULE, replace(OTHER_RULE, copies_creators=True)]
+    plan = steps(*["ok"] * 12, "make-then-reset")
+    office = Office(sandbox(plan, routes=routes, **OPEN), BY_OTHER_RULE)
+    await learn(office, known)
+    office.route = ROUTE
+    await anyio.sleep(3600)
+    await office.open_run([bill])
+    await office.execute(limits=LEAVES_DOUBT, **HOW)
+    await anyio.sleep(900)
+    for _ in range(2):
+        route = replace(BY_OTHER_RULE, name=ROUTE.name) if changed else None
+        await office.execute(limits=NO_HALT, route=route, **HOW)
+        await anyio.sleep(900)
+    row = (await office.rows())[bill]
+    assert doubled(office, [bill]) == []
+    assert row.state in {State.PUSHED, State.UNKNOWN}, row
+
+
+@pytest.mark.parametrize("lost", [True, False])
+async def test_a_run_by_another_rule_minds_a_call_as_one_by_its_rule_does(
+    monkeypatch: pytest.MonkeyPatch, *, lost: bool
+) -> None:
+    """Two routes between one pair of forms, each with a rule of its own."""
+    bills = orders(1 if lost else 2)
+    routes = [ONE_RULE, replace(OTHER_RULE, copies_creators=True)]
+    plan = steps(*["ok"] * 12, "make-then-reset") if lost else FaultPlan()
+    options: dict[str, Any] = {"latency_s": 0.5, "look_s": 0.05} if lost else {"query_lag_s": 8.0}
+    office = Office(
+        sandbox(plan, routes=routes, untied=tuple(bills), **options, **OPEN), BY_OTHER_RULE
+    )
+    await learn(office, orders(12, first=10))
+    office.route = ROUTE
+    await anyio.sleep(600)
+    await office.open_run(bills)
+    if lost:
+        await office.execute(limits=LEAVES_DOUBT, **HOW)
+    else:
+        keep_a_part(monkeypatch, bills, kept=1, why=Refusal(11, "仓库必录"))
+        await _stopped_after_first(office)
+    await anyio.sleep(900)
+    office.route = BY_OTHER_RULE
+    await office.open_run(bills, SECOND)
+    await office.execute(SECOND, limits=NO_HALT, **HOW)
+    assert doubled(office, bills) == []
+    assert {row.state for row in (await office.rows(SECOND)).values()} == {State.PLANNED}
+
+
+@pytest.mark.parametrize("then", [FIRST, SECOND])
+async def test_that_a_rule_splits_no_bill_is_believed_for_two_months(
+    monkeypatch: pytest.MonkeyPatch, then: RunId
+) -> None:
+    """It splits bills now, and the first part of one was saved by a call that was refused."""
+    (bill,) = orders(1)
+    office = Office(sandbox(untied=(bill,), query_lag_s=8.0, look_s=0.05, latency_s=0.5, **OPEN))
+    await learn(office, orders(24, first=10))
+    await anyio.sleep(100 * A_DAY_S)
+    world = office.site.world
+    world._converter = replace(world._converter, policy=Policy.SPLIT)
+    keep_a_part(monkeypatch, [bill], kept=1, why=Refusal(11, "仓库必录"))
+    await office.open_run([bill])
+    await office.execute(limits=NO_HALT, **HOW)
+    await anyio.sleep(1800)
+    if then == FIRST:
+        await plan_again(office)
+    else:
+        await office.open_run([bill], SECOND)
+    await office.execute(then, limits=NO_HALT, **HOW)
+    office.site.finish()
+    assert len({making.push for making in world.makings_of(bill)}) == 1
