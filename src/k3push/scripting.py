@@ -43,14 +43,7 @@ from k3push.core.model import BillNumber, Listed, Route, Run, RunId, State, Targ
 from k3push.core.plan import Forecast, Foreseen
 from k3push.core.remark import remark
 from k3push.ports import Ledger, LedgerLostError, RunIsAliveError
-from k3push.runs.create import (
-    JobSource,
-    free_run_id,
-    open_new,
-    scope_of,
-    survey,
-    take_up_list,
-)
+from k3push.runs.create import JobSource, free_run_id, open_new, scope_of, survey, take_up_list
 from k3push.runs.find import find_run
 from k3push.runs.outcome import Ending, Exit
 from k3push.runs.problem import Problem, innermost

@@ -11,7 +11,7 @@ from k3push.core.model import TWIN, BillNumber, Row, RunId, State, Target, numbe
 from k3push.core.remark import read_remark
 from k3push.core.safety.evidence import made_outcome
 from k3push.core.safety.legal_moves import FINAL
-from k3push.runs.source_check import CANCELLED_SINCE, SHARED
+from k3push.runs.proof.unclear_documents import CANCELLED_SINCE, SHARED
 from k3push.simulator import Channel, Policy, check_ledger
 from k3push.simulator.bills import APPROVED
 from k3push.simulator.forms import PURCHASE_ORDER

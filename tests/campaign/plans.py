@@ -15,13 +15,7 @@ from k3push.core.model import Listed, id_in, number_in
 from k3push.core.plan import Foreseen
 from k3push.core.protocol.logins import LoginCall
 from k3push.runs.create import JobSource
-from k3push.runs.forecast import (
-    ForecastContext,
-    HeldByOthers,
-    forecast,
-    held_numbers,
-    learn_links,
-)
+from k3push.runs.forecast import ForecastContext, HeldByOthers, forecast, held_numbers, learn_links
 from k3push.runs.stop import Stop, stopping
 from tests.campaign.scene import Scene
 from tests.runs.office import LIMITS, Notebook

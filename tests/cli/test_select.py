@@ -8,14 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Start
-from tests.cli.terminal import (
-    SALES_ROUTE,
-    Desk,
-    Sandbox,
-    assert_true,
-    orders,
-    read_csv,
-)
+from tests.cli.terminal import SALES_ROUTE, Desk, Sandbox, assert_true, orders, read_csv
 
 ALL_DIGITS = 40
 NOTE = "FBillNo like 'CGDD%'"

@@ -8,14 +8,7 @@ from pathlib import Path
 import pytest
 
 from k3push.config import tenants
-from k3push.config.tenants import (
-    LONGEST_NAME,
-    Tenant,
-    TenantFiles,
-    Tenants,
-    files_of,
-    tenant_of,
-)
+from k3push.config.tenants import LONGEST_NAME, Tenant, TenantFiles, Tenants, files_of, tenant_of
 from tests.said import english
 
 TENANT = """\

@@ -5,14 +5,7 @@ from __future__ import annotations
 import pytest
 
 from k3push.words.language import Lang
-from tests.documents.generated import (
-    PARTS,
-    commands,
-    generated,
-    meanings,
-    own_fields,
-    sections,
-)
+from tests.documents.generated import PARTS, commands, generated, meanings, own_fields, sections
 from tests.documents.pages import LANGUAGES, Page, page, pages
 
 MADE = [each for each in pages() if "<!-- generated: " in each.text]

@@ -30,15 +30,7 @@ from k3push.core.model import (
 )
 from k3push.core.pacing.server_model import Learnt
 from k3push.core.safety import legal_moves
-from k3push.ports import (
-    AttemptRecord,
-    Commanded,
-    Identification,
-    Made,
-    Memo,
-    Note,
-    StepRecord,
-)
+from k3push.ports import AttemptRecord, Commanded, Identification, Made, Memo, Note, StepRecord
 
 
 @dataclass(slots=True)

@@ -11,13 +11,7 @@ import anyio
 import httpx
 from trio.testing import MockClock
 
-from k3push.core.model import (
-    Attempt,
-    Intent,
-    StepAttempt,
-    StepIntent,
-    StepsSoFar,
-)
+from k3push.core.model import Attempt, Intent, StepAttempt, StepIntent, StepsSoFar
 from k3push.ports import AttemptRecord
 from k3push.runs.stop import Cause, Stop
 from k3push.simulator import Site

@@ -25,17 +25,7 @@ from k3push.simulator.bills import Bill
 from k3push.simulator.forms import IN_STOCK, PURCHASE_ORDER, RECEIVE_BILL
 from k3push.simulator.script import Channel
 from k3push.simulator.write_back import WriteBack
-from tests.runs.office import (
-    LOGIN,
-    NOON,
-    ROUTE,
-    Notebook,
-    Office,
-    name_of,
-    orders,
-    sandbox,
-    steps,
-)
+from tests.runs.office import LOGIN, NOON, ROUTE, Notebook, Office, name_of, orders, sandbox, steps
 from tests.runs.rough_answers import OPEN
 from tests.runs.test_renamed_bills import bill_of, rename
 from tests.stocked_books import stocked

@@ -8,18 +8,12 @@ import anyio
 import pytest
 
 from k3push.core.model import TWIN, RunId, State
-from k3push.runs.context import Context, SettleTimes
+from k3push.runs.context import Context
+from k3push.runs.doubt_ages import SettleTimes
 from k3push.simulator import Policy
 from k3push.simulator.forms import PURCHASE_ORDER
 from tests.runs.office import ROUTE, SECOND, Office, one_by_one, orders, sandbox, steps
-from tests.runs.rough_answers import (
-    NO_CANARY,
-    OPEN,
-    REFUSED,
-    doubled,
-    until_lost,
-    until_rejected,
-)
+from tests.runs.rough_answers import NO_CANARY, OPEN, REFUSED, doubled, until_lost, until_rejected
 
 pytestmark = pytest.mark.anyio
 

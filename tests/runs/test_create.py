@@ -9,15 +9,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from k3push.core.model import (
-    BillNumber,
-    Identified,
-    Outcome,
-    Run,
-    RunId,
-    State,
-    Target,
-)
+from k3push.core.model import BillNumber, Identified, Outcome, Run, RunId, State, Target
 from k3push.core.plan import Forecast, Foreseen
 from k3push.ports import Identification, LedgerLostError
 from k3push.runs.create import free_run_id, new_run_id, results_folder, take_up_plan

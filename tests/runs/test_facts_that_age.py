@@ -20,13 +20,7 @@ from k3push.simulator.history import Maker
 from k3push.simulator.orders import PushOrder
 from k3push.simulator.visibility import Rights
 from tests.runs.office import FIRST, ROUTE, SECOND, Office, orders, sandbox, steered, steps
-from tests.runs.rough_answers import (
-    NO_HALT,
-    OPEN,
-    doubled,
-    keep_a_part,
-    plan_again,
-)
+from tests.runs.rough_answers import NO_HALT, OPEN, doubled, keep_a_part, plan_again
 from tests.simulator.second_rule import with_second_rule
 
 pytestmark = pytest.mark.anyio

@@ -61,15 +61,7 @@ from k3push.simulator.operations import BulkHabits
 from k3push.simulator.orders import Approval, Operation
 from k3push.simulator.replica import Replica
 from k3push.simulator.script import Aimed, Channel, Does, Hand, Rival, Step
-from tests.runs.mortals import (
-    Act,
-    Fate,
-    Lived,
-    MortalLedger,
-    carried_by,
-    left_by_death,
-    played,
-)
+from tests.runs.mortals import Act, Fate, Lived, MortalLedger, carried_by, left_by_death, played
 from tests.runs.office import (
     FIRST,
     ROUTE,

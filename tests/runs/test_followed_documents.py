@@ -27,7 +27,7 @@ from k3push.core.model import (
 from k3push.core.pacing.halting import HaltRule
 from k3push.core.protocol import wire
 from k3push.ports import LookFailedError, LookRefusedError
-from k3push.runs import read_back
+from k3push.runs import look_after, read_back
 from k3push.runs.context import Context, PushLimits
 from k3push.runs.doubts.word_of_person import settle_by_word
 from k3push.runs.engine import push_run
@@ -119,7 +119,7 @@ async def test_what_an_answer_names_is_ours_though_a_later_look_has_found_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The ERP cannot be read right after the push, and the number is settled a while later."""
-    look, looks = read_back._look_after, []
+    look, looks = look_after.look_after, []
 
     async def fail_once(*given: Any, **more: Any) -> Any:
         looks.append(given)
@@ -127,7 +127,7 @@ async def test_what_an_answer_names_is_ours_though_a_later_look_has_found_it(
             raise LookFailedError("")
         return await look(*given, **more)
 
-    monkeypatch.setattr(read_back, "_look_after", fail_once)
+    monkeypatch.setattr(read_back, "look_after", fail_once)
     office = Office(sandbox(**OPEN), FOLLOW)
     await office.open_run(orders(1))
     await office.execute()

@@ -28,15 +28,7 @@ from k3push.simulator.history import Maker
 from k3push.simulator.orders import PushOrder as Order
 from k3push.simulator.script import Rival
 from k3push.simulator.visibility import Rights
-from tests.runs.office import (
-    ROUTE,
-    Office,
-    give_to_another,
-    orders,
-    sandbox,
-    steered,
-    steps,
-)
+from tests.runs.office import ROUTE, Office, give_to_another, orders, sandbox, steered, steps
 from tests.runs.rough_answers import plan_again
 from tests.runs.test_follow import FOLLOW, NO_HALT
 from tests.runs.test_proof import accounts, login, most_documents

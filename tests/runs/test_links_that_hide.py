@@ -14,13 +14,7 @@ from k3push.ports import LookFailedError
 from k3push.simulator import FaultPlan, Refusal
 from k3push.simulator.bills import Origin
 from k3push.simulator.conversion import Converter
-from k3push.simulator.forms import (
-    IN_STOCK,
-    ORDER_TO_SHIPMENT,
-    PURCHASE_ORDER,
-    ROUTES,
-    Policy,
-)
+from k3push.simulator.forms import IN_STOCK, ORDER_TO_SHIPMENT, PURCHASE_ORDER, ROUTES, Policy
 from k3push.simulator.history import Maker
 from k3push.simulator.orders import PushOrder
 from tests.runs.office import ROUTE, Office, orders, sandbox, steered, steps

@@ -53,8 +53,9 @@ from k3push.runs.lookup.retried_reads import (
 )
 from k3push.runs.lookup.source_lookup import look_at_sources
 from k3push.runs.lookup.target_lookup import look_at_targets, side_by_side
-from k3push.runs.source_check import PRECHECK, query_refused, there_already
+from k3push.runs.source_check import PRECHECK, query_refused
 from k3push.runs.stop import Cause, Stop
+from k3push.runs.there_already import there_already
 
 pytestmark = pytest.mark.anyio
 

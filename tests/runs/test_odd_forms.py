@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from k3push.core.model import Follow, State
-from k3push.runs.source_check import SHARED
+from k3push.runs.proof.unclear_documents import SHARED
 from k3push.simulator import fields
 from k3push.simulator.forms import IN_STOCK, Form
 from tests.runs.office import FIRST, SECOND, Office, orders, sandbox, steered

@@ -20,14 +20,7 @@ from k3push.simulator.exchange import json_reply
 from k3push.simulator.forms import IN_STOCK, PURCHASE_ORDER
 from k3push.simulator.refusals import Problem
 from tests.runs.office import Office, orders, sandbox, steered, steps
-from tests.runs.rough_answers import (
-    NO_CANARY,
-    OPEN,
-    REFUSED,
-    answer_in_part,
-    doubled,
-    name_nothing,
-)
+from tests.runs.rough_answers import NO_CANARY, OPEN, REFUSED, answer_in_part, doubled, name_nothing
 
 pytestmark = pytest.mark.anyio
 

@@ -30,8 +30,9 @@ from k3push.runs.context import Context, PushLimits
 from k3push.runs.create import scope_of
 from k3push.runs.doubts.word_of_person import settle_by_word
 from k3push.runs.proof.seen_since import note_numbers
+from k3push.runs.proof.unclear_documents import SHARED
 from k3push.runs.read_back import read_back
-from k3push.runs.source_check import AMBIGUOUS, SHARED
+from k3push.runs.source_check import AMBIGUOUS
 from k3push.runs.stop import Cause, Stop
 from k3push.runs.throttle import Throttle
 from k3push.simulator import site

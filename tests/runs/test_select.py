@@ -17,13 +17,7 @@ from k3push.core.model import Listed, Route, key_of
 from k3push.core.protocol.logins import password_login
 from k3push.core.protocol.selection import Selected, Selection
 from k3push.ports import LookFailedError, LookRefusedError
-from k3push.runs.select import (
-    HaveDocuments,
-    SelectContext,
-    Selecting,
-    none_have,
-    select_bills,
-)
+from k3push.runs.select import HaveDocuments, SelectContext, Selecting, none_have, select_bills
 from k3push.runs.stop import Stop
 from k3push.simulator import SandboxOptions
 from k3push.simulator.forms import PURCHASE_ORDER

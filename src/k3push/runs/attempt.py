@@ -64,6 +64,7 @@ from k3push.runs.proof.seen_since import note_shown
 from k3push.runs.read_back import UNREAD, read_back
 from k3push.runs.sending_state import Sending
 from k3push.runs.stop import Cause, cause_of_unsent
+from k3push.runs.twins import note_unnamed
 
 # How often one chunk may meet a lost session. Where a session lasts for a few calls, the tasks
 # that share it lose it often, through no fault of theirs. A user who may read but not push is
@@ -255,7 +256,7 @@ async def _record(
         keep_claims=not isinstance(verdict, InDoubt),
     )
     if isinstance(verdict, ReadBack) and verdict.said.success and not verdict.said.names_all:
-        context.note_unnamed(outcomes)
+        note_unnamed(context, outcomes)
     context.forget(outcomes)
     sending.outcomes += outcomes
     in_doubt = any(outcome.state is State.UNKNOWN for outcome in outcomes)

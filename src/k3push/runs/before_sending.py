@@ -21,10 +21,13 @@ from k3push.runs.own_documents import (
     told_of_late_calls,
     with_loose_of_others,
 )
+from k3push.runs.proof.unclear_documents import unclear
 from k3push.runs.renumbered_bills import look_at_sent
 from k3push.runs.sending_state import Sending
-from k3push.runs.source_check import already, by_ledger, ours_of_shared, query_refused, unclear
+from k3push.runs.source_check import query_refused
 from k3push.runs.stray_documents import bills_beside_strays
+from k3push.runs.there_already import already, by_ledger, ours_of_shared
+from k3push.runs.twins import note_twins
 
 # For how long a look counts. A number that is sent again and had to wait longer than this for its
 # turn is looked at once more: the earlier call may have been carried out meanwhile, or a person
@@ -100,7 +103,7 @@ async def look_first(context: Context, sending: Sending) -> Mapping[BillNumber, 
         context.forget(outcomes)
         context.note_made(outcomes)
         # What was there before this run is no sign of another program at work.
-        context.note_twins([each for each in outcomes if each.state in SENT_BEFORE])
+        note_twins(context, [each for each in outcomes if each.state in SENT_BEFORE])
         sending.outcomes += tuple(outcomes)
         gone = {outcome.number for outcome in outcomes}
         sending.numbers = tuple(number for number in sending.numbers if number not in gone)

@@ -27,11 +27,11 @@ from k3push.core.pacing.call_limits import LEAST_LIMITS
 from k3push.core.pacing.halting import HaltRule, Tally
 from k3push.core.pacing.pace import Pace
 from k3push.core.pacing.samples import CallSample, Ended
-from k3push.core.safety.ages import least_age_s
 from k3push.core.safety.legal_moves import SENT_BEFORE
 from k3push.core.safety.links_found import Links
 from k3push.core.safety.verdict import Said
-from k3push.ports import AttemptRecord, Clock, Doubt, Erp, Ledger, Made, Watch
+from k3push.ports import Clock, Doubt, Erp, Ledger, Made, Watch
+from k3push.runs.doubt_ages import DoubtAges, SettleTimes
 from k3push.runs.lookup.link_discovery import find_links
 from k3push.runs.lookup.looker import can_ask
 from k3push.runs.proof.absence_proof import Proofs
@@ -53,15 +53,6 @@ ENOUGH_KNOWN = 20
 
 # For how long they show it: somebody may have changed the rule since.
 RULE_KEEPS = timedelta(days=62)
-
-MORE_THAN_ONE = "note.more_than_one"
-"""Key of what is told of a bill that has more documents than the rule has made of any so far."""
-
-WHOSE = "note.whose"
-"""Key of what is told of documents of which nothing tells of which bill they are."""
-
-# When this many numbers were pushed by somebody else as well, it is no accident.
-MOST_TWINS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,104 +80,6 @@ class PushLimits:
     def last_limit(self) -> int:
         """Limits on calls in a row that end the execution."""
         return self.most_limits + LEAST_LIMITS
-
-
-@dataclass(frozen=True, slots=True)
-class SettleTimes:
-    """When to ask what became of a number whose answer was lost (rule 6), in seconds.
-
-    Attributes:
-        first_wait_s: From the end of a lost call to the first look.
-        poll_s: Between looks.
-        window_s: For so long after it left the ERP may be at work on a call (P 5.15).
-    """
-
-    first_wait_s: float = 20
-    poll_s: float = 20
-    window_s: float = 600
-
-    @property
-    def shown_by_s(self) -> float:
-        """How long after a call left looks surely show what it has made; absence counts then.
-
-        The copies of a database that answer looks may lag behind it.
-        """
-        return self.window_s + self.first_wait_s
-
-    @property
-    def held_up_s(self) -> float:
-        """How old an attempt may be when it leaves.
-
-        Another process may have taken the run over meanwhile, which counts the window from the
-        attempt's beginning; what leaves so late must come to its end well within it.
-        """
-        return self.window_s / 10
-
-
-class DoubtAges:
-    """How long ago attempts in doubt have surely left, for one process.
-
-    An attempt of this process is timed by the monotonic clock from the end of its exchange:
-    a machine may have been suspended after the attempt was written down and before it left.
-    One of an earlier process counts what has surely passed until it is first seen. So no
-    change of the time of day cuts a window short.
-    """
-
-    def __init__(self, clock: Clock) -> None:
-        """Begin with no attempts known."""
-        self._clock = clock
-        self._seen: dict[int, tuple[float, float]] = {}
-        self._began_s: dict[int, float] = {}
-        self._ended_at: dict[int, datetime] = {}
-        self._found: dict[tuple[int, BillNumber], tuple[set[str], float]] = {}
-
-    def ended(self, attempt: int, began_s: float) -> None:
-        """Note that the exchange of *attempt* ends now, in this process.
-
-        Args:
-            attempt: The attempt.
-            began_s: When it left, on the loop's clock.
-        """
-        self._seen[attempt] = (anyio.current_time(), 0.0)
-        self._began_s[attempt] = began_s
-        self._ended_at[attempt] = self._clock.now()
-
-    def began_s(self, attempts: Collection[int]) -> float | None:
-        """Return when the first of some attempts left, on the loop's clock; None if not here."""
-        known = [self._began_s.get(attempt, -math.inf) for attempt in attempts]
-        earliest = min(known, default=-math.inf)
-        return earliest if earliest > -math.inf else None
-
-    def over_at(self, kept: AttemptRecord) -> datetime:
-        """Return when an attempt was answered, or by when at the latest."""
-        return self._ended_at.get(kept.attempt.id) or kept.ended_at or self._clock.now()
-
-    def age_s(self, doubt: Doubt) -> float:
-        """Return the seconds since the attempt left."""
-        if doubt.attempt not in self._seen:
-            now, uptime = self._clock.now(), self._clock.uptime()
-            age = least_age_s(doubt.began_at, doubt.uptime, now, uptime)
-            self._seen[doubt.attempt] = (anyio.current_time(), age)
-        first_seen, age_then = self._seen[doubt.attempt]
-        return age_then + anyio.current_time() - first_seen
-
-    def watched_s(self, doubt: Doubt) -> float:
-        """Return the seconds since this process has first seen the doubt."""
-        self.age_s(doubt)
-        return anyio.current_time() - self._seen[doubt.attempt][0]
-
-    def agree(self, doubt: Doubt, ids: set[str], apart_s: float) -> bool:
-        """Say whether a look has found what an earlier one did, *apart_s* seconds before.
-
-        The first look, and one that finds other documents, are kept to be compared with.
-        """
-        key, now_s = (doubt.attempt, doubt.number), anyio.current_time()
-        found, found_s = self._found.get(key, (set(), now_s))
-        if ids != found:
-            self._found[key] = (ids, now_s)
-            return False
-        # Times are floating-point numbers: a wait may end a billionth of a second early.
-        return now_s - found_s >= apart_s * 0.99
 
 
 @dataclass(slots=True)
@@ -549,34 +442,6 @@ class Context:
         """Say whether enough of a user's documents were shown, or no more can be sent."""
         return self.proofs.enough_shown(sender) or not self.more_to_send()
 
-    def note_twins(self, outcomes: Sequence[Outcome]) -> None:
-        """Count twins once they are in the ledger: a few of them stop the execution.
-
-        Where few bills are known, what looks like one may be the first that the rule has split.
-        """
-        sure = (self.known_bills or 0) >= ENOUGH_KNOWN
-        for outcome in outcomes:
-            if is_twin(outcome) and (sure or MORE_THAN_ONE not in outcome.reason):
-                self.note_twin(outcome.reason)
-
-    def note_unnamed(self, outcomes: Sequence[Outcome]) -> None:
-        """Count twins in a row of calls whose answers name no documents.
-
-        Something that repeats calls makes twins one after another; a rule that splits bills does so
-        now and then.
-        """
-        for outcome in outcomes:
-            if outcome.targets:
-                self.twins_in_a_row = self.twins_in_a_row + 1 if is_twin(outcome) else 0
-            if self.twins_in_a_row >= MOST_TWINS:
-                self.stop.ask(Cause.TWINS, outcome.reason)
-
-    def note_twin(self, why: str) -> None:
-        """Count a number that somebody else has pushed as well; a few stop the run."""
-        self.twins += 1
-        if self.twins >= MOST_TWINS:
-            self.stop.ask(Cause.TWINS, why)
-
     def end_at_limit(self, why: str, nth: int) -> None:
         """End the execution where the ERP has limited calls for as long as a person would wait."""
         if nth >= self.limits.last_limit:
@@ -612,11 +477,6 @@ class Context:
             self.stop.ask(Cause.HALTED, breach.why)
             if self.limits.halt.now:
                 self.stop.scope.cancel()
-
-
-def is_twin(outcome: Outcome) -> bool:
-    """Say whether a bill has more documents than its push made, as far as anything tells."""
-    return outcome.code == TWIN and WHOSE not in outcome.reason
 
 
 def _whole_among(made: Sequence[Made | Outcome]) -> int:

@@ -14,17 +14,7 @@ from pathlib import Path
 import anyio.to_thread
 
 from k3push.config.real_paths import real
-from k3push.core.model import (
-    FolderFile,
-    Identified,
-    Listed,
-    Outcome,
-    Route,
-    Row,
-    Run,
-    RunId,
-    State,
-)
+from k3push.core.model import FolderFile, Identified, Listed, Outcome, Route, Row, Run, RunId, State
 from k3push.core.plan import Foreseen
 from k3push.core.remark import read_remark, remark
 from k3push.ports import Clock, Ledger, RunIdTakenError

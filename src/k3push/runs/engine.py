@@ -64,6 +64,7 @@ from k3push.runs.row_pages import PAGE_ROWS, pages_of
 from k3push.runs.sending_state import Sending
 from k3push.runs.stop import Cause, guarded, stopping
 from k3push.runs.submit_and_audit.follower import Follower, follow_run
+from k3push.runs.twins import note_twin
 from k3push.runs.wakeup import Wakeup
 
 # Documents in a row that a step may refuse before a person has to look at the route.
@@ -422,7 +423,7 @@ class _Engine:
             self.backlog.go_on()
             await self._put_back(chunk, conclusion)
         for number, why in sending.twins.items():
-            context.note_twin(remark("note.twin_of", number=number_in(number), why=why))
+            note_twin(context, remark("note.twin_of", number=number_in(number), why=why))
 
     async def _put_back(self, chunk: Chunk, conclusion: Conclusion) -> None:
         """Put back what may travel again; what a later look may show waits behind the others."""

@@ -20,8 +20,9 @@ from k3push.core.model import Run
 from k3push.core.pacing.pace import Pace
 from k3push.core.remark import remark
 from k3push.ports import Clock, Erp, Ledger, LoginBrokeError, Watch
-from k3push.runs.context import Context, DoubtAges, PushLimits, SettleTimes
+from k3push.runs.context import Context, PushLimits
 from k3push.runs.control import obey
+from k3push.runs.doubt_ages import DoubtAges, SettleTimes
 from k3push.runs.doubts.settle_doubts import Settled, settle_once, tell_of_person
 from k3push.runs.engine import push_run
 from k3push.runs.last_looks import look_once_more, note_look, recall_due_look

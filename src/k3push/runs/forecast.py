@@ -52,19 +52,12 @@ from k3push.runs.lookup.looker import can_ask
 from k3push.runs.lookup.retried_reads import Waiter
 from k3push.runs.lookup.target_lookup import look_at_targets
 from k3push.runs.proof.named_documents import named_for_others
+from k3push.runs.proof.told_by_answers import by_answers
+from k3push.runs.proof.unclear_documents import unclear
 from k3push.runs.row_pages import pages_of
-from k3push.runs.source_check import (
-    already,
-    by_answers,
-    by_ledger,
-    look_at_listed,
-    ours_of_shared,
-    query_refused,
-    there_already,
-    unclear,
-    unsendable,
-)
+from k3push.runs.source_check import look_at_listed, query_refused, unsendable
 from k3push.runs.stop import Stop, stopping
+from k3push.runs.there_already import already, by_ledger, ours_of_shared, there_already
 
 # A plan of a long list takes minutes, and meanwhile other runs come to doubts and to their ends.
 HELD_KEEPS_S = 5.0

@@ -28,9 +28,12 @@ from k3push.runs.own_documents import (
     told_of_twins,
 )
 from k3push.runs.proof.missed_looks import DueLook, due_look, note_due, note_made
+from k3push.runs.proof.unclear_documents import SHARED
 from k3push.runs.renumbered_bills import look_at_sent
 from k3push.runs.row_pages import pages_of
-from k3push.runs.source_check import AMBIGUOUS, PRECHECK, SHARED, already
+from k3push.runs.source_check import AMBIGUOUS, PRECHECK
+from k3push.runs.there_already import already
+from k3push.runs.twins import note_twins
 
 # A wait at the end that is worth a word.
 TELL_OF_S = 5.0
@@ -88,7 +91,7 @@ async def _look_at_suspects(context: Context) -> None:
             at=context.clock.now(),
             note=remark("note.more_documents"),
         )
-        context.note_twins(amended)
+        note_twins(context, amended)
 
 
 async def _take_back_given_up(
@@ -162,7 +165,7 @@ async def name_vouched(context: Context, rows: Sequence[Row]) -> list[Row]:
     if amended:
         note = remark("note.more_documents")
         await context.ledger.amend(context.run.id, amended, at=context.clock.now(), note=note)
-        context.note_twins(amended)
+        note_twins(context, amended)
     named = {each.number: each for each in amended}
     return [
         row._replace(
@@ -276,7 +279,7 @@ async def _take_back(context: Context, outcome: Outcome, *, refused: bool = True
                 alone = PARTLY if row.attempts == 1 else told.code
                 told = told._replace(code=alone, reason=row.reason)
             await context.ledger.conclude(run, [told], at=now, note=note)
-            context.note_twins([told])
+            note_twins(context, [told])
     return all(row.bill != outcome.number or row.state in FINAL for row in rows)
 
 

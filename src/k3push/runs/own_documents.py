@@ -36,7 +36,7 @@ from k3push.runs.context import Context
 from k3push.runs.earlier_calls import was_in_doubt, words_of_refusal
 from k3push.runs.moved_rows import attempts_at_another
 from k3push.runs.proof.document_makers import SentCalls
-from k3push.runs.source_check import by_answers
+from k3push.runs.proof.told_by_answers import by_answers
 
 # A loose document may be any run's. So the newest runs are searched (MOST_RUNS), of those to the
 # same form the newest are asked for doubts (MOST_IN_DOUBT), and each for numbers on their way

@@ -1,25 +1,20 @@
-"""What a call has come to that the ERP has finished, by its answer and by looks after it."""
+"""What a call has come to that the ERP has finished, by its answer and by looks after it.
+
+`look_after` has the looks, and `core.safety.evidence` the conclusions; here they are put together:
+a call that broke is looked at twice, others' documents are told, and what no look tells stays in
+doubt.
+"""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import replace
-from functools import partial
 
 import anyio
 
-from k3push.core.model import (
-    Attempt,
-    BillNumber,
-    Outcome,
-    Sighting,
-    State,
-    Targets,
-    number_in,
-)
+from k3push.core.model import Attempt, BillNumber, Outcome, Sighting, State, Targets
 from k3push.core.remark import remark
-from k3push.core.safety.documents_beside import but_strangers, strangers
+from k3push.core.safety.documents_beside import strangers
 from k3push.core.safety.evidence import (
     LICENCE,
     Conclusion,
@@ -30,29 +25,23 @@ from k3push.core.safety.evidence import (
     goes_elsewhere,
     may_hide_draft,
     may_hide_part,
-    needs_patience,
     nothing_ran,
 )
-from k3push.core.safety.named_bills import messages_by_number
-from k3push.core.safety.target_sets import are_merged, new_targets, united
+from k3push.core.safety.target_sets import are_merged, new_targets
 from k3push.core.safety.verdict import ReadBack, Said
 from k3push.ports import ErpUnreachableError, LoginRefusedError, LookFailedError
 from k3push.runs.context import Context
-from k3push.runs.lag_pauses import lag_pauses
-from k3push.runs.lookup.target_lookup import but_tied, found_by, look_at_targets
-from k3push.runs.own_documents import (
-    doubtful_among,
-    strangers_among,
-    told_of_doubtful,
-    with_loose_of_others,
-)
+from k3push.runs.look_after import look_after, made_in, named_in, new_in, set_apart, together
+from k3push.runs.lookup.target_lookup import found_by
+from k3push.runs.own_documents import doubtful_among, strangers_among, told_of_doubtful
 from k3push.runs.proof.stray_calls import OpenCall
-from k3push.runs.renumbered_bills import look_at_sent, moved_among
+from k3push.runs.proof.unclear_documents import unclear
+from k3push.runs.renumbered_bills import moved_among
 from k3push.runs.sending_state import Sending
-from k3push.runs.source_check import unclear
 
 UNREAD = "unread"
 """`Outcome.code` of a number in doubt since what a call has made cannot be looked at."""
+
 
 Untold = tuple[str, str]
 """Code and reason of a number that stays in doubt, since no look tells what became of it."""
@@ -67,11 +56,11 @@ async def read_back(
         return await _by_answer_alone(context, sending, attempt, said)
     parts: dict[BillNumber, Untold] = {}
     try:
-        made, seen = await _look_after(context, attempt, sending, said)
+        made, seen = await look_after(context, attempt, sending, said)
         made = await _but_others(context, attempt, sending, said, made)
         sending.shown = made
         if not context.tells_of_several:
-            context.links.compare(_named(attempt, said), seen)
+            context.links.compare(named_in(attempt, said), seen)
             if not context.links.tell and len(numbers) == 1 and numbers[0] not in made:
                 # The links have not been proved by any document, nor by this one.
                 return await _by_answer_alone(context, sending, attempt, said, is_asked=True)
@@ -81,9 +70,9 @@ async def read_back(
             # No number is sent again or rejected after a single look; and where a rule splits
             # bills, more documents may still come.
             await anyio.sleep(context.settle.first_wait_s)
-            later, seen = await _look_after(context, attempt, sending, said, by_all=True)
+            later, seen = await look_after(context, attempt, sending, said, by_all=True)
             later = await _but_others(context, attempt, sending, said, later)
-            made = _together(new_targets(made, _set_apart(seen)), later)
+            made = together(new_targets(made, set_apart(seen)), later)
             sending.shown = made
             conclusion = await _conclude(context, attempt, sending, said, made=made, seen=seen)
             if saves_more and not await context.covers(seen.users, attempt.intent.sender):
@@ -93,7 +82,7 @@ async def read_back(
         if not context.route.source_number_field and len(numbers) == 1:
             return await _by_answer_alone(context, sending, attempt, said)
         return _unread(numbers, str(error))
-    for number, others in strangers(said, numbers, _new_in(attempt, said, seen)).items():
+    for number, others in strangers(said, numbers, new_in(attempt, said, seen)).items():
         if number in made:
             documents = ", ".join(other.label for other in others)
             sending.twins[number] = remark("note.twin", documents=documents)
@@ -107,7 +96,7 @@ async def read_back(
     conclusion = replace(conclusion, outcomes=tuple(outcomes))
     untold = {**parts, **_untold(context, attempt, made, seen)}
     conclusion = _without(conclusion, untold)
-    return _sent_on(conclusion, _new_in(attempt, said, seen).keys() - made.keys())
+    return _sent_on(conclusion, new_in(attempt, said, seen).keys() - made.keys())
 
 
 async def _may_save_more(context: Context, attempt: Attempt, said: Said, made: Targets) -> bool:
@@ -118,7 +107,7 @@ async def _may_save_more(context: Context, attempt: Attempt, said: Said, made: T
     """
     if said.success:
         return bool(made) and not said.names_all and await context.may_have_several()
-    named = _named(attempt, said)
+    named = named_in(attempt, said)
     untold = any(target.id not in named for targets in made.values() for target in targets)
     return untold and await context.may_have_several()
 
@@ -160,11 +149,6 @@ async def _by_answer_alone(
     return replace(conclusion, hides=may_hide_part(said, attempt.intent.numbers, several=several))
 
 
-def _named(attempt: Attempt, said: Said) -> set[str]:
-    """Return the ids of the documents that an answer names."""
-    return {target.id for target in said.targets(attempt.intent.numbers)}
-
-
 async def _conclude(
     context: Context,
     attempt: Attempt,
@@ -195,9 +179,9 @@ async def _conclude(
             stray=await _has_stray(context, attempt, said, made, seen),
         )
     ids = {target.id for targets in made.values() for target in targets}
-    last = {t.id for targets in _made_in(attempt, said, seen).values() for t in targets}
+    last = {t.id for targets in made_in(attempt, said, seen).values() for t in targets}
     # What is kept from an earlier look tells nothing of what the last one misses.
-    context.proofs.compare(sender, _named(attempt, said), last)
+    context.proofs.compare(sender, named_in(attempt, said), last)
     sending.ground = found_by(context.route, seen, ids)
     return conclude(
         said,
@@ -210,45 +194,6 @@ async def _conclude(
         splits=bool(made) and not said.success and await context.may_be_parted(),
         several=not said.success and await context.may_have_several(),
     )
-
-
-async def _learn_links(context: Context, attempt: Attempt, said: Said, seen: Sighting) -> Sighting:
-    """Learn whether links find what a call of ours has made, where they find others'.
-
-    Returns:
-        The look, or a later one: what the field shows was not asked for by links, or somebody may
-        have deleted a document between the two questions.
-    """
-    links, numbers, now = context.links, attempt.intent.numbers, context.clock.now()
-    if links.find_own or not (links.outweigh or links.missed_own):
-        return seen
-    proofs = context.proofs
-    for is_asked in (False, True):
-        known = replace(links)
-        vouched = _vouched(attempt, said, context, seen, learns=True)
-        made = _linked_in(attempt, seen) if said.success else {}
-        for number, targets in united(vouched, made).items():
-            known.compare_own({target.id for target in targets}, number, seen)
-        if known.find_own:
-            links.find_own = True
-            break
-        asks = any(vouched.values()) and not is_asked
-        if not (asks and await proofs.asks_for_links(context, context.ledger, now=now)):
-            # What an earlier night knows stands: a plug-in may drop links, and of many bills.
-            links.missed_own = links.missed_own or (is_asked and known.missed_own)
-            break
-        try:
-            seen = await look_at_sent(
-                context,
-                numbers,
-                before=attempt.intent.before,
-                by_all=True,
-                stop_or_not=True,
-                vouched=partial(_vouched_or_there, attempt, said, context),
-            )
-        except (LookFailedError, ErpUnreachableError, LoginRefusedError):
-            break  # it is the next call's to learn
-    return seen
 
 
 async def _has_stray(
@@ -272,77 +217,11 @@ async def _has_stray(
     before = {id_ for n in missing for id_ in attempt.intent.before.get(n, ())}
     before |= seen.ids_beside(missing)
     # What a link ties to a bill, and a success does not name, somebody else has made of it.
-    others = strangers(said, numbers, _new_in(attempt, said, seen))
+    others = strangers(said, numbers, new_in(attempt, said, seen))
     before |= {t.id for n in missing for t in others.get(n, ()) if t.id in seen.by_link}
     began = context.began(attempt.id, attempt.intent.began_at)
     call = OpenCall(missing, sender, began, before, mark=context.mark)
     return bool(await context.calls_with_strays([call], names_tell=not moved))
-
-
-def _linked_in(attempt: Attempt, seen: Sighting) -> Targets:
-    """Return the documents that are new since an attempt, and that links tie to its bills."""
-    new = new_targets(seen.targets, attempt.intent.before)
-    return {n: tuple(t for t in new.get(n, ()) if t.id in seen.by_link) for n in new}
-
-
-def _vouched_or_there(attempt: Attempt, said: Said, context: Context, seen: Sighting) -> Targets:
-    """Return the documents that need no link: those of `_vouched`, and what was there before."""
-    mine, before = _vouched(attempt, said, context, seen), attempt.intent.before
-    return {
-        n: (*mine.get(n, ()), *(t for t in seen.targets.get(n, ()) if t.id in before.get(n, ())))
-        for n in attempt.intent.numbers
-    }
-
-
-def _vouched(
-    attempt: Attempt, said: Said, context: Context, seen: Sighting, *, learns: bool = False
-) -> Targets:
-    """Return the documents that the answer itself assigns to the bills whose numbers they bear.
-
-    These are the new ones that it names. A success that does not name all adds each new document of
-    a bill of which links show none, unless links are known to find what the rule makes.
-
-    Nothing is returned while a bill of the call is neither refused nor shown with a document: one
-    of these may be that bill's.
-
-    Args:
-        attempt: The call.
-        said: Its answer.
-        context: The execution.
-        seen: What a look has shown since.
-        learns: It is asked for to learn whether the rule keeps links. Then those that it names
-            are returned all the same if more bills have one than show none.
-    """
-    numbers, named = attempt.intent.numbers, _named(attempt, said)
-    new = new_targets({n: seen.bearing(n) for n in numbers}, attempt.intent.before)
-    linked = {n for n in numbers if any(target.id in seen.by_link for target in new.get(n, ()))}
-    # A refusal that may leave a draft behind says of no bill that it has none.
-    drafts = not said.success and context.route.draft_when_save_fails
-    refused = {} if drafts else messages_by_number(said.messages, list(map(number_in, numbers)))
-    # Where links find what the rule makes, a bill without one may have been passed over.
-    is_kept = context.links.are_kept and not learns
-    asked = numbers if context.links.absent else () if is_kept else seen.linked
-    bare = {n for n in asked if n not in linked} if said.success and not said.names_all else set()
-    mine = {n: tuple(t for t in new.get(n, ()) if t.id in named or n in bare) for n in numbers}
-    silent = [n for n in numbers if not mine[n] and n not in linked and number_in(n) not in refused]
-    if not silent or len(numbers) == 1:
-        return mine
-    # Each that bears the number of another bill leaves one without: the rest are as they say.
-    sure = {n: tuple(t for t in mine[n] if t.id in named) for n in numbers}
-    return sure if learns and sum(map(bool, sure.values())) > len(silent) else {}
-
-
-def _set_apart(seen: Sighting) -> dict[BillNumber, set[str]]:
-    """Return the documents that a look shows as another's, or as any one's, by source number."""
-    kinds = (seen.shared, seen.denied, seen.namesakes, seen.loose)
-    return {n: {t.id for kind in kinds for t in kind.get(n, ())} for kind in kinds for n in kind}
-
-
-def _together(earlier: Targets, later: Targets) -> Targets:
-    """Return what two looks have shown: a person may have deleted a document since the first."""
-    gone = new_targets(earlier, {n: {t.id for t in later[n]} for n in later})
-    numbers = {**earlier, **later}
-    return {number: (*gone.get(number, ()), *later.get(number, ())) for number in numbers}
 
 
 async def _but_others(
@@ -352,7 +231,7 @@ async def _but_others(
 
     What an answer names was made by its call, and where it names all, nothing else (`strangers`).
     """
-    named = _named(attempt, said)
+    named = named_in(attempt, said)
     unnamed = {n: tuple(t for t in made[n] if t.id not in named) for n in made}
     if said.names_all or not (unnamed := {n: left for n, left in unnamed.items() if left}):
         return made
@@ -362,66 +241,6 @@ async def _but_others(
         if theirs := [t.label for t in unnamed[number] if t.id in others]:
             sending.twins[number] = remark("note.twin", documents=", ".join(theirs))
     return ours
-
-
-async def _look_after(
-    context: Context, attempt: Attempt, sending: Sending, said: Said, *, by_all: bool = False
-) -> tuple[Targets, Sighting]:
-    """Look for what an attempt has made, through as many users and as often as it takes.
-
-    What one complete look shows is enough where it shows all. Where a number is missing that may
-    travel again or be rejected for it, everybody is asked, and after a success, or a refusal that
-    may hide a draft, for as long as a document may take to be shown.
-
-    Returns:
-        New documents by source number, and the last look.
-    """
-    numbers, before = attempt.intent.numbers, attempt.intent.before
-    drafts = context.route.draft_when_save_fails
-    vouched = partial(_vouched_or_there, attempt, said, context)
-
-    async def look(*, by_all: bool, renumbered: bool = True) -> tuple[Targets, Sighting]:
-        if renumbered:
-            seen = await look_at_sent(
-                context, numbers, before=before, by_all=by_all, stop_or_not=True, vouched=vouched
-            )
-        else:
-            seen = await look_at_targets(
-                context, numbers, by_all=by_all, stop_or_not=True, vouched=vouched
-            )
-        seen = but_tied(context, await _learn_links(context, attempt, said, seen))
-        await context.proofs.note_links(context, context.ledger, now=context.clock.now())
-        met = {number: before.get(number, ()) for number in numbers}
-        seen = await with_loose_of_others(context, seen, met)
-        # The next look may fail, or be answered by a copy of the database that lags behind.
-        earlier = new_targets(sending.shown, _set_apart(seen))
-        sending.shown = _together(earlier, _made_in(attempt, said, seen))
-        return sending.shown, seen
-
-    # A bill may have got another number since the look before the call. Then a look by numbers
-    # alone shows none of our documents of it, and may show another bill's. An answer that names all
-    # documents tells these apart, unless that other bill is in the same call.
-    several = len(numbers) > 1 and any(map(context.id_of, numbers))
-    # What no answer names is not believed by its number alone, so that links are asked at once.
-    at_once = by_all or (not said.names_all and len(context.erp.users) == 1)
-    made, seen = await look(by_all=at_once, renumbered=by_all or several or not said.names_all)
-
-    def is_open() -> bool:
-        # What is loose now will be so after any wait.
-        shown = united(made, seen.loose)
-        return needs_patience(said, numbers, shown, drafts=drafts)
-
-    is_all = len(made) == len(numbers) and not is_open()
-    # Links that miss a document which the field shows prove nothing of the others of its call.
-    unasked = context.links.tell and not seen.linked.issuperset(numbers)
-    if not is_all and (unasked or not set(context.erp.users) <= seen.users):
-        made, seen = await look(by_all=True)
-    for pause_s in lag_pauses(context.settle.first_wait_s):
-        if not is_open():
-            break
-        await anyio.sleep(pause_s)
-        made, seen = await look(by_all=True)
-    return made, seen
 
 
 def _untold(
@@ -459,31 +278,6 @@ async def _doubtful(
     if said.success and not said.names_all and len(ids) > len(missing):
         found |= loose
     return found
-
-
-def _made_in(attempt: Attempt, said: Said, seen: Sighting) -> Targets:
-    """Return what a look shows of the numbers of which an attempt has made something."""
-    return but_strangers(said, attempt.intent.numbers, _new_in(attempt, said, seen))
-
-
-def _new_in(attempt: Attempt, said: Said, seen: Sighting) -> Targets:
-    """Return what a look shows that was not there before an attempt.
-
-    What the answer names was made by it, even if somebody has cancelled it since, no link shows of
-    which bill of the number it is, or a field names another form. What may be any one's of several
-    bills of the call is nobody's.
-    """
-    any_ones = (*seen.shared.values(), *seen.loose.values())
-    bills = Counter(target.id for targets in any_ones for target in targets)
-    named = {target.id for target in said.named if bills[target.id] <= 1}
-    found = {number: list(targets) for number, targets in seen.targets.items()}
-    kinds = (seen.cancelled, seen.shared, seen.denied)
-    for number, targets in (each for kind in kinds for each in kind.items()):
-        ours = [target for target in targets if target.id in named]
-        if ours:
-            found.setdefault(number, []).extend(ours)
-    all_found = {number: tuple(targets) for number, targets in found.items()}
-    return new_targets(all_found, attempt.intent.before)
 
 
 def _without(conclusion: Conclusion, untold: Mapping[BillNumber, Untold]) -> Conclusion:

@@ -11,17 +11,7 @@ from itertools import islice
 from typing import Any, Generic, TypeVar
 
 from k3push.simulator.collation import Collation
-from k3push.simulator.filters import (
-    And,
-    FilterError,
-    Literal,
-    Node,
-    Not,
-    Or,
-    Test,
-    Untyped,
-    parse,
-)
+from k3push.simulator.filters import And, FilterError, Literal, Node, Not, Or, Test, Untyped, parse
 from k3push.simulator.refusals import MsgCode, Texts
 
 R = TypeVar("R")

@@ -27,9 +27,10 @@ from k3push.core.pacing.window import Window
 from k3push.core.remark import remark
 from k3push.ports import Ledger, LedgerLostError, RunIsAliveError, Watch
 from k3push.reporting.results import clusters_of, read_causes, write_results
-from k3push.runs.context import PushLimits, SettleTimes
+from k3push.runs.context import PushLimits
 from k3push.runs.control import left_to_another
 from k3push.runs.create import scope_of
+from k3push.runs.doubt_ages import SettleTimes
 from k3push.runs.execute import Execution, Only, execute
 from k3push.runs.outcome import Ending, Exit, ending_of, followed_of
 from k3push.runs.pace_steps import keep_steps, kept_steps

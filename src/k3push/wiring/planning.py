@@ -15,13 +15,7 @@ from k3push.core.model import Route, Run
 from k3push.core.plan import Foreseen, PlanHead, PlannedJob, PlannedRun, differences
 from k3push.core.remark import remark
 from k3push.ports import Clock, Ledger
-from k3push.runs.create import (
-    JobSource,
-    new_run_id,
-    results_folder,
-    scope_of,
-    take_up_plan,
-)
+from k3push.runs.create import JobSource, new_run_id, results_folder, scope_of, take_up_plan
 from k3push.runs.problem import Problem
 from k3push.runs.stop import Stop
 from k3push.wiring.preview import Preview, Previewer, Reading

@@ -10,21 +10,9 @@ import psycopg
 import pytest
 
 from k3push.adapters.ledger.postgres import open_postgres
-from k3push.core.model import (
-    Follow,
-    State,
-    StepsSoFar,
-)
+from k3push.core.model import Follow, State, StepsSoFar
 from k3push.ports import OtherRunStepsError
-from tests.adapters.ledger.samples import (
-    ACCOUNT,
-    ANSWER,
-    NOON,
-    intent,
-    numbers,
-    planned,
-    states,
-)
+from tests.adapters.ledger.samples import ACCOUNT, ANSWER, NOON, intent, numbers, planned, states
 from tests.adapters.ledger.test_postgres_server import told
 from tests.adapters.ledger.test_steps import ONE, TWO, an_intent, come_to, followed
 

@@ -7,13 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from k3push.core.safety.doubles import (
-    Basis,
-    Rows,
-    Taker,
-    judge_documents,
-    judge_namesakes,
-)
+from k3push.core.safety.doubles import Basis, Rows, Taker, judge_documents, judge_namesakes
 
 TEN = Decimal(10)
 

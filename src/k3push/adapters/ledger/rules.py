@@ -12,15 +12,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, NamedTuple, NoReturn, TypeVar
 
-from k3push.core.model import (
-    BillNumber,
-    Document,
-    Follow,
-    Outcome,
-    RunId,
-    State,
-    number_in,
-)
+from k3push.core.model import BillNumber, Document, Follow, Outcome, RunId, State, number_in
 from k3push.core.remark import remark
 from k3push.core.safety import legal_moves
 from k3push.ports import Glance, Made, RunIsArchivedError

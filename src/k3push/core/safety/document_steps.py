@@ -31,14 +31,7 @@ from k3push.core.model import Document, FlowTask, Follow, Standing, Step, StepIn
 from k3push.core.remark import remark
 from k3push.core.safety.evidence import TRY_LATER_CODES
 from k3push.core.safety.named_bills import messages_by_number
-from k3push.core.safety.verdict import (
-    RESPONSE_ERROR,
-    Cure,
-    InDoubt,
-    ReadBack,
-    Said,
-    SendAgain,
-)
+from k3push.core.safety.verdict import RESPONSE_ERROR, Cure, InDoubt, ReadBack, Said, SendAgain
 
 
 @dataclass(frozen=True, slots=True)

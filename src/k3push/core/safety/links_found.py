@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from k3push.core.model import (
-    BillNumber,
-    Sighting,
-)
+from k3push.core.model import BillNumber, Sighting
 
 
 @dataclass(slots=True)

@@ -5,12 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from k3push.core.model import (
-    BillNumber,
-    Sighting,
-    Target,
-    Targets,
-)
+from k3push.core.model import BillNumber, Sighting, Target, Targets
 
 
 def united(one: Targets, other: Targets) -> Targets:

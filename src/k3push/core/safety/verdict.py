@@ -14,15 +14,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from k3push.core.model import (
-    Answered,
-    BillNumber,
-    Exchange,
-    NeverSent,
-    NoAnswer,
-    Target,
-    number_in,
-)
+from k3push.core.model import Answered, BillNumber, Exchange, NeverSent, NoAnswer, Target, number_in
 from k3push.core.protocol import wire
 from k3push.core.remark import remark
 

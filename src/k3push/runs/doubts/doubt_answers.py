@@ -4,26 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from k3push.core.model import (
-    BillNumber,
-    Sighting,
-    State,
-    Target,
-    Targets,
-)
+from k3push.core.model import BillNumber, Sighting, State, Target, Targets
 from k3push.core.safety.documents_beside import but_strangers
 from k3push.core.safety.verdict import ReadBack, Said, judge
-from k3push.ports import (
-    AttemptRecord,
-    Doubt,
-)
+from k3push.ports import AttemptRecord, Doubt
 from k3push.runs.context import Context
-from k3push.runs.earlier_calls import (
-    was_in_doubt,
-)
-from k3push.runs.own_documents import (
-    doubtful_among,
-)
+from k3push.runs.earlier_calls import was_in_doubt
+from k3push.runs.own_documents import doubtful_among
 
 
 async def of_short_looks(context: Context, doubts: Sequence[Doubt], seen: Sighting) -> set[int]:

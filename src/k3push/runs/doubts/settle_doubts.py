@@ -44,7 +44,8 @@ from k3push.ports import (
     LoginRefusedError,
     LookFailedError,
 )
-from k3push.runs.context import Context, SettleTimes
+from k3push.runs.context import Context
+from k3push.runs.doubt_ages import SettleTimes
 from k3push.runs.doubts.doubt_answers import (
     answer_to,
     crowded_among,
@@ -65,9 +66,10 @@ from k3push.runs.own_documents import (
     with_loose_of_others,
 )
 from k3push.runs.proof.seen_since import note_shown
+from k3push.runs.proof.unclear_documents import whose
 from k3push.runs.renumbered_bills import look_at_sent
-from k3push.runs.source_check import whose
 from k3push.runs.stop import Cause
+from k3push.runs.twins import note_twins
 
 # Looks after the window that another executor is given to settle its own doubts.
 LOOKS_OF_OTHERS = 5
@@ -303,7 +305,7 @@ async def _conclude_found(
     ground = found_by(context.route, seen, {t.id for each in found for t in each.targets})
     await _conclude(context, run, found, (), ground)
     if run == context.run.id:
-        context.note_twins(found)
+        note_twins(context, found)
 
 
 def _note_met(context: Context, settled: Sequence[Doubt], shown: _Shown) -> None:

@@ -4,31 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from k3push.core.model import (
-    BillNumber,
-    Intent,
-    Outcome,
-    RunId,
-    Sighting,
-    State,
-    Target,
-)
+from k3push.core.model import BillNumber, Intent, Outcome, RunId, Sighting, State, Target
 from k3push.core.remark import remark
 from k3push.core.safety.target_sets import new_targets
-from k3push.ports import (
-    Doubt,
-)
+from k3push.ports import Doubt
 from k3push.runs.context import Context
 from k3push.runs.doubts.doubt_answers import attempt_of, names_documents
 from k3push.runs.form_marks import mark_before
 from k3push.runs.lookup.target_lookup import look_at_targets
-from k3push.runs.own_documents import (
-    attempts_by,
-)
+from k3push.runs.own_documents import attempts_by
 from k3push.runs.proof.seen_since import shown_since
 from k3push.runs.proof.stray_calls import OpenCall
+from k3push.runs.proof.unclear_documents import unclear
 from k3push.runs.renumbered_bills import moved_among
-from k3push.runs.source_check import unclear
 
 
 async def judge_silence(

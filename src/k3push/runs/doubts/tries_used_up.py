@@ -4,26 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from k3push.core.model import (
-    Outcome,
-    State,
-)
+from k3push.core.model import Outcome, State
 from k3push.core.remark import remark
 from k3push.core.safety.evidence import TRY_LATER_CODES
 from k3push.core.safety.verdict import InDoubt, judge
-from k3push.ports import (
-    AttemptRecord,
-    Doubt,
-)
+from k3push.ports import AttemptRecord, Doubt
 from k3push.runs.context import Context
 from k3push.runs.create import attempts_before
-from k3push.runs.earlier_calls import (
-    refusal_of,
-    told_nothing_plain,
-)
-from k3push.runs.own_documents import (
-    attempts_by,
-)
+from k3push.runs.earlier_calls import refusal_of, told_nothing_plain
+from k3push.runs.own_documents import attempts_by
 
 
 async def ended_by_tries(context: Context, doubt: Doubt) -> Outcome | None:

@@ -5,16 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 
-from k3push.core.model import (
-    FlowTask,
-    Standing,
-)
+from k3push.core.model import FlowTask, Standing
 from k3push.core.protocol import wire
 from k3push.runs.lookup.looker import Looker
-from k3push.runs.lookup.retried_reads import (
-    read_unless_refused,
-    read_with_retries,
-)
+from k3push.runs.lookup.retried_reads import read_unless_refused, read_with_retries
 
 
 async def look_at_standings(

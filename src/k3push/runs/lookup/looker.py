@@ -5,15 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Protocol
 
-from k3push.core.model import (
-    BillNumber,
-    Targets,
-)
+from k3push.core.model import BillNumber, Targets
 from k3push.core.protocol.links import link_fields
 from k3push.core.safety.links_found import Links
-from k3push.runs.lookup.retried_reads import (
-    ReadContext,
-)
+from k3push.runs.lookup.retried_reads import ReadContext
 
 # A number that no bill has: where its query is refused as well, the numbers are not to blame.
 HARMLESS = BillNumber("k3push-check")

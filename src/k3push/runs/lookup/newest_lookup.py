@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from k3push.core.model import (
-    BillNumber,
-)
+from k3push.core.model import BillNumber
 from k3push.core.protocol.links import are_learnt, is_of_rule, source_tables
 from k3push.runs.lookup.looker import Looker
-from k3push.runs.lookup.retried_reads import (
-    read_unless_refused,
-)
+from k3push.runs.lookup.retried_reads import read_unless_refused
 from k3push.runs.lookup.source_lookup import look_at_sources
 
 # The share of a field's values that must be bills before the field is believed to name bills:

@@ -6,14 +6,9 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 
-from k3push.core.model import (
-    BillNumber,
-    Source,
-)
+from k3push.core.model import BillNumber, Source
 from k3push.core.protocol.selection import SelectedPage, Selection
-from k3push.ports import (
-    LookRefusedError,
-)
+from k3push.ports import LookRefusedError
 from k3push.runs.lookup.looker import HARMLESS, Looker
 from k3push.runs.lookup.retried_reads import (
     TRIES_OF_A_PART,

@@ -6,19 +6,12 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
-from k3push.core.model import (
-    BillNumber,
-    Standing,
-    number_in,
-)
+from k3push.core.model import BillNumber, Standing, number_in
 from k3push.core.protocol.links import source_tables
 from k3push.core.safety.matching import fold
 from k3push.runs.lookup.document_lookup import look_at_standings
 from k3push.runs.lookup.looker import Looker
-from k3push.runs.lookup.retried_reads import (
-    read_unless_refused,
-    read_with_retries,
-)
+from k3push.runs.lookup.retried_reads import read_unless_refused, read_with_retries
 from k3push.runs.lookup.source_lookup import look_at_ids, look_at_sources
 
 

@@ -29,14 +29,7 @@ from datetime import datetime, timedelta
 import anyio
 
 from k3push.core.model import RunId, Sighting
-from k3push.ports import (
-    ErpUnreachableError,
-    Ledger,
-    LoginRefusedError,
-    LookFailedError,
-    Made,
-    Memo,
-)
+from k3push.ports import ErpUnreachableError, Ledger, LoginRefusedError, LookFailedError, Made, Memo
 from k3push.runs.lookup.looker import Looker, can_ask
 from k3push.runs.lookup.newest_lookup import look_at_newest, look_at_newest_links
 from k3push.runs.lookup.target_lookup import look_at_both

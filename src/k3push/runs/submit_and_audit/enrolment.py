@@ -13,16 +13,7 @@ from dataclasses import dataclass, replace
 
 import anyio
 
-from k3push.core.model import (
-    BY_LEDGER,
-    UNSHOWN,
-    BillNumber,
-    Document,
-    Follow,
-    Outcome,
-    Row,
-    State,
-)
+from k3push.core.model import BY_LEDGER, UNSHOWN, BillNumber, Document, Follow, Outcome, Row, State
 from k3push.core.safety.document_steps import is_done
 from k3push.core.safety.verdict import ReadBack, judge
 from k3push.runs.context import Context

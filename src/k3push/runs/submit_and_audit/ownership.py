@@ -43,9 +43,9 @@ from k3push.runs.lookup.document_lookup import look_at_standings
 from k3push.runs.lookup.looker import can_ask
 from k3push.runs.proof.document_makers import created_at
 from k3push.runs.renumbered_bills import look_at_sent
-from k3push.runs.source_check import is_thin
 from k3push.runs.submit_and_audit.earlier_steps import was_submitted
 from k3push.runs.submit_and_audit.under_way import FollowedDocument, UnderWay
+from k3push.runs.there_already import is_thin
 
 LOCAL_TIMES_DIFFER = timedelta(hours=26)
 """The server's local time and the ledger's are nearer to each other than this."""

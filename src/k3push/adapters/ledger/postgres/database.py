@@ -17,12 +17,7 @@ from psycopg import AsyncConnection, AsyncCursor, errors
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from k3push.adapters.ledger.sql_files import sql_file, verbs_of
-from k3push.adapters.ledger.sql_steps.step_connection import (
-    Columns,
-    RunKey,
-    StepConnection,
-    Value,
-)
+from k3push.adapters.ledger.sql_steps.step_connection import Columns, RunKey, StepConnection, Value
 from k3push.core.model import RunId
 from k3push.core.remark import remark
 from k3push.ports import LedgerLostError, NoLedgerError

@@ -7,13 +7,7 @@ from datetime import datetime
 
 from k3push.adapters.ledger import codec, records, rules
 from k3push.adapters.ledger.sql_steps.step_connection import StepConnection, run_key
-from k3push.core.model import (
-    Document,
-    Exchange,
-    Follow,
-    RunId,
-    StepAttempt,
-)
+from k3push.core.model import Document, Exchange, Follow, RunId, StepAttempt
 from k3push.ports import StepRecord
 
 

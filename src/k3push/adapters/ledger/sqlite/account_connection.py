@@ -9,12 +9,7 @@ from typing import Any, TypeVar
 import orjson
 
 from k3push.adapters.ledger.codec import write_json
-from k3push.adapters.ledger.sql_steps.step_connection import (
-    Columns,
-    RunKey,
-    StepConnection,
-    Value,
-)
+from k3push.adapters.ledger.sql_steps.step_connection import Columns, RunKey, StepConnection, Value
 from k3push.adapters.ledger.sqlite.connections import Connection
 from k3push.core.model import RunId
 

@@ -1,0 +1,112 @@
+"""How old doubts are, and when they are asked for again (rule 6)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+
+import anyio
+
+from k3push.core.model import BillNumber
+from k3push.core.safety.ages import least_age_s
+from k3push.ports import AttemptRecord, Clock, Doubt
+
+
+@dataclass(frozen=True, slots=True)
+class SettleTimes:
+    """When to ask what became of a number whose answer was lost (rule 6), in seconds.
+
+    Attributes:
+        first_wait_s: From the end of a lost call to the first look.
+        poll_s: Between looks.
+        window_s: For so long after it left the ERP may be at work on a call (P 5.15).
+    """
+
+    first_wait_s: float = 20
+    poll_s: float = 20
+    window_s: float = 600
+
+    @property
+    def shown_by_s(self) -> float:
+        """How long after a call left looks surely show what it has made; absence counts then.
+
+        The copies of a database that answer looks may lag behind it.
+        """
+        return self.window_s + self.first_wait_s
+
+    @property
+    def held_up_s(self) -> float:
+        """How old an attempt may be when it leaves.
+
+        Another process may have taken the run over meanwhile, which counts the window from the
+        attempt's beginning; what leaves so late must come to its end well within it.
+        """
+        return self.window_s / 10
+
+
+class DoubtAges:
+    """How long ago attempts in doubt have surely left, for one process.
+
+    An attempt of this process is timed by the monotonic clock from the end of its exchange:
+    a machine may have been suspended after the attempt was written down and before it left.
+    One of an earlier process counts what has surely passed until it is first seen. So no
+    change of the time of day cuts a window short.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        """Begin with no attempts known."""
+        self._clock = clock
+        self._seen: dict[int, tuple[float, float]] = {}
+        self._began_s: dict[int, float] = {}
+        self._ended_at: dict[int, datetime] = {}
+        self._found: dict[tuple[int, BillNumber], tuple[set[str], float]] = {}
+
+    def ended(self, attempt: int, began_s: float) -> None:
+        """Note that the exchange of *attempt* ends now, in this process.
+
+        Args:
+            attempt: The attempt.
+            began_s: When it left, on the loop's clock.
+        """
+        self._seen[attempt] = (anyio.current_time(), 0.0)
+        self._began_s[attempt] = began_s
+        self._ended_at[attempt] = self._clock.now()
+
+    def began_s(self, attempts: Collection[int]) -> float | None:
+        """Return when the first of some attempts left, on the loop's clock; None if not here."""
+        known = [self._began_s.get(attempt, -math.inf) for attempt in attempts]
+        earliest = min(known, default=-math.inf)
+        return earliest if earliest > -math.inf else None
+
+    def over_at(self, kept: AttemptRecord) -> datetime:
+        """Return when an attempt was answered, or by when at the latest."""
+        return self._ended_at.get(kept.attempt.id) or kept.ended_at or self._clock.now()
+
+    def age_s(self, doubt: Doubt) -> float:
+        """Return the seconds since the attempt left."""
+        if doubt.attempt not in self._seen:
+            now, uptime = self._clock.now(), self._clock.uptime()
+            age = least_age_s(doubt.began_at, doubt.uptime, now, uptime)
+            self._seen[doubt.attempt] = (anyio.current_time(), age)
+        first_seen, age_then = self._seen[doubt.attempt]
+        return age_then + anyio.current_time() - first_seen
+
+    def watched_s(self, doubt: Doubt) -> float:
+        """Return the seconds since this process has first seen the doubt."""
+        self.age_s(doubt)
+        return anyio.current_time() - self._seen[doubt.attempt][0]
+
+    def agree(self, doubt: Doubt, ids: set[str], apart_s: float) -> bool:
+        """Say whether a look has found what an earlier one did, *apart_s* seconds before.
+
+        The first look, and one that finds other documents, are kept to be compared with.
+        """
+        key, now_s = (doubt.attempt, doubt.number), anyio.current_time()
+        found, found_s = self._found.get(key, (set(), now_s))
+        if ids != found:
+            self._found[key] = (ids, now_s)
+            return False
+        # Times are floating-point numbers: a wait may end a billionth of a second early.
+        return now_s - found_s >= apart_s * 0.99
