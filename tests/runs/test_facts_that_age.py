@@ -21,6 +21,7 @@ from k3push.simulator.orders import PushOrder
 from k3push.simulator.visibility import Rights
 from tests.runs.office import FIRST, ROUTE, SECOND, Office, orders, sandbox, steered, steps
 from tests.runs.rough_answers import NO_HALT, OPEN, doubled, keep_a_part, plan_again
+from tests.runs.test_stray_documents import tell_days
 from tests.simulator.second_rule import with_second_rule
 
 pytestmark = pytest.mark.anyio
@@ -95,6 +96,23 @@ async def test_what_was_there_before_a_user_got_the_right_to_see_it_is_not_ours(
     office.site.desk.rights = Rights({}, {}, frozenset())
     await anyio.sleep(3600)
     assert (await office.execute(check=False)).rows[bill].state is State.ALREADY
+
+
+@pytest.mark.parametrize("in_parts", [True, False])
+async def test_a_form_that_keeps_days_makes_nothing_older_than_its_call(
+    monkeypatch: pytest.MonkeyPatch, *, in_parts: bool
+) -> None:
+    """A call of the evening has made its document at 00:00 of that day, as far as is told."""
+    tell_days(monkeypatch)
+    plan = steps(*["ok"] * 6, "make-then-reset")
+    office = Office(sandbox(plan, **OPEN), replace(ROUTE, allow_partial=in_parts))
+    *known, bill = orders(7)
+    await learn(office, known)
+    await anyio.sleep(11.5 * 3600)
+    await office.open_run([bill])
+    await office.execute(**HOW)
+    assert (await office.rows())[bill].state is State.PUSHED
+    assert doubled(office, [bill]) == []
 
 
 @pytest.mark.parametrize("field", ["", "FNote"])

@@ -241,6 +241,29 @@ async def test_what_a_lost_session_hides_and_a_person_has_taken_back_is_left_alo
     assert {each.follow for each in (await office.documents()).values()} == {Follow.REFUSED}
 
 
+@pytest.mark.parametrize("late_s", [580, 596])
+async def test_a_step_that_is_made_within_the_window_is_not_repeated_before_looks_show_it(
+    late_s: int,
+) -> None:
+    """The copy that answers looks lags behind, and a person takes the document back at once."""
+    met = steps(f"late-commit:{late_s}", on=Channel.SUBMIT)
+    office = Office(sandbox(met, query_lag_s=8.0, latency_s=0.2, **OPEN), FOLLOW)
+    await office.open_run(orders(1))
+
+    async def person(_: Context) -> None:
+        site, made = office.site, list[Bill]()
+        while not made:
+            await anyio.sleep(0.25)
+            site._agenda.run_until(anyio.current_time())
+            made = [each for each in site.world.documents_of(orders(1)[0]) if each.status == "B"]
+        await anyio.sleep(1)
+        site.world.take_back(made[0])
+
+    await office.execute(throttle=one_by_one(), limits=NO_HALT, beside=person, check=False)
+    assert office.site.calls[Channel.SUBMIT] == 1
+    assert {each.follow for each in (await office.documents()).values()} == {Follow.REFUSED}
+
+
 async def follow_in_two_runs(
     office: Office,
     wait_s: float,

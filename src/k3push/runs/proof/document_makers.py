@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import NamedTuple
 
 from k3push.core.model import PARTLY, TWIN, BillNumber, RunId, Standing, Targets
@@ -272,7 +272,9 @@ def _was_there(standing: Standing, sent: SentCalls, senders: Sequence[Makers]) -
     may_tell = sent.was_blind or (bool(told) and not sent.of_any_bill)
     if created is None or not may_tell:
         return False
-    return created < in_utc(sent.began_at) - max([WESTERNMOST, *told]) - CLOCKS_DIFFER
+    # A form may keep the day of the making alone.
+    by = created + timedelta(days=1) if created.time() == time() else created
+    return by < in_utc(sent.began_at) - max([WESTERNMOST, *told]) - CLOCKS_DIFFER
 
 
 def in_utc(at: datetime) -> datetime:

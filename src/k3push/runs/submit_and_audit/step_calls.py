@@ -102,7 +102,7 @@ class StepCalls:
         self, step: Step, entries: Sequence[FollowedDocument], after: StepsSoFar
     ) -> StepsSoFar | None:
         """Say since when another run's steps are minded; None where they are over."""
-        over_s = anyio.current_time() - self.context.settle.window_s
+        over_s = anyio.current_time() - self.context.settle.shown_by_s
         # A dead process may have left one open.
         are_over = all(_aside_s(entry, step, math.inf) < over_s for entry in entries)
         return None if are_over else after

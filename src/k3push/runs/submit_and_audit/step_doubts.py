@@ -57,7 +57,7 @@ class StepDoubts:
                 continue
             intent = entry.lost.intent
             age_s = self.ages.age_s(_doubt(entry.document, entry.lost))
-            standing, over = standings.get(entry.document.id), age_s >= times.window_s
+            standing, over = standings.get(entry.document.id), age_s >= times.shown_by_s
             document = settle_step(intent, entry.document, standing, over=over)
             if document is None:
                 entry.due_s = anyio.current_time() + next_look_in_s(age_s, times)
