@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import anyio
@@ -12,9 +13,20 @@ import pytest
 from k3push.core.model import BillNumber, RunId, State
 from k3push.core.pacing.halting import HaltRule
 from k3push.runs.context import PushLimits
+from k3push.runs.doubts.silent_doubts import UNSEEN
 from k3push.runs.doubts.word_of_person import settle_by_word
 from k3push.runs.stop import Cause
-from tests.runs.office import FIRST, Office, Pushed, VirtualClock, orders, sandbox, steered, steps
+from tests.runs.office import (
+    FIRST,
+    ROUTE,
+    Office,
+    Pushed,
+    VirtualClock,
+    orders,
+    sandbox,
+    steered,
+    steps,
+)
 from tests.runs.rough_answers import NO_HALT, OPEN, doubled
 
 pytestmark = pytest.mark.anyio
@@ -73,6 +85,46 @@ async def test_a_few_deleted_documents_hinder_no_proof(*, deleted: int, links: b
     assert row.state is State.PUSHED
 
 
+@pytest.mark.parametrize("links", [True, False])
+@pytest.mark.parametrize("lost", [(0, 13), (2, 15)])
+async def test_each_doubt_is_judged_by_what_was_made_about_its_time(
+    lost: tuple[int, int], *, links: bool
+) -> None:
+    """The first call of a ledger has no documents before it, and several after it."""
+    names = ["make-then-reset" if nth in lost else "ok" for nth in range(max(lost) + 1)]
+    options: dict[str, Any] = {"link_fields": links, "sees": {"sandbox": "own"}, **OPEN}
+    office, numbers = Office(sandbox(steps(*names), **options)), orders(30)
+    await office.open_run(numbers)
+    two = PushLimits(canary=False, halt=HaltRule(unknown_count=2))
+    await office.execute(limits=two, **HOW)
+    for number in numbers:
+        for document in office.site.world.documents_of(number):
+            document.creator = "sandbox (old)"
+    rows = (await go_on(office)).rows
+    assert doubled(office, numbers) == []
+    assert {rows[numbers[nth]].state for nth in lost} == {State.UNKNOWN}
+
+
+async def test_a_document_that_a_person_has_deleted_is_no_sign_of_less_sight() -> None:
+    """A first trial with a wrong field ends in a contradiction, and its document is deleted."""
+    plan = steps(*["ok"] * 13, "reset")
+    office = Office(
+        sandbox(plan, link_fields=False, **OPEN), replace(ROUTE, source_number_field="FNote")
+    )
+    (trial,), numbers, run = orders(1, first=40), orders(13), RunId("r0")
+    await office.open_run([trial], run)
+    pushed = await office.execute(run, **HOW)
+    assert set(pushed.stop.causes) == {Cause.CONTRADICTION}
+    (document,) = office.site.world.documents_of(trial)
+    office.site.world.delete(document)
+    ledger, bill = office.store.another_process(), BillNumber(trial)
+    await settle_by_word(ledger, VirtualClock(), run, bill, State.PLANNED, because="deleted")
+    office.route = ROUTE
+    await anyio.sleep(86400)
+    lost = await until_lost(office, numbers)
+    assert (await go_on(office)).rows[lost].state is State.PUSHED
+
+
 def _is_seen(id_: int) -> bool:
     """Say whether the user is shown a document, as the stand-in ERP decides."""
     digest = hashlib.blake2b(f"sandbox/{id_}".encode(), digest_size=1).digest()
@@ -80,9 +132,12 @@ def _is_seen(id_: int) -> bool:
 
 
 @pytest.mark.parametrize("links", [True, False])
-async def test_what_one_execution_has_missed_the_next_one_knows(*, links: bool) -> None:
+@pytest.mark.parametrize(("slow", "later_s"), [("ok", 900), ("delay:120", 60)])
+async def test_what_one_execution_has_missed_the_next_one_knows(
+    slow: str, later_s: int, *, links: bool
+) -> None:
     """A person settles the bill whose document no look has shown; another is in doubt still."""
-    plan = steps(*["ok"] * 4, "make-then-reset")
+    plan = steps(*["ok"] * 4, "make-then-reset", slow)
     options: dict[str, Any] = {"sees": {"sandbox": "half"}, "link_fields": links, **OPEN}
     office, numbers = Office(sandbox(plan, **options), documents=False), orders(6)
     ids = office.site.world._ids
@@ -94,6 +149,7 @@ async def test_what_one_execution_has_missed_the_next_one_knows(*, links: bool) 
     assert set(pushed.stop.causes) == {Cause.CONTRADICTION}
     ledger, named = office.store.another_process(), BillNumber(numbers[5])
     await settle_by_word(ledger, VirtualClock(), FIRST, named, State.PUSHED, because="I see it")
-    rows = (await go_on(office)).rows
-    assert rows[numbers[4]].state is State.UNKNOWN
+    await anyio.sleep(later_s)
+    rows = (await office.execute(limits=NO_HALT, **HOW)).rows
+    assert (rows[numbers[4]].state, rows[numbers[4]].code) == (State.UNKNOWN, UNSEEN)
     assert doubled(office, numbers) == []

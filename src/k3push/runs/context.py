@@ -38,7 +38,7 @@ from k3push.runs.proof.absence_proof import Proofs
 from k3push.runs.proof.document_makers import MOST_KNOWN, made_alike
 from k3push.runs.proof.missed_looks import DueLook
 from k3push.runs.proof.named_documents import is_among, named_for_others
-from k3push.runs.proof.own_sight import OwnSight
+from k3push.runs.proof.own_sight import OwnSight, out_of_sight
 from k3push.runs.proof.server_clock import Began
 from k3push.runs.proof.stray_calls import OpenCall, StrayCalls
 from k3push.runs.stop import Cause, Stop
@@ -412,15 +412,26 @@ class Context:
         """Say whether *users* see what *sender* makes (`absence_proof`)."""
         return await self.proofs.covers(self, self.ledger, self.run.id, users=users, sender=sender)
 
-    async def sees_own(self, doubt: Doubt) -> bool:
-        """Say whether the sender of a call is shown what he makes, as far as that can be told."""
-        sight, until = self.own_sight, self.clock.now() - timedelta(seconds=self.settle.window_s)
-        if await sight.misses(self, self.ledger, self.run, doubt.sender, until):
-            return False
-        began = self.began(doubt.attempt, doubt.began_at)
-        if began.on_loop_s is not None:
-            return True  # his documents of this execution are compared with what answers name
-        return await sight.sees_earlier(self, self.ledger, self.run, doubt.sender, began.at)
+    async def missed_of(self, sender: str) -> Sequence[str]:
+        """Return documents that answers to a user have named of late, and that no look shows."""
+        until = self.clock.now() - timedelta(seconds=self.settle.first_wait_s)
+        return await self.own_sight.missed(self, self.ledger, self.run, sender, until)
+
+    async def hides_own(self, doubt: Doubt) -> str:
+        """Say why the sender of a call may not be shown what he makes, as a remark; "" if he is."""
+        if missed := await self.missed_of(doubt.sender):
+            return out_of_sight(missed)
+        if self.began(doubt.attempt, doubt.began_at).on_loop_s is not None:
+            return ""  # his documents of this execution are compared with what answers name
+        sees = await self.own_sight.sees_earlier(
+            self,
+            self.ledger,
+            self.run,
+            doubt.sender,
+            about=doubt.began_at,
+            before=self.ages.since,
+        )
+        return "" if sees else out_of_sight(())
 
     def began(self, attempt: int, at: datetime) -> Began:
         """Say when an attempt left, by each clock that knows it."""

@@ -53,11 +53,15 @@ class DoubtAges:
     a machine may have been suspended after the attempt was written down and before it left.
     One of an earlier process counts what has surely passed until it is first seen. So no
     change of the time of day cuts a window short.
+
+    Attributes:
+        since: When this process began to know of them.
     """
 
     def __init__(self, clock: Clock) -> None:
         """Begin with no attempts known."""
         self._clock = clock
+        self.since = clock.now()
         self._seen: dict[int, tuple[float, float]] = {}
         self._began_s: dict[int, float] = {}
         self._ended_at: dict[int, datetime] = {}

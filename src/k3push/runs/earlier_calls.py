@@ -7,22 +7,16 @@ person has settled may be at work still.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 
 from k3push.core.model import ABSENT, BillNumber, NeverSent, RunId, State
-from k3push.core.remark import read_remark
 from k3push.core.safety.evidence import CALL_LIMIT, LICENCE, nothing_ran
 from k3push.core.safety.named_bills import messages_naming, naming_one
 from k3push.core.safety.verdict import InDoubt, ReadBack, Said, SendAgain, Verdict, judge
 from k3push.ports import SHORTEST_WAIT_S, AttemptRecord, Doubt, LatelySent
 from k3push.runs.context import Context
 from k3push.runs.proof.document_makers import MACHINES_DIFFER
-
-_BY_HAND = frozenset({"note.by_hand", "note.by_hand_of"})
-# Earlier versions have not written down after how many calls.
-_BY_HAND_EARLIER = frozenset({"note.person", "note.person_named"})
 
 # Attempts of other runs are asked for so far back: a call may take long.
 LONGEST_CALL = timedelta(hours=2)
@@ -97,22 +91,6 @@ def may_have_saved(kept: AttemptRecord, number: BillNumber, *, parts: bool, seve
     if len(numbers) == 1 and not (parts or several or breaks_off):
         return False
     return parts or not messages_naming(naming_one(said.messages, numbers), numbers).get(number)
-
-
-def calls_before(note: str) -> float:
-    """Return after how many calls a person has said what became of a bill, or 0.
-
-    Returns:
-        `math.inf` where an earlier version has written the note: the times tell.
-
-    >>> from k3push.core.remark import remark
-    >>> calls_before(remark("note.by_hand", state="planned", why="seen", attempts=2))
-    2
-    """
-    told = read_remark(note)
-    if told is None or told[0] not in _BY_HAND | _BY_HAND_EARLIER:
-        return 0
-    return int(told[1]["attempts"]) if told[0] in _BY_HAND else math.inf
 
 
 def may_have_made(kept: AttemptRecord, *, splits: bool) -> bool:

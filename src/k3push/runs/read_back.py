@@ -174,7 +174,8 @@ async def _conclude(
             look,
             proved=proved and (asked or not context.links.tell),
             covered=await context.covers(seen.users, sender),
-            trusted=not context.proofs.missed and context.knows_enough_of(sender),
+            trusted=not (context.proofs.missed or await context.missed_of(sender))
+            and context.knows_enough_of(sender),
             linked=asked and shown and context.links.tell,
             stray=await _has_stray(context, attempt, said, made, seen),
         )

@@ -170,6 +170,14 @@ WORDS = {
         "looks have shown a document that may be its own, and show it no more: {documents}",
         "回查曾见到可能属于此单据的下游单据，现已查不到：{documents}",
     ),
+    "note.missed": (
+        "an answer has named documents that its user is not shown ({documents}): its own may be hidden as well",
+        "应答给出过该用户看不到的下游单据（{documents}），此单据的下游单据可能同样看不到",
+    ),
+    "note.earlier_unshown": (
+        "most of what its user made before is not shown to that user any more: its own may be hidden as well",
+        "该用户以前生成的下游单据现在大多看不到，此单据的下游单据可能同样看不到",
+    ),
     "note.stray": (
         "a document has come since it was sent that nothing ties to another bill: it may be this one's",
         "发送后出现了一张不能确定属于其他源单的下游单据，可能属于此单据",

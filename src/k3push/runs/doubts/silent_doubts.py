@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from k3push.core.model import BillNumber, Intent, Outcome, RunId, Sighting, State, Target
 from k3push.core.remark import remark
@@ -17,6 +17,9 @@ from k3push.runs.proof.seen_since import shown_since
 from k3push.runs.proof.stray_calls import OpenCall
 from k3push.runs.proof.unclear_documents import unclear
 from k3push.runs.renumbered_bills import moved_among
+
+UNSEEN = "unseen"
+"""`Outcome.code` of a number in doubt whose sender may not be shown what he has made."""
 
 
 async def judge_silence(
@@ -43,13 +46,6 @@ async def judge_silence(
     by_field = proved and not context.links.tell
     merged = await _calls_with_unlinked(context, run, doubts) if proved else frozenset[int]()
 
-    async def tells(doubt: Doubt) -> bool:
-        """Say whether the look would show what was made of this number."""
-        asked = by_field or doubt.number in seen.linked
-        trusted = not context.proofs.missed and doubt.attempt not in merged
-        covered = asked and trusted and await context.covers(seen.users, doubt.sender)
-        return covered and await context.sees_own(doubt)
-
     attempts = {doubt.attempt for doubt in doubts}
     shown = {each: await shown_since(context.ledger, run, each) for each in attempts}
     for doubt in doubts:
@@ -63,8 +59,9 @@ async def judge_silence(
             hopeless.add(doubt.number)
         elif not proved:
             unproved.add(doubt.number)
-        elif not await tells(doubt):
+        elif untold := await _untold(context, doubt, seen, by_field=by_field, merged=merged):
             hopeless.add(doubt.number)
+            told.append(untold)
         elif context.knows_enough_of(doubt.sender):
             absent.append(doubt)
     moved = await moved_among(context, run, [doubt.number for doubt in absent])
@@ -74,9 +71,29 @@ async def judge_silence(
         of_strays |= await _with_strays(context, part, seen, names_tell=names_tell)
     hopeless |= of_strays
     absent = [doubt for doubt in absent if doubt.number not in of_strays]
-    if told:
+    if told := [outcome for outcome in told if outcome.reason]:
         await context.ledger.put_off(run, told)
     return absent, hopeless, unproved
+
+
+async def _untold(
+    context: Context, doubt: Doubt, seen: Sighting, *, by_field: bool, merged: Collection[int]
+) -> Outcome | None:
+    """Say that a look may not show what was made of a number, and why; None where it would.
+
+    Args:
+        context: The execution.
+        doubt: The number.
+        seen: The look.
+        by_field: The number field alone tells.
+        merged: Calls that have made a document which no link ties to its bill.
+    """
+    asked = by_field or doubt.number in seen.linked
+    trusted = not context.proofs.missed and doubt.attempt not in merged
+    if not (asked and trusted and await context.covers(seen.users, doubt.sender)):
+        return Outcome(doubt.number, State.UNKNOWN)
+    hides = await context.hides_own(doubt)
+    return Outcome(doubt.number, State.UNKNOWN, code=UNSEEN, reason=hides) if hides else None
 
 
 async def _with_strays(

@@ -137,26 +137,47 @@ async def named_of(
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class NamedCall:
+    """A call whose answer names documents that no look has shown as made from its bills.
+
+    Attributes:
+        at: When that was written down.
+        run: Whose call it was; "" where an earlier version has written it down.
+        sender: Who sent it; likewise.
+        bills: All that it carried.
+        documents: Those that have not been given to a row since.
+    """
+
+    at: datetime
+    run: str
+    sender: str
+    bills: Collection[BillNumber]
+    documents: Sequence[str]
+
+
 async def named_and_untied(
-    ledger: Ledger, route: Route, scope: str, *, since: datetime, until: datetime
-) -> dict[str, str]:
-    """Return the documents that answers have named, and no look has shown, with their senders.
+    ledger: Ledger, route: Route, scope: str, *, since: datetime
+) -> list[NamedCall]:
+    """Return the calls whose answers have named documents that no look has shown.
 
     Args:
         ledger: Keeps what was named, and what was found to be of a bill since.
         route: Of which forms they are.
         scope: Whose runs count.
         since: What was named earlier is left out.
-        until: So is what was named later, and may not be shown yet.
     """
-    untied: dict[str, str] = {}
+    found = []
     for memo in await _memos(ledger, route):
-        if since <= memo.at <= until and memo.value["source"] == route.source.lower():
-            made = await ledger.made_in(scope, _bills_of(memo.value))
+        value = memo.value
+        if memo.at >= since and value["source"] == route.source.lower():
+            bills = _bills_of(value)
+            made = await ledger.made_in(scope, bills)
             tied = {id_ for each in made.values() for id_ in each.ids}
-            left = set(memo.value["documents"]) - tied
-            untied |= dict.fromkeys(left, memo.value.get("sender", ""))
-    return untied
+            left = [id_ for id_ in value["documents"] if id_ not in tied]
+            run, sender = value.get("run", ""), value.get("sender", "")
+            found += [NamedCall(memo.at, run, sender, [*bills], left)] if left else []
+    return found
 
 
 async def named_for_others(

@@ -7,54 +7,78 @@ before is not shown to him, and its absence proves nothing.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from k3push.core.model import Run
+import anyio
+
+from k3push.core.model import Run, number_in
+from k3push.core.remark import remark
 from k3push.ports import Ledger, Made
 from k3push.runs.lookup.document_lookup import look_at_standings, look_at_standings_if_allowed
 from k3push.runs.lookup.looker import Looker
-from k3push.runs.proof.document_makers import LEAST_SAMPLE, MOST_KNOWN, SAMPLE
-from k3push.runs.proof.named_documents import named_and_untied
+from k3push.runs.proof.document_makers import LEAST_SAMPLE, MOST_KNOWN
+from k3push.runs.proof.named_documents import NamedCall, named_and_untied
+from k3push.runs.proof.person_words import says_absent
 
 # For how long a document counts that an answer has named and that no look shows: a person may have
 # deleted it.
 UNSHOWN_KEEPS = timedelta(days=31)
+
+# What answers have named is read from the ledger again after so long.
+READ_AGAIN_S = 5.0
 
 
 @dataclass(slots=True)
 class OwnSight:
     """What one execution has found out of it, by sender."""
 
-    _sees_earlier: dict[str, bool] = field(default_factory=dict)
-    _misses: frozenset[str] | None = None
+    _made: dict[str, Sequence[tuple[datetime, Made]]] = field(default_factory=dict)
+    _shown: dict[str, bool] = field(default_factory=dict)
+    _missed: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    _read_s: float = -math.inf
 
     async def sees_earlier(
-        self, looker: Looker, ledger: Ledger, run: Run, sender: str, before: datetime
+        self,
+        looker: Looker,
+        ledger: Ledger,
+        run: Run,
+        sender: str,
+        *,
+        about: datetime,
+        before: datetime,
     ) -> bool:
-        """Say whether documents that a sender has made before a call are shown still.
+        """Say whether what a sender has made about the time of a call is shown still.
 
-        A few may be deleted. Where the ledger knows hardly any, nothing speaks against it.
+        One of those documents may be deleted. Where the ledger knows hardly any, nothing speaks
+        against it.
 
         Args:
             looker: What to look with.
             ledger: What was made.
             run: Whose scope counts.
-            sender: Who has sent the call.
-            before: When the call began.
+            sender: The user.
+            about: When the call began.
+            before: When this execution began, which has documents of its own.
         """
-        if sender not in self._sees_earlier:
-            known = await _made_before(ledger, run, sender, before)
-            ids = {each.number: {target.id for target in each.targets} for each in known}
-            shown = await look_at_standings(looker, set().union(*ids.values())) if ids else {}
-            there = sum(bool(each & shown.keys()) for each in ids.values())
-            self._sees_earlier[sender] = len(ids) < LEAST_SAMPLE or 2 * there >= len(ids)
-        return self._sees_earlier[sender]
+        if sender not in self._made:
+            self._made[sender] = await _made_before(ledger, run, sender, before)
+        nearest = sorted(self._made[sender], key=lambda each: abs(each[0] - about))[:LEAST_SAMPLE]
+        ids = [{target.id for target in made.targets} for _, made in nearest]
+        if unasked := set().union(*ids) - self._shown.keys():
+            shown = await look_at_standings(looker, unasked)
+            self._shown.update({id_: id_ in shown for id_ in unasked})
+        hidden = sum(not any(self._shown[id_] for id_ in each) for each in ids)
+        return len(ids) < LEAST_SAMPLE or hidden <= 1
 
-    async def misses(
+    async def missed(
         self, looker: Looker, ledger: Ledger, run: Run, sender: str, until: datetime
-    ) -> bool:
-        """Say whether an answer to a sender has named a document that no look shows.
+    ) -> Sequence[str]:
+        """Return documents that answers to a sender have named, and that no look shows.
+
+        Those of which a person has said that nothing was made are deleted.
 
         Args:
             looker: What to look with.
@@ -63,23 +87,52 @@ class OwnSight:
             sender: The user.
             until: What was named later may not be shown yet.
         """
-        if self._misses is None:
-            untied = await named_and_untied(
-                ledger, looker.route, run.scope, since=until - UNSHOWN_KEEPS, until=until
-            )
-            shown = await look_at_standings_if_allowed(looker, untied.keys()) if untied else {}
-            gone = untied.keys() - (shown if shown is not None else untied).keys()
-            self._misses = frozenset(untied[id_] for id_ in gone)
-        return sender in self._misses
+        if anyio.current_time() - self._read_s >= READ_AGAIN_S:
+            since = until - UNSHOWN_KEEPS
+            calls = await named_and_untied(ledger, looker.route, run.scope, since=since)
+            calls = [call for call in calls if call.at <= until]
+            ids = {id_ for call in calls for id_ in call.documents}
+            shown = await look_at_standings_if_allowed(looker, ids) if ids else {}
+            gone = ids - (shown.keys() if shown is not None else ids)
+            missed: dict[str, list[str]] = {}
+            for call in calls:
+                hidden = [id_ for id_ in call.documents if id_ in gone]
+                if len(hidden) > await _said_absent(ledger, call):
+                    missed.setdefault(call.sender, []).extend(hidden)
+            self._missed, self._read_s = missed, anyio.current_time()
+        return self._missed.get(sender, ())
 
 
-async def _made_before(ledger: Ledger, run: Run, sender: str, before: datetime) -> list[Made]:
-    """Return the last documents that the ledger knows of a sender from before a time."""
-    found: list[Made] = []
+def out_of_sight(documents: Sequence[str]) -> str:
+    """Say why nothing proves that a bill has no document, as a remark.
+
+    Args:
+        documents: Those that answers have named and no look shows; none where what was made
+            earlier is not shown.
+    """
+    if documents:
+        return remark("note.missed", documents=", ".join(f"id {id_}" for id_ in documents[:3]))
+    return remark("note.earlier_unshown")
+
+
+async def _said_absent(ledger: Ledger, call: NamedCall) -> int:
+    """Count the bills of a call of which a person has said since that nothing was made."""
+    found = 0
+    for bill in call.bills:
+        # A row may call it by its number, or by its id as well.
+        notes = [note for name in {bill, number_in(bill)} for note in await ledger.notes_of(name)]
+        since = [note for note in notes if note.run == call.run and note.at >= call.at]
+        found += any(says_absent(note.text) for note in since)
+    return found
+
+
+async def _made_before(
+    ledger: Ledger, run: Run, sender: str, before: datetime
+) -> list[tuple[datetime, Made]]:
+    """Return the documents that the ledger knows of a sender from before a time, and when."""
+    found = []
     for each in await ledger.made_by(run.id, sender or None, limit=MOST_KNOWN):
         rows = [row for of, row in await ledger.rows_of(each.number) if of == each.run]
-        if any(row.sent_at and row.sent_at <= before for row in rows):
-            found.append(each)
-        if len(found) >= SAMPLE:
-            break
+        sent = [row.sent_at for row in rows if row.sent_at and row.sent_at < before]
+        found += [(max(sent), each)] if sent else []
     return found
