@@ -10,7 +10,7 @@ import pytest
 
 from k3push.adapters.erp.inspection import Inspector
 from k3push.adapters.names_on_disk import names_on_disk
-from k3push.core.model import BillNumber, Route, RunId
+from k3push.core.model import BillNumber, Route, RunId, key_of
 from k3push.core.protocol.audit_queries import Named
 from k3push.core.protocol.logins import password_login
 from k3push.core.safety.doubles import Basis
@@ -25,7 +25,18 @@ from k3push.simulator.bills import Bill
 from k3push.simulator.forms import IN_STOCK, PURCHASE_ORDER, RECEIVE_BILL
 from k3push.simulator.script import Channel
 from k3push.simulator.write_back import WriteBack
-from tests.runs.office import LOGIN, NOON, ROUTE, Notebook, Office, name_of, orders, sandbox, steps
+from tests.runs.office import (
+    LOGIN,
+    NOON,
+    ROUTE,
+    SECOND,
+    Notebook,
+    Office,
+    name_of,
+    orders,
+    sandbox,
+    steps,
+)
 from tests.runs.rough_answers import OPEN
 from tests.runs.test_renamed_bills import bill_of, rename
 from tests.stocked_books import stocked
@@ -409,3 +420,36 @@ async def test_documents_of_a_bill_that_is_not_shown_are_judged_by_their_links(
     assert double.number == ("" if listed else one)
     assert len(double.held) == 2
     assert found.whole.strange == 0
+
+
+@pytest.mark.parametrize("links", [True, False])
+@pytest.mark.parametrize("listed", [True, False])
+async def test_a_bill_is_not_accused_of_what_was_made_of_another_that_had_its_number(
+    *, listed: bool, links: bool
+) -> None:
+    """The first bill got another number, and a new one its own; the ledger knows both by ids."""
+    office, (number,) = Office(sandbox(link_fields=links, **OPEN)), orders(1)
+    await office.open_run([number])
+    await office.execute()
+    world = office.site.world
+    world.renumber(PURCHASE_ORDER, number, f"R{number}")
+    world.add_source(PURCHASE_ORDER, number)
+    await office.open_run([key_of(number, str(bill_of(office, number).id))], SECOND)
+    await office.execute(SECOND)
+    found = await look_through(office, [number] if listed else None)
+    assert found.whole.doubles == []
+
+
+@pytest.mark.parametrize("links", [True, False])
+async def test_a_second_document_under_another_number_is_told_as_the_ledger_knows_the_bill(
+    *, links: bool
+) -> None:
+    """A colleague has pushed it once more under its new number."""
+    office, (number,) = Office(sandbox(link_fields=links, **OPEN)), orders(1)
+    await office.open_run([number])
+    await office.execute()
+    office.site.world.renumber(PURCHASE_ORDER, number, f"R{number}")
+    pushed(office.site.world, f"R{number}")
+    found = await look_through(office, None)
+    (double,) = found.whole.doubles
+    assert (double.number, double.expected, len(double.held)) == (f"R{number}", 1, 2)

@@ -77,6 +77,7 @@ from tests.runs.office import (
     sandbox,
     steered,
 )
+from tests.runs.rough_answers import OPEN
 from tests.runs.test_select import select
 from tests.said import english
 from tests.shares import shared_out
@@ -801,6 +802,48 @@ async def test_what_an_earlier_run_has_submitted_and_a_person_has_taken_back_is_
     await office.open_run(orders(1), SECOND)
     await office.execute(SECOND)
     assert bill.status == "D"
+
+
+@pytest.mark.parametrize("by_us", [True, False])
+async def test_what_somebody_else_has_submitted_is_not_approved(*, by_us: bool) -> None:
+    """It was there before, and was taken up while it was new; its run is stopped for a while."""
+    office = Office(sandbox(**OPEN), replace(FOLLOW, follow_already=True))
+    push_by_hand(office, orders(1)[0])
+    (bill,) = office.site.world.documents_of(orders(1)[0])
+    await office.open_run(orders(1))
+
+    async def stop(context: Context) -> None:
+        while not await office.documents() or (by_us and bill.status == "A"):  # noqa: ASYNC110
+            await anyio.sleep(0.02)
+        context.stop.ask(Cause.INTERRUPTED, "")
+
+    await office.execute(beside=stop, check=False)
+    if not by_us:
+        office.site.world.submit(bill)
+        assert bill.status == "B"
+    await anyio.sleep(3600)
+    await office.execute(check=False)
+    assert bill.status == ("C" if by_us else "B")
+
+
+@pytest.mark.parametrize("already", [True, False])
+async def test_a_document_that_a_look_alone_has_found_is_asked_for_its_maker(
+    *, already: bool
+) -> None:
+    """A lost call made nothing, and a clerk has pushed the bill and submitted that himself."""
+    (number,) = orders(1)
+    plan = FaultPlan(aimed={number: Aimed(fault("reset"))})
+    office = Office(sandbox(plan, **OPEN), replace(FOLLOW, follow_already=already))
+    await office.open_run([number])
+
+    async def clerk(_: Context) -> None:
+        while (await office.rows())[number].state is not State.UNKNOWN:  # noqa: ASYNC110
+            await anyio.sleep(0.05)
+        office.site.world.submit(office.site.world.add_target(IN_STOCK, number, creator="clerk"))
+
+    await office.execute(beside=clerk, check=False)
+    (document,) = office.site.world.documents_of(number)
+    assert document.status == "B"
 
 
 def push_by_hand(office: Office, number: str) -> None:

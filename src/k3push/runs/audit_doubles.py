@@ -247,7 +247,8 @@ class _Batch:
         self._look.source_ids.update({n: each[0].id for n, each in bills.items() if not each[1:]})
         seen = await look_at_targets(self._look, list(bills), by_all=True, before_sending=True)
         self._found.unread.update(seen.refused)
-        several = {number: ids for number in bills if len(ids := _ids_of(seen, number)) > 1}
+        known = await self._by_ledger(bills, seen)
+        several = {number: known[number] for number in bills if len(known[number]) > 1}
         if several:
             await self._judge_several(several, bills)
         kinds = (seen.targets, seen.namesakes, seen.cancelled)
@@ -327,6 +328,28 @@ class _Batch:
         )
 
     # -- the ledger ---------------------------------------------------------------------------
+
+    async def _by_ledger(
+        self, bills: Mapping[BillNumber, tuple[Source, ...]], seen: Sighting
+    ) -> dict[BillNumber, list[str]]:
+        """Return the documents that bills may have, by number, as the ledger knows bills by ids.
+
+        A bill may have had another number as one was made of it, and another bill this one: where
+        no link tells, the ledger does.
+        """
+        ledger, scope = self._books.ledger, self._books.scope
+        ids = {number: _ids_of(seen, number) for number in bills}
+        alone = {number: each[0].id for number, each in bills.items() if len(each) == 1}
+        if ledger is not None and alone:
+            made = await ledger.made_in(scope, alone)
+            keys = {key_of(number, id_): number for number, id_ in alone.items()}
+            others = await ledger.made_of_namesakes(scope, list(keys))
+            theirs = {keys[key]: found - seen.by_link for key, found in others.items()}
+            for number in alone:
+                ours = made[number].ids if number in made else ()
+                found = {*ids[number], *ours} - theirs.get(number, frozenset())
+                ids[number] = _in_order(found)
+        return ids
 
     async def _see_missing(self, seen: Collection[str]) -> None:
         """Ask for the documents that the ledger names and nobody has seen."""
@@ -425,5 +448,10 @@ async def _answered(ledger: Ledger, row: Row, ids: Sequence[str]) -> Sequence[st
 
 
 def _ids_of(seen: Sighting, number: BillNumber) -> list[str]:
-    ids = {t.id for kind in (seen.targets, seen.namesakes) for t in kind.get(number, ())}
+    return _in_order(
+        {t.id for kind in (seen.targets, seen.namesakes) for t in kind.get(number, ())}
+    )
+
+
+def _in_order(ids: Collection[str]) -> list[str]:
     return sorted(ids, key=lambda id_: (len(id_), id_))

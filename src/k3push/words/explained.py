@@ -318,6 +318,10 @@ WORDS = {
         "it has status D as before it was submitted, which does not tell whether somebody has taken it back since; submit it in the ERP",
         "提交前后状态均为 D（重新审核），无法判断提交后是否被撤回；请在 ERP 中手工提交",
     ),
+    "note.document.submitted_by_others": (
+        "somebody else has submitted it, and decides about it",
+        "已由他人提交，由其决定后续处理",
+    ),
     "note.document.draft": (
         "it is a draft (status Z), which a person has to complete",
         "单据为暂存状态（Z），需人工补全",

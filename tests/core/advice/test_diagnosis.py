@@ -53,6 +53,7 @@ SEEN = [
     ("refused", "note.document.submitted_before{}", "taken-back"),
     ("refused", 'note.document.not_ours{"creator":"x"}', "not-ours"),
     ("refused", "note.document.no_maker{}", "not-ours"),
+    ("refused", "note.document.submitted_by_others{}", "not-ours"),
     ("refused", 'note.document.of_another{"number":"A"}', "not-ours"),
     ("refused", "note.document.thin{}", "not-ours"),
     ("refused", "note.document.part{}", "partly"),

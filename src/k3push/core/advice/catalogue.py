@@ -68,7 +68,9 @@ ENTRIES = (
     Advice("waiting", own="waiting"),
     Advice("step-in-doubt", own="step_unknown"),
     Advice("taken-back", words=r"note\.document\.(taken_back|submitted_before)"),
-    Advice("not-ours", words=r"note\.document\.(not_ours|no_maker|of_another|thin)"),
+    Advice(
+        "not-ours", words=r"note\.document\.(not_ours|no_maker|of_another|thin|submitted_by_others)"
+    ),
     Advice("document-gone", words=r"note\.document\.(gone|another|cancelled)"),
     Advice("step-unclear", words=r"note\.document\.(strange|dropped)"),
     Advice("contradiction", own="contradiction"),

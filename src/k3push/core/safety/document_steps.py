@@ -97,7 +97,7 @@ _BY_STATUS: dict[str, tuple[Step | None, Follow | None]] = {
     "C": (None, Follow.APPROVED),
     "D": (Step.SUBMIT, None),
 }
-DRAFT, TAKEN_BACK = "Z", "D"
+DRAFT, IN_APPROVAL, TAKEN_BACK = "Z", "B", "D"
 _WAS_SUBMITTED = frozenset({Follow.SUBMITTED, Follow.WAITING, Follow.APPROVED})
 
 

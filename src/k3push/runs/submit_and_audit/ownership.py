@@ -36,7 +36,7 @@ from k3push.core.model import (
     number_in,
 )
 from k3push.core.remark import read_remark, remark
-from k3push.core.safety.document_steps import TAKEN_BACK, is_done
+from k3push.core.safety.document_steps import IN_APPROVAL, TAKEN_BACK, is_done
 from k3push.runs.context import Context
 from k3push.runs.lag_pauses import lag_pauses
 from k3push.runs.lookup.document_lookup import look_at_standings
@@ -67,6 +67,7 @@ class Ownership:
         _twins: Documents of bills that have too many.
         _parts: Documents of bills of which the ERP has refused a part.
         _untied: Documents that a number alone ties to their bill.
+        _already: Documents that were there before.
     """
 
     context: Context
@@ -79,6 +80,7 @@ class Ownership:
     _twins: set[str] = field(default_factory=set)
     _parts: set[str] = field(default_factory=set)
     _untied: set[str] = field(default_factory=set)
+    _already: set[str] = field(default_factory=set)
 
     # -- what rows tell -----------------------------------------------------------------------
 
@@ -94,12 +96,14 @@ class Ownership:
                 self._parts.update(target.id for target in each.targets)
 
     async def note_already(self, rows: Iterable[Row]) -> None:
-        """Note documents that were there before and are left to a person.
+        """Note documents that were there before.
 
-        These are one that a number alone ties to its bill, and several of one bill.
+        One that a number alone ties to its bill is left to a person, and so are several of one
+        bill.
         """
         for row in rows:
             ids = {target.id for target in row.targets}
+            self._already |= ids
             if is_thin(row.reason):
                 self._untied |= ids
             elif len(ids) > 1 and not await self.context.may_split():
@@ -183,6 +187,10 @@ class Ownership:
         ledger, form = self.context.ledger, self.context.route.target
         if standing.status == TAKEN_BACK and await was_submitted(ledger, id_, form):
             return remark("note.document.taken_back")  # after another run's call, a moment ago
+        is_already = id_ in self._already and not entry.document.sender
+        if is_already and standing.status == IN_APPROVAL:
+            was_ours = await was_submitted(ledger, id_, form)
+            return "" if was_ours else remark("note.document.submitted_by_others")
         is_ours = await self._is_ours(entry, standing)
         return "" if is_ours else self._set_apart(id_, standing.creator)
 
@@ -204,7 +212,8 @@ class Ownership:
     async def _is_ours(self, entry: FollowedDocument, standing: Standing) -> bool:
         """Say whether this ledger has made a document, as far as that can be known."""
         document = entry.document
-        if document.sender or self.context.route.follow_already:
+        is_wanted = self.context.route.follow_already and document.id in self._already
+        if document.sender or is_wanted:
             return True
         if standing.creator not in self._senders:
             return False
@@ -227,14 +236,21 @@ class Ownership:
             standings: How they stand.
         """
         self._take_in(due, standings)
-        asks = not (self._has_learnt or self.context.route.follow_already)
-        nameless = [each for each in due if not each.sender and each.id in standings]
-        if asks and any(standings[each.id].creator not in self._senders for each in nameless):
+        nameless = [
+            each
+            for each in due
+            if not each.sender and each.id in standings and each.id not in self._already
+        ]
+
+        def is_unknown() -> bool:
+            return any(standings[each.id].creator not in self._senders for each in nameless)
+
+        if not self._has_learnt and is_unknown():
             self._has_learnt = True
             if named := await self._named():
                 ids = [each.id for each in named]
                 self._take_in(named, await look_at_standings(self.context, ids))
-            if any(standings[each.id].creator not in self._senders for each in nameless):
+            if is_unknown():
                 await self._learn_of_other_runs()
         ours = [id_ for id_, creator in self._strange.items() if creator in self._senders]
         await self.under_way.reopen(ours)
