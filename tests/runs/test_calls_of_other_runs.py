@@ -14,6 +14,7 @@ from k3push.simulator import Policy
 from k3push.simulator.forms import PURCHASE_ORDER
 from tests.runs.office import ROUTE, SECOND, Office, one_by_one, orders, sandbox, steps
 from tests.runs.rough_answers import NO_CANARY, OPEN, REFUSED, doubled, until_lost, until_rejected
+from tests.simulator.second_rule import with_second_rule
 
 pytestmark = pytest.mark.anyio
 
@@ -98,9 +99,13 @@ async def test_a_bill_of_another_rule_that_splits_is_settled_after_its_window() 
         latency_s=1.0,
         policy=Policy.SPLIT,
         save_gap_s=200.0,
+        routes=with_second_rule(),
         **OPEN,
     )
-    office, numbers = Office(options, replace(ROUTE, name="other", rule="other")), orders(56)
+    office, numbers = (
+        Office(options, replace(ROUTE, name="other", rule=with_second_rule()[-1].rule_id)),
+        orders(56),
+    )
     first = RunId("r0")
     await office.open_run(numbers[:4], first)
     lost = []
@@ -109,9 +114,7 @@ async def test_a_bill_of_another_rule_that_splits_is_settled_after_its_window() 
         lost.append(await until_lost(office, first))
         job.stop.scope.cancel()
 
-    await office.execute(
-        first, route=ROUTE, limits=NO_CANARY, throttle=one_by_one(), beside=kill, check=False
-    )
+    await office.execute(first, limits=NO_CANARY, throttle=one_by_one(), beside=kill, check=False)
     world, manners = office.site.world, office.site._manners
     world._converter = replace(world._converter, policy=Policy.ONE_TO_ONE)
     office.site._manners = replace(manners, save_gap_s=0.0)

@@ -9,18 +9,27 @@ from typing import Any
 import anyio
 import pytest
 
-from k3push.core.model import TWIN, RunId, State
+from k3push.core.model import TWIN, Route, RunId, State
 from k3push.core.pacing.halting import HaltRule
 from k3push.runs.context import Context, PushLimits
 from k3push.runs.stop import Cause
 from k3push.simulator import FaultPlan, Policy, Refusal
+from k3push.simulator.answers import AnswerStyle
 from k3push.simulator.conversion import Converter
 from k3push.simulator.forms import IN_STOCK
 from k3push.simulator.history import Maker
 from k3push.simulator.orders import PushOrder
 from k3push.simulator.visibility import Rights
 from tests.runs.office import FIRST, ROUTE, SECOND, Office, orders, sandbox, steered, steps
-from tests.runs.rough_answers import NO_HALT, OPEN, doubled, keep_a_part, plan_again
+from tests.runs.rough_answers import (
+    NO_HALT,
+    OPEN,
+    doubled,
+    keep_a_part,
+    name_no_document,
+    plan_again,
+)
+from tests.runs.test_proof import accounts, login
 from tests.runs.test_stray_documents import tell_days
 from tests.simulator.second_rule import with_second_rule
 
@@ -186,7 +195,7 @@ async def _stopped_after_first(office: Office) -> None:
     ("tied", "in_parts", "state"),
     [
         (True, True, State.PUSHED),
-        (True, False, State.UNKNOWN),
+        (True, False, State.ALREADY),
         (False, True, State.UNKNOWN),
         (False, False, State.UNKNOWN),
     ],
@@ -292,3 +301,145 @@ async def test_that_a_rule_splits_no_bill_is_believed_for_two_months(
     await office.execute(then, limits=NO_HALT, **HOW)
     office.site.finish()
     assert len({making.push for making in world.makings_of(bill)}) == 1
+
+
+MISTYPED = replace(ROUTE, rule=f"{ROUTE.rule}2")
+
+
+@pytest.mark.parametrize("done", [True, False])
+@pytest.mark.parametrize("began", [ROUTE, MISTYPED], ids=["right", "mistyped"])
+async def test_a_call_has_a_rule_and_not_its_run(began: Route, *, done: bool) -> None:
+    """The rule was mistyped as the run began: the ERP has refused it, and it was mended since."""
+    refused = ["ok"] if began is MISTYPED else []
+    plan = steps(*["ok"] * 24, *refused, "make-then-reset" if done else "reset")
+    office = Office(sandbox(plan, look_s=0.05, latency_s=0.5, **OPEN))
+    await learn(office, orders(24, first=20))
+    (bill,) = orders(1)
+    office.route = began
+    await office.open_run([bill])
+    if began is MISTYPED:
+        await office.execute(limits=NO_HALT, **HOW)
+        await plan_again(office)
+
+    async def clerk(_: Context) -> None:
+        while (await office.rows())[bill].state is not State.UNKNOWN:  # noqa: ASYNC110
+            await anyio.sleep(0.1)
+        await anyio.sleep(60)
+        office.site.world.add_target(IN_STOCK, bill, creator="clerk")
+
+    row = (await office.execute(limits=NO_HALT, route=ROUTE, beside=clerk, **HOW)).rows[bill]
+    assert (row.state, row.code) == ((State.PUSHED, TWIN) if done else (State.ALREADY, ""))
+
+
+@pytest.mark.parametrize("early", [True, False])
+async def test_makers_are_asked_for_anew_before_a_bill_is_sent_again(
+    monkeypatch: pytest.MonkeyPatch, *, early: bool
+) -> None:
+    """They change in the midst of an execution, which has asked for them before."""
+    numbers = orders(40)
+    made = Converter._target
+
+    def target(self: Converter, route: Any, shares: Any, *what: Any, **how: Any) -> Any:
+        document = made(self, route, shares, *what, **how)
+        late = shares[0].bill.number >= numbers[14]
+        document.creator = "anew" if late else "sandbox"
+        return document
+
+    monkeypatch.setattr(Converter, "_target", target)
+    names = ["ok"] * 40
+    names[20] = "make-then-reset"
+    if early:
+        names[6] = "make-then-reset"
+    office = Office(sandbox(steps(*names), untied=(numbers[20],), latency_s=20.0, **OPEN))
+    await office.open_run(numbers)
+    row = (await office.execute(limits=NO_HALT, **HOW)).rows[numbers[20]]
+    assert doubled(office, numbers) == []
+    assert row.state is State.UNKNOWN
+
+
+@pytest.mark.parametrize("known", [0, 12])
+async def test_what_later_answers_tell_is_not_believed_of_an_earlier_call(
+    monkeypatch: pytest.MonkeyPatch, known: int
+) -> None:
+    """The ERP's user is made anew a day after a lost call, and pushes another list."""
+    *before, bill = orders(known + 1)
+    plan = steps(*["ok"] * known, "make-then-reset")
+    office = Office(sandbox(plan, untied=(bill,), **OPEN))
+    if before:
+        await learn(office, before)
+    await office.open_run([bill])
+    await office.execute(limits=LEAVES_DOUBT, **HOW)
+    await anyio.sleep(A_DAY_S)
+    made = Converter._target
+
+    def target(self: Converter, *what: Any, **how: Any) -> Any:
+        document = made(self, *what, **how)
+        document.creator = "anew"
+        return document
+
+    monkeypatch.setattr(Converter, "_target", target)
+    await office.open_run(orders(25, first=20), SECOND)
+    await office.execute(SECOND, limits=NO_HALT, **HOW)
+    await office.execute(limits=NO_HALT, **HOW)
+    await anyio.sleep(900)
+    row = (await office.execute(limits=NO_HALT, **HOW)).rows[bill]
+    assert doubled(office, [bill]) == []
+    assert row.state is State.UNKNOWN
+
+
+@pytest.mark.parametrize("gap_s", [1800, 7200])
+async def test_who_was_there_before_is_not_our_user_under_a_new_name(gap_s: int) -> None:
+    """Another program types documents all day, and our last success is long ago."""
+    office = Office(sandbox(steps(*["ok"] * 24, "reset"), look_s=0.1, latency_s=1.0, **OPEN))
+    world, (bill,) = office.site.world, orders(1)
+    world.add_target(IN_STOCK, "WMS-0", creator="wms", typed=True)
+    await anyio.sleep(60)
+    await learn(office, orders(24, first=20))
+    await anyio.sleep(gap_s)
+    await office.open_run([bill])
+
+    async def wms(_: Context) -> None:
+        for nth in range(1, 100):
+            await anyio.sleep(120)
+            world.add_target(IN_STOCK, f"WMS-{nth}", creator="wms", typed=True)
+
+    row = (await office.execute(beside=wms, check=False)).rows[bill]
+    assert row.state is State.PUSHED
+
+
+@pytest.mark.parametrize("gap_s", [1800, 7200])
+@pytest.mark.parametrize("links", [True, False])
+async def test_what_a_clerk_pushes_after_a_lost_answer_is_already_there(
+    gap_s: int, *, links: bool
+) -> None:
+    """Nothing was made of the call, and our last success is long ago."""
+    plan = steps(*["ok"] * 24, "reset")
+    office = Office(sandbox(plan, link_fields=links, **OPEN))
+    await learn(office, orders(24, first=20))
+    await anyio.sleep(gap_s)
+    (bill,) = orders(1)
+    await office.open_run([bill])
+    await office.execute(limits=LEAVES_DOUBT, **HOW)
+    await anyio.sleep(900)
+    theirs = office.site.world.add_target(IN_STOCK, bill, creator="clerk")
+    row = (await office.execute(limits=NO_HALT, **HOW)).rows[bill]
+    assert row.state is State.ALREADY
+    assert [target.id for target in row.targets] == [str(theirs.id)]
+
+
+async def test_on_an_old_server_a_colleague_is_proved_by_what_successes_have_made(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its answers name nothing; the first user is set aside, and the second sees all."""
+    name_no_document(monkeypatch)
+    plan = steps(*["ok"] * 24, "reset")
+    users = accounts("sandbox", "sandbox2")
+    office = Office(sandbox(plan, accounts=users, style=AnswerStyle(old=True), **OPEN))
+    numbers = orders(25)
+    await office.open_run(numbers)
+    await office.execute(limits=LEAVES_DOUBT, login=login("sandbox"), **HOW)
+    await anyio.sleep(900)
+    for _ in range(2):
+        await office.execute(limits=NO_HALT, login=login("sandbox2"), **HOW)
+        await anyio.sleep(900)
+    assert {row.state for row in (await office.rows()).values()} == {State.PUSHED}

@@ -50,6 +50,7 @@ from tests.runs.test_clerks_documents import with_policy
 from tests.runs.test_follow import FOLLOW, NO_HALT
 from tests.runs.test_limits_by_bill import turned_away
 from tests.runs.test_passing_refusals import pushed_by_persons, refuse_where
+from tests.simulator.second_rule import with_second_rule
 
 pytestmark = pytest.mark.anyio
 
@@ -122,8 +123,8 @@ async def test_a_split_bill_of_another_rule_is_no_twin_for_bills_of_ours() -> No
     """A run of a rule that splits was killed; ours waits for its doubt, and settles that."""
     plan = steps("make-then-reset")
     office = Office(
-        sandbox(plan, latency_s=1.0, policy=Policy.SPLIT, **OPEN),
-        replace(ROUTE, name="other", rule="other"),
+        sandbox(plan, latency_s=1.0, policy=Policy.SPLIT, routes=with_second_rule(), **OPEN),
+        replace(ROUTE, name="other", rule=with_second_rule()[-1].rule_id),
     )
     numbers = orders(60)
     await office.open_run(numbers[:1], RunId("r0"))
@@ -132,7 +133,7 @@ async def test_a_split_bill_of_another_rule_is_no_twin_for_bills_of_ours() -> No
         await until_lost(office, RunId("r0"))
         job.stop.scope.cancel()
 
-    await office.execute(RunId("r0"), route=ROUTE, throttle=one_by_one(), beside=kill, check=False)
+    await office.execute(RunId("r0"), throttle=one_by_one(), beside=kill, check=False)
     with_policy(office, Policy.ONE_TO_ONE)
     mine = Office(site=office.site, ledger=office.store)
     await mine.open_run(numbers)

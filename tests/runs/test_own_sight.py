@@ -15,6 +15,7 @@ from k3push.core.pacing.halting import HaltRule
 from k3push.runs.context import PushLimits
 from k3push.runs.doubts.silent_doubts import UNSEEN
 from k3push.runs.doubts.word_of_person import settle_by_word
+from k3push.runs.proof import own_sight
 from k3push.runs.stop import Cause
 from tests.runs.office import (
     FIRST,
@@ -75,7 +76,7 @@ async def test_who_is_not_shown_what_he_has_made_before_proves_no_absence(
 async def test_a_few_deleted_documents_hinder_no_proof(*, deleted: int, links: bool) -> None:
     """Nothing was made of a lost call, and a person has deleted what he had tried out."""
     plan = steps(*["ok"] * 12, "reset")
-    office = Office(sandbox(plan, link_fields=links, **OPEN))
+    office = Office(sandbox(plan, link_fields=links, latency_s=1.0, **OPEN))
     numbers = orders(27)
     lost = await until_lost(office, numbers)
     for number in numbers[:deleted]:
@@ -123,6 +124,25 @@ async def test_a_document_that_a_person_has_deleted_is_no_sign_of_less_sight() -
     await anyio.sleep(86400)
     lost = await until_lost(office, numbers)
     assert (await go_on(office)).rows[lost].state is State.PUSHED
+
+
+async def test_a_thousand_newer_documents_hide_no_change_of_sight(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The run of the doubt has few documents, and another run has made many since."""
+    monkeypatch.setattr(own_sight, "MOST_KNOWN", 20)
+    plan = steps(*["ok"] * 12, "make-then-reset")
+    office, later = Office(sandbox(plan, sees={"sandbox": "own"}, **OPEN)), RunId("r2")
+    numbers = orders(27)
+    lost = await until_lost(office, numbers)
+    for number in numbers:
+        for document in office.site.world.documents_of(number):
+            document.creator = "sandbox (old)"
+    await office.open_run(orders(40, first=40), later)
+    await office.execute(later, limits=NO_HALT, **HOW)
+    row = (await go_on(office)).rows[lost]
+    assert doubled(office, numbers) == []
+    assert row.state is State.UNKNOWN
 
 
 def _is_seen(id_: int) -> bool:

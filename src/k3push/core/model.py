@@ -301,12 +301,12 @@ class Sighting:
         return (*self.targets.get(number, ()), *self.loose.get(number, ()))
 
     def ids_beside(self, numbers: Iterable[BillNumber]) -> set[str]:
-        """Return the ids of documents that bear numbers, and are known to be none of their bills'.
+        """Return the ids of documents of numbers that are known to be nobody else's.
 
-        Somebody has cancelled them, or they are of another form's bill, or another bill's that has
-        the number as well.
+        They are the bills' own, whoever has made them; somebody has cancelled them; or they are of
+        another form's bill, or another bill's that has the number as well.
         """
-        kinds = (self.cancelled, self.denied, self.namesakes)
+        kinds = (self.targets, self.cancelled, self.denied, self.namesakes)
         return {t.id for number in numbers for kind in kinds for t in kind.get(number, ())}
 
     def knows_by_number_alone(self, number: BillNumber) -> bool:

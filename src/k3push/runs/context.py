@@ -27,10 +27,11 @@ from k3push.core.pacing.call_limits import LEAST_LIMITS
 from k3push.core.pacing.halting import HaltRule, Tally
 from k3push.core.pacing.pace import Pace
 from k3push.core.pacing.samples import CallSample, Ended
+from k3push.core.protocol import wire
 from k3push.core.safety.legal_moves import SENT_BEFORE
 from k3push.core.safety.links_found import Links
 from k3push.core.safety.verdict import Said
-from k3push.ports import Clock, Doubt, Erp, Ledger, Made, Watch
+from k3push.ports import AttemptRecord, Clock, Doubt, Erp, Ledger, Made, Watch
 from k3push.runs.doubt_ages import DoubtAges, SettleTimes
 from k3push.runs.lookup.link_discovery import find_links
 from k3push.runs.lookup.looker import can_ask
@@ -237,14 +238,13 @@ class Context:
             if asked == route.source_number_field:
                 self.worked |= {route.source, route.target}
 
-    async def is_of_rule(self, run: RunId) -> bool:
-        """Say whether a run pushes by this one's rule: what is learnt of bills is learnt of a rule.
+    def is_by_rule(self, kept: Iterable[AttemptRecord]) -> bool:
+        """Say whether calls went by this route's rule: what is learnt of bills is learnt of a rule.
 
         How another rule splits bills, and as whom it makes documents, is not known here. Somebody
-        may have changed the route's rule since this run began.
+        may have changed the route's rule since a run began.
         """
-        began_with = await self.ledger.run(run)
-        return began_with is not None and began_with.route.rule == self.route.rule
+        return all(wire.rule_in(each.attempt.intent.request) == self.route.rule for each in kept)
 
     @property
     def repeats_pushes(self) -> bool:
@@ -424,12 +424,7 @@ class Context:
         if self.began(doubt.attempt, doubt.began_at).on_loop_s is not None:
             return ""  # his documents of this execution are compared with what answers name
         sees = await self.own_sight.sees_earlier(
-            self,
-            self.ledger,
-            self.run,
-            doubt.sender,
-            about=doubt.began_at,
-            before=self.ages.since,
+            self, self.ledger, self.run, doubt, self.ages.since
         )
         return "" if sees else out_of_sight(())
 

@@ -123,11 +123,11 @@ async def ours_of(
             shown: Sequence[Target] = targets if context.repeats_pushes else found[number]
             others = strangers | by_runs.get(number, frozenset())
             outcomes[number] = made_beside(number, shown, others)
-    if not await context.is_of_rule(run or context.run.id):
-        return outcomes
     for number, outcome in outcomes.items():
-        told = await told_of_another(context, outcome)
-        outcomes[number] = await _told_of_refusal(context, told, run or context.run.id)
+        kept = await attempts_by(context.ledger, run or context.run.id, number)
+        if context.is_by_rule(_that_may_have_made(kept)):
+            told = await told_of_another(context, outcome)
+            outcomes[number] = await _told_of_refusal(context, told, kept)
     return outcomes
 
 
@@ -181,11 +181,12 @@ async def _is_of_bill(
     return in_scope and not (mine and row.source_id and mine != row.source_id)
 
 
-async def _told_of_refusal(context: Context, outcome: Outcome, run: RunId) -> Outcome:
+async def _told_of_refusal(
+    context: Context, outcome: Outcome, kept: Sequence[AttemptRecord]
+) -> Outcome:
     """Tell that documents may be a part of what is due: the last call was refused (P 5.7)."""
     if outcome.code or outcome.state is not State.PUSHED:
         return outcome
-    kept = await attempts_by(context.ledger, run, outcome.number)
     words = words_of_refusal(kept[-1], outcome.number) if kept else ""
     if not words or not await context.may_be_parted():
         return outcome
@@ -371,7 +372,7 @@ async def strangers_among(
         of_any_bill: Any other call of ours may have made them as well.
     """
     run = run or context.run.id
-    if not found or not await context.is_of_rule(run):
+    if not found:
         return frozenset()
     began_with = await context.ledger.run(run)
     of = context.run if run == context.run.id else began_with
@@ -383,7 +384,9 @@ async def strangers_among(
     was_blind = began_with is not None and context.asks_otherwise(began_with)
     for number in found:
         kept = await attempts_under(context.ledger, run, number)
-        if intents := [each.attempt.intent for each in kept]:
+        if (intents := [each.attempt.intent for each in kept]) and context.is_by_rule(
+            _that_may_have_made(kept)
+        ):
             over_at = max(intent.began_at for intent in intents) + window
             began_at = min(intent.began_at for intent in intents)
             senders = frozenset(intent.sender for intent in intents)
@@ -400,6 +403,11 @@ async def strangers_among(
         now=context.clock.now(),
         by_age_alone=may_send and repeats,
     )
+
+
+def _that_may_have_made(kept: Sequence[AttemptRecord]) -> list[AttemptRecord]:
+    """Return the last of a bill's attempts, and those before it whose result nobody could know."""
+    return [each for each in kept if each is kept[-1] or was_in_doubt(each)]
 
 
 async def _senders_in_doubt(context: Context) -> frozenset[str]:

@@ -67,7 +67,7 @@ async def _open_call(
         # What was made later is another program's.
         context.ages.over_at(kept),
         await mark_before(context, intent.run, intent.chunk, kept.attempt.id),
-        await context.is_of_rule(intent.run),
+        context.is_by_rule([kept]),
     )
 
 

@@ -159,6 +159,16 @@ def push_data(route: Route, numbers: Sequence[BillNumber], ids: Sequence[str] = 
     )
 
 
+def rule_in(data: bytes) -> str:
+    """Return the rule that the `data` of a Push request names; "" for the default rule.
+
+    >>> route = Route("r", "PUR_PurchaseOrder", "STK_InStock", rule="PUR_PurchaseOrder-STK_InStock")
+    >>> rule_in(push_data(route, [BillNumber("CGDD0000017")]))
+    'PUR_PurchaseOrder-STK_InStock'
+    """
+    return str(orjson.loads(data)["RuleId"])
+
+
 def call_body(form: str, data: bytes) -> bytes:
     """Wrap `data` as the official client does: beside the form id, as an object (P 1.5).
 

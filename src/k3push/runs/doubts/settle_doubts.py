@@ -48,6 +48,7 @@ from k3push.runs.context import Context
 from k3push.runs.doubt_ages import SettleTimes
 from k3push.runs.doubts.doubt_answers import (
     answer_to,
+    attempt_of,
     crowded_among,
     names_documents,
     of_short_looks,
@@ -224,7 +225,7 @@ class _Found:
 async def _look(context: Context, run: RunId, due: Sequence[tuple[Doubt, float]]) -> Settled:
     """Look for the documents of doubts, and conclude those that the look settles."""
     shown = await _shown_of(context, run, due)
-    found = await _judge_shown(context, run, due, shown)
+    found = await _judge_shown(context, due, shown)
     # What is found is written down first: it proves what its sender's colleagues see.
     await _conclude_found(context, run, found.outcomes, shown.seen)
     silent = [(doubt, age) for doubt, age in due if doubt.number not in shown.made]
@@ -257,14 +258,14 @@ async def _shown_of(context: Context, run: RunId, due: Sequence[tuple[Doubt, flo
 
 
 async def _judge_shown(
-    context: Context, run: RunId, due: Sequence[tuple[Doubt, float]], shown: _Shown
+    context: Context, due: Sequence[tuple[Doubt, float]], shown: _Shown
 ) -> _Found:
     """Say what becomes of the doubts of which a look shows documents."""
     made, seen = shown.made, shown.seen
     found = []
     at_work: set[int] = set()
     unnamed: set[BillNumber] = set()
-    splits = bool(made) and await _may_split(context, run)
+    splits = await _may_split(context, [doubt for doubt, _ in due if doubt.number in made])
     with_some = [(doubt, age) for doubt, age in due if doubt.number in made]
     doubts = [doubt for doubt, _ in with_some]
     short = await of_short_looks(context, doubts, seen)
@@ -419,9 +420,11 @@ async def _conclude(
     return tuple(part for numbers in together.values() for part in halve(numbers))
 
 
-async def _may_split(context: Context, run: RunId) -> bool:
-    """Say whether a bill that a run has pushed may have more documents than a look shows."""
-    return not await context.is_of_rule(run) or await context.may_split()
+async def _may_split(context: Context, doubts: Sequence[Doubt]) -> bool:
+    """Say whether bills that were found may have more documents than a look shows."""
+    calls = {doubt.attempt: doubt for doubt in doubts}.values()
+    kept = [each for doubt in calls if (each := await attempt_of(context, doubt))]
+    return bool(doubts) and (not context.is_by_rule(kept) or await context.may_split())
 
 
 def _absent(number: BillNumber, times: SettleTimes) -> Outcome:

@@ -110,18 +110,21 @@ async def _with_strays(
     by_attempt: dict[int, list[Doubt]] = {}
     for doubt in absent:
         by_attempt.setdefault(doubt.attempt, []).append(doubt)
-    calls = [
-        OpenCall(
-            tuple(doubt.number for doubt in doubts),
-            doubts[0].sender,
-            context.began(attempt, doubts[0].began_at),
-            {id_ for doubt in doubts for id_ in doubt.before}
-            | seen.ids_beside([doubt.number for doubt in doubts]),
-            mark=await _mark_before(context, doubts[0]),
-            of_rule=await context.is_of_rule(doubts[0].run),
+    calls = []
+    for attempt, doubts in by_attempt.items():
+        first, kept = doubts[0], await attempt_of(context, doubts[0])
+        numbers = tuple(doubt.number for doubt in doubts)
+        before = {id_ for doubt in doubts for id_ in doubt.before} | seen.ids_beside(numbers)
+        calls.append(
+            OpenCall(
+                numbers,
+                first.sender,
+                context.began(attempt, first.began_at),
+                before,
+                mark=await _mark_before(context, first),
+                of_rule=kept is not None and context.is_by_rule([kept]),
+            )
         )
-        for attempt, doubts in by_attempt.items()
-    ]
     beside = await context.calls_with_strays(calls, names_tell=names_tell)
     return {number for call in beside for number in call.bills}
 

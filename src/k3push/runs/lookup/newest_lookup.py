@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from k3push.core.model import BillNumber
+from k3push.core.model import BillNumber, Standing
 from k3push.core.protocol.links import are_learnt, is_of_rule, source_tables
+from k3push.runs.lookup.document_lookup import look_at_standings_if_allowed
 from k3push.runs.lookup.looker import Looker
 from k3push.runs.lookup.retried_reads import read_unless_refused
 from k3push.runs.lookup.source_lookup import look_at_sources
@@ -37,17 +39,31 @@ class Newest:
 
 async def look_at_newest(context: Looker) -> Newest:
     """Read what the newest targets name; nothing is known where the ERP refuses the question."""
+    rows = await _newest_rows(context)
+    values = list(dict.fromkeys(value for _, value in rows if value))
+    found, _ = await look_at_sources(context, values) if values else ({}, {})
+    known = {value for value in values if found.get(value)}
+    told = {id_ for id_, value in rows if value in known}
+    count = len({id_ for id_, _ in rows})
+    named = tuple(value for value in values if found.get(value))
+    return Newest(count, named, count - len(told))
+
+
+async def _newest_rows(context: Looker) -> Sequence[tuple[str, BillNumber]]:
     asked = f"the newest of {context.route.target}"
     rows = await read_unless_refused(
         context, asked, lambda: context.erp.newest_of(context.route), stop_or_not=True
     )
-    values = list(dict.fromkeys(value for _, value in rows or () if value))
-    found, _ = await look_at_sources(context, values) if values else ({}, {})
-    known = {value for value in values if found.get(value)}
-    told = {id_ for id_, value in rows or () if value in known}
-    count = len({id_ for id_, _ in rows or ()})
-    named = tuple(value for value in values if found.get(value))
-    return Newest(count, named, count - len(told))
+    return rows or ()
+
+
+async def newest_standings(context: Looker) -> Mapping[str, Standing]:
+    """Read how the newest documents stand, by id; none where the ERP refuses the question."""
+    if not context.route.source_number_field:
+        return {}
+    rows = await _newest_rows(context)
+    ids = dict.fromkeys(id_ for id_, _ in rows)
+    return await look_at_standings_if_allowed(context, list(ids)) or {} if ids else {}
 
 
 async def look_at_newest_links(context: Looker) -> bool:

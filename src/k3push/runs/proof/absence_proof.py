@@ -220,7 +220,7 @@ class Proofs:
         if asked not in self._sees:
             made = await ledger.made_by(run, sender, limit=SAMPLE)
             # What the others alone have found proves nothing of what they do not see.
-            named = (await named_in_answers(ledger, made, sender)).keys()
+            named = (await named_in_answers(ledger, made, sender, by_success=True)).keys()
             known = [each for each in made if _ids(each) & named]
             if len(known) < LEAST_SAMPLE:
                 return False  # the sender may make more of them yet

@@ -16,9 +16,10 @@ from typing import NamedTuple
 
 from k3push.core.model import PARTLY, TWIN, BillNumber, RunId, Standing, Targets
 from k3push.core.safety.verdict import ReadBack, judge
-from k3push.ports import Ledger, Made
+from k3push.ports import AttemptRecord, Ledger, Made
 from k3push.runs.lookup.document_lookup import look_at_standings
 from k3push.runs.lookup.looker import Looker
+from k3push.runs.lookup.newest_lookup import newest_standings
 
 # How many documents of the ledger are looked at, and how many tell for good.
 SAMPLE = 20
@@ -40,8 +41,9 @@ WESTERNMOST = timedelta(hours=12)
 EARLIEST, LATEST = datetime(1990, 1, 1), datetime(2200, 1, 1)  # noqa: DTZ001  # local times
 CLOCKS_DIFFER = timedelta(minutes=75)
 
-# For how long after a call whose answer has told who makes a user's documents this is believed of
-# documents that nothing else tells of.
+# An answer tells under which name a user makes documents. Of documents that nothing ties to a bill
+# this is believed where their call is at most so far from one whose answer tells: before and after
+# that the ERP's user, or the rule, may have been another.
 MAKERS_KEEP = timedelta(hours=1)
 
 # By how much the clocks of two sending machines may differ, or one clock before and after it is
@@ -61,8 +63,8 @@ class Makers:
         ahead: So far at most the server's local time was ahead of the clock of a machine, in UTC,
             when it made one.
         behind: So far at most it was behind that clock then; None where no answer has told it.
-        known_until: When the last of the calls began whose answers tell, by the clock of the
-            machine.
+        known_at: When the calls began whose answers tell, by the clock of the machine.
+        made_at: When the documents were made that they name, by the server's clock.
     """
 
     constant: str = ""
@@ -70,14 +72,12 @@ class Makers:
     looks_copied: bool = False
     ahead: timedelta = EASTERNMOST
     behind: timedelta | None = None
-    known_until: datetime | None = None
+    known_at: tuple[datetime, ...] = ()
+    made_at: tuple[datetime, ...] = ()
 
     def tell_of(self, began_at: datetime) -> bool:
-        """Say whether they are known of the time of a call.
-
-        The ERP's user may have been made anew since, or a rule may have been changed.
-        """
-        return self.known_until is not None and began_at - self.known_until <= MAKERS_KEEP
+        """Say whether they are known of the time of a call."""
+        return any(abs(began_at - at) <= MAKERS_KEEP for at in self.known_at)
 
     def may_be(self, creator: str, of_bills: Collection[str]) -> bool:
         """Say whether a document may be this user's.
@@ -122,6 +122,7 @@ class MakersBySender:
 
     _known: dict[str, Makers] = field(default_factory=dict)
     _creators: frozenset[str] | None = None
+    _newest: Mapping[str, Standing] | None = None
 
     async def others_among(
         self,
@@ -179,6 +180,48 @@ class MakersBySender:
                     ours.add(id_)
         return frozenset(standings.keys() - ours)
 
+    async def may_be(
+        self,
+        looker: Looker,
+        makers: Makers,
+        creator: str,
+        of_bills: Collection[str],
+        began_at: datetime,
+    ) -> bool:
+        """Say whether a document that nothing ties to a bill may be of a user's call.
+
+        Args:
+            looker: What to look with.
+            makers: As whom he makes documents.
+            creator: Who made it; "" where the form does not tell.
+            of_bills: Who made the bills that it may be of; "" for one that is not told.
+            began_at: When the call began.
+        """
+        if makers.may_be(creator, of_bills):
+            return True
+        if makers.tell_of(began_at):
+            return False
+        return creator not in await self._others_than(looker, makers, began_at)
+
+    async def _others_than(self, looker: Looker, makers: Makers, began_at: datetime) -> set[str]:
+        """Return who made documents of the form while a user was known to make his as another.
+
+        Whoever did so before that is not the user under a new name, and whoever did so after it is
+        not the user under an old one.
+        """
+        if not makers.constant or not makers.made_at:
+            return set()
+        if self._newest is None:
+            self._newest = await newest_standings(looker)
+        since, until = min(makers.made_at), max(makers.made_at)
+        is_old = began_at < min(makers.known_at)
+        others = {
+            each.creator
+            for each in self._newest.values()
+            if (at := created_at(each)) and (at > since if is_old else at < until)
+        }
+        return others - {"", makers.constant}
+
     async def _all_creators(self, looker: Looker, ledger: Ledger, run: RunId) -> frozenset[str]:
         """Return who has made documents that the ledger knows, whoever sent them."""
         if self._creators is None:
@@ -209,9 +252,9 @@ class MakersBySender:
             ledger: What was made.
             run: Whose scope counts.
             sender: The user.
-            at: When a call of his began; what is known by now is read again if it is older.
+            at: When a call of his began. Then what is known by now is read again.
         """
-        if sender not in self._known or (at and not self._known[sender].tell_of(at)):
+        if sender not in self._known or at is not None:
             known = await ledger.made_by(run, sender, limit=SAMPLE) if sender else ()
             named = await named_in_answers(ledger, await made_alike(looker, ledger, known), sender)
             makers = await _makers_of(looker, named)
@@ -295,7 +338,7 @@ class Named(NamedTuple):
 
 
 async def named_in_answers(
-    ledger: Ledger, known: Sequence[Made], sender: str | None = None
+    ledger: Ledger, known: Sequence[Made], sender: str | None = None, *, by_success: bool = False
 ) -> dict[str, Named]:
     """Return the documents of rows that answers have named.
 
@@ -303,22 +346,42 @@ async def named_in_answers(
         ledger: Keeps the answers.
         known: What runs have made.
         sender: Answers to this user alone; None for those to all.
+        by_success: Also documents that were found after a success that names none, as of old
+            servers.
     """
     named: dict[str, Named] = {}
     for each in known:
         rows = await ledger.rows_of(each.number)
         source = next((row.source_id for run, row in rows if run == each.run), "")
-        for kept in await ledger.attempts_of(each.number):
-            verdict = judge(kept.exchange) if kept.exchange else None
-            intent = kept.attempt.intent
-            # Another run may have made a document of another form that has the same id.
-            counts = intent.run == each.run and sender in {None, intent.sender}
-            if counts and isinstance(verdict, ReadBack):
-                for id_ in {t.id for t in verdict.said.named} & {t.id for t in each.targets}:
-                    # A rule may merge bills.
-                    before = named[id_].sources if id_ in named else frozenset()
-                    named[id_] = Named(before | {source}, intent.began_at)
+        # Another run may have made a document of another form that has the same id.
+        kept = [
+            a for a in await ledger.attempts_of(each.number) if a.attempt.intent.run == each.run
+        ]
+        for attempt in kept:
+            intent = attempt.attempt.intent
+            if sender not in {None, intent.sender}:
+                continue
+            found = {target.id for target in each.targets}
+            told = _named_by(attempt)
+            if by_success and told == set() and len(kept) == 1 and each.code not in UNSURE:
+                told = found
+            for id_ in found & (told or set()):
+                # A rule may merge bills.
+                before = named[id_].sources if id_ in named else frozenset()
+                named[id_] = Named(before | {source}, intent.began_at)
     return named
+
+
+def _named_by(kept: AttemptRecord) -> set[str] | None:
+    """Return the documents that an answer names; none where it is a success that names none.
+
+    None where no answer could be read, or a refusal names none.
+    """
+    verdict = judge(kept.exchange) if kept.exchange else None
+    if not isinstance(verdict, ReadBack):
+        return None
+    named = {target.id for target in verdict.said.named}
+    return named if named or verdict.said.success else None
 
 
 async def _makers_of(looker: Looker, named: Mapping[str, Named]) -> Makers:
@@ -346,7 +409,8 @@ async def _makers_of(looker: Looker, named: Mapping[str, Named]) -> Makers:
         looks_copied=copied and any(each - {""} for each, _ in creators),
         ahead=max([EASTERNMOST, *ahead]),
         behind=behind,
-        known_until=max((each.began_at for each in named.values()), default=None),
+        known_at=tuple(named[id_].began_at for id_ in standings),
+        made_at=tuple(filter(None, map(created_at, standings.values()))),
     )
 
 

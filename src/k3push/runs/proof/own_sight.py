@@ -11,12 +11,14 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 import anyio
 
-from k3push.core.model import Run, number_in
+from k3push.core.model import BillNumber, Run, RunId, number_in
 from k3push.core.remark import remark
-from k3push.ports import Ledger, Made
+from k3push.core.safety.legal_moves import SENT_BEFORE
+from k3push.ports import Doubt, Ledger
 from k3push.runs.lookup.document_lookup import look_at_standings, look_at_standings_if_allowed
 from k3push.runs.lookup.looker import Looker
 from k3push.runs.proof.document_makers import LEAST_SAMPLE, MOST_KNOWN
@@ -27,51 +29,60 @@ from k3push.runs.proof.person_words import says_absent
 # deleted it.
 UNSHOWN_KEEPS = timedelta(days=31)
 
+# How many documents about the time of a call are looked for.
+NEAREST = 5
+
 # What answers have named is read from the ledger again after so long.
 READ_AGAIN_S = 5.0
+
+
+class _Made(NamedTuple):
+    """What was made of a bill, and when its call began, or its run."""
+
+    at: datetime
+    number: BillNumber
+    ids: frozenset[str]
 
 
 @dataclass(slots=True)
 class OwnSight:
     """What one execution has found out of it, by sender."""
 
-    _made: dict[str, Sequence[tuple[datetime, Made]]] = field(default_factory=dict)
+    _made: dict[tuple[str, str], Sequence[_Made]] = field(default_factory=dict)
     _shown: dict[str, bool] = field(default_factory=dict)
     _missed: Mapping[str, Sequence[str]] = field(default_factory=dict)
     _read_s: float = -math.inf
 
     async def sees_earlier(
-        self,
-        looker: Looker,
-        ledger: Ledger,
-        run: Run,
-        sender: str,
-        *,
-        about: datetime,
-        before: datetime,
+        self, looker: Looker, ledger: Ledger, run: Run, doubt: Doubt, before: datetime
     ) -> bool:
         """Say whether what a sender has made about the time of a call is shown still.
 
-        One of those documents may be deleted. Where the ledger knows hardly any, nothing speaks
+        Some of those documents may be deleted. Where the ledger knows hardly any, nothing speaks
         against it.
 
         Args:
             looker: What to look with.
             ledger: What was made.
             run: Whose scope counts.
-            sender: The user.
-            about: When the call began.
+            doubt: A bill of the call, which an earlier execution has sent.
             before: When this execution began, which has documents of its own.
         """
-        if sender not in self._made:
-            self._made[sender] = await _made_before(ledger, run, sender, before)
-        nearest = sorted(self._made[sender], key=lambda each: abs(each[0] - about))[:LEAST_SAMPLE]
-        ids = [{target.id for target in made.targets} for _, made in nearest]
-        if unasked := set().union(*ids) - self._shown.keys():
+        for kept in ((doubt.run, doubt.sender), ("", doubt.sender)):
+            if kept not in self._made:
+                self._made[kept] = await _made_before(ledger, run, *kept, before)
+        made = [*self._made[doubt.run, doubt.sender], *self._made["", doubt.sender]]
+        nearest = dict[str, frozenset[str]]()
+        for _, number, ids in sorted(made, key=lambda each: abs(each[0] - doubt.began_at)):
+            nearest.setdefault(number, ids)
+            if len(nearest) == NEAREST:
+                break
+        every = frozenset().union(*nearest.values())
+        if unasked := every - self._shown.keys():
             shown = await look_at_standings(looker, unasked)
             self._shown.update({id_: id_ in shown for id_ in unasked})
-        hidden = sum(not any(self._shown[id_] for id_ in each) for each in ids)
-        return len(ids) < LEAST_SAMPLE or hidden <= 1
+        hidden = sum(not any(self._shown[id_] for id_ in ids) for ids in nearest.values())
+        return len(nearest) < LEAST_SAMPLE or 2 * hidden <= len(nearest)
 
     async def missed(
         self, looker: Looker, ledger: Ledger, run: Run, sender: str, until: datetime
@@ -127,12 +138,29 @@ async def _said_absent(ledger: Ledger, call: NamedCall) -> int:
 
 
 async def _made_before(
-    ledger: Ledger, run: Run, sender: str, before: datetime
-) -> list[tuple[datetime, Made]]:
-    """Return the documents that the ledger knows of a sender from before a time, and when."""
-    found = []
-    for each in await ledger.made_by(run.id, sender or None, limit=MOST_KNOWN):
-        rows = [row for of, row in await ledger.rows_of(each.number) if of == each.run]
-        sent = [row.sent_at for row in rows if row.sent_at and row.sent_at < before]
-        found += [(max(sent), each)] if sent else []
-    return found
+    ledger: Ledger, run: Run, of: str, sender: str, before: datetime
+) -> list[_Made]:
+    """Return the documents that a sender has made before a time, as the ledger knows.
+
+    Args:
+        ledger: What was made.
+        run: Whose scope counts.
+        of: The run whose documents are meant; "" for those of all runs, of which the newest are
+            known, and when their runs began.
+        sender: The user.
+        before: When this execution began.
+    """
+    if of:
+        rows = await ledger.rows(RunId(of), states=list(SENT_BEFORE), limit=MOST_KNOWN)
+        return [
+            _Made(row.sent_at, row.bill, frozenset(target.id for target in row.targets))
+            for row in rows
+            if row.targets and row.sent_at and row.sent_at < before
+        ]
+    made = await ledger.made_by(run.id, sender or None, limit=MOST_KNOWN)
+    runs = {each: await ledger.run(each) for each in {each.run for each in made}}
+    return [
+        _Made(begun.started_at, each.number, frozenset(target.id for target in each.targets))
+        for each in made
+        if (begun := runs[each.run]) and begun.started_at < before and each.run != run.id
+    ]

@@ -21,6 +21,7 @@ from k3push.runs.proof.document_makers import (
     CLOCKS_DIFFER,
     EASTERNMOST,
     LATEST,
+    LEAST_SAMPLE,
     SAMPLE,
     WESTERNMOST,
     created_at,
@@ -132,15 +133,15 @@ async def _leads(
 
     A document that an answer names is made after its call has left, so the largest difference is
     the best. What a look alone has found may be older than the call of its row, which would make
-    the difference too large: where nothing else is known, the least is taken, so that rather too
-    much counts as made by a call.
+    the difference too large: where nothing else is known, the least of some is taken, so that
+    rather too much counts as made by a call.
     """
     sure: list[timedelta] = []
     others: list[timedelta] = []
     for each in known:
         if len(sure) >= SAMPLE_OF_TIMES:
             break
-        named = await named_in_answers(ledger, [each])
+        named = await named_in_answers(ledger, [each], by_success=True)
         for of, row in await ledger.rows_of(each.number):
             for target in row.targets if of == each.run else ():
                 created = created_at(standings.get(target.id))
@@ -148,7 +149,9 @@ async def _leads(
                     sure.append(in_utc(named[target.id].began_at) - created)
                 elif created and row.sent_at:
                     others.append(in_utc(row.sent_at) - created)
-    return max(sure) if sure else min(others, default=None)
+    if sure:
+        return max(sure)
+    return min(others) if len(others) >= LEAST_SAMPLE else None
 
 
 def over_by(over_at: datetime | None, clock: ServerClock | None) -> datetime:

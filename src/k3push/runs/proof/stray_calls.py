@@ -204,14 +204,17 @@ class _MakersOfCalls:
             found = await self.known.of(self.looker, self.ledger, self.run, call.sender, at=last)
             self._by_sender[call.sender] = found
         makers, of_bills = self._by_sender[call.sender], set[str]()
-        if not call.of_rule or not makers.tell_of(call.began.at):
+        if not call.of_rule:
             return True
         if makers.copied:
             if self._creators is None:
                 bills = dict.fromkeys(bill for each in self.calls for bill in each.bills)
                 self._creators = await creators_of(self.looker, bills)
             of_bills = {self._creators.get(bill, "") for bill in call.bills}
-        return any(makers.may_be(stray.standing.creator, of_bills) for stray in strays)
+        for maker in {stray.standing.creator for stray in strays}:
+            if await self.known.may_be(self.looker, makers, maker, of_bills, call.began.at):
+                return True
+        return False
 
 
 class _MadeBySender:
