@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import ModuleType
 
 import anyio
@@ -222,6 +223,32 @@ def test_one_interrupt_waits_for_open_calls(
     resumed = resume(desk)
     assert (resumed.exit, resumed.said["counts"]) == (0, {"pushed": 200}), resumed
     assert_all_once(desk.rows(), slow.truth(), NUMBERS)
+
+
+def test_an_interrupt_in_the_midst_of_an_import_comes_after_it(tmp_path: Path) -> None:
+    """There Python loses it, or keeps a lock that each later import waits for."""
+    (tmp_path / "slow_import.py").write_text("import signal\nsignal.raise_signal(signal.SIGINT)\n")
+    code = (
+        "import signal, time\n"
+        "from k3push.__main__ import interrupt\n"
+        "signal.signal(signal.SIGINT, interrupt)\n"
+        "import slow_import\n"
+        "try:\n"
+        "    time.sleep(20)\n"
+        "except KeyboardInterrupt:\n"
+        "    import json\n"
+        "    print('ended', json.__name__)\n"
+    )
+    said = subprocess.run(  # noqa: S603
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=15,
+        check=False,
+    )
+    assert said.stdout == "ended json\n", said.stderr
 
 
 @contextmanager

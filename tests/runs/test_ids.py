@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 import anyio
@@ -21,7 +22,20 @@ from k3push.simulator.forms import IN_STOCK, PURCHASE_ORDER
 from k3push.simulator.history import Maker
 from k3push.simulator.orders import PushOrder
 from k3push.simulator.script import Step
-from tests.runs.office import FIRST, ROUTE, SECOND, Office, Pushed, orders, sandbox, steered
+from tests.runs.office import (
+    FIRST,
+    ROUTE,
+    SECOND,
+    SETTLE,
+    Office,
+    Pushed,
+    one_by_one,
+    orders,
+    sandbox,
+    steered,
+    steps,
+)
+from tests.runs.rough_answers import NO_HALT, OPEN
 
 pytestmark = pytest.mark.anyio
 
@@ -257,7 +271,7 @@ async def test_a_lost_answer_of_a_bill_by_id_settles(late: str, *, links: bool) 
         first, second = pushed.rows.values()
         assert first.state is State.UNKNOWN
         assert (second.state, made) == (State.PLANNED, [1, 0])
-        assert Cause.BARRED in pushed.stop.causes
+        assert set(pushed.stop.causes) == {Cause.PERSON}
 
 
 async def test_a_lost_answer_that_made_nothing_travels_again_by_its_id() -> None:
@@ -286,3 +300,26 @@ async def test_a_bill_that_is_not_sent_takes_the_number_from_none_that_is(
     assert pushed.states[mine] is State.PUSHED
     assert pushed.states[not_sent] is State.REJECTED
     assert len(makers_of(office, one)) == 1
+
+
+@pytest.mark.parametrize("meets", ["reset", "make-then-reset"])
+@pytest.mark.parametrize("links", [True, False])
+@pytest.mark.parametrize("more", [0, 5])
+async def test_a_run_does_not_wait_for_itself(meets: str, more: int, *, links: bool) -> None:
+    """Of two bills of one number the first is in doubt for good, and the second waits for it."""
+    options = sandbox(steps(meets), twins=tuple(orders(1)), link_fields=links, **OPEN)
+    (number,) = orders(1)
+    office = Office(options, documents=False)
+    bills = office.site.world.store.by_number(PURCHASE_ORDER, number)
+    await office.open_run([*(key_of(number, str(bill.id)) for bill in bills), *orders(more, 5)])
+    with anyio.fail_after(SETTLE.shown_by_s + 3 * SETTLE.poll_s):
+        await office.execute(limits=NO_HALT, throttle=one_by_one(), check=False)
+    with anyio.fail_after(3 * SETTLE.poll_s):
+        pushed = await office.execute(limits=NO_HALT, throttle=one_by_one(), check=False)
+    states = Counter(row.state for row in pushed.rows.values())
+    if states[State.UNKNOWN]:
+        assert set(pushed.stop.causes) <= {Cause.PERSON, Cause.UNPROVED}
+        (second,) = pushed.of(State.PLANNED)
+        assert "held_by_namesake" in pushed.rows[BillNumber(second)].reason
+    else:
+        assert states == {State.PUSHED: 2 + more}

@@ -12,6 +12,7 @@ import pytest
 from k3push.core.model import TWIN, RunId, State, key_of
 from k3push.core.pacing.halting import HaltRule
 from k3push.runs.context import Context, PushLimits
+from k3push.runs.outcome import Exit
 from k3push.runs.stop import Cause, Stop
 from k3push.simulator import FaultPlan, Seeded, fault
 from k3push.simulator.forms import IN_STOCK, PURCHASE_ORDER
@@ -21,6 +22,7 @@ from tests.runs.office import (
     SECOND,
     Notebook,
     Office,
+    VirtualClock,
     only_settle,
     orders,
     sandbox,
@@ -235,3 +237,19 @@ async def test_a_bill_that_got_another_number_waits_for_the_call_in_doubt_for_it
     (made,) = office.site.world.makings_of(bill.number)
     (row,) = second.rows.values()
     assert (row.state, [t.id for t in row.targets]) == (State.ALREADY, [str(made.target.id)])
+
+
+@pytest.mark.parametrize("done", [True, False])
+async def test_a_run_whose_last_doubt_another_one_has_settled_has_ended_well(*, done: bool) -> None:
+    """Nobody has to look at it any more, unless its bill is left to be pushed."""
+    plan = steps("make-then-reset" if done else "reset")
+    office, numbers = Office(sandbox(plan, **OPEN)), orders(1)
+    await office.open_run(numbers)
+    limits = PushLimits(canary=False, halt=HaltRule(unknown_count=1))
+    await office.execute(limits=limits, check=False)
+    await office.store.end_run(FIRST, Exit.SOME_UNKNOWN, VirtualClock().now())
+    await office.open_run(numbers, SECOND)
+    await office.execute(SECOND, check=False)
+    ended = await office.store.run(FIRST)
+    assert ended is not None
+    assert ended.exit == (Exit.DONE if done else Exit.SOME_UNKNOWN)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import re
+import signal
 from collections.abc import Awaitable, Callable
 from datetime import date, datetime, time, timedelta
 
@@ -115,4 +116,7 @@ def awaited(act: Callable[[], Awaitable[int]]) -> int:
     # What comes after it is mostly rows, which are in no cycle.
     gc.freeze()
     gc.set_threshold(GARBAGE_AFTER)
+    if callable(signal.getsignal(signal.SIGINT)):
+        # The loop takes Python's own handler as leave to end by Ctrl-C what is awaited.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     return anyio.run(awaited)

@@ -60,6 +60,7 @@ from k3push.runs.last_looks import (
     recall_due_look,
 )
 from k3push.runs.lookup.retried_reads import pause_s
+from k3push.runs.outcome import end_settled
 from k3push.runs.row_pages import PAGE_ROWS, pages_of
 from k3push.runs.sending_state import Sending
 from k3push.runs.stop import Cause, guarded, stopping
@@ -199,9 +200,9 @@ class _Engine:
         if self.intake.cut and not context.stop.asked:
             context.stop.ask(Cause.LIMIT, remark("why.limit", limit=context.limits.limit))
         tell_of_person(context, self.doubts.unproved, ())
-        if barred := self.held.barred:
-            runs = ", ".join(sorted(set(barred.values())))
-            why = remark("why.barred", count=len(barred), runs=runs)
+        if runs := [run for run in self.held.barred.values() if run != context.run.id]:
+            names = ", ".join(sorted(set(runs)))
+            why = remark("why.barred", count=len(runs), runs=names)
             context.stop.ask(Cause.BARRED, why)
 
     async def tell_of_hopeless(self) -> None:
@@ -236,13 +237,17 @@ class _Engine:
                     row.bill,
                     State.PLANNED,
                     code=row.code if row.code in {ABSENT, DROPPED} else HELD,
-                    reason=remark("note.held_by", run=held[row.bill]),
+                    reason=self._why_held(held[row.bill]),
                 )
                 for row in rows
                 if row.bill in held
             ]
             if waiting:
                 await ledger.put_off(run, waiting)
+
+    def _why_held(self, by: RunId) -> str:
+        is_ours = by == self.context.run.id
+        return remark("note.held_by_namesake") if is_ours else remark("note.held_by", run=by)
 
     # -- what is left to do -------------------------------------------------------------------
 
@@ -583,10 +588,17 @@ class _Engine:
             Those that only a person can settle; they stay planned in our run. A living run may
             wait for us as we wait for it, so it is asked for these as well.
         """
-        ledger = self.context.ledger
+        ledger, doubts = self.context.ledger, self.doubts
+        if run == self.context.run.id:
+            # Another bill of such a number is on its way, or in doubt, here.
+            is_last = self.intake.fed and self.backlog.empty and not self.backlog.open
+            unproved = doubts.unproved if is_last and not doubts.open else frozenset()
+            return doubts.hopeless | unproved
         try:
             async with ledger.own(run, executes=False):
                 settled = await settle_once(self.context, run)
+                if settled.outcomes:
+                    await end_settled(ledger, run, self.context.clock.now())
         except RunIsAliveError:
             return await hopeless_in(self.context, run, held)
         return settled.hopeless | settled.unproved

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import IntEnum
 from typing import Any
 
@@ -258,6 +259,20 @@ async def anything_open(ledger: Ledger, run: Run) -> bool:
         return True  # what was refused is looked at once more
     followed = await followed_of(ledger, run)
     return bool(followed.left or followed.unknown or followed.waiting or followed.unnamed)
+
+
+async def end_settled(ledger: Ledger, run: RunId, at: datetime) -> None:
+    """Write down how a run ended of which another one has settled the last doubt, nothing is left.
+
+    It had ended with that doubt, and nobody executes it any more.
+    """
+    ended = await ledger.run(run)
+    if ended is None or ended.exit != Exit.SOME_UNKNOWN or await anything_open(ledger, ended):
+        return
+    odd = await ledger.twins(run) + await ledger.partly(run)
+    followed = await followed_of(ledger, ended)
+    exit_code = exit_of(await ledger.counts(run), (), odd=odd, followed=followed)
+    await ledger.end_run(run, exit_code, at)
 
 
 async def anything_to_settle(ledger: Ledger, run: RunId) -> bool:

@@ -63,7 +63,7 @@ async def there_already(
             outcomes.append(outcome)
         elif number in seen.targets:
             outcomes.append(
-                already(number, seen.targets[number], thin=seen.knows_by_number_alone(number))
+                already(number, seen.surest(number), thin=seen.knows_by_number_alone(number))
             )
         elif number in seen.refused:
             made = by_ledger(number, Sighting(), known.get(number))

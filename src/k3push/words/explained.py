@@ -232,6 +232,10 @@ WORDS = {
         "run {run} has no answer for it yet; once that run is over, settle it",
         "任务 {run} 尚未得到此单据的结果；该任务结束后请先核实",
     ),
+    "note.held_by_namesake": (
+        "another bill of this number is in doubt in this run, and goes first",
+        "本任务中编号相同的另一张单据结果未知，须先核实",
+    ),
     "note.held_by": (
         "waits for run {run}, which has no answer for it yet; once that run is over, settle it",
         "等待任务 {run}：该任务尚未得到此单据的结果，结束后请先核实",

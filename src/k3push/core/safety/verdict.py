@@ -152,7 +152,12 @@ _INTERRUPTED = re.compile(
     r"|(operation|request|wait|query|command|channel|connection) (has )?timed out"
     r"|thread was being abort|connection (was|is|has been) (abort|broken|closed|lost|reset)"
     r"|\btransaction (has abort|is in doubt|was deadlocked)|\ba task was cancel"
-    r"|\boperation cancel+ed by (the )?user|transport-level|forcibly closed",
+    r"|\boperation cancel+ed by (the )?user|transport-level|forcibly closed"
+    r"|ORA-(00060|01013|03113|03114|03135|12170|12537|12547|12571)|end-of-file on communication"
+    r"|the transport connection|thread was interrupted|ThreadAbort|broken pipe|reset by peer"
+    r"|application domain|appdomain|gateway time-?\s?out|request was (abort|cancel)"
+    r"|应用程序域|网关超时|(线程|执行绪)被中[断止]|连[接线]被重置|等待资源超时"
+    r"|网络连[接线]已?断开",
     re.IGNORECASE,
 )
 
@@ -160,7 +165,7 @@ _INTERRUPTED = re.compile(
 # in an exception. Oracle's driver and .NET call a time-out a cancelling; Windows says "过时". A
 # server that reports an unknown or internal error does not know whether the work goes on.
 _OF_TIME = re.compile(
-    r"超时|逾时|过时|中止|繁忙|未知错误|内部错误|服务失败|服务不可用|(任务|工作)已取消"
+    r"超时|逾时|过时|中止|任务被中断|繁忙|未知错误|内部错误|服务失败|服务不可用|(任务|工作)已取消"
     r"|(操作|命令)[^，。]{0,4}取消|(连[接线]|网络)[^，。]{0,8}(断开|中断|重置)"
     r"|timed out|time-?\s?out|abort|busy|cancel|unknown error|internal error|unavailable"
     r"|(transaction|connection)\b.{0,30}\b(broken|reset|lost)",
@@ -172,7 +177,7 @@ _OF_TIME_BARE = re.compile(r"取消|已过期|expired", re.IGNORECASE)
 # Phrases that mean an interruption only as a whole sentence, as .NET and databases write them;
 # inside a longer sentence they may be about business.
 _INTERRUPTED_WHOLE = re.compile(
-    r"(该|此)?(操作|请求|调用|执行|查询|命令)已?(经)?(超时|逾时|取消|中断|中止)"
+    r"(该|此)?(操作|请求|调用|执行|查询|命令)[已被]?(经)?(超时|逾时|取消|中断|中止)([，,；;].*)?"
     r"|连[接线]已?(经)?(断开|关闭|中断|中止)|超时|逾时"
 )
 
