@@ -264,6 +264,28 @@ async def test_a_step_that_is_made_within_the_window_is_not_repeated_before_look
     assert {each.follow for each in (await office.documents()).values()} == {Follow.REFUSED}
 
 
+async def test_a_document_that_a_later_bill_shares_is_not_taken_up_anew() -> None:
+    """A rule merges bills; that the document is the second one's is known an hour later."""
+    merged: dict[str, Any] = {"policy": "merge-lines", "unaudit_to": "B", "latency_s": 0.3}
+    office, numbers = Office(sandbox(**merged, **OPEN), FOLLOW), orders(10)
+    await office.open_run(numbers)
+    desk, world = office.site.desk, office.site.world
+    fields = ("FSBillId", "FSId", "FSTableName", "FRuleId")
+    desk.unloaded = frozenset(f"FInStockEntry_Link_{name}".lower() for name in fields)
+    together = steered(concurrency=1, chunk_size=10)
+    at_once = PushLimits(canary=False, halt=HaltRule())
+    await office.execute(throttle=together, limits=at_once, check=False)
+    assert State.UNKNOWN in {row.state for row in (await office.rows()).values()}
+    made = {m.target.id: m.target for number in numbers for m in world.makings_of(number)}
+    for document in made.values():
+        world.unapprove(document)
+    desk.unloaded = frozenset()
+    await anyio.sleep(3600)
+    await office.execute(throttle=together, limits=at_once, check=False)
+    assert {row.state for row in (await office.rows()).values()} == {State.PUSHED}
+    assert {document.status for document in made.values()} == {"B"}
+
+
 async def follow_in_two_runs(
     office: Office,
     wait_s: float,

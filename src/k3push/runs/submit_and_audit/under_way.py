@@ -76,11 +76,15 @@ class UnderWay:
 
     async def enrol(self, documents: Sequence[Document]) -> bool:
         """Begin to follow documents; say whether one of them is new."""
+        ledger, run = self.context.ledger, self.context.run.id
         known = self.entries.keys() | self.ended.keys()
         new = [each for each in documents if each.id not in known]
+        # An earlier execution may have followed it, as the document of another bill.
+        kept = await ledger.documents_of(run, [each.id for each in new]) if new else {}
+        new = [each for each in new if each.id not in kept]
         if not new:
             return False
-        await self.context.ledger.enrol(self.context.run.id, new, at=self.context.clock.now())
+        await ledger.enrol(run, new, at=self.context.clock.now())
         due_s = anyio.current_time() + self.context.route.follow_wait_s
         for document in new:
             self.entries.setdefault(document.id, FollowedDocument(document, due_s))
