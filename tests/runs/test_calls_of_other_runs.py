@@ -132,7 +132,7 @@ async def waited_for() -> tuple[Office, str]:
 
     An answer of its own is lost as well, so that it is at work still when that comes.
     """
-    plan = steps(*["ok"] * 3, "commit-late-then-reset:750", *["ok"] * 13, "reset")
+    plan = steps(*["ok"] * 3, "commit-late-then-reset:800", *["ok"] * 13, "reset")
     office, numbers = Office(sandbox(plan, latency_s=20.0, look_s=0.1, **OPEN)), orders(20)
     await office.open_run(numbers[:6])
     lost = []

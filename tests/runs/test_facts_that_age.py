@@ -279,6 +279,29 @@ async def test_a_run_by_another_rule_minds_a_call_as_one_by_its_rule_does(
     assert {row.state for row in (await office.rows(SECOND)).values()} == {State.PLANNED}
 
 
+async def test_a_run_by_another_rule_takes_no_third_persons_document_for_a_calls(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As whom each rule makes documents is known, or two runs leave a bill to each other."""
+    bills = orders(2)
+    routes = [ONE_RULE, replace(OTHER_RULE, copies_creators=True)]
+    office = Office(sandbox(routes=routes, latency_s=0.5, look_s=0.05, **OPEN), BY_OTHER_RULE)
+    await learn(office, orders(12, first=10))
+    office.route = ROUTE
+    await office.open_run(orders(12, first=30), RunId("r00"))
+    await office.execute(RunId("r00"), limits=NO_HALT, **HOW)
+    await anyio.sleep(600)
+    await office.open_run(bills)
+    keep_a_part(monkeypatch, bills, kept=0, why=Refusal(11, "仓库必录"))
+    await _stopped_after_first(office)
+    office.site.world.add_target(IN_STOCK, "WMS", creator="clerk", typed=True)
+    await anyio.sleep(900)
+    office.route = BY_OTHER_RULE
+    await office.open_run(bills, SECOND)
+    rows = (await office.execute(SECOND, limits=NO_HALT, **HOW)).rows
+    assert {row.state for row in rows.values()} == {State.PUSHED}
+
+
 @pytest.mark.parametrize("then", [FIRST, SECOND])
 async def test_that_a_rule_splits_no_bill_is_believed_for_two_months(
     monkeypatch: pytest.MonkeyPatch, then: RunId

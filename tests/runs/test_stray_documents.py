@@ -60,6 +60,7 @@ from tests.runs.rough_answers import (
     keep_a_part,
     name_no_document,
     plan_again,
+    until_lost,
 )
 
 pytestmark = pytest.mark.anyio
@@ -820,6 +821,35 @@ async def test_a_document_that_is_older_than_its_call_sets_no_clock(
         patch.setattr(site.Site, "_push", push)
         await office.execute(run, limits=NO_HALT, **HOW)
     assert await codes(office, run) == {(State.PUSHED, "twin"): 1}
+    await anyio.sleep(600)
+    keep_a_part(monkeypatch, BILLS, kept=1, why=NOBODY)
+    await office.open_run(BILLS)
+    await stopped(office)
+    await anyio.sleep(60)
+    await office.execute(limits=NO_HALT, **HOW)
+    assert doubled(office, BILLS) == []
+    assert await codes(office) == {(State.UNKNOWN, "stray"): 4}
+
+
+async def test_a_document_that_one_look_has_found_sets_no_clock(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A person has made it a while before the call that was lost, and nothing else is known."""
+    bill, run = orders(1, first=40)[0], RunId("r3")
+    office = Office(
+        sandbox(
+            steps("reset"), untied=tuple(BILLS), look_s=0.1, latency_s=1.0, query_lag_s=8.0, **OPEN
+        )
+    )
+
+    async def clerk(_: Context) -> None:
+        await until_lost(office, run)
+        made = office.site.world.add_target(IN_STOCK, bill, creator="clerk")
+        made.created = f"{datetime.fromisoformat(made.created) - timedelta(hours=2):%FT%T}"
+
+    await office.open_run([bill], run)
+    await office.execute(run, limits=NO_HALT, beside=clerk, **HOW)
+    assert await codes(office, run) == {(State.PUSHED, ""): 1}
     await anyio.sleep(600)
     keep_a_part(monkeypatch, BILLS, kept=1, why=NOBODY)
     await office.open_run(BILLS)

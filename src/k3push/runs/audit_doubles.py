@@ -34,11 +34,13 @@ from k3push.core.safety.legal_moves import SENT_BEFORE
 from k3push.core.safety.verdict import ReadBack, judge
 from k3push.ports import Inspection, Ledger, Once
 from k3push.runs.audit_feeds import Batches
+from k3push.runs.earlier_calls import did_nothing
 from k3push.runs.forecast import ForecastContext
 from k3push.runs.lookup.document_lookup import look_at_standings
 from k3push.runs.lookup.retried_reads import read_with_retries
 from k3push.runs.lookup.source_lookup import look_at_sources
 from k3push.runs.lookup.target_lookup import look_at_targets
+from k3push.runs.own_documents import attempts_under
 from k3push.runs.stop import Stop, stopping
 
 
@@ -383,8 +385,8 @@ class _Batch:
             if run is None or run.scope != self._books.scope:
                 continue
             ids: Sequence[str] = [target.id for target in row.targets]
-            if exactly and row.code == TWIN and row.attempts == 1:
-                ids = await _answered(ledger, row, ids)
+            if exactly and row.code == TWIN:
+                ids = await _answered(ledger, run_id, row, ids)
             made |= dict.fromkeys(ids, run_id)
         by_id = await ledger.made_in(self._books.scope, {number: bill}) if bill else {}
         for earlier in by_id.values():
@@ -437,13 +439,19 @@ def judge_bills(
     return found
 
 
-async def _answered(ledger: Ledger, row: Row, ids: Sequence[str]) -> Sequence[str]:
-    """Return those of a row's documents that answers to its sendings name, if they name any."""
+async def _answered(ledger: Ledger, run: RunId, row: Row, ids: Sequence[str]) -> Sequence[str]:
+    """Return those of a row's documents that answers to a run's sendings name.
+
+    All of them where the answer to some sending, which may have made one, names none.
+    """
     named: set[str] = set()
-    for record in await ledger.attempts_of(row.bill):
+    for record in await attempts_under(ledger, run, row.bill):
+        if did_nothing(record):
+            continue
         verdict = judge(record.exchange) if record.exchange is not None else None
-        if isinstance(verdict, ReadBack):
-            named.update(target.id for target in verdict.said.named)
+        if not isinstance(verdict, ReadBack) or not verdict.said.named:
+            return ids
+        named.update(target.id for target in verdict.said.named)
     return [id_ for id_ in ids if id_ in named] or ids
 
 

@@ -7,7 +7,7 @@ target already (rule 3). What was in doubt once, or broke its call, waits behind
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from hashlib import blake2b
 
@@ -18,7 +18,6 @@ from k3push.core.model import (
     ABSENT,
     BillNumber,
     Identified,
-    NeverSent,
     Outcome,
     Row,
     State,
@@ -41,10 +40,10 @@ from k3push.runs.held_numbers import HeldNumbers, claim
 from k3push.runs.last_looks import note_look, note_refused
 from k3push.runs.moved_rows import attempts_at_another, note_moved
 from k3push.runs.own_documents import (
-    attempts_by,
-    attempts_under,
     named_there,
     ours_of,
+    sent_by,
+    sent_under,
     told_of_late_calls,
 )
 from k3push.runs.planned_runs import is_of_plan
@@ -212,19 +211,19 @@ class Intake:
         return [row for row in mine if row.state is State.PLANNED]
 
     async def _take_in(self, rows: Sequence[Row]) -> None:
-        context = self._context
+        context, run = self._context, self._context.run.id
         sendable = await self._sendable(rows)
         suspects: dict[tuple[int, float], list[BillNumber]] = {}
         # After a resume nobody knows when the call broke, so the whole wait counts from now.
         later_s = anyio.current_time() + context.settle.first_wait_s
         for row, bill in sendable:
-            sent = await self._sent_of(bill) if row.attempts else []
+            sent = await sent_under(context.ledger, run, bill) if row.attempts else []
             self._note_earlier(row, bill)
-            mine = await self._attempts_of(bill, sent) if sent else []
+            mine = await self._attempts_of(bill) if sent else []
             if row.code == SHARED and not mine and not self._context.repeats_pushes:
                 # It was not sent since documents are there that may be its own. So every attempt
                 # that has left counts, whatever came of it.
-                mine = await self._all_of(bill, sent)
+                mine = await sent_by(context.ledger, run, bill)
             broke = bool(mine) and was_refused(mine[-1])
             if mine:
                 before = self._remember(bill, mine)
@@ -294,12 +293,32 @@ class Intake:
             for line, outcome in outcomes.items()
             if outcome is not None
         ]
-        unsent = await self._but_held(unsent, by_bill)
-        unsent = await self._made_before(unsent, by_bill)
+        for bill in by_bill.keys() - bills.values():
+            # No look shows it any more: its number may be another bill's by now.
+            context.recall(by_bill[bill])
+        crossed = {called.get(line, line) for line in looked.contradictory | replaced.keys()}
+        await self._conclude(unsent, by_bill, crossed)
+        return [(by_line[n], bills[n]) for n, outcome in outcomes.items() if outcome is None]
+
+    async def _conclude(
+        self,
+        unsent: Sequence[Outcome],
+        rows: Mapping[BillNumber, Row],
+        crossed: Collection[BillNumber],
+    ) -> None:
+        """Bring bills to their end that are not sent, and say what is there already.
+
+        Args:
+            unsent: Why not.
+            rows: Of those that have a name, by what they are called.
+            crossed: Whose number and id are not one bill's.
+        """
+        context = self._context
+        unsent = await self._but_held(unsent, rows)
+        unsent = await self._made_before(unsent, rows)
         if unsent and not context.run.again_because:
             told = context.with_ids(outcome.number for outcome in unsent)
             made = await context.ledger.made_of(context.run.id, told)
-            crossed = {called.get(line, line) for line in looked.contradictory | replaced.keys()}
             named = partial(named_there, context)
             there = await there_already(context, unsent, made, contradictory=crossed, named=named)
             unsent = await told_of_late_calls(context, there)
@@ -307,7 +326,6 @@ class Intake:
             await context.ledger.conclude(context.run.id, unsent, at=context.clock.now())
             context.watch.concluded(unsent, left=State.PLANNED)
             context.forget(unsent)
-        return [(by_line[n], bills[n]) for n, outcome in outcomes.items() if outcome is None]
 
     async def _replaced(
         self, rows: Mapping[BillNumber, Row], known: Mapping[BillNumber, Identified]
@@ -386,31 +404,19 @@ class Intake:
                     lost[row.listed] = Identified(other.bill, other.source_id)
         return lost
 
-    async def _sent_of(self, bill: BillNumber) -> list[AttemptRecord]:
-        """Return what this run has written down of a bill and has left, the first first."""
-        kept = await attempts_under(self._context.ledger, self._context.run.id, bill)
-        return [each for each in kept if not isinstance(each.exchange, NeverSent)]
-
-    async def _all_of(self, bill: BillNumber, sent: Sequence[AttemptRecord]) -> list[AttemptRecord]:
-        """Return the attempts at a bill that have left, whatever they have come to."""
-        mine = await attempts_by(self._context.ledger, self._context.run.id, bill)
-        return [each for each in mine if each in sent]
-
-    async def _attempts_of(
-        self, bill: BillNumber, sent: Sequence[AttemptRecord]
-    ) -> list[AttemptRecord]:
+    async def _attempts_of(self, bill: BillNumber) -> list[AttemptRecord]:
         """Return which of the attempts at a bill may have made something of it."""
         context, run = self._context, self._context.run.id
         # What was rejected has made nothing of it, and somebody has planned it again since; where
         # nobody has looked at it late enough, it may have made what looks show by now.
         notes = await context.ledger.notes_of(bill)
         over = max((attempts_before(n.text) for n in notes if n.run == run), default=0)
-        mine = await attempts_by(context.ledger, run, bill)
-        new = await attempts_by(context.ledger, run, bill, after=over) if over else mine
+        mine = await sent_by(context.ledger, run, bill)
+        new = await sent_by(context.ledger, run, bill, after=over) if over else mine
         due = context.not_looked_at
         since = due.since_of(bill) if due else None
         late = [e for e in mine if since and e.ended_at and e.ended_at >= since]
-        left = [each for each in mine if each in sent and (each in new or each in late)]
+        left = [each for each in mine if each in new or each in late]
         splits = bool(left) and await context.may_have_several()
         # Where a bill may have several documents, whose a new one is cannot be told by time.
         return [
@@ -460,12 +466,12 @@ class Intake:
 
     async def _before_sending(self, rows: Sequence[Row]) -> dict[BillNumber, frozenset[str]]:
         """Return what was there before bills were sent of which calls may have made something."""
-        before = {}
+        context, before = self._context, {}
         for bill, row in ((row.bill, row) for row in rows):
-            mine = await self._attempts_of(bill, await self._sent_of(bill))
+            mine = await self._attempts_of(bill)
             if not mine and row.code == SHARED:
                 # It was rejected for what may be its own.
-                mine = await self._all_of(bill, await self._sent_of(bill))
+                mine = await sent_by(context.ledger, context.run.id, bill)
             if mine:
                 before[bill] = self._remember(bill, mine)
         return before

@@ -19,13 +19,14 @@ from k3push.core.safety.legal_moves import AMENDABLE, FINAL, SENT_BEFORE
 from k3push.core.safety.target_sets import new_targets
 from k3push.ports import SHORTEST_WAIT_S
 from k3push.runs.context import Context
-from k3push.runs.earlier_calls import doubted_by_others, was_in_doubt
+from k3push.runs.earlier_calls import doubted_by_others, told_nothing_plain, was_in_doubt
 from k3push.runs.own_documents import (
-    attempts_by,
     but_open_elsewhere,
     ours_of,
+    sent_by,
     strangers_among,
     told_of_twins,
+    was_sent,
 )
 from k3push.runs.proof.missed_looks import DueLook, due_look, note_due, note_made
 from k3push.runs.proof.unclear_documents import SHARED
@@ -103,7 +104,7 @@ async def _take_back_given_up(
     call may have made the documents. Or it waited for another run and was rejected unsent: its
     documents were there already.
     """
-    if row.attempts:
+    if await was_sent(context.ledger, context.run.id, row):
         outcomes = list((await ours_of(context, {row.bill: found}, may_send=False)).values())
     else:
         outcomes = [already(row.bill, found, thin=thin)] if row.code == PRECHECK else []
@@ -125,11 +126,12 @@ async def _with_more(
     if row.state not in AMENDABLE:
         return None
     strangers = await strangers_among(context, {row.bill: more}, may_send=False)
-    ours = {target.id for target in more} - strangers if row.attempts else set()
+    sent = await sent_by(context.ledger, context.run.id, row.bill) if row.attempts else ()
+    ours = {target.id for target in more} - strangers if sent else set()
     if row.state is State.ALREADY and not ours:
         return None
     outcome = made_beside(row.bill, [*row.targets, *more], strangers)
-    twice = row.attempts > 1 or row.state is State.ALREADY or elsewhere
+    twice = len(sent) > 1 or row.state is State.ALREADY or elsewhere
     if not outcome.code and (twice or row.code == TWIN or not await context.may_split()):
         outcome = told_of_twins(outcome)
     code = outcome.code or (PARTLY if row.code == PARTLY else "")
@@ -276,7 +278,9 @@ async def _take_back(context: Context, outcome: Outcome, *, refused: bool = True
             if refused and not by_us and told.code == TWIN:
                 told = told._replace(reason=also(row.reason, told.reason))
             elif refused and not by_us:
-                alone = PARTLY if row.attempts == 1 else told.code
+                sent = await sent_by(context.ledger, run, row.bill)
+                whole = any(map(told_nothing_plain, sent[:-1]))
+                alone = told.code if whole else PARTLY
                 told = told._replace(code=alone, reason=row.reason)
             await context.ledger.conclude(run, [told], at=now, note=note)
             note_twins(context, [told])
@@ -344,6 +348,8 @@ async def _recall_rows(
     lately = {*found, *due.left}
     for row in rows:
         if row.state is State.REJECTED:
+            if not await was_sent(context.ledger, context.run.id, row):
+                continue
             age_s = (context.clock.now() - row.settled_at).total_seconds() if row.settled_at else 0
             # Whatever the clocks say, nobody waits for longer than that.
             ago_s = min(max(age_s, 0.0), context.settle.first_wait_s)
@@ -356,16 +362,16 @@ async def _recall_rows(
 
 async def _was_in_doubt(context: Context, bill: BillNumber) -> bool:
     """Say whether some call of this run for a bill may have been carried out late."""
-    return any(map(was_in_doubt, await attempts_by(context.ledger, context.run.id, bill)))
+    return any(map(was_in_doubt, await sent_by(context.ledger, context.run.id, bill)))
 
 
 async def _before_first(context: Context, bill: BillNumber) -> frozenset[str]:
     """Return which documents of a bill were there before this run first sent it."""
-    kept = await attempts_by(context.ledger, context.run.id, bill)
+    kept = await sent_by(context.ledger, context.run.id, bill)
     return frozenset(kept[0].attempt.intent.before.get(bill, ()) if kept else ())
 
 
 async def _before_last(context: Context, bill: BillNumber) -> frozenset[str]:
     """Return which documents of a bill were known before this run last sent it."""
-    kept = await attempts_by(context.ledger, context.run.id, bill)
+    kept = await sent_by(context.ledger, context.run.id, bill)
     return frozenset(id_ for each in kept for id_ in each.attempt.intent.before.get(bill, ()))

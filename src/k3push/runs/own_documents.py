@@ -55,10 +55,19 @@ async def attempts_under(ledger: Ledger, run: RunId, bill: BillNumber) -> list[A
     return [each for each in kept if each.attempt.intent.run == run]
 
 
-async def attempts_by(
+async def sent_under(ledger: Ledger, run: RunId, bill: BillNumber) -> list[AttemptRecord]:
+    """Return the attempts that have left, of a run under what it calls a bill, the first first.
+
+    `Row.attempts` counts the others as well: of those nothing has come, and what was there before
+    the first of them says nothing.
+    """
+    return _that_left(await attempts_under(ledger, run, bill))
+
+
+async def sent_by(
     ledger: Ledger, run: RunId, bill: BillNumber, *, after: int = 0
 ) -> list[AttemptRecord]:
-    """Return the attempts of a run at a bill, and not at another that had its number before.
+    """Return the attempts that have left, at a bill and not at another that had its number before.
 
     Args:
         ledger: Keeps them.
@@ -68,7 +77,16 @@ async def attempts_by(
     """
     kept = await attempts_under(ledger, run, bill)
     others = await attempts_at_another(ledger, run, bill) if kept else 0
-    return kept[max(others, after) :]
+    return _that_left(kept[max(others, after) :])
+
+
+async def was_sent(ledger: Ledger, run: RunId, row: Row) -> bool:
+    """Say whether some attempt at a row's bill has left."""
+    return bool(row.attempts and await sent_by(ledger, run, row.bill))
+
+
+def _that_left(kept: Sequence[AttemptRecord]) -> list[AttemptRecord]:
+    return [each for each in kept if not isinstance(each.exchange, NeverSent)]
 
 
 async def with_loose_of_others(
@@ -124,7 +142,7 @@ async def ours_of(
             others = strangers | by_runs.get(number, frozenset())
             outcomes[number] = made_beside(number, shown, others)
     for number, outcome in outcomes.items():
-        kept = await attempts_by(context.ledger, run or context.run.id, number)
+        kept = await sent_by(context.ledger, run or context.run.id, number)
         if context.is_by_rule(_that_may_have_made(kept)):
             told = await told_of_another(context, outcome)
             outcomes[number] = await _told_of_refusal(context, told, kept)
@@ -148,7 +166,7 @@ async def but_open_elsewhere(
     for number, targets in found.items():
         mine = set(targets)
         for of, bill in await _open_elsewhere(context, number, run) if targets else ():
-            kept = await attempts_by(context.ledger, of, bill)
+            kept = await sent_by(context.ledger, of, bill)
             there = kept[0].attempt.intent.before.get(bill, ()) if kept else ()
             mine = {target for target in mine if target.id in there}
         if mine:
@@ -383,7 +401,7 @@ async def strangers_among(
     # before.
     was_blind = began_with is not None and context.asks_otherwise(began_with)
     for number in found:
-        kept = await attempts_under(context.ledger, run, number)
+        kept = await sent_by(context.ledger, run, number)
         if (intents := [each.attempt.intent for each in kept]) and context.is_by_rule(
             _that_may_have_made(kept)
         ):
@@ -418,6 +436,6 @@ async def _senders_in_doubt(context: Context) -> frozenset[str]:
     senders = {doubt.sender for run in alike for doubt in await ledger.doubts(run)}
     for run in alike:
         for row in await ledger.rows(run, states=[State.SENT], limit=MOST_SENT):
-            kept = await attempts_under(ledger, run, row.bill)
+            kept = await sent_under(ledger, run, row.bill)
             senders |= {each.attempt.intent.sender for each in kept[-1:]}
     return frozenset(senders)

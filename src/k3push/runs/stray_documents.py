@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from k3push.core.model import ABSENT, BillNumber, RunId
+from k3push.core.protocol import wire
 from k3push.ports import AttemptRecord, LatelySent
 from k3push.runs.context import Context
 from k3push.runs.earlier_calls import did_nothing, may_have_saved
@@ -67,7 +68,7 @@ async def _open_call(
         # What was made later is another program's.
         context.ages.over_at(kept),
         await mark_before(context, intent.run, intent.chunk, kept.attempt.id),
-        context.is_by_rule([kept]),
+        wire.rule_in(intent.request),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from k3push.core.model import BillNumber, Intent, Outcome, RunId, Sighting, State, Target
+from k3push.core.protocol import wire
 from k3push.core.remark import remark
 from k3push.core.safety.target_sets import new_targets
 from k3push.ports import Doubt
@@ -12,7 +13,7 @@ from k3push.runs.context import Context
 from k3push.runs.doubts.doubt_answers import attempt_of, names_documents
 from k3push.runs.form_marks import mark_before
 from k3push.runs.lookup.target_lookup import look_at_targets
-from k3push.runs.own_documents import attempts_by
+from k3push.runs.own_documents import sent_by
 from k3push.runs.proof.seen_since import shown_since
 from k3push.runs.proof.stray_calls import OpenCall
 from k3push.runs.proof.unclear_documents import unclear
@@ -122,7 +123,7 @@ async def _with_strays(
                 context.began(attempt, first.began_at),
                 before,
                 mark=await _mark_before(context, first),
-                of_rule=kept is not None and context.is_by_rule([kept]),
+                rule=wire.rule_in(kept.attempt.intent.request) if kept else None,
             )
         )
     beside = await context.calls_with_strays(calls, names_tell=names_tell)
@@ -131,7 +132,7 @@ async def _with_strays(
 
 async def _mark_before(context: Context, doubt: Doubt) -> str:
     """Return a document that was there before the call of a doubt left, or ""."""
-    kept = await attempts_by(context.ledger, doubt.run, doubt.number)
+    kept = await sent_by(context.ledger, doubt.run, doubt.number)
     chunks = [each.attempt.intent.chunk for each in kept if each.attempt.id == doubt.attempt]
     return await mark_before(context, doubt.run, min(chunks, default=0), doubt.attempt)
 

@@ -12,7 +12,7 @@ from k3push.ports import AttemptRecord, Doubt
 from k3push.runs.context import Context
 from k3push.runs.create import attempts_before
 from k3push.runs.earlier_calls import refusal_of, told_nothing_plain
-from k3push.runs.own_documents import attempts_by
+from k3push.runs.own_documents import sent_by
 
 
 async def ended_by_tries(context: Context, doubt: Doubt) -> Outcome | None:
@@ -21,7 +21,7 @@ async def ended_by_tries(context: Context, doubt: Doubt) -> Outcome | None:
         return None
     notes = await context.ledger.notes_of(doubt.number)
     over = max((attempts_before(n.text) for n in notes if n.run == doubt.run), default=0)
-    kept = await attempts_by(context.ledger, doubt.run, doubt.number, after=over)
+    kept = await sent_by(context.ledger, doubt.run, doubt.number, after=over)
     # What the ERP has refused or put off has broken nothing.
     broke = [
         each for each in kept if len(each.attempt.intent.numbers) == 1 and told_nothing_plain(each)

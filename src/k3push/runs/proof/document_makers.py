@@ -242,6 +242,7 @@ class MakersBySender:
         sender: str,
         *,
         at: datetime | None = None,
+        rule: str | None = None,
     ) -> Makers:
         """Return as whom a user makes documents, told by those that answers to him have named.
 
@@ -253,20 +254,29 @@ class MakersBySender:
             run: Whose scope counts.
             sender: The user.
             at: When a call of his began. Then what is known by now is read again.
+            rule: By which rule; None is the route's.
         """
         if sender not in self._known or at is not None:
             known = await ledger.made_by(run, sender, limit=SAMPLE) if sender else ()
-            named = await named_in_answers(ledger, await made_alike(looker, ledger, known), sender)
+            alike = await made_alike(looker, ledger, known, rule=rule)
+            named = await named_in_answers(ledger, alike, sender)
             makers = await _makers_of(looker, named)
             if len(named) < LEAST_SAMPLE:
                 # A rule may give documents other persons. More may be known soon.
                 return replace(makers, constant="", copied=False)
+            if rule not in {None, looker.route.rule}:
+                return makers
             self._known[sender] = makers
         return self._known[sender]
 
 
 async def made_alike(
-    looker: Looker, ledger: Ledger, known: Sequence[Made], *, since: datetime | None = None
+    looker: Looker,
+    ledger: Ledger,
+    known: Sequence[Made],
+    *,
+    since: datetime | None = None,
+    rule: str | None = None,
 ) -> list[Made]:
     """Return what the rule of a route has made: another's documents may bear other things.
 
@@ -275,12 +285,14 @@ async def made_alike(
         ledger: Knows the rules of runs.
         known: What runs have made.
         since: Leave out what runs have made that were begun before; None leaves out none.
+        rule: Another rule than the route's.
     """
+    rule = looker.route.rule if rule is None else rule
     runs = {run: await ledger.run(run) for run in dict.fromkeys(each.run for each in known)}
     alike = {
         id_
         for id_, run in runs.items()
-        if run and run.route.rule == looker.route.rule
+        if run and run.route.rule == rule
         if since is None or run.started_at >= since
     }
     return [each for each in known if each.run in alike]

@@ -52,7 +52,7 @@ class OpenCall:
         before: Documents of these bills that were there before it left.
         over_at: When it was over; None where it may be at work still.
         mark: A document that was there before it left, by its id; "" where none is known.
-        of_rule: Its rule is the one of which the makers are known.
+        rule: By which rule it went, as whose makers its own are judged; None is the route's.
     """
 
     bills: Collection[BillNumber]
@@ -61,7 +61,7 @@ class OpenCall:
     before: Collection[str] = ()
     over_at: datetime | None = None
     mark: str = ""
-    of_rule: bool = True
+    rule: str | None = None
 
 
 @dataclass(slots=True)
@@ -194,18 +194,19 @@ class _MakersOfCalls:
     ledger: Ledger
     run: RunId
     calls: Sequence[OpenCall]
-    _by_sender: dict[str, Makers] = field(default_factory=dict)
+    _of_calls: dict[tuple[str, str | None], Makers] = field(default_factory=dict)
     _creators: Mapping[BillNumber, str] | None = None
 
     async def may_have_made(self, call: OpenCall, strays: Sequence[Stray]) -> bool:
         """Say whether the sender of a call may be the maker of one of some documents."""
-        if call.sender not in self._by_sender:
-            last = max(each.began.at for each in self.calls if each.sender == call.sender)
-            found = await self.known.of(self.looker, self.ledger, self.run, call.sender, at=last)
-            self._by_sender[call.sender] = found
-        makers, of_bills = self._by_sender[call.sender], set[str]()
-        if not call.of_rule:
-            return True
+        kind = (call.sender, call.rule)
+        if kind not in self._of_calls:
+            alike = [each for each in self.calls if (each.sender, each.rule) == kind]
+            last = max(each.began.at for each in alike)
+            self._of_calls[kind] = await self.known.of(
+                self.looker, self.ledger, self.run, call.sender, at=last, rule=call.rule
+            )
+        makers, of_bills = self._of_calls[kind], set[str]()
         if makers.copied:
             if self._creators is None:
                 bills = dict.fromkeys(bill for each in self.calls for bill in each.bills)
