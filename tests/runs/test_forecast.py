@@ -312,6 +312,18 @@ async def test_what_another_run_comes_to_doubt_while_a_plan_is_made_is_held() ->
     assert (foreseen.fate, foreseen.code) == (Forecast.BLOCKED, "held")
 
 
+async def test_a_bill_in_doubt_under_an_earlier_number_is_held_back() -> None:
+    """A run holds it back as well: it knows the bill by its id."""
+    (number,) = orders(1)
+    office = Office(sandbox(steps("reset"), write_back=WriteBack.NEVER, closes=False))
+    await office.open_run([number])
+    lost = PushLimits(canary=False, halt=HaltRule(unknown_count=1))
+    await office.execute(check=False, limits=lost)
+    office.site.world.renumber(PURCHASE_ORDER, number, f"R{number}")
+    (foreseen,) = await look(office, [job([f"R{number}"])])
+    assert (foreseen.fate, foreseen.code) == (Forecast.BLOCKED, "held")
+
+
 async def test_runs_that_left_nothing_in_doubt_are_not_asked_for_numbers() -> None:
     """A plan is as quick beside thousands of them."""
     ledger, scope = Counting(), f"sandbox|{ROUTE.source}|{ROUTE.rule}"

@@ -35,6 +35,7 @@ from k3push.core.model import (
     State,
     Targets,
     id_in,
+    key_of,
     number_in,
 )
 from k3push.core.pacing.chunking import split
@@ -179,7 +180,10 @@ async def forecast(
 
 
 async def held_numbers(ledger: Ledger, scope: str) -> dict[BillNumber, RunId]:
-    """Return the numbers of a scope that some run has sent without an answer, and that run."""
+    """Return the numbers and ids of a scope that some run has sent without an answer, and that run.
+
+    A bill may have got another number since. An id stands as in a list (`,100002`).
+    """
     held: dict[BillNumber, RunId] = {}
     for run in await ledger.runs(undone=True):
         if run.scope != scope or run.is_settled:
@@ -188,6 +192,7 @@ async def held_numbers(ledger: Ledger, scope: str) -> dict[BillNumber, RunId]:
         if any(counts.get(state) for state in OPEN):
             async for rows in pages_of(ledger, run, OPEN):
                 held.update((number_in(row.bill), run.id) for row in rows)
+                held.update((key_of("", row.source_id), run.id) for row in rows if row.source_id)
     return held
 
 
@@ -273,7 +278,7 @@ class _Shown:
 
     Attributes:
         ended: What would not be sent for its source, by bill, or by line where no bill is meant.
-        held: Numbers that other runs have in doubt.
+        held: Numbers, and ids, that other runs have in doubt (`held_numbers`).
         seen: The look at the target form.
         made: What the ledger has made of bills of which that shows nothing.
         named: What answers alone tell of the others.
@@ -310,8 +315,8 @@ def _foreseen(
         outcome = ours_of_shared(bill, seen, made)
         outcome = outcome or unclear(outlook, bill, seen, by_id=bool(id_in(line)))
         outcome = outcome or by_ledger(bill, seen, made) or shown.named.get(bill)
-    if number_in(bill) in shown.held:
-        reason = remark("note.held", run=shown.held[number_in(bill)])
+    if holder := shown.held.get(number_in(bill)) or shown.held.get(key_of("", known.id)):
+        reason = remark("note.held", run=holder)
         return replace(foreseen, fate=Forecast.BLOCKED, code=HELD, reason=reason)
     if outcome is not None and outcome.state is State.REJECTED:
         return replace(foreseen, fate=Forecast.BLOCKED, code=outcome.code, reason=outcome.reason)
