@@ -103,6 +103,18 @@ async def test_looks_that_show_nothing_prove_nothing_of_queries_for_links(refuse
     assert pushed.of(State.PUSHED) == set(numbers[refused:])
 
 
+async def test_documents_that_have_links_prove_nothing_of_those_without() -> None:
+    """A plug-in takes the link of one document, on a site that passes over what has none."""
+    *linked, odd = orders(25)
+    plan = FaultPlan(refusals=dict.fromkeys(linked[12:], Refusal(11, "仓库必录")))
+    office = Office(sandbox(plan, joins_inwardly=True, misnamed={odd: odd}, **OPEN))
+    await office.open_run([*linked, odd])
+    pushed = await office.execute(
+        throttle=steered(concurrency=1, chunk_size=1), limits=NO_HALT, check=False
+    )
+    assert pushed.rows[odd].state is State.PUSHED
+
+
 @pytest.mark.parametrize("entries", [1, 2])
 async def test_an_entry_without_any_link_hides_not_the_one_that_has_some(
     monkeypatch: pytest.MonkeyPatch, entries: int

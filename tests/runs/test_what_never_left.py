@@ -13,7 +13,7 @@ from k3push.core.pacing.halting import HaltRule
 from k3push.runs.context import PushLimits
 from k3push.runs.create import plan_rejected
 from k3push.runs.stop import Cause, Stop
-from k3push.simulator import Refusal, fault, site
+from k3push.simulator import FaultPlan, Refusal, fault, site
 from k3push.simulator.answers import failure
 from k3push.simulator.bills import APPROVED, REOPENED
 from k3push.simulator.exchange import json_reply
@@ -93,6 +93,22 @@ async def test_a_part_of_a_bill_that_was_refused_twice_is_no_whole(
     await plan_rejected(ledger, VirtualClock(), run, lambda _: True)
     row = (await office.execute(limits=NO_HALT, **HOW)).rows[bill]
     assert (row.state, row.code) == (State.PUSHED, PARTLY)
+
+
+async def test_a_part_of_a_bill_that_a_success_has_passed_over_is_no_whole(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A look has told that the success made nothing of it, before it was refused alone."""
+    *known, mate, bill = orders(7)
+    plan = FaultPlan(aimed={bill: Aimed(fault("drop-one"))})
+    office = Office(sandbox(plan, **SLOW))
+    save_a_part_late(monkeypatch, bill, time=1)
+    await office.open_run(known)
+    await office.execute(limits=NO_HALT, **HOW)
+    await office.open_run([mate, bill], SECOND)
+    together: dict[str, Any] = {**HOW, "throttle": steered(concurrency=1, chunk_size=2)}
+    row = (await office.execute(SECOND, limits=NO_HALT, **together)).rows[bill]
+    assert (row.state, row.code, row.attempts) == (State.PUSHED, PARTLY, 2)
 
 
 @pytest.mark.parametrize("night", [0, 2])

@@ -19,7 +19,7 @@ from k3push.core.safety.legal_moves import AMENDABLE, FINAL, SENT_BEFORE
 from k3push.core.safety.target_sets import new_targets
 from k3push.ports import SHORTEST_WAIT_S
 from k3push.runs.context import Context
-from k3push.runs.earlier_calls import doubted_by_others, told_nothing_plain, was_in_doubt
+from k3push.runs.earlier_calls import doubted_by_others, may_come_late, was_in_doubt
 from k3push.runs.own_documents import (
     but_open_elsewhere,
     ours_of,
@@ -279,7 +279,7 @@ async def _take_back(context: Context, outcome: Outcome, *, refused: bool = True
                 told = told._replace(reason=also(row.reason, told.reason))
             elif refused and not by_us:
                 sent = await sent_by(context.ledger, run, row.bill)
-                whole = any(map(told_nothing_plain, sent[:-1]))
+                whole = any(map(may_come_late, sent[:-1]))
                 alone = told.code if whole else PARTLY
                 told = told._replace(code=alone, reason=row.reason)
             await context.ledger.conclude(run, [told], at=now, note=note)

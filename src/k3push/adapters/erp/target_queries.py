@@ -16,17 +16,13 @@ from k3push.core.safety.matching import fold
 # A line of a document whose query for links has shown none (`LinkedTarget.sources`).
 NO_LINK = ""
 
-# Nobody asks for documents without a link any more once so many questions for them have shown none,
-# and so many documents have had one: where nothing is there at all, such a question proves nothing.
-ENOUGH_ASKED, ENOUGH_LINKED = 10, 10
-
 
 class TargetQueries:
     """Asks for documents, as one user, and learns whether queries for links pass over some.
 
     Most sites answer a query for links with the documents that have no link as well. Until one has
-    shown such a document, or some that all have links, those without are asked for in a query of
-    their own; and always where queries for links were seen to pass over them.
+    shown such a document, these are asked for in a query of their own; and always where queries for
+    links were seen to pass over them.
     """
 
     def __init__(self, forms: FormRows, links: LinkQueries) -> None:
@@ -35,8 +31,6 @@ class TargetQueries:
         self._links = links
         self._pass_over = False
         self._show_unlinked = False
-        self._linked: set[str] = set()
-        self._asked_apart = 0
 
     async def of_numbers(
         self, route: Route, numbers: Sequence[BillNumber], *, by_all: bool, unsent: bool
@@ -63,12 +57,9 @@ class TargetQueries:
         # Beside one that has a link there may be one that has none.
         shown = set() if self._pass_over else {fold(number) for number, _ in found}
         silent = [number for number in numbers if fold(number) not in shown]
-        asked = self._asked_apart >= ENOUGH_ASKED and len(self._linked) >= ENOUGH_LINKED
-        knows = self._show_unlinked or asked
-        is_whole = knows and not self._pass_over
+        is_whole = self._show_unlinked and not self._pass_over
         if not silent or is_whole or not self._tells_links(route):
             return []
-        self._asked_apart += 1
         return self._passed_over(found, await self._read(route, silent, links=False))
 
     async def _of_unsent(
@@ -117,13 +108,6 @@ class TargetQueries:
         )
         with as_failed(route.target):
             found = bill_rows.read_targets(rows, fields, route)
-        if links:
-            self._note_links([each for _, each in found])
-        return found
-
-    def _note_links(self, found: Sequence[LinkedTarget]) -> None:
-        """Note whether a query for links has shown documents without one, or how many with one."""
-        if any(NO_LINK in each.sources for each in found):
+        if links and any(NO_LINK in each.sources for _, each in found):
             self._show_unlinked = True
-        elif len(self._linked) < ENOUGH_LINKED:
-            self._linked.update(each.target.id for each in found)
+        return found
