@@ -17,6 +17,7 @@ from k3push.runs.doubts.silent_doubts import UNSEEN
 from k3push.runs.doubts.word_of_person import settle_by_word
 from k3push.runs.proof import own_sight
 from k3push.runs.stop import Cause
+from k3push.simulator import Policy
 from tests.runs.office import (
     FIRST,
     ROUTE,
@@ -106,18 +107,24 @@ async def test_each_doubt_is_judged_by_what_was_made_about_its_time(
     assert {rows[numbers[nth]].state for nth in lost} == {State.UNKNOWN}
 
 
-async def test_a_document_that_a_person_has_deleted_is_no_sign_of_less_sight() -> None:
+@pytest.mark.parametrize("policy", [Policy.ONE_TO_ONE, Policy.SPLIT])
+async def test_a_document_that_a_person_has_deleted_is_no_sign_of_less_sight(
+    policy: Policy,
+) -> None:
     """A first trial with a wrong field ends in a contradiction, and its document is deleted."""
     plan = steps(*["ok"] * 13, "reset")
     office = Office(
-        sandbox(plan, link_fields=False, **OPEN), replace(ROUTE, source_number_field="FNote")
+        sandbox(plan, link_fields=False, policy=policy, **OPEN),
+        replace(ROUTE, source_number_field="FNote"),
     )
     (trial,), numbers, run = orders(1, first=40), orders(13), RunId("r0")
     await office.open_run([trial], run)
     pushed = await office.execute(run, **HOW)
     assert set(pushed.stop.causes) == {Cause.CONTRADICTION}
-    (document,) = office.site.world.documents_of(trial)
-    office.site.world.delete(document)
+    documents = list(office.site.world.documents_of(trial))
+    assert len(documents) == (1 if policy is Policy.ONE_TO_ONE else 2)
+    for document in documents:
+        office.site.world.delete(document)
     ledger, bill = office.store.another_process(), BillNumber(trial)
     await settle_by_word(ledger, VirtualClock(), run, bill, State.PLANNED, because="deleted")
     office.route = ROUTE

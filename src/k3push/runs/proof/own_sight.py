@@ -108,7 +108,9 @@ class OwnSight:
             missed: dict[str, list[str]] = {}
             for call in calls:
                 hidden = [id_ for id_ in call.documents if id_ in gone]
-                if len(hidden) > await _said_absent(ledger, call):
+                absent = await _said_absent(ledger, call)
+                # Of one bill there may be several.
+                if absent < len(call.bills) and len(hidden) > absent:
                     missed.setdefault(call.sender, []).extend(hidden)
             self._missed, self._read_s = missed, anyio.current_time()
         return self._missed.get(sender, ())
