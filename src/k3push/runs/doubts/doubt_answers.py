@@ -1,4 +1,4 @@
-"""What the answer to a call in doubt, where one could be read, tells of its documents."""
+"""What a readable answer tells of the documents of a call in doubt."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ async def of_short_looks(context: Context, doubts: Sequence[Doubt], seen: Sighti
 async def crowded_among(
     context: Context, doubts: Sequence[Doubt], made: Targets, seen: Sighting, *, splits: bool
 ) -> dict[BillNumber, tuple[Target, ...]]:
-    """Return the documents of doubts that have several, where their call has left another none.
+    """Return the documents of numbers that have several, if another of their call has none.
 
-    Where bills are split, that is no wonder.
+    If the rule splits bills, several documents are normal, and nothing is returned.
     """
     found: dict[BillNumber, tuple[Target, ...]] = {}
     several = {doubt.attempt: doubt for doubt in doubts if len(made[doubt.number]) > 1}
@@ -49,8 +49,8 @@ async def _is_settled(context: Context, doubt: Doubt, number: BillNumber) -> boo
 async def names_documents(context: Context, doubt: Doubt, seen: Sighting | None = None) -> bool:
     """Say whether an answer names a document that is not known of any bill of its call.
 
-    What the present look shows of a bill is known as well, though a second look may be due. The
-    document that is not known may be this number's, and is there then.
+    What the present look shows counts as known, even before a second look confirms it. A document
+    that is not known may be this number's; then the number has one.
     """
     numbers, said = await answer_to(context, doubt)
     if said is None or not said.named:
@@ -67,7 +67,7 @@ async def names_documents(context: Context, doubt: Doubt, seen: Sighting | None 
 async def without_strangers(
     context: Context, due: Sequence[tuple[Doubt, float]], made: Targets
 ) -> Targets:
-    """Leave out what somebody else has made, where the answer to a doubt names all that it made."""
+    """Leave out what somebody else has made, if the answer names all that its call has made."""
     left = dict(made)
     for doubt in (doubt for doubt, _ in due if doubt.number in made):
         numbers, said = await answer_to(context, doubt)

@@ -2,18 +2,19 @@
 
 Only reads are made here.
 
-Found means done, once two looks a while apart show the same documents: a rule that splits a bill
-saves them one after another. Where such a rule was seen, the window has to pass as well. Absence
-counts only
+A number is done when two looks, `poll_s` apart, show the same documents. One look is not enough: a
+rule that splits a bill saves its documents one after another. Where such a rule was seen, the
+window has to pass as well. Absence counts only
 
-- after the window, since the ERP may finish a call long after the connection broke (P 5.15), and
-  `first_wait_s` more, since looks may show that late; and when no more documents of the same call
-  come,
-- where the field that is asked was proved to find what is there, and
-- where the number's own sender has looked, or one who sees what that user makes (`absence_proof`);
+- after `window_s` plus `first_wait_s`: the ERP may finish a call long after the connection broke
+  (P 5.15), and looks may show it late;
+- once no more documents of the same call come;
+- where the field that is asked was proved to find what is there; and
+- where the user who sent the number has looked, or another who sees what that user makes
+  (`absence_proof`).
 
-until then a number stays `unknown`. Where the ERP's own answer names a document, absence proves
-that the look is wrong, and only a person can settle.
+Until then a number stays `unknown`. If the ERP's answer names a document that no look shows, the
+look is wrong, and only a person can settle the number.
 """
 
 from __future__ import annotations
@@ -72,7 +73,7 @@ from k3push.runs.renumbered_bills import look_at_sent
 from k3push.runs.stop import Cause
 from k3push.runs.twins import note_twins
 
-# Looks after the window that another executor is given to settle its own doubts.
+# How many looks after the window another executor gets, before its doubts are left to a person.
 LOOKS_OF_OTHERS = 5
 
 
@@ -82,8 +83,8 @@ class Settled:
 
     Attributes:
         outcomes: Numbers that are in doubt no longer.
-        parts: Those of them of which nothing was made, as they may travel again: what was in
-            doubt together goes on in smaller parts.
+        parts: Those of them of which nothing was made, in the parts in which they may be sent
+            again. Numbers that came into doubt together are halved.
         hopeless: Numbers that no look can settle, only a person.
         unproved: Numbers that wait for the proof that the field finds what is there.
         left: How many numbers a later look may settle.
@@ -101,8 +102,8 @@ class Settled:
 async def settle_once(context: Context, run: RunId) -> Settled:
     """Look once for the targets of every number of *run* that is in doubt and due.
 
-    The caller owns *run*, which may be another run of the context's scope. A look that fails for
-    good is raised; it settles nothing (rule 7).
+    The caller owns *run*, which may be another run of the context's scope. If a look fails for
+    good, its error is raised, and nothing is settled (rule 7).
     """
     doubts = await context.ledger.doubts(run)
     if not context.reads_back:
@@ -110,7 +111,7 @@ async def settle_once(context: Context, run: RunId) -> Settled:
     if run != context.run.id and await _was_blind(context, run):
         return Settled(hopeless=frozenset(doubt.number for doubt in doubts))
     times = context.settle
-    # Another bill of a number may have come since it was sent, and be one of this execution's.
+    # Another bill may have got the number since it was sent, and this execution may mean that one.
     known = {doubt.number: doubt.source_id for doubt in doubts if doubt.source_id}
     ids = {doubt.number: doubt.id for doubt in doubts if doubt.id}
     if run == context.run.id:
@@ -127,7 +128,7 @@ async def settle_once(context: Context, run: RunId) -> Settled:
 
 
 async def _was_blind(context: Context, run: RunId) -> bool:
-    """Say whether another run could not ask what was there before it sent, as this one can."""
+    """Say whether documents from before another run's calls may be shown now for the first time."""
     other = await context.ledger.run(run)
     return (other is None or context.asks_otherwise(other)) and not context.links.find
 
@@ -135,7 +136,7 @@ async def _was_blind(context: Context, run: RunId) -> bool:
 def tell_of_person(
     context: Context, unproved: Collection[BillNumber], hopeless: Collection[BillNumber]
 ) -> None:
-    """End an execution with what only a person can settle, or mend."""
+    """End an execution, since only a person can settle or mend what is left."""
     if unproved:
         tell_of_proof(context, len(unproved))
     if hopeless:
@@ -154,15 +155,17 @@ async def hopeless_in(
 ) -> set[BillNumber]:
     """Return doubts over *numbers* that only a person can settle, in a run that is executed.
 
-    Nothing is settled here: whoever executes it looks by itself. What is not settled after the
-    window and some looks more, it cannot settle: two runs might wait for each other for ever.
+    Nothing is settled here: the process that executes the run makes its own looks. A doubt that it
+    has not settled some looks after the window counts as one that it cannot settle; otherwise two
+    runs might wait for each other for ever.
     """
     held = set(map(number_in, numbers))
     doubts = [d for d in await context.ledger.doubts(run) if number_in(d.number) in held]
     if not context.reads_back:
         return {doubt.number for doubt in doubts}
     times = context.settle
-    # The ERP may be away as the window ends, and whoever executes that run asks again.
+    # The ERP may be unreachable when the window ends; the other executor then repeats its look for
+    # a while.
     enough_s = LOOKS_OF_OTHERS * times.poll_s + READ_IS_TRIED_S
     old = [doubt for doubt in doubts if context.ages.age_s(doubt) >= times.shown_by_s + enough_s]
     # The other process may have been paused, so its time to look counts from when we first see the
@@ -175,7 +178,7 @@ async def hopeless_in(
 def next_look_in_s(age_s: float, times: SettleTimes) -> float:
     """Return how long to wait for the next look at a doubt, in seconds.
 
-    One is due as soon as absence counts.
+    A look is due at the moment from which absence counts (`SettleTimes.shown_by_s`).
 
     >>> times = SettleTimes(first_wait_s=20, poll_s=30)
     >>> next_look_in_s(5.0, times), next_look_in_s(20 - 4e-15, times), next_look_in_s(20.0, times)
@@ -194,10 +197,11 @@ class _Shown:
     """What a look has shown of doubts.
 
     Attributes:
-        seen: The look; what only bears a number is left out of it where that is another's.
+        seen: The look, without loose documents that somebody else has made.
         made: New documents by the number of their bill, without those of others.
         ours: What becomes of the bills of these.
-        untied: New documents that only bear the number of a bill for which no link shows one.
+        untied: New documents that only bear the number of a bill, of bills for which the look shows
+            nothing surer.
     """
 
     seen: Sighting
@@ -226,7 +230,7 @@ async def _look(context: Context, run: RunId, due: Sequence[tuple[Doubt, float]]
     """Look for the documents of doubts, and conclude those that the look settles."""
     shown = await _shown_of(context, run, due)
     found = await _judge_shown(context, due, shown)
-    # What is found is written down first: it proves what its sender's colleagues see.
+    # What is found is written down first: it may prove that other users see what the sender makes.
     await _conclude_found(context, run, found.outcomes, shown.seen)
     silent = [(doubt, age) for doubt, age in due if doubt.number not in shown.made]
     # A call whose documents still come may save more, though the window has passed.
@@ -272,8 +276,9 @@ async def _judge_shown(
     doubtful = await crowded_among(context, doubts, made, seen, splits=splits)
     for doubt, age in with_some:
         number = doubt.number
-        # Where bills are split, a part may come as late as any call. What was in doubt before may
-        # be what that earlier call has made, after its window.
+        # If the rule splits bills, a further document may come until the window ends. If the number
+        # was in doubt before, the document may be the earlier call's, and this call may make one
+        # as well.
         sent_before = await was_sent(context, doubt)
         waited = age >= context.settle.shown_by_s or not (splits or sent_before)
         if doubt.attempt in short or number in shown.untied:
@@ -310,7 +315,7 @@ async def _conclude_found(
 
 
 def _note_met(context: Context, settled: Sequence[Doubt], shown: _Shown) -> None:
-    """Remember the documents of settled bills that are not of their calls: a later one may be."""
+    """Remember which documents of settled bills no call of ours made: a later one may be ours."""
     for doubt in settled:
         theirs = () if doubt.number in shown.made else shown.seen.bearing(doubt.number)
         met = frozenset(doubt.before) | {target.id for target in theirs}
@@ -324,7 +329,10 @@ async def _look_at(
     due: Sequence[tuple[Doubt, float]],
     before: Mapping[BillNumber, Sequence[str]],
 ) -> Sighting:
-    """Look for the documents of doubts: what bears a number alone is told by answers and makers."""
+    """Look for the documents of doubts.
+
+    If a document bears a number and no link, answers and makers tell whose it is.
+    """
     seen = await look_at_sent(
         context, list(before), before=before, run=run, by_all=True, stop_or_not=True
     )
@@ -352,7 +360,7 @@ async def _tell_whose(context: Context, run: RunId, documents: Targets) -> None:
 async def _ours_among(
     context: Context, run: RunId, due: Sequence[tuple[Doubt, float]], made: Targets
 ) -> tuple[Targets, Mapping[BillNumber, Outcome]]:
-    """Return what a look shows that a run has made of its doubts, and write down that it was shown.
+    """Return which shown documents a run has made of its doubts, and note that they were shown.
 
     Args:
         context: The execution.
@@ -367,7 +375,7 @@ async def _ours_among(
     try:
         ours = await ours_of(context, made, run)
     except (LookFailedError, ErpUnreachableError, LoginRefusedError):
-        # Nobody tells whose they are, and they were shown all the same.
+        # Whose they are cannot be asked now; that they were shown is noted all the same.
         await note_shown(context.ledger, run, _by_attempt(due, made), at=now)
         raise
     made = {number: made[number] for number in ours}
@@ -376,7 +384,7 @@ async def _ours_among(
 
 
 def _by_attempt(due: Sequence[tuple[Doubt, float]], made: Targets) -> Mapping[int, Targets]:
-    """Return what was made of doubts by the attempt that they are of."""
+    """Group the documents of doubts by the attempt of each doubt."""
     found: dict[int, dict[BillNumber, tuple[Target, ...]]] = {}
     for doubt, _ in due:
         if doubt.number in made:

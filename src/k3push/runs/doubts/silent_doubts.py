@@ -28,16 +28,17 @@ async def judge_silence(
 ) -> tuple[list[Doubt], set[BillNumber], set[BillNumber]]:
     """Say what it means that a look shows nothing of numbers whose window has passed.
 
-    Where it shows documents that may as well be of another bill, nobody can say. Nor can anybody
-    where no link tells and the call made something: a rule may merge bills into lines that name
-    one of them (P 5.6).
+    Nothing can be concluded where the look shows documents that may be of another bill. The same is
+    true where a call of several bills has made a document that no link ties to its bill: a rule may
+    merge several bills into a line that names only one of them (P 5.6).
 
     Returns:
         Those of which nothing was made, those that only a person can settle, and those that wait
-        for the proof of the field. The others wait until more is known of what their sender sees.
+        for the proof of the field. A number that is in none of the three waits until more is known
+        of what its sender sees.
     """
     named = {doubt.number for doubt in doubts if await names_documents(context, doubt, seen)}
-    # A look that misses what is known to be there proves nothing of the others.
+    # A look that misses one document known to exist proves nothing about the other numbers.
     context.proofs.missed = context.proofs.missed or bool(named)
     absent: list[Doubt] = []
     hopeless: set[BillNumber] = set()
@@ -140,7 +141,7 @@ async def _mark_before(context: Context, doubt: Doubt) -> str:
 def _out_of_sight(doubt: Doubt, shown: Sequence[Target], seen: Sighting) -> Outcome | None:
     """Tell of documents that an earlier look has shown, and that this one shows nowhere.
 
-    Somebody may have deleted them, or given the bill another number, which they do not name.
+    Somebody may have deleted them, or the bill may have got another number, which they do not bear.
     """
     kinds = (seen.targets, seen.shared, seen.cancelled, seen.denied, seen.namesakes, seen.loose)
     there = {target.id for kind in kinds for target in kind.get(doubt.number, ())}
@@ -167,7 +168,7 @@ async def _calls_with_unlinked(
 
 async def _is_linked(context: Context, intent: Intent) -> bool:
     """Say whether a link ties each document that has come since an attempt began to its bill."""
-    # Of those that are settled by now, one may have got another number since.
+    # A bill of the call that is settled by now may have got another number since.
     await context.recall_sources(intent.numbers, intent.run)
     seen = await look_at_targets(context, intent.numbers, by_all=True, stop_or_not=True)
     there = {number: seen.bearing(number) for number in intent.numbers}

@@ -1,4 +1,4 @@
-"""Which numbers are in doubt no longer because they were sent alone as often as may be."""
+"""Which numbers are given up because they were sent alone as often as the settings allow."""
 
 from __future__ import annotations
 
@@ -16,13 +16,16 @@ from k3push.runs.own_documents import sent_by
 
 
 async def ended_by_tries(context: Context, doubt: Doubt) -> Outcome | None:
-    """Give a number up that was in doubt alone as often as a chunk may be sent, and say why."""
+    """Give up a number that was sent alone and came into doubt `max_attempts` times, and say why.
+
+    None if it may be sent again.
+    """
     if not doubt.alone:
         return None
     notes = await context.ledger.notes_of(doubt.number)
     over = max((attempts_before(n.text) for n in notes if n.run == doubt.run), default=0)
     kept = await sent_by(context.ledger, doubt.run, doubt.number, after=over)
-    # What the ERP has refused or put off has broken nothing.
+    # A call that the ERP refused or put off does not count: it did not break.
     broke = [
         each for each in kept if len(each.attempt.intent.numbers) == 1 and told_nothing_plain(each)
     ]
@@ -41,8 +44,9 @@ def _refused_for_ever(
     """Give a number up, with the ERP's words, that was refused alone as often as may be.
 
     Each refusal has left it in doubt, since it may hide a draft and too little was shown to tell;
-    each time nothing was there after all. A lost answer refuses nothing, whoever was refused it
-    before: another user may have the right to push it.
+    each time nothing was there after all. If the last answer was lost, the number is not given up,
+    even if earlier calls were refused: these may have gone through a user who lacks the right to
+    push it.
     """
     refused = [
         (each.attempt.id, said)

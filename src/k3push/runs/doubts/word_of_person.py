@@ -20,13 +20,16 @@ Doubts = Sequence[tuple[RunId, BillNumber]]
 
 
 async def in_doubt(ledger: Ledger, number: BillNumber) -> list[tuple[RunId, BillNumber]]:
-    """Return the runs in which a number, by either spelling, is `unknown`, and the ERP's own."""
+    """Return the runs in which a number is `unknown`, each with the ERP's spelling.
+
+    The number may be spelled as in the list or as in the ERP.
+    """
     rows = await ledger.rows_of(number)
     return [(run, row.bill) for run, row in rows if row.state is State.UNKNOWN]
 
 
 async def kinds_of(ledger: Ledger, doubts: Doubts) -> dict[tuple[str, BillNumber], RunId]:
-    """Return what doubts are about: the scope and the bill, each with the run that has it first."""
+    """Return the different things in doubt, as scope and bill, each with its first run."""
     kinds: dict[tuple[str, BillNumber], RunId] = {}
     for name, bill in doubts:
         run = await ledger.run(name)

@@ -94,8 +94,8 @@ class Proofs:
     ) -> bool:
         """Say whether a bill of which nothing is shown has nothing; ask for known documents once.
 
-        Where links tell, that is so for bills that they were asked for. A look that fails for good
-        is raised: it proves nothing, and disproves nothing either.
+        Where links tell, that is so for bills that they were asked for. If a look fails for good,
+        its error is raised: it proves nothing, and disproves nothing either.
         """
         links = looker.links
         if can_ask(looker) and not (links.tell or self.field_finds or self._looked_for_proof):
@@ -209,7 +209,7 @@ class Proofs:
         """Say whether *users*, who have looked, see what *sender* makes.
 
         An attempt of an earlier version names no sender: then all users of the settings count.
-        A look that fails for good is raised.
+        If a look fails for good, its error is raised.
         """
         if sender in users or (not sender and set(looker.erp.users) <= set(users)):
             return True

@@ -2,8 +2,8 @@
 
 The ERP tells who has made a document, and when. The name under which a user of the settings makes
 documents is learnt from documents that answers to him have named; a rule may copy the maker of the
-bill instead. Where neither is known, a document that has come since our call counts as ours, unless
-it came most of a day later.
+bill instead. If neither is known, a document that has come since our call counts as ours, unless
+its time is later than any time zone explains.
 """
 
 from __future__ import annotations
@@ -21,24 +21,24 @@ from k3push.runs.lookup.document_lookup import look_at_standings
 from k3push.runs.lookup.looker import Looker
 from k3push.runs.lookup.newest_lookup import newest_standings
 
-# How many documents of the ledger are looked at, and how many tell for good.
+# How many documents of the ledger are looked at, and how many are needed for a conclusion.
 SAMPLE = 20
 LEAST_SAMPLE = 3
 
-# How many documents the ledger is asked for, to know them among those that say nothing, and to see
-# whether any bill has several.
+# The most documents that the ledger is asked for, to recognise our own among strays, for instance,
+# or to see whether any bill has several.
 MOST_KNOWN = 1000
 
-# Codes of rows that may name a document of another bill, by the number that it bears.
+# Rows with these codes may name another bill's document, which was found by its number alone.
 UNSURE = frozenset({TWIN, PARTLY})
 
-# No local time of a server is later than that of its farthest zone. Its clock may be wrong, or be
-# set forward by an hour in spring.
+# No time zone is further ahead of UTC than this.
 EASTERNMOST = timedelta(hours=14)
-# And none is earlier than that of the farthest zone on the other side.
+# And none is further behind it.
 WESTERNMOST = timedelta(hours=12)
 # A time outside these bounds is a placeholder, not the time at which a document was made.
 EARLIEST, LATEST = datetime(1990, 1, 1), datetime(2200, 1, 1)  # noqa: DTZ001  # local times
+# A server's clock may be wrong, and daylight saving sets it forward by an hour.
 CLOCKS_DIFFER = timedelta(minutes=75)
 
 # An answer tells under which name a user makes documents. Of documents that nothing ties to a bill
@@ -57,12 +57,13 @@ class Makers:
 
     Attributes:
         constant: Who made all that are known; "" where several did, or nothing is known.
-        copied: Each may bear who has made its bill: a rule may copy that.
-        looks_copied: Each that is known, however few they are, bears who has made its bill, as far
-            as that is told.
-        ahead: So far at most the server's local time was ahead of the clock of a machine, in UTC,
-            when it made one.
-        behind: So far at most it was behind that clock then; None where no answer has told it.
+        copied: Every known document bears its bill's maker, as far as that is known: a rule may
+            copy the maker.
+        looks_copied: The same, even if very few documents are known; but at least one bill's maker
+            is known.
+        ahead: The most by which the server's local time was ahead of a sending machine's UTC clock
+            when a document was made; at least `EASTERNMOST`.
+        behind: The most by which it was behind that clock; None if no answer has told it.
         known_at: When the calls began whose answers tell, by the clock of the machine.
         made_at: When the documents were made that they name, by the server's clock.
     """
@@ -76,7 +77,7 @@ class Makers:
     made_at: tuple[datetime, ...] = ()
 
     def tell_of(self, began_at: datetime) -> bool:
-        """Say whether they are known of the time of a call."""
+        """Say whether what is known of the makers is from about the time of a call."""
         return any(abs(began_at - at) <= MAKERS_KEEP for at in self.known_at)
 
     def may_be(self, creator: str, of_bills: Collection[str]) -> bool:
@@ -105,8 +106,8 @@ class SentCalls:
         senders: As whom.
         over_at: By when all of it was surely over, by the clock of the machine.
         began_at: When the first of it left, by that clock.
-        was_blind: Nobody may have been able to look before that at what was there.
-        of_any_bill: What has come may be of any bill, and not of this one alone.
+        was_blind: Perhaps nobody could look, before the first call, at what was there.
+        of_any_bill: The documents may be of any bill, not only of this one.
     """
 
     senders: frozenset[str]
@@ -137,8 +138,8 @@ class MakersBySender:
     ) -> frozenset[str]:
         """Return which documents somebody else has made, as far as their form tells.
 
-        Of the documents that no look had shown before our calls, those are somebody else's whose
-        maker is none of ours, or that were made long after the calls, or long before them.
+        A document that no look had shown before our calls is somebody else's if its maker is none
+        of ours, or if it was made long before or long after the calls.
 
         Args:
             looker: What to look with.
@@ -244,9 +245,9 @@ class MakersBySender:
         at: datetime | None = None,
         rule: str | None = None,
     ) -> Makers:
-        """Return as whom a user makes documents, told by those that answers to him have named.
+        """Return under which names a user makes documents.
 
-        What a look has found may be another's.
+        Only documents that answers to him have named tell: what a look has found may be another's.
 
         Args:
             looker: What to look with.
@@ -278,7 +279,7 @@ async def made_alike(
     since: datetime | None = None,
     rule: str | None = None,
 ) -> list[Made]:
-    """Return what the rule of a route has made: another's documents may bear other things.
+    """Return what was made by the rule of a route: documents of another rule may differ.
 
     Args:
         looker: The route.
@@ -301,7 +302,7 @@ async def made_alike(
 def created_at(standing: Standing | None) -> datetime | None:
     """Return when a document was made, in the server's local time; None where nobody tells.
 
-    Software writes the least and the greatest time that it knows where it knows none.
+    Where no time is known, software often writes the earliest or the latest time that it can.
     """
     try:
         at = datetime.fromisoformat(standing.created).replace(tzinfo=None) if standing else None

@@ -1,8 +1,8 @@
 """Whether a user of the ERP is shown what he has made himself.
 
 Users have rights to data: some see their own documents alone, or those of some organisations. A
-user may be made anew under the same login, and his rights may be changed; then what he has made
-before is not shown to him, and its absence proves nothing.
+user may be made anew under the same login, or his rights may change. Then he may not be shown what
+was made before, and its absence proves nothing.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from k3push.runs.proof.document_makers import LEAST_SAMPLE, MOST_KNOWN
 from k3push.runs.proof.named_documents import NamedCall, named_and_untied
 from k3push.runs.proof.person_words import says_absent
 
-# For how long a document counts that an answer has named and that no look shows: a person may have
-# deleted it.
+# For how long a document that an answer has named and no look shows counts as hidden from its user.
+# Later it was probably deleted.
 UNSHOWN_KEEPS = timedelta(days=31)
 
 # How many documents about the time of a call are looked for.
@@ -46,7 +46,7 @@ class _Made(NamedTuple):
 
 @dataclass(slots=True)
 class OwnSight:
-    """What one execution has found out of it, by sender."""
+    """What one execution has found out about what senders are shown, by sender."""
 
     _made: dict[tuple[str, str], Sequence[_Made]] = field(default_factory=dict)
     _shown: dict[str, bool] = field(default_factory=dict)
@@ -58,15 +58,15 @@ class OwnSight:
     ) -> bool:
         """Say whether what a sender has made about the time of a call is shown still.
 
-        Some of those documents may be deleted. Where the ledger knows hardly any, nothing speaks
-        against it.
+        Some of those documents may be deleted. If the ledger knows documents of fewer than
+        `LEAST_SAMPLE` bills, the answer is yes.
 
         Args:
             looker: What to look with.
             ledger: What was made.
             run: Whose scope counts.
             doubt: A bill of the call, which an earlier execution has sent.
-            before: When this execution began, which has documents of its own.
+            before: When this execution began; only earlier documents count.
         """
         for kept in ((doubt.run, doubt.sender), ("", doubt.sender)):
             if kept not in self._made:
@@ -89,7 +89,8 @@ class OwnSight:
     ) -> Sequence[str]:
         """Return documents that answers to a sender have named, and that no look shows.
 
-        Those of which a person has said that nothing was made are deleted.
+        Those of a call count as deleted if a person has said since, of as many bills of the call,
+        that nothing was made.
 
         Args:
             looker: What to look with.

@@ -1,8 +1,8 @@
 """When something happened, by the clock of the server and by those of machines that send.
 
 Documents bear the server's local time, and calls are written down by the clock of the machine that
-sent them. A document that is taken for older than the call that made it is overlooked. So where
-the clocks leave room, a call is taken to have left early and to have been over late.
+sent them. A document that is taken for older than the call that made it is overlooked. So of all
+times that the clocks allow, the earliest counts as a call's beginning and the latest as its end.
 """
 
 from __future__ import annotations
@@ -60,11 +60,14 @@ class ServerClock:
 
     @property
     def tells_after(self) -> bool:
-        """Whether it tells what was made after a time by the clock of a machine that sends."""
+        """Whether it can tell that a document was made after a time noted by a sending machine."""
         return self.compared and self.tells_time
 
     def no_earlier_than(self, over_at: datetime) -> datetime:
-        """Return a local time of the server that had not passed at such a time."""
+        """Return a local time of the server that was still to come at *over_at*.
+
+        *over_at* is a time noted by a sending machine.
+        """
         if not self.tells_after:
             return LATEST
         over = over_at.astimezone(UTC).replace(tzinfo=None) - self.utc_lead
@@ -98,10 +101,10 @@ class Began:
     def no_later_than(self, clock: ServerClock | None) -> datetime:
         """Return a local time of the server that had passed when the call left."""
         if clock is not None and self.on_loop_s is not None:
-            # The loop's clock nobody can set.
+            # Nobody can set the loop's clock.
             when = clock.local + timedelta(seconds=self.on_loop_s - clock.at_s)
         else:
-            # No server's clock shows an earlier time than this one (P 9), where ours is right.
+            # If our clock is right, no server's local time is earlier than this (P 9).
             utc_lead = max(WESTERNMOST, clock.utc_lead if clock else WESTERNMOST)
             when = min(self.at, self.now).astimezone(UTC).replace(tzinfo=None) - utc_lead
         when -= CLOCKS_DIFFER
@@ -119,7 +122,7 @@ async def read_clock(looker: Looker, ledger: Ledger, run: RunId) -> ServerClock 
     times = [at for each in standings.values() if (at := created_at(each))]
     if not times:
         return None
-    # People delete what they have tried out.
+    # Some documents that the ledger knows may be deleted: people clean up after a trial.
     there = [each for each in known if any(target.id in standings for target in each.targets)]
     told = any(at.time() != time() for at in times)
     leads = await _leads(ledger, there, standings)
@@ -132,9 +135,9 @@ async def _leads(
     """Return by how much sending machines were ahead of the server; None where nothing tells.
 
     A document that an answer names is made after its call has left, so the largest difference is
-    the best. What a look alone has found may be older than the call of its row, which would make
-    the difference too large: where nothing else is known, the least of some is taken, so that
-    rather too much counts as made by a call.
+    the best. A document that only a look has found may be older than its row's call, so that its
+    difference is too large. If there are no others, the smallest difference is taken: then too many
+    documents count as made by a call, rather than too few.
     """
     sure: list[timedelta] = []
     others: list[timedelta] = []

@@ -2,7 +2,8 @@
 
 What was made since a call left, and has neither a link nor a number that names a bill, may be what
 the call has made. The ERP is asked for such documents once for many calls; then each call is judged
-by its own times, by what was there before it, and by whom its sender makes documents as.
+by its own times, by what was there before it, and by the names under which its sender makes
+documents.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ from k3push.runs.proof.document_makers import (
 )
 from k3push.runs.proof.server_clock import Began, ServerClock, over_by, read_clock
 
-# Documents that answers have named, of which the newest are remembered.
+# How many of the documents that answers have named are remembered: the newest.
 MOST_MARKS = 256
 
 # By how much the clocks of application servers of one site differ, and times are rounded.
@@ -52,7 +53,8 @@ class OpenCall:
         before: Documents of these bills that were there before it left.
         over_at: When it was over; None where it may be at work still.
         mark: A document that was there before it left, by its id; "" where none is known.
-        rule: By which rule it went, as whose makers its own are judged; None is the route's.
+        rule: By which rule it went; its maker is compared with those who make documents by that
+            rule. None is the route's.
     """
 
     bills: Collection[BillNumber]
@@ -74,14 +76,15 @@ class StrayCalls:
 
     @property
     def tells_after(self) -> bool:
-        """Whether what was made after a call is told from what it has made (`read_clock`)."""
+        """Whether documents made after a call can be told apart from its own (`read_clock`)."""
         return self._clock is not None and self._clock.tells_after
 
     @property
     def mixes_after(self) -> bool:
-        """Whether what was made long after a call passes for what it has made (`read_clock`).
+        """Whether a document made long after a call may pass for its own (`read_clock`).
 
-        Where the ledger knows no document, few can have come.
+        That is so if documents tell only the day. If the ledger knows no document with a time, the
+        answer is no: few can have come.
         """
         return self._clock is not None and not self._clock.tells_time
 
@@ -91,7 +94,7 @@ class StrayCalls:
             self._clock = await read_clock(looker, ledger, run) or self._clock
 
     def note_answer(self, named: Sequence[Target]) -> None:
-        """Note documents that an answer has named just now: later calls make others."""
+        """Note documents that an answer has just named: they were there before every later call."""
         ids = [target.id for target in named if target.id.isdecimal()]
         if ids:
             self._marks.append((anyio.current_time(), max(ids, key=int)))
@@ -108,9 +111,10 @@ class StrayCalls:
     ) -> list[OpenCall]:
         """Say which calls may have made a document that ties itself to no bill.
 
-        What the ledger made is known. Who made the others is compared with who is named as the
-        maker of what the ledger made through a user; where that is not known, it may be his. Each
-        call is judged by its own times, and the ERP is asked once for all of them.
+        Documents that this ledger has made are left out. Of the others, the maker is compared with
+        the one whom the ERP shows for what the call's sender makes. If that one is not known, the
+        document may be the sender's. Each call is judged by its own times, and the ERP is asked
+        once for all of them.
 
         Args:
             looker: What to look with.
@@ -158,7 +162,7 @@ class StrayCalls:
         return beside
 
     def _marks_before(self, call: OpenCall) -> tuple[str, str]:
-        """Return documents that were there before a call left, as late as such are known.
+        """Return the newest known documents that were there before a call left.
 
         Returns:
             What an answer to this execution has named, and what a look has shown; "" for none.
@@ -238,7 +242,10 @@ class _MadeBySender:
 
 
 class _FoundRows:
-    """Rows that name documents, of numbers that stray documents bear; each number is read once."""
+    """Rows of the numbers that stray documents bear, with the documents that they name.
+
+    Each number is read once.
+    """
 
     def __init__(self, looker: Looker, ledger: Ledger, run: Run) -> None:
         self._looker = looker
@@ -252,7 +259,8 @@ class _FoundRows:
         for name in names:
             if name not in self._rows:
                 self._rows[name] = await self._read(name)
-        # Where numbers tell, they do so of what the clock of another machine calls older.
+        # The clock of another machine may be wrong. No margin for that is needed where a number
+        # alone ties a document to its bill.
         by_others = began.at - MACHINES_DIFFER if self._looker.links.outweigh else began.at
         by_us = began.at if began.is_timed else by_others
         found: set[str] = set()
@@ -270,7 +278,7 @@ class _FoundRows:
         ]
 
     async def _is_alike(self, of: RunId) -> bool:
-        """Say whether a run makes documents whose ids are of one form with ours."""
+        """Say whether a run makes documents of the same form as ours, whose ids can be compared."""
         if of not in self._are_alike:
             found = await self._ledger.run(of)
             self._are_alike[of] = found is not None and _is_of_form(found, self._run)
@@ -314,7 +322,7 @@ def _is_of_form(one: Run, other: Run) -> bool:
 def _was_before(
     call: OpenCall, stray: Stray, marks: Sequence[str], beside: Mapping[str, Standing]
 ) -> bool:
-    """Say whether a document was there before a call left, by what is known to have been."""
+    """Say whether a document was there before a call left, judged by ones that surely were."""
     return stray.id in call.before or any(
         stray.id == mark or _was_there(stray, mark, beside.get(mark)) for mark in marks
     )
@@ -323,9 +331,9 @@ def _was_before(
 def _was_there(stray: Stray, mark: str, known: Standing | None) -> bool:
     """Say whether a document is older than one that is known, by its id and by its time.
 
-    Several servers may give out ids in blocks, so that what another program has made may have a
-    later id than what comes after. So an id tells nothing of what was made within a few minutes,
-    or on one day where forms tell days.
+    Several servers may give out ids in blocks, so that a document may have a higher id than one
+    made after it. So ids tell nothing of two documents made within a few minutes, or on one day
+    where the form tells only the day.
     """
     created, then = created_at(stray.standing), created_at(known)
     if created is None or then is None or not stray.id.isdecimal():
