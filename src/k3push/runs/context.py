@@ -325,7 +325,7 @@ class Context:
         return await self.ledger.made_of_namesakes(self.run.scope, bills)
 
     async def named_for_others(self, found: Targets) -> Mapping[BillNumber, frozenset[str]]:
-        """Return documents of bills that an answer names for a call without that bill."""
+        """Return, by bill, documents that an answer has named for a call without that bill."""
         others = await named_for_others(self.ledger, self.route, found, self.source_ids)
         for number, targets in found.items():
             named, id_ = self.named, self.known_id(number)

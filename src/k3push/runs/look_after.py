@@ -1,7 +1,7 @@
 """Look for what a call has made, as long and through as many users as it takes.
 
-What is new since the call, and which of that the answer itself assigns to a bill, is said here for
-one look.
+For one look it also says what is new since the call, and which of that the answer assigns to a
+bill.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ async def look_after(
 ) -> tuple[Targets, Sighting]:
     """Look for what an attempt has made, through as many users and as often as it takes.
 
-    What one complete look shows is enough where it shows all. Where a number is missing that may
-    travel again or be rejected for it, everybody is asked, and after a success, or a refusal that
-    may hide a draft, for as long as a document may take to be shown.
+    One look is enough if it shows a document of every number, and all that the answer names. If a
+    number is missing, it may be sent again or rejected; so all users are asked. After a success, or
+    a refusal that may hide a draft, they are asked for as long as a document may take to be shown.
 
     Returns:
         New documents by source number, and the last look.
@@ -70,7 +70,7 @@ async def look_after(
     made, seen = await look(by_all=at_once, renumbered=by_all or several or not said.names_all)
 
     def is_open() -> bool:
-        # What is loose now will be so after any wait.
+        # Waiting does not tie a loose document to a bill.
         shown = united(made, seen.loose)
         return needs_patience(said, numbers, shown, drafts=drafts)
 
@@ -88,11 +88,11 @@ async def look_after(
 
 
 async def _learn_links(context: Context, attempt: Attempt, said: Said, seen: Sighting) -> Sighting:
-    """Learn whether links find what a call of ours has made, where they find others'.
+    """Learn whether links find what our calls make, if they find what others make.
 
     Returns:
-        The look, or a later one: what the field shows was not asked for by links, or somebody may
-        have deleted a document between the two questions.
+        The look, or a later one: if links were not asked for a shown document, or if a document may
+        have been deleted between the two questions.
     """
     links, numbers, now = context.links, attempt.intent.numbers, context.clock.now()
     if links.find_own or not (links.outweigh or links.missed_own):
@@ -109,7 +109,8 @@ async def _learn_links(context: Context, attempt: Attempt, said: Said, seen: Sig
             break
         asks = any(vouched.values()) and not is_asked
         if not (asks and await proofs.asks_for_links(context, context.ledger, now=now)):
-            # What an earlier night knows stands: a plug-in may drop links, and of many bills.
+            # What an earlier execution has learnt stands after one miss: a plug-in may drop links,
+            # even of many bills.
             links.missed_own = links.missed_own or (is_asked and known.missed_own)
             break
         try:
@@ -157,8 +158,8 @@ def _vouched(
         said: Its answer.
         context: The execution.
         seen: What a look has shown since.
-        learns: It is asked for to learn whether the rule keeps links. Then those that it names
-            are returned all the same if more bills have one than show none.
+        learns: True while it is being learnt whether the rule keeps links. Then the named documents
+            are returned even so, if more bills have one than have none.
     """
     numbers, named = attempt.intent.numbers, named_in(attempt, said)
     new = new_targets({n: seen.bearing(n) for n in numbers}, attempt.intent.before)
@@ -174,13 +175,17 @@ def _vouched(
     silent = [n for n in numbers if not mine[n] and n not in linked and number_in(n) not in refused]
     if not silent or len(numbers) == 1:
         return mine
-    # Each that bears the number of another bill leaves one without: the rest are as they say.
+    # Each document with a wrong number leaves one bill without any. So if more bills have one than
+    # have none, most numbers are right.
     sure = {n: tuple(t for t in mine[n] if t.id in named) for n in numbers}
     return sure if learns and sum(map(bool, sure.values())) > len(silent) else {}
 
 
 def set_apart(seen: Sighting) -> dict[BillNumber, set[str]]:
-    """Return the documents that a look shows as another's, or as any one's, by source number."""
+    """Return the documents that a look shows as another bill's, or as possibly any bill's.
+
+    They are returned by source number.
+    """
     kinds = (seen.shared, seen.denied, seen.namesakes, seen.loose)
     return {n: {t.id for kind in kinds for t in kind.get(n, ())} for kind in kinds for n in kind}
 
@@ -201,8 +206,8 @@ def new_in(attempt: Attempt, said: Said, seen: Sighting) -> Targets:
     """Return what a look shows that was not there before an attempt.
 
     What the answer names was made by it, even if somebody has cancelled it since, no link shows of
-    which bill of the number it is, or a field names another form. What may be any one's of several
-    bills of the call is nobody's.
+    which bill of the number it is, or a field names another form. A document that may be of several
+    bills of the call is given to none.
     """
     any_ones = (*seen.shared.values(), *seen.loose.values())
     bills = Counter(target.id for targets in any_ones for target in targets)

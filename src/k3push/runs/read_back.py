@@ -1,8 +1,8 @@
 """What a call has come to that the ERP has finished, by its answer and by looks after it.
 
 `look_after` has the looks, and `core.safety.evidence` the conclusions; here they are put together:
-a call that broke is looked at twice, others' documents are told, and what no look tells stays in
-doubt.
+a call that broke is looked at twice, documents of others are told apart, and a number of which no
+look tells stays in doubt.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from k3push.runs.renumbered_bills import moved_among
 from k3push.runs.sending_state import Sending
 
 UNREAD = "unread"
-"""`Outcome.code` of a number in doubt since what a call has made cannot be looked at."""
+"""`Outcome.code` of a number in doubt because the look after its call failed or was refused."""
 
 
 Untold = tuple[str, str]
@@ -113,7 +113,10 @@ async def _may_save_more(context: Context, attempt: Attempt, said: Said, made: T
 
 
 def _sent_on(conclusion: Conclusion, numbers: Collection[BillNumber]) -> Conclusion:
-    """Plan refused numbers again that somebody else has pushed; their next look finds that."""
+    """Plan refused numbers again that somebody else has pushed meanwhile.
+
+    The look before their next sending finds what he has made.
+    """
     on = [o for o in conclusion.outcomes if o.number in numbers and o.state is State.REJECTED]
     if not on:
         return conclusion
@@ -181,7 +184,7 @@ async def _conclude(
         )
     ids = {target.id for targets in made.values() for target in targets}
     last = {t.id for targets in made_in(attempt, said, seen).values() for t in targets}
-    # What is kept from an earlier look tells nothing of what the last one misses.
+    # Only what the last look shows counts here: what an earlier one showed, it may miss.
     context.proofs.compare(sender, named_in(attempt, said), last)
     sending.ground = found_by(context.route, seen, ids)
     return conclude(
@@ -202,9 +205,9 @@ async def _has_stray(
 ) -> bool:
     """Say whether a document has come that ties itself to no bill, and that may be this call's.
 
-    It may come from a call that broke, from an answer that passes over a number or refuses several,
-    from a refusal of a single number that goes on all the same, and from any refusal that may have
-    left a draft.
+    It may come from a call that broke; from an answer that passes over a number or refuses several;
+    from a refusal of one number that is sent again (for want of a licence, or through another
+    user); and from any refusal that may have left a draft.
     """
     numbers, sender = attempt.intent.numbers, attempt.intent.sender
     elsewhere = context.erp.spares(sender)
@@ -217,7 +220,8 @@ async def _has_stray(
     moved = await moved_among(context, attempt.intent.run, missing)
     before = {id_ for n in missing for id_ in attempt.intent.before.get(n, ())}
     before |= seen.ids_beside(missing)
-    # What a link ties to a bill, and a success does not name, somebody else has made of it.
+    # Somebody else has made a document that a link ties to a bill and that the success does not
+    # name.
     others = strangers(said, numbers, new_in(attempt, said, seen))
     before |= {t.id for n in missing for t in others.get(n, ()) if t.id in seen.by_link}
     began = context.began(attempt.id, attempt.intent.began_at)
@@ -267,9 +271,9 @@ async def _doubtful(
 
     - its bill has several that links do not all name, another bill of the call has none, and the
       rule does not split bills; or
-    - it bears the number of a bill that has another document, no link names its source, the answer
-      was a success that does not name every document, and there are more such documents than bills
-      of which nothing is shown. While there are not, each may be of such a bill.
+    - it is loose and bears the number of a bill that has another document, after a success that
+      does not name all. That holds if there are more such documents than bills without any; if not,
+      each may be of such a bill.
     """
     numbers = attempt.intent.numbers
     found = await doubtful_among(context, said.messages, numbers, made, seen.by_link)

@@ -1,4 +1,4 @@
-"""Which bills have a document already, and are not sent for that (rule 3)."""
+"""Which bills have a document already, and are therefore not sent (rule 3)."""
 
 from __future__ import annotations
 
@@ -35,16 +35,16 @@ async def there_already(
 
     Other outcomes are left as they are.
 
-    The ERP closes a source whose quantity its targets have used up (P 13.3), so that a list that
-    is pushed twice is `already` there and not closed. Where a number has several bills, nothing
-    tells which of them was pushed.
+    The ERP closes a bill once its targets have used up its quantity (P 13.3). If a list is pushed
+    twice, such bills are told as `already`, not as closed. Where a number has several bills,
+    nothing tells which of them was pushed.
 
     Args:
         context: What to look with.
         refused: Outcomes of unsent numbers, in the ERP's spelling where it has one.
         known: What other runs of this ledger have made of them.
         contradictory: Lines that are refused for what they say (`SourceLook.contradictory`).
-        named: Tells which have a document by an answer alone (`by_answers`).
+        named: Returns which bills have a document of which only an answer tells (`by_answers`).
     """
     asked = [
         each.number
@@ -81,7 +81,7 @@ async def there_already(
 
 
 def already(number: BillNumber, targets: tuple[Target, ...], *, thin: bool = False) -> Outcome:
-    """Say what becomes of a number that has targets and is not sent for that.
+    """Say what becomes of a number that has targets and is therefore not sent.
 
     Args:
         number: The ERP's spelling.
@@ -103,9 +103,9 @@ def is_thin(reason: str) -> bool:
 def ours_of_shared(
     number: BillNumber, seen: Sighting, made: Made | None, before: Collection[str] = ()
 ) -> Outcome | None:
-    """Say that a bill has documents which its fields leave open, but which the ledger knows.
+    """Say that a bill has documents which no field surely ties to it, but which the ledger knows.
 
-    It knows them by an answer that has named them.
+    The ledger knows them as this bill's, by an answer that has named them.
 
     Args:
         number: The ERP's spelling.

@@ -16,11 +16,11 @@ class Links:
         find: They have found a document that another look, or an answer, knows of a bill.
         missed: They have missed one.
         find_own: They have found one that a call by the route's rule has made.
-        missed_own: They have missed one of those, which its bill's number has shown.
-        recalled: They have found such a one in an execution of late.
-        untold: Whether they find anything has been asked for in vain.
-        tell_more: They have found one that the field has passed over, which may hold the number of
-            one of several merged bills.
+        missed_own: They have missed one of those, though a look by number has shown it.
+        recalled: A recent execution has seen them find one.
+        untold: The site was asked whether they find anything, and did not tell.
+        tell_more: They have found a document that the number field did not show: of several merged
+            bills the field may hold only one number.
         absent: The site does not let them be queried, or the pair's are not known.
     """
 
@@ -50,12 +50,18 @@ class Links:
 
     @property
     def may_outweigh(self) -> bool:
-        """Whether the route's rule may keep links: they have found one, or missed none of its."""
+        """Whether the route's rule may keep links.
+
+        They have found a document that it made, or have at least missed none.
+        """
         return self.are_kept or (not self.missed_own and (self.find or not self.absent))
 
     @property
     def outweigh(self) -> bool:
-        """Whether a number alone ties no document: the site keeps links, and this rule may, too."""
+        """Whether a document needs a link to count as a bill's: its number alone is not enough.
+
+        That is so if the site keeps links, and this rule may, too.
+        """
         return self.may_outweigh and (self.find or self.are_kept or self.untold)
 
     def compare(self, known: Collection[str], seen: Sighting) -> None:
@@ -67,7 +73,8 @@ class Links:
     def compare_own(self, made: Collection[str], number: BillNumber, seen: Sighting) -> None:
         """Take in whether the links have found what a call by the route's rule has made of a bill.
 
-        What the bill's number does not show may be gone, or bear another number.
+        Only documents that a look by number shows are compared: others may be gone, or bear another
+        number.
         """
         if number in seen.linked:
             shown = {target.id for target in seen.bearing(number)}.intersection(made)

@@ -9,7 +9,7 @@ from k3push.core.model import BillNumber, Sighting, Target, Targets
 
 
 def united(one: Targets, other: Targets) -> Targets:
-    """Join documents by number, each once."""
+    """Join documents by number; one that is in both appears once."""
     both = dict(one)
     for number, targets in other.items():
         ids = {target.id for target in both.get(number, ())}
@@ -18,7 +18,7 @@ def united(one: Targets, other: Targets) -> Targets:
 
 
 def joined(seen: Sequence[Sighting]) -> Sighting:
-    """Join looks at different numbers; of users, those count who have made all of them."""
+    """Join looks at different numbers; only users who took part in all of these looks count."""
     users = frozenset.intersection(*(each.users for each in seen)) if seen else frozenset()
     return Sighting(
         {number: found for each in seen for number, found in each.targets.items()},
@@ -43,7 +43,7 @@ def with_other_numbers(
     Args:
         seen: The look.
         other: What was seen by the others.
-        bills: What the first look calls those that have another number.
+        bills: The number in the first look, by the other number of the same bill.
     """
 
     def added(one: Targets, more: Targets) -> Targets:
@@ -78,7 +78,7 @@ def unlinked(found: Targets, seen: Sighting) -> Targets:
 
 
 def parted(seen: Sighting, others: Mapping[BillNumber, Collection[str]]) -> tuple[Targets, Targets]:
-    """Return the targets of a look without some of each number, by their ids, and these."""
+    """Split the targets of a look: those whose ids are not in *others*, by number, and the rest."""
     left = new_targets(seen.targets, others)
     return left, new_targets(seen.targets, ids_in(left))
 

@@ -16,7 +16,7 @@ async def look_at_standings(
 ) -> Mapping[str, Standing]:
     """Read how documents of the target form stand, by id; one that is gone is absent.
 
-    It goes on trying though a stop is asked: what a call has done is written down.
+    It goes on trying after a stop was asked, since what a call has done must be written down.
 
     Args:
         context: What to look with.

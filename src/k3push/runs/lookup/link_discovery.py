@@ -2,8 +2,9 @@
 
 Documents are found by the id of their source where the target form's links can be asked for
 (P 6.5). For a pair that k3push does not know the site is asked which entry carries them, and what
-the source's table is called: QueryBusinessInfo, and the newest documents. Where it does not tell,
-or does not let links be queried, the number field is left, and without one a number in each call.
+the source's table is called: QueryBusinessInfo, and the newest documents. If it does not tell, or
+refuses queries of links, documents are found by the number field; without such a field, each call
+carries one number.
 
 That links can be asked for proves nothing yet: a rule may keep none. What proves it is a document
 that the route's own rule has made, among the newest, or the first that the run itself makes.
@@ -34,14 +35,14 @@ T = TypeVar("T")
 
 
 async def find_links(reader: ReadContext, *, in_haste: bool = False) -> FoundLinks:
-    """Ask the site for the links of the reader's route, unless nothing is left to be asked.
+    """Ask the site for the links of the reader's route, unless they and its field are known.
 
     What it refuses to tell is no error: then documents are looked for as without links. A look
     that fails tells nothing, neither that there are links nor that there are none.
 
     Args:
         reader: What to look with.
-        in_haste: Nothing is sent on the ground of this, so that a refusal need not last.
+        in_haste: Nothing is sent because of the answer, so that a refusal is believed soon.
 
     Raises:
         LookFailedError: A look failed.
@@ -51,7 +52,7 @@ async def find_links(reader: ReadContext, *, in_haste: bool = False) -> FoundLin
     route, erp = reader.route, reader.erp
     if route.source_number_field and link_fields(route):
         return FoundLinks(route)
-    # Where nothing else tells of documents, a refusal has to last.
+    # Where nothing else tells of documents, a refusal is believed only if it lasts.
     short = in_haste or bool(route.source_number_field)
     long_s = BELIEVED_AFTER_S if short else LAST_BELIEVED_AFTER_S
     entries = [target_entry(route)] if target_entry(route) else await _entries(reader, long_s)
@@ -62,9 +63,9 @@ async def find_links(reader: ReadContext, *, in_haste: bool = False) -> FoundLin
         rows = await _told(reader, form, partial(erp.newest_links, tried), long_s)
         if rows is not None:
             newest[entry] = list(rows)
-        # By now its metadata are loaded.
+        # The form has been asked once, so its metadata are loaded, and the short wait is enough.
         long_s = BELIEVED_AFTER_S
-    # An entry that carries none hides not the one that does.
+    # An entry without links must not hide the one that has them.
     newest = {entry: rows for entry, rows in newest.items() if rows} or newest
     found = found_in(route, newest, ())
     if newest and found.absent and not source_tables(route):

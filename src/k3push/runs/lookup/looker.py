@@ -37,11 +37,14 @@ class Looker(ReadContext, Protocol):
         ...
 
     async def named_for_others(self, found: Targets) -> Mapping[BillNumber, frozenset[str]]:
-        """Return documents of bills that an answer names for a call without that bill."""
+        """Return, by bill, documents that an answer has named for a call without that bill."""
         ...
 
     async def links_outweigh(self) -> bool:
-        """Say whether a number alone ties no document to a bill; learn it where it is not known."""
+        """Say whether a document's number alone is not enough to count it as a bill's.
+
+        If that is not known, it is learnt.
+        """
         ...
 
 

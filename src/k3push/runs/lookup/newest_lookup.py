@@ -33,7 +33,10 @@ class Newest:
 
     @property
     def proves(self) -> bool:
-        """Whether the field finds what is there; a few bills among other things are chance."""
+        """Whether the field finds what is there.
+
+        A few bill numbers among other values may be chance.
+        """
         return bool(self.named) and self.count - self.strange >= self.count * LEAST_SHARE
 
 
@@ -67,7 +70,7 @@ async def newest_standings(context: Looker) -> Mapping[str, Standing]:
 
 
 async def look_at_newest_links(context: Looker) -> bool:
-    """Say whether the links of the newest targets show that links are kept, and find a source.
+    """Say whether the newest targets have links, and whether these lead to the source form.
 
     Where the pair is not known, or nothing but links can be asked, the route's own rule has to
     have made them: another rule between the same forms may keep none. They show nothing where the

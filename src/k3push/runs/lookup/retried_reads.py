@@ -1,4 +1,4 @@
-"""Reads of the ERP that are tried again: reading is safe, so one that fails is no end.
+"""Reads of the ERP that are tried again: reading is safe, so one failure is not final.
 
 A read that fails for good raises; it never turns into "nothing is there" (rule 7). Three kinds of
 failure are told apart:
@@ -53,11 +53,12 @@ Name = TypeVar("Name", bound=str)
 FIRST_WAIT_S = 2.0
 WAIT_GROWTH = 3.0
 LONGEST_WAIT_S = 60.0
-# By then they are the longest; the power of a thousand is no number.
+# From here on each wait is the longest anyway, and 3.0 ** 1000 would overflow.
 _GROWN = 30
 wait_for_erp = wait_exponential(multiplier=FIRST_WAIT_S, exp_base=WAIT_GROWTH, max=LONGEST_WAIT_S)
 
-# Some five minutes of waits for a read that has worked before, beside the setting's own number.
+# A read that has worked before is tried at least so often (some five minutes of waits), even if
+# `max_attempts` is less.
 LEAST_TRIES_OF_A_READ = 9
 
 # Rounds in which the query of a single number has to be refused, each time with a harmless query
@@ -65,8 +66,8 @@ LEAST_TRIES_OF_A_READ = 9
 # four numbers in a million are refused in all rounds.
 ROUNDS_OF_ONE = 3
 
-# Refusals of a question with several numbers before it is halved, and of one that the ERP may
-# refuse for good before that is believed.
+# How many refusals it takes before a question with several numbers is halved, and before a refusal
+# is believed to be final.
 TRIES_OF_A_PART = 2
 
 # For how long looks behind an answer are tried again once a stop is asked; the next execution can
@@ -166,7 +167,7 @@ async def read_in_parts(
         refused: Takes the ERP's words for those whose query it refuses.
         stop_or_not: Go on trying though a stop is asked.
     """
-    # A lone number is rejected for it, which takes more than one round of refusals.
+    # A refused single number is rejected, so its query has to be refused in several rounds.
     for rounds_left in reversed(range(1 if len(numbers) > 1 else ROUNDS_OF_ONE)):
         try:
             await read_with_retries(
@@ -199,7 +200,7 @@ async def read_unless_refused(
     with_any_error: bool = False,
     believed_after_s: float = BELIEVED_AFTER_S,
 ) -> T | None:
-    """Read what a site may refuse to tell; None where it does, and again some seconds later.
+    """Read what a site may refuse to tell; None if it refuses, and still does some seconds later.
 
     While it loads its metadata anew, it refuses what it tells at other times.
 
@@ -208,7 +209,7 @@ async def read_unless_refused(
         asked: What is read, in words.
         look: Asks once.
         stop_or_not: Go on trying though a stop is asked.
-        with_any_error: A site that cannot tell it may answer with any error, each time.
+        with_any_error: Any error with which the site answers each time counts as a refusal.
         believed_after_s: For how long it is asked again.
     """
     refused_s: float | None = None
@@ -252,7 +253,10 @@ class _Patience:
         return self.stop_or_not and since_s < AFTER_A_STOP_S
 
     async def rest(self, seconds: float) -> None:
-        """Wait for the next try: a stop ends the wait, and the tries behind it have an end."""
+        """Wait for the next try: a stop ends the wait.
+
+        After a stop, tries go on for `AFTER_A_STOP_S` at most.
+        """
         if not self.stop.asked:
             await self.stop.sleep(seconds)
         elif self.stopped_s is not None:
@@ -287,12 +291,13 @@ async def read_with_retries(
 
     Args:
         context: What to look with.
-        form: What is read: a form, or another name where its other fields are; "" where it is no
-            form.
+        form: The name under which success is remembered: the form, or another name for other fields
+            of it; "" for what is no form.
         look: Asks once.
         stop_or_not: Go on trying though a stop is asked.
-        harmless: The question without its numbers, which is asked after some refusals, to see
-            whether they are for them (`read_in_parts`); None where it holds none.
+        harmless: The same question for a number that no bill has. It is asked after some refusals,
+            to see whether the numbers cause them (`read_in_parts`); None if the question has no
+            numbers.
 
     Raises:
         LookFailedError: It was tried for long, or cannot pass.
@@ -310,7 +315,7 @@ async def _read(
     harmless: Callable[[], Awaitable[object]] | None,
 ) -> T:
     began_s = anyio.current_time()
-    # Nearly every look succeeds at once, so the trying is set up where one did not.
+    # Nearly every look succeeds at once, so retrying is set up only after a failure.
     try:
         found = await look()
     except (LookFailedError, ErpUnreachableError) as error:
@@ -357,7 +362,7 @@ async def _read(
     except LookRefusedError as error:
         if error.definite and not worked:
             raise
-        # It may pass yet, so that whoever resumes the run may find it well.
+        # The error may still pass, and whoever resumes the run later may not meet it.
         raise _RefusedForLongError(str(error)) from error
     context.worked.add(form)
     return found

@@ -63,10 +63,10 @@ def _harmless_source(context: Looker) -> Callable[[], Awaitable[object]]:
 async def look_at_selected(
     context: ReadContext, selection: Selection, *, today: date, after: str
 ) -> SelectedPage:
-    """Read the bills that a selection names with the next higher ids, some at a time.
+    """Read the next page of the bills that a selection names, in the order of their ids.
 
-    Where a filter of the user's own is refused, and the same question without it is answered, it
-    is refused for good.
+    If the question is refused with the user's own filter and answered without it, the filter is to
+    blame, and the refusal is final.
     """
     refusals = 0
 

@@ -46,21 +46,21 @@ async def look_for_strays(
     names_tell: bool = True,
     beside: Sequence[str] = (),
 ) -> Strays | None:
-    """Find documents made since that neither a link nor a number ties to a bill of its own.
+    """Find documents made since *when* that neither a link nor a number ties to a bill.
 
     One of them may be what a lost call made of any of *numbers*: the rule may keep no link and
-    write no number, or the field may be too short for the number. Documents that name another
-    bill are no strays, unless what they name is one of *numbers*, written so that no look finds it
-    by that, or a part of one. Where links tell, a number alone ties none: a plug-in of the site may
-    write another order's.
+    write no number, or the field may be too short for the number. A document that names another
+    bill is no stray. It is one if its field holds only a part of one of *numbers*, or one of them
+    in a spelling that no look finds. Where links tell, a number alone ties none: a plug-in of the
+    site may write another order's.
 
     Args:
         context: What to look with.
         when: Local time of the server.
         numbers: Of which no look shows anything.
-        known: Returns the ids of documents that are known to be of bills of some numbers, so that
-            the ERP need not be asked for each of a day. Another document that names such a number
-            may be of a bill that has got it since, and may have lost it again.
+        known: Returns, for some numbers, the ids of documents that the ledger knows to be theirs;
+            so the ERP is not asked about every document of a day. Any other document with such a
+            number may be of a bill that got the number later, and may have lost it since.
         earlier: Returns the ids of documents that were found for some numbers before any call.
         names_tell: Whether a document that the ledger does not know belongs to the bill that it
             names. False where one of *numbers* may have had the number of another bill at the
@@ -89,7 +89,8 @@ async def look_for_strays(
     # A document of several bills names each of them.
     names_tell = names_tell and not context.links.outweigh
     open_ = {value for id_, value in rows if id_ not in told and names_tell}
-    # What names one of the numbers, and was not found by it, is written in another way.
+    # A value that means one of the numbers, and by which no look found the document, is spelled in
+    # another way.
     if asked_for := [each for each in others if each in open_ and folded[each] not in numbered]:
         found, _ = await look_at_sources(context, asked_for)
         told |= {id_ for id_, value in rows if found.get(value)}
@@ -107,7 +108,7 @@ async def look_for_strays(
         names.setdefault(id_, set()).update([value] if value else ())
 
     def counts(id_: str) -> bool:
-        """Say whether a document is there, and not one of a number that somebody has cancelled."""
+        """Say whether a document is there, and is no cancelled one that bears one of *numbers*."""
         is_numbered = not numbered.isdisjoint(map(fold, names[id_]))
         return id_ in standings and not (is_numbered and standings[id_].cancelled)
 
@@ -118,7 +119,8 @@ async def look_for_strays(
 async def _tied(context: Looker, ids: Sequence[str], whole: Sequence[str]) -> set[str]:
     """Return which documents a link ties to another bill than those of some numbers.
 
-    A bill that nobody is shown may be another of such a number, which the ERP has taken instead.
+    If nobody is shown the linked bill, it may be another one with such a number, which the ERP has
+    pushed instead.
     """
     route, tables = context.route, source_tables(context.route)
     asked = f"the links of {route.target}"

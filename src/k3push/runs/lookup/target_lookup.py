@@ -40,20 +40,22 @@ async def look_at_targets(
 ) -> Sighting:
     """Read every target that was made from *numbers*: by the number field, and by the links.
 
-    The links are asked for bills of which the field shows nothing, and for all where they tell more
-    than the field, where it is not known yet whether they tell, or everybody is asked. Without a
-    field they are all there is. Where links outweigh numbers, what bears a number alone is
-    `Sighting.loose`: a plug-in of the site may write another order's number.
+    The links are asked for every bill of which the field shows nothing. They are asked for all
+    bills if they have shown more than the field, if it is not known yet whether they tell, or if
+    all users are asked. Without a field they are all there is. Where links outweigh numbers, what
+    bears a number alone is `Sighting.loose`: a plug-in of the site may write another order's
+    number.
 
     Args:
         context: What to look with.
         numbers: The ERP's spellings.
         by_all: Ask through every user (see `ports.Erp.targets_of`).
-        before_sending: Most of them will have none, so that both are asked at the same time. What
-            the ledger has made of another bill that had the number before is none of theirs.
+        before_sending: The look is made before a sending. Most bills will have no document, so that
+            field and links are asked at the same time. What the ledger has made of an earlier bill
+            with the same number does not count.
         stop_or_not: Go on trying though a stop is asked: an open chunk is waited for.
-        vouched: Returns which documents of a look an answer tells to be of the bills whose
-            numbers they bear.
+        vouched: Returns which documents of a look an answer assigns to the bills whose numbers they
+            bear.
     """
     seen = await look_at_both(
         context, numbers, by_all=by_all, together=before_sending, stop_or_not=stop_or_not
@@ -80,7 +82,7 @@ async def look_at_targets(
 
 
 def but_tied(context: Looker, seen: Sighting) -> Sighting:
-    """Give loose documents to the bills of their numbers once links do not outweigh these."""
+    """Give loose documents to the bills whose numbers they bear, once a number alone is enough."""
     if not seen.loose or context.links.outweigh:
         return seen
     return replace(seen, targets=united(seen.targets, seen.loose), loose={})
@@ -290,12 +292,13 @@ def _with_links(context: Looker, found: Sighting, linked: Sighting) -> Sighting:
         n: [t for t in found.targets.get(n, ()) if t.id not in found.thin] for n in linked.linked
     }
     context.links.compare({t.id for ts in sure.values() for t in ts}, linked)
-    # That they find it for another of its bills does not mean that they find it for this one.
+    # That a link ties a document to another of its bills does not mean that one ties it to this
+    # bill.
     of_links = ids_in(linked.targets)
     # Somebody may have cancelled it between the two questions.
     shown = ids_in(united(linked.targets, linked.cancelled))
     context.links.missed = context.links.missed or bool(new_targets(sure, shown))
-    # What the field shows as another's, or as cancelled, it has not passed over.
+    # What the field shows counts as shown, even as another bill's, or as cancelled.
     passed_by = (found.shared, found.denied, found.namesakes, found.cancelled)
     more = new_targets(linked.targets, ids_in(reduce(united, passed_by, found.targets)))
     context.links.tell_more = context.links.tell_more or bool(more)
@@ -322,7 +325,10 @@ def _with_links(context: Looker, found: Sighting, linked: Sighting) -> Sighting:
 
 
 async def _ids_of(context: Looker, numbers: Collection[BillNumber]) -> dict[BillNumber, str]:
-    """Return the internal ids of bills; where nothing but the number of two is known, none."""
+    """Return the internal ids of bills.
+
+    A number that two bills share has none, if the number is all that is known.
+    """
     context.source_ids.update({number: id_in(number) for number in numbers if id_in(number)})
     missing = [number for number in numbers if number not in context.source_ids]
     if missing:

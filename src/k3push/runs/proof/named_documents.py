@@ -183,7 +183,7 @@ async def named_and_untied(
 async def named_for_others(
     ledger: Ledger, route: Route, found: Targets, ids: Mapping[BillNumber, str]
 ) -> dict[BillNumber, frozenset[str]]:
-    """Return documents of bills that an answer names for a call without that bill.
+    """Return, by bill, documents that an answer has named for a call without that bill.
 
     Args:
         ledger: Keeps what was named.

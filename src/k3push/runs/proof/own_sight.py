@@ -89,8 +89,8 @@ class OwnSight:
     ) -> Sequence[str]:
         """Return documents that answers to a sender have named, and that no look shows.
 
-        Those of a call count as deleted if a person has said since, of as many bills of the call,
-        that nothing was made.
+        The hidden documents of a call count as deleted if a person has said since, of as many bills
+        of the call, that nothing was made.
 
         Args:
             looker: What to look with.

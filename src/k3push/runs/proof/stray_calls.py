@@ -53,8 +53,8 @@ class OpenCall:
         before: Documents of these bills that were there before it left.
         over_at: When it was over; None where it may be at work still.
         mark: A document that was there before it left, by its id; "" where none is known.
-        rule: By which rule it went; its maker is compared with those who make documents by that
-            rule. None is the route's.
+        rule: By which rule it went: stray documents are compared with the makers of this rule's
+            documents. None is the route's.
     """
 
     bills: Collection[BillNumber]

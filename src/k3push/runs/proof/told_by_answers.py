@@ -41,7 +41,7 @@ async def by_answers(
     run: RunId | None = None,
     of_run_alone: bool = False,
 ) -> dict[BillNumber, Outcome]:
-    """Say which bills have a document by an answer alone, and are not sent for that.
+    """Say which bills have a document of which only an answer tells, and are therefore not sent.
 
     No look shows of which bill it is, and a person who went by that may have said that nothing was
     made. Where the call carried others as well, nobody knows of which of them it is; nor does
