@@ -48,15 +48,6 @@ def told_nothing_plain(kept: AttemptRecord) -> bool:
     return was_in_doubt(kept)
 
 
-def may_come_late(kept: AttemptRecord) -> bool:
-    """Say whether an attempt may have made something that came long after looks had found none.
-
-    Nobody could know what became of it, or it broke on the server.
-    """
-    said = refusal_of(kept)
-    return was_in_doubt(kept) or (said is not None and said.thrown)
-
-
 def words_of_refusal(kept: AttemptRecord, number: BillNumber) -> str:
     """Return what the ERP has refused a call with that may be about a bill, or "".
 

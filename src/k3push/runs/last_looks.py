@@ -19,7 +19,7 @@ from k3push.core.safety.legal_moves import AMENDABLE, FINAL, SENT_BEFORE
 from k3push.core.safety.target_sets import new_targets
 from k3push.ports import SHORTEST_WAIT_S
 from k3push.runs.context import Context
-from k3push.runs.earlier_calls import doubted_by_others, may_come_late, was_in_doubt
+from k3push.runs.earlier_calls import doubted_by_others, was_in_doubt
 from k3push.runs.own_documents import (
     but_open_elsewhere,
     ours_of,
@@ -278,10 +278,8 @@ async def _take_back(context: Context, outcome: Outcome, *, refused: bool = True
             if refused and not by_us and told.code == TWIN:
                 told = told._replace(reason=also(row.reason, told.reason))
             elif refused and not by_us:
-                sent = await sent_by(context.ledger, run, row.bill)
-                whole = any(map(may_come_late, sent[:-1]))
-                alone = told.code if whole else PARTLY
-                told = told._replace(code=alone, reason=row.reason)
+                # An earlier call may have made all of it, and this one a part: nobody can tell.
+                told = told._replace(code=PARTLY, reason=row.reason)
             await context.ledger.conclude(run, [told], at=now, note=note)
             note_twins(context, [told])
     return all(row.bill != outcome.number or row.state in FINAL for row in rows)
