@@ -21,6 +21,7 @@ from k3push.simulator import Policy
 from tests.runs.office import (
     FIRST,
     ROUTE,
+    SECOND,
     Office,
     Pushed,
     VirtualClock,
@@ -30,6 +31,7 @@ from tests.runs.office import (
     steps,
 )
 from tests.runs.rough_answers import NO_HALT, OPEN, doubled
+from tests.runs.test_proof import accounts, login
 
 pytestmark = pytest.mark.anyio
 
@@ -131,6 +133,57 @@ async def test_a_document_that_a_person_has_deleted_is_no_sign_of_less_sight(
     await anyio.sleep(86400)
     lost = await until_lost(office, numbers)
     assert (await go_on(office)).rows[lost].state is State.PUSHED
+
+
+async def test_what_a_colleague_is_shown_tells_nothing_of_what_a_sender_is() -> None:
+    """Two users send, each sees his own documents alone, and one of them was made anew."""
+    plan = steps(*["ok"] * 14, "make-then-reset")
+    both = ("sandbox", "clara")
+    office = Office(
+        sandbox(
+            plan,
+            accounts=accounts(*both),
+            sees=dict.fromkeys(both, "own"),
+            latency_s=0.5,
+            look_s=0.05,
+            **OPEN,
+        )
+    )
+    how: dict[str, Any] = {
+        "throttle": steered(concurrency=2, chunk_size=1),
+        "login": login("sandbox"),
+        "more_users": {"clara": login("clara")},
+        "check": False,
+    }
+    numbers = orders(20)
+    await office.open_run(numbers)
+    (lost,) = (await office.execute(limits=LEAVES_DOUBT, **how)).of(State.UNKNOWN)
+    (kept,) = await office.store.attempts_of(BillNumber(lost))
+    for number in numbers:
+        for document in office.site.world.documents_of(number):
+            if document.creator == kept.attempt.intent.sender:
+                document.creator += " (old)"
+    await anyio.sleep(1800)
+    row = (await office.execute(limits=NO_HALT, **how)).rows[lost]
+    assert doubled(office, numbers) == []
+    assert row.state is State.UNKNOWN
+
+
+@pytest.mark.parametrize("deleted", [2, 3])
+async def test_a_run_that_settles_anothers_doubt_knows_its_own_documents_too(deleted: int) -> None:
+    """Documents of the other run are deleted, and those of this one are shown."""
+    office = Office(sandbox(steps(*["ok"] * 9, "reset"), look_s=0.05, **OPEN))
+    mine, theirs = orders(6, first=10), orders(4)
+    await office.open_run(theirs)
+    await office.execute(limits=replace(NO_HALT, limit=3), **HOW)
+    await office.open_run([*mine, theirs[3]], SECOND)
+    await office.execute(SECOND, limits=replace(NO_HALT, limit=6), **HOW)
+    await office.execute(limits=LEAVES_DOUBT, **HOW)
+    for number in theirs[:deleted]:
+        for document in office.site.world.documents_of(number):
+            office.site.world.delete(document)
+    row = (await go_on(office, SECOND)).rows[theirs[3]]
+    assert row.state is State.PUSHED
 
 
 async def test_a_thousand_newer_documents_hide_no_change_of_sight(

@@ -37,11 +37,12 @@ READ_AGAIN_S = 5.0
 
 
 class _Made(NamedTuple):
-    """What was made of a bill, and when its call began, or its run."""
+    """What a run has made of a bill, and when its call began, or the run."""
 
     at: datetime
     number: BillNumber
     ids: frozenset[str]
+    run: RunId
 
 
 @dataclass(slots=True)
@@ -49,6 +50,7 @@ class OwnSight:
     """What one execution has found out about what senders are shown, by sender."""
 
     _made: dict[tuple[str, str], Sequence[_Made]] = field(default_factory=dict)
+    _senders: dict[tuple[RunId, BillNumber], set[str]] = field(default_factory=dict)
     _shown: dict[str, bool] = field(default_factory=dict)
     _missed: Mapping[str, Sequence[str]] = field(default_factory=dict)
     _read_s: float = -math.inf
@@ -68,13 +70,20 @@ class OwnSight:
             doubt: A bill of the call, which an earlier execution has sent.
             before: When this execution began; only earlier documents count.
         """
-        for kept in ((doubt.run, doubt.sender), ("", doubt.sender)):
-            if kept not in self._made:
-                self._made[kept] = await _made_before(ledger, run, *kept, before)
-        made = [*self._made[doubt.run, doubt.sender], *self._made["", doubt.sender]]
+        made: list[_Made] = []
+        for of in dict.fromkeys((doubt.run, run.id, "")):
+            if (of, doubt.sender) not in self._made:
+                read = await _made_before(ledger, run, of, doubt.sender, before)
+                self._made[of, doubt.sender] = read
+            made += self._made[of, doubt.sender]
+        made.sort(key=lambda each: abs(each.at - doubt.began_at))
         nearest = dict[str, frozenset[str]]()
-        for _, number, ids in sorted(made, key=lambda each: abs(each[0] - doubt.began_at)):
-            nearest.setdefault(number, ids)
+        for each in made:
+            if each.number in nearest:
+                continue
+            if await self._senders_of(ledger, each) != {doubt.sender}:
+                continue
+            nearest[each.number] = each.ids
             if len(nearest) == NEAREST:
                 break
         every = frozenset().union(*nearest.values())
@@ -83,6 +92,15 @@ class OwnSight:
             self._shown.update({id_: id_ in shown for id_ in unasked})
         hidden = sum(not any(self._shown[id_] for id_ in ids) for ids in nearest.values())
         return len(nearest) < LEAST_SAMPLE or 2 * hidden <= len(nearest)
+
+    async def _senders_of(self, ledger: Ledger, made: _Made) -> set[str]:
+        """Return as whom a run has sent a bill: one user may be shown what another is not."""
+        key = (made.run, made.number)
+        if key not in self._senders:
+            kept = await ledger.attempts_of(made.number)
+            intents = [each.attempt.intent for each in kept]
+            self._senders[key] = {each.sender for each in intents if each.run == made.run}
+        return self._senders[key]
 
     async def missed(
         self, looker: Looker, ledger: Ledger, run: Run, sender: str, until: datetime
@@ -148,22 +166,22 @@ async def _made_before(
     Args:
         ledger: What was made.
         run: Whose scope counts.
-        of: The run whose documents are meant; "" for those of all runs, of which the newest are
-            known, and when their runs began.
+        of: The run whose documents are meant, through any user; "" for those of other runs than
+            this one, of which the newest are known, and when their runs began.
         sender: The user.
         before: When this execution began.
     """
     if of:
         rows = await ledger.rows(RunId(of), states=list(SENT_BEFORE), limit=MOST_KNOWN)
         return [
-            _Made(row.sent_at, row.bill, frozenset(target.id for target in row.targets))
+            _Made(row.sent_at, row.bill, frozenset(t.id for t in row.targets), RunId(of))
             for row in rows
             if row.targets and row.sent_at and row.sent_at < before
         ]
     made = await ledger.made_by(run.id, sender or None, limit=MOST_KNOWN)
     runs = {each: await ledger.run(each) for each in {each.run for each in made}}
     return [
-        _Made(begun.started_at, each.number, frozenset(target.id for target in each.targets))
+        _Made(begun.started_at, each.number, frozenset(t.id for t in each.targets), each.run)
         for each in made
         if (begun := runs[each.run]) and begun.started_at < before and each.run != run.id
     ]
