@@ -186,6 +186,20 @@ async def test_a_run_that_settles_anothers_doubt_knows_its_own_documents_too(del
     assert row.state is State.PUSHED
 
 
+async def test_three_deleted_documents_of_one_call_hinder_no_proof() -> None:
+    """A person has seen a mistake in them; the other documents of that call are shown."""
+    numbers = orders(24)
+    office = Office(sandbox(steps(*["ok"] * 3, "reset"), latency_s=0.5, look_s=0.05, **OPEN))
+    together: dict[str, Any] = {**HOW, "throttle": steered(concurrency=1, chunk_size=6)}
+    await office.open_run(numbers)
+    pushed = await office.execute(limits=LEAVES_DOUBT, **together)
+    assert len(pushed.of(State.UNKNOWN)) == 6
+    for number in numbers[12:15]:
+        (document,) = office.site.world.documents_of(number)
+        office.site.world.delete(document)
+    assert (await go_on(office)).of(State.PUSHED) == set(numbers)
+
+
 async def test_a_thousand_newer_documents_hide_no_change_of_sight(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -15,10 +15,10 @@ from typing import NamedTuple
 
 import anyio
 
-from k3push.core.model import BillNumber, Run, RunId, number_in
+from k3push.core.model import BillNumber, Row, Run, RunId, number_in
 from k3push.core.remark import remark
 from k3push.core.safety.legal_moves import SENT_BEFORE
-from k3push.ports import Doubt, Ledger
+from k3push.ports import Doubt, Ledger, Made
 from k3push.runs.lookup.document_lookup import look_at_standings, look_at_standings_if_allowed
 from k3push.runs.lookup.looker import Looker
 from k3push.runs.proof.document_makers import LEAST_SAMPLE, MOST_KNOWN
@@ -29,7 +29,7 @@ from k3push.runs.proof.person_words import says_absent
 # Later it was probably deleted.
 UNSHOWN_KEEPS = timedelta(days=31)
 
-# How many documents about the time of a call are looked for.
+# The documents of how many bills about the time of a call are looked for.
 NEAREST = 5
 
 # What answers have named is read from the ledger again after so long.
@@ -37,12 +37,21 @@ READ_AGAIN_S = 5.0
 
 
 class _Made(NamedTuple):
-    """What a run has made of a bill, and when its call began, or the run."""
+    """What a run has made of a bill.
+
+    Attributes:
+        at: When its call began, or the run.
+        number: The bill.
+        ids: The documents.
+        run: The run.
+        call: Equal for bills that have certainly travelled together.
+    """
 
     at: datetime
     number: BillNumber
     ids: frozenset[str]
     run: RunId
+    call: object
 
 
 @dataclass(slots=True)
@@ -60,8 +69,8 @@ class OwnSight:
     ) -> bool:
         """Say whether what a sender has made about the time of a call is shown still.
 
-        Some of those documents may be deleted. If the ledger knows documents of fewer than
-        `LEAST_SAMPLE` bills, the answer is yes.
+        Some of those documents may be deleted, so that one document of a call stands for all of its
+        bills. If the ledger knows documents of fewer than `LEAST_SAMPLE` bills, the answer is yes.
 
         Args:
             looker: What to look with.
@@ -77,13 +86,16 @@ class OwnSight:
                 self._made[of, doubt.sender] = read
             made += self._made[of, doubt.sender]
         made.sort(key=lambda each: abs(each.at - doubt.began_at))
-        nearest = dict[str, frozenset[str]]()
+        by_call: dict[object, frozenset[str]] = {}
+        for each in made:
+            by_call[each.call] = by_call.get(each.call, frozenset()) | each.ids
+        nearest = dict[BillNumber, frozenset[str]]()
         for each in made:
             if each.number in nearest:
                 continue
             if await self._senders_of(ledger, each) != {doubt.sender}:
                 continue
-            nearest[each.number] = each.ids
+            nearest[each.number] = by_call[each.call]
             if len(nearest) == NEAREST:
                 break
         every = frozenset().union(*nearest.values())
@@ -174,14 +186,19 @@ async def _made_before(
     if of:
         rows = await ledger.rows(RunId(of), states=list(SENT_BEFORE), limit=MOST_KNOWN)
         return [
-            _Made(row.sent_at, row.bill, frozenset(t.id for t in row.targets), RunId(of))
+            _Made(row.sent_at, row.bill, _ids_of(row), RunId(of), (of, row.chunk, row.sent_at))
             for row in rows
             if row.targets and row.sent_at and row.sent_at < before
         ]
     made = await ledger.made_by(run.id, sender or None, limit=MOST_KNOWN)
     runs = {each: await ledger.run(each) for each in {each.run for each in made}}
     return [
-        _Made(begun.started_at, each.number, frozenset(t.id for t in each.targets), each.run)
+        _Made(begun.started_at, each.number, _ids_of(each), each.run, (each.run, each.number))
         for each in made
         if (begun := runs[each.run]) and begun.started_at < before and each.run != run.id
     ]
+
+
+def _ids_of(made: Row | Made) -> frozenset[str]:
+    """Return the ids of the documents that a row, or what is known of it, names."""
+    return frozenset(target.id for target in made.targets)
