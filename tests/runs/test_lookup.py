@@ -433,7 +433,7 @@ async def test_a_refused_query_is_halved_until_its_numbers_are_found(
     seen = await look_at_targets(job, every)
     assert seen.refused == {number: f"the filter holds {number}" for number in guarded}
     assert list(seen.targets) == [number for number in every if number not in guarded]
-    assert all(map(seen.knows_by_number_alone, seen.targets))
+    assert {target.id for found in seen.targets.values() for target in found} <= seen.thin
     found, refusals = await look_at_sources(job, every)
     assert refusals == seen.refused
     assert list(found) == list(seen.targets)

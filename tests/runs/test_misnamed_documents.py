@@ -13,7 +13,7 @@ import anyio
 import pytest
 
 from k3push.adapters.erp.client import ErpClient
-from k3push.core.model import BillNumber, Identified, Listed, Outcome, RunId, State, Target
+from k3push.core.model import BillNumber, Identified, Listed, Outcome, RunId, State, Step, Target
 from k3push.core.pacing.halting import HaltRule
 from k3push.ports import LookFailedError
 from k3push.runs.context import PushLimits
@@ -511,3 +511,22 @@ async def test_what_another_route_has_pushed_into_the_form_is_no_stray(
     await office.open_run([lost, *rest])
     pushed = await office.execute(limits=NO_HALT, throttle=steered(**ONE), check=False)
     assert pushed.rows[lost].state is State.PUSHED, pushed.rows[lost]
+
+
+async def test_a_document_that_bears_the_number_alone_is_told_beside_a_surer_one() -> None:
+    """It may be another bill's, and so may be a second one of this: neither is approved."""
+    office = Office(
+        sandbox(**OPEN),
+        replace(ROUTE, follow=(Step.SUBMIT, Step.AUDIT), follow_already=True),
+    )
+    (bill,) = orders(1)
+    made = [
+        office.site.world.add_target(IN_STOCK, bill, creator="clerk", typed=typed)
+        for typed in (False, True)
+    ]
+    await office.open_run([bill])
+    row = (await office.execute(check=False)).rows[bill]
+    assert (row.state, len(row.targets)) == (State.ALREADY, 2)
+    assert made[1].number in english(row.reason)
+    assert made[0].number not in english(row.reason)
+    assert {document.status for document in made} == {"A"}

@@ -309,21 +309,6 @@ class Sighting:
         kinds = (self.targets, self.cancelled, self.denied, self.namesakes)
         return {t.id for number in numbers for kind in kinds for t in kind.get(number, ())}
 
-    def surest(self, number: BillNumber) -> tuple[Target, ...]:
-        """Return the documents of a number that more than the number ties to it; else all.
-
-        >>> number, one, two = BillNumber("A"), Target("1", "RK1"), Target("2", "RK2")
-        >>> seen = Sighting({number: (one, two)}, thin=frozenset({"2"}))
-        >>> [target.id for target in seen.surest(number)]
-        ['1']
-        """
-        every = self.targets.get(number, ())
-        return tuple(target for target in every if target.id not in self.thin) or every
-
-    def knows_by_number_alone(self, number: BillNumber) -> bool:
-        """Say whether nothing but the source number ties the documents of a number to it."""
-        return all(target.id in self.thin for target in self.targets.get(number, ()))
-
     def by_the_field(self) -> frozenset[str]:
         """Return the ids of documents that the number field has found, cancelled ones included."""
         if self.linked:

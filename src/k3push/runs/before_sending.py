@@ -157,7 +157,7 @@ def _unsent(
     if ours is not None:
         return ours
     if found and not context.repeats_pushes:
-        return already(number, seen.surest(number), thin=seen.knows_by_number_alone(number))
+        return already(number, found, thin=seen.thin)
     if before is not None or not context.repeats_pushes:
         if outcome := ours_of_shared(number, seen, known, before or ()):
             return outcome

@@ -321,7 +321,7 @@ def _foreseen(
     if outcome is not None and outcome.state is State.REJECTED:
         return replace(foreseen, fate=Forecast.BLOCKED, code=outcome.code, reason=outcome.reason)
     if outcome is None and bill in seen.targets:
-        outcome = already(bill, seen.surest(bill), thin=seen.knows_by_number_alone(bill))
+        outcome = already(bill, seen.targets[bill], thin=seen.thin)
         if outlook.repeats_pushes:
             reason = outcome.reason
             return replace(foreseen, fate=Forecast.PARTLY, targets=outcome.targets, reason=reason)

@@ -81,8 +81,7 @@ async def _look_at_suspects(context: Context) -> None:
             if run != context.run.id or row.bill != number or not more:
                 continue
             if row.state is State.REJECTED:
-                thin = seen.knows_by_number_alone(number)
-                await _take_back_given_up(context, row, more, thin=thin)
+                await _take_back_given_up(context, row, more, thin=seen.thin)
             elif outcome := await _with_more(context, row, more, elsewhere=number in elsewhere):
                 amended.append(outcome)
     if amended:
@@ -96,7 +95,7 @@ async def _look_at_suspects(context: Context) -> None:
 
 
 async def _take_back_given_up(
-    context: Context, row: Row, found: tuple[Target, ...], *, thin: bool
+    context: Context, row: Row, found: tuple[Target, ...], *, thin: Collection[str]
 ) -> None:
     """Say of a rejected row that it has documents by now.
 

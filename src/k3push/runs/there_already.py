@@ -62,9 +62,7 @@ async def there_already(
         if outcome.state is not State.REJECTED or number in contradictory:
             outcomes.append(outcome)
         elif number in seen.targets:
-            outcomes.append(
-                already(number, seen.surest(number), thin=seen.knows_by_number_alone(number))
-            )
+            outcomes.append(already(number, seen.targets[number], thin=seen.thin))
         elif number in seen.refused:
             made = by_ledger(number, Sighting(), known.get(number))
             outcomes.append(made or query_refused(number, seen.refused[number]))
@@ -80,17 +78,23 @@ async def there_already(
     return [told.get(each.number, each) for each in outcomes]
 
 
-def already(number: BillNumber, targets: tuple[Target, ...], *, thin: bool = False) -> Outcome:
+def already(
+    number: BillNumber, targets: tuple[Target, ...], *, thin: Collection[str] = ()
+) -> Outcome:
     """Say what becomes of a number that has targets and is therefore not sent.
 
     Args:
         number: The ERP's spelling.
         targets: The documents that are there.
-        thin: They are known by the source number alone.
+        thin: Ids of documents that are known by the source number alone. Beside one that is surer,
+            such a document may be another bill's.
     """
     there = made_outcome(number, targets)
+    bare = [target.label for target in targets if target.id in thin]
     draft = remark("note.draft_before") if there.state is State.DRAFT else ""
-    alone = remark("note.thin") if thin else ""
+    alone = remark("note.thin") if bare else ""
+    if bare and len(bare) < len(targets):
+        alone = remark("note.whose", documents=", ".join(bare))
     both = remark("note.also", first=draft, more=alone) if draft and alone else draft or alone
     return Outcome(number, State.ALREADY, there.targets, reason=both)
 

@@ -981,8 +981,7 @@ async def test_where_nothing_tells_the_form_the_number_is_proof_and_the_look_say
         await push(erp, B)
         seen = await erp.targets_of(ROUTE, [A, B, C])
     assert list(seen.targets) == [A, B]
-    assert seen.knows_by_number_alone(A)
-    assert seen.knows_by_number_alone(B)
+    assert {target.id for number in (A, B) for target in seen.targets[number]} <= seen.thin
 
 
 async def test_a_number_that_was_typed_in_is_a_thin_proof_beside_others_that_are_not() -> None:
@@ -993,8 +992,8 @@ async def test_a_number_that_was_typed_in_is_a_thin_proof_beside_others_that_are
         await push(erp, B)
         seen = await erp.targets_of(ROUTE, [A, B])
     assert sorted(seen.targets) == [A, B]
-    assert seen.knows_by_number_alone(A)
-    assert not seen.knows_by_number_alone(B)
+    assert {target.id for target in seen.targets[A]} <= seen.thin
+    assert not {target.id for target in seen.targets[B]} <= seen.thin
 
 
 async def test_a_cancelled_document_is_no_target() -> None:
