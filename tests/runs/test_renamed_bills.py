@@ -37,7 +37,7 @@ from k3push.runs.stop import Cause, Stop
 from k3push.runs.throttle import Throttle
 from k3push.simulator import site
 from k3push.simulator.answers import failure
-from k3push.simulator.bills import Bill
+from k3push.simulator.bills import APPROVED, REOPENED, Bill
 from k3push.simulator.conversion import Converter, Share
 from k3push.simulator.exchange import json_reply
 from k3push.simulator.forms import IN_STOCK, PURCHASE_ORDER, ROUTES
@@ -57,7 +57,7 @@ from tests.runs.office import (
     steered,
     steps,
 )
-from tests.runs.rough_answers import OPEN, REFUSED, plan_again, until_rejected
+from tests.runs.rough_answers import NO_HALT, OPEN, REFUSED, doubled, plan_again, until_rejected
 from tests.runs.test_documents_of_others import until
 from tests.runs.test_follow import FOLLOW
 
@@ -1099,3 +1099,26 @@ async def test_bills_that_a_person_vouches_for_and_that_exchange_numbers_share_n
     assert [row.state for row in rows] == [State.PUSHED] * 2
     assert len(made_of(office, bill)) == 1
     assert [t.id for t in rows[1].targets] == [], rows
+
+
+async def test_bills_that_exchange_numbers_before_a_retry_keep_a_row_each() -> None:
+    """One was refused by the ERP and the other unsent: each line is of the bill that it names."""
+    one, other = orders(2)
+    office = Office(sandbox(**OPEN))
+    world = office.site.world
+    world.refuse(one, Refusal(11, "仓库必录"))
+    bills = [world.store.by_number(PURCHASE_ORDER, number)[0] for number in (one, other)]
+    bills[1].status = REOPENED
+    await office.open_run([one, other])
+    await office.execute(limits=NO_HALT, check=False)
+    world.exchange(PURCHASE_ORDER, one, other)
+    bills[1].status = APPROVED
+    world.allow(one)
+    await anyio.sleep(3600)
+    await plan_again(office)
+    rows = (await office.execute(limits=NO_HALT, check=False)).rows
+    assert {number: (row.source_id, row.state) for number, row in rows.items()} == {
+        one: (str(bills[1].id), State.PUSHED),
+        other: (str(bills[0].id), State.PUSHED),
+    }
+    assert doubled(office, [one, other]) == []

@@ -131,7 +131,10 @@ def _named(
     }
     # Whoever stays where it is keeps its id from the others, which may stay for that.
     while True:
-        kept = {row.id for place, row in rows.items() if place not in moving}
+        unsent = {place for place in wanted if not rows[place].attempt}
+        kept = {row.id for place, row in rows.items() if place not in {*moving, *unsent}}
+        # Two bills may have exchanged their numbers.
+        kept.update(wanted[place].id for place in unsent)
         kept.update(kept_ids)
         first = {id_: place for place, id_ in reversed(moving.items())}
         staying = [p for p, id_ in moving.items() if id_ in kept or first[id_] != p]
