@@ -16,7 +16,7 @@ from k3push.runs.stop import Cause
 from k3push.simulator import FaultPlan, Policy, Refusal
 from k3push.simulator.answers import AnswerStyle
 from k3push.simulator.conversion import Converter
-from k3push.simulator.forms import IN_STOCK
+from k3push.simulator.forms import IN_STOCK, PURCHASE_ORDER
 from k3push.simulator.history import Maker
 from k3push.simulator.orders import PushOrder
 from k3push.simulator.visibility import Rights
@@ -291,6 +291,8 @@ async def test_a_run_by_another_rule_takes_no_third_persons_document_for_a_calls
     await office.open_run(orders(12, first=30), RunId("r00"))
     await office.execute(RunId("r00"), limits=NO_HALT, **HOW)
     await anyio.sleep(600)
+    for bill in bills:
+        office.site.world.store.by_number(PURCHASE_ORDER, bill)[0].creator = "clerk"
     await office.open_run(bills)
     keep_a_part(monkeypatch, bills, kept=0, why=Refusal(11, "仓库必录"))
     await _stopped_after_first(office)
