@@ -606,6 +606,7 @@ async def test_the_documents_of_a_day_are_asked_for_once_for_all_runs_that_were_
         await office.open_run(BILLS, run)
         await stopped(office, run)
         await anyio.sleep(600)
+    assert {asked[RunId(f"s{nth:02}")] for nth in range(2, 7)} == {asked[RunId("s02")]}
     assert asked[RunId("s09")] <= asked[RunId("s03")] + 1
 
 
