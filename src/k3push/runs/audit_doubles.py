@@ -31,16 +31,16 @@ from k3push.core.safety.doubles import (
     judge_namesakes,
 )
 from k3push.core.safety.legal_moves import SENT_BEFORE
-from k3push.core.safety.verdict import ReadBack, judge
+from k3push.core.safety.verdict import ReadBack
 from k3push.ports import Inspection, Ledger, Once
 from k3push.runs.audit_feeds import Batches
 from k3push.runs.earlier_calls import did_nothing
 from k3push.runs.forecast import ForecastContext
+from k3push.runs.kept_attempts import attempts_under, verdict_of
 from k3push.runs.lookup.document_lookup import look_at_standings
 from k3push.runs.lookup.retried_reads import read_with_retries
 from k3push.runs.lookup.source_lookup import look_at_sources
 from k3push.runs.lookup.target_lookup import look_at_targets
-from k3push.runs.own_documents import attempts_under
 from k3push.runs.stop import Stop, stopping
 
 
@@ -448,7 +448,7 @@ async def _answered(ledger: Ledger, run: RunId, row: Row, ids: Sequence[str]) ->
     for record in await attempts_under(ledger, run, row.bill):
         if did_nothing(record):
             continue
-        verdict = judge(record.exchange) if record.exchange is not None else None
+        verdict = verdict_of(record)
         if not isinstance(verdict, ReadBack) or not verdict.said.named:
             return ids
         named.update(target.id for target in verdict.said.named)

@@ -13,9 +13,10 @@ from datetime import datetime, timedelta
 from k3push.core.model import ABSENT, BillNumber, NeverSent, RunId, State
 from k3push.core.safety.evidence import CALL_LIMIT, LICENCE, nothing_ran
 from k3push.core.safety.named_bills import messages_naming, naming_one
-from k3push.core.safety.verdict import InDoubt, ReadBack, Said, SendAgain, Verdict, judge
+from k3push.core.safety.verdict import InDoubt, ReadBack, Said, SendAgain
 from k3push.ports import SHORTEST_WAIT_S, AttemptRecord, Doubt, LatelySent
 from k3push.runs.context import Context
+from k3push.runs.kept_attempts import verdict_of
 from k3push.runs.proof.document_makers import MACHINES_DIFFER
 
 # Attempts of other runs are asked for so far back: a call may take long.
@@ -24,7 +25,7 @@ LONGEST_CALL = timedelta(hours=2)
 
 def was_in_doubt(kept: AttemptRecord) -> bool:
     """Say whether nobody could know at first what became of an attempt."""
-    return kept.exchange is None or isinstance(_verdict(kept), InDoubt)
+    return kept.exchange is None or isinstance(verdict_of(kept), InDoubt)
 
 
 def was_refused(kept: AttemptRecord) -> bool:
@@ -34,7 +35,7 @@ def was_refused(kept: AttemptRecord) -> bool:
 
 def refusal_of(kept: AttemptRecord) -> Said | None:
     """Return what a call was refused with; None where it was not."""
-    verdict = _verdict(kept)
+    verdict = verdict_of(kept)
     if not isinstance(verdict, ReadBack) or verdict.said.success:
         return None
     return verdict.said
@@ -42,7 +43,7 @@ def refusal_of(kept: AttemptRecord) -> Said | None:
 
 def told_nothing_plain(kept: AttemptRecord) -> bool:
     """Say whether a call that has left was neither refused nor put off."""
-    verdict = _verdict(kept)
+    verdict = verdict_of(kept)
     if isinstance(verdict, ReadBack):
         return verdict.said.success or verdict.said.thrown
     return was_in_doubt(kept)
@@ -64,7 +65,7 @@ def words_of_refusal(kept: AttemptRecord, number: BillNumber) -> str:
 def did_nothing(kept: AttemptRecord) -> bool:
     """Say whether an attempt has surely done nothing: it never left, or the ERP says so."""
     said = refusal_of(kept)
-    never_ran = isinstance(kept.exchange, NeverSent) or isinstance(_verdict(kept), SendAgain)
+    never_ran = isinstance(kept.exchange, NeverSent) or isinstance(verdict_of(kept), SendAgain)
     return never_ran or (said is not None and nothing_ran(said, kept.attempt.intent.numbers))
 
 
@@ -80,7 +81,7 @@ def may_have_saved(kept: AttemptRecord, number: BillNumber, *, parts: bool, seve
         parts: A part of a bill may be saved although the words reject it by name.
         several: A part of a bill may be saved although it was refused alone.
     """
-    verdict = _verdict(kept)
+    verdict = verdict_of(kept)
     if not isinstance(verdict, ReadBack) or did_nothing(kept):
         return False
     said = verdict.said
@@ -99,7 +100,7 @@ def may_have_made(kept: AttemptRecord, *, splits: bool) -> bool:
     A refusal of several numbers may have saved some (P 5.7), and where bills may be split, one of
     a single number a part of it.
     """
-    verdict = _verdict(kept)
+    verdict = verdict_of(kept)
     if not isinstance(verdict, ReadBack):
         return True
     many = splits or len(kept.attempt.intent.numbers) > 1
@@ -185,7 +186,3 @@ async def _absent_in(
         for of, row in await context.ledger.rows_of(number)
         if (of, row.bill, row.code) == (run, number, ABSENT) and row.state is State.PLANNED
     }
-
-
-def _verdict(kept: AttemptRecord) -> Verdict | None:
-    return judge(kept.exchange) if kept.exchange else None

@@ -37,15 +37,10 @@ from k3push.runs.context import Context
 from k3push.runs.create import attempts_before
 from k3push.runs.earlier_calls import may_have_made, wait_for_call_s, was_in_doubt, was_refused
 from k3push.runs.held_numbers import HeldNumbers, claim
+from k3push.runs.kept_attempts import sent_by, sent_under
 from k3push.runs.last_looks import note_look, note_refused
 from k3push.runs.moved_rows import attempts_at_another, note_moved
-from k3push.runs.own_documents import (
-    named_there,
-    ours_of,
-    sent_by,
-    sent_under,
-    told_of_late_calls,
-)
+from k3push.runs.own_documents import named_there, ours_of, told_of_late_calls
 from k3push.runs.planned_runs import is_of_plan
 from k3push.runs.proof.unclear_documents import SHARED, unclear
 from k3push.runs.renumbered_bills import look_at_sent

@@ -20,14 +20,8 @@ from k3push.core.safety.target_sets import new_targets
 from k3push.ports import SHORTEST_WAIT_S
 from k3push.runs.context import Context
 from k3push.runs.earlier_calls import doubted_by_others, was_in_doubt
-from k3push.runs.own_documents import (
-    but_open_elsewhere,
-    ours_of,
-    sent_by,
-    strangers_among,
-    told_of_twins,
-    was_sent,
-)
+from k3push.runs.kept_attempts import sent_by, was_sent
+from k3push.runs.own_documents import but_open_elsewhere, ours_of, strangers_among, told_of_twins
 from k3push.runs.proof.missed_looks import DueLook, due_look, note_due, note_made
 from k3push.runs.proof.unclear_documents import SHARED
 from k3push.runs.renumbered_bills import look_at_sent

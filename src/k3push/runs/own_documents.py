@@ -31,10 +31,10 @@ from k3push.core.safety.evidence import made_beside
 from k3push.core.safety.legal_moves import OPEN
 from k3push.core.safety.matching import fold
 from k3push.core.safety.target_sets import ids_in, new_targets, united
-from k3push.ports import AttemptRecord, LatelySent, Ledger
+from k3push.ports import AttemptRecord, LatelySent
 from k3push.runs.context import Context
 from k3push.runs.earlier_calls import was_in_doubt, words_of_refusal
-from k3push.runs.moved_rows import attempts_at_another
+from k3push.runs.kept_attempts import sent_by, sent_under
 from k3push.runs.proof.document_makers import SentCalls
 from k3push.runs.proof.told_by_answers import by_answers
 
@@ -47,46 +47,6 @@ MOST_SENT = 50
 
 # Before all attempts.
 EVER = datetime(2000, 1, 1, tzinfo=UTC)
-
-
-async def attempts_under(ledger: Ledger, run: RunId, bill: BillNumber) -> list[AttemptRecord]:
-    """Return the attempts of a run under what it calls a bill, the first first."""
-    kept = await ledger.attempts_of(bill)
-    return [each for each in kept if each.attempt.intent.run == run]
-
-
-async def sent_under(ledger: Ledger, run: RunId, bill: BillNumber) -> list[AttemptRecord]:
-    """Return the attempts that have left, of a run under what it calls a bill, the first first.
-
-    `Row.attempts` counts the others as well: of those nothing has come, and what was there before
-    the first of them says nothing.
-    """
-    return _that_left(await attempts_under(ledger, run, bill))
-
-
-async def sent_by(
-    ledger: Ledger, run: RunId, bill: BillNumber, *, after: int = 0
-) -> list[AttemptRecord]:
-    """Return the attempts that have left, at a bill and not at another that had its number before.
-
-    Args:
-        ledger: Keeps them.
-        run: The run.
-        bill: What it calls the bill.
-        after: So many of all attempts under that name are left out, from the first.
-    """
-    kept = await attempts_under(ledger, run, bill)
-    others = await attempts_at_another(ledger, run, bill) if kept else 0
-    return _that_left(kept[max(others, after) :])
-
-
-async def was_sent(ledger: Ledger, run: RunId, row: Row) -> bool:
-    """Say whether some attempt at a row's bill has left."""
-    return bool(row.attempts and await sent_by(ledger, run, row.bill))
-
-
-def _that_left(kept: Sequence[AttemptRecord]) -> list[AttemptRecord]:
-    return [each for each in kept if not isinstance(each.exchange, NeverSent)]
 
 
 async def with_loose_of_others(

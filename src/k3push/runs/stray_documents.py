@@ -19,7 +19,7 @@ from k3push.ports import AttemptRecord, LatelySent
 from k3push.runs.context import Context
 from k3push.runs.earlier_calls import did_nothing, may_have_saved
 from k3push.runs.form_marks import mark_before
-from k3push.runs.own_documents import attempts_under
+from k3push.runs.kept_attempts import attempts_under
 from k3push.runs.proof.person_words import calls_before
 from k3push.runs.proof.stray_calls import OpenCall
 from k3push.runs.renumbered_bills import moved_among

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 from k3push.core.model import BillNumber, Sighting, State, Target, Targets
 from k3push.core.safety.documents_beside import but_strangers
-from k3push.core.safety.verdict import ReadBack, Said, judge
+from k3push.core.safety.verdict import ReadBack, Said
 from k3push.ports import AttemptRecord, Doubt
 from k3push.runs.context import Context
 from k3push.runs.earlier_calls import was_in_doubt
+from k3push.runs.kept_attempts import attempts_under, verdict_of
 from k3push.runs.own_documents import doubtful_among
 
 
@@ -77,12 +78,10 @@ async def without_strangers(
     return left
 
 
-async def was_sent(context: Context, doubt: Doubt) -> bool:
+async def was_in_doubt_before(context: Context, doubt: Doubt) -> bool:
     """Say whether an earlier call for a number may have been carried out as well."""
-    kept = await context.ledger.attempts_of(doubt.number)
-    earlier = [each for each in kept if each.attempt.id < doubt.attempt]
-    mine = [each for each in earlier if each.attempt.intent.run == doubt.run]
-    return any(map(was_in_doubt, mine))
+    kept = await attempts_under(context.ledger, doubt.run, doubt.number)
+    return any(was_in_doubt(each) for each in kept if each.attempt.id < doubt.attempt)
 
 
 async def answer_to(context: Context, doubt: Doubt) -> tuple[tuple[BillNumber, ...], Said | None]:
@@ -90,7 +89,7 @@ async def answer_to(context: Context, doubt: Doubt) -> tuple[tuple[BillNumber, .
     kept = await attempt_of(context, doubt)
     if kept is None:
         return (), None
-    verdict = judge(kept.exchange) if kept.exchange else None
+    verdict = verdict_of(kept)
     numbers = kept.attempt.intent.numbers
     if not isinstance(verdict, ReadBack):
         return numbers, None

@@ -53,7 +53,7 @@ from k3push.runs.doubts.doubt_answers import (
     crowded_among,
     names_documents,
     of_short_looks,
-    was_sent,
+    was_in_doubt_before,
     without_strangers,
 )
 from k3push.runs.doubts.silent_doubts import judge_silence
@@ -279,7 +279,7 @@ async def _judge_shown(
         # If the rule splits bills, a further document may come until the window ends. If the number
         # was in doubt before, the document may be the earlier call's, and this call may make one
         # as well.
-        sent_before = await was_sent(context, doubt)
+        sent_before = await was_in_doubt_before(context, doubt)
         waited = age >= context.settle.shown_by_s or not (splits or sent_before)
         if doubt.attempt in short or number in shown.untied:
             # The document that the answer names may be a second one of any of the call's bills.

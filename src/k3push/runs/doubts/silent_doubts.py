@@ -12,8 +12,8 @@ from k3push.ports import Doubt
 from k3push.runs.context import Context
 from k3push.runs.doubts.doubt_answers import attempt_of, names_documents
 from k3push.runs.form_marks import mark_before
+from k3push.runs.kept_attempts import sent_by
 from k3push.runs.lookup.target_lookup import look_at_targets
-from k3push.runs.own_documents import sent_by
 from k3push.runs.proof.seen_since import shown_since
 from k3push.runs.proof.stray_calls import OpenCall
 from k3push.runs.proof.unclear_documents import unclear

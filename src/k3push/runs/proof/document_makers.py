@@ -15,8 +15,9 @@ from datetime import UTC, datetime, time, timedelta
 from typing import NamedTuple
 
 from k3push.core.model import PARTLY, TWIN, BillNumber, RunId, Standing, Targets
-from k3push.core.safety.verdict import ReadBack, judge
+from k3push.core.safety.verdict import ReadBack
 from k3push.ports import AttemptRecord, Ledger, Made
+from k3push.runs.kept_attempts import attempts_under, verdict_of
 from k3push.runs.lookup.document_lookup import look_at_standings
 from k3push.runs.lookup.looker import Looker
 from k3push.runs.lookup.newest_lookup import newest_standings
@@ -367,9 +368,7 @@ async def named_in_answers(
         rows = await ledger.rows_of(each.number)
         source = next((row.source_id for run, row in rows if run == each.run), "")
         # Another run may have made a document of another form that has the same id.
-        kept = [
-            a for a in await ledger.attempts_of(each.number) if a.attempt.intent.run == each.run
-        ]
+        kept = await attempts_under(ledger, each.run, each.number)
         for attempt in kept:
             intent = attempt.attempt.intent
             if sender not in {None, intent.sender}:
@@ -390,7 +389,7 @@ def _named_by(kept: AttemptRecord) -> set[str] | None:
 
     None where no answer could be read, or a refusal names none.
     """
-    verdict = judge(kept.exchange) if kept.exchange else None
+    verdict = verdict_of(kept)
     if not isinstance(verdict, ReadBack):
         return None
     named = {target.id for target in verdict.said.named}

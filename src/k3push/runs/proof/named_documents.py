@@ -24,8 +24,9 @@ from k3push.core.model import (
     number_in,
 )
 from k3push.core.remark import remark
-from k3push.core.safety.verdict import SendAgain, judge
+from k3push.core.safety.verdict import InDoubt, ReadBack
 from k3push.ports import Ledger, Memo
+from k3push.runs.kept_attempts import attempts_under, verdict_of
 from k3push.runs.proof.seen_since import ALL
 
 NAMED = "named_documents"
@@ -240,11 +241,10 @@ def taken_by(document: Target, run: RunId, row: Row) -> str:
 async def named_by_answers(ledger: Ledger, run: RunId, bill: BillNumber) -> set[str]:
     """Return the documents that answers to the calls of a run with a bill name."""
     named: set[str] = set()
-    for kept in await ledger.attempts_of(bill):
-        if kept.attempt.intent.run == run and kept.exchange is not None:
-            verdict = judge(kept.exchange)
-            if not isinstance(verdict, SendAgain) and verdict.said is not None:
-                named.update(target.id for target in verdict.said.named)
+    for kept in await attempts_under(ledger, run, bill):
+        verdict = verdict_of(kept)
+        if isinstance(verdict, InDoubt | ReadBack) and verdict.said is not None:
+            named.update(target.id for target in verdict.said.named)
     return named
 
 

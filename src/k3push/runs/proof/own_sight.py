@@ -19,6 +19,7 @@ from k3push.core.model import BillNumber, Row, Run, RunId, number_in
 from k3push.core.remark import remark
 from k3push.core.safety.legal_moves import SENT_BEFORE
 from k3push.ports import Doubt, Ledger, Made
+from k3push.runs.kept_attempts import attempts_under
 from k3push.runs.lookup.document_lookup import look_at_standings, look_at_standings_if_allowed
 from k3push.runs.lookup.looker import Looker
 from k3push.runs.proof.document_makers import LEAST_SAMPLE, MOST_KNOWN
@@ -109,9 +110,8 @@ class OwnSight:
         """Return as whom a run has sent a bill: one user may be shown what another is not."""
         key = (made.run, made.number)
         if key not in self._senders:
-            kept = await ledger.attempts_of(made.number)
-            intents = [each.attempt.intent for each in kept]
-            self._senders[key] = {each.sender for each in intents if each.run == made.run}
+            kept = await attempts_under(ledger, made.run, made.number)
+            self._senders[key] = {each.attempt.intent.sender for each in kept}
         return self._senders[key]
 
     async def missed(

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from k3push.core.safety.document_steps import is_denied, tells_by_status
-from k3push.core.safety.verdict import SendAgain, judge
+from k3push.core.safety.verdict import SendAgain
 from k3push.ports import Ledger, StepRecord
+from k3push.runs.kept_attempts import verdict_of
 
 
 def did_nothing(kept: StepRecord) -> bool:
     """Say whether a call has done nothing."""
-    verdict = judge(kept.exchange) if kept.exchange is not None else None
+    verdict = verdict_of(kept)
     if is_denied(verdict):
         return not tells_by_status(kept.attempt.intent)
     return isinstance(verdict, SendAgain)

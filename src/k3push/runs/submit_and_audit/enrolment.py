@@ -15,9 +15,10 @@ import anyio
 
 from k3push.core.model import BY_LEDGER, UNSHOWN, BillNumber, Document, Follow, Outcome, Row, State
 from k3push.core.safety.document_steps import is_done
-from k3push.core.safety.verdict import ReadBack, judge
+from k3push.core.safety.verdict import ReadBack
 from k3push.runs.context import Context
 from k3push.runs.earlier_documents import note_looked_at
+from k3push.runs.kept_attempts import attempts_under, verdict_of
 from k3push.runs.lag_pauses import lag_pauses
 from k3push.runs.last_looks import name_vouched
 from k3push.runs.lookup.document_lookup import look_at_standings
@@ -131,12 +132,10 @@ class Enrolment:
 
     async def _sender_of(self, id_: str, bill: BillNumber) -> str:
         """Return as whom the push travelled whose answer names a document, or ""."""
-        for kept in await self.context.ledger.attempts_of(bill):
-            intent = kept.attempt.intent
-            if intent.run == self.context.run.id and kept.exchange is not None:
-                verdict = judge(kept.exchange)
-                if isinstance(verdict, ReadBack) and id_ in {t.id for t in verdict.said.named}:
-                    return intent.sender
+        for kept in await attempts_under(self.context.ledger, self.context.run.id, bill):
+            verdict = verdict_of(kept)
+            if isinstance(verdict, ReadBack) and id_ in {t.id for t in verdict.said.named}:
+                return kept.attempt.intent.sender
         return ""
 
     async def _enrol(self, documents: Sequence[Document]) -> None:
