@@ -18,6 +18,7 @@ from k3push.runs.context import PushLimits
 from k3push.runs.create import plan_rejected
 from k3push.simulator import Refusal, WriteBack, site
 from k3push.simulator.answers import failure
+from k3push.simulator.conversion import Converter
 from k3push.simulator.exchange import json_reply
 from k3push.simulator.refusals import Problem
 from k3push.simulator.script import Channel
@@ -25,6 +26,7 @@ from tests.runs.office import FIRST, Office, VirtualClock
 
 NO_CANARY = PushLimits(canary=False)
 NO_HALT = PushLimits(canary=False, halt=HaltRule())
+AT_A_DOUBT = PushLimits(canary=False, halt=HaltRule(unknown_count=1))
 AT_TWO_DOUBTS = PushLimits(canary=False, halt=HaltRule(unknown_count=2))
 # Bills that stay open once they are pushed, so that nothing but a look keeps a second push away.
 OPEN: dict[str, Any] = {"write_back": WriteBack.NEVER, "closes": False}
@@ -143,6 +145,18 @@ def keep_but_the_last(monkeypatch: pytest.MonkeyPatch, numbers: Sequence[str], w
         return json_reply(failure(self._manners.style, 11, words))
 
     monkeypatch.setattr(site.Site, "_push", push)
+
+
+def make_as(monkeypatch: pytest.MonkeyPatch, creator: str) -> None:
+    """Let documents bear another maker from now on: our user has another name, or was made anew."""
+    made = Converter._target
+
+    def target(self: Converter, *what: Any, **how: Any) -> Any:
+        document = made(self, *what, **how)
+        document.creator = creator
+        return document
+
+    monkeypatch.setattr(Converter, "_target", target)
 
 
 def copy_creators(office: Office) -> None:

@@ -31,6 +31,7 @@ from tests.runs.office import (
     steps,
 )
 from tests.runs.rough_answers import (
+    AT_A_DOUBT,
     NO_CANARY,
     OPEN,
     REFUSED,
@@ -44,7 +45,6 @@ from tests.runs.test_follow import FOLLOW, NO_HALT
 pytestmark = pytest.mark.anyio
 
 EARLIER = RunId("r0")
-AT_A_DOUBT = PushLimits(canary=False, halt=HaltRule(unknown_count=1))
 # So many documents that answers have named tell who makes ours.
 KNOWN = ["ok"] * 4
 LOST = steps(*KNOWN, "make-then-reset")

@@ -10,8 +10,7 @@ import anyio
 import pytest
 
 from k3push.core.model import TWIN, Route, RunId, State
-from k3push.core.pacing.halting import HaltRule
-from k3push.runs.context import Context, PushLimits
+from k3push.runs.context import Context
 from k3push.runs.stop import Cause
 from k3push.simulator import FaultPlan, Policy, Refusal
 from k3push.simulator.answers import AnswerStyle
@@ -22,10 +21,12 @@ from k3push.simulator.orders import PushOrder
 from k3push.simulator.visibility import Rights
 from tests.runs.office import FIRST, ROUTE, SECOND, Office, orders, sandbox, steered, steps
 from tests.runs.rough_answers import (
+    AT_A_DOUBT,
     NO_HALT,
     OPEN,
     doubled,
     keep_a_part,
+    make_as,
     name_no_document,
     plan_again,
 )
@@ -38,7 +39,6 @@ pytestmark = pytest.mark.anyio
 EARLIER = RunId("r0")
 A_DAY_S = 86400.0
 HOW: dict[str, Any] = {"throttle": steered(concurrency=1, chunk_size=1), "check": False}
-LEAVES_DOUBT = PushLimits(canary=False, halt=HaltRule(unknown_count=1))
 ONE_RULE, *_, OTHER_RULE = with_second_rule()
 BY_OTHER_RULE = replace(ROUTE, name="other", rule=OTHER_RULE.rule_id)
 
@@ -63,7 +63,7 @@ async def test_what_was_there_before_a_field_was_mended_is_not_ours(
     theirs = office.site.world.add_target(IN_STOCK, bill, creator="clerk")
     await anyio.sleep(7 * A_DAY_S)
     await office.open_run([bill])
-    await office.execute(check=False, limits=LEAVES_DOUBT)
+    await office.execute(check=False, limits=AT_A_DOUBT)
     await anyio.sleep(3600)
     row = (await office.execute(route=ROUTE, check=False)).rows[bill]
     if done:
@@ -84,7 +84,7 @@ async def test_another_run_settles_no_doubt_of_one_that_asked_by_another_field(f
     office.site.world.add_target(IN_STOCK, bill, creator="clerk")
     await anyio.sleep(7 * A_DAY_S)
     await office.open_run([bill])
-    await office.execute(check=False, limits=LEAVES_DOUBT)
+    await office.execute(check=False, limits=AT_A_DOUBT)
     await anyio.sleep(3600)
     office.route = ROUTE
     await office.open_run([bill], SECOND)
@@ -101,7 +101,7 @@ async def test_what_was_there_before_a_user_got_the_right_to_see_it_is_not_ours(
     await anyio.sleep(7 * A_DAY_S)
     await learn(office, known)
     await office.open_run([bill])
-    await office.execute(check=False, limits=LEAVES_DOUBT)
+    await office.execute(check=False, limits=AT_A_DOUBT)
     office.site.desk.rights = Rights({}, {}, frozenset())
     await anyio.sleep(3600)
     assert (await office.execute(check=False)).rows[bill].state is State.ALREADY
@@ -164,7 +164,7 @@ async def test_a_document_that_a_look_alone_has_found_sets_no_clock(
     theirs = office.site.world.convert(order, "sandbox")
     office.site._commit(theirs, anyio.current_time(), Maker.PERSON)
     await anyio.sleep(4)
-    await office.execute(RunId("r3"), limits=LEAVES_DOUBT, **HOW)
+    await office.execute(RunId("r3"), limits=AT_A_DOUBT, **HOW)
     await anyio.sleep(1800)
     await office.execute(RunId("r3"), **HOW)
     assert (await office.rows(RunId("r3")))[bill].state is State.PUSHED
@@ -210,14 +210,7 @@ async def test_a_user_who_was_made_anew_makes_ours_nobody_elses(
     office = Office(sandbox(plan, **options, **OPEN), replace(ROUTE, allow_partial=in_parts))
     await learn(office, known)
     await anyio.sleep(A_DAY_S)
-    made = Converter._target
-
-    def target(self: Converter, *what: Any, **how: Any) -> Any:
-        document = made(self, *what, **how)
-        document.creator = "anew"
-        return document
-
-    monkeypatch.setattr(Converter, "_target", target)
+    make_as(monkeypatch, "anew")
     await office.open_run([bill])
     for _ in range(3):
         await office.execute(limits=NO_HALT, **HOW)
@@ -239,7 +232,7 @@ async def test_what_is_known_of_a_new_rule_tells_nothing_of_what_the_old_one_has
     office.route = ROUTE
     await anyio.sleep(3600)
     await office.open_run([bill])
-    await office.execute(limits=LEAVES_DOUBT, **HOW)
+    await office.execute(limits=AT_A_DOUBT, **HOW)
     await anyio.sleep(900)
     for _ in range(2):
         route = replace(BY_OTHER_RULE, name=ROUTE.name) if changed else None
@@ -267,7 +260,7 @@ async def test_a_run_by_another_rule_minds_a_call_as_one_by_its_rule_does(
     await anyio.sleep(600)
     await office.open_run(bills)
     if lost:
-        await office.execute(limits=LEAVES_DOUBT, **HOW)
+        await office.execute(limits=AT_A_DOUBT, **HOW)
     else:
         keep_a_part(monkeypatch, bills, kept=1, why=Refusal(11, "仓库必录"))
         await _stopped_after_first(office)
@@ -393,16 +386,9 @@ async def test_what_later_answers_tell_is_not_believed_of_an_earlier_call(
     if before:
         await learn(office, before)
     await office.open_run([bill])
-    await office.execute(limits=LEAVES_DOUBT, **HOW)
+    await office.execute(limits=AT_A_DOUBT, **HOW)
     await anyio.sleep(A_DAY_S)
-    made = Converter._target
-
-    def target(self: Converter, *what: Any, **how: Any) -> Any:
-        document = made(self, *what, **how)
-        document.creator = "anew"
-        return document
-
-    monkeypatch.setattr(Converter, "_target", target)
+    make_as(monkeypatch, "anew")
     await office.open_run(orders(25, first=20), SECOND)
     await office.execute(SECOND, limits=NO_HALT, **HOW)
     await office.execute(limits=NO_HALT, **HOW)
@@ -444,7 +430,7 @@ async def test_what_a_clerk_pushes_after_a_lost_answer_is_already_there(
     await anyio.sleep(gap_s)
     (bill,) = orders(1)
     await office.open_run([bill])
-    await office.execute(limits=LEAVES_DOUBT, **HOW)
+    await office.execute(limits=AT_A_DOUBT, **HOW)
     await anyio.sleep(900)
     theirs = office.site.world.add_target(IN_STOCK, bill, creator="clerk")
     row = (await office.execute(limits=NO_HALT, **HOW)).rows[bill]
@@ -462,7 +448,7 @@ async def test_on_an_old_server_a_colleague_is_proved_by_what_successes_have_mad
     office = Office(sandbox(plan, accounts=users, style=AnswerStyle(old=True), **OPEN))
     numbers = orders(25)
     await office.open_run(numbers)
-    await office.execute(limits=LEAVES_DOUBT, login=login("sandbox"), **HOW)
+    await office.execute(limits=AT_A_DOUBT, login=login("sandbox"), **HOW)
     await anyio.sleep(900)
     for _ in range(2):
         await office.execute(limits=NO_HALT, login=login("sandbox2"), **HOW)

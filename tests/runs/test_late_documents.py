@@ -38,9 +38,8 @@ from tests.runs.office import (
     steered,
     steps,
 )
-from tests.runs.rough_answers import NO_CANARY, OPEN, until_lost
+from tests.runs.rough_answers import AT_A_DOUBT, NO_CANARY, OPEN, until_lost
 from tests.runs.test_follow import FOLLOW
-from tests.runs.test_renamed_bills import ONE_DOUBT
 
 pytestmark = pytest.mark.anyio
 
@@ -422,7 +421,7 @@ async def test_settling_waits_for_a_call_of_which_a_restored_ledger_knows_nothin
     (number,) = orders(1)
     office = Office(sandbox(steps("reset"), **OPEN))
     await office.open_run([number])
-    await office.execute(limits=ONE_DOUBT, throttle=one_by_one(), check=False)
+    await office.execute(limits=AT_A_DOUBT, throttle=one_by_one(), check=False)
     await anyio.sleep(SETTLE.window_s)
     left_at = VirtualClock().now()
 

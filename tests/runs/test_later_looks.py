@@ -23,7 +23,6 @@ from k3push.runs.select import SelectContext
 from k3push.runs.stop import Cause, Stop
 from k3push.simulator import Accounts, AnswerStyle, Policy, PushOrder, Refusal, World, site
 from k3push.simulator.answers import failure
-from k3push.simulator.conversion import Converter
 from k3push.simulator.exchange import json_reply
 from k3push.simulator.forms import IN_STOCK, PURCHASE_ORDER
 from tests.runs.office import (
@@ -42,6 +41,7 @@ from tests.runs.rough_answers import (
     OPEN,
     doubled,
     keep_a_part,
+    make_as,
     name_nothing,
     until_lost,
     until_pushed,
@@ -220,14 +220,7 @@ async def test_a_lost_document_of_bills_that_tell_no_maker_is_followed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The name of our user is not its login."""
-    made = Converter._target
-
-    def target(self: Converter, *what: Any, mislink: bool) -> Any:
-        bill = made(self, *what, mislink=mislink)
-        bill.creator = "接口用户"
-        return bill
-
-    monkeypatch.setattr(Converter, "_target", target)
+    make_as(monkeypatch, "接口用户")
     office = Office(sandbox(steps(*["ok"] * 5, "make-then-reset"), latency_s=1.0, **OPEN), FOLLOW)
     numbers = orders(7)
     for number in numbers:

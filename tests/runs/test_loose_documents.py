@@ -15,7 +15,6 @@ import pytest
 
 from k3push.adapters.erp.client import ErpClient
 from k3push.core.model import BillNumber, Listed, Outcome, Route, RunId, State, Step, Target
-from k3push.core.pacing.halting import HaltRule
 from k3push.ports import LookFailedError, LookRefusedError
 from k3push.runs.context import Context
 from k3push.runs.doubts.word_of_person import settle_by_word
@@ -40,6 +39,7 @@ from tests.runs.office import (
     steered,
 )
 from tests.runs.rough_answers import (
+    AT_A_DOUBT,
     AT_TWO_DOUBTS,
     NO_CANARY,
     NO_HALT,
@@ -55,7 +55,6 @@ from tests.simulator.second_rule import with_second_rule
 pytestmark = pytest.mark.anyio
 
 LOST, OTHER, *REST = orders(24)
-AT_A_DOUBT = replace(AT_TWO_DOUBTS, halt=HaltRule(unknown_count=1))
 BOTH_LOST = {LOST: "make-then-reset", OTHER: "reset"}
 
 

@@ -30,13 +30,12 @@ from tests.runs.office import (
     steered,
     steps,
 )
-from tests.runs.rough_answers import NO_HALT, OPEN, doubled
+from tests.runs.rough_answers import AT_A_DOUBT, NO_HALT, OPEN, doubled
 from tests.runs.test_proof import accounts, login
 
 pytestmark = pytest.mark.anyio
 
 HOW: dict[str, Any] = {"throttle": steered(concurrency=1, chunk_size=1), "check": False}
-LEAVES_DOUBT = PushLimits(canary=False, halt=HaltRule(unknown_count=1))
 
 
 async def go_on(office: Office, run: RunId = FIRST) -> Pushed:
@@ -50,7 +49,7 @@ async def go_on(office: Office, run: RunId = FIRST) -> Pushed:
 async def until_lost(office: Office, numbers: Sequence[str]) -> str:
     """Push a list until an answer is lost, and return the number that is in doubt."""
     await office.open_run(numbers)
-    pushed = await office.execute(limits=LEAVES_DOUBT, **HOW)
+    pushed = await office.execute(limits=AT_A_DOUBT, **HOW)
     (lost,) = pushed.of(State.UNKNOWN)
     return lost
 
@@ -157,7 +156,7 @@ async def test_what_a_colleague_is_shown_tells_nothing_of_what_a_sender_is() -> 
     }
     numbers = orders(20)
     await office.open_run(numbers)
-    (lost,) = (await office.execute(limits=LEAVES_DOUBT, **how)).of(State.UNKNOWN)
+    (lost,) = (await office.execute(limits=AT_A_DOUBT, **how)).of(State.UNKNOWN)
     (kept,) = await office.store.attempts_of(BillNumber(lost))
     for number in numbers:
         for document in office.site.world.documents_of(number):
@@ -178,7 +177,7 @@ async def test_a_run_that_settles_anothers_doubt_knows_its_own_documents_too(del
     await office.execute(limits=replace(NO_HALT, limit=3), **HOW)
     await office.open_run([*mine, theirs[3]], SECOND)
     await office.execute(SECOND, limits=replace(NO_HALT, limit=6), **HOW)
-    await office.execute(limits=LEAVES_DOUBT, **HOW)
+    await office.execute(limits=AT_A_DOUBT, **HOW)
     for number in theirs[:deleted]:
         for document in office.site.world.documents_of(number):
             office.site.world.delete(document)
@@ -192,7 +191,7 @@ async def test_three_deleted_documents_of_one_call_hinder_no_proof() -> None:
     office = Office(sandbox(steps(*["ok"] * 3, "reset"), latency_s=0.5, look_s=0.05, **OPEN))
     together: dict[str, Any] = {**HOW, "throttle": steered(concurrency=1, chunk_size=6)}
     await office.open_run(numbers)
-    pushed = await office.execute(limits=LEAVES_DOUBT, **together)
+    pushed = await office.execute(limits=AT_A_DOUBT, **together)
     assert len(pushed.of(State.UNKNOWN)) == 6
     for number in numbers[12:15]:
         (document,) = office.site.world.documents_of(number)

@@ -58,13 +58,20 @@ from tests.runs.office import (
     steered,
     steps,
 )
-from tests.runs.rough_answers import NO_HALT, OPEN, REFUSED, doubled, plan_again, until_rejected
+from tests.runs.rough_answers import (
+    AT_A_DOUBT,
+    NO_HALT,
+    OPEN,
+    REFUSED,
+    doubled,
+    plan_again,
+    until_rejected,
+)
 from tests.runs.test_documents_of_others import until
 from tests.runs.test_follow import FOLLOW
 
 pytestmark = pytest.mark.anyio
 
-ONE_DOUBT = PushLimits(canary=False, halt=HaltRule(unknown_count=1))
 
 # Links cannot be asked, or may be, and the rule keeps none.
 NO_LINKS: tuple[dict[str, object], ...] = (
@@ -101,7 +108,7 @@ async def test_a_doubt_is_settled_though_another_bill_has_got_its_number(*, by_i
     office = Office(sandbox(steps("make-then-reset"), **OPEN))
     bill, other = bill_of(office, numbers[0]), bill_of(office, numbers[1])
     await office.open_run([key_of("", str(bill.id)) if by_id else numbers[0]])
-    await office.execute(limits=ONE_DOUBT, throttle=one_by_one(), check=False)
+    await office.execute(limits=AT_A_DOUBT, throttle=one_by_one(), check=False)
     rename(office, bill, "CGDD-OLD")
     rename(office, other, numbers[0])
     await office.open_run(numbers[:1], SECOND)
@@ -129,7 +136,7 @@ async def test_what_a_call_by_id_has_made_is_found_by_the_number_of_that_moment(
         return push(self, *what)
 
     monkeypatch.setattr(site.Site, "_push", pushed)
-    await office.execute(limits=ONE_DOUBT, throttle=one_by_one(), check=False)
+    await office.execute(limits=AT_A_DOUBT, throttle=one_by_one(), check=False)
     await office.execute(throttle=one_by_one(), check=False)
     (row,) = (await office.rows()).values()
     (made,) = made_of(office, bill)
@@ -159,7 +166,7 @@ async def test_what_was_made_of_the_bill_that_had_a_new_number_before_is_no_call
         return push(self, *what)
 
     monkeypatch.setattr(site.Site, "_push", pushed)
-    await office.execute(limits=ONE_DOUBT, throttle=one_by_one(), check=False)
+    await office.execute(limits=AT_A_DOUBT, throttle=one_by_one(), check=False)
     assert made_of(office, bill) == []
     for _ in range(3):
         await office.execute(throttle=one_by_one(), check=False)
@@ -175,7 +182,7 @@ async def test_a_neighbour_that_gets_another_number_leaves_no_bill_to_a_person()
     office.site.world.refuse(numbers[1], Refusal(4, "不行"))
     await office.open_run(numbers)
     at_once = steered(concurrency=1, chunk_size=2)
-    await office.execute(limits=ONE_DOUBT, throttle=at_once, check=False)
+    await office.execute(limits=AT_A_DOUBT, throttle=at_once, check=False)
 
     async def interrupt(job: Context) -> None:
         await until(office, numbers[0], State.PUSHED)
@@ -193,7 +200,7 @@ async def test_the_row_of_a_bill_that_is_entered_anew_has_its_id() -> None:
     office = Office(sandbox(steps("reset"), **OPEN))
     bill, other = bill_of(office, numbers[0]), bill_of(office, numbers[1])
     await office.open_run(numbers[:1])
-    await office.execute(limits=ONE_DOUBT, throttle=one_by_one(), check=False)
+    await office.execute(limits=AT_A_DOUBT, throttle=one_by_one(), check=False)
     rename(office, bill, "CGDD-OLD")
     rename(office, other, numbers[0])
     pushed = await office.execute(throttle=one_by_one(), check=False)
@@ -211,7 +218,7 @@ async def test_a_row_stays_of_the_bill_that_has_got_its_number(
     office = Office(sandbox(steps("reset"), **OPEN))
     bill, other = bill_of(office, numbers[0]), bill_of(office, numbers[1])
     await office.open_run(numbers[:1])
-    await office.execute(limits=ONE_DOUBT, throttle=one_by_one(), check=False)
+    await office.execute(limits=AT_A_DOUBT, throttle=one_by_one(), check=False)
     rename(office, bill, "CGDD-OLD")
     rename(office, other, numbers[0])
     identify, stop = MemoryLedger.identify, Stop()
@@ -238,7 +245,7 @@ async def test_what_others_have_made_of_the_bill_that_has_got_a_number_is_there_
     office = Office(sandbox(steps("reset"), **OPEN))
     bill, other = bill_of(office, numbers[0]), bill_of(office, numbers[1])
     await office.open_run(numbers[:1])
-    await office.execute(limits=ONE_DOUBT, throttle=one_by_one(), check=False)
+    await office.execute(limits=AT_A_DOUBT, throttle=one_by_one(), check=False)
     await office.open_run(numbers[1:], SECOND)
     await office.execute(SECOND, throttle=one_by_one(), check=False)
     rename(office, bill, "CGDD-OLD")
@@ -282,7 +289,7 @@ async def test_a_bill_that_was_entered_anew_is_not_pushed_twice_where_nobody_can
     numbers = orders(2)
     bill, other = bill_of(office, numbers[0]), bill_of(office, numbers[1])
     await office.open_run(numbers[:1])
-    await office.execute(limits=ONE_DOUBT, throttle=one_by_one(), check=False)
+    await office.execute(limits=AT_A_DOUBT, throttle=one_by_one(), check=False)
     await anyio.sleep(900)
     (row,) = (await office.rows()).values()
     await settle_by_word(
@@ -302,7 +309,7 @@ async def test_a_bill_waits_for_a_call_that_carried_it_under_its_old_number() ->
     office = Office(sandbox(steps("commit-late-then-reset:100"), **OPEN))
     bill = bill_of(office, number)
     await office.open_run([number])
-    await office.execute(limits=ONE_DOUBT, throttle=one_by_one(), check=False)
+    await office.execute(limits=AT_A_DOUBT, throttle=one_by_one(), check=False)
     await settle_by_word(
         office.store, VirtualClock(), FIRST, BillNumber(number), State.PLANNED, because="no"
     )
@@ -365,7 +372,7 @@ async def test_a_row_whose_number_leads_to_the_bill_of_another_row_makes_no_seco
     office = Office(sandbox(steps("reset"), link_fields=links, **OPEN))
     bill, other = bill_of(office, numbers[0]), bill_of(office, numbers[1])
     await office.open_run(numbers)
-    await office.execute(limits=ONE_DOUBT, throttle=one_by_one(), check=False)
+    await office.execute(limits=AT_A_DOUBT, throttle=one_by_one(), check=False)
     await office.execute(throttle=one_by_one(), check=False, work=only_settle)
     ledger = EndsAfter(office.store._store, account="sandbox")
     ledger.stop, ledger.number = Stop(), numbers[1]
@@ -501,7 +508,7 @@ async def test_bills_that_have_swapped_numbers_are_told_no_document_of_each_othe
     bills = [bill_of(office, number) for number in numbers]
     await office.open_run([key_of("", str(bill.id)) for bill in bills])
     at_once = steered(concurrency=1, chunk_size=2)
-    await office.execute(limits=ONE_DOUBT, throttle=at_once, check=False)
+    await office.execute(limits=AT_A_DOUBT, throttle=at_once, check=False)
     rename(office, bills[0], "TMP")
     rename(office, bills[1], numbers[0])
     rename(office, bills[0], numbers[1])
@@ -519,7 +526,7 @@ async def test_what_was_there_of_a_bill_that_has_got_a_number_is_none_of_ours() 
     office = Office(sandbox(steps("reset"), **OPEN))
     bill, other = bill_of(office, numbers[0]), bill_of(office, numbers[1])
     await office.open_run(numbers[:1], again_because="anew")
-    await office.execute(limits=ONE_DOUBT, throttle=one_by_one(), check=False)
+    await office.execute(limits=AT_A_DOUBT, throttle=one_by_one(), check=False)
     await office.execute(throttle=one_by_one(), check=False, work=only_settle)
     rename(office, bill, "CGDD-OLD")
     rename(office, other, numbers[0])
@@ -544,12 +551,12 @@ async def test_a_number_that_has_gone_to_another_bill_tells_no_documents_of_the_
     office = Office(sandbox(faults, link_fields=False, **OPEN))
     bill, other = bill_of(office, numbers[0]), bill_of(office, numbers[1])
     await office.open_run(numbers[:1])
-    await office.execute(limits=ONE_DOUBT, throttle=one_by_one(), check=False)
+    await office.execute(limits=AT_A_DOUBT, throttle=one_by_one(), check=False)
     await office.open_run([key_of("", str(other.id))], SECOND)
-    await office.execute(SECOND, limits=ONE_DOUBT, throttle=one_by_one(), check=False)
+    await office.execute(SECOND, limits=AT_A_DOUBT, throttle=one_by_one(), check=False)
     rename(office, bill, "CGDD-OLD")
     rename(office, other, numbers[0])
-    await office.execute(SECOND, limits=ONE_DOUBT, throttle=one_by_one(), check=False)
+    await office.execute(SECOND, limits=AT_A_DOUBT, throttle=one_by_one(), check=False)
     (made,) = made_of(office, other)
     for run in (FIRST, SECOND, FIRST, SECOND):
         await office.execute(run, throttle=one_by_one(), check=False)
@@ -1093,7 +1100,7 @@ async def test_bills_that_a_person_vouches_for_and_that_exchange_numbers_share_n
     office = Office(sandbox(faults, **links, **OPEN), route)
     bill, other = bill_of(office, number), bill_of(office, taken)
     await office.open_run([third, *(key_of("", str(each.id)) for each in (bill, other))])
-    doubts = replace(ONE_DOUBT, halt=HaltRule(unknown_count=2))
+    doubts = replace(AT_A_DOUBT, halt=HaltRule(unknown_count=2))
     await office.execute(limits=doubts, throttle=one_by_one(), check=False)
     for each in (number, taken):
         told = (office.store, VirtualClock(), FIRST, BillNumber(each), State.PUSHED)

@@ -9,8 +9,6 @@ import anyio
 import pytest
 
 from k3push.core.model import PARTLY, State, key_of
-from k3push.core.pacing.halting import HaltRule
-from k3push.runs.context import PushLimits
 from k3push.runs.create import plan_rejected
 from k3push.runs.stop import Cause, Stop
 from k3push.simulator import FaultPlan, Refusal, fault, site
@@ -30,7 +28,7 @@ from tests.runs.office import (
     steered,
     steps,
 )
-from tests.runs.rough_answers import NO_HALT, OPEN, until_rejected
+from tests.runs.rough_answers import AT_A_DOUBT, NO_HALT, OPEN, until_rejected
 from tests.runs.test_audit_doubles import look_through
 
 pytestmark = pytest.mark.anyio
@@ -38,7 +36,6 @@ pytestmark = pytest.mark.anyio
 NEVER_LEAVES = ["refuse-connection"] * 5
 A_DAY_S = 86400.0
 HOW: dict[str, Any] = {"throttle": steered(concurrency=1, chunk_size=1), "check": False}
-LEAVES_DOUBT = PushLimits(canary=False, halt=HaltRule(unknown_count=1))
 WORDS = Refusal(11, "仓库必录")
 # Long enough for another program, or for a kill between two steps of an execution.
 SLOW = {**OPEN, "latency_s": 1.0, "look_s": 0.05}
@@ -183,7 +180,7 @@ async def test_what_never_left_makes_no_twin_of_a_bill_that_was_there_already() 
     await office.open_run([bill, *rest], SECOND)
     await office.execute(SECOND, limits=NO_HALT, **HOW)
     await office.open_run([bill])
-    await office.execute(limits=LEAVES_DOUBT, **HOW)
+    await office.execute(limits=AT_A_DOUBT, **HOW)
 
     async def clerk(_: object) -> None:
         state = State.PLANNED
@@ -210,7 +207,7 @@ async def test_what_never_left_makes_no_older_document_ours(field: str) -> None:
     await anyio.sleep(2 * A_DAY_S)
     theirs = office.site.world.add_target(IN_STOCK, bill, creator="clerk")
     await anyio.sleep(5 * A_DAY_S)
-    await office.execute(limits=LEAVES_DOUBT, **HOW)
+    await office.execute(limits=AT_A_DOUBT, **HOW)
     await anyio.sleep(3600)
     row = (await office.execute(route=ROUTE, limits=NO_HALT, **HOW)).rows[bill]
     assert (row.state, [each.id for each in row.targets]) == (State.ALREADY, [str(theirs.id)])
@@ -244,7 +241,7 @@ async def test_a_bill_by_its_id_that_is_gone_is_not_done_by_the_next_of_its_numb
     (source,) = store.by_number(PURCHASE_ORDER, bill)
     line = key_of("", str(source.id))
     await office.open_run([doubted, line])
-    await office.execute(limits=LEAVES_DOUBT, **HOW)
+    await office.execute(limits=AT_A_DOUBT, **HOW)
     await anyio.sleep(900)
     store.remove(source)
     office.site.world.add_source(PURCHASE_ORDER, bill)
