@@ -14,8 +14,8 @@ from k3push.runs.held_numbers import claim
 from k3push.runs.stop import Cause
 from k3push.simulator import Refusal
 from k3push.simulator.forms import PURCHASE_ORDER
-from tests.runs.office import FIRST, Office, one_by_one, orders, sandbox, steered, steps
-from tests.runs.rough_answers import NO_CANARY, OPEN, keep_a_part, until_pushed
+from tests.runs.office import FIRST, SECOND, Office, one_by_one, orders, sandbox, steered, steps
+from tests.runs.rough_answers import AT_A_DOUBT, NO_CANARY, NO_HALT, OPEN, keep_a_part, until_pushed
 
 pytestmark = pytest.mark.anyio
 
@@ -135,3 +135,25 @@ async def test_what_was_made_of_a_bill_is_told_though_it_has_a_namesake_by_now(
     pushed = await office.execute(limits=NO_CANARY, throttle=throttle, check=False)
     row = next(r for n, r in pushed.rows.items() if n.upper() == made[0])
     assert row.state is State.PUSHED, row
+
+
+@pytest.mark.parametrize("links", [True, False])
+async def test_a_bill_by_its_id_that_is_gone_is_not_done_by_the_next_of_its_number(
+    *, links: bool
+) -> None:
+    """What another run has made of the new bill is none of the old one's."""
+    doubted, bill = orders(2)
+    office = Office(sandbox(steps("reset"), link_fields=links, latency_s=1.0, look_s=0.05, **OPEN))
+    store = office.site.world.store
+    (source,) = store.by_number(PURCHASE_ORDER, bill)
+    line = key_of("", str(source.id))
+    await office.open_run([doubted, line])
+    await office.execute(limits=AT_A_DOUBT, throttle=one_by_one(), check=False)
+    await anyio.sleep(900)
+    store.remove(source)
+    office.site.world.add_source(PURCHASE_ORDER, bill)
+    await office.open_run([bill], SECOND)
+    await office.execute(SECOND, throttle=one_by_one(), check=False)
+    await anyio.sleep(900)
+    row = (await office.execute(limits=NO_HALT, throttle=one_by_one(), check=False)).rows[line]
+    assert (row.state, row.code, row.targets) == (State.REJECTED, "precheck", ())

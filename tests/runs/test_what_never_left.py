@@ -8,7 +8,7 @@ from typing import Any
 import anyio
 import pytest
 
-from k3push.core.model import PARTLY, State, key_of
+from k3push.core.model import PARTLY, State
 from k3push.runs.create import plan_rejected
 from k3push.runs.stop import Cause, Stop
 from k3push.simulator import FaultPlan, Refusal, fault, site
@@ -228,25 +228,3 @@ async def test_an_audit_says_whose_a_second_document_is_after_a_try_that_did_not
     (double,) = (await look_through(office, None)).whole.doubles
     runs = {held.document.creator: held.run for held in double.held}
     assert runs == {"sandbox": FIRST, "rival": ""}
-
-
-@pytest.mark.parametrize("links", [True, False])
-async def test_a_bill_by_its_id_that_is_gone_is_not_done_by_the_next_of_its_number(
-    *, links: bool
-) -> None:
-    """What another run has made of the new bill is none of the old one's."""
-    doubted, bill = orders(2)
-    office = Office(sandbox(steps("reset"), link_fields=links, **SLOW))
-    store = office.site.world.store
-    (source,) = store.by_number(PURCHASE_ORDER, bill)
-    line = key_of("", str(source.id))
-    await office.open_run([doubted, line])
-    await office.execute(limits=AT_A_DOUBT, **HOW)
-    await anyio.sleep(900)
-    store.remove(source)
-    office.site.world.add_source(PURCHASE_ORDER, bill)
-    await office.open_run([bill], SECOND)
-    await office.execute(SECOND, **HOW)
-    await anyio.sleep(900)
-    row = (await office.execute(limits=NO_HALT, **HOW)).rows[line]
-    assert (row.state, row.code, row.targets) == (State.REJECTED, "precheck", ())
