@@ -37,6 +37,7 @@ from tests.campaign.events import (
     IsLockedOut,
     IsRenumbered,
     Joins,
+    MadeAnew,
     Refuses,
     Reloads,
     WasMade,
@@ -445,7 +446,8 @@ def _check_reasons(
         ours = scene.witness.sent_by(row.bill) <= {run} and not others
         # What is rejected, made after its window, and tried again by a person, was there then.
         # What has got the number since may be what another row has pushed.
-        moved = row.bill in scene.story.exchanged
+        # So is what a user has made who was made anew since: it bears another maker.
+        moved = row.bill in scene.story.exchanged or scene.story.has(MadeAnew)
         if row.state is State.ALREADY and ours and row.bill not in late and not moved:
             yield f"{number}: `already`, and nobody else made it"
 

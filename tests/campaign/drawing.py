@@ -69,7 +69,9 @@ from tests.campaign.events import (
     Joins,
     Lacks,
     ListsIds,
+    MadeAnew,
     Meets,
+    MendsField,
     Names,
     OnlySettles,
     Plans,
@@ -225,9 +227,7 @@ def _later_thoughts(seed: int, frame: Frame, events: Sequence[Event]) -> list[Ev
     if users and alone and chance.random() < 0.3:
         user = chance.choice([USERS[0], *users])
         later.append(replace(_reads_fail(chance), rate=chance.choice([0.5, 1.0]), user=user))
-    chance = _of(seed, "ids")
-    runs = [run for run in (1, 2) if chance.random() < 0.2]
-    later += [ListsIds(run, chance.choice([1, 2, 3])) for run in runs]
+    later += _ids(_of(seed, "ids"))
     later += _oddities(seed, users)
     chance = _of(seed, "allowed")
     refused = [event.number for event in events if isinstance(event, Refuses)]
@@ -237,6 +237,7 @@ def _later_thoughts(seed: int, frame: Frame, events: Sequence[Event]) -> list[Ev
     later += _exchanges(frame, _of(seed, "exchanged"))
     later += _altered(frame, _of(seed, "altered")) + _barred(_of(seed, "barred"))
     later += _copies(seed, events, _of(seed, "copies"))
+    later += _mended(events, _of(seed, "mended")) + _anew(_of(seed, "anew"))
     chance = _of(seed, "each sees his own")
     if chance.random() < 0.05:
         later += _apart(frame, users, chance)
@@ -365,6 +366,24 @@ def _copies(seed: int, events: Sequence[Event], chance: random.Random) -> list[E
         return []
     lags = [1.5, 8.0, 15.0, LONG_LAG_S] if seed >= DENSE else [1.5, 8.0, 15.0]
     return [Lags(chance.choice(lags), in_turn=True)]
+
+
+def _mended(events: Sequence[Event], chance: random.Random) -> list[Event]:
+    """Draw that a wrong field is put right between two executions."""
+    is_wrong = any(isinstance(event, AsksField) for event in events)
+    return [MendsField(chance.choice([2, 2, 3]))] if is_wrong and chance.random() < 0.5 else []
+
+
+def _ids(chance: random.Random) -> list[Event]:
+    """Draw which lists name bills by their internal ids."""
+    runs = [run for run in (1, 2) if chance.random() < 0.2]
+    return [ListsIds(run, chance.choice([1, 2, 3])) for run in runs]
+
+
+def _anew(chance: random.Random) -> list[Event]:
+    """Draw users who are made anew."""
+    at_s = [3.0, 30.0, 300.0, 650.0, 1500.0, 5000.0]
+    return [MadeAnew(chance.choice(at_s))] if chance.random() < 0.05 else []
 
 
 def _renumbered(frame: Frame, events: Sequence[Event], chance: random.Random) -> list[Event]:

@@ -117,6 +117,28 @@ class AsksField:
 
 
 @dataclass(frozen=True, slots=True)
+class MendsField:
+    """The field of the source's number is put right, before some execution of a run."""
+
+    execution: int
+
+    def __str__(self) -> str:
+        """Say so."""
+        return f"from execution {self.execution} on the settings name the right field"
+
+
+@dataclass(frozen=True, slots=True)
+class MadeAnew:
+    """The users are made anew in the ERP: what they have made bears makers that are gone."""
+
+    at_s: float
+
+    def __str__(self) -> str:
+        """Say so."""
+        return f"at {self.at_s:g} s the users are made anew"
+
+
+@dataclass(frozen=True, slots=True)
 class IsNew:
     """The target form holds no document before the story begins."""
 
@@ -510,6 +532,8 @@ Event = (
     | Joins
     | Waits
     | AsksField
+    | MendsField
+    | MadeAnew
     | IsNew
     | Bears
     | IsGone

@@ -20,7 +20,7 @@ from k3push.runs.stop import Cause
 from k3push.simulator import Channel, PushOrder
 from k3push.simulator.bills import APPROVED, REOPENED
 from k3push.simulator.faults import Ending
-from k3push.simulator.forms import PURCHASE_ORDER
+from k3push.simulator.forms import IN_STOCK, PURCHASE_ORDER
 from k3push.simulator.history import Maker
 from k3push.simulator.script import Does
 from tests.campaign.conditions import USERS, IsGuarded, LacksLinks, Lags, ReadsFail
@@ -37,6 +37,7 @@ from tests.campaign.events import (
     IsLockedOut,
     IsPushed,
     IsRenumbered,
+    MadeAnew,
     Meets,
     Reloads,
     Says,
@@ -145,6 +146,13 @@ class People:
         """Put right what the ERP has against a bill."""
         await anyio.sleep(event.at_s)
         self.scene.world.allow(event.number)
+
+    async def make_anew(self, event: MadeAnew) -> None:
+        """Make the users anew: what they have made so far bears other makers."""
+        await anyio.sleep(event.at_s)
+        for document in self.scene.world.store.of_form(IN_STOCK):
+            if document.creator in self.scene.story.users:
+                document.creator += " (old)"
 
     async def reload(self, event: Reloads) -> None:
         """Let the site load its metadata anew."""

@@ -133,6 +133,17 @@ class Scene:
         """The attempts of its runs, the oldest first."""
         return [each for each in self.ledger.attempts if each.attempt.intent.run in self.lists]
 
+    def mend_field(self) -> None:
+        """Let the routes that ask for a source's number ask the field that holds it."""
+
+        def mended(route: Route) -> Route:
+            asks = bool(route.source_number_field)
+            field = ROUTE.source_number_field if asks else ""
+            return replace(route, source_number_field=field)
+
+        self.routes = {run: mended(route) for run, route in self.routes.items()}
+        self.office.route = mended(self.office.route)
+
     def made_from(self, number: str) -> bool:
         """Say whether k3push has made something from a number."""
         return any(making.push > self.by_hand for making in self._ours(number))

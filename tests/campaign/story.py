@@ -41,6 +41,7 @@ from tests.campaign.events import (
     IsRenumbered,
     Joins,
     Lacks,
+    MadeAnew,
     Stands,
     WasMade,
     Way,
@@ -189,7 +190,7 @@ class Story:
     @property
     def is_dim(self) -> bool:
         """Whether nobody may be able to prove that a document is not there."""
-        hidden = self.has(IsNew, Sees, MayNotRead, IsGone, IsLockedOut, IsUntied)
+        hidden = self.has(IsNew, Sees, MayNotRead, IsGone, IsLockedOut, IsUntied, MadeAnew)
         untold = any(event.field == "FCreateDate" for event in self.all_of(Lacks))
         # It has no link, and may be what a lost call has made of another bill.
         typed = any(event.what is Stands.TYPED for event in self.all_of(Bears))

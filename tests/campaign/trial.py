@@ -53,6 +53,8 @@ from tests.campaign.events import (
     IsPushed,
     IsRenumbered,
     Joins,
+    MadeAnew,
+    MendsField,
     OnlySettles,
     Plans,
     Reloads,
@@ -95,6 +97,18 @@ _PASSES = {
     Cause.LOGIN_REFUSED,
     Cause.LOOK_REFUSED,
     Cause.LOOK_FAILED,
+}
+
+# What people do, by what is told of it.
+_DEEDS: dict[type, Callable[..., Coroutine[None, None, None]]] = {
+    IsDown: People.take_down,
+    IsAllowed: People.allow,
+    MadeAnew: People.make_anew,
+    Reloads: People.reload,
+    IsBarred: People.bar,
+    IsLockedOut: People.lock_out,
+    **dict.fromkeys((IsPushed, IsClosed, IsRenumbered, Exchanges, IsAltered), People.touch),
+    Says: People.say,
 }
 
 _COUNTED = {
@@ -182,27 +196,12 @@ class _Play:
 
     def _begin(self, event: Event) -> None:
         """Let an event take its course."""
-        match event:
-            case Joins():
-                self.tasks.start_soon(
-                    self._resume_until_final, list(self.scene.lists)[1], event.at_s
-                )
-            case Intrudes():
-                self.tasks.start_soon(self._intrude, event.at_s)
-            case IsDown():
-                self.tasks.start_soon(self.people.take_down, event)
-            case IsAllowed():
-                self.tasks.start_soon(self.people.allow, event)
-            case Reloads():
-                self.tasks.start_soon(self.people.reload, event)
-            case IsBarred():
-                self.tasks.start_soon(self.people.bar, event)
-            case IsLockedOut():
-                self.tasks.start_soon(self.people.lock_out, event)
-            case IsPushed() | IsClosed() | IsRenumbered() | Exchanges() | IsAltered():
-                self.tasks.start_soon(self.people.touch, event)
-            case Says():
-                self.tasks.start_soon(self.people.say, event)
+        if isinstance(event, Joins):
+            self.tasks.start_soon(self._resume_until_final, list(self.scene.lists)[1], event.at_s)
+        elif isinstance(event, Intrudes):
+            self.tasks.start_soon(self._intrude, event.at_s)
+        elif deed := _DEEDS.get(type(event)):
+            self.tasks.start_soon(deed, self.people, event)
 
     async def _count(self) -> None:
         """Add up what was played."""
@@ -295,6 +294,8 @@ class _Play:
         """Execute a run once; None where its process did not live to tell."""
         place = list(self.scene.lists).index(run) + 1
         first = run == self.scene.first
+        if any(nth >= event.execution for event in self.story.all_of(MendsField)):
+            self.scene.mend_field()
         events = self.story.happenings if first else []
         happens = [
             event

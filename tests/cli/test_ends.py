@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,6 +37,9 @@ pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has no such sig
 NUMBERS = orders(200)
 
 FORTY = orders(40)
+
+# Longer than it takes a loop to hear of a signal.
+LONG_S = 10.0
 
 HANGS = '[[step]]\nfault = "make-then-delay:60"\n'
 
@@ -311,6 +316,28 @@ def test_a_hang_up_is_nobodys_second_wish(numbers: tuple[signal.Signals, ...], w
 
     anyio.run(hear)
     assert len(told) == wishes
+
+
+def test_a_signal_that_does_not_wake_the_loop_is_heard_at_once() -> None:
+    """As one that comes right before the loop goes to sleep: here another thread takes it."""
+    heard_s: list[float] = []
+
+    async def hear() -> None:
+        ended = anyio.Event()
+
+        def end_it() -> None:
+            # By then the loop is asleep; if it is not, the signal is heard in any case.
+            threading.Event().wait(0.2)
+            signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
+
+        with on_interrupt(ended.set), anyio.move_on_after(LONG_S):
+            began_s = anyio.current_time()
+            asyncio.get_running_loop().call_soon(threading.Thread(target=end_it).start)
+            await ended.wait()
+            heard_s.append(anyio.current_time() - began_s)
+
+    anyio.run(hear)
+    assert [each for each in heard_s if each < LONG_S]
 
 
 def test_what_is_told_to_a_closed_terminal_is_not_missed() -> None:

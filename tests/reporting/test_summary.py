@@ -112,7 +112,7 @@ def test_a_number_on_its_way_comes_before_the_exit_code() -> None:
 def test_what_needs_a_person_is_named_for_what_it_is() -> None:
     """A run whose bills somebody else pushed as well has neither rejected nor draft rows."""
     twins_alone = next_step({State.PUSHED: 3}, Exit.SOME_REJECTED, speaker("en"))
-    assert "more documents than this run made" in twins_alone
+    assert "a document too many, perhaps" in twins_alone
     counts = {State.PUSHED: 3, State.REJECTED: 1}
     assert "rejected or draft" in next_step(counts, Exit.SOME_REJECTED, speaker("en"))
 

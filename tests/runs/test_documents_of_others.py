@@ -17,6 +17,7 @@ from k3push.runs.stop import Cause
 from k3push.simulator import Policy
 from k3push.simulator.conversion import Converter
 from k3push.simulator.forms import IN_STOCK, PURCHASE_ORDER
+from k3push.simulator.refusals import Problem
 from tests.memory_ledger.ledger import MemoryLedger
 from tests.runs.office import (
     FIRST,
@@ -35,10 +36,12 @@ from tests.runs.rough_answers import (
     NO_CANARY,
     OPEN,
     REFUSED,
+    answer_in_part,
     copy_creators,
     doubled,
     keep_a_part,
     until_lost,
+    until_pushed,
 )
 from tests.runs.test_follow import FOLLOW, NO_HALT
 
@@ -255,6 +258,30 @@ async def test_what_a_clerk_makes_while_a_call_is_refused_is_not_ours(fault: str
     if row.state is State.PUSHED:
         ids = {target.id for target in row.targets}
         assert str(made[0].id) not in ids or row.code == TWIN, row
+
+
+@pytest.mark.parametrize("creator", ["clerk", "sandbox"])
+async def test_a_second_document_beside_what_a_refusal_names_is_a_twin(
+    monkeypatch: pytest.MonkeyPatch, creator: str
+) -> None:
+    """It names one of each good bill; a clerk, or a proxy that sends twice, makes the second."""
+    numbers = orders(4)
+    answer_in_part(monkeypatch, Problem(11, "仓库必录"), kept=slice(0, 3))
+    office = Office(sandbox(latency_s=5.0, look_s=0.1, **OPEN))
+    await office.open_run(numbers)
+    made = []
+
+    async def beside(_: Context) -> None:
+        await until_pushed(office)
+        made.append(office.site.world.add_target(IN_STOCK, numbers[0], creator=creator))
+
+    limits = replace(NO_CANARY, halt=HaltRule())
+    chunk = steered(concurrency=1, chunk_size=4)
+    pushed = await office.execute(limits=limits, throttle=chunk, beside=beside, check=False)
+    row = pushed.rows[numbers[0]]
+    assert (row.state, row.code) == (State.PUSHED, TWIN), row
+    assert made[0].number in row.reason
+    assert {pushed.rows[n].code for n in numbers[1:3]}.isdisjoint({TWIN})
 
 
 @pytest.mark.parametrize("named", [1, 2])

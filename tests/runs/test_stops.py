@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from k3push.core.model import Attempt, Exchange, Intent, Outcome, State
+from k3push.core.model import Attempt, BillNumber, Exchange, Intent, Outcome, State
 from k3push.core.pacing.halting import HaltRule
 from k3push.core.pacing.phases import FIRST_CONCURRENCY
 from k3push.core.protocol.logins import password_login
@@ -14,17 +14,20 @@ from k3push.core.safety.legal_moves import IllegalMoveError
 from k3push.core.safety.verdict import Verdict
 from k3push.runs.attempt import MOST_SESSIONS_A_CHUNK
 from k3push.runs.context import PushLimits
+from k3push.runs.doubts.word_of_person import settle_by_word
 from k3push.runs.stop import Cause, Stop
 from k3push.simulator import Accounts, FaultPlan, Refusal, WriteBack
 from k3push.simulator.forms import IN_STOCK
 from k3push.simulator.script import Channel
 from tests.memory_ledger.ledger import MemoryLedger
 from tests.runs.office import (
+    FIRST,
     LIMITS,
     ROUTE,
     SECOND,
     Notebook,
     Office,
+    VirtualClock,
     orders,
     push,
     sandbox,
@@ -175,15 +178,36 @@ async def test_a_contradiction_is_not_settled_by_the_look_that_it_denies() -> No
     assert not again.watch.sendings
 
 
-async def test_after_a_contradiction_one_number_is_tried_first_though_nobody_asked_for_it() -> None:
+async def test_after_a_contradiction_nothing_is_sent_until_it_is_settled() -> None:
     """A resume each night would turn the whole list into work for a person."""
     office = Office(sandbox(link_fields=False), WRONG_FIELD)
     limits, five = PushLimits(canary=False), steered(concurrency=1, chunk_size=5)
     await office.open_run(orders(12))
     stopped = await office.execute(limits=limits, throttle=five)
-    assert len(stopped.of(State.UNKNOWN)) == 5
+    doubted = stopped.of(State.UNKNOWN)
+    assert len(doubted) == 5
     again = await office.execute(limits=limits, throttle=five)
-    assert len(again.of(State.UNKNOWN)) == 6
+    assert again.watch.sendings == []
+    assert again.of(State.UNKNOWN) == doubted
+    assert again.stop.causes[Cause.CONTRADICTION] == stopped.stop.causes[Cause.CONTRADICTION]
+    # The field is mended.
+    rest = await office.execute(limits=limits, throttle=five, route=ROUTE)
+    assert not rest.stop.causes
+    assert rest.of(State.PUSHED) == set(orders(12))
+
+
+async def test_after_a_contradiction_a_persons_word_lets_the_rest_go_on() -> None:
+    """He has looked in the ERP, and knows what he does."""
+    office = Office(sandbox(link_fields=False), WRONG_FIELD)
+    limits, five = PushLimits(canary=False), steered(concurrency=1, chunk_size=5)
+    await office.open_run(orders(12))
+    stopped = await office.execute(limits=limits, throttle=five)
+    for number in sorted(stopped.of(State.UNKNOWN)):
+        ledger, bill = office.store.another_process(), BillNumber(number)
+        clock = VirtualClock()
+        await settle_by_word(ledger, clock, FIRST, bill, State.PUSHED, because="seen")
+    again = await office.execute(limits=limits, throttle=five, check=False)
+    assert len(again.of(State.UNKNOWN)) == 5
 
 
 async def test_an_answer_that_could_not_be_read_back_is_not_settled_by_absence() -> None:

@@ -89,15 +89,16 @@ async def push_run(context: Context) -> None:
             context.auto.recall(learnt, (context.clock.now() - at) / timedelta(days=1))
         first_index = await context.ledger.next_chunk(context.run.id)
         doubts = await context.ledger.doubts(context.run.id)
-        canary = context.limits.canary or (bool(doubts) and await _is_contradicted(context))
+        contradicted = await _contradicted(context) if doubts else {}
         backlog = Backlog(
-            canary=canary and context.reads_back,
+            canary=context.limits.canary and context.reads_back,
             first_index=first_index,
             by_id=lambda bill: bool(context.id_of(bill)),
             source_id=context.known_id,
         )
         engine = _Engine(context, backlog, frozenset(doubt.number for doubt in doubts))
         engine.first_chunk = first_index
+        engine.contradicted = contradicted
         await recall_due_look(context)
         await engine.run()
         await look_once_more(context)
@@ -113,16 +114,17 @@ async def push_run(context: Context) -> None:
             await context.ledger.keep_pace(context.run.scope, found, at=context.clock.now())
 
 
-async def _is_contradicted(context: Context) -> bool:
-    """Say whether a contradiction has stopped the run, of which nothing is known to be mended.
+async def _contradicted(context: Context) -> dict[BillNumber, str]:
+    """Return the numbers in doubt whose answer contradicts the looks, with the reasons.
 
-    Each `resume` would turn one more round of chunks into work for a person.
+    As long as one is open, nothing is known to be mended: each `resume` would turn more numbers
+    into work for a person.
     """
+    found: dict[BillNumber, str] = {}
     async with aclosing(pages_of(context.ledger, context.run, {State.UNKNOWN})) as pages:
         async for page in pages:
-            if any(row.code == CONTRADICTION for row in page):
-                return True
-    return False
+            found |= {row.bill: row.reason for row in page if row.code == CONTRADICTION}
+    return found
 
 
 @dataclass(slots=True)
@@ -159,6 +161,8 @@ class _Engine:
         done_s: On the loop's clock, when the last chunk was done.
         refused_canaries: Documents in a row that were sent to prove the steps, and were refused.
         first_chunk: The index of the first chunk of this execution.
+        contradicted: Numbers in doubt, with the reasons: answers and looks contradict each other
+            since an earlier execution. Nothing leaves before they are settled.
     """
 
     def __init__(self, context: Context, backlog: Backlog, doubted: frozenset[BillNumber]) -> None:
@@ -175,6 +179,7 @@ class _Engine:
         self.done_s = -math.inf
         self.refused_canaries = 0
         self.first_chunk = 1
+        self.contradicted: dict[BillNumber, str] = {}
         backlog.follow_proved = not (self.follower.wanted and context.limits.canary)
         context.more_to_send = self._has_more
 
@@ -284,6 +289,9 @@ class _Engine:
                 elif self._is_stuck():
                     doubted = self.doubts.unproved | self.doubts.hopeless
                     tell_of_proof(self.context, len(doubted))
+                elif self.contradicted and not (self.backlog.open or self.doubts.open):
+                    why = next(iter(self.contradicted.values()))
+                    self.context.stop.ask(Cause.CONTRADICTION, why)
                 else:
                     # What is due already waits for a place, a hold's end or the canary.
                     now_s = anyio.current_time()
@@ -302,7 +310,7 @@ class _Engine:
         most_open = 1 if self.limits.in_a_row else context.throttle[Key.CONCURRENCY]
         if self.hold is not None or backlog.open >= most_open:
             return None
-        if self._waits_for_proof():
+        if self._waits_for_proof() or self.contradicted:
             return None
         ready = backlog.waiting
         size = context.chunk_size(ready + self.intake.coming, ready, backlog.open)
@@ -554,6 +562,8 @@ class _Engine:
             self.backlog.add_suspect(part)
         self.doubts.unproved = settled.unproved
         self.doubts.hopeless = settled.hopeless
+        for outcome in settled.outcomes:
+            self.contradicted.pop(outcome.number, None)
         if self.context.tells_of_several and any(each.targets for each in settled.outcomes):
             self.backlog.own_proved = True
             self._prove_links()

@@ -36,8 +36,8 @@ WORDS = {
         "有下游单据提交或审核被拒绝、在审批流中等待，或无从得知；请查看结果，处理后执行 `k3push follow`",
     ),
     "exit.3.odd": (
-        "some numbers have more documents than this run made, or only some of theirs; read the results",
-        "有单据的下游单据多于本次生成的数量，或只生成了一部分；请查看结果",
+        "some numbers have a document too many, perhaps, or only some of theirs; read the results",
+        "有单据可能多出下游单据，或只生成了一部分；请查看结果",
     ),
     "exit.4": (
         "some numbers are unknown; run `k3push settle`, or `settle --as`",
@@ -77,8 +77,8 @@ WORDS = {
         "应答丢失：涉及 {doubted} 张单据，其中 {left} 张仍未核实",
     ),
     "summary.twins": (
-        "pushed by somebody else as well: {count} {count:?number|numbers} with more documents than this run made (code twin)",
-        "{count} 张单据另有他人下推：下游单据多于本次生成的数量（代码 twin）",
+        "a document too many, perhaps: {count} {count:?number has|numbers have} several, and not all are surely this run's; each row says which (code twin)",
+        "可能多出下游单据：{count} 张单据有多张下游单据，且不能确定均由本次生成，详见各行的原因（代码 twin）",
     ),
     "summary.partly": (
         "made in part: {count} {count:?number has|numbers have} documents, and the ERP refused the rest (code partly)",

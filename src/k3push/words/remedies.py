@@ -160,12 +160,12 @@ WORDS = {
         "请在 ERP 中手工下推，查明它对服务器的影响",
     ),
     "advice.twin.cause": (
-        "it has a second document: somebody pushed it too, or one came late",
-        "此单据有两张下游单据：他人也已下推，或延迟提交",
+        "somebody pushed it too, a document came late, or one is another bill's",
+        "有多张下游单据：他人也已下推、延迟提交，或其中有他单的下游单据",
     ),
     "advice.twin.cure": (
-        "see in the ERP whose both documents are; delete what is one too many",
-        "请在 ERP 中核实两张下游单据各属哪张源单，并删除多余的一张",
+        "see in the ERP whose each document is; delete what is one too many",
+        "请在 ERP 中核实各下游单据属哪张源单，并删除多余的单据",
     ),
     "advice.ledger.cause": (
         "this ledger pushed it; documents of this route cannot be asked for",

@@ -467,6 +467,31 @@ def test_an_answer_that_may_not_name_all_proves_no_stranger(answer: Said) -> Non
     assert but_strangers(answer, [A, B], made) == made
 
 
+def test_a_second_document_beside_one_each_that_a_refusal_names_is_somebody_elses() -> None:
+    """The call has made one document of each bill; what is a draft it may not name (P 5.8)."""
+    answer = said("x", named=(target(1), target(2)))
+    made: Targets = {A: (target(1), target(3)), B: (target(2),), C: (target(4), target(5))}
+    assert strangers(answer, [A, B, C], made) == {A: (target(3),)}
+    assert but_strangers(answer, [A, B, C], made) == made
+    draft: Targets = {A: (target(1), target(3)._replace(draft=True)), B: (target(2),)}
+    assert strangers(answer, [A, B], draft) == {}
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        {A: (target(1), target(2)), B: (target(3), target(4)), C: (target(5),)},
+        {A: (target(1), target(2), target(3)), B: (target(4),)},
+        {A: (target(1), target(4)), B: (target(1),)},
+    ],
+    ids=["two of one bill", "documents of one bill", "a document of several bills"],
+)
+def test_a_refusal_that_names_not_one_of_each_bill_proves_no_stranger(made: Targets) -> None:
+    """The rule may split bills, and a part may be saved that no answer names (P 5.7)."""
+    answer = said("x", named=(target(1), target(2), target(3)))
+    assert strangers(answer, [A, B, C], made) == {}
+
+
 def test_a_number_of_which_nothing_is_named_has_none_of_our_documents() -> None:
     """Somebody else has pushed it meanwhile; but a draft may be told of nowhere (P 5.8)."""
     answer = said(success=True, named=(target(1),))

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import socket
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -50,10 +51,34 @@ def on_interrupt(act: Callable[[], None]) -> Iterator[None]:
 
     before = {number: signal.signal(number, handle) for number in heard}
     try:
-        yield
+        with _waking(loop):
+            yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def _waking(loop: asyncio.AbstractEventLoop) -> Iterator[None]:
+    """Have every signal wake the loop, also one that comes right before it goes to sleep.
+
+    The interpreter calls handlers between two of its own steps, so such a one would be heard at the
+    next event alone, and an idle server has none. The loop of Windows is woken anyway.
+    """
+    if sys.platform == "win32":
+        yield
+        return
+    woken, wakes = socket.socketpair()
+    with woken, wakes:
+        woken.settimeout(0)
+        wakes.settimeout(0)
+        loop.add_reader(woken, woken.recv, 4096)
+        before = signal.set_wakeup_fd(wakes.fileno(), warn_on_full_buffer=False)
+        try:
+            yield
+        finally:
+            signal.set_wakeup_fd(before)
+            loop.remove_reader(woken)
 
 
 @contextmanager

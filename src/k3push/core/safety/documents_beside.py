@@ -12,21 +12,50 @@ from k3push.core.safety.verdict import Said
 def strangers(said: Said, numbers: Sequence[BillNumber], made: Targets) -> Targets:
     """Find documents that came into being beside those that an answer names, by source number.
 
-    A success names all that its call made, so somebody else has made these.
+    A success names all that its call made, so somebody else has made these. A refusal may have
+    saved what it does not name; but where it names one document of each bill (`names_one_each`),
+    a second one of such a bill is not the call's, unless it is a draft.
 
     >>> ours, theirs = Target("1", "RK1"), Target("2", "RK2")
     >>> said, number = Said(True, "0", (), (ours,)), BillNumber("A")
     >>> strangers(said, [number], {number: (ours, theirs)})
     {'A': (Target(id='2', number='RK2', draft=False),)}
     """
-    named = {target.id for target in said.targets(numbers)} if said.names_all else set()
-    if not named:
+    if not said.names_all and not names_one_each(said, numbers, made):
         return {}
-    return {
-        number: others
-        for number, targets in made.items()
-        if (others := tuple(target for target in targets if target.id not in named))
-    }
+    named = {target.id for target in said.targets(numbers)}
+    others = {n: tuple(t for t in targets if t.id not in named) for n, targets in made.items()}
+    if not said.success:
+        told = {n for n in made if len(others[n]) < len(made[n])}
+        others = {n: tuple(t for t in others[n] if not t.draft) for n in told}
+    return {number: documents for number, documents in others.items() if documents}
+
+
+def names_one_each(said: Said, numbers: Collection[BillNumber], made: Targets) -> bool:
+    """Say whether a refusal shows that its call made one document of each bill.
+
+    It names documents of several bills, and no second one of any of these. An old server names one
+    document at most (P 5.7).
+
+    Args:
+        said: The answer.
+        numbers: Of the call.
+        made: Documents that have come since, by source number.
+
+    >>> one, two, three = Target("1", "RK1"), Target("2", "RK2"), Target("3", "RK3")
+    >>> a, b = BillNumber("A"), BillNumber("B")
+    >>> said = Said(False, "11", ("no stock",), (one, two))
+    >>> names_one_each(said, [a, b], {a: (one, three), b: (two,)})
+    True
+    >>> names_one_each(said, [a, b], {a: (one, two), b: (three,)})
+    False
+    """
+    if said.success or said.partial:
+        return False
+    named = {target.id for target in said.targets(numbers)}
+    of_bills = [named.intersection(target.id for target in targets) for targets in made.values()]
+    told = [ids for ids in of_bills if ids]
+    return len(set().union(*told)) > 1 and all(len(ids) == 1 for ids in told)
 
 
 def crowded(
