@@ -18,7 +18,7 @@ Who owns what:
     Backlog       numbers that wait, and chunks on their way; filled by intake, sender, settler
     HeldNumbers   numbers that another run has claimed; filled by intake and sender, emptied by
                   the settler
-    _Doubts       whether numbers of ours wait to be settled, and whether the field is proved
+    Settler       whether numbers of ours wait to be settled, and whether the field is proved
     Intake        how far the planned rows are read
     Follower      documents on their way through the steps after the push
 
@@ -30,9 +30,7 @@ back (`_may_grow`); its end ends the others.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
-from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 
@@ -44,25 +42,23 @@ from k3push.core.pacing.backlog import Backlog
 from k3push.core.pacing.call_limits import QUIET_S, CallLimits
 from k3push.core.pacing.holds import Hold
 from k3push.core.remark import remark
-from k3push.core.safety.evidence import CALL_LIMIT, CONTRADICTION, DROPPED, Conclusion
-from k3push.ports import RunIsAliveError
+from k3push.core.safety.evidence import CALL_LIMIT, DROPPED, Conclusion
 from k3push.runs.attempt import push_chunk
 from k3push.runs.context import Context
-from k3push.runs.doubts.settle_doubts import hopeless_in, settle_once, tell_of_person, tell_of_proof
+from k3push.runs.doubts.settle_doubts import tell_of_person
 from k3push.runs.form_marks import end_wait, note_mark
 from k3push.runs.held_numbers import HeldNumbers, claim
 from k3push.runs.intake import Intake
 from k3push.runs.last_looks import (
     look_at_refused,
     look_once_more,
-    note_look,
     note_refused,
     recall_due_look,
 )
 from k3push.runs.lookup.retried_reads import pause_s
-from k3push.runs.outcome import end_settled
-from k3push.runs.row_pages import PAGE_ROWS, pages_of
+from k3push.runs.row_pages import PAGE_ROWS
 from k3push.runs.sending_state import Sending
+from k3push.runs.settler import Settler, contradicted_in
 from k3push.runs.stop import Cause, guarded, stopping
 from k3push.runs.submit_and_audit.follower import Follower, follow_run
 from k3push.runs.twins import note_twin
@@ -70,10 +66,6 @@ from k3push.runs.wakeup import Wakeup
 
 # Documents in a row that a step may refuse before a person has to look at the route.
 MOST_REFUSED_CANARIES = 3
-
-# Numbers that may be in doubt, each sent alone to prove the field, before the next waits until
-# they are settled.
-MOST_CANARIES = 3
 
 
 async def push_run(context: Context) -> None:
@@ -89,16 +81,16 @@ async def push_run(context: Context) -> None:
             context.auto.recall(learnt, (context.clock.now() - at) / timedelta(days=1))
         first_index = await context.ledger.next_chunk(context.run.id)
         doubts = await context.ledger.doubts(context.run.id)
-        contradicted = await _contradicted(context) if doubts else {}
+        contradicted = await contradicted_in(context) if doubts else {}
         backlog = Backlog(
             canary=context.limits.canary and context.reads_back,
             first_index=first_index,
             by_id=lambda bill: bool(context.id_of(bill)),
             source_id=context.known_id,
         )
-        engine = _Engine(context, backlog, frozenset(doubt.number for doubt in doubts))
+        doubted = frozenset(doubt.number for doubt in doubts)
+        engine = _Engine(context, backlog, doubted, contradicted)
         engine.first_chunk = first_index
-        engine.contradicted = contradicted
         await recall_due_look(context)
         await engine.run()
         await look_once_more(context)
@@ -109,46 +101,9 @@ async def push_run(context: Context) -> None:
             if took_long and not context.stop.is_of_outside:
                 # What came late may have come meanwhile.
                 await guarded(context.stop, partial(look_once_more, context))
-        await engine.tell_of_hopeless()
+        await engine.settler.tell_of_hopeless()
         if found := context.auto.learnt():
             await context.ledger.keep_pace(context.run.scope, found, at=context.clock.now())
-
-
-async def _contradicted(context: Context) -> dict[BillNumber, str]:
-    """Return the numbers in doubt whose answer contradicts the looks, with the reasons.
-
-    As long as one is open, nothing is known to be mended: each `resume` would turn more numbers
-    into work for a person.
-    """
-    found: dict[BillNumber, str] = {}
-    async with aclosing(pages_of(context.ledger, context.run, {State.UNKNOWN})) as pages:
-        async for page in pages:
-            found |= {row.bill: row.reason for row in page if row.code == CONTRADICTION}
-    return found
-
-
-@dataclass(slots=True)
-class _Doubts:
-    """What is open of the answers that were lost.
-
-    Attributes:
-        open: Some number's answer is lost, and settling may plan it again.
-        news: Counts what is noted here, so that a settling under way misses nothing.
-        unproved: Numbers that wait for the proof that the field finds what is there.
-        hopeless: Numbers that no look can settle.
-        canaries: Numbers that travelled alone to prove it, and whose answer was lost.
-    """
-
-    open: bool
-    news: int = 0
-    unproved: frozenset[BillNumber] = frozenset()
-    hopeless: frozenset[BillNumber] = frozenset()
-    canaries: int = 0
-
-    def add(self) -> None:
-        """Note that something has come into doubt, or can be settled now."""
-        self.open = True
-        self.news += 1
 
 
 class _Engine:
@@ -161,25 +116,37 @@ class _Engine:
         done_s: On the loop's clock, when the last chunk was done.
         refused_canaries: Documents in a row that were sent to prove the steps, and were refused.
         first_chunk: The index of the first chunk of this execution.
-        contradicted: Numbers in doubt, with the reasons: answers and looks contradict each other
-            since an earlier execution. Nothing leaves before they are settled.
     """
 
-    def __init__(self, context: Context, backlog: Backlog, doubted: frozenset[BillNumber]) -> None:
+    def __init__(
+        self,
+        context: Context,
+        backlog: Backlog,
+        doubted: frozenset[BillNumber],
+        contradicted: dict[BillNumber, str],
+    ) -> None:
         self.context = context
         self.backlog = backlog
         self.held = HeldNumbers()
-        self.doubts = _Doubts(open=bool(doubted) and context.reads_back)
         self.wakeup = Wakeup()
         self.intake = Intake(context, backlog, self.held, self.wakeup, doubted)
         self.follower = Follower(context, self.wakeup)
+        self.settler = Settler(
+            context,
+            backlog,
+            self.held,
+            self.intake,
+            self.follower,
+            self.wakeup,
+            open=bool(doubted) and context.reads_back,
+            contradicted=contradicted,
+        )
         self.hold: Hold | None = None
         self.overloads = 0
         self.limits = CallLimits(context.limits.most_limits, context.limits.last_limit)
         self.done_s = -math.inf
         self.refused_canaries = 0
         self.first_chunk = 1
-        self.contradicted: dict[BillNumber, str] = {}
         backlog.follow_proved = not (self.follower.wanted and context.limits.canary)
         context.more_to_send = self._has_more
 
@@ -191,7 +158,7 @@ class _Engine:
                 partial(note_mark, context, self.first_chunk),
                 partial(end_wait, context),
                 self.intake.feed,
-                self._settle,
+                self.settler.run,
                 self._look_at_refused,
                 self._follow,
                 self.follower.wake_at_stop,
@@ -204,24 +171,23 @@ class _Engine:
         await self._say_who_holds()
         if self.intake.cut and not context.stop.asked:
             context.stop.ask(Cause.LIMIT, remark("why.limit", limit=context.limits.limit))
-        tell_of_person(context, self.doubts.unproved, ())
+        tell_of_person(context, self.settler.unproved, ())
         if runs := [run for run in self.held.barred.values() if run != context.run.id]:
             names = ", ".join(sorted(set(runs)))
             why = remark("why.barred", count=len(runs), runs=names)
             context.stop.ask(Cause.BARRED, why)
 
-    async def tell_of_hopeless(self) -> None:
-        """End with the numbers that no look can settle, so that whoever resumes knows."""
-        hopeless = self.doubts.hopeless
-        if not self.context.reads_back:
-            doubts = await self.context.ledger.doubts(self.context.run.id)
-            hopeless = frozenset(doubt.number for doubt in doubts)
-        tell_of_person(self.context, (), hopeless)
-
     async def _follow(self) -> None:
         await self.follower.take_up()
         self._note_followed()
         await self.follower.run()
+
+    async def _look_at_refused(self) -> None:
+        """Look once more at each number that was refused, a while later."""
+        while True:
+            next_s = await look_at_refused(self.context)
+            with anyio.move_on_after(next_s):
+                await self.wakeup.wait()
 
     async def _say_who_holds(self) -> None:
         """Write down of rows that stay planned which run has their bills in hand.
@@ -258,21 +224,11 @@ class _Engine:
 
     def _has_more(self) -> bool:
         """Say whether numbers wait that have not travelled yet; suspects have."""
-        return not self._waits_for_proof() and (not self.intake.fed or self.backlog.fresh)
-
-    def _waits_for_proof(self) -> bool:
-        """Say whether nothing leaves until one of the canaries in doubt is settled."""
-        known = self.context.proofs.field_finds or self.context.links.tell
-        proved = known or not self.backlog.proving
-        return not proved and self.doubts.canaries >= MOST_CANARIES
-
-    def _is_stuck(self) -> bool:
-        """Say whether nothing can prove the field any more: every canary's answer was lost."""
-        return self._waits_for_proof() and not self.backlog.open and not self.doubts.open
+        return not self.settler.waits_for_proof() and (not self.intake.fed or self.backlog.fresh)
 
     def _may_grow(self) -> bool:
         """Say whether something may come back into the backlog."""
-        waits = self.held or self.doubts.open or self.intake.busy or self.follower.busy
+        waits = self.held or self.settler.open or self.intake.busy or self.follower.busy
         return bool(self.backlog.open or waits)
 
     # -- sending ------------------------------------------------------------------------------
@@ -286,13 +242,7 @@ class _Engine:
                     on_their_way.start_soon(guarded, self.context.stop, partial(self._push, chunk))
                 elif self.intake.fed and self.backlog.empty and not self._may_grow():
                     return
-                elif self._is_stuck():
-                    doubted = self.doubts.unproved | self.doubts.hopeless
-                    tell_of_proof(self.context, len(doubted))
-                elif self.contradicted and not (self.backlog.open or self.doubts.open):
-                    why = next(iter(self.contradicted.values()))
-                    self.context.stop.ask(Cause.CONTRADICTION, why)
-                else:
+                elif not self.settler.ends_what_is_stuck():
                     # What is due already waits for a place, a hold's end or the canary.
                     now_s = anyio.current_time()
                     due_s = (self.backlog.due_s(), self.context.auto.waits_until_s)
@@ -310,7 +260,7 @@ class _Engine:
         most_open = 1 if self.limits.in_a_row else context.throttle[Key.CONCURRENCY]
         if self.hold is not None or backlog.open >= most_open:
             return None
-        if self._waits_for_proof() or self.contradicted:
+        if self.settler.waits_for_proof() or self.settler.contradicted:
             return None
         ready = backlog.waiting
         size = context.chunk_size(ready + self.intake.coming, ready, backlog.open)
@@ -349,12 +299,12 @@ class _Engine:
         await push_chunk(context, sending)
         backlog.own_proved = backlog.own_proved or sending.found_own
         if sending.found_links:
-            self._prove_links()
+            self.settler.prove_links()
         elif proving and not context.reads_back:
             # The links of a route without a source number have missed a document.
             backlog.give_up_proof()
         elif proving and sending.in_doubt:
-            self.doubts.canaries += 1
+            self.settler.canaries += 1
         await self._leave_to_others(sending)
         await self._go_on(sending)
         await self._follow_up(sending)
@@ -404,18 +354,11 @@ class _Engine:
         """Note that an earlier execution has taken a document to its end."""
         self.backlog.follow_proved = self.backlog.follow_proved or self.follower.proved
 
-    def _prove_links(self) -> None:
-        """Note that a target was found by its link; what waited for it can be settled now."""
-        self.backlog.links_proved = True
-        if self.doubts.unproved:
-            self.doubts.unproved = frozenset()
-            self.doubts.add()
-
     async def _go_on(self, sending: Sending) -> None:
         """Put back into the backlog what a sending has left to do."""
         context, chunk, conclusion = self.context, sending.chunk, sending.conclusion
         if sending.in_doubt and context.reads_back:
-            self.doubts.add()
+            self.settler.add()
         if sending.held_back:
             self.backlog.put_back(replace(chunk, numbers=sending.numbers))
         for wait_s in sorted(set(sending.put_off.values())):
@@ -528,87 +471,3 @@ class _Engine:
         """Let all chunks wait: their calls together were too many."""
         self.context.watch.waiting(why, seconds)
         self.context.throttle.back_off(seconds, why)
-
-    # -- settling -----------------------------------------------------------------------------
-
-    async def _settle(self) -> None:
-        """Settle doubts, and take up again the numbers that another run held."""
-        while True:
-            while not (self.doubts.open or self.held):
-                await self.wakeup.wait()
-            next_s = self.context.settle.poll_s
-            if self.doubts.open:
-                next_s = min(next_s, await self._settle_ours())
-                self.wakeup.notify()
-            if self.doubts.open or self.held:
-                await anyio.sleep(next_s)
-            await self._settle_held()
-            self.wakeup.notify()
-
-    async def _look_at_refused(self) -> None:
-        """Look once more at each number that was refused, a while later."""
-        while True:
-            next_s = await look_at_refused(self.context)
-            with anyio.move_on_after(next_s):
-                await self.wakeup.wait()
-
-    async def _settle_ours(self) -> float:
-        """Ask once what became of our doubts; return the seconds until the next is due."""
-        news = self.doubts.news
-        await note_look(self.context)
-        settled = await settle_once(self.context, self.context.run.id)
-        for part in settled.parts:
-            self.context.look_anew_at(part)
-            self.backlog.add_suspect(part)
-        self.doubts.unproved = settled.unproved
-        self.doubts.hopeless = settled.hopeless
-        for outcome in settled.outcomes:
-            self.contradicted.pop(outcome.number, None)
-        if self.context.tells_of_several and any(each.targets for each in settled.outcomes):
-            self.backlog.own_proved = True
-            self._prove_links()
-        await self.follower.pushed(settled.outcomes, {})
-        self.doubts.open = bool(settled.left) or news != self.doubts.news
-        return settled.next_due_s
-
-    async def _settle_held(self) -> None:
-        """Ask for what other runs hold of ours, and let it go on its way again."""
-        holders = dict(self.held.holders)
-        theirs = {bill: holder.bill for bill, holder in holders.items()}
-        runs = sorted({holder.run for holder in holders.values()})
-        for run in runs:
-            hopeless = set(map(number_in, await self._settle_for(run, theirs.values())))
-            self.held.bar(run, [bill for bill in holders if number_in(theirs[bill]) in hopeless])
-        if runs:
-            why = remark("note.waits_for_runs", runs=", ".join(runs))
-            self.context.watch.waiting(why, self.context.settle.poll_s)
-            await note_look(self.context)
-        rows, bills = self.held.release(holders)
-        self.context.doubted_elsewhere |= dict.fromkeys([*bills, *(row.bill for row in rows)])
-        self.context.look_anew_at(bills)
-        # At once, or the sender would find nothing left to wait for.
-        self.backlog.add(bills)
-        if rows:
-            await self.intake.take_in(rows)
-
-    async def _settle_for(self, run: RunId, held: Collection[BillNumber]) -> Collection[BillNumber]:
-        """Settle the doubts of a run that nobody executes, as they stand in our way.
-
-        Returns:
-            Those that only a person can settle; they stay planned in our run. A living run may
-            wait for us as we wait for it, so it is asked for these as well.
-        """
-        ledger, doubts = self.context.ledger, self.doubts
-        if run == self.context.run.id:
-            # Another bill of such a number is on its way, or in doubt, here.
-            is_last = self.intake.fed and self.backlog.empty and not self.backlog.open
-            unproved = doubts.unproved if is_last and not doubts.open else frozenset()
-            return doubts.hopeless | unproved
-        try:
-            async with ledger.own(run, executes=False):
-                settled = await settle_once(self.context, run)
-                if settled.outcomes:
-                    await end_settled(ledger, run, self.context.clock.now())
-        except RunIsAliveError:
-            return await hopeless_in(self.context, run, held)
-        return settled.hopeless | settled.unproved
