@@ -9,7 +9,7 @@ from typing import Any
 
 from k3push.core.model import TWIN, BillNumber, Row, RunId, State, Target, number_in
 from k3push.core.remark import read_remark
-from k3push.core.safety.evidence import made_outcome
+from k3push.core.safety.conclusion import made_outcome
 from k3push.core.safety.legal_moves import FINAL
 from k3push.runs.proof.unclear_documents import CANCELLED_SINCE, SHARED
 from k3push.simulator import Channel, Policy, check_ledger

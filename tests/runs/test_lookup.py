@@ -28,8 +28,8 @@ from k3push.core.model import (
     Targets,
 )
 from k3push.core.protocol.links import FormEntry, LinkRow
+from k3push.core.protocol.msg_codes import NO_RIGHT
 from k3push.core.protocol.selection import SelectedPage, Selection
-from k3push.core.safety.evidence import NO_RIGHT
 from k3push.core.safety.links_found import Links
 from k3push.core.safety.target_sets import joined, with_other_numbers
 from k3push.ports import (

@@ -22,7 +22,7 @@ from k3push.adapters.erp.client import ErpClient
 from k3push.adapters.erp.form_rows import FormRows
 from k3push.core.model import BillNumber, Listed, Outcome, Route, RunId, State
 from k3push.core.remark import remark
-from k3push.core.safety.evidence import DROPPED
+from k3push.core.safety.conclusion import DROPPED
 from k3push.ports import LedgerLostError, LookFailedError
 from k3push.runs import intake, stray_documents
 from k3push.runs.context import Context

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 
 from k3push.core.model import BillNumber, Outcome, Sighting, State
 from k3push.core.remark import remark
-from k3push.core.safety.evidence import STRAY
+from k3push.core.safety.conclusion import STRAY
 from k3push.core.safety.legal_moves import SENT_BEFORE
 from k3push.core.safety.target_sets import new_targets
 from k3push.ports import Made

@@ -11,7 +11,8 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 
 from k3push.core.model import ABSENT, BillNumber, NeverSent, RunId, State
-from k3push.core.safety.evidence import CALL_LIMIT, LICENCE, nothing_ran
+from k3push.core.protocol.msg_codes import CALL_LIMIT, LICENCE
+from k3push.core.safety.evidence import nothing_ran
 from k3push.core.safety.named_bills import messages_naming, naming_one
 from k3push.core.safety.verdict import InDoubt, ReadBack, Said, SendAgain
 from k3push.ports import SHORTEST_WAIT_S, AttemptRecord, Doubt, LatelySent

@@ -41,8 +41,9 @@ from k3push.core.model import ABSENT, HELD, BillNumber, Chunk, Outcome, RunId, S
 from k3push.core.pacing.backlog import Backlog
 from k3push.core.pacing.call_limits import QUIET_S, CallLimits
 from k3push.core.pacing.holds import Hold
+from k3push.core.protocol.msg_codes import CALL_LIMIT
 from k3push.core.remark import remark
-from k3push.core.safety.evidence import CALL_LIMIT, DROPPED, Conclusion
+from k3push.core.safety.conclusion import DROPPED, Conclusion
 from k3push.runs.attempt import push_chunk
 from k3push.runs.context import Context
 from k3push.runs.doubts.settle_doubts import tell_of_person

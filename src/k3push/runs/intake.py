@@ -28,7 +28,7 @@ from k3push.core.model import (
 from k3push.core.pacing.backlog import Backlog
 from k3push.core.pacing.chunking import apart, halve, split
 from k3push.core.remark import read_remark, remark
-from k3push.core.safety.evidence import DROPPED, STRAY
+from k3push.core.safety.conclusion import DROPPED, STRAY
 from k3push.core.safety.legal_moves import FINAL
 from k3push.core.safety.matching import MOST_NUMBERS
 from k3push.core.safety.target_sets import new_targets

@@ -14,7 +14,7 @@ import anyio
 
 from k3push.core.model import PARTLY, TWIN, BillNumber, Outcome, Row, State, Target
 from k3push.core.remark import also, read_remark, remark
-from k3push.core.safety.evidence import made_beside
+from k3push.core.safety.conclusion import made_beside
 from k3push.core.safety.legal_moves import AMENDABLE, FINAL, SENT_BEFORE
 from k3push.core.safety.target_sets import new_targets
 from k3push.ports import SHORTEST_WAIT_S

@@ -26,8 +26,8 @@ from k3push.core.model import (
     number_in,
 )
 from k3push.core.remark import also, remark
+from k3push.core.safety.conclusion import made_beside
 from k3push.core.safety.documents_beside import crowded
-from k3push.core.safety.evidence import made_beside
 from k3push.core.safety.legal_moves import OPEN
 from k3push.core.safety.matching import fold
 from k3push.core.safety.target_sets import ids_in, new_targets, united

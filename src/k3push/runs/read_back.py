@@ -13,11 +13,11 @@ from dataclasses import replace
 import anyio
 
 from k3push.core.model import Attempt, BillNumber, Outcome, Sighting, State, Targets
+from k3push.core.protocol.msg_codes import LICENCE
 from k3push.core.remark import remark
+from k3push.core.safety.conclusion import Conclusion
 from k3push.core.safety.documents_beside import strangers
 from k3push.core.safety.evidence import (
-    LICENCE,
-    Conclusion,
     Look,
     beside_stray,
     conclude,

@@ -19,8 +19,9 @@ from k3push.core.model import (
     Targets,
 )
 from k3push.core.pacing.samples import CallSample, Ended
+from k3push.core.protocol.msg_codes import CALL_LIMIT
 from k3push.core.remark import also, remark
-from k3push.core.safety.evidence import CALL_LIMIT, Conclusion
+from k3push.core.safety.conclusion import Conclusion
 from k3push.core.safety.verdict import InDoubt, ReadBack, SendAgain
 from k3push.ports import LatelySent
 from k3push.runs.context import Context

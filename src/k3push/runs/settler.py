@@ -20,7 +20,7 @@ import anyio
 from k3push.core.model import BillNumber, RunId, State, number_in
 from k3push.core.pacing.backlog import Backlog
 from k3push.core.remark import remark
-from k3push.core.safety.evidence import CONTRADICTION
+from k3push.core.safety.conclusion import CONTRADICTION
 from k3push.ports import RunIsAliveError
 from k3push.runs.context import Context
 from k3push.runs.doubts.settle_doubts import hopeless_in, settle_once, tell_of_person, tell_of_proof

@@ -15,7 +15,7 @@ from k3push.core.model import (
     number_in,
 )
 from k3push.core.remark import remark
-from k3push.core.safety.evidence import made_outcome
+from k3push.core.safety.conclusion import made_outcome
 from k3push.ports import Made
 from k3push.runs.lookup.looker import Looker, can_ask
 from k3push.runs.lookup.target_lookup import look_at_targets

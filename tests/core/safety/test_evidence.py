@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from k3push.core.model import BillNumber, Outcome, State, Target, Targets
+from k3push.core.safety.conclusion import Conclusion
 from k3push.core.safety.documents_beside import but_strangers, strangers
-from k3push.core.safety.evidence import Conclusion, Look, conclude, conclude_unread, needs_patience
+from k3push.core.safety.evidence import Look, conclude, conclude_unread, needs_patience
 from k3push.core.safety.target_sets import new_targets
 from k3push.core.safety.verdict import Said
 from tests.core.protocol.answers import numbers, target

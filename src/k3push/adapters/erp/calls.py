@@ -27,8 +27,8 @@ from k3push.core.protocol.logins import (
     read_account_sets,
     read_login,
 )
+from k3push.core.protocol.msg_codes import CALL_LIMIT
 from k3push.core.remark import remark
-from k3push.core.safety.evidence import CALL_LIMIT
 from k3push.core.safety.verdict import BUSY_STATUSES
 from k3push.ports import (
     ErpBusyError,

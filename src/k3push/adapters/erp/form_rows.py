@@ -9,8 +9,8 @@ import anyio
 
 from k3push.adapters.erp.calls import Calls, of_place
 from k3push.core.protocol import bill_rows, paging, wire
+from k3push.core.protocol.msg_codes import NO_RIGHT
 from k3push.core.remark import remark
-from k3push.core.safety.evidence import NO_RIGHT
 from k3push.ports import (
     BELIEVED_AFTER_S,
     LookFailedError,

@@ -40,10 +40,10 @@ from k3push.core.model import (
 )
 from k3push.core.pacing.user_choice import QueuedCall, UserCalls, choose
 from k3push.core.protocol.links import FormEntry, LinkRow
+from k3push.core.protocol.msg_codes import ABOUT_NO_BILL, NO_RIGHT
 from k3push.core.protocol.selection import SelectedPage, Selection
 from k3push.core.protocol.wire import PUSH
 from k3push.core.remark import remark
-from k3push.core.safety.evidence import ABOUT_NO_BILL, NO_RIGHT
 from k3push.core.safety.target_sets import ids_in, new_targets
 from k3push.core.safety.user_sight import Views
 from k3push.core.safety.verdict import ReadBack, judge

@@ -15,7 +15,7 @@ from k3push.core.protocol import bill_rows, wire
 from k3push.core.protocol.audit_queries import without
 from k3push.core.protocol.bill_rows import LinkedTarget
 from k3push.core.protocol.links import LinkRow, any_link_fields, link_fields, target_entry
-from k3push.core.safety.evidence import NO_RIGHT
+from k3push.core.protocol.msg_codes import NO_RIGHT
 from k3push.core.safety.matching import MOST_NUMBERS
 from k3push.ports import (
     BELIEVED_AFTER_S,

@@ -28,8 +28,8 @@ from dataclasses import dataclass, replace
 from itertools import chain
 
 from k3push.core.model import Document, FlowTask, Follow, Standing, Step, StepIntent, Target
+from k3push.core.protocol.msg_codes import TRY_LATER_CODES
 from k3push.core.remark import remark
-from k3push.core.safety.evidence import TRY_LATER_CODES
 from k3push.core.safety.named_bills import messages_by_number
 from k3push.core.safety.verdict import RESPONSE_ERROR, Cure, InDoubt, ReadBack, Said, SendAgain
 

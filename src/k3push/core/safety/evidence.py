@@ -13,59 +13,19 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from k3push.core.model import PARTLY, TWIN, BillNumber, Outcome, State, Target, Targets
-from k3push.core.pacing.chunking import quarter
+from k3push.core.model import PARTLY, BillNumber, Outcome, State, Target, Targets
+from k3push.core.protocol.msg_codes import (
+    ABOUT_NO_BILL,
+    CALL_LIMIT,
+    EDIT_LOCK,
+    LICENCE,
+    NO_RIGHT,
+    TRY_LATER_CODES,
+)
 from k3push.core.remark import remark
+from k3push.core.safety.conclusion import CONTRADICTION, STRAY, Conclusion, Rest, made_outcome
 from k3push.core.safety.named_bills import messages_naming, naming_one
 from k3push.core.safety.verdict import RESPONSE_ERROR, Said
-
-# MsgCodes (P 4.3).
-NO_RIGHT = "2"
-EDIT_LOCK = "13"
-CALL_LIMIT = "14"
-LICENCE = "7"
-ABOUT_NO_BILL = frozenset({CALL_LIMIT, LICENCE})
-"""Codes of a limit on calls, and of one on licences in use.
-
-Either may pass by itself, and need not be about any bill.
-"""
-TRY_LATER_CODES = frozenset({EDIT_LOCK}) | ABOUT_NO_BILL
-
-DROPPED = "dropped"
-"""Code of a number that a success has passed over in silence."""
-
-STRAY = "stray"
-"""Code of a number that may have become a stray: a document that nothing ties to a bill."""
-
-CONTRADICTION = "contradiction"
-"""Code of the numbers of a call whose answer names documents that no look links to any of them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Conclusion:
-    """What came of one attempt that the ERP has finished.
-
-    Attributes:
-        outcomes: One for each number of the attempt, in its order.
-        parts: Planned numbers that go on as chunks of their own (rule 8).
-        alone: Planned numbers that were dropped in silence; each is sent alone once.
-        try_later: The part may travel unchanged after a pause: the ERP asked for it (edit lock,
-            call limit), or its exception was about a number that travelled alone.
-        limited: It asked for that because calls or licences are limited; no number is to blame.
-        broke: The call ended with an exception, so that the parts wait before they travel.
-        hides: Some of what was refused may have been saved all the same (P 5.7): the parts wait
-            until looks surely show that.
-        contradiction: Why the run must stop (rule 9), as a remark, or "".
-    """
-
-    outcomes: tuple[Outcome, ...]
-    parts: tuple[tuple[BillNumber, ...], ...] = ()
-    alone: tuple[BillNumber, ...] = ()
-    try_later: bool = False
-    limited: bool = False
-    broke: bool = False
-    hides: bool = False
-    contradiction: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +142,7 @@ def conclude(
     done = () if look.covered and _unshown(said, numbers, look) else made
     found = {number: made_outcome(number, made[number]) for number in numbers if number in done}
     found |= _made_in_part(said, numbers, found, splits=splits)
-    rest = _Rest(said, tuple(number for number in numbers if number not in done), tuple(numbers))
+    rest = Rest(said, tuple(number for number in numbers if number not in done), tuple(numbers))
     of_rest = _contradicted(rest, look)
     if of_rest is None and not rest.numbers:
         of_rest = Conclusion(())
@@ -243,20 +203,6 @@ def goes_elsewhere(said: Said, *, elsewhere: bool) -> bool:
     return elsewhere and said.code == NO_RIGHT and not said.acted
 
 
-def made_beside(number: BillNumber, targets: Sequence[Target], others: Collection[str]) -> Outcome:
-    """Conclude a number of which somebody else has made a document as well: it is a twin.
-
-    >>> ours, theirs = Target("1", "RK1"), Target("2", "RK2")
-    >>> made_beside(BillNumber("A"), [ours, theirs], {"2"}).code
-    'twin'
-    """
-    outcome = made_outcome(number, targets)
-    theirs = [target.label for target in outcome.targets if target.id in others]
-    if not theirs:
-        return outcome
-    return outcome._replace(code=TWIN, reason=remark("note.twin", documents=", ".join(theirs)))
-
-
 def _made_in_part(
     said: Said,
     numbers: Sequence[BillNumber],
@@ -290,7 +236,7 @@ def _made_in_part(
     }
 
 
-def _contradicted(rest: _Rest, look: Look) -> Conclusion | None:
+def _contradicted(rest: Rest, look: Look) -> Conclusion | None:
     """Conclude a call that has made something, as it says, which no look links to its numbers."""
     unlinked = _unshown(rest.said, rest.call, look)
     blind = rest.said.success and not (look.made or look.loose or look.proved)
@@ -302,7 +248,7 @@ def _contradicted(rest: _Rest, look: Look) -> Conclusion | None:
     return replace(rest.unknown(CONTRADICTION, cause), contradiction=cause)
 
 
-def _beside(of_rest: Conclusion, rest: _Rest) -> Conclusion:
+def _beside(of_rest: Conclusion, rest: Rest) -> Conclusion:
     """Leave in doubt what would be sent again or rejected, since others have documents.
 
     A rule may merge bills into lines that name only one of them (P 5.6), and no link was asked.
@@ -324,11 +270,11 @@ def _beside(of_rest: Conclusion, rest: _Rest) -> Conclusion:
 
 def beside_stray(said: Said, numbers: Sequence[BillNumber]) -> Conclusion:
     """Leave the numbers in doubt: any of them may have become a stray document."""
-    rest = _Rest(said, tuple(numbers), tuple(numbers))
+    rest = Rest(said, tuple(numbers), tuple(numbers))
     return replace(rest.unknown(STRAY, remark("note.stray")), limited=said.code in ABOUT_NO_BILL)
 
 
-def _beside_stray(rest: _Rest, *, elsewhere: bool, drafts: bool) -> Conclusion:
+def _beside_stray(rest: Rest, *, elsewhere: bool, drafts: bool) -> Conclusion:
     """Do the same, but reject a number that a message about bills names.
 
     Where a refusal may have left a draft behind, a named number stays in doubt, too.
@@ -344,7 +290,7 @@ def _beside_stray(rest: _Rest, *, elsewhere: bool, drafts: bool) -> Conclusion:
     return replace(doubts, outcomes=tuple(outcomes.values()))
 
 
-def _by_word_alone(rest: _Rest, look: Look, *, alone: bool, drafts: bool) -> Conclusion:
+def _by_word_alone(rest: Rest, look: Look, *, alone: bool, drafts: bool) -> Conclusion:
     """Conclude by the answer alone, where "not shown" does not mean "not there".
 
     If the answer names what was made, and looks have linked all of it, the other numbers have no
@@ -369,7 +315,7 @@ def _by_word_alone(rest: _Rest, look: Look, *, alone: bool, drafts: bool) -> Con
     return rest.parted({})
 
 
-def _passed_over(rest: _Rest, look: Look, *, alone: bool) -> Conclusion:
+def _passed_over(rest: Rest, look: Look, *, alone: bool) -> Conclusion:
     """Conclude a success that says nothing of some numbers."""
     told = set(rest.numbers) <= {*rest.named, *rest.named_together}
     sure = _accounts(rest.said, rest.call, look.made)
@@ -387,7 +333,7 @@ def _puts_off(said: Said, *, last_try: bool) -> bool:
     return said.code in TRY_LATER_CODES and (said.code in ABOUT_NO_BILL or not last_try)
 
 
-def _refused(rest: _Rest, *, last_try: bool) -> Conclusion:
+def _refused(rest: Rest, *, last_try: bool) -> Conclusion:
     """Conclude a refusal that is proved to have made nothing of some numbers."""
     said = rest.said
     if said.code == RESPONSE_ERROR and len(rest.call) == 1 and not last_try:
@@ -395,106 +341,6 @@ def _refused(rest: _Rest, *, last_try: bool) -> Conclusion:
     if len(rest.call) == 1:
         return rest.refused(rest.named)
     return rest.parted(rest.named, apart=bool(rest.named_together))
-
-
-@dataclass(frozen=True, slots=True)
-class _Rest:
-    """The numbers of an attempt that no look shows, and what may become of them.
-
-    Attributes:
-        call: All that the attempt carried.
-    """
-
-    said: Said
-    numbers: tuple[BillNumber, ...]
-    call: tuple[BillNumber, ...]
-
-    @property
-    def whole(self) -> bool:
-        """Whether they are all that the attempt carried."""
-        return len(self.numbers) == len(self.call)
-
-    @property
-    def named(self) -> dict[BillNumber, list[str]]:
-        """The messages that name a number of the call alone.
-
-        All numbers of the call are searched for, so that a number is not found inside a longer one.
-        """
-        return messages_naming(naming_one(self.said.messages, self.call), self.call)
-
-    @property
-    def named_together(self) -> set[BillNumber]:
-        """Numbers that messages name with others only: each may be sound without these."""
-        return messages_naming(self.said.messages, self.call).keys() - self.named.keys()
-
-    @property
-    def reason(self) -> str:
-        return " ".join(self.said.messages)
-
-    def unknown(self, code: str, reason: str) -> Conclusion:
-        return Conclusion(
-            tuple(Outcome(n, State.UNKNOWN, code=code, reason=reason) for n in self.numbers)
-        )
-
-    def unproved(self) -> Conclusion:
-        """Leave them in doubt, since a look that shows nothing proves nothing."""
-        doubts = self.unknown("unproved", self.reason or remark("note.unproved"))
-        return replace(doubts, limited=self.said.code in ABOUT_NO_BILL)
-
-    def later(self) -> Conclusion:
-        """Let them travel together again after a pause."""
-        outcomes = tuple(self._planned(number) for number in self.numbers)
-        limited = self.said.code in ABOUT_NO_BILL
-        return Conclusion(outcomes, parts=(self.numbers,), try_later=True, limited=limited)
-
-    def onward(self) -> Conclusion:
-        """Let them travel together through another user: the refusal is about none of them."""
-        return replace(self.later(), try_later=False)
-
-    def dropped(self, named: Mapping[BillNumber, Sequence[str]], *, again: bool) -> Conclusion:
-        """Conclude numbers of a success that says nothing of them, or refuses them by name.
-
-        The silent ones are sent alone once (*again*), else rejected; the named ones are rejected.
-        """
-        silent = [number for number in self.numbers if number not in named]
-        if not again:
-            last = [self._rejected(n, DROPPED, self.reason) for n in silent]
-            return Conclusion((*self._by_name(named), *last))
-        planned = [self._planned(number, DROPPED) for number in silent]
-        return Conclusion((*self._by_name(named), *planned), alone=tuple(silent))
-
-    def refused(self, named: Mapping[BillNumber, Sequence[str]]) -> Conclusion:
-        """All are rejected, with the messages that name them or with all there are."""
-        silent = [number for number in self.numbers if number not in named]
-        others = [self._rejected(n, self.said.code, self.reason) for n in silent]
-        return Conclusion((*self._by_name(named), *others))
-
-    def parted(
-        self, named: Mapping[BillNumber, Sequence[str]], *, apart: bool = False
-    ) -> Conclusion:
-        """Those that are named are rejected; the others go on in smaller chunks.
-
-        If the refusal names some numbers, or other numbers of the call were pushed, the rest is
-        expected to pass as one chunk. If it is about the whole chunk, or names numbers that may not
-        travel together (*apart*), any number may be to blame, and the rest is quartered.
-        """
-        silent = tuple(number for number in self.numbers if number not in named)
-        planned = [self._planned(number) for number in silent]
-        is_about_all = self.whole and len(silent) == len(self.numbers)
-        cut = tuple(quarter(silent)) if is_about_all or apart else (silent,)
-        parts = cut if silent else ()
-        return Conclusion((*self._by_name(named), *planned), parts=parts)
-
-    def _planned(self, number: BillNumber, code: str = "") -> Outcome:
-        code = code or self.said.code
-        return Outcome(number, State.PLANNED, code=code, reason=self.reason)
-
-    def _by_name(self, named: Mapping[BillNumber, Sequence[str]]) -> list[Outcome]:
-        mine = [number for number in self.numbers if number in named]
-        return [self._rejected(n, self.said.code, " ".join(named[n])) for n in mine]
-
-    def _rejected(self, number: BillNumber, code: str, reason: str) -> Outcome:
-        return Outcome(number, State.REJECTED, code=code, reason=reason)
 
 
 def conclude_unread(
@@ -540,14 +386,6 @@ def conclude_unread(
     else:
         outcome = Outcome(number, State.REJECTED, code=said.code, reason=reason)
     return Conclusion((outcome,))
-
-
-def made_outcome(number: BillNumber, targets: Sequence[Target]) -> Outcome:
-    """Say what a number became whose targets were found: `draft` if any of them is one."""
-    if len(targets) > 1:
-        targets = sorted(targets, key=lambda target: (len(target.id), target.id))
-    drafts = [target for target in targets if target.draft]
-    return Outcome(number, State.DRAFT if drafts else State.PUSHED, tuple(targets))
 
 
 def may_hide_draft(said: Said, *, drafts: bool) -> bool:

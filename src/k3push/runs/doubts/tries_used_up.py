@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from k3push.core.model import Outcome, State
+from k3push.core.protocol.msg_codes import TRY_LATER_CODES
 from k3push.core.remark import remark
-from k3push.core.safety.evidence import TRY_LATER_CODES
 from k3push.core.safety.verdict import InDoubt, judge
 from k3push.ports import AttemptRecord, Doubt
 from k3push.runs.context import Context

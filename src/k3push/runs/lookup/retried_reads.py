@@ -31,7 +31,7 @@ from tenacity import (
 
 from k3push.core.model import Route
 from k3push.core.pacing.chunking import halve
-from k3push.core.safety.evidence import NO_RIGHT
+from k3push.core.protocol.msg_codes import NO_RIGHT
 from k3push.ports import (
     BELIEVED_AFTER_S,
     Erp,

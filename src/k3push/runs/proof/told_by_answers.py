@@ -9,7 +9,7 @@ from functools import reduce
 from k3push.core.model import BillNumber, Outcome, Row, RunId, Standing, Target
 from k3push.core.protocol.bill_rows import DRAFT
 from k3push.core.remark import also, remark
-from k3push.core.safety.evidence import made_outcome
+from k3push.core.safety.conclusion import made_outcome
 from k3push.core.safety.legal_moves import SENT_BEFORE
 from k3push.ports import Ledger
 from k3push.runs.lookup.document_lookup import look_at_standings_if_allowed

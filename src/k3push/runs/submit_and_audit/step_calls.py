@@ -16,9 +16,9 @@ import anyio
 from k3push.core.model import Document, Exchange, Follow, Step, StepAttempt, StepIntent, StepsSoFar
 from k3push.core.pacing.halting import Tally
 from k3push.core.protocol import wire
+from k3push.core.protocol.msg_codes import ABOUT_NO_BILL, TRY_LATER_CODES
 from k3push.core.remark import remark
 from k3push.core.safety.document_steps import conclude_step, has_moved, with_others
-from k3push.core.safety.evidence import ABOUT_NO_BILL, TRY_LATER_CODES
 from k3push.core.safety.verdict import InDoubt, ReadBack, Said, SendAgain, judge
 from k3push.ports import ErpUnreachableError, LoginRefusedError, LookFailedError, OtherRunStepsError
 from k3push.runs.attempt import MOST_SESSIONS_A_CHUNK, StatusLook, remark_on, send_step
