@@ -109,6 +109,10 @@ WORDS = {
         "重新发送前的查询发现已有下游单据",
     ),
     "note.settled": ("settled by a look at the target form", "经查询目标单核实"),
+    "note.settled_absent": (
+        "a look at the target form found nothing; planned again",
+        "查询目标单未发现下游单据，重新列入待下推",
+    ),
     "note.more_documents": (
         "a later look found more documents",
         "后来的查询又发现下游单据",

@@ -46,6 +46,9 @@ DEMO_TIMES = {
     "window_s": 10,
 }
 
+# Larger calls would put the bill whose answer is lost beside one whose call is refused whole.
+DEMO_CHUNK = 20
+
 # Documents are submitted and approved; one of them waits in a flow.
 DEMO_FOLLOW = 'follow = ["submit", "audit"]'
 
@@ -171,6 +174,7 @@ def _configured(folder: Path, address: str) -> Path:
     text = sandbox_config().replace(CONFIG_PORT, address.split("/")[2])
     for key, value in DEMO_TIMES.items():
         text = re.sub(rf"^{key} = \d+", f"{key} = {value}", text, flags=re.MULTILINE)
+    text = re.sub(r'^chunk_size = "auto"', f"chunk_size = {DEMO_CHUNK}", text, flags=re.MULTILINE)
     text = re.sub(r"^follow = \[\]", DEMO_FOLLOW, text, flags=re.MULTILINE)
     text = re.sub(r'^where = ""', f'where = "{DEMO_WHERE}"', text, flags=re.MULTILINE)
     config = folder / CONFIG

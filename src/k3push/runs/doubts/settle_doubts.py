@@ -1,6 +1,6 @@
 """Find out what became of numbers whose answer was lost, and when to ask again (rule 6).
 
-Only reads are made here.
+The ERP is only read here.
 
 A number is done when two looks, `poll_s` apart, show the same documents. One look is not enough: a
 rule that splits a bill saves its documents one after another. Where such a rule was seen, the
@@ -406,7 +406,8 @@ async def _conclude(
     """
     if not outcomes:
         return ()
-    now, note = context.clock.now(), remark("note.settled")
+    now = context.clock.now()
+    note = remark("note.settled_absent" if absent else "note.settled")
     if ground:
         note = remark("note.also", first=note, more=ground)
     await context.ledger.conclude(run, outcomes, at=now, note=note)
