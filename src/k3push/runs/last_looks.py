@@ -319,7 +319,8 @@ def _tells_of_look(note: str) -> bool:
     told = read_remark(note)
     if told and told[0] == "note.also":
         told = read_remark(str(told[1]["first"]))
-    return told is not None and told[0] in {"note.settled", "note.settled_absent", "note.found_again"}
+    by_look = {"note.settled", "note.settled_absent", "note.found_again"}
+    return told is not None and told[0] in by_look
 
 
 async def _recall_rows(
