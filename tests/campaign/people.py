@@ -14,8 +14,8 @@ from k3push.core.remark import read_remark
 from k3push.core.safety.legal_moves import FINAL, IllegalMoveError
 from k3push.ports import Doubt, Ledger, RunIsAliveError
 from k3push.runs.control import command
-from k3push.runs.create import plan_rejected, saying
 from k3push.runs.doubts.word_of_person import in_doubt, settle_by_word
+from k3push.runs.retry import plan_rejected, saying
 from k3push.runs.stop import Cause
 from k3push.simulator import Channel, PushOrder
 from k3push.simulator.bills import APPROVED, REOPENED

@@ -9,7 +9,7 @@ import anyio
 import pytest
 
 from k3push.core.model import PARTLY, State
-from k3push.runs.create import plan_rejected
+from k3push.runs.retry import plan_rejected
 from k3push.runs.stop import Cause, Stop
 from k3push.simulator import FaultPlan, Refusal, fault, site
 from k3push.simulator.answers import failure

@@ -5,30 +5,26 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import aclosing, suppress
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
-from itertools import groupby, islice
+from itertools import islice
 from pathlib import Path
 
 import anyio.to_thread
 
 from k3push.config.real_paths import real
-from k3push.core.model import FolderFile, Identified, Listed, Outcome, Route, Row, Run, RunId, State
+from k3push.core.model import FolderFile, Identified, Listed, Route, Run, RunId, State
 from k3push.core.plan import Foreseen
-from k3push.core.remark import read_remark, remark
+from k3push.core.remark import remark
 from k3push.ports import Clock, Ledger, RunIdTakenError
 from k3push.runs.listed_files import keep_line_counts
 from k3push.runs.planned_runs import keep_of_plan
 from k3push.runs.problem import Problem
-from k3push.runs.row_pages import pages_of
-from k3push.words.language import in_files
 
 # Numbers that are written to the ledger at once.
 BATCH = 5000
 
-RETRIED_EARLIER = "note.retry"
-"""Key of what earlier versions noted of a number that `retry` has planned again."""
 
 SELECTED = "--select"
 """Stands for a job file where the route selects its bills itself."""
@@ -317,45 +313,6 @@ def _next_foreseen(lines: Iterator[Foreseen]) -> list[Foreseen]:
 
 def _next_batch(lines: Iterator[Listed]) -> list[Listed]:
     return list(islice(lines, BATCH))
-
-
-def saying(reason: str) -> Callable[[Row], bool]:
-    """Return what takes rows whose reason holds *reason* in any language, or whose code it is."""
-    return lambda row: reason in in_files(row.reason) or reason == row.code
-
-
-async def plan_rejected(
-    ledger: Ledger, clock: Clock, run: Run, takes: Callable[[Row], bool]
-) -> int:
-    """Plan the rejected numbers of a run again that it *takes*.
-
-    Returns:
-        How many.
-    """
-    planned = 0
-    async with aclosing(pages_of(ledger, run, {State.REJECTED})) as pages:
-        async for rows in pages:
-            again = sorted(filter(takes, rows), key=lambda row: row.attempts)
-            for attempts, alike in groupby(again, lambda row: row.attempts):
-                outcomes = [
-                    Outcome(row.key, State.PLANNED, code=row.code, reason=row.reason)
-                    for row in alike
-                ]
-                note = remark("note.retried", attempts=attempts)
-                await ledger.conclude(run.id, outcomes, at=clock.now(), note=note)
-                planned += len(outcomes)
-    return planned
-
-
-def attempts_before(note: str) -> int:
-    """Return how many attempts of a number had made nothing when it was planned again, or 0.
-
-    >>> note = remark("note.retried", attempts=2)
-    >>> attempts_before(note), attempts_before(remark(RETRIED_EARLIER))
-    (2, 0)
-    """
-    told = read_remark(note)
-    return int(told[1]["attempts"]) if told and told[0] == "note.retried" else 0
 
 
 def stands_beside(first_job: str) -> Path:

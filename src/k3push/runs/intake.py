@@ -34,7 +34,6 @@ from k3push.core.safety.matching import MOST_NUMBERS
 from k3push.core.safety.target_sets import new_targets
 from k3push.ports import AttemptRecord, InHand
 from k3push.runs.context import Context
-from k3push.runs.create import attempts_before
 from k3push.runs.earlier_calls import may_have_made, wait_for_call_s, was_in_doubt, was_refused
 from k3push.runs.held_numbers import HeldNumbers, claim
 from k3push.runs.kept_attempts import sent_by, sent_under
@@ -44,6 +43,7 @@ from k3push.runs.own_documents import named_there, ours_of, told_of_late_calls
 from k3push.runs.planned_runs import is_of_plan
 from k3push.runs.proof.unclear_documents import SHARED, unclear
 from k3push.runs.renumbered_bills import look_at_sent
+from k3push.runs.retry import attempts_before
 from k3push.runs.source_check import PRECHECK, SourceLook, look_at_listed, renamed, unsendable
 from k3push.runs.stop import guarded
 from k3push.runs.stray_documents import bills_beside_strays

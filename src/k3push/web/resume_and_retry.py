@@ -10,7 +10,6 @@ from k3push.core.model import Row, Run
 from k3push.core.remark import remark
 from k3push.ports import Clock, Ledger, RunIsAliveError
 from k3push.runs.control import left_to_another
-from k3push.runs.create import plan_rejected
 from k3push.runs.find import is_unfinished, living_beside, runs_beside
 from k3push.runs.outcome import anything_to_settle
 from k3push.runs.push_requests.request_stages import (
@@ -23,6 +22,7 @@ from k3push.runs.push_requests.request_stages import (
     put_request,
     requests_of,
 )
+from k3push.runs.retry import plan_rejected
 
 What = Literal["resume", "retry", "settle", "follow"]
 

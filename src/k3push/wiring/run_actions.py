@@ -20,12 +20,13 @@ from k3push.core.remark import remark
 from k3push.core.safety.legal_moves import OPEN
 from k3push.ports import Ledger, RunIsAliveError
 from k3push.runs.control import left_to_another
-from k3push.runs.create import JobSource, plan_rejected, saying
+from k3push.runs.create import JobSource
 from k3push.runs.execute import Only
 from k3push.runs.find import ids_of, is_unfinished, left_behind
 from k3push.runs.outcome import Ending, anything_to_settle
 from k3push.runs.problem import Problem
 from k3push.runs.push_requests.request_stages import Act, note_act
+from k3push.runs.retry import plan_rejected, saying
 from k3push.runs.stop import Stop
 from k3push.wiring.executor import Executor, RunOptions
 from k3push.wiring.inbox import OpenBatch

@@ -10,9 +10,9 @@ from k3push.core.remark import remark
 from k3push.core.safety.verdict import InDoubt, judge
 from k3push.ports import AttemptRecord, Doubt
 from k3push.runs.context import Context
-from k3push.runs.create import attempts_before
 from k3push.runs.earlier_calls import refusal_of, told_nothing_plain
 from k3push.runs.kept_attempts import sent_by
+from k3push.runs.retry import attempts_before
 
 
 async def ended_by_tries(context: Context, doubt: Doubt) -> Outcome | None:
