@@ -356,13 +356,11 @@ class Context:
         It is taken to make one document of each bill if many pushes of this ledger did; with fewer,
         the rule may split some bills.
         """
-        await self._look_at_known()
-        return self.splits or (self.known_bills or 0) < ENOUGH_KNOWN
+        return not await self.makes_one(ENOUGH_KNOWN)
 
     async def may_be_parted(self) -> bool:
         """Say whether a document of a refused bill may be a part of what is due."""
-        await self._look_at_known()
-        return self.splits or not self.known_bills
+        return not await self.makes_one()
 
     async def makes_one(self, least: int = 1) -> bool:
         """Say whether a call makes one document of each bill, as at least so many have shown."""

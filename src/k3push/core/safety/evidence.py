@@ -109,8 +109,8 @@ def conclude(
     ============================================  ==========================================
     names a document that no look shows           unknown; the run stops (rule 9)
     success, and the field was never proved       unknown; the run stops if nothing is shown
-    all but 13 and 14, and a stray document has   unknown, unless a message names it that is about
-    come                                          a bill, and hides no draft
+    anything, and a stray document has come       unknown, unless a message names it that is about
+                                                  a bill, and hides no draft
     no licence (7), and no look would show it     unknown: it may have been met halfway
     says that a bill is locked (13)               planned, after a pause; at last rejected
     says that calls are limited (14, 7)           planned, after a pause
@@ -136,30 +136,16 @@ def conclude(
         drafts: The push asked for a draft where the target cannot be saved.
         elsewhere: Pushes go through other users than its own from now on.
         splits: A bill may have several documents, some of which were saved.
-        several: The same, where nothing but a wait depends on it.
+        several: A bill may have several documents, as far as is known: how long parts wait.
     """
     made = look.made
     done = () if look.covered and _unshown(said, numbers, look) else made
     found = {number: made_outcome(number, made[number]) for number in numbers if number in done}
     found |= _made_in_part(said, numbers, found, splits=splits)
     rest = Rest(said, tuple(number for number in numbers if number not in done), tuple(numbers))
-    of_rest = _contradicted(rest, look)
-    if of_rest is None and not rest.numbers:
-        of_rest = Conclusion(())
-    elif of_rest is None and look.stray:
-        of_rest = _beside_stray(rest, elsewhere=elsewhere, drafts=drafts)
-    elif of_rest is None and not look.would_show and said.code == LICENCE:
-        of_rest = rest.unproved()
-    elif of_rest is None and _puts_off(said, last_try=last_try):
-        of_rest = rest.later()
-    elif of_rest is None and goes_elsewhere(said, elsewhere=elsewhere):
-        of_rest = rest.onward()
-    elif of_rest is None and not look.absence_counts:
-        of_rest = _by_word_alone(rest, look, alone=alone, drafts=drafts)
-    elif of_rest is None and said.success:
-        of_rest = _passed_over(rest, look, alone=alone)
-    elif of_rest is None:
-        of_rest = _refused(rest, last_try=last_try)
+    of_rest = _of_rest(
+        rest, look, alone=alone, last_try=last_try, drafts=drafts, elsewhere=elsewhere
+    )
     if rest.numbers and look.made and not look.linked:
         of_rest = _beside(of_rest, rest)
     outcomes = {outcome.number: outcome for outcome in of_rest.outcomes} | found
@@ -169,6 +155,30 @@ def conclude(
         broke=said.thrown,
         hides=may_hide_part(said, numbers, several=several),
     )
+
+
+def _of_rest(  # noqa: PLR0911  # the lines of the table in `conclude`
+    rest: Rest, look: Look, *, alone: bool, last_try: bool, drafts: bool, elsewhere: bool
+) -> Conclusion:
+    """Say what comes of the numbers that no look shows."""
+    said = rest.said
+    if (contradiction := _contradicted(rest, look)) is not None:
+        return contradiction
+    if not rest.numbers:
+        return Conclusion(())
+    if look.stray:
+        return _beside_stray(rest, elsewhere=elsewhere, drafts=drafts)
+    if said.code == LICENCE and not look.would_show:
+        return rest.unproved()
+    if _puts_off(said, last_try=last_try):
+        return rest.later()
+    if goes_elsewhere(said, elsewhere=elsewhere):
+        return rest.onward()
+    if not look.absence_counts:
+        return _by_word_alone(rest, look, alone=alone, drafts=drafts)
+    if said.success:
+        return _passed_over(rest, look, alone=alone)
+    return _refused(rest, last_try=last_try)
 
 
 def nothing_ran(said: Said, numbers: Collection[BillNumber]) -> bool:
@@ -275,7 +285,7 @@ def beside_stray(said: Said, numbers: Sequence[BillNumber]) -> Conclusion:
 
 
 def _beside_stray(rest: Rest, *, elsewhere: bool, drafts: bool) -> Conclusion:
-    """Do the same, but reject a number that a message about bills names.
+    """Leave them in doubt as `beside_stray` does, but reject one that a message about bills names.
 
     Where a refusal may have left a draft behind, a named number stays in doubt, too.
     """
@@ -363,29 +373,23 @@ def conclude_unread(
             without the conversion's status says nothing of one.
         elsewhere: Pushes go through other users than its own from now on.
     """
-    reason = " ".join(said.messages)
-    targets = said.targets([number])
-    if targets:
+    rest = Rest(said, (number,), (number,))
+    if targets := said.targets([number]):
         outcome = made_outcome(number, targets)
-        if not said.success and reason:
+        if not said.success and rest.reason:
             code = said.code if outcome.state is State.DRAFT else PARTLY
-            outcome = outcome._replace(code=code, reason=reason)
-    elif said.success or said.thrown or said.code == LICENCE:
-        code = said.code if said.messages else "unnamed"
-        outcome = Outcome(number, State.UNKNOWN, code=code, reason=reason)
-        return Conclusion((outcome,), limited=said.code in ABOUT_NO_BILL)
-    elif elsewhere and said.code == NO_RIGHT:
-        outcome = Outcome(number, State.PLANNED, code=said.code, reason=reason)
-        return Conclusion((outcome,), parts=((number,),))
-    elif _puts_off(said, last_try=last_try):
-        outcome = Outcome(number, State.PLANNED, code=said.code, reason=reason)
-        limited = said.code in ABOUT_NO_BILL
-        return Conclusion((outcome,), parts=((number,),), try_later=True, limited=limited)
-    elif may_hide_draft(said, drafts=drafts):
-        outcome = Outcome(number, State.UNKNOWN, code="unnamed", reason=reason)
-    else:
-        outcome = Outcome(number, State.REJECTED, code=said.code, reason=reason)
-    return Conclusion((outcome,))
+            outcome = outcome._replace(code=code, reason=rest.reason)
+        return Conclusion((outcome,))
+    if said.success or said.thrown or said.code == LICENCE:
+        doubt = rest.unknown(said.code if said.messages else "unnamed", rest.reason)
+        return replace(doubt, limited=said.code in ABOUT_NO_BILL)
+    if goes_elsewhere(said, elsewhere=elsewhere):
+        return rest.onward()
+    if _puts_off(said, last_try=last_try):
+        return rest.later()
+    if may_hide_draft(said, drafts=drafts):
+        return rest.unknown("unnamed", rest.reason)
+    return rest.refused({})
 
 
 def may_hide_draft(said: Said, *, drafts: bool) -> bool:
