@@ -37,13 +37,13 @@ from functools import partial
 import anyio
 
 from k3push.core.control_words import Key
-from k3push.core.model import ABSENT, HELD, BillNumber, Chunk, Outcome, RunId, State, number_in
+from k3push.core.model import BillNumber, Chunk, Outcome, State, number_in
 from k3push.core.pacing.backlog import Backlog
 from k3push.core.pacing.call_limits import QUIET_S, CallLimits
 from k3push.core.pacing.holds import Hold
 from k3push.core.protocol.msg_codes import CALL_LIMIT
 from k3push.core.remark import remark
-from k3push.core.safety.conclusion import DROPPED, Conclusion
+from k3push.core.safety.conclusion import Conclusion
 from k3push.runs.attempt import push_chunk
 from k3push.runs.context import Context
 from k3push.runs.doubts.settle_doubts import tell_of_person
@@ -56,8 +56,8 @@ from k3push.runs.last_looks import (
     note_refused,
     recall_due_look,
 )
+from k3push.runs.left_to_others import leave_to_others, note_holders
 from k3push.runs.lookup.retried_reads import pause_s
-from k3push.runs.row_pages import PAGE_ROWS
 from k3push.runs.sending_state import Sending
 from k3push.runs.settler import Settler, contradicted_in
 from k3push.runs.stop import Cause, guarded, stopping
@@ -169,7 +169,7 @@ class _Engine:
             await self._send_all()
             await self.follower.finish_all()
             others.cancel_scope.cancel()
-        await self._say_who_holds()
+        await note_holders(context, self.held)
         if self.intake.cut and not context.stop.asked:
             context.stop.ask(Cause.LIMIT, remark("why.limit", limit=context.limits.limit))
         tell_of_person(context, self.settler.unproved, ())
@@ -189,37 +189,6 @@ class _Engine:
             next_s = await look_at_refused(self.context)
             with anyio.move_on_after(next_s):
                 await self.wakeup.wait()
-
-    async def _say_who_holds(self) -> None:
-        """Write down of rows that stay planned which run has their bills in hand.
-
-        What says how a number is to travel again is kept.
-        """
-        ledger, run, place = self.context.ledger, self.context.run.id, 0
-        holders = {bill: holder.run for bill, holder in self.held.holders.items()}
-        held = {**holders, **self.held.barred}
-        held = {bill: run for bill, run in held.items() if bill not in self.held.beside_strays}
-        planned = {State.PLANNED}
-        while held and (
-            rows := await ledger.rows(run, states=planned, after=place, limit=PAGE_ROWS)
-        ):
-            place = rows[-1].place
-            waiting = [
-                Outcome(
-                    row.bill,
-                    State.PLANNED,
-                    code=row.code if row.code in {ABSENT, DROPPED} else HELD,
-                    reason=self._why_held(held[row.bill]),
-                )
-                for row in rows
-                if row.bill in held
-            ]
-            if waiting:
-                await ledger.put_off(run, waiting)
-
-    def _why_held(self, by: RunId) -> str:
-        is_ours = by == self.context.run.id
-        return remark("note.held_by_namesake") if is_ours else remark("note.held_by", run=by)
 
     # -- what is left to do -------------------------------------------------------------------
 
@@ -306,35 +275,10 @@ class _Engine:
             backlog.give_up_proof()
         elif proving and sending.in_doubt:
             self.settler.canaries += 1
-        await self._leave_to_others(sending)
+        await leave_to_others(context, self.held, sending.barred)
         await self._go_on(sending)
         await self._follow_up(sending)
         return sending.nth > 0
-
-    async def _leave_to_others(self, sending: Sending) -> None:
-        """Write down which numbers another run has to settle first, and hold them no more."""
-        if not sending.barred:
-            return
-        waiting = [
-            Outcome(
-                number,
-                State.PLANNED,
-                code=await self._code_beside(number),
-                reason=remark("note.stray_of", run=run),
-            )
-            for number, run in sending.barred.items()
-        ]
-        await self.context.ledger.put_off(self.context.run.id, waiting)
-        self.held.barred |= sending.barred
-        self.held.beside_strays |= sending.barred.keys()
-
-    async def _code_beside(self, bill: BillNumber) -> str:
-        """Return the code of a bill that is left to another run: how it travels again is kept."""
-        if bill in self.context.absent:
-            return ABSENT
-        rows = await self.context.ledger.rows_of(bill)
-        kept = [row.code for run, row in rows if run == self.context.run.id and row.bill == bill]
-        return DROPPED if DROPPED in kept else HELD
 
     async def _follow_up(self, sending: Sending) -> None:
         """Hand new documents to the follower; until one has passed its steps, wait for each."""

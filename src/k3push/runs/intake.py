@@ -27,9 +27,8 @@ from k3push.core.model import (
 )
 from k3push.core.pacing.backlog import Backlog
 from k3push.core.pacing.chunking import apart, halve, split
-from k3push.core.remark import read_remark, remark
+from k3push.core.remark import remark
 from k3push.core.safety.conclusion import DROPPED, STRAY
-from k3push.core.safety.legal_moves import FINAL
 from k3push.core.safety.matching import MOST_NUMBERS
 from k3push.core.safety.target_sets import new_targets
 from k3push.ports import AttemptRecord, InHand
@@ -38,6 +37,7 @@ from k3push.runs.earlier_calls import may_have_made, wait_for_call_s, was_in_dou
 from k3push.runs.held_numbers import HeldNumbers, claim
 from k3push.runs.kept_attempts import sent_by, sent_under
 from k3push.runs.last_looks import note_look, note_refused
+from k3push.runs.left_to_others import is_free, is_left
 from k3push.runs.moved_rows import attempts_at_another, note_moved
 from k3push.runs.own_documents import named_there, ours_of, told_of_late_calls
 from k3push.runs.planned_runs import is_of_plan
@@ -120,8 +120,8 @@ class Intake:
                 break
             place = rows[-1].place
             if left < math.inf:
-                most, mine = int(left), [row for row in rows if not _is_anothers(row)]
-                aside += (row for row in rows if _is_anothers(row))
+                most, mine = int(left), [row for row in rows if not is_left(row)]
+                aside += (row for row in rows if is_left(row))
                 self.cut = self.cut or len(mine) > most or len(aside) > MOST_READY
                 if len(aside) > MOST_READY:
                     aside = sorted(aside, key=drawn)[:MOST_READY]
@@ -135,23 +135,12 @@ class Intake:
         self.cut = self.cut or len(aside) > left
         if aside and left and not context.stop.asked:
             # What is free since comes before what may be left to another run still.
-            waits = {row.place: not await self._is_free(row) for row in aside}
+            waits = {row.place: not await is_free(context.ledger, row) for row in aside}
             aside.sort(key=lambda row: (waits[row.place], drawn(row)))
             await self.take_in([row for row in aside[: int(left)] if row.bill not in self._doubted])
         self.coming = 0
         self.fed = True
         self._wakeup.notify()
-
-    async def _is_free(self, row: Row) -> bool:
-        """Say whether the run that a bill was left to has settled it since."""
-        told = read_remark(row.reason)
-        key, run = (told[0], told[1].get("run")) if told else ("", "")
-        rows = await self._context.ledger.rows_of(row.bill)
-        # What has come beside a refused call may be of a bill that is rejected there.
-        ended = FINAL - ({State.REJECTED} if key == "note.stray_of" else set())
-        return all(
-            each.state in ended or each.code in {ABSENT, "person"} for of, each in rows if of == run
-        )
 
     def _ahead(self) -> int:
         """Return how many numbers are to wait: enough to give each call its next chunk."""
@@ -509,9 +498,3 @@ class Intake:
 def _called(row: Row, bill: BillNumber) -> BillNumber:
     """Return what a bill is called in this run: one that was sent keeps its name."""
     return row.bill if row.attempts else bill
-
-
-def _is_anothers(row: Row) -> bool:
-    """Say whether a bill was left to another run, which has to settle it first."""
-    told = read_remark(row.reason)
-    return told is not None and told[0] in {"note.stray_of", "note.held_by"}
