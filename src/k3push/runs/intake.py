@@ -1,7 +1,9 @@
 """Planned rows into the backlog: read ahead of the sending, and looked at on the source form.
 
-What is not sent comes to its end here: it is not there, cannot be pushed as it is now, or has a
-target already (rule 3). What was in doubt once, or broke its call, waits behind the others.
+Which bill a row means now says `line_bills`; what an earlier sending of this run may have made of
+it, `earlier_sendings`. What is not sent comes to its end here: it is not there, cannot be pushed as
+it is now, or has a target already (rule 3). What was in doubt once, or broke its call, waits behind
+the others.
 """
 
 from __future__ import annotations
@@ -17,36 +19,27 @@ from k3push.core.control_words import Key
 from k3push.core.model import (
     ABSENT,
     BillNumber,
-    Identified,
     Outcome,
     Row,
     State,
-    id_in,
     key_of,
     number_in,
 )
 from k3push.core.pacing.backlog import Backlog
-from k3push.core.pacing.chunking import apart, halve, split
-from k3push.core.remark import remark
-from k3push.core.safety.conclusion import DROPPED, STRAY
+from k3push.core.pacing.chunking import apart, halve
+from k3push.core.safety.conclusion import DROPPED
 from k3push.core.safety.matching import MOST_NUMBERS
-from k3push.core.safety.target_sets import new_targets
-from k3push.ports import AttemptRecord, InHand
+from k3push.ports import InHand
 from k3push.runs.context import Context
-from k3push.runs.earlier_calls import may_have_made, wait_for_call_s, was_in_doubt, was_refused
+from k3push.runs.earlier_calls import wait_for_call_s, was_in_doubt, was_refused
+from k3push.runs.earlier_sendings import attempts_of, made_before, remember
 from k3push.runs.held_numbers import HeldNumbers, claim
 from k3push.runs.kept_attempts import sent_by, sent_under
-from k3push.runs.last_looks import note_look, note_refused
 from k3push.runs.left_to_others import is_free, is_left
-from k3push.runs.moved_rows import attempts_at_another, note_moved
-from k3push.runs.own_documents import named_there, ours_of, told_of_late_calls
-from k3push.runs.planned_runs import is_of_plan
-from k3push.runs.proof.unclear_documents import SHARED, unclear
-from k3push.runs.renumbered_bills import look_at_sent
-from k3push.runs.retry import attempts_before
-from k3push.runs.source_check import PRECHECK, SourceLook, look_at_listed, renamed, unsendable
-from k3push.runs.stop import guarded
-from k3push.runs.stray_documents import bills_beside_strays
+from k3push.runs.line_bills import look_at_sources, name_rows
+from k3push.runs.own_documents import named_there, told_of_late_calls
+from k3push.runs.proof.unclear_documents import SHARED
+from k3push.runs.source_check import unsendable
 from k3push.runs.there_already import there_already
 from k3push.runs.wakeup import Wakeup
 
@@ -107,7 +100,7 @@ class Intake:
         began = context.clock.now()
 
         def drawn(row: Row) -> bytes:
-            """Give each execution another order, or the same would hide the rest for ever."""
+            """Return a sort key drawn anew: a fixed order would hide the same rows for ever."""
             return blake2b(f"{began} {row.bill}".encode()).digest()
 
         while not context.stop.asked:
@@ -172,7 +165,7 @@ class Intake:
         if not old:
             return set()
         lines = {key_of(number_in(bill), context.id_of(bill)): bill for bill in old}
-        looked = await self._sources_of(list(lines))
+        looked = await look_at_sources(context, list(lines))
         if context.stop.asked:
             return set(bills)
         known, outcomes = unsendable(context.route, lines, looked)
@@ -196,21 +189,22 @@ class Intake:
 
     async def _take_in(self, rows: Sequence[Row]) -> None:
         context, run = self._context, self._context.run.id
-        sendable = await self._sendable(rows)
+        named = await name_rows(context, rows, self._moved)
+        await self._conclude(named.unsent, named.rows, named.crossed)
         suspects: dict[tuple[int, float], list[BillNumber]] = {}
         # After a resume nobody knows when the call broke, so the whole wait counts from now.
         later_s = anyio.current_time() + context.settle.first_wait_s
-        for row, bill in sendable:
+        for row, bill in named.sendable:
             sent = await sent_under(context.ledger, run, bill) if row.attempts else []
             self._note_earlier(row, bill)
-            mine = await self._attempts_of(bill) if sent else []
+            mine = await attempts_of(context, bill) if sent else []
             if row.code == SHARED and not mine and not self._context.repeats_pushes:
-                # It was not sent since documents are there that may be its own. So every attempt
-                # that has left counts, whatever came of it.
+                # It was held back because documents are there that may be its own. So every
+                # attempt that has left counts, whatever came of it.
                 mine = await sent_by(context.ledger, run, bill)
             broke = bool(mine) and was_refused(mine[-1])
             if mine:
-                before = self._remember(bill, mine)
+                before = remember(context, bill, mine)
                 if any(map(was_in_doubt, mine)):
                     # The call may be carried out after all, long after its window.
                     context.suspects.setdefault(bill, before)
@@ -236,54 +230,6 @@ class Intake:
         if row.code == ABSENT:
             self._context.absent.add(bill)
 
-    async def _sendable(self, rows: Sequence[Row]) -> list[tuple[Row, BillNumber]]:
-        """Return the rows that may be sent, each with its bill."""
-        context = self._context
-        by_line = {row.listed: row for row in rows}
-        looked_s = context.awake_s
-        looked = await self._sources_of(list(by_line))
-        if context.stop.asked:
-            return []
-        known, outcomes = unsendable(context.route, by_line, looked)
-        replaced = await self._replaced(by_line, known)
-        outcomes |= replaced
-        known = {line: known[line] for line in known if line not in replaced}
-        known |= await self._known_otherwise(rows, known)
-        earlier = await self._note_moved(by_line, known)
-        identified = await context.ledger.identify(context.run.id, known)
-        await self._note_led_away([by_line[line] for line in identified.led_away], earlier)
-        for repeat in identified.repeats:
-            outcomes.pop(repeat.number, None)
-        for line, bill in identified.apart.items():
-            known[line] = Identified(bill, known[line].id)
-        known = {line: known[line] for line in known if line in outcomes}
-        bills = {line: _called(by_line[line], known[line].bill) for line in known}
-        for line, each in known.items():
-            context.source_ids[bills[line]] = each.id
-            context.looked_s[bills[line]] = looked_s
-            if line in identified.led_away:
-                context.source_ids[bills[line]] = by_line[line].source_id
-                outcomes[line] = renamed(bills[line])
-            elif id_in(each.bill) and not id_in(bills[line]):
-                outcomes[line] = renamed(bills[line])
-            elif by_line[line].listed_id:
-                context.ids[bills[line]] = by_line[line].source_id or each.id
-        # A bill keeps the name that an earlier execution gave it, even if no look finds it now.
-        called = {line: bills.get(line, by_line[line].bill) or line for line in outcomes}
-        with_bill = [line for line in outcomes if line in bills or by_line[line].bill]
-        by_bill = {called[line]: by_line[line] for line in with_bill}
-        unsent = [
-            outcome._replace(number=called[line])
-            for line, outcome in outcomes.items()
-            if outcome is not None
-        ]
-        for bill in by_bill.keys() - bills.values():
-            # No look shows it any more: its number may be another bill's by now.
-            context.recall(by_bill[bill])
-        crossed = {called.get(line, line) for line in looked.contradictory | replaced.keys()}
-        await self._conclude(unsent, by_bill, crossed)
-        return [(by_line[n], bills[n]) for n, outcome in outcomes.items() if outcome is None]
-
     async def _conclude(
         self,
         unsent: Sequence[Outcome],
@@ -299,7 +245,7 @@ class Intake:
         """
         context = self._context
         unsent = await self._but_held(unsent, rows)
-        unsent = await self._made_before(unsent, rows)
+        unsent = await made_before(context, unsent, rows, self._moved)
         if unsent and not context.run.again_because:
             told = context.with_ids(outcome.number for outcome in unsent)
             made = await context.ledger.made_of(context.run.id, told)
@@ -310,155 +256,6 @@ class Intake:
             await context.ledger.conclude(context.run.id, unsent, at=context.clock.now())
             context.watch.concluded(unsent, left=State.PLANNED)
             context.forget(unsent)
-
-    async def _replaced(
-        self, rows: Mapping[BillNumber, Row], known: Mapping[BillNumber, Identified]
-    ) -> dict[BillNumber, Outcome]:
-        """Reject lines of a plan whose number another bill has by now: nobody has agreed to that.
-
-        Args:
-            rows: By line.
-            known: The bill that each line means now.
-        """
-        others = {
-            line: rows[line].source_id
-            for line, named in known.items()
-            if rows[line].source_id not in {"", named.id}
-        }
-        if not others or not await is_of_plan(self._context.ledger, self._context.run.id):
-            return {}
-        return {
-            line: Outcome(
-                line, State.REJECTED, code=PRECHECK, reason=remark("note.replaced", id=id_)
-            )
-            for line, id_ in others.items()
-        }
-
-    async def _note_moved(
-        self, rows: Mapping[BillNumber, Row], known: Mapping[BillNumber, Identified]
-    ) -> Mapping[BillNumber, int]:
-        """Write down, before they get its id, which rows are of another bill than was sent.
-
-        Nothing that is there of that one is ours.
-
-        Returns:
-            What was written down of them until now.
-        """
-        context, earlier = self._context, {}
-        for line, named in known.items():
-            row = rows[line]
-            if row.attempts and row.source_id not in {"", named.id}:
-                self._moved.add(row.bill)
-                context.sent_before.pop(row.bill, None)
-                run, now = context.run.id, context.clock.now()
-                earlier[row.bill] = await attempts_at_another(context.ledger, run, row.bill)
-                await note_moved(context.ledger, run, row.bill, row.attempts, at=now)
-        return earlier
-
-    async def _note_led_away(self, rows: Sequence[Row], earlier: Mapping[BillNumber, int]) -> None:
-        """Take back what is written down of rows that are of the bill that was sent, all the same.
-
-        Their numbers have gone to bills of other rows.
-        """
-        for row in rows:
-            self._moved.discard(row.bill)
-            run, now = self._context.run.id, self._context.clock.now()
-            attempts = earlier.get(row.bill, 0)
-            await note_moved(self._context.ledger, run, row.bill, attempts, at=now)
-
-    async def _known_otherwise(
-        self, rows: Sequence[Row], known: Mapping[BillNumber, Identified]
-    ) -> dict[BillNumber, Identified]:
-        """Return the lines of which this look shows no bill, and that call one of another line.
-
-        A bill may have got another number between two questions. What is told of the line would
-        be told of the other.
-        """
-        of_others = {each.bill: each for each in known.values()}
-        lost: dict[BillNumber, Identified] = {}
-        for row in rows:
-            if row.bill or row.listed in known:
-                continue
-            if row.listed in of_others:
-                lost[row.listed] = of_others[row.listed]
-                continue
-            kept = await self._context.ledger.rows_of(row.listed)
-            for run, other in kept:
-                if run == self._context.run.id and other.bill == row.listed:
-                    lost[row.listed] = Identified(other.bill, other.source_id)
-        return lost
-
-    async def _attempts_of(self, bill: BillNumber) -> list[AttemptRecord]:
-        """Return which of the attempts at a bill may have made something of it."""
-        context, run = self._context, self._context.run.id
-        # What was rejected has made nothing of it, and somebody has planned it again since; where
-        # nobody has looked at it late enough, it may have made what looks show by now.
-        notes = await context.ledger.notes_of(bill)
-        over = max((attempts_before(n.text) for n in notes if n.run == run), default=0)
-        mine = await sent_by(context.ledger, run, bill)
-        new = await sent_by(context.ledger, run, bill, after=over) if over else mine
-        due = context.not_looked_at
-        since = due.since_of(bill) if due else None
-        late = [e for e in mine if since and e.ended_at and e.ended_at >= since]
-        left = [each for each in mine if each in new or each in late]
-        splits = bool(left) and await context.may_have_several()
-        # Where a bill may have several documents, whose a new one is cannot be told by time.
-        return [
-            each for each in left if context.repeats_pushes or may_have_made(each, splits=splits)
-        ]
-
-    def _remember(self, bill: BillNumber, mine: Sequence[AttemptRecord]) -> frozenset[str]:
-        """Return which documents of a bill were there before this run first sent it."""
-        before = mine[0].attempt.intent.before.get(bill, ())
-        return self._context.sent_before.setdefault(bill, frozenset(before))
-
-    async def _made_before(
-        self, refused: Sequence[Outcome], rows: Mapping[BillNumber, Row]
-    ) -> list[Outcome]:
-        """Find what an earlier sending of this run has made of bills that are about to be refused.
-
-        A session may be denied after the work, and the source closed for what was made.
-        """
-        context = self._context
-        numbers = [each.number for each in refused if each.number in rows]
-        numbers = [number for number in numbers if rows[number].attempts]
-        if not numbers or not context.reads_back:
-            return list(refused)
-        for number in numbers:
-            if number not in context.ids and number not in self._moved:
-                context.recall(rows[number])
-        seen = await look_at_sent(context, numbers, by_all=True)
-        before = await self._before_sending([rows[number] for number in numbers])
-        shown = {number: seen.targets.get(number, ()) for number in before}
-        found = await ours_of(context, new_targets(shown, before))
-        found |= await named_there(context, before.keys() - found.keys())
-        context.suspects = {n: before[n] for n in found} | context.suspects
-        if found:
-            await note_look(context)
-        if unseen := before.keys() - found.keys():
-            # Another copy of the database may have told of the bill than of its documents.
-            await note_refused(context, unseen, late=True)
-        for number in unseen:
-            by_id = bool(context.id_of(number))
-            if outcome := unclear(context, number, seen, before[number], by_id=by_id):
-                found[number] = outcome
-        context.sent_earlier.update(numbers)
-        beside = await bills_beside_strays(context, [n for n in numbers if n not in found])
-        why = remark("note.stray")
-        found |= {n: Outcome(n, State.UNKNOWN, code=STRAY, reason=why) for n in beside}
-        return [found.get(each.number, each) for each in refused]
-
-    async def _before_sending(self, rows: Sequence[Row]) -> dict[BillNumber, frozenset[str]]:
-        """Return what was there before bills were sent of which calls may have made something."""
-        context, before = self._context, {}
-        for bill, row in ((row.bill, row) for row in rows):
-            mine = await self._attempts_of(bill)
-            if not mine and row.code == SHARED:
-                # It was rejected for what may be its own.
-                mine = await sent_by(context.ledger, context.run.id, bill)
-            if mine:
-                before[bill] = self._remember(bill, mine)
-        return before
 
     async def _but_held(
         self, refused: Sequence[Outcome], rows: Mapping[BillNumber, Row]
@@ -480,21 +277,3 @@ class Intake:
         self._held.add(held)
         self._held.blocked.update({number: rows[number] for number in held})
         return [outcome for outcome in refused if outcome.number not in held]
-
-    async def _sources_of(self, lines: Sequence[BillNumber]) -> SourceLook:
-        """Look at the source form, a page's questions side by side; not all where a stop comes."""
-        context = self._context
-        looked = SourceLook()
-
-        async def look(part: Sequence[BillNumber]) -> None:
-            looked.add(await look_at_listed(context, part))
-
-        async with anyio.create_task_group() as looks:
-            for part in split(lines, MOST_NUMBERS):
-                looks.start_soon(guarded, context.stop, partial(look, part))
-        return looked
-
-
-def _called(row: Row, bill: BillNumber) -> BillNumber:
-    """Return what a bill is called in this run: one that was sent keeps its name."""
-    return row.bill if row.attempts else bill
