@@ -21,7 +21,7 @@ from k3push.adapters.ledger.sqlite.connections import Connection, SameFiles, con
 from k3push.adapters.ledger.sqlite.group_commit import GroupCommit, Reader
 from k3push.adapters.ledger.sqlite.run_locks import RunLocks
 from k3push.core.model import BillNumber, Listed, State
-from k3push.runs.context import PushLimits
+from k3push.runs.push_limits import PushLimits
 from k3push.simulator.script import Channel
 from tests.cli.terminal import Desk
 from tests.runs.office import FIRST, Office, orders, sandbox, steered

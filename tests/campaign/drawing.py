@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from k3push.core.pacing.halting import HaltRule
-from k3push.runs.context import PushLimits
+from k3push.runs.push_limits import PushLimits
 from k3push.simulator import (
     AnswerStyle,
     Channel,

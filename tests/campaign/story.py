@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TypeVar
 
-from k3push.runs.context import PushLimits
+from k3push.runs.push_limits import PushLimits
 from k3push.simulator import AnswerStyle, OnRefusal, Policy, Sight
 from tests.campaign.conditions import (
     USERS,

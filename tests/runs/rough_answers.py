@@ -14,7 +14,7 @@ import pytest
 from k3push.adapters.erp.client import ErpClient
 from k3push.core.model import RunId, State
 from k3push.core.pacing.halting import HaltRule
-from k3push.runs.context import PushLimits
+from k3push.runs.push_limits import PushLimits
 from k3push.runs.retry import plan_rejected
 from k3push.simulator import Refusal, WriteBack, site
 from k3push.simulator.answers import failure

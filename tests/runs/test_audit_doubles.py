@@ -16,9 +16,9 @@ from k3push.core.protocol.logins import password_login
 from k3push.core.safety.doubles import Basis
 from k3push.runs.audit_doubles import Audited, Books, audit
 from k3push.runs.audit_feeds import Batches, chained, of_documents, of_ledger
-from k3push.runs.context import PushLimits
 from k3push.runs.create import scope_of
 from k3push.runs.forecast import ForecastContext
+from k3push.runs.push_limits import PushLimits
 from k3push.runs.stop import Cause, Stop
 from k3push.simulator import PushOrder, QueryLimits, Sight, World
 from k3push.simulator.bills import Bill

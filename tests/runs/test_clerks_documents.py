@@ -9,8 +9,9 @@ import anyio
 import pytest
 
 from k3push.core.model import TWIN, RunId, State
-from k3push.runs.context import Context, PushLimits
+from k3push.runs.context import Context
 from k3push.runs.doubt_ages import SettleTimes
+from k3push.runs.push_limits import PushLimits
 from k3push.simulator import Policy, Refusal, site
 from k3push.simulator.answers import failure
 from k3push.simulator.exchange import json_reply

@@ -14,9 +14,10 @@ from k3push.core.pacing.holds import HoldCause
 from k3push.core.pacing.window import Window
 from k3push.core.remark import remark
 from k3push.ports import Commanded
-from k3push.runs.context import Context, PushLimits
+from k3push.runs.context import Context
 from k3push.runs.control import LOOK_EVERY_S, command, hindrance, left_to_another, obey
 from k3push.runs.outcome import Exit
+from k3push.runs.push_limits import PushLimits
 from k3push.runs.stop import Cause
 from k3push.runs.throttle import Throttle
 from k3push.simulator import Refusal, Site

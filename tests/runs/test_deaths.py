@@ -8,7 +8,7 @@ import anyio
 import pytest
 
 from k3push.core.model import HELD, RunId, State
-from k3push.runs.context import PushLimits
+from k3push.runs.push_limits import PushLimits
 from k3push.runs.stop import Cause
 from k3push.simulator import FaultPlan, Refusal
 from k3push.simulator.script import Channel

@@ -11,8 +11,9 @@ import pytest
 
 from k3push.core.model import TWIN, BillNumber, RunId, State
 from k3push.core.pacing.halting import HaltRule
-from k3push.runs.context import Context, PushLimits
+from k3push.runs.context import Context
 from k3push.runs.doubts.word_of_person import settle_by_word
+from k3push.runs.push_limits import PushLimits
 from k3push.runs.stop import Cause
 from k3push.simulator import Policy
 from k3push.simulator.conversion import Converter

@@ -9,7 +9,8 @@ import anyio
 import pytest
 
 from k3push.core.model import RunId, State, key_of
-from k3push.runs.context import SOURCE_KEEPS_S, PushLimits
+from k3push.runs.context import SOURCE_KEEPS_S
+from k3push.runs.push_limits import PushLimits
 from k3push.simulator.bills import Bill
 from k3push.simulator.forms import PURCHASE_ORDER
 from tests.runs.office import NOON, Office, Pushed, one_by_one, orders, sandbox, steered, steps

@@ -12,7 +12,7 @@ import pytest
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 from k3push.core.model import State
-from k3push.runs.context import PushLimits
+from k3push.runs.push_limits import PushLimits
 from k3push.runs.stop import Cause
 from k3push.simulator import (
     FAULT_NAMES,

@@ -12,8 +12,9 @@ import pytest
 from k3push.core.model import Attempt, Intent, State
 from k3push.core.safety.verdict import ReadBack, SendAgain
 from k3push.ports import LedgerLostError
-from k3push.runs.context import Context, PushLimits
+from k3push.runs.context import Context
 from k3push.runs.outcome import Exit, exit_of
+from k3push.runs.push_limits import PushLimits
 from k3push.runs.stop import Cause
 from k3push.simulator import Channel, Refusal
 from tests.memory_ledger.ledger import MemoryLedger

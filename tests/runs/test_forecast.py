@@ -17,7 +17,7 @@ from k3push.core.pacing.halting import HaltRule
 from k3push.core.plan import Forecast, Foreseen
 from k3push.core.protocol.logins import LoginCall, password_login
 from k3push.core.safety.matching import MOST_NUMBERS
-from k3push.runs.context import Context, PushLimits
+from k3push.runs.context import Context
 from k3push.runs.create import JobSource, scope_of, take_up_plan
 from k3push.runs.doubts.word_of_person import settle_by_word
 from k3push.runs.forecast import (
@@ -28,6 +28,7 @@ from k3push.runs.forecast import (
     learn_links,
     measured,
 )
+from k3push.runs.push_limits import PushLimits
 from k3push.runs.source_check import PRECHECK
 from k3push.runs.stop import Cause, Stop
 from k3push.simulator import FaultPlan, SandboxOptions, fault

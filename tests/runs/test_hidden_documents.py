@@ -9,7 +9,7 @@ import pytest
 
 from k3push.core.model import TWIN, Follow, Route, State
 from k3push.core.pacing.halting import HaltRule
-from k3push.runs.context import PushLimits
+from k3push.runs.push_limits import PushLimits
 from k3push.runs.submit_and_audit.follower import follow_run
 from k3push.simulator import (
     AnswerStyle,

@@ -15,7 +15,8 @@ import pytest
 from k3push.core.control_words import Key
 from k3push.core.model import State
 from k3push.core.protocol.logins import LoginCall, password_login
-from k3push.runs.context import Context, PushLimits
+from k3push.runs.context import Context
+from k3push.runs.push_limits import PushLimits
 from k3push.runs.stop import Cause, is_session_lost
 from k3push.simulator import Accounts, Channel, FaultPlan, Site, Step, fault
 from k3push.simulator.forms import IN_STOCK

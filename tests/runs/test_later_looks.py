@@ -17,8 +17,9 @@ from k3push.core.model import PARTLY, TWIN, Follow, RunId, State, Step
 from k3push.core.protocol.logins import password_login
 from k3push.core.protocol.selection import Selection
 from k3push.ports import LookFailedError, LookRefusedError
-from k3push.runs.context import Context, PushLimits
+from k3push.runs.context import Context
 from k3push.runs.lookup.retried_reads import read_unless_refused
+from k3push.runs.push_limits import PushLimits
 from k3push.runs.select import SelectContext
 from k3push.runs.stop import Cause, Stop
 from k3push.simulator import Accounts, AnswerStyle, Policy, PushOrder, Refusal, World, site

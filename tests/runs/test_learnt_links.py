@@ -16,8 +16,9 @@ from k3push.adapters.erp.client import ErpClient
 from k3push.core.model import TWIN, RunId, Sighting, State
 from k3push.core.pacing.halting import HaltRule
 from k3push.ports import LookFailedError
-from k3push.runs.context import Context, PushLimits
+from k3push.runs.context import Context
 from k3push.runs.proof import absence_proof
+from k3push.runs.push_limits import PushLimits
 from k3push.simulator import FaultPlan, Policy, fault
 from k3push.simulator.answers import AnswerStyle
 from k3push.simulator.forms import IN_STOCK, ROUTES

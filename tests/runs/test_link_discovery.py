@@ -15,7 +15,7 @@ from k3push.core.model import Route, State
 from k3push.core.protocol.links import FormEntry, LinkRow, entries_that_may_link, found_in
 from k3push.core.protocol.logins import password_login
 from k3push.core.protocol.pairs import known_pair
-from k3push.runs.context import PushLimits
+from k3push.runs.push_limits import PushLimits
 from k3push.runs.stop import Cause
 from k3push.simulator import (
     Accounts,

@@ -16,9 +16,9 @@ from k3push.adapters.erp.client import ErpClient
 from k3push.core.model import BillNumber, Identified, Listed, Outcome, RunId, State, Step, Target
 from k3push.core.pacing.halting import HaltRule
 from k3push.ports import LookFailedError
-from k3push.runs.context import PushLimits
 from k3push.runs.create import scope_of
 from k3push.runs.doubts.word_of_person import settle_by_word
+from k3push.runs.push_limits import PushLimits
 from k3push.simulator import FaultPlan, fault
 from k3push.simulator.bills import APPROVED
 from k3push.simulator.forms import IN_STOCK, PURCHASE_ORDER, RECEIVE_BILL, ROUTES

@@ -12,10 +12,10 @@ import pytest
 
 from k3push.core.model import BillNumber, RunId, State
 from k3push.core.pacing.halting import HaltRule
-from k3push.runs.context import PushLimits
 from k3push.runs.doubts.silent_doubts import UNSEEN
 from k3push.runs.doubts.word_of_person import settle_by_word
 from k3push.runs.proof import own_sight
+from k3push.runs.push_limits import PushLimits
 from k3push.runs.stop import Cause
 from k3push.simulator import Policy
 from tests.runs.office import (

@@ -10,8 +10,9 @@ import pytest
 from k3push.core.model import BillNumber, State
 from k3push.core.pacing.halting import HaltRule
 from k3push.core.remark import read_remark
-from k3push.runs.context import Context, PushLimits
+from k3push.runs.context import Context
 from k3push.runs.doubts.word_of_person import settle_by_word
+from k3push.runs.push_limits import PushLimits
 from k3push.runs.submit_and_audit.follower import follow_run
 from k3push.simulator import Refusal
 from k3push.simulator.forms import IN_STOCK, PURCHASE_ORDER

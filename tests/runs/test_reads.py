@@ -8,8 +8,9 @@ import pytest
 from k3push.adapters.erp.client import ErpClient
 from k3push.core.model import BillNumber, Route, Sighting, State
 from k3push.ports import BELIEVED_AFTER_S, LookRefusedError
-from k3push.runs.context import Context, PushLimits
+from k3push.runs.context import Context
 from k3push.runs.lookup.retried_reads import LEAST_TRIES_OF_A_READ
+from k3push.runs.push_limits import PushLimits
 from k3push.runs.stop import Cause
 from k3push.simulator import FAULT_NAMES, Accounts, FaultPlan, fault
 from k3push.simulator.faults import Ending

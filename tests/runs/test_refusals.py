@@ -12,7 +12,8 @@ import pytest
 from k3push.adapters.erp.form_rows import FormRows
 from k3push.core.model import State
 from k3push.core.pacing.halting import HaltRule
-from k3push.runs.context import Context, PushLimits
+from k3push.runs.context import Context
+from k3push.runs.push_limits import PushLimits
 from k3push.runs.stop import Cause
 from k3push.simulator import AnswerStyle, Policy, site
 from k3push.simulator.answers import failure

@@ -12,12 +12,13 @@ import pytest
 from k3push.adapters.erp.form_rows import FormRows
 from k3push.core.model import PARTLY, TWIN, BillNumber, RunId, State
 from k3push.core.pacing.halting import HaltRule
-from k3push.runs import context
-from k3push.runs.context import Context, PushLimits
+from k3push.runs.context import Context
 from k3push.runs.doubt_ages import SettleTimes
 from k3push.runs.doubts.word_of_person import settle_by_word
 from k3push.runs.engine import push_run
 from k3push.runs.outcome import Exit, anything_open
+from k3push.runs.proof import split_bills
+from k3push.runs.push_limits import PushLimits
 from k3push.simulator import Policy, Refusal, site
 from k3push.simulator.answers import failure
 from k3push.simulator.exchange import json_reply
@@ -130,7 +131,7 @@ async def test_a_kill_leaves_no_bill_half_way_as_its_part_is_found(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A process dies once a refused bill has moved; what it moved to is what it is."""
-    monkeypatch.setattr(context, "ENOUGH_KNOWN", 1)
+    monkeypatch.setattr(split_bills, "ENOUGH_KNOWN", 1)
     options = sandbox(query_lag_s=8.0, look_s=0.1, latency_s=5.0, **OPEN)
     office, numbers = Office(options), orders(9)
     refused, conclude = numbers[2], MemoryLedger.conclude

@@ -26,12 +26,13 @@ from k3push.core.model import (
 from k3push.core.pacing.halting import HaltRule
 from k3push.ports import Identification
 from k3push.runs.before_sending import FIRST_LOOK_KEEPS_S, renewed
-from k3push.runs.context import Context, PushLimits
+from k3push.runs.context import Context
 from k3push.runs.create import scope_of
 from k3push.runs.doubts.word_of_person import settle_by_word
 from k3push.runs.proof.seen_since import note_numbers
 from k3push.runs.proof.stray_calls import OpenCall
 from k3push.runs.proof.unclear_documents import SHARED
+from k3push.runs.push_limits import PushLimits
 from k3push.runs.read_back import read_back
 from k3push.runs.source_check import AMBIGUOUS
 from k3push.runs.stop import Cause, Stop

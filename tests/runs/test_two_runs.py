@@ -11,8 +11,9 @@ import pytest
 
 from k3push.core.model import TWIN, RunId, State, key_of
 from k3push.core.pacing.halting import HaltRule
-from k3push.runs.context import Context, PushLimits
+from k3push.runs.context import Context
 from k3push.runs.outcome import Exit
+from k3push.runs.push_limits import PushLimits
 from k3push.runs.stop import Cause, Stop
 from k3push.simulator import FaultPlan, Seeded, fault
 from k3push.simulator.forms import IN_STOCK, PURCHASE_ORDER

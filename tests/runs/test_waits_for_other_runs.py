@@ -11,8 +11,8 @@ import pytest
 
 from k3push.core.model import BillNumber, RunId, State, Uptime
 from k3push.core.pacing.halting import HaltRule
-from k3push.runs.context import PushLimits
 from k3push.runs.doubts.word_of_person import settle_by_word
+from k3push.runs.push_limits import PushLimits
 from k3push.simulator import Policy
 from k3push.simulator.exchange import Break, Fate, Request
 from tests.runs.office import (

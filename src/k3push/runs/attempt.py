@@ -47,7 +47,7 @@ from k3push.core.safety.legal_moves import IllegalMoveError
 from k3push.core.safety.verdict import Cure, InDoubt, ReadBack, Said, SendAgain, judge
 from k3push.ports import LedgerLostError, Turn
 from k3push.runs.before_sending import LOOK_KEEPS_S, leave_out_changed, look_first, renewed
-from k3push.runs.context import ENOUGH_KNOWN, Context
+from k3push.runs.context import Context
 from k3push.runs.earlier_calls import sent_by_others, sent_since
 from k3push.runs.held_numbers import under_other_numbers
 from k3push.runs.last_looks import note_refused
@@ -172,8 +172,8 @@ async def _leave_uncrossed(
     """Send an attempt, unless another run has written one down under another number of a bill.
 
     A claim holds a number, and one bill may have had two. Each of two runs looks here after its own
-    attempt is written down, so at least one of them sees the other's attempt, or that one has begun
-    or ended since its look. The run that sees this does not send; if both do, the run that began
+    attempt is written down, so at least one of them sees the other's attempt: open now, or begun or
+    ended since its own look. The run that sees this does not send; if both do, the run that began
     first waits less. That is not counted as a sending: the numbers are claimed anew, wait for the
     other run's calls, and are looked at after that.
     """
@@ -238,9 +238,9 @@ async def _record(
                 named = {target.id for target in said.named}
                 # A success that names no document may have made several of a bill: the rule may
                 # split bills.
-                least = ENOUGH_KNOWN if said.success else 1
+                surely = said.success
                 outcomes = tuple(
-                    [await told_of_another(context, o, named, least=least) for o in outcomes]
+                    [await told_of_another(context, o, named, surely=surely) for o in outcomes]
                 )
             await _note_refused(context, sending, said, outcomes)
     await _note_shown(context, sending, attempt, outcomes)
@@ -385,7 +385,7 @@ class StatusLook:
     Attributes:
         status: FDocumentStatus of each.
         at_s: When that was read, by `Context.awake_s`.
-        still_so: Reads it again; asked where the call comes long after.
+        still_so: Reads the status again; asked where the turn comes late.
         after: Which attempts at steps had begun before that: another run may have begun one of the
             same documents since. None where none is minded.
     """

@@ -3,7 +3,7 @@
 Bills come in batches (`audit_feeds`). Of each, the documents that are there are found as before a
 push, through every user: by the number field and by the links. Only of those with several, the
 lines and quantities are read, and judged (`doubles`). What the ledger names and nobody saw is asked
-for by its id. Nothing is kept of a bill that is well, but that it was looked at.
+for by its id. Of a sound bill nothing is kept but that it was looked at.
 
 A bill that documents link to and no user is shown (it was deleted, or belongs to an organisation of
 others) is judged by what the links say of its rows.

@@ -101,7 +101,7 @@ async def look_first(context: Context, sending: Sending) -> Mapping[BillNumber, 
         sending.in_doubt = sending.in_doubt or bool(in_doubt)
         context.count(in_doubt)
         context.forget(outcomes)
-        context.note_made(outcomes)
+        context.split_bills.note_made(outcomes)
         # What was there before this run is no sign of another program at work.
         note_twins(context, [each for each in outcomes if each.state in SENT_BEFORE])
         sending.outcomes += tuple(outcomes)

@@ -1,4 +1,10 @@
-"""What one execution of a run works with: settings, also those of settling, and what is known."""
+"""What one execution of a run works with: its settings, and what it has found out so far.
+
+All tasks of an execution share one of these, so it is one thing, and is looked up rather than read
+through. What has rules of its own is an object of another module (`Proofs`, `SplitBills`,
+`OwnSight`, `StrayCalls`, `DoubtAges`, `Throttle`, `Pace`); the verbs here ask these for this
+execution.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +17,6 @@ import anyio
 
 from k3push.core.control_words import Key
 from k3push.core.model import (
-    PARTLY,
-    TWIN,
     BillNumber,
     Outcome,
     Route,
@@ -23,64 +27,30 @@ from k3push.core.model import (
     Targets,
     id_in,
 )
-from k3push.core.pacing.call_limits import LEAST_LIMITS
-from k3push.core.pacing.halting import HaltRule, Tally
+from k3push.core.pacing.halting import Tally
 from k3push.core.pacing.pace import Pace
 from k3push.core.pacing.samples import CallSample, Ended
 from k3push.core.protocol import wire
-from k3push.core.safety.legal_moves import SENT_BEFORE
 from k3push.core.safety.links_found import Links
 from k3push.core.safety.verdict import Said
-from k3push.ports import AttemptRecord, Clock, Doubt, Erp, Ledger, Made, Watch
+from k3push.ports import AttemptRecord, Clock, Doubt, Erp, Ledger, Watch
 from k3push.runs.doubt_ages import DoubtAges, SettleTimes
 from k3push.runs.lookup.link_discovery import find_links
 from k3push.runs.lookup.looker import can_ask
 from k3push.runs.proof.absence_proof import Proofs
-from k3push.runs.proof.document_makers import MOST_KNOWN, made_alike
 from k3push.runs.proof.missed_looks import DueLook
 from k3push.runs.proof.named_documents import is_among, named_for_others
 from k3push.runs.proof.own_sight import OwnSight, out_of_sight
 from k3push.runs.proof.server_clock import Began
+from k3push.runs.proof.split_bills import SplitBills
 from k3push.runs.proof.stray_calls import OpenCall, StrayCalls
+from k3push.runs.push_limits import PushLimits
 from k3push.runs.stop import Cause, Stop
 from k3push.runs.throttle import Throttle
 
 # For how long a look at a bill's source counts. It is made ahead of the sending, and most bills
 # leave within minutes.
 SOURCE_KEEPS_S = 600.0
-
-# How many bills of one document each show that none is split: a rule may split a few.
-ENOUGH_KNOWN = 20
-
-# For how long they show it: somebody may have changed the rule since.
-RULE_KEEPS = timedelta(days=62)
-
-
-@dataclass(frozen=True, slots=True)
-class PushLimits:
-    """What bounds an execution from its beginning to its end; `throttle` has the rest.
-
-    Attributes:
-        max_attempts: Sendings of a chunk that are proved to have done nothing.
-        canary: Prove the route with one number, then with one chunk.
-        halt: When refusals or doubts stop the run.
-        limit: Numbers that this execution takes up at most, or None.
-    """
-
-    max_attempts: int = 5
-    canary: bool = True
-    halt: HaltRule = field(default_factory=HaltRule)
-    limit: int | None = None
-
-    @property
-    def most_limits(self) -> int:
-        """Limits on calls in a row before it is tried whether they are about a bill."""
-        return max(self.max_attempts, LEAST_LIMITS)
-
-    @property
-    def last_limit(self) -> int:
-        """Limits on calls in a row that end the execution."""
-        return self.most_limits + LEAST_LIMITS
 
 
 @dataclass(slots=True)
@@ -102,8 +72,8 @@ class Context:
         sent_before: Numbers that may travel again, with the ids of the documents that were there
             before their first sending: what a look finds beside these is our own.
         sent_earlier: Numbers that earlier executions of this run have sent, whatever came of it.
-        absent: Numbers of which looks have found that nothing was made, until a call for them is
-            carried out.
+        absent: Numbers of which looks have proved that nothing was made. A new call for one takes
+            it out.
         ids: Of bills that travel by their ids.
         renumbered: The numbers that looks have seen such bills to have since they were sent, by
             their ids; None before the ledger is asked.
@@ -120,21 +90,19 @@ class Context:
             where there is nothing.
         look_due_since: Since when a look at what was refused is due, as the ledger says; None where
             none is.
-        noting_look: Is held while that is written down.
+        noting_look: A lock, held while that is written down.
         doubted_elsewhere: Numbers that wait, or have waited, for another run; its call may be
             carried out after ours.
         twins: Numbers that were found to have more documents than their push made.
         twins_in_a_row: Those among the last bills of calls whose answers name no documents.
-        splits: Some bill has several documents, which the ERP saves one after another.
-        known_bills: Bills whose documents have shown whether bills are split; None before the
-            ledger is asked.
+        split_bills: Whether the rule splits bills, as far as is known.
         named: Documents that answers name whose calls are read back now, with the bills of each
             and their ids.
         learnt: The run's route with what the site has told of its links; None before it is asked.
         more_to_send: Whether numbers wait that have not travelled yet.
         mark: A document that was there before this execution has sent anything, by its id; "" where
             none is known.
-        marked: That is known, or is not to be known.
+        marked: Set once that is known, or is given up; the first call waits for it.
         marks: Such documents of other executions, each with the index of its first chunk; those of
             a run are read once.
     """
@@ -175,8 +143,7 @@ class Context:
     twins: int = 0
     twins_in_a_row: int = 0
     named: dict[str, dict[BillNumber, str]] = field(default_factory=dict)
-    splits: bool = False
-    known_bills: int | None = None
+    split_bills: SplitBills = field(default_factory=SplitBills)
     learnt: Route | None = None
     more_to_send: Callable[[], bool] = bool
     mark: str = ""
@@ -346,9 +313,9 @@ class Context:
 
     async def may_split(self) -> bool:
         """Say whether a bill may have more documents than a first look shows."""
-        if not self.splits:
+        if not self.split_bills.seen:
             await self._look_at_known()
-        return self.splits
+        return self.split_bills.seen
 
     async def may_have_several(self) -> bool:
         """Say whether a call may have made a part of what it makes of one bill.
@@ -356,34 +323,20 @@ class Context:
         It is taken to make one document of each bill if many pushes of this ledger did; with fewer,
         the rule may split some bills.
         """
-        return not await self.makes_one(ENOUGH_KNOWN)
+        return not await self.makes_one(surely=True)
 
     async def may_be_parted(self) -> bool:
         """Say whether a document of a refused bill may be a part of what is due."""
         return not await self.makes_one()
 
-    async def makes_one(self, least: int = 1) -> bool:
-        """Say whether a call makes one document of each bill, as at least so many have shown."""
+    async def makes_one(self, *, surely: bool = False) -> bool:
+        """Say whether a call makes one document of each bill, as some have shown, or many."""
         await self._look_at_known()
-        return not self.splits and (self.known_bills or 0) >= least
+        bills = self.split_bills
+        return not bills.seen and (bills.is_known_well if surely else bool(bills.known))
 
     async def _look_at_known(self) -> None:
-        """Learn from what the ledger has made whether bills are split."""
-        if self.known_bills is None:
-            made = await self.ledger.made_by(self.run.id, limit=MOST_KNOWN)
-            known = await made_alike(self, self.ledger, made)
-            several = [each for each in known if len(each.targets) > 1]
-            self.splits = self.splits or any(each.code != TWIN for each in several)
-            since = self.clock.now() - RULE_KEEPS
-            self.known_bills = _whole_among(await made_alike(self, self.ledger, known, since=since))
-
-    def note_made(self, outcomes: Sequence[Outcome]) -> None:
-        """Note whether bills of which calls of ours have made documents have several."""
-        made = [each for each in outcomes if each.state in SENT_BEFORE and each.targets]
-        several = [outcome for outcome in made if len(outcome.targets) > 1]
-        self.splits = self.splits or any(outcome.code != TWIN for outcome in several)
-        if self.known_bills is not None:
-            self.known_bills += _whole_among(made)
+        await self.split_bills.look(self, self.ledger, self.run.id, self.clock.now())
 
     async def ids_of_others(
         self, bills: Collection[BillNumber], run: RunId | None = None
@@ -443,7 +396,7 @@ class Context:
         )
 
     def knows_enough_of(self, sender: str) -> bool:
-        """Say whether enough of a user's documents were shown, or no more can be sent."""
+        """Say whether enough of a user's documents were shown; at the end, they are."""
         return self.proofs.enough_shown(sender) or not self.more_to_send()
 
     def end_at_limit(self, why: str, nth: int) -> None:
@@ -469,7 +422,7 @@ class Context:
     def count(self, outcomes: Sequence[Outcome]) -> None:
         """Add what a sending came to, and stop if that breaks the halt rule."""
         states = [outcome.state for outcome in outcomes if outcome.state is not State.PLANNED]
-        self.note_made(outcomes)
+        self.split_bills.note_made(outcomes)
         self.tally = replace(
             self.tally,
             sent=self.tally.sent + len(states),
@@ -481,8 +434,3 @@ class Context:
             self.stop.ask(Cause.HALTED, breach.why)
             if self.limits.halt.now:
                 self.stop.scope.cancel()
-
-
-def _whole_among(made: Sequence[Made | Outcome]) -> int:
-    """Count the bills that show into how many documents a rule makes them: no part is missing."""
-    return sum(each.code != PARTLY for each in made)

@@ -193,7 +193,7 @@ class _Engine:
     # -- what is left to do -------------------------------------------------------------------
 
     def _has_more(self) -> bool:
-        """Say whether numbers wait that have not travelled yet; suspects have."""
+        """Say whether numbers wait that were never sent; a suspect was."""
         return not self.settler.waits_for_proof() and (not self.intake.fed or self.backlog.fresh)
 
     def _may_grow(self) -> bool:

@@ -46,7 +46,6 @@ from k3push.core.safety.legal_moves import OPEN
 from k3push.core.safety.links_found import Links
 from k3push.core.safety.matching import MOST_NUMBERS
 from k3push.ports import Erp, Ledger, Made
-from k3push.runs.context import PushLimits
 from k3push.runs.create import JobSource
 from k3push.runs.lookup.link_discovery import find_links
 from k3push.runs.lookup.looker import can_ask
@@ -55,6 +54,7 @@ from k3push.runs.lookup.target_lookup import look_at_targets
 from k3push.runs.proof.named_documents import named_for_others
 from k3push.runs.proof.told_by_answers import by_answers
 from k3push.runs.proof.unclear_documents import unclear
+from k3push.runs.push_limits import PushLimits
 from k3push.runs.row_pages import pages_of
 from k3push.runs.source_check import look_at_listed, query_refused, unsendable
 from k3push.runs.stop import Stop, stopping

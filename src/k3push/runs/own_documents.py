@@ -57,8 +57,8 @@ async def with_loose_of_others(
 ) -> Sighting:
     """Give a loose document to the bill whose number it bears, if no call of ours can have made it.
 
-    Somebody else has made them, as their makers tell, or they were there before. Such a document
-    may be of any bill, so that any user may have made it, at any time since.
+    It was made by somebody else, as its maker tells, or was there before. Such a document may be of
+    any bill, so that any user may have made it, at any time since.
 
     Args:
         context: The execution.
@@ -87,7 +87,7 @@ async def ours_of(
         context: The execution.
         found: Documents that are new since the run's first call, by source number.
         run: Whose calls; None is this one's.
-        may_send: A bill that is left out may be sent for that.
+        may_send: A bill that is left out may be sent again.
     """
     if not (found := await but_open_elsewhere(context, found, run)):
         return {}
@@ -114,8 +114,8 @@ async def but_open_elsewhere(
 ) -> dict[BillNumber, tuple[Target, ...]]:
     """Leave out what another run may have made of a bill by a call that is open or in doubt.
 
-    That run has looked right before its first call: what was there is not its own. It is asked
-    before what other runs have written down, since they may do so at any moment.
+    That run has looked right before its first call: what was there is not its own. This is asked
+    first, and the rows of other runs after it, since another run may write its row in between.
 
     Args:
         context: The execution.
@@ -221,7 +221,7 @@ async def named_there(context: Context, bills: Collection[BillNumber]) -> dict[B
 
 
 async def told_of_another(
-    context: Context, outcome: Outcome, named: Collection[str] = (), *, least: int = 1
+    context: Context, outcome: Outcome, named: Collection[str] = (), *, surely: bool = False
 ) -> Outcome:
     """Mark a bill with several documents as a twin where every known bill has only one.
 
@@ -229,12 +229,12 @@ async def told_of_another(
         context: The execution.
         outcome: What a look has shown.
         named: Ids of documents that the call's own answer names.
-        least: How many bills have to be known.
+        surely: Many bills have to be known.
     """
     unnamed = {target.id for target in outcome.targets}.difference(named)
     if outcome.code or len(outcome.targets) < 2 or not unnamed:  # noqa: PLR2004
         return outcome
-    if not await context.makes_one(least):
+    if not await context.makes_one(surely=surely):
         return outcome
     # A second call may have come from another program, or from a proxy that sends on its own.
     why = remark("note.more_than_one", documents=", ".join(t.label for t in outcome.targets))
@@ -339,14 +339,14 @@ async def strangers_among(
 ) -> frozenset[str]:
     """Return which documents people and other programs have made since a run's calls, by makers.
 
-    Where bills are pushed though they have documents, to take ours for another's might make a
-    second one: only what is older than the calls is another's.
+    Where bills are pushed again on purpose, a mistake here would push one twice; so only a document
+    that is older than the calls counts as somebody else's.
 
     Args:
         context: The execution.
         found: Documents that are new since the calls, by source number.
         run: Whose calls; None is this one's.
-        may_send: A bill may be sent for what is found.
+        may_send: A bill of which no document counts as ours may be sent again.
         of_any_bill: Any other call of ours may have made them as well.
     """
     run = run or context.run.id

@@ -9,9 +9,9 @@ from datetime import date
 from k3push.core.model import Route, id_in, key_of
 from k3push.core.protocol.selection import Selected, Selection
 from k3push.ports import Erp, Ledger
-from k3push.runs.context import PushLimits
 from k3push.runs.lookup.retried_reads import Waiter
 from k3push.runs.lookup.source_lookup import look_at_selected
+from k3push.runs.push_limits import PushLimits
 from k3push.runs.stop import Stop
 
 

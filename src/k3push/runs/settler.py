@@ -178,8 +178,8 @@ class Settler:
         """Settle the doubts of a run that nobody executes, as they stand in our way.
 
         Returns:
-            Those that only a person can settle; they stay planned in our run. A living run may
-            wait for us as we wait for it, so it is asked for these as well.
+            Those that only a person can settle; they stay planned in our run. Two living runs may
+            each wait for the other, so a living run is asked for these, too.
         """
         ledger = self.context.ledger
         if run == self.context.run.id:

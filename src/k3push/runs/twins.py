@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from k3push.core.model import TWIN, Outcome
-from k3push.runs.context import ENOUGH_KNOWN, Context
+from k3push.runs.context import Context
 from k3push.runs.stop import Cause
 
 MORE_THAN_ONE = "note.more_than_one"
@@ -23,7 +23,7 @@ def note_twins(context: Context, outcomes: Sequence[Outcome]) -> None:
 
     Where few bills are known, what looks like one may be the first that the rule has split.
     """
-    sure = (context.known_bills or 0) >= ENOUGH_KNOWN
+    sure = context.split_bills.is_known_well
     for outcome in outcomes:
         if is_twin(outcome) and (sure or MORE_THAN_ONE not in outcome.reason):
             note_twin(context, outcome.reason)

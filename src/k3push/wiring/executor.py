@@ -27,7 +27,6 @@ from k3push.core.pacing.window import Window
 from k3push.core.remark import remark
 from k3push.ports import Ledger, LedgerLostError, RunIsAliveError, Watch
 from k3push.reporting.results import clusters_of, read_causes, write_results
-from k3push.runs.context import PushLimits
 from k3push.runs.control import left_to_another
 from k3push.runs.create import scope_of
 from k3push.runs.doubt_ages import SettleTimes
@@ -35,6 +34,7 @@ from k3push.runs.execute import Execution, Only, execute
 from k3push.runs.outcome import Ending, Exit, ending_of, followed_of
 from k3push.runs.pace_steps import keep_steps, kept_steps
 from k3push.runs.problem import Problem
+from k3push.runs.push_limits import PushLimits
 from k3push.runs.push_requests.request_stages import steps_asked_for
 from k3push.runs.shared_stop import SharedStop
 from k3push.runs.stop import Stop

@@ -14,7 +14,6 @@ from k3push.core.model import Route
 from k3push.core.pacing.expected import Driven, Expected, expect
 from k3push.core.plan import Forecast, Foreseen, Totals
 from k3push.ports import Ledger
-from k3push.runs.context import PushLimits
 from k3push.runs.create import JobSource, scope_of
 from k3push.runs.forecast import (
     ForecastContext,
@@ -27,6 +26,7 @@ from k3push.runs.forecast import (
 from k3push.runs.lookup.looker import can_ask
 from k3push.runs.lookup.retried_reads import Waiter
 from k3push.runs.outcome import Exit, exit_of_looks
+from k3push.runs.push_limits import PushLimits
 from k3push.runs.stop import Stop, stopping
 from k3push.runs.throttle import Throttle
 from k3push.wiring.erp import ErpAccess

@@ -32,11 +32,11 @@ from k3push.ports import (
     LookRefusedError,
     telling_of_waits,
 )
-from k3push.runs.context import PushLimits
 from k3push.runs.forecast import ForecastContext, learn_links
 from k3push.runs.lookup.looker import can_ask
 from k3push.runs.lookup.newest_lookup import look_at_newest_links
 from k3push.runs.outcome import Exit
+from k3push.runs.push_limits import PushLimits
 from k3push.runs.stop import Cause, Stop, told_as
 from k3push.wiring.config_file import find_config
 from k3push.wiring.erp import endpoints_of

@@ -307,7 +307,7 @@ async def _conclude_found(
 ) -> None:
     """Write down the bills that are done, and what they tell of the rule and of twins."""
     if run == context.run.id:
-        context.note_made(found)
+        context.split_bills.note_made(found)
     ground = found_by(context.route, seen, {t.id for each in found for t in each.targets})
     await _conclude(context, run, found, (), ground)
     if run == context.run.id:
@@ -331,7 +331,7 @@ async def _look_at(
 ) -> Sighting:
     """Look for the documents of doubts.
 
-    If a document bears a number and no link, answers and makers tell whose it is.
+    For a document with the number and no link, answers and makers tell whose it is.
     """
     seen = await look_at_sent(
         context, list(before), before=before, run=run, by_all=True, stop_or_not=True
