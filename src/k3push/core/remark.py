@@ -11,9 +11,13 @@ another remark.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 _FORM = re.compile(r"([a-z_]+(?:\.[a-z0-9_ -]+)+)(\{.*\})", re.DOTALL)
+
+# A row is read at a glance; a list without an end is not.
+MOST_NAMED = 10
 
 # An invisible separator, which no remark begins with and no screen shows.
 _FOREIGN = "\u2063"
@@ -41,6 +45,15 @@ def also(reason: str, more: str) -> str:
     if not reason or _tells(reason, more):
         return reason or more
     return remark("note.also", first=reason, more=more)
+
+
+def few(names: Sequence[str]) -> str:
+    """Name the first of several things, and say that there are more.
+
+    >>> few(["a", "b"]), few("abcdefghijkl")
+    ('a, b', 'a, b, c, d, e, f, g, h, i, j, …')
+    """
+    return ", ".join([*names[:MOST_NAMED], *(["…"] if len(names) > MOST_NAMED else [])])
 
 
 def _tells(reason: str, what: str) -> bool:

@@ -52,7 +52,6 @@ from k3push.runs.earlier_calls import sent_by_others, sent_since
 from k3push.runs.held_numbers import under_other_numbers
 from k3push.runs.last_looks import note_refused
 from k3push.runs.lookup.retried_reads import open_turn, wait_for_erp
-from k3push.runs.own_documents import told_of_another
 from k3push.runs.proof.named_documents import (
     MOST_SOUGHT,
     MOST_TOLD,
@@ -64,7 +63,7 @@ from k3push.runs.proof.seen_since import note_shown
 from k3push.runs.read_back import UNREAD, read_back
 from k3push.runs.sending_state import Sending
 from k3push.runs.stop import Cause, cause_of_unsent
-from k3push.runs.twins import note_unnamed
+from k3push.runs.twins import note_unnamed, told_of_another
 
 # How often one chunk may meet a lost session. Where a session lasts for a few calls, the tasks
 # that share it lose it often, through no fault of theirs. A user who may read but not push is

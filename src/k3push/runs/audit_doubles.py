@@ -21,21 +21,20 @@ import anyio
 import anyio.to_thread
 
 from k3push.core.model import TWIN, BillNumber, Row, RunId, Sighting, Source, key_of
-from k3push.core.protocol.audit_queries import Inspected, Named, sums
+from k3push.core.protocol.audit_queries import Inspected, Named
 from k3push.core.safety.doubles import (
     Basis,
     Judgement,
     Rows,
-    Taker,
-    judge_documents,
-    judge_namesakes,
 )
 from k3push.core.safety.legal_moves import SENT_BEFORE
+from k3push.core.safety.target_sets import by_age
 from k3push.core.safety.verdict import ReadBack
 from k3push.ports import Inspection, Ledger, Once
 from k3push.runs.audit_feeds import Batches
 from k3push.runs.earlier_calls import did_nothing
 from k3push.runs.forecast import ForecastContext
+from k3push.runs.judged_bills import judge_bills
 from k3push.runs.kept_attempts import attempts_under, verdict_of
 from k3push.runs.lookup.document_lookup import look_at_standings
 from k3push.runs.lookup.retried_reads import read_with_retries
@@ -266,12 +265,9 @@ class _Batch:
         every = dict.fromkeys(id_ for ids in several.values() for id_ in ids)
         documents = await self._inspect(list(every))
         ordered = await self._ordered([bill.id for number in several for bill in bills[number]])
-        excess = self._books.excess
         for number, ids in several.items():
-            # Since they were seen, one may have been deleted or cancelled.
-            there = [documents[i] for i in ids if i in documents and not documents[i].cancelled]
-            for bill, judgement, held in judge_bills(bills[number], there, ordered, excess):
-                await self._tell(number, bill, judgement, held)
+            there = [documents[id_] for id_ in ids if id_ in documents]
+            await self._tell_doubles(number, bills[number], there, ordered)
 
     async def _judge_unseen(self, numbers: Mapping[str, BillNumber]) -> None:
         """Judge bills that are not shown by the documents that link to them.
@@ -298,10 +294,8 @@ class _Batch:
         documents = await self._inspect(list(dict.fromkeys(chain(*several.values()))))
         for id_, ids in several.items():
             number = numbers.get(id_, BillNumber(""))
-            there = [documents[i] for i in ids if i in documents and not documents[i].cancelled]
-            bills = [Source(number, id_)]
-            for bill, judgement, held in judge_bills(bills, there, {}, self._books.excess):
-                await self._tell(number, bill, judgement, held)
+            there = [documents[id_] for id_ in ids if id_ in documents]
+            await self._tell_doubles(number, [Source(number, id_)], there, {})
 
     async def _inspect(self, ids: Sequence[str]) -> Mapping[str, Inspected]:
         route = self._look.route
@@ -318,6 +312,21 @@ class _Batch:
             f"the lines of {route.source}",
             lambda: self._books.inspection.ordered(route, ids),
         )
+
+    async def _tell_doubles(
+        self,
+        number: BillNumber,
+        bills: Sequence[Source],
+        documents: Sequence[Inspected],
+        ordered: Mapping[str, Rows],
+    ) -> None:
+        """Judge the documents of the bills of one number, and keep those that are too many.
+
+        Since they were seen, one may have been cancelled.
+        """
+        there = [each for each in documents if not each.cancelled]
+        for bill, judgement, held in judge_bills(bills, there, ordered, self._books.excess):
+            await self._tell(number, bill, judgement, held)
 
     async def _tell(
         self, number: BillNumber, bill: str, judgement: Judgement, held: Sequence[Inspected]
@@ -350,7 +359,7 @@ class _Batch:
             for number in alone:
                 ours = made[number].ids if number in made else ()
                 found = {*ids[number], *ours} - theirs.get(number, frozenset())
-                ids[number] = _in_order(found)
+                ids[number] = sorted(found, key=by_age)
         return ids
 
     async def _see_missing(self, seen: Collection[str]) -> None:
@@ -394,51 +403,6 @@ class _Batch:
         return made
 
 
-def judge_bills(
-    bills: Sequence[Source],
-    documents: Sequence[Inspected],
-    ordered: Mapping[str, Rows],
-    excess: Decimal,
-) -> list[tuple[str, Judgement, Sequence[Inspected]]]:
-    """Judge the documents of the bills of one number.
-
-    A document whose links name other bills is theirs, whatever its number says: the field may be
-    too short for a number. One with a line that has no link names its number alone. Where there
-    are several bills, nobody can say of which of them such a document is.
-
-    Returns:
-        Of each bill that has too many: its id, what it should have, and what it has.
-    """
-    of_bills = {bill.id: [Taker(d.id, sums(d.taken, bill.id)) for d in documents] for bill in bills}
-    linked = {
-        bill.id: {d.id for d in documents if any(t.source == bill.id for t in d.taken)}
-        for bill in bills
-    }
-    bare = {d.id for d in documents if d.bare or not d.taken}
-    unlinked = bare.difference(*linked.values())
-    judged = {
-        bill: judge_documents(
-            ordered.get(bill, {}),
-            [t for t in takers if t.id in linked[bill] or (len(bills) == 1 and t.id in unlinked)],
-            excess,
-        )
-        for bill, takers in of_bills.items()
-    }
-    if len(bills) > 1 and unlinked:
-        counted = [(judged[bill], len(linked[bill])) for bill in judged]
-        expected = judge_namesakes(counted, len(unlinked))
-        ours = [d for d in documents if d.id in unlinked.union(*linked.values())]
-        if len(ours) <= expected:
-            return []
-        return [(";".join(judged), Judgement(expected, Basis.COUNT), ours)]
-    found: list[tuple[str, Judgement, Sequence[Inspected]]] = []
-    for bill, judgement in judged.items():
-        held = [d for d in documents if d.id in linked[bill] or d.id in unlinked]
-        if len(held) > judgement.expected:
-            found.append((bill, judgement, held))
-    return found
-
-
 async def _answered(ledger: Ledger, run: RunId, row: Row, ids: Sequence[str]) -> Sequence[str]:
     """Return those of a row's documents that answers to a run's sendings name.
 
@@ -456,10 +420,5 @@ async def _answered(ledger: Ledger, run: RunId, row: Row, ids: Sequence[str]) ->
 
 
 def _ids_of(seen: Sighting, number: BillNumber) -> list[str]:
-    return _in_order(
-        {t.id for kind in (seen.targets, seen.namesakes) for t in kind.get(number, ())}
-    )
-
-
-def _in_order(ids: Collection[str]) -> list[str]:
-    return sorted(ids, key=lambda id_: (len(id_), id_))
+    kinds = (seen.targets, seen.namesakes)
+    return sorted({t.id for kind in kinds for t in kind.get(number, ())}, key=by_age)

@@ -18,7 +18,6 @@ from k3push.runs.own_documents import (
     but_others_cancelled,
     named_there,
     ours_of,
-    told_of_late_calls,
     with_loose_of_others,
 )
 from k3push.runs.proof.unclear_documents import unclear
@@ -27,7 +26,7 @@ from k3push.runs.sending_state import Sending
 from k3push.runs.source_check import query_refused
 from k3push.runs.stray_documents import bills_beside_strays
 from k3push.runs.there_already import already, by_ledger, ours_of_shared
-from k3push.runs.twins import note_twins
+from k3push.runs.twins import note_twins, told_of_late_calls
 
 # For how long a look counts. A number that is sent again and had to wait longer than this for its
 # turn is looked at once more: the earlier call may have been carried out meanwhile, or a person

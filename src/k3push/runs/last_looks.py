@@ -16,19 +16,20 @@ from k3push.core.model import PARTLY, TWIN, BillNumber, Outcome, Row, State, Tar
 from k3push.core.remark import also, read_remark, remark
 from k3push.core.safety.conclusion import made_beside
 from k3push.core.safety.legal_moves import AMENDABLE, FINAL, SENT_BEFORE
-from k3push.core.safety.target_sets import new_targets
+from k3push.core.safety.target_sets import labels, new_targets
 from k3push.ports import SHORTEST_WAIT_S
 from k3push.runs.context import Context
 from k3push.runs.earlier_calls import doubted_by_others, was_in_doubt
 from k3push.runs.kept_attempts import sent_by, was_sent
-from k3push.runs.own_documents import but_open_elsewhere, ours_of, strangers_among, told_of_twins
+from k3push.runs.open_elsewhere import but_open_elsewhere
+from k3push.runs.own_documents import ours_of, strangers_among
 from k3push.runs.proof.missed_looks import DueLook, due_look, note_due, note_made
 from k3push.runs.proof.unclear_documents import SHARED
 from k3push.runs.renumbered_bills import look_at_sent
 from k3push.runs.row_pages import pages_of
 from k3push.runs.source_check import AMBIGUOUS, PRECHECK
 from k3push.runs.there_already import already
-from k3push.runs.twins import note_twins
+from k3push.runs.twins import WHOSE, note_twins, told_of_twins
 
 # A wait at the end that is worth a word.
 TELL_OF_S = 5.0
@@ -153,7 +154,7 @@ async def name_vouched(context: Context, rows: Sequence[Row]) -> list[Row]:
             amended.append(outcome._replace(reason=outcome.reason or silent[bill].reason))
         elif loose := new_targets({bill: seen.loose.get(bill, ())}, before).get(bill):
             # One of them is what the person has seen, and nothing tells which bill made it.
-            why = remark("note.whose", documents=", ".join(target.label for target in loose))
+            why = remark(WHOSE, documents=labels(loose))
             row = silent[bill]
             if (reason := also(row.reason, why)) != row.reason:
                 amended.append(Outcome(bill, row.state, (), row.code, reason))

@@ -9,34 +9,28 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from k3push.core.model import (
     PARTLY,
-    TWIN,
     BillNumber,
-    NeverSent,
     Outcome,
-    Row,
     RunId,
     Sighting,
     State,
     Target,
     Targets,
-    number_in,
 )
-from k3push.core.remark import also, remark
 from k3push.core.safety.conclusion import made_beside
-from k3push.core.safety.documents_beside import crowded
-from k3push.core.safety.legal_moves import OPEN
-from k3push.core.safety.matching import fold
 from k3push.core.safety.target_sets import ids_in, new_targets, united
-from k3push.ports import AttemptRecord, LatelySent
+from k3push.ports import AttemptRecord
 from k3push.runs.context import Context
 from k3push.runs.earlier_calls import was_in_doubt, words_of_refusal
 from k3push.runs.kept_attempts import sent_by, sent_under
+from k3push.runs.open_elsewhere import but_open_elsewhere
 from k3push.runs.proof.document_makers import SentCalls
 from k3push.runs.proof.told_by_answers import by_answers
+from k3push.runs.twins import told_of_another
 
 # A loose document may be any run's. So the newest runs are searched (MOST_RUNS), of those to the
 # same form the newest are asked for doubts (MOST_IN_DOUBT), and each for numbers on their way
@@ -44,9 +38,6 @@ from k3push.runs.proof.told_by_answers import by_answers
 MOST_RUNS = 200
 MOST_IN_DOUBT = 20
 MOST_SENT = 50
-
-# Before all attempts.
-EVER = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 async def with_loose_of_others(
@@ -109,56 +100,6 @@ async def ours_of(
     return outcomes
 
 
-async def but_open_elsewhere(
-    context: Context, found: Targets, run: RunId | None = None
-) -> dict[BillNumber, tuple[Target, ...]]:
-    """Leave out what another run may have made of a bill by a call that is open or in doubt.
-
-    That run has looked right before its first call: what was there is not its own. This is asked
-    first, and the rows of other runs after it, since another run may write its row in between.
-
-    Args:
-        context: The execution.
-        found: Documents that a look has shown, by source number.
-        run: Whose documents are meant; None is this one's.
-    """
-    left = {}
-    for number, targets in found.items():
-        mine = set(targets)
-        for of, bill in await _open_elsewhere(context, number, run) if targets else ():
-            kept = await sent_by(context.ledger, of, bill)
-            there = kept[0].attempt.intent.before.get(bill, ()) if kept else ()
-            mine = {target for target in mine if target.id in there}
-        if mine:
-            left[number] = tuple(target for target in targets if target in mine)
-    return left
-
-
-async def _open_elsewhere(
-    context: Context, number: BillNumber, run: RunId | None
-) -> list[tuple[RunId, BillNumber]]:
-    """Return the runs that have a bill on its way or in doubt, by its number or an earlier one."""
-    mine = run or context.run.id
-    rows = [(of, row) for of, row in await context.ledger.rows_of(number) if row.state in OPEN]
-    found = [(of, row.bill) for of, row in rows if await _is_of_bill(context, number, of, row, run)]
-    if id_ := context.source_ids.get(number, ""):
-        renamed = await context.ledger.in_hand(mine, [id_])
-        found += [(each.run, each.bill) for each in renamed.get(id_, ()) if each.run != mine]
-    return list(dict.fromkeys(found))
-
-
-async def _is_of_bill(
-    context: Context, number: BillNumber, of: RunId, row: Row, run: RunId | None
-) -> bool:
-    """Say whether a row is another run's, and of a bill that this one's number may mean."""
-    if of == (run or context.run.id):
-        return False
-    mine = context.source_ids.get(number, "")
-    other = await context.ledger.run(of)
-    in_scope = other is not None and other.scope == context.run.scope
-    return in_scope and not (mine and row.source_id and mine != row.source_id)
-
-
 async def _told_of_refusal(
     context: Context, outcome: Outcome, kept: Sequence[AttemptRecord]
 ) -> Outcome:
@@ -218,115 +159,6 @@ async def named_there(context: Context, bills: Collection[BillNumber]) -> dict[B
         else outcome
         for bill, outcome in there.items()
     }
-
-
-async def told_of_another(
-    context: Context, outcome: Outcome, named: Collection[str] = (), *, surely: bool = False
-) -> Outcome:
-    """Mark a bill with several documents as a twin where every known bill has only one.
-
-    Args:
-        context: The execution.
-        outcome: What a look has shown.
-        named: Ids of documents that the call's own answer names.
-        surely: Many bills have to be known.
-    """
-    unnamed = {target.id for target in outcome.targets}.difference(named)
-    if outcome.code or len(outcome.targets) < 2 or not unnamed:  # noqa: PLR2004
-        return outcome
-    if not await context.makes_one(surely=surely):
-        return outcome
-    # A second call may have come from another program, or from a proxy that sends on its own.
-    why = remark("note.more_than_one", documents=", ".join(t.label for t in outcome.targets))
-    return outcome._replace(code=TWIN, reason=also(outcome.reason, why))
-
-
-def told_of_twins(outcome: Outcome) -> Outcome:
-    """Tell that several calls for a number have made documents, where they have."""
-    if len(outcome.targets) < 2:  # noqa: PLR2004
-        return outcome
-    why = remark("note.late_twin", documents=", ".join(t.label for t in outcome.targets[1:]))
-    return outcome._replace(code=TWIN, reason=why)
-
-
-async def doubtful_among(
-    context: Context,
-    messages: Sequence[str],
-    numbers: Sequence[BillNumber],
-    made: Targets,
-    linked: Collection[str],
-) -> dict[BillNumber, tuple[Target, ...]]:
-    """Return documents of a call of which one may be of a bill of it that has none (`crowded`).
-
-    Where the rule splits bills, as far as is known, it is no wonder that a bill has several; but
-    documents that bear the beginning of a longer number may be of that one (a field that is too
-    short).
-    """
-    found = crowded(messages, numbers, made, linked)
-    most = 2 * len(found) > len(made)
-    if found and (await context.may_split() or (most and not await context.makes_one())):
-        without = [fold(number_in(number)) for number in numbers if number not in made]
-        return {
-            number: documents
-            for number, documents in found.items()
-            if any(longer.startswith(fold(number_in(number))) for longer in without)
-        }
-    return found
-
-
-def told_of_doubtful(outcome: Outcome, documents: Sequence[Target]) -> Outcome:
-    """Tell of documents of which nothing tells of which bill they are, where a bill has some."""
-    if outcome.state is not State.PUSHED or not documents:
-        return outcome
-    why = remark("note.whose", documents=", ".join(target.label for target in documents))
-    return outcome._replace(code=outcome.code or TWIN, reason=also(outcome.reason, why))
-
-
-async def told_of_late_calls(context: Context, outcomes: Sequence[Outcome]) -> list[Outcome]:
-    """Mark bills that are `already` by two calls of ours, one carried out after its window.
-
-    A call that was in doubt was settled as absent, the bill was sent again, and both have made
-    documents. Bills that people have pushed in parts are done by several documents, too.
-    """
-    several = {each.number: each for each in outcomes if _is_of_several(each)}
-    if not several or await context.may_split():
-        return list(outcomes)
-    calls: dict[BillNumber, list[LatelySent]] = {}
-    for sent in await context.ledger.lately_sent(context.run.id, context.with_ids(several), EVER):
-        for number in () if isinstance(sent.kept.exchange, NeverSent) else sent.bills:
-            calls.setdefault(number, []).append(sent)
-    twice = [n for n, sent in calls.items() if await _was_made_twice(context, several[n], sent)]
-    told = {n: also(several[n].reason, told_of_twins(several[n]).reason) for n in twice}
-    return [
-        each._replace(code=TWIN, reason=told[each.number]) if each.number in told else each
-        for each in outcomes
-    ]
-
-
-def _is_of_several(outcome: Outcome) -> bool:
-    return outcome.state is State.ALREADY and len(outcome.targets) > 1 and not outcome.code
-
-
-async def _was_made_twice(context: Context, there: Outcome, sent: Sequence[LatelySent]) -> bool:
-    """Say whether a bill that was in doubt was sent again since, and several have come of that.
-
-    Documents that were known before the last call left do not count: somebody had asked for a
-    second one.
-    """
-    bill = there.number
-    sent = [each for each in sent if not await _was_of_namesake(context, bill, each)]
-    if not any(was_in_doubt(each.kept) for each in sent[:-1]):
-        return False
-    known = sent[-1].kept.attempt.intent.before.get(sent[-1].bills[bill], ())
-    return len(there.targets) - len({target.id for target in there.targets}.intersection(known)) > 1
-
-
-async def _was_of_namesake(context: Context, bill: BillNumber, sent: LatelySent) -> bool:
-    """Say whether an attempt was at another bill, which had the number before."""
-    id_, run = context.known_id(bill), sent.kept.attempt.intent.run
-    rows = await context.ledger.rows_of(sent.bills[bill])
-    ids = {row.source_id for of, row in rows if of == run and row.bill == sent.bills[bill]}
-    return bool(id_) and not ids & {"", id_}
 
 
 async def strangers_among(

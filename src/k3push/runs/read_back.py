@@ -27,17 +27,18 @@ from k3push.core.safety.evidence import (
     may_hide_part,
     nothing_ran,
 )
-from k3push.core.safety.target_sets import are_merged, new_targets
+from k3push.core.safety.target_sets import are_merged, labels, new_targets
 from k3push.core.safety.verdict import ReadBack, Said
 from k3push.ports import ErpUnreachableError, LoginRefusedError, LookFailedError
 from k3push.runs.context import Context
 from k3push.runs.look_after import look_after, made_in, named_in, new_in, set_apart, together
 from k3push.runs.lookup.target_lookup import found_by
-from k3push.runs.own_documents import doubtful_among, strangers_among, told_of_doubtful
+from k3push.runs.own_documents import strangers_among
 from k3push.runs.proof.stray_calls import OpenCall
 from k3push.runs.proof.unclear_documents import unclear
 from k3push.runs.renumbered_bills import moved_among
 from k3push.runs.sending_state import Sending
+from k3push.runs.twins import doubtful_among, told_of_doubtful
 
 UNREAD = "unread"
 """`Outcome.code` of a number in doubt because the look after its call failed or was refused."""
@@ -84,7 +85,7 @@ async def read_back(
         return _unread(numbers, str(error))
     for number, others in strangers(said, numbers, new_in(attempt, said, seen)).items():
         if number in made:
-            documents = ", ".join(other.label for other in others)
+            documents = labels(others)
             sending.twins[number] = remark("note.twin", documents=documents)
         else:
             # If the number travels again, these documents count as there before, not as made by
@@ -243,8 +244,8 @@ async def _but_others(
     others = await strangers_among(context, unnamed)
     ours = new_targets(made, dict.fromkeys(made, others))
     for number in unnamed.keys() & ours.keys():
-        if theirs := [t.label for t in unnamed[number] if t.id in others]:
-            sending.twins[number] = remark("note.twin", documents=", ".join(theirs))
+        if theirs := [t for t in unnamed[number] if t.id in others]:
+            sending.twins[number] = remark("note.twin", documents=labels(theirs))
     return ours
 
 

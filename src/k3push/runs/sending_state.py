@@ -22,6 +22,7 @@ from k3push.core.pacing.samples import CallSample, Ended
 from k3push.core.protocol.msg_codes import CALL_LIMIT
 from k3push.core.remark import also, remark
 from k3push.core.safety.conclusion import Conclusion
+from k3push.core.safety.target_sets import labels
 from k3push.core.safety.verdict import InDoubt, ReadBack, SendAgain
 from k3push.ports import LatelySent
 from k3push.runs.context import Context
@@ -107,7 +108,7 @@ class Sending:
         gone = [t for t in self.cancelled.get(outcome.number, ()) if t.id not in ids]
         if not gone or outcome.state in {State.PLANNED, State.UNKNOWN}:
             return outcome
-        why = remark("note.cancelled_before", documents=", ".join(t.label for t in gone))
+        why = remark("note.cancelled_before", documents=labels(gone))
         return outcome._replace(reason=also(outcome.reason, why))
 
     def note_found(self, context: Context, seen: Sighting) -> None:

@@ -15,7 +15,7 @@ from k3push.core.model import (
     id_in,
     number_in,
 )
-from k3push.core.remark import remark
+from k3push.core.remark import few, remark
 from k3push.core.safety.listed_bills import Meant, Unclear, meant
 from k3push.runs.lookup.looker import Looker
 from k3push.runs.lookup.source_lookup import look_at_ids, look_at_sources
@@ -26,10 +26,6 @@ PRECHECK = "precheck"
 
 AMBIGUOUS = "ambiguous"
 """`Outcome.code` of a number that several bills have, where nothing tells which is meant."""
-
-
-# Bills that a reason names.
-MOST_NAMED = 10
 
 
 @dataclass(slots=True)
@@ -160,14 +156,10 @@ def _unclear(line: BillNumber, found: Meant) -> str:
 
 def _ambiguous(sources: Sequence[Source]) -> str:
     """List the bills that have one number, for a person to choose from."""
-    ids = _few([f"{s.id} ({s.organisation})" if s.organisation else s.id for s in sources])
+    ids = few([f"{s.id} ({s.organisation})" if s.organisation else s.id for s in sources])
     if any(each.organisation for each in sources):
         return remark("note.ambiguous_there", ids=ids)
     return remark("note.ambiguous", ids=ids)
-
-
-def _few(names: Sequence[str]) -> str:
-    return ", ".join([*names[:MOST_NAMED], *(["…"] if len(names) > MOST_NAMED else [])])
 
 
 def query_refused(number: BillNumber, words: str) -> Outcome:

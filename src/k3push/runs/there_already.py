@@ -16,6 +16,7 @@ from k3push.core.model import (
 )
 from k3push.core.remark import remark
 from k3push.core.safety.conclusion import made_outcome
+from k3push.core.safety.target_sets import labels
 from k3push.ports import Made
 from k3push.runs.lookup.looker import Looker, can_ask
 from k3push.runs.lookup.target_lookup import look_at_targets
@@ -90,11 +91,11 @@ def already(
             such a document may be another bill's.
     """
     there = made_outcome(number, targets)
-    bare = [target.label for target in targets if target.id in thin]
+    bare = [target for target in targets if target.id in thin]
     draft = remark("note.draft_before") if there.state is State.DRAFT else ""
     alone = remark("note.thin") if bare else ""
     if bare and len(bare) < len(targets):
-        alone = remark("note.whose", documents=", ".join(bare))
+        alone = remark("note.whose", documents=labels(bare))
     both = remark("note.also", first=draft, more=alone) if draft and alone else draft or alone
     return Outcome(number, State.ALREADY, there.targets, reason=both)
 

@@ -13,6 +13,7 @@ from k3push.core.pacing.chunking import quarter
 from k3push.core.protocol.msg_codes import ABOUT_NO_BILL
 from k3push.core.remark import remark
 from k3push.core.safety.named_bills import messages_naming, naming_one
+from k3push.core.safety.target_sets import by_age, labels
 from k3push.core.safety.verdict import Said
 
 DROPPED = "dropped"
@@ -157,7 +158,7 @@ class Rest:
 def made_outcome(number: BillNumber, targets: Sequence[Target]) -> Outcome:
     """Say what a number became whose targets were found: `draft` if any of them is one."""
     if len(targets) > 1:
-        targets = sorted(targets, key=lambda target: (len(target.id), target.id))
+        targets = sorted(targets, key=lambda target: by_age(target.id))
     drafts = [target for target in targets if target.draft]
     return Outcome(number, State.DRAFT if drafts else State.PUSHED, tuple(targets))
 
@@ -170,7 +171,7 @@ def made_beside(number: BillNumber, targets: Sequence[Target], others: Collectio
     'twin'
     """
     outcome = made_outcome(number, targets)
-    theirs = [target.label for target in outcome.targets if target.id in others]
+    theirs = [target for target in outcome.targets if target.id in others]
     if not theirs:
         return outcome
-    return outcome._replace(code=TWIN, reason=remark("note.twin", documents=", ".join(theirs)))
+    return outcome._replace(code=TWIN, reason=remark("note.twin", documents=labels(theirs)))

@@ -20,6 +20,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
+from k3push.core.safety.target_sets import by_age
+
 Rows = Mapping[str, Decimal | None]
 """Quantities by the internal id of a row of the source bill; None where it is not shown."""
 
@@ -83,7 +85,7 @@ def judge_documents(
     """
     left = _Left(ordered, excess)
     fitting, whole = 0, False
-    for document in sorted(documents, key=_age):
+    for document in sorted(documents, key=lambda document: by_age(document.id)):
         if not document.rows:
             fits, whole = not fitting, whole or not fitting
         else:
@@ -152,9 +154,3 @@ def _basis(ordered: Rows, documents: Collection[Taker]) -> Basis:
         for row, quantity in document.rows.items()
     )
     return Basis.QUANTITIES if known else Basis.ROWS
-
-
-def _age(document: Taker) -> tuple[int, str]:
-    # Internal ids grow (P 6.2): the longer id is the later one; of two with equal length, the
-    # greater.
-    return len(document.id), document.id

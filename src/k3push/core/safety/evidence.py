@@ -25,6 +25,7 @@ from k3push.core.protocol.msg_codes import (
 from k3push.core.remark import remark
 from k3push.core.safety.conclusion import CONTRADICTION, STRAY, Conclusion, Rest, made_outcome
 from k3push.core.safety.named_bills import messages_naming, naming_one
+from k3push.core.safety.target_sets import labels
 from k3push.core.safety.verdict import RESPONSE_ERROR, Said
 
 
@@ -424,4 +425,4 @@ def _accounts(said: Said, numbers: Sequence[BillNumber], made: Targets) -> bool:
 def _contradiction(unlinked: Sequence[Target]) -> str:
     if not unlinked:
         return remark("note.not_linked")
-    return remark("note.names_unlinked", documents=", ".join(each.label for each in unlinked[:3]))
+    return remark("note.names_unlinked", documents=labels(unlinked))

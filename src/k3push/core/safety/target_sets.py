@@ -6,6 +6,25 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from k3push.core.model import BillNumber, Sighting, Target, Targets
+from k3push.core.remark import few
+
+
+def by_age(id_: str) -> tuple[int, str]:
+    """Return what sorts internal ids, which grow: the longer one is the later one (P 6.2).
+
+    >>> sorted(["10", "9", "11"], key=by_age)
+    ['9', '10', '11']
+    """
+    return len(id_), id_
+
+
+def labels(targets: Sequence[Target]) -> str:
+    """Name some documents for people.
+
+    >>> labels([Target(str(nth), f"RK{nth}") for nth in range(12)])
+    'RK0, RK1, RK2, RK3, RK4, RK5, RK6, RK7, RK8, RK9, …'
+    """
+    return few([target.label for target in targets])
 
 
 def united(one: Targets, other: Targets) -> Targets:

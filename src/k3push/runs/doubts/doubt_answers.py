@@ -11,7 +11,7 @@ from k3push.ports import AttemptRecord, Doubt
 from k3push.runs.context import Context
 from k3push.runs.earlier_calls import was_in_doubt
 from k3push.runs.kept_attempts import attempts_under, verdict_of
-from k3push.runs.own_documents import doubtful_among
+from k3push.runs.twins import doubtful_among
 
 
 async def of_short_looks(context: Context, doubts: Sequence[Doubt], seen: Sighting) -> set[int]:

@@ -60,18 +60,12 @@ from k3push.runs.doubts.silent_doubts import judge_silence
 from k3push.runs.doubts.tries_used_up import ended_by_tries
 from k3push.runs.lookup.retried_reads import READ_IS_TRIED_S
 from k3push.runs.lookup.target_lookup import found_by
-from k3push.runs.own_documents import (
-    but_others_cancelled,
-    ours_of,
-    told_of_doubtful,
-    told_of_twins,
-    with_loose_of_others,
-)
+from k3push.runs.own_documents import but_others_cancelled, ours_of, with_loose_of_others
 from k3push.runs.proof.seen_since import note_shown
 from k3push.runs.proof.unclear_documents import whose
 from k3push.runs.renumbered_bills import look_at_sent
 from k3push.runs.stop import Cause
-from k3push.runs.twins import note_twins
+from k3push.runs.twins import note_twins, told_of_doubtful, told_of_twins
 
 # How many looks after the window another executor gets, before its doubts are left to a person.
 LOOKS_OF_OTHERS = 5

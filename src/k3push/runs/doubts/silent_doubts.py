@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from k3push.core.model import BillNumber, Intent, Outcome, RunId, Sighting, State, Target
 from k3push.core.protocol import wire
 from k3push.core.remark import remark
-from k3push.core.safety.target_sets import new_targets
+from k3push.core.safety.target_sets import labels, new_targets
 from k3push.ports import Doubt
 from k3push.runs.context import Context
 from k3push.runs.doubts.doubt_answers import attempt_of, names_documents
@@ -145,7 +145,7 @@ def _out_of_sight(doubt: Doubt, shown: Sequence[Target], seen: Sighting) -> Outc
     """
     kinds = (seen.targets, seen.shared, seen.cancelled, seen.denied, seen.namesakes, seen.loose)
     there = {target.id for kind in kinds for target in kind.get(doubt.number, ())}
-    lost = ", ".join(each.label for each in shown if each.id not in there)
+    lost = labels([each for each in shown if each.id not in there])
     why = remark("note.out_of_sight", documents=lost)
     return Outcome(doubt.number, State.UNKNOWN, reason=why) if lost else None
 

@@ -6,8 +6,9 @@ from collections.abc import Collection, Sequence
 
 from k3push.core.model import BillNumber, Outcome, Sighting, State, Target, Targets
 from k3push.core.remark import remark
+from k3push.core.safety.target_sets import labels
 from k3push.runs.lookup.looker import Looker
-from k3push.runs.source_check import AMBIGUOUS, _few
+from k3push.runs.source_check import AMBIGUOUS
 
 SHARED = "shared"
 """`Outcome.code` of a bill whose number others have, where nothing tells whose a document is."""
@@ -23,7 +24,7 @@ def whose(bill: BillNumber, documents: Sequence[Target]) -> Outcome:
     They name its number, which other bills have too, and no link and no ledger tells whose they
     are: to push it might make a second one.
     """
-    why = remark("note.whose", documents=_few([each.label for each in documents]))
+    why = remark("note.whose", documents=labels(documents))
     return Outcome(bill, State.REJECTED, code=SHARED, reason=why)
 
 
@@ -32,7 +33,7 @@ def of_namesakes(bill: BillNumber, documents: Sequence[Target]) -> Outcome:
 
     The ERP may take the number for one of those, and the bill may be pushed by its id.
     """
-    why = remark("note.of_namesakes", documents=_few([each.label for each in documents]))
+    why = remark("note.of_namesakes", documents=labels(documents))
     return Outcome(bill, State.REJECTED, code=AMBIGUOUS, reason=why)
 
 
@@ -69,13 +70,13 @@ def unclear(
     told = context.links.tell and bill in seen.linked
     documents = [] if told else new(seen.denied)
     if before is not None and documents:
-        why = remark("note.denied", documents=_few([each.label for each in documents]))
+        why = remark("note.denied", documents=labels(documents))
         return Outcome(bill, State.REJECTED, code=SHARED, reason=why)
     if odd := [each for each in documents if each.id in seen.thin]:
-        why = remark("note.odd_form", documents=_few([each.label for each in odd]))
+        why = remark("note.odd_form", documents=labels(odd))
         return Outcome(bill, State.REJECTED, code=SHARED, reason=why)
     if before is not None and (documents := new(seen.cancelled)):
         # It may be what the sending made; somebody has cancelled it, and may not want another.
-        why = remark("note.cancelled_since", documents=_few([each.label for each in documents]))
+        why = remark("note.cancelled_since", documents=labels(documents))
         return Outcome(bill, State.REJECTED, code=CANCELLED_SINCE, reason=why)
     return None
