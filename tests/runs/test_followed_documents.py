@@ -36,6 +36,8 @@ from k3push.runs.outcome import Exit, anything_open, exit_of, followed_of
 from k3push.runs.push_limits import PushLimits
 from k3push.runs.renumbered_bills import look_at_sent
 from k3push.runs.stop import Cause
+from k3push.runs.submit_and_audit.follower import follow_run
+from k3push.simulator import Policy
 from k3push.simulator.bills import Bill
 from k3push.simulator.forms import IN_STOCK, PURCHASE_ORDER
 from k3push.simulator.script import Channel
@@ -103,6 +105,25 @@ async def test_a_document_that_its_number_alone_ties_to_a_bill_takes_no_step() -
     await office.open_run(numbers)
     await office.execute(check=False)
     assert typed.status == "A"
+
+
+@pytest.mark.parametrize("policy", [Policy.ONE_TO_ONE, Policy.MERGE])
+async def test_of_a_bill_that_a_clerk_has_pushed_as_well_since_no_document_is_followed(
+    policy: Policy,
+) -> None:
+    """The steps are asked for days after the push; in between a clerk has pushed a bill by hand."""
+    office, numbers = Office(sandbox(policy=policy, **OPEN), ROUTE), orders(3)
+    await office.open_run(numbers)
+    await office.execute()
+    (ours,) = office.site.world.documents_of(numbers[1])
+    theirs = office.site.world.add_target(IN_STOCK, numbers[1], creator="clerk")
+    await office.execute(work=follow_run, route=FOLLOW, check=False)
+    assert (ours.status, theirs.status) == ("A", "A")
+    others = [d for n in numbers for d in office.site.world.documents_of(n) if d.id != ours.id]
+    assert {each.status for each in others if each is not theirs} <= {"C"}
+    document = (await office.documents())[str(ours.id)]
+    assert document.follow is Follow.REFUSED
+    assert "note.document.twin" in document.reason
 
 
 async def test_what_was_left_alone_for_its_maker_goes_on_in_a_later_execution_too() -> None:

@@ -102,3 +102,14 @@ def test_a_tenant_that_no_worker_can_serve_keeps_no_server_from_beginning(
     told = served.stop().err
     assert "machines cannot share an SQLite ledger" in told
     assert "127.0.0.1:9" in told
+
+
+def test_a_database_that_is_away_as_a_server_begins_is_no_mistake_in_the_settings(
+    desk: Desk,
+) -> None:
+    """It is started again after that exit, and not after the one of wrong settings (2)."""
+    ledger = '\n[ledger]\nurl = "postgresql://u@127.0.0.1:9/d"\n'
+    desk.configure(UNREACHED, more=ledger)
+    ran = desk.k3push("serve", "--port", "0", "--enqueue")
+    assert ran.exit == 5, ran
+    assert "127.0.0.1:9" in ran.err

@@ -399,8 +399,9 @@ class Settings(_Section):
 
     @property
     def unsafe_secrets(self) -> list[str]:
-        """Keys of plain secrets that are some; the sandbox's own password is known to all."""
-        return [] if self.erp.acct_id == SANDBOX else self.plain_secrets
+        """Keys of plain secrets that are some; the sandbox's own passwords are known to all."""
+        known = "erp." if self.erp.acct_id == SANDBOX else "\0"
+        return [key for key in self.plain_secrets if not key.startswith(known)]
 
     @property
     def keyring_entries(self) -> list[str]:

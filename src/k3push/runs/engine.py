@@ -68,6 +68,9 @@ from k3push.runs.wakeup import Wakeup
 # Documents in a row that a step may refuse before a person has to look at the route.
 MOST_REFUSED_CANARIES = 3
 
+# A shorter wait is over before anybody has read of it.
+LEAST_TOLD_S = 2.0
+
 
 async def push_run(context: Context) -> None:
     """Push what is planned and settle what is in doubt, until all is done or a stop is asked.
@@ -217,8 +220,15 @@ class _Engine:
                     now_s = anyio.current_time()
                     due_s = (self.backlog.due_s(), self.context.auto.waits_until_s)
                     next_s = min((each for each in due_s if each > now_s), default=math.inf)
+                    self._tell_of_wait(now_s)
                     with anyio.move_on_after(next_s - now_s):
                         await self.wakeup.wait()
+
+    def _tell_of_wait(self, now_s: float) -> None:
+        """Say why nothing is on its way, though something is left to send."""
+        left_s = self.backlog.due_s() - now_s
+        if LEAST_TOLD_S <= left_s < math.inf and not self.backlog.open and self.hold is None:
+            self.context.watch.waiting(remark("note.goes_on_later"), left_s)
 
     def _next_chunk(self) -> Chunk | None:
         """Give out what may leave now, as it is steered now."""

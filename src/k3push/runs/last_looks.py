@@ -29,7 +29,7 @@ from k3push.runs.renumbered_bills import look_at_sent
 from k3push.runs.row_pages import pages_of
 from k3push.runs.source_check import AMBIGUOUS, PRECHECK
 from k3push.runs.there_already import already
-from k3push.runs.twins import WHOSE, note_twins, told_of_twins
+from k3push.runs.twins import note_twins, told_of_twins
 
 # A wait at the end that is worth a word.
 TELL_OF_S = 5.0
@@ -154,7 +154,7 @@ async def name_vouched(context: Context, rows: Sequence[Row]) -> list[Row]:
             amended.append(outcome._replace(reason=outcome.reason or silent[bill].reason))
         elif loose := new_targets({bill: seen.loose.get(bill, ())}, before).get(bill):
             # One of them is what the person has seen, and nothing tells which bill made it.
-            why = remark(WHOSE, documents=labels(loose))
+            why = remark("note.whose", documents=labels(loose))
             row = silent[bill]
             if (reason := also(row.reason, why)) != row.reason:
                 amended.append(Outcome(bill, row.state, (), row.code, reason))

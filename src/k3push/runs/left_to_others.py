@@ -50,7 +50,7 @@ async def leave_to_others(
     if not barred:
         return
     waiting = [
-        _left(number, await _code_of(context, number), remark(STRAY_OF, run=run))
+        _left(number, await _code_of(context, number), remark("note.stray_of", run=run))
         for number, run in barred.items()
     ]
     await context.ledger.put_off(context.run.id, waiting)
@@ -83,7 +83,7 @@ def _left(bill: BillNumber, code: str, why: str) -> Outcome:
 
 
 def _why_held(by: RunId, run: RunId) -> str:
-    return remark("note.held_by_namesake") if by == run else remark(HELD_BY, run=by)
+    return remark("note.held_by_namesake") if by == run else remark("note.held_by", run=by)
 
 
 async def _code_of(context: Context, bill: BillNumber) -> str:

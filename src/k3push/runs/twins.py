@@ -93,7 +93,7 @@ async def told_of_another(
     if not await context.makes_one(surely=surely):
         return outcome
     # A second call may have come from another program, or from a proxy that sends on its own.
-    why = remark(MORE_THAN_ONE, documents=labels(outcome.targets))
+    why = remark("note.more_than_one", documents=labels(outcome.targets))
     return outcome._replace(code=TWIN, reason=also(outcome.reason, why))
 
 
@@ -134,7 +134,7 @@ def told_of_doubtful(outcome: Outcome, documents: Sequence[Target]) -> Outcome:
     """Tell of documents of which nothing tells of which bill they are, where a bill has some."""
     if outcome.state is not State.PUSHED or not documents:
         return outcome
-    why = remark(WHOSE, documents=labels(documents))
+    why = remark("note.whose", documents=labels(documents))
     return outcome._replace(code=outcome.code or TWIN, reason=also(outcome.reason, why))
 
 

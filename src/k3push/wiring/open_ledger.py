@@ -15,7 +15,8 @@ from k3push.adapters.ledger.sqlite import open_sqlite
 from k3push.config.settings import Settings
 from k3push.core.remark import remark
 from k3push.ports import Ledger, LedgerAwayError, LedgerLostError
-from k3push.runs.problem import Problem
+from k3push.runs.outcome import Exit
+from k3push.runs.problem import Problem, innermost
 
 if TYPE_CHECKING:
     from k3push.adapters.ledger.connection_places import ConnectionPlaces
@@ -30,6 +31,24 @@ def beginning() -> Iterator[None]:
         if type(error) is not LedgerLostError:
             raise
         raise LedgerAwayError(*error.args) from error
+
+
+@contextmanager
+def staying() -> Iterator[None]:
+    """Have a service started again whose database is away as it begins.
+
+    No setting is wrong, so the exit is not that of one (2), after which systemd starts nothing.
+
+    Raises:
+        Problem: The database is away.
+    """
+    try:
+        yield
+    except Exception as error:
+        cause = innermost(error)
+        if not isinstance(cause, LedgerAwayError):
+            raise
+        raise Problem(remark("error.ledger_away", why=str(cause)), Exit.STOPPED) from error
 
 
 def ledger_of(

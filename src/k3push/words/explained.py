@@ -108,6 +108,10 @@ WORDS = {
         "found by the look before it was to be sent again",
         "重新发送前的查询发现已有下游单据",
     ),
+    "note.goes_on_later": (
+        "what is left was refused, broken off or passed over before, and looks may show late what was made of it",
+        "剩余单据此前被拒绝、中断或跳过，查询可能稍后才显示已生成的下游单据",
+    ),
     "note.settled": ("settled by a look at the target form", "经查询目标单核实"),
     "note.settled_absent": (
         "a look at the target form found nothing; planned again",

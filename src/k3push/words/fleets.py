@@ -83,8 +83,8 @@ WORDS = {
     ),
     "fleet.file_tried": ("{tenant}: {file} is read again", "{tenant}：将重新读取 {file}"),
     "fleet.no_workers": (
-        "no worker has been here; start one: k3push worker --tenants DIR",
-        "没有工作进程；请启动：k3push worker --tenants 文件夹",
+        "no worker is here now; start one: k3push worker --tenants DIR",
+        "当前没有工作进程；请启动：k3push worker --tenants 文件夹",
     ),
     "fleet.alive": (
         "worker {name} on {host}: runs {busy}, tenants {serves}, heard {seconds:.0f} s ago",

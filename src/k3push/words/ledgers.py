@@ -61,6 +61,10 @@ WORDS = {
         "The server accepts no writes; name the primary under [ledger] url.",
         "服务器不接受写入；请在 [ledger] url 中指定主库。",
     ),
+    "ledger.turned_away": (
+        "The server has turned this user away: check the user, the password and the database under [ledger] url. `createuser` makes a user, and `createdb` a database.",
+        "服务器拒绝了该用户：请检查 [ledger] url 中的用户、密码和数据库。可用 `createuser` 建立用户，用 `createdb` 建立数据库。",
+    ),
     "ledger.unreachable": (
         "Is the server up and reachable?",
         "请确认服务器已启动且可连接。",

@@ -14,6 +14,7 @@ from k3push.config.tenants import TenantFiles
 from k3push.fleet import FleetWork, Worker, one_queue_of, queue_of, read_files
 from k3push.runs.outcome import Exit
 from k3push.wiring.heaps import spare_memory
+from k3push.wiring.open_ledger import staying
 from k3push.words.language import Say
 
 LONGEST_ID = 63
@@ -43,7 +44,7 @@ async def serve(folder: Path, *, concurrency: int, name: str | None, say: Say) -
             work.tell("worker.stopping")
             worker.drain()
 
-        with on_interrupt(stop):
+        with on_interrupt(stop), staying():
             await worker.serve()
         work.tell("worker.gone")
     return Exit.DONE

@@ -32,6 +32,7 @@ from k3push.runs.outcome import Exit
 from k3push.runs.problem import Problem
 from k3push.web import Dashboard, Limits, Log, SeldomTold, ServedTenant, dashboard, room
 from k3push.wiring.heaps import spare_memory
+from k3push.wiring.open_ledger import staying
 from k3push.wiring.outputs import check_output
 from k3push.words.language import LANGUAGES, Say, harmless, speaker
 
@@ -71,6 +72,11 @@ class ServeOptions:
 
 async def serve(options: ServeOptions, say: Say) -> Exit:
     """Serve until interrupted."""
+    with staying():
+        return await _serve(options, say)
+
+
+async def _serve(options: ServeOptions, say: Say) -> Exit:
     spare_memory()
     errors = screen(stderr=True, soft_wrap=True)
     files = ConfigFiles(options.configs, options.tenants)

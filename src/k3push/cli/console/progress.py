@@ -149,12 +149,21 @@ class RunProgress:
     # -- showing ------------------------------------------------------------------------------
 
     def render(self) -> Group:
-        """Draw two lines: the bar and how it goes, and below what the numbers have become."""
+        """Draw two lines: the bar and how it goes, and below what the numbers have become.
+
+        Why the run waits has a third line where there is no room for it beside the bar.
+        """
         grid = Table.grid(padding=(0, 1))
         bar = ProgressBar(total=max(self.total, 1), completed=self.done, width=BAR_CELLS)
         width = self._console.width
-        grid.add_row(bar, self._fitting(self._course(), width - BAR_CELLS - 1))
-        return Group(grid, self._fitting(self._standing(), width))
+        waits, course = self._waits(), self._course()
+        beside = self._fitting([*course[:1], *waits, *course[1:]], width - BAR_CELLS - 1)
+        below = [each for each in waits if each not in beside.plain]
+        if below:
+            beside = self._fitting(course, width - BAR_CELLS - 1)
+        grid.add_row(bar, beside)
+        lines = [self._fitting([each], width) for each in below]
+        return Group(grid, self._fitting(self._standing(), width), *lines)
 
     def _fitting(self, parts: Sequence[str], cells: int) -> Text:
         """Join as many parts as there is room for, the first ones first."""
@@ -172,13 +181,7 @@ class RunProgress:
         """Say how it goes, what matters most first."""
         say, rate = self._say, self._speed.rate(self._now_s())
         parts = [say("progress.done", done=self.done, total=self.total)]
-        why, until_s = self._wait
-        left_s = until_s - self._now_s()
-        if left_s > 0 and (self._hold is None or self._hold.cause is HoldCause.ERP):
-            parts.append(say("progress.waiting", why=why, seconds=math.ceil(left_s)))
-        elif self._hold is not None:
-            parts.append(hold_words(self._hold, say))
-        elif self.done < self.total:
+        if self.done < self.total and not self._waits():
             parts += self._time_left()
         if rate:
             slow = rate < 1
@@ -190,6 +193,14 @@ class RunProgress:
         if limit := throttle[Key.CALLS_PER_MINUTE]:
             parts.append(say("progress.limit", calls=limit))
         return parts
+
+    def _waits(self) -> list[str]:
+        """Say why nothing leaves, and for how long, if that is so."""
+        why, until_s = self._wait
+        left_s = until_s - self._now_s()
+        if left_s > 0 and (self._hold is None or self._hold.cause is HoldCause.ERP):
+            return [self._say("progress.waiting", why=why, seconds=math.ceil(left_s))]
+        return [] if self._hold is None else [hold_words(self._hold, self._say)]
 
     def _time_left(self) -> list[str]:
         """Say how long it will take: from one time to another, as far as is known."""

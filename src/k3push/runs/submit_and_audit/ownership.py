@@ -32,12 +32,14 @@ from k3push.core.model import (
     Follow,
     Outcome,
     Row,
+    Sighting,
     Standing,
     number_in,
 )
 from k3push.core.remark import read_remark, remark
 from k3push.core.safety.document_steps import IN_APPROVAL, TAKEN_BACK, is_done
 from k3push.runs.context import Context
+from k3push.runs.kept_attempts import sent_by
 from k3push.runs.lag_pauses import lag_pauses
 from k3push.runs.lookup.document_lookup import look_at_standings
 from k3push.runs.lookup.looker import can_ask
@@ -76,7 +78,7 @@ class Ownership:
     _senders: dict[str, str] = field(default_factory=dict)
     _strange: dict[str, str] = field(default_factory=dict)
     _has_learnt: bool = False
-    _expected: dict[str, Row] = field(default_factory=dict)
+    _expected: dict[str, list[Row]] = field(default_factory=dict)
     _twins: set[str] = field(default_factory=set)
     _parts: set[str] = field(default_factory=set)
     _untied: set[str] = field(default_factory=set)
@@ -116,7 +118,7 @@ class Ownership:
             for target in row.targets:
                 document = known.get(target.id)
                 if document is None or not is_done(document, steps):
-                    self._expected.setdefault(target.id, row)
+                    self._expected.setdefault(target.id, []).append(row)
 
     # -- before a step ------------------------------------------------------------------------
 
@@ -124,6 +126,7 @@ class Ownership:
         """Look whether documents that an earlier execution has found are still of their bills.
 
         A database that was restored gives ids and numbers out again, to documents of other bills.
+        And somebody may have made a second document of such a bill since.
 
         Args:
             ids: The documents, as they stand.
@@ -134,19 +137,21 @@ class Ownership:
             than their row says.
         """
         context = self.context
-        rows = {id_: self._expected[id_] for id_ in ids if id_ in self._expected}
+        every = [row for id_ in ids for row in self._expected.get(id_, ())]
+        rows = {id_: self._expected[id_][0] for id_ in ids if id_ in self._expected}
         asked = {id_: row.bill for id_, row in rows.items()}
         strange = {id_: row.bill for id_, row in rows.items() if _is_of_another_time(row, ids[id_])}
         if not asked or not can_ask(context):
             return strange
         # Another bill may have got the number of one since.
-        for row in rows.values():
+        for row in every:
             context.recall(row)
         lost, pauses = asked, lag_pauses(context.settle.first_wait_s)
         unread: set[str] = set()
+        bills = list(dict.fromkeys(row.bill for row in every))
         while True:
-            bills = list(dict.fromkeys(lost.values()))
             seen = await look_at_sent(context, bills, by_all=True, stop_or_not=True)
+            await self._note_beside(every, seen)
             if not (context.route.source_number_field or seen.linked.issuperset(bills)):
                 return strange  # nobody could be asked
             unread.update(id_ for id_, bill in lost.items() if bill in seen.refused)
@@ -159,9 +164,22 @@ class Ownership:
                 break
             # A copy of the database that lags behind may have answered.
             await anyio.sleep(pause_s)
+            bills = list(dict.fromkeys(lost.values()))
         for id_ in asked.keys() - lost.keys():
             del self._expected[id_]
         return lost | {id_: bill for id_, bill in strange.items() if id_ in unread}
+
+    async def _note_beside(self, rows: Sequence[Row], seen: Sighting) -> None:
+        """Note documents of bills of which somebody has made a further one since."""
+        context = self.context
+        if context.repeats_pushes or await context.may_split():
+            return
+        for row in rows:
+            kept = await sent_by(context.ledger, context.run.id, row.bill)
+            before = kept[0].attempt.intent.before.get(row.bill, ()) if kept else ()
+            ids = {target.id for target in row.targets}
+            if {target.id for target in seen.targets.get(row.bill, ())} - ids - set(before):
+                self._twins |= ids
 
     async def hindrance(
         self, entry: FollowedDocument, standing: Standing, lost: Mapping[str, BillNumber]

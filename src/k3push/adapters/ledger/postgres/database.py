@@ -67,6 +67,9 @@ CURES = {
 }
 """What to do about an error, by its SQLSTATE."""
 
+# What a server says before it ends a connection, by its language.
+_FATAL = ("FATAL:", "致命错误:", "致命的:", "嚴重錯誤:")
+
 
 def parts_of_url(url: str) -> dict[str, Any]:
     """Return what a URL of PostgreSQL names, as libpq calls it.
@@ -140,6 +143,7 @@ class Server:
     def lost(self, said: psycopg.Error) -> LedgerLostError:
         """Put an error of psycopg into our words: the place, what it said, the cure."""
         words = " ".join((said.diag.message_primary or str(said) or type(said).__name__).split())
+        words = words.rstrip(".?")
         why = remark("ledger.postgres", why=words, cure=_cure(said))
         return LedgerLostError(remark("ledger.lost", place=self.place, why=why))
 
@@ -152,7 +156,11 @@ def _place(given: Mapping[str, Any]) -> str:
 
 
 def _cure(said: psycopg.Error) -> str:
-    return CURES.get(said.sqlstate or "", remark("ledger.unreachable"))
+    if said.sqlstate in CURES:
+        return CURES[said.sqlstate]
+    # The server's word on a connection comes without its code.
+    turned_away = any(fatal in str(said) for fatal in _FATAL)
+    return remark("ledger.turned_away") if turned_away else remark("ledger.unreachable")
 
 
 @cache
