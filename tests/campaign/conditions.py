@@ -140,6 +140,19 @@ class SavesApart:
 
 
 @dataclass(frozen=True, slots=True)
+class NamesLate:
+    """A document bears the number that its bill has as it is saved."""
+
+    def on(self, options: SandboxOptions) -> SandboxOptions:
+        """Name late."""
+        return replace(options, names_when_saved=True)
+
+    def __str__(self) -> str:
+        """Say so."""
+        return "documents bear the numbers that their bills have as they are saved"
+
+
+@dataclass(frozen=True, slots=True)
 class WritesBack:
     """The rule takes quantity at another time than saving, so that a bill stays open."""
 
@@ -336,6 +349,7 @@ Condition = (
     | CutsPages
     | Lags
     | SavesApart
+    | NamesLate
     | WritesBack
     | StaysOpen
     | LacksLinks

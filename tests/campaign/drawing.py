@@ -35,6 +35,7 @@ from tests.campaign.conditions import (
     Lags,
     MayNotPush,
     MayNotRead,
+    NamesLate,
     ReadsFail,
     SavesApart,
     Sees,
@@ -235,6 +236,7 @@ def _later_thoughts(seed: int, frame: Frame, events: Sequence[Event]) -> list[Ev
     later += [IsAllowed(number, chance.choice([5.0, 40.0, 300.0, 900.0])) for number in allowed]
     later += _renumbered(frame, events, _of(seed, "renumbered"))
     later += _exchanges(frame, _of(seed, "exchanged"))
+    later += _named_late(later, _of(seed, "named late"))
     later += _altered(frame, _of(seed, "altered")) + _barred(_of(seed, "barred"))
     later += _copies(seed, events, _of(seed, "copies"))
     later += _mended(events, _of(seed, "mended")) + _anew(_of(seed, "anew"))
@@ -399,6 +401,13 @@ def _renumbered(frame: Frame, events: Sequence[Event], chance: random.Random) ->
         IsRenumbered(number, f"R{number}", chance.choice(at_s), chance.random() < 0.7)
         for number in numbers
     ]
+
+
+def _named_late(later: Sequence[Event], chance: random.Random) -> list[Event]:
+    """Draw that documents bear new numbers of their bills, where no two bills exchange theirs."""
+    moved = any(isinstance(event, IsRenumbered) for event in later)
+    crossed = any(isinstance(event, Exchanges) for event in later)
+    return [NamesLate()] if moved and not crossed and chance.random() < 0.4 else []
 
 
 def _exchanges(frame: Frame, chance: random.Random) -> list[Event]:

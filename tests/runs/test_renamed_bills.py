@@ -1137,3 +1137,35 @@ async def test_bills_that_exchange_numbers_before_a_retry_keep_a_row_each() -> N
         other: (str(bills[0].id), State.PUSHED),
     }
     assert doubled(office, [one, other]) == []
+
+
+@pytest.mark.parametrize("ends", ["alive", "killed"])
+@pytest.mark.parametrize("links", NO_LINKS)
+async def test_what_a_lost_call_makes_under_a_new_number_of_its_bill_leaves_a_doubt(
+    links: dict[str, Any], ends: str
+) -> None:
+    """The bill gets another number while the ERP is at work; its document bears that one.
+
+    Nobody else has ever had the number, so the document is told to be another bill's by nothing.
+    """
+    numbers = orders(2)
+    office = Office(sandbox(steps("ok", "reset"), **OPEN, **links))
+    bill = bill_of(office, numbers[1])
+    await office.open_run(numbers)
+
+    async def beside(job: Context) -> None:
+        while (await office.rows())[numbers[1]].state is not State.UNKNOWN:  # noqa: ASYNC110
+            await anyio.sleep(0.05)
+        rename(office, bill, "NEW1")
+        office.site.world.add_target(IN_STOCK, "NEW1", creator="sandbox")
+        if ends == "killed":
+            job.stop.scope.cancel()
+
+    await office.execute(throttle=one_by_one(), beside=beside, check=False)
+    await office.execute(throttle=one_by_one(), check=False)
+    row = (await office.rows())[numbers[1]]
+    is_found = [target.id for target in row.targets] == made_of(office, bill)
+    assert row.state is State.UNKNOWN or is_found, row
+    rename(office, bill, numbers[1])
+    await office.execute(throttle=one_by_one(), check=False)
+    assert len(made_of(office, bill)) == 1

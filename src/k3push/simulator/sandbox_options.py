@@ -106,6 +106,8 @@ class SandboxOptions:
         query_lag_s: Seconds after which queries see what was committed.
         copies_in_turn: Whether every second query sees it at once, as behind a balancer.
         save_gap_s: Seconds between the targets of one push, which are saved one by one.
+        names_when_saved: A document of one bill bears the number that the bill has as it is saved,
+            and not the one that it had as the call began.
         limits: Where queries stop.
         texts: What the ERP says.
     """
@@ -157,6 +159,7 @@ class SandboxOptions:
     query_lag_s: float = 0.0
     copies_in_turn: bool = False
     save_gap_s: float = 0.0
+    names_when_saved: bool = False
     limits: QueryLimits = field(default_factory=QueryLimits)
     texts: Texts = field(default_factory=Texts)
 
@@ -269,6 +272,7 @@ def build(options: SandboxOptions, clock: Callable[[], datetime] = beijing_time)
             options.query_lag_s,
             options.save_gap_s,
             options.pause_s,
+            options.names_when_saved,
         ),
     )
 

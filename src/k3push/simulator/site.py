@@ -16,7 +16,7 @@ from typing import Any
 import anyio
 
 from k3push.simulator.answers import AnswerStyle, push_answer, query_failure, session_lost, status
-from k3push.simulator.conversion import Conversion
+from k3push.simulator.conversion import Conversion, Made
 from k3push.simulator.endings import refuse, shown, thrown
 from k3push.simulator.exchange import (
     Break,
@@ -68,6 +68,7 @@ class Manners:
         query_lag_s: How long what was committed is not seen by queries.
         save_gap_s: How much later than the one before each target of a push is saved.
         pause_s: How long plug-ins are at work on a document after a push or a submit.
+        names_when_saved: A document of one bill bears the number that the bill has as it is saved.
     """
 
     style: AnswerStyle = field(default_factory=AnswerStyle)
@@ -77,6 +78,7 @@ class Manners:
     query_lag_s: float = 0.0
     save_gap_s: float = 0.0
     pause_s: float = 0.0
+    names_when_saved: bool = False
 
 
 @dataclass(slots=True)
@@ -391,6 +393,9 @@ class Site:
         push: int = 0,
     ) -> int:
         """Keep what was made, and have queries see it when it has reached what they read."""
+        if self._manners.names_when_saved:
+            for made in conversion.made:
+                _name_anew(made)
         if self._manners.query_lag_s:
             sources = {bill.id: bill for made in conversion.made for bill in made.sources}
             targets = [made.target for made in conversion.made]
@@ -446,3 +451,11 @@ def _goes_on(query: Call) -> bool:
 def _rows(service: str) -> tuple[bool, bool]:
     """Tell whether a service answers with rows, and whether they are objects."""
     return service in {"executebillquery", "billquery"}, service == "billquery"
+
+
+def _name_anew(made: Made) -> None:
+    """Have a document of one bill bear the number that the bill has by now."""
+    if len(made.sources) == 1:
+        for entry in made.target.entries:
+            if entry.origin is not None and entry.origin.number.strip():
+                entry.origin = entry.origin._replace(number=made.sources[0].number)

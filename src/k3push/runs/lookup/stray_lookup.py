@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
-from k3push.core.model import BillNumber, Standing, number_in
+from k3push.core.model import BillNumber, Standing, id_in, number_in
 from k3push.core.protocol.links import source_tables
 from k3push.core.safety.matching import fold
 from k3push.runs.lookup.document_lookup import look_at_standings
@@ -83,17 +83,22 @@ async def look_for_strays(
     values = dict.fromkeys(value for _, value in rows if value)
     numbered = set(map(fold, whole))
     folded = {each: fold(each) for each in values}
-    others = [each for each, of in folded.items() if not any(of in n and of != n for n in numbered)]
-    made = await known(others) if others else {}
+    strange = [
+        each for each, of in folded.items() if not any(of in n and of != n for n in numbered)
+    ]
+    made = await known(strange) if strange else {}
     told = {id_ for id_, value in rows if id_ in made.get(value, ())}
     # A document of several bills names each of them.
     names_tell = names_tell and not context.links.outweigh
     open_ = {value for id_, value in rows if id_ not in told and names_tell}
     # A value that means one of the numbers, and by which no look found the document, is spelled in
     # another way.
-    if asked_for := [each for each in others if each in open_ and folded[each] not in numbered]:
+    if asked_for := [each for each in strange if each in open_ and folded[each] not in numbered]:
         found, _ = await look_at_sources(context, asked_for)
-        told |= {id_ for id_, value in rows if found.get(value)}
+        # One of *numbers* may have got that number since its call left, or while it was at work.
+        ours = {id_in(number) or context.source_ids.get(number, "") for number in numbers}
+        others = {value for value, bills in found.items() if ours.isdisjoint(b.id for b in bills)}
+        told |= {id_ for id_, value in rows if value in others and found[value]}
     strays = [id_ for id_ in dict.fromkeys(id_ for id_, _ in rows) if id_ not in told]
     if strays:
         told = await _tied(context, strays, whole)
