@@ -32,6 +32,7 @@ from tests.campaign.events import (
     IsRenumbered,
     Joins,
     Lacks,
+    MadeAnew,
     Meets,
     SetsClock,
     Stands,
@@ -196,6 +197,8 @@ def _is_barred(event: Event, events: Sequence[Event]) -> bool:
         case IsUntied():
             others = {e.number for e in events if isinstance(e, WasMade | IsPushed | HasRival)}
             return bool({event.number, event.bears} & others)
+        case MadeAnew():
+            return there(IsUntied)  # the maker alone would tell whose such a document is
         case SetsClock():
             return there(HasWindow)  # when it is open is told by the clock that somebody sets
         case CopiesMakers():
