@@ -11,7 +11,7 @@ from k3push.__main__ import main
 from k3push.adapters.job_files.reader_pool import ReadersApart
 from k3push.cli.actions import run_worker
 from k3push.fleet import due_schedules, worker
-from k3push.fleet.queue import Rhythm
+from k3push.fleet.heartbeat import Rhythm
 from k3push.fleet.work import FleetWork
 
 LITTLE = 160 << 20

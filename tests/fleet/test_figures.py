@@ -11,7 +11,7 @@ import pytest
 
 from k3push.adapters.ledger.postgres.database import Server
 from k3push.cli.actions.fleet_status import status
-from k3push.fleet.queue import open_queue
+from k3push.fleet.queue_opening import open_queue
 from k3push.fleet.status import samples, standing
 from k3push.reporting.metrics import (
     FLEET_ASIDE,

@@ -16,7 +16,7 @@ from k3push.config.tenants import LONGEST_NAME, Tenant
 from k3push.core.model import RunId
 from k3push.core.remark import remark
 from k3push.fleet.followup import MOST_WAITS_FOR_SESSIONS, ForPerson, next_of
-from k3push.fleet.queue import open_queue
+from k3push.fleet.queue_opening import open_queue
 from k3push.fleet.worker import CannotBeginError, NotHereError
 from k3push.ports import RunIsAliveError
 from k3push.runs.outcome import Ending, Exit
@@ -582,7 +582,7 @@ async def test_a_request_queues_its_runs_once(
 ) -> None:
     """Also in a queue that an older version has made, and where somebody has cancelled the run."""
     server, run = Server.of(postgres_url), RunId("r1")
-    monkeypatch.setattr("k3push.fleet.queue.VERSION", 1)
+    monkeypatch.setattr("k3push.fleet.queue_opening.VERSION", 1)
     async with open_queue(server, create=True) as queue:
         await queue.ask("acme", run, "acme", "", "")
         await queue.cancel("acme")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from k3push.fleet.queue import Queue, Rhythm
+from k3push.fleet.heartbeat import Rhythm
+from k3push.fleet.queue import Queue
 from k3push.fleet.turns import SHORT
 from k3push.reporting.metrics import (
     FLEET_ASIDE,

@@ -30,12 +30,22 @@ from k3push.fleet.followup import (
     next_try_in_s,
     remark_on_causes,
 )
-from k3push.fleet.heartbeat import Beat
-from k3push.fleet.queue import LOOK, PUSH, Queue, Rhythm, Slot, array_of, open_queue
+from k3push.fleet.heartbeat import Beat, Rhythm
+from k3push.fleet.queue import PUSH, Queue, Slot
+from k3push.fleet.queue_database import array_of
+from k3push.fleet.queue_opening import open_queue
 from k3push.fleet.turns import PLACES_FOR_SHORT
 from k3push.ports import LedgerLostError, RunIsAliveError
 from k3push.runs.outcome import Ending
 from k3push.runs.stop import Cause, Stop
+
+LOOK = "k3push.look"
+"""A look after a schedule, as a job, which only older workers make: up to version 2 of the tables.
+
+Since then looks are claimed (`due_schedules`), and never while there is such a job (`claim_looks`).
+It stays for a fleet whose hosts are upgraded one after another: the engine fails a job whose name
+it does not know, and the older worker would make the next one, which would fail as well.
+"""
 
 TICK_PATIENCE_S = 60.0
 TENANT_PATIENCE_S = 10.0
