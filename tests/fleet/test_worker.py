@@ -358,7 +358,7 @@ async def test_a_refused_login_holds_all_runs_of_its_tenant(
         assert (await outcome(queue, "acme", "r1"))["outcome"] == "person"
         await anyio.sleep(0.4)
         assert [run for _, run, _ in work.began] == ["r1"]
-        await queue.do("go_on", tenant="acme")
+        await queue.go_on("acme")
         await outcome(queue, "acme", "r3")
         await outcome(queue, "acme", "r2")
     assert sorted(run for _, run, _ in work.began) == ["r1", "r2", "r3"]
@@ -427,13 +427,13 @@ async def test_a_paused_tenant_waits_for_its_word(postgres_url: str, tmp_path: P
     served = {name: tenant(tmp_path, postgres_url, name) for name in ("acme", "basf")}
     work = FakeWork(served)
     async with serving(worker(work, postgres_url)) as queue:
-        await queue.do("pause", tenant="acme", why="")
+        await queue.pause("acme")
         await ask(queue, "acme", "r1")
         await ask(queue, "basf", "r2")
         await outcome(queue, "basf", "r2")
         await anyio.sleep(0.3)
         assert [name for name, _, _ in work.began] == ["basf"]
-        await queue.do("go_on", tenant="acme")
+        await queue.go_on("acme")
         await outcome(queue, "acme", "r1")
 
 
@@ -451,7 +451,7 @@ async def test_a_cancelled_run_is_stopped_and_a_queued_one_never_begins(
         await anyio.sleep(0.3)
         assert [run for _, run, _ in work.began] == ["r1"]
         work.waits = False
-        await queue.all("retry", tenant="acme")
+        await queue.retry("acme")
         await outcome(queue, "acme", "r1")
         await outcome(queue, "acme", "r2")
 

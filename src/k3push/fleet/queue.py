@@ -17,7 +17,7 @@ from k3push.core.model import RunId
 from k3push.fleet.followup import Later
 from k3push.fleet.heartbeat import Rhythm
 from k3push.fleet.patient_engine import PatientManager
-from k3push.fleet.queue_database import lost, verbs
+from k3push.fleet.queue_database import array_of, lost, verbs
 from k3push.fleet.turns import priority
 
 PUSH = "k3push.push"
@@ -53,7 +53,15 @@ class Slot:
 
 
 class Queue:
-    """The fleet's database. Every verb raises `LedgerLostError` where it cannot be reached."""
+    """The fleet's database: its runs, tenants and workers, as verbs.
+
+    Every verb raises `LedgerLostError` where it cannot be reached.
+
+    Two modules name statements themselves, by `all` and `do`. `due_schedules` is the verbs of the
+    schedules, each made of several statements that nobody else has a use for; `status` is what
+    people and collectors read, row by row as it is found. A verb between them and the statement
+    would only say its name again.
+    """
 
     def __init__(self, app: App, server: Server, manager: PatientManager) -> None:
         self.app = app
@@ -67,9 +75,22 @@ class Queue:
         """Write down that a run is to be executed; nothing begins before it is `listed`."""
         await self.do("ask", tenant=tenant, run=run, lock=lock, window=window, zone=zone)
 
+    async def unask(self, tenant: str, run: RunId) -> None:
+        """Take back that a run was asked for, whose id is another account's in the ledger."""
+        await self.do("unask", tenant=tenant, run=run)
+
     async def listed(self, tenant: str, run: RunId, numbers: int) -> None:
         """Write down that all *numbers* of a run are in the tenant's ledger."""
         await self.do("listed", tenant=tenant, run=run, numbers=numbers)
+
+    async def unlisted(self, tenants: Collection[str]) -> Sequence[tuple[str, RunId, float]]:
+        """Return runs of which it is not said that all is listed: tenant, run, age in seconds."""
+        rows = await self.all("unlisted", tenants=array_of(tuple(tenants)))
+        return [(row["tenant"], RunId(row["run"]), row["age_s"]) for row in rows]
+
+    async def drop(self, tenant: str, run: RunId, why: str) -> None:
+        """End a run that was never listed, without an execution."""
+        await self.do("drop", tenant=tenant, run=run, why=why)
 
     async def hand_over(
         self, tenant: str, run: RunId, lock: str, request: str, numbers: int
@@ -86,6 +107,14 @@ class Queue:
         """Say whether the fleet has something left to do about a run."""
         rows = await self.all("run", tenant=tenant, run=run)
         return bool(rows) and rows[0]["outcome"] is None
+
+    async def open_runs(self, tenant: str) -> set[RunId]:
+        """Return the runs of a tenant about which there is something left to do."""
+        return {RunId(row["run"]) for row in await self.all("open_runs", tenant=tenant)}
+
+    async def doing(self, tenant: str) -> list[RunId]:
+        """Return the runs of a tenant that workers execute now."""
+        return [RunId(row["run"]) for row in await self.all("doing", tenant=tenant)]
 
     async def make_jobs(self, tenant: str = "", runs: Collection[RunId] = ()) -> None:
         """Give a job to each run that is due and has none, or only to some *runs* of a tenant.
@@ -162,6 +191,16 @@ class Queue:
         )
         return bool(rows)
 
+    async def executed_by(self, worker: str) -> Sequence[tuple[str, RunId]]:
+        """Return the runs that are a worker's: tenant, run."""
+        rows = await self.all("executed_by", worker=worker)
+        return [(row["tenant"], RunId(row["run"])) for row in rows]
+
+    async def cancelled_of(self, worker: str) -> Sequence[tuple[str, RunId]]:
+        """Return the runs that a worker has begun, and a person has cancelled: tenant, run."""
+        rows = await self.all("cancelled_of", worker=worker)
+        return [(row["tenant"], RunId(row["run"])) for row in rows]
+
     async def stalled(self, rhythm: Rhythm) -> Sequence[Job]:
         """Return the jobs of engines that have been silent for too long."""
         with self._lost():
@@ -206,6 +245,50 @@ class Queue:
             with self._lost():
                 await self.app.job_manager.cancel_job_by_id_async(job["id"], delete_job=True)
         return [RunId(row["run"]) for row in cancelled]
+
+    async def retry(self, tenant: str) -> list[RunId]:
+        """Have what waits for a person, was cancelled, or waits for its time be due now."""
+        again = [*await self.all("retry", tenant=tenant), *await self.all("hurry", tenant=tenant)]
+        return [RunId(row["run"]) for row in again]
+
+    # -- tenants, their files, workers --------------------------------------------------------
+
+    async def pause(self, tenant: str, why: str = "") -> None:
+        """Let no run of a tenant begin.
+
+        Args:
+            tenant: Whose.
+            why: A remark, where no person has said so; a pause that is there keeps its own.
+        """
+        await self.do("pause", tenant=tenant, why=why)
+
+    async def go_on(self, tenant: str) -> bool:
+        """End a tenant's pause; return whether there was one."""
+        return bool(await self.all("go_on", tenant=tenant))
+
+    async def pauses(self) -> dict[str, str]:
+        """Return the tenants that are paused, each with why; "" is a person's word."""
+        return {row["tenant"]: row["why"] for row in await self.all("pauses")}
+
+    async def looked_after(self, tenant: str, schedule: str, why: str) -> None:
+        """Write down that a look was done as a job, and what is wrong, or ""."""
+        await self.do("looked_after", tenant=tenant, schedule=schedule, why=why)
+
+    async def put_aside(self, tenant: str, digest: str, file: str) -> None:
+        """Write down that a file is read no more, whatever its name, until a person says so."""
+        await self.do("put_aside", tenant=tenant, digest=digest, file=file)
+
+    async def asides_of(self, tenant: str) -> set[str]:
+        """Return the digests of a tenant's files that are put aside."""
+        return {row["digest"] for row in await self.all("asides_of", tenant=tenant)}
+
+    async def try_asides(self, tenant: str) -> list[str]:
+        """Let a tenant's files that are put aside be read again; return which."""
+        return [row["file"] for row in await self.all("try_asides", tenant=tenant)]
+
+    async def gone(self, worker: str) -> None:
+        """Forget a worker that has come to its end."""
+        await self.do("gone", worker=worker)
 
     # -- plumbing -----------------------------------------------------------------------------
 

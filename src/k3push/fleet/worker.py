@@ -32,7 +32,6 @@ from k3push.fleet.followup import (
 )
 from k3push.fleet.heartbeat import Beat, Rhythm
 from k3push.fleet.queue import PUSH, Queue, Slot
-from k3push.fleet.queue_database import array_of
 from k3push.fleet.queue_opening import open_queue
 from k3push.fleet.turns import PLACES_FOR_SHORT
 from k3push.ports import LedgerLostError, RunIsAliveError
@@ -194,7 +193,7 @@ class Worker:
                 others.cancel_scope.cancel()
             with anyio.move_on_after(TICK_PATIENCE_S):
                 await schedules.resign()
-                await queue.do("gone", worker=self.id)
+                await queue.gone(self.id)
 
     async def _opened(self, stack: AsyncExitStack) -> Queue:
         """Open the database, which may still be starting, as our own machine may be."""
@@ -304,7 +303,7 @@ class Worker:
             case ForPerson(holds_tenant):
                 if holds_tenant:
                     self.work.tell("worker.held", tenant=slot.tenant, why=why)
-                    await queue.do("pause", tenant=slot.tenant, why=why)
+                    await queue.pause(slot.tenant, why)
                 await queue.end(slot, "person", code, why, ending.unarchived)
             case Later() as later:
                 await self._put_off(queue, slot, later, code, why)
@@ -325,7 +324,7 @@ class Worker:
         why = ""
         if schedule in tenant.settings.schedules:
             why = await self.work.look(tenant, schedule, queue)
-        await queue.do("looked_after", tenant=tenant.name, schedule=schedule, why=why)
+        await queue.looked_after(tenant.name, schedule, why)
 
     def _looks_for(self) -> Mapping[str, Tenant]:
         return {} if self.draining else self._served
@@ -386,11 +385,11 @@ class Worker:
 
     async def _tick(self, queue: Queue, schedules: Schedules) -> None:
         """See what is due, and what people have said."""
-        paused = {row["tenant"] for row in await queue.all("pauses")}
+        paused = await queue.pauses()
         if self._engine is not None:
             self._engine.queues = [name for name in self._served if name not in paused]
-        for row in await queue.all("cancelled_of", worker=self.id):
-            if (stop := self._running.get((row["tenant"], row["run"]))) is not None:
+        for run in await queue.cancelled_of(self.id):
+            if (stop := self._running.get(run)) is not None:
                 stop.ask(Cause.CONTROL, "k3push fleet cancel")
         if not self.draining:
             await schedules.plan(self._served)
@@ -411,10 +410,10 @@ class Worker:
 
     async def _take_up(self, queue: Queue) -> None:
         """Free what dead workers hold, and finish lists of which all is there."""
-        for row in await queue.all("executed_by", worker=self.id):
-            if (row["tenant"], row["run"]) not in self._running:
+        for name, run in await queue.executed_by(self.id):
+            if (name, run) not in self._running:
                 # It ended while the database was away, which could not be written down.
-                await queue.let_go(row["tenant"], row["run"], self.id)
+                await queue.let_go(name, run, self.id)
         for job in await queue.stalled(self.rhythm):
             if (job.queue, job.task_kwargs.get("run")) not in self._running:
                 await queue.finish(job.id or 0)
@@ -423,10 +422,9 @@ class Worker:
             tenant = self._served.get(name)
             if tenant is not None and (name, run) not in self._running:
                 acts.append((tenant, partial(self._free, queue, tenant, run, worker)))
-        for row in await queue.all("unlisted", tenants=array_of(tuple(self._served))):
-            if (tenant := self._served.get(row["tenant"])) is not None:
-                finish = partial(self._finish_list, queue, tenant, row["run"], row["age_s"])
-                acts.append((tenant, finish))
+        for name, run, age_s in await queue.unlisted(self._served):
+            if (tenant := self._served.get(name)) is not None:
+                acts.append((tenant, partial(self._finish_list, queue, tenant, run, age_s)))
         # Ledgers that were away a moment ago may take all the time that there is.
         for tenant, act in sorted(acts, key=lambda each: each[0].name in self._troubles):
             await self._for_tenant(tenant, act)
@@ -472,7 +470,7 @@ class Worker:
             await queue.listed(tenant.name, run, await self.work.size_of(tenant, run))
         elif whole is not None and age_s > OPENING_PATIENCE_S:
             self.work.tell("worker.dropped", tenant=tenant.name, run=run)
-            await queue.do("drop", tenant=tenant.name, run=run, why=remark("fleet.half_listed"))
+            await queue.drop(tenant.name, run, remark("fleet.half_listed"))
 
     def _stop_all(self, why: str) -> None:
         for stop in self._running.values():
