@@ -17,7 +17,7 @@ from k3push.core.model import RunId
 from k3push.core.remark import remark
 from k3push.fleet.followup import MOST_WAITS_FOR_SESSIONS, ForPerson, next_of
 from k3push.fleet.queue_opening import open_queue
-from k3push.fleet.worker import CannotBeginError, NotHereError
+from k3push.fleet.work_port import CannotBeginError, NotHereError
 from k3push.ports import RunIsAliveError
 from k3push.runs.outcome import Ending, Exit
 from k3push.runs.stop import Cause
@@ -291,7 +291,7 @@ async def test_ledgers_that_do_not_answer_leave_time_for_others(
     postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A dead worker has left runs of each; those that hang take longer than a look may take."""
-    monkeypatch.setattr("k3push.fleet.worker.TENANT_PATIENCE_S", 0.3)
+    monkeypatch.setattr("k3push.fleet.left_behind.TENANT_PATIENCE_S", 0.3)
     monkeypatch.setattr("k3push.fleet.worker.TICK_PATIENCE_S", 0.5)
     names = (*Hanging.hanging, "cody")
     work = Hanging({name: tenant(tmp_path, postgres_url, name) for name in names})

@@ -26,8 +26,9 @@ from k3push.config.tenants import Tenant, TenantFiles, Tenants
 from k3push.core.model import RunId
 from k3push.core.remark import remark
 from k3push.fleet.enqueue import Enqueuer
+from k3push.fleet.order import Order
 from k3push.fleet.queue_database import end_sessions
-from k3push.fleet.worker import CannotBeginError, NotHereError, Order
+from k3push.fleet.work_port import CannotBeginError, NotHereError
 from k3push.fleet.worker_ledgers import Ledgers
 from k3push.ports import Ledger, LedgerLostError, OtherSpellingError, RunIsAliveError
 from k3push.runs.create import SELECTED
