@@ -41,7 +41,7 @@ def _called() -> Mapping[str, set[str]]:
         ("targets_of", {"runs/lookup/target_lookup.py", POOL, JOINED}),
         (
             "sources_of",
-            {"runs/lookup/source_lookup.py", "cli/actions/check.py", POOL, JOINED},
+            {"runs/lookup/source_lookup.py", "cli/actions/check_routes.py", POOL, JOINED},
         ),
     ],
 )
