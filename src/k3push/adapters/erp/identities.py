@@ -18,26 +18,14 @@ import anyio
 from k3push.adapters.erp.client import ErpClient
 from k3push.adapters.erp.user_pool import UserPool
 from k3push.adapters.erp.user_turn import UserTurn
-from k3push.core.model import (
-    BillNumber,
-    FlowTask,
-    Route,
-    Sighting,
-    Source,
-    Standing,
-)
+from k3push.core.model import BillNumber, FlowTask, Route, Sighting, Source, Standing
 from k3push.core.pacing.user_choice import QueuedCall, choose
 from k3push.core.protocol.links import FormEntry, LinkRow
 from k3push.core.protocol.msg_codes import NO_RIGHT
 from k3push.core.protocol.selection import SelectedPage, Selection
 from k3push.core.remark import remark
 from k3push.core.safety.user_sight import ids_seen, seen_together
-from k3push.ports import (
-    LoginRefusedError,
-    LookFailedError,
-    LookRefusedError,
-    Turn,
-)
+from k3push.ports import LoginRefusedError, LookFailedError, LookRefusedError, Turn
 
 T = TypeVar("T")
 

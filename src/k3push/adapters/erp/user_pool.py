@@ -26,12 +26,7 @@ from k3push.core.pacing.user_choice import QueuedCall
 from k3push.core.protocol.msg_codes import NO_RIGHT
 from k3push.core.safety.user_sight import Views
 from k3push.core.safety.verdict import ReadBack, judge
-from k3push.ports import (
-    ErpUnreachableError,
-    LoginRefusedError,
-    LookFailedError,
-    LookRefusedError,
-)
+from k3push.ports import ErpUnreachableError, LoginRefusedError, LookFailedError, LookRefusedError
 
 T = TypeVar("T")
 K = TypeVar("K")

@@ -14,12 +14,7 @@ from k3push.cli.console.findings import Findings
 from k3push.config.settings import Settings
 from k3push.config.settings_file import read_settings
 from k3push.core.remark import remark
-from k3push.ports import (
-    ErpUnreachableError,
-    LedgerLostError,
-    LoginRefusedError,
-    telling_of_waits,
-)
+from k3push.ports import ErpUnreachableError, LedgerLostError, LoginRefusedError, telling_of_waits
 from k3push.runs.outcome import Exit
 from k3push.runs.stop import Cause, told_as
 from k3push.wiring.config_file import find_config

@@ -18,12 +18,7 @@ from k3push.core.protocol import bill_rows, wire
 from k3push.core.protocol.conversion_rules import Rule, RuleFinding, rule_of
 from k3push.core.protocol.links import link_fields, target_entry
 from k3push.core.protocol.pairs import known_pair, odd_form
-from k3push.ports import (
-    ErpUnreachableError,
-    LoginRefusedError,
-    LookFailedError,
-    LookRefusedError,
-)
+from k3push.ports import ErpUnreachableError, LoginRefusedError, LookFailedError, LookRefusedError
 from k3push.runs.context import PushLimits
 from k3push.runs.forecast import ForecastContext, learn_links
 from k3push.runs.lookup.looker import can_ask
