@@ -187,7 +187,9 @@ def fair_together(frame: Frame, events: Sequence[Event]) -> list[Event]:
     return [e for e in events if fair(e) and not (isinstance(e, IsGone) and {e.user} == may_read)]
 
 
-def _is_barred(event: Event, events: Sequence[Event]) -> bool:
+def _is_barred(  # noqa: PLR0911  # a table
+    event: Event, events: Sequence[Event]
+) -> bool:
     """Say whether an event may not stand beside one of another kind."""
 
     def there(*kinds: type) -> bool:

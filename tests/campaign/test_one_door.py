@@ -13,6 +13,7 @@ SOURCE = Path(k3push.__file__).parent
 
 # They hand each call on: to one of several users, or together with others.
 POOL = "adapters/erp/identities.py"
+TURN = "adapters/erp/user_turn.py"
 JOINED = "adapters/erp/query_batching.py"
 
 
@@ -33,7 +34,7 @@ def _called() -> Mapping[str, set[str]]:
 @pytest.mark.parametrize(
     ("name", "modules"),
     [
-        ("perform", {"runs/attempt.py", POOL, JOINED}),
+        ("perform", {"runs/attempt.py", TURN, JOINED}),
         ("send_once", set()),
         ("push_chunk", {"runs/engine.py"}),
         ("push_data", {"runs/attempt.py"}),
@@ -41,7 +42,7 @@ def _called() -> Mapping[str, set[str]]:
         ("targets_of", {"runs/lookup/target_lookup.py", POOL, JOINED}),
         (
             "sources_of",
-            {"runs/lookup/source_lookup.py", "cli/actions/check.py", POOL, JOINED},
+            {"runs/lookup/source_lookup.py", "cli/actions/check_routes.py", POOL, JOINED},
         ),
     ],
 )

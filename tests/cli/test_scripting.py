@@ -12,6 +12,7 @@ import pytest
 import k3push
 from k3push import scripting
 from k3push.core.model import RunId
+from k3push.scripting.values import Bills
 from k3push.wiring import run_actions
 from tests.cli.conftest import Start
 from tests.cli.terminal import SALES_ROUTE, Desk, Sandbox, orders
@@ -109,7 +110,7 @@ def test_what_cannot_be_begun_is_one_kind_of_error(desk: Desk, tmp_path: Path) -
     # What a program passes that no type checker reads.
     slips: Any = (k3push.Bill("A"), b"17", [17], [None])
     with k3push.open(config) as session:
-        wrong: list[tuple[scripting.Bills, str | None, str]] = [
+        wrong: list[tuple[Bills, str | None, str]] = [
             (["A"], None, "po-instock"),
             (["A"], "none", "none"),
             (["A", "A,B"], "po-instock", "bill 2: there is a comma"),
@@ -145,7 +146,7 @@ def test_a_list_without_bills_is_done(desk: Desk) -> None:
     desk.configure("http://127.0.0.1:9/K3Cloud/")
     (desk.folder / "none.csv").write_text("number\n", "utf-8")
     with k3push.open(desk.folder / "config.toml") as session:
-        lists: tuple[scripting.Bills, ...] = ([], desk.folder / "none.csv")
+        lists: tuple[Bills, ...] = ([], desk.folder / "none.csv")
         for bills in lists:
             result, plan = session.run(bills), session.plan(bills)
             assert (result.ok, result.run, result.route) == (True, "", "po-instock")

@@ -13,8 +13,12 @@ from k3push.adapters.ledger.postgres.database import Server
 from k3push.config.settings_file import read_settings
 from k3push.config.tenants import Tenant
 from k3push.core.model import RunId
-from k3push.fleet.queue import Queue, Rhythm, end_sessions, open_queue
-from k3push.fleet.worker import Order, Worker
+from k3push.fleet.heartbeat import Rhythm
+from k3push.fleet.order import Order
+from k3push.fleet.queue import Queue
+from k3push.fleet.queue_database import end_sessions
+from k3push.fleet.queue_opening import open_queue
+from k3push.fleet.worker import Worker
 from k3push.ports import LedgerLostError
 from k3push.runs.outcome import Ending, Exit
 from k3push.runs.stop import Cause, Stop

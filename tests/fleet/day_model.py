@@ -23,7 +23,7 @@ from itertools import count
 
 from k3push.fleet.due_schedules import CLAIMED, LISTS_FIRST_S, PLACES
 from k3push.fleet.followup import next_try_in_s
-from k3push.fleet.queue import Rhythm
+from k3push.fleet.heartbeat import Rhythm
 from k3push.fleet.turns import PLACES_FOR_SHORT, SHORT, rank_s
 from tests.fleet.costs import Cost, Costs
 

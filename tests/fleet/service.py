@@ -29,7 +29,7 @@ import k3push
 from k3push.adapters.ledger.postgres import PostgresLedger, open_postgres
 from k3push.adapters.ledger.postgres.database import Server
 from k3push.fleet.isolation import isolation_sql
-from k3push.fleet.queue import open_queue
+from k3push.fleet.queue_opening import open_queue
 from k3push.fleet.status import standing
 from k3push.reporting.table_files import records_of
 from k3push.runs.row_pages import followed_pages_of

@@ -11,7 +11,7 @@ import pytest
 
 from k3push.adapters.ledger.postgres.database import Server
 from k3push.cli.actions.fleet_status import status
-from k3push.fleet.queue import open_queue
+from k3push.fleet.queue_opening import open_queue
 from k3push.fleet.status import samples, standing
 from k3push.reporting.metrics import (
     FLEET_ASIDE,
@@ -94,8 +94,8 @@ async def test_each_figure_tells_of_what_it_is_named_after(
         assert rung(at_rest) == set()
         await ask(queue, "acme", "r1")
         do(postgres_url, TROUBLE)
-        await queue.do("pause", tenant="basf", why="")
-        await queue.do("put_aside", tenant="acme", digest="d", file="a.csv")
+        await queue.pause("basf")
+        await queue.put_aside("acme", "d", "a.csv")
         troubled = await samples(queue)
         (row,) = (await standing(queue, ["basf"]))["tenants"]
     assert row["archive_failed"] == "No space left on device"

@@ -14,7 +14,8 @@ from k3push.adapters.job_files.reader_pool import ReadersApart
 from k3push.adapters.ledger.postgres.database import Server
 from k3push.config.tenants import TenantFiles
 from k3push.core.model import RunId
-from k3push.fleet.queue import VERSION, Queue, open_queue
+from k3push.fleet.queue import Queue
+from k3push.fleet.queue_opening import VERSION, open_queue
 from k3push.fleet.status import standing
 from k3push.fleet.work import FleetWork
 from k3push.words.language import speaker
@@ -113,7 +114,7 @@ async def test_a_fleet_of_an_older_version_is_brought_up_to_date(
     postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its workers go on beside newer ones, since steps only add."""
-    monkeypatch.setattr("k3push.fleet.queue.VERSION", 1)
+    monkeypatch.setattr("k3push.fleet.queue_opening.VERSION", 1)
     async with open_queue(Server.of(postgres_url), create=True):
         assert do(postgres_url, "SELECT to_regclass('k3push_fleet.fleet_version')") == [(None,)]
     monkeypatch.undo()

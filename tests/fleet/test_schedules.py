@@ -16,7 +16,9 @@ from k3push.config.tenants import Tenant
 from k3push.core.model import RunId
 from k3push.fleet import worker as worker_module
 from k3push.fleet.due_schedules import PLACES, Schedules
-from k3push.fleet.queue import SESSION, Queue, array_of, open_queue, verbs
+from k3push.fleet.queue import Queue
+from k3push.fleet.queue_database import SESSION, array_of, verbs
+from k3push.fleet.queue_opening import open_queue
 from tests.fleet.crew import LOST, QUICK, FakeWork, ask, outcome, serving, tenant, until, worker
 from tests.fleet.test_worker import SCHEDULE, change, do
 

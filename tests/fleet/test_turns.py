@@ -13,9 +13,10 @@ from procrastinate.manager import JobManager
 from k3push.adapters.ledger.postgres.database import Server
 from k3push.config.tenants import Tenant
 from k3push.core.model import RunId
-from k3push.fleet.queue import Queue, open_queue
+from k3push.fleet.order import Order
+from k3push.fleet.queue import Queue
+from k3push.fleet.queue_opening import open_queue
 from k3push.fleet.turns import PLACES_FOR_SHORT, SHORT, priority
-from k3push.fleet.worker import Order
 from k3push.runs.outcome import Ending
 from k3push.runs.stop import Stop
 from tests.fleet.crew import FakeWork, ask, outcome, serving, tenant, until, worker

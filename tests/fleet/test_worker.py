@@ -16,8 +16,8 @@ from k3push.config.tenants import LONGEST_NAME, Tenant
 from k3push.core.model import RunId
 from k3push.core.remark import remark
 from k3push.fleet.followup import MOST_WAITS_FOR_SESSIONS, ForPerson, next_of
-from k3push.fleet.queue import open_queue
-from k3push.fleet.worker import CannotBeginError, NotHereError
+from k3push.fleet.queue_opening import open_queue
+from k3push.fleet.work_port import CannotBeginError, NotHereError
 from k3push.ports import RunIsAliveError
 from k3push.runs.outcome import Ending, Exit
 from k3push.runs.stop import Cause
@@ -291,7 +291,7 @@ async def test_ledgers_that_do_not_answer_leave_time_for_others(
     postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A dead worker has left runs of each; those that hang take longer than a look may take."""
-    monkeypatch.setattr("k3push.fleet.worker.TENANT_PATIENCE_S", 0.3)
+    monkeypatch.setattr("k3push.fleet.left_behind.TENANT_PATIENCE_S", 0.3)
     monkeypatch.setattr("k3push.fleet.worker.TICK_PATIENCE_S", 0.5)
     names = (*Hanging.hanging, "cody")
     work = Hanging({name: tenant(tmp_path, postgres_url, name) for name in names})
@@ -358,7 +358,7 @@ async def test_a_refused_login_holds_all_runs_of_its_tenant(
         assert (await outcome(queue, "acme", "r1"))["outcome"] == "person"
         await anyio.sleep(0.4)
         assert [run for _, run, _ in work.began] == ["r1"]
-        await queue.do("go_on", tenant="acme")
+        await queue.go_on("acme")
         await outcome(queue, "acme", "r3")
         await outcome(queue, "acme", "r2")
     assert sorted(run for _, run, _ in work.began) == ["r1", "r2", "r3"]
@@ -427,13 +427,13 @@ async def test_a_paused_tenant_waits_for_its_word(postgres_url: str, tmp_path: P
     served = {name: tenant(tmp_path, postgres_url, name) for name in ("acme", "basf")}
     work = FakeWork(served)
     async with serving(worker(work, postgres_url)) as queue:
-        await queue.do("pause", tenant="acme", why="")
+        await queue.pause("acme")
         await ask(queue, "acme", "r1")
         await ask(queue, "basf", "r2")
         await outcome(queue, "basf", "r2")
         await anyio.sleep(0.3)
         assert [name for name, _, _ in work.began] == ["basf"]
-        await queue.do("go_on", tenant="acme")
+        await queue.go_on("acme")
         await outcome(queue, "acme", "r1")
 
 
@@ -451,7 +451,7 @@ async def test_a_cancelled_run_is_stopped_and_a_queued_one_never_begins(
         await anyio.sleep(0.3)
         assert [run for _, run, _ in work.began] == ["r1"]
         work.waits = False
-        await queue.all("retry", tenant="acme")
+        await queue.retry("acme")
         await outcome(queue, "acme", "r1")
         await outcome(queue, "acme", "r2")
 
@@ -582,7 +582,7 @@ async def test_a_request_queues_its_runs_once(
 ) -> None:
     """Also in a queue that an older version has made, and where somebody has cancelled the run."""
     server, run = Server.of(postgres_url), RunId("r1")
-    monkeypatch.setattr("k3push.fleet.queue.VERSION", 1)
+    monkeypatch.setattr("k3push.fleet.queue_opening.VERSION", 1)
     async with open_queue(server, create=True) as queue:
         await queue.ask("acme", run, "acme", "", "")
         await queue.cancel("acme")

@@ -294,7 +294,7 @@ def fill(url: str, tenants: int, runs: int) -> None:
     """Write old runs of all tenants and as many of a busy one, and a queue that knows them."""
     from k3push.adapters.ledger.postgres import migrate  # noqa: PLC0415
     from k3push.adapters.ledger.postgres.database import Server  # noqa: PLC0415
-    from k3push.fleet.queue import open_queue  # noqa: PLC0415
+    from k3push.fleet.queue_opening import open_queue  # noqa: PLC0415
 
     async def made() -> None:
         await migrate(url, create=True)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from k3push.fleet.hand_over import FleetHandOver as FleetHandOver
     from k3push.fleet.isolation import isolation_sql as isolation_sql
     from k3push.fleet.queue import Queue as Queue
-    from k3push.fleet.queue import open_queue as open_queue
+    from k3push.fleet.queue_opening import open_queue as open_queue
     from k3push.fleet.queue_place import needs_fleet as needs_fleet
     from k3push.fleet.queue_place import needs_shared_ledger as needs_shared_ledger
     from k3push.fleet.queue_place import queue_of as queue_of
@@ -39,7 +39,7 @@ _MODULES = {
     "needs_fleet": "queue_place",
     "needs_shared_ledger": "queue_place",
     "one_queue_of": "tenant_folder",
-    "open_queue": "queue",
+    "open_queue": "queue_opening",
     "queue_of": "queue_place",
     "read_files": "tenant_folder",
     "read_folder": "tenant_folder",

@@ -23,7 +23,9 @@ from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStre
 
 from k3push.config.tenants import Tenant
 from k3push.core.cron import Cron, CronError, zone_of
-from k3push.fleet.queue import Queue, Rhythm, array_of
+from k3push.fleet.heartbeat import Rhythm
+from k3push.fleet.queue import Queue
+from k3push.fleet.queue_database import array_of
 from k3push.ports import LedgerLostError
 
 PLACES = 4

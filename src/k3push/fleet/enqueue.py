@@ -86,7 +86,7 @@ class Enqueuer:
                     route: Route = route, lock: str = lock, asked: list[RunId] = asked
                 ) -> Run:
                     if asked:  # its id was another tenant's
-                        await queue.do("unask", tenant=self.tenant.name, run=asked.pop())
+                        await queue.unask(self.tenant.name, asked.pop())
                     run = await self._new_run(ledger, route, batch.names)
                     # First of all, so that a death at any later moment leaves a trace.
                     await queue.ask(self.tenant.name, run.id, lock, self.window, self.zone)

@@ -1,8 +1,12 @@
-"""A worker's sign of life: one connection, which no other work of the worker can hold up."""
+"""A worker's sign of life, and after how long without one it counts as dead.
+
+It has a connection that no other work of the worker can hold up.
+"""
 
 from __future__ import annotations
 
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
@@ -11,7 +15,25 @@ from psycopg import AsyncConnection
 from psycopg.rows import DictRow, dict_row
 
 from k3push.adapters.ledger.postgres.database import Server
-from k3push.fleet.queue import SESSION, lost, verbs
+from k3push.fleet.queue_database import SESSION, lost, verbs
+
+
+@dataclass(frozen=True, slots=True)
+class Rhythm:
+    """How often a worker does what, in seconds; all workers of a fleet keep to the same.
+
+    Attributes:
+        poll: Between looks for a job.
+        tick: Between signs of life, and looks for what is due or left behind.
+        gone: A worker that has no session counts as dead after so long without a sign of life;
+            a restart of the server ends all sessions.
+        silence: Any other does so after so long.
+    """
+
+    poll: float = 1.0
+    tick: float = 2.0
+    gone: float = 6.0
+    silence: float = 20.0
 
 
 class Beat(AbstractAsyncContextManager["Beat"]):

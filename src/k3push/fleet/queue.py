@@ -2,170 +2,28 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import (
-    AsyncIterator,
-    Callable,
-    Collection,
-    Iterable,
-    Iterator,
-    Mapping,
-    Sequence,
-)
-from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, suppress
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache, lru_cache
 from typing import Any
 
-import anyio
-import psycopg
-from procrastinate import App, PsycopgConnector
-from procrastinate.connector import BaseConnector
+from procrastinate import App
 from procrastinate.exceptions import AlreadyEnqueued, ConnectorException
 from procrastinate.jobs import Job, Status
-from procrastinate.manager import JobManager
-from psycopg import AsyncConnection, errors
 
-from k3push.adapters.ledger.postgres.database import Server, as_psycopg
-from k3push.adapters.ledger.sql_files import sql_file, statements_in
+from k3push.adapters.ledger.postgres.database import Server
 from k3push.core.model import RunId
-from k3push.core.remark import remark
 from k3push.fleet.followup import Later
-from k3push.fleet.session_pool import session_pool
-from k3push.fleet.turns import SHORT, priority
-from k3push.ports import LedgerLostError, NoLedgerError
-from k3push.wiring.open_ledger import beginning
+from k3push.fleet.heartbeat import Rhythm
+from k3push.fleet.patient_engine import PatientManager
+from k3push.fleet.queue_database import array_of, lost, verbs
+from k3push.fleet.turns import priority
 
 PUSH = "k3push.push"
-LOOK = "k3push.look"
 
 BATCH = 1000
 """Jobs that are written at once."""
-
-POOL_PATIENCE_S = 5.0
-PAUSE_S = 1.0
-FINISHING_PATIENCE_S = 60.0
-
-PACKAGE = "k3push.fleet"
-SCHEMA = "k3push_fleet"
-VERSION = 5
-
-# Thousands of jobs come within a minute, before anybody has counted them: a plan that was made for
-# a few must not go on, and what is wanted first is found by an index, not by sorting all.
-_OPTIONS = {
-    "search_path": SCHEMA,
-    "lock_timeout": "30s",
-    "statement_timeout": "30s",
-    "plan_cache_mode": "force_custom_plan",
-    "enable_sort": "off",
-}
-
-SESSION: dict[str, Any] = {
-    "options": " ".join(f"-c {name}={value}" for name, value in _OPTIONS.items()),
-    "connect_timeout": 5,
-    # A server that is cut off says nothing, so the system is told to give up by itself.
-    "keepalives_idle": 5,
-    "keepalives_interval": 2,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 10_000,
-}
-
-
-class PatientManager(JobManager):
-    """What the engine asks of its database; one that is away is waited for.
-
-    The engine itself ends at the first error, and lets all its jobs end before. Nor does it know
-    of places that are kept for some jobs, or of a time for others.
-
-    Attributes:
-        holds_back: Says whether only what somebody waits for is to begin now.
-    """
-
-    def __init__(self, connector: BaseConnector, most_long: int) -> None:
-        """Begin with all places free, of which long runs take *most_long*."""
-        super().__init__(connector)
-        self.holds_back: Callable[[], bool] = lambda: False
-        self._most_long = most_long
-        self._long: set[int | None] = set()
-
-    async def fetch_job(self, queues: Iterable[str] | None, worker_id: int) -> Job | None:
-        """Return a job for which there is a place; none where the database cannot be asked."""
-        # The statement casts what it is given.
-        named: Any = array_of(tuple(queues or ()))
-        try:
-            held = self.holds_back()
-            if held or len(self._long) >= self._most_long:
-                return await self._short_job(named, worker_id, asked=held)
-            job = await super().fetch_job(named, worker_id)
-        except ConnectorException:
-            return None
-        if job is not None and not await self._is_short(job):
-            self._long.add(job.id)
-        return job
-
-    async def _short_job(self, tenants: str, engine: int, *, asked: bool) -> Job | None:
-        """Return a job of a short run; only of such as a server was *asked* for, if so told."""
-        facts = {"tenants": tenants, "engine": engine, "short": SHORT, "asked": asked}
-        rows = await self.connector.execute_query_all_async(verbs()["fetch_short"], **facts)
-        return Job.from_row(rows[0]) if rows else None
-
-    async def _is_short(self, job: Job) -> bool:
-        """Say whether a job is of a short run; one whose database is lost meanwhile is of none."""
-        run = job.task_kwargs.get("run")
-        with suppress(ConnectorException):
-            rows = await self.connector.execute_query_all_async(
-                verbs()["is_short"], tenant=job.queue, run=run, short=SHORT
-            )
-            return bool(rows[0]["found"])
-        return False
-
-    async def update_heartbeat(self, worker_id: int) -> None:
-        """Be heard of, if that can be."""
-        with suppress(ConnectorException):
-            await super().update_heartbeat(worker_id)
-
-    async def finish_job(
-        self,
-        job: Job,
-        status: Status,
-        delete_job: bool,  # noqa: FBT001  # as the engine has it
-    ) -> None:
-        """Take a job out of the engine, unless whoever took us for dead has done so."""
-        try:
-            with anyio.move_on_after(FINISHING_PATIENCE_S):
-                await self._finish_job(job, status, delete=delete_job)
-        finally:
-            self._long.discard(job.id)
-
-    async def _finish_job(self, job: Job, status: Status, *, delete: bool) -> None:
-        while True:
-            try:
-                await super().finish_job(job, status, delete)
-            except ConnectorException as error:
-                if isinstance(error.__cause__, errors.RaiseException):
-                    return
-                await anyio.sleep(PAUSE_S)
-            else:
-                return
-
-
-@dataclass(frozen=True, slots=True)
-class Rhythm:
-    """How often a worker does what, in seconds; all workers of a fleet keep to the same.
-
-    Attributes:
-        poll: Between looks for a job.
-        tick: Between signs of life, and looks for what is due or left behind.
-        gone: A worker that has no session counts as dead after so long without a sign of life;
-            a restart of the server ends all sessions.
-        silence: Any other does so after so long.
-    """
-
-    poll: float = 1.0
-    tick: float = 2.0
-    gone: float = 6.0
-    silence: float = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +53,15 @@ class Slot:
 
 
 class Queue:
-    """The fleet's database. Every verb raises `LedgerLostError` where it cannot be reached."""
+    """The fleet's database: its runs, tenants and workers, as verbs.
+
+    Every verb raises `LedgerLostError` where it cannot be reached.
+
+    Two modules name statements themselves, by `all` and `do`. `due_schedules` is the verbs of the
+    schedules, each made of several statements that nobody else has a use for; `status` is what
+    people and collectors read, row by row as it is found. A verb between them and the statement
+    would only say its name again.
+    """
 
     def __init__(self, app: App, server: Server, manager: PatientManager) -> None:
         self.app = app
@@ -209,9 +75,22 @@ class Queue:
         """Write down that a run is to be executed; nothing begins before it is `listed`."""
         await self.do("ask", tenant=tenant, run=run, lock=lock, window=window, zone=zone)
 
+    async def unask(self, tenant: str, run: RunId) -> None:
+        """Take back that a run was asked for, whose id is another account's in the ledger."""
+        await self.do("unask", tenant=tenant, run=run)
+
     async def listed(self, tenant: str, run: RunId, numbers: int) -> None:
         """Write down that all *numbers* of a run are in the tenant's ledger."""
         await self.do("listed", tenant=tenant, run=run, numbers=numbers)
+
+    async def unlisted(self, tenants: Collection[str]) -> Sequence[tuple[str, RunId, float]]:
+        """Return runs of which it is not said that all is listed: tenant, run, age in seconds."""
+        rows = await self.all("unlisted", tenants=array_of(tuple(tenants)))
+        return [(row["tenant"], RunId(row["run"]), row["age_s"]) for row in rows]
+
+    async def drop(self, tenant: str, run: RunId, why: str) -> None:
+        """End a run that was never listed, without an execution."""
+        await self.do("drop", tenant=tenant, run=run, why=why)
 
     async def hand_over(
         self, tenant: str, run: RunId, lock: str, request: str, numbers: int
@@ -228,6 +107,14 @@ class Queue:
         """Say whether the fleet has something left to do about a run."""
         rows = await self.all("run", tenant=tenant, run=run)
         return bool(rows) and rows[0]["outcome"] is None
+
+    async def open_runs(self, tenant: str) -> set[RunId]:
+        """Return the runs of a tenant about which there is something left to do."""
+        return {RunId(row["run"]) for row in await self.all("open_runs", tenant=tenant)}
+
+    async def doing(self, tenant: str) -> list[RunId]:
+        """Return the runs of a tenant that workers execute now."""
+        return [RunId(row["run"]) for row in await self.all("doing", tenant=tenant)]
 
     async def make_jobs(self, tenant: str = "", runs: Collection[RunId] = ()) -> None:
         """Give a job to each run that is due and has none, or only to some *runs* of a tenant.
@@ -304,6 +191,16 @@ class Queue:
         )
         return bool(rows)
 
+    async def executed_by(self, worker: str) -> Sequence[tuple[str, RunId]]:
+        """Return the runs that are a worker's: tenant, run."""
+        rows = await self.all("executed_by", worker=worker)
+        return [(row["tenant"], RunId(row["run"])) for row in rows]
+
+    async def cancelled_of(self, worker: str) -> Sequence[tuple[str, RunId]]:
+        """Return the runs that a worker has begun, and a person has cancelled: tenant, run."""
+        rows = await self.all("cancelled_of", worker=worker)
+        return [(row["tenant"], RunId(row["run"])) for row in rows]
+
     async def stalled(self, rhythm: Rhythm) -> Sequence[Job]:
         """Return the jobs of engines that have been silent for too long."""
         with self._lost():
@@ -349,6 +246,50 @@ class Queue:
                 await self.app.job_manager.cancel_job_by_id_async(job["id"], delete_job=True)
         return [RunId(row["run"]) for row in cancelled]
 
+    async def retry(self, tenant: str) -> list[RunId]:
+        """Have what waits for a person, was cancelled, or waits for its time be due now."""
+        again = [*await self.all("retry", tenant=tenant), *await self.all("hurry", tenant=tenant)]
+        return [RunId(row["run"]) for row in again]
+
+    # -- tenants, their files, workers --------------------------------------------------------
+
+    async def pause(self, tenant: str, why: str = "") -> None:
+        """Let no run of a tenant begin.
+
+        Args:
+            tenant: Whose.
+            why: A remark, where no person has said so; a pause that is there keeps its own.
+        """
+        await self.do("pause", tenant=tenant, why=why)
+
+    async def go_on(self, tenant: str) -> bool:
+        """End a tenant's pause; return whether there was one."""
+        return bool(await self.all("go_on", tenant=tenant))
+
+    async def pauses(self) -> dict[str, str]:
+        """Return the tenants that are paused, each with why; "" is a person's word."""
+        return {row["tenant"]: row["why"] for row in await self.all("pauses")}
+
+    async def looked_after(self, tenant: str, schedule: str, why: str) -> None:
+        """Write down that a look was done as a job, and what is wrong, or ""."""
+        await self.do("looked_after", tenant=tenant, schedule=schedule, why=why)
+
+    async def put_aside(self, tenant: str, digest: str, file: str) -> None:
+        """Write down that a file is read no more, whatever its name, until a person says so."""
+        await self.do("put_aside", tenant=tenant, digest=digest, file=file)
+
+    async def asides_of(self, tenant: str) -> set[str]:
+        """Return the digests of a tenant's files that are put aside."""
+        return {row["digest"] for row in await self.all("asides_of", tenant=tenant)}
+
+    async def try_asides(self, tenant: str) -> list[str]:
+        """Let a tenant's files that are put aside be read again; return which."""
+        return [row["file"] for row in await self.all("try_asides", tenant=tenant)]
+
+    async def gone(self, worker: str) -> None:
+        """Forget a worker that has come to its end."""
+        await self.do("gone", worker=worker)
+
     # -- plumbing -----------------------------------------------------------------------------
 
     async def now(self) -> datetime:
@@ -370,118 +311,3 @@ class Queue:
 
     def _lost(self) -> AbstractContextManager[None]:
         return lost(self._server)
-
-
-@asynccontextmanager
-async def open_queue(
-    server: Server, *, create: bool, most: int = 2, name: str = "k3push", most_long: int = 1
-) -> AsyncIterator[Queue]:
-    """Open the fleet's database.
-
-    Args:
-        server: Where it is.
-        create: Make it, where there is none.
-        most: Sessions at once.
-        name: What they are called.
-        most_long: Long runs that its engine executes at once.
-
-    Raises:
-        NoLedgerError: It has no fleet, and none is to be made.
-        LedgerLostError: It cannot be reached.
-    """
-    for name_of_logger in ("psycopg", "procrastinate"):
-        # What they would say of lost connections, our errors say.
-        logging.getLogger(name_of_logger).addHandler(logging.NullHandler())
-    connector = PsycopgConnector(
-        pool_factory=session_pool,
-        conninfo=server.conninfo,
-        # Each statement stands alone: with BEGIN and COMMIT it would travel three times.
-        kwargs=SESSION | {"application_name": name, "autocommit": True},
-        min_size=1,
-        max_size=most,
-        timeout=POOL_PATIENCE_S,
-    )
-    app = App(connector=connector)
-    app.job_manager = manager = PatientManager(connector, most_long)
-    with beginning(), lost(server):
-        await _prepare(server, app, create=create)
-        await app.open_async()
-    try:
-        yield Queue(app, server, manager)
-    finally:
-        with suppress(ConnectorException):
-            await app.close_async()
-
-
-async def _prepare(server: Server, app: App, *, create: bool) -> None:
-    """Make the engine's tables and ours, once."""
-    statements = verbs()
-    async with (
-        await AsyncConnection.connect(server.conninfo, autocommit=True, **SESSION) as session,
-        session.transaction(),
-    ):
-        await session.execute(statements["one_at_a_time"])
-        version = await _one(session, statements["version"])
-        if version == 0:
-            if not create:
-                why = remark("ledger.no_fleet")
-                raise NoLedgerError(remark("ledger.lost", place=server.place, why=why))
-            await session.execute(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}")
-            await session.execute(app.schema_manager.get_schema())
-        elif version > 1:
-            version = await _one(session, statements["version_noted"])
-        # Each step only adds, so that workers of an older version go on beside this one.
-        for step in range(version + 1, VERSION + 1):
-            await session.execute(sql_file(PACKAGE, f"{step}.sql"))
-
-
-async def _one(session: AsyncConnection, statement: str) -> int:
-    row = await (await session.execute(statement)).fetchone()
-    return int(row[0]) if row else 0
-
-
-async def end_sessions(server: Server, worker: str) -> None:
-    """End all sessions of a worker in a database, so that what it holds there is free.
-
-    A worker that is only paused finds its sessions gone when it wakes, and sends nothing.
-    """
-    statement = verbs()["end_sessions"]
-    with lost(server):
-        async with await AsyncConnection.connect(
-            server.conninfo, autocommit=True, **SESSION
-        ) as session:
-            await session.execute(statement, {"worker": worker})
-
-
-@contextmanager
-def lost(server: Server) -> Iterator[None]:
-    """Turn what the engine and PostgreSQL say into `LedgerLostError`."""
-    try:
-        yield
-    except ConnectorException as error:
-        if isinstance(error.__cause__, psycopg.Error):
-            raise server.lost(error.__cause__) from error
-        raise LedgerLostError(remark("ledger.lost", place=server.place, why=str(error))) from error
-    except psycopg.Error as error:
-        raise server.lost(error) from error
-
-
-@lru_cache(maxsize=4)
-def array_of(names: tuple[str, ...]) -> str:
-    r"""Return names as PostgreSQL writes an array.
-
-    Every second a worker asks what there is for its tenants, who are thousands and the same ones
-    as before. Made anew each time, their list costs more than all else that an idle worker does.
-
-    >>> print(array_of(("acme", 'a"b', "c\\d", "")))
-    {"acme","a\"b","c\\d",""}
-    """
-    quoted = (name.replace("\\", "\\\\").replace('"', '\\"') for name in names)
-    return "{" + ",".join(f'"{name}"' for name in quoted) + "}"
-
-
-@cache
-def verbs() -> Mapping[str, str]:
-    """Return the statements of `sql/verbs.sql`, by name, as psycopg wants them."""
-    written = statements_in(sql_file(PACKAGE, "verbs.sql"))
-    return {name: as_psycopg(text) for name, text in written.items()}

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from k3push.fleet.queue import Queue, Rhythm
+from k3push.fleet.heartbeat import Rhythm
+from k3push.fleet.queue import Queue
 from k3push.fleet.turns import SHORT
 from k3push.reporting.metrics import (
     FLEET_ASIDE,
@@ -43,7 +44,7 @@ async def standing(queue: Queue, names: Collection[str]) -> dict[str, Any]:
         queue: Where that is written down.
         names: The tenants; those of whom the queue knows nothing are there as well.
     """
-    pauses = {row["tenant"]: row for row in await queue.all("pauses")}
+    pauses = await queue.pauses()
     counts = {row["tenant"]: row for row in await queue.all("tenants", names=list(names))}
     schedules: dict[str, list[dict[str, Any]]] = {}
     for row in await queue.all("schedules"):
@@ -61,7 +62,7 @@ async def standing(queue: Queue, names: Collection[str]) -> dict[str, Any]:
             {
                 "tenant": name,
                 "paused": name in pauses,
-                "paused_because": pauses[name]["why"] if name in pauses else "",
+                "paused_because": pauses.get(name, ""),
                 **{key: count.get(key, 0) for key in ("queued", "doing", "failed")},
                 "last_run": last,
                 "last_exit": count.get("exit"),

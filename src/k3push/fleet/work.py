@@ -26,8 +26,9 @@ from k3push.config.tenants import Tenant, TenantFiles, Tenants
 from k3push.core.model import RunId
 from k3push.core.remark import remark
 from k3push.fleet.enqueue import Enqueuer
-from k3push.fleet.queue import end_sessions
-from k3push.fleet.worker import CannotBeginError, NotHereError, Order
+from k3push.fleet.order import Order
+from k3push.fleet.queue_database import end_sessions
+from k3push.fleet.work_port import CannotBeginError, NotHereError
 from k3push.fleet.worker_ledgers import Ledgers
 from k3push.ports import Ledger, LedgerLostError, OtherSpellingError, RunIsAliveError
 from k3push.runs.create import SELECTED
@@ -235,8 +236,7 @@ class FleetWork:
     async def _asked(self, tenant: Tenant, schedule: str, queue: Queue) -> Sequence[RunId]:
         settings = tenant.settings.schedules[schedule]
         asker = Enqueuer(tenant, self.tell, window=settings.window, zone=settings.time_zone)
-        asides = await queue.all("asides_of", tenant=tenant.name)
-        aside = {row["digest"] for row in asides}
+        aside = await queue.asides_of(tenant.name)
         async with self._ledger(tenant) as ledger:
             if await _goes_on(tenant, schedule, ledger, queue):
                 # No fault, and due again at its next time.
@@ -262,7 +262,7 @@ class FleetWork:
             if trouble.code is Code.KILLS_READER
         }
         for digest, file in files.items():
-            await queue.do("put_aside", tenant=tenant.name, digest=digest, file=file)
+            await queue.put_aside(tenant.name, digest, file)
             self.tell("worker.aside", tenant=tenant.name, file=file)
             line = self.say("worker.aside", tenant=tenant.name, file=file)
             try:
@@ -335,7 +335,6 @@ async def _goes_on(tenant: Tenant, schedule: str, ledger: Ledger, queue: Queue) 
     route = settings.route(settings.schedules[schedule].route)
     if not route.allow_partial:
         return False
-    rows = await queue.all("open_runs", tenant=tenant.name)
-    waiting = {row["run"] for row in rows}
+    waiting = await queue.open_runs(tenant.name)
     alike = same_bills(settings, schedule, route, SystemClock().now(), waiting=waiting)
     return bool(await alike.requests(ledger)) or await alike.run(ledger) is not None

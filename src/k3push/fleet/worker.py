@@ -1,4 +1,4 @@
-"""A worker: it serves the tenants whose secrets it has, and takes up what others have left."""
+"""A worker: one process that serves the tenants whose secrets it has, until it is told to end."""
 
 from __future__ import annotations
 
@@ -6,19 +6,14 @@ import traceback
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from datetime import timedelta
 from functools import partial
-from typing import Protocol
-from zoneinfo import ZoneInfo
 
 import anyio
 from procrastinate.worker import Worker as Engine
 
 from k3push.adapters.ledger.postgres.database import Server
-from k3push.config.setting_errors import SettingsError
 from k3push.config.tenants import Tenant
 from k3push.core.model import RunId
-from k3push.core.pacing.window import Window
 from k3push.core.remark import remark
 from k3push.fleet.due_schedules import Schedules
 from k3push.fleet.followup import (
@@ -30,94 +25,31 @@ from k3push.fleet.followup import (
     next_try_in_s,
     remark_on_causes,
 )
-from k3push.fleet.heartbeat import Beat
-from k3push.fleet.queue import LOOK, PUSH, Queue, Rhythm, Slot, array_of, open_queue
+from k3push.fleet.heartbeat import Beat, Rhythm
+from k3push.fleet.left_behind import LeftBehind
+from k3push.fleet.order import Order, order_of
+from k3push.fleet.queue import PUSH, Queue, Slot
+from k3push.fleet.queue_opening import open_queue
 from k3push.fleet.turns import PLACES_FOR_SHORT
+from k3push.fleet.work_port import CannotBeginError, NotHereError, Work
 from k3push.ports import LedgerLostError, RunIsAliveError
-from k3push.runs.outcome import Ending
 from k3push.runs.stop import Cause, Stop
 
+LOOK = "k3push.look"
+"""A look after a schedule, as a job, which only older workers make: up to version 2 of the tables.
+
+Since then looks are claimed (`due_schedules`), and never while there is such a job (`claim_looks`).
+It stays for a fleet whose hosts are upgraded one after another: the engine fails a job whose name
+it does not know, and the older worker would make the next one, which would fail as well.
+"""
+
 TICK_PATIENCE_S = 60.0
-TENANT_PATIENCE_S = 10.0
 BEAT_PATIENCE_S = 8.0
 
 # A look at 5,000 files takes some 50 ms.
 FILES_A_SECOND = 500
 DATABASE_WAIT_S = 2.0
 STARTING_PATIENCE_S = 60.0
-
-# A list of millions takes a while to be written down.
-LISTING_PATIENCE_S = 30.0
-OPENING_PATIENCE_S = 600.0
-
-
-class NotHereError(Exception):
-    """The tenant cannot be served here any more, and perhaps elsewhere."""
-
-
-class CannotBeginError(Exception):
-    """A run cannot be executed as things are, and a person has to mend them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """How an execution is to go.
-
-    Attributes:
-        window: When chunks may leave; None is always.
-        zone: Whose clock it goes by; None is the host's.
-        seconds: How long the window stays open; None without one.
-        only_settle: Nothing is sent.
-    """
-
-    window: Window | None
-    zone: ZoneInfo | None
-    seconds: float | None
-    only_settle: bool
-
-
-class Work(Protocol):
-    """What a worker does for its tenants; the command line gives it."""
-
-    async def tenants(self) -> Mapping[str, Tenant]:
-        """Return the tenants to serve, as their files are now."""
-        ...
-
-    async def execute(self, tenant: Tenant, run: RunId, order: Order, stop: Stop) -> Ending:
-        """Resume a run.
-
-        Raises:
-            CannotBeginError: A person has to mend something first.
-            NotHereError: A secret is gone, or the file is being changed.
-            RunIsAliveError: Another executes it.
-            LedgerLostError: The ledger cannot be reached.
-        """
-        ...
-
-    async def look(self, tenant: Tenant, schedule: str, queue: Queue) -> str:
-        """Ask for runs of what is new for a schedule; return what is wrong, or ""."""
-        ...
-
-    async def is_whole(self, tenant: Tenant, run: RunId) -> bool | None:
-        """Say whether a run has all its numbers; None while somebody writes them down.
-
-        Raises:
-            SettingsError: A secret is gone.
-            LedgerLostError: The ledger cannot be reached.
-        """
-        ...
-
-    async def size_of(self, tenant: Tenant, run: RunId) -> int:
-        """Return how many numbers a run has."""
-        ...
-
-    async def end_sessions(self, tenant: Tenant, worker: str) -> None:
-        """End what a dead worker holds in a tenant's ledger; raises what `is_whole` does."""
-        ...
-
-    def tell(self, sentence: str, /, **facts: object) -> None:
-        """Say what happens."""
-        ...
 
 
 @dataclass(slots=True)
@@ -144,7 +76,8 @@ class Worker:
     draining: bool = False
     _served: Mapping[str, Tenant] = field(default_factory=dict)
     _running: dict[tuple[str, RunId], Stop] = field(default_factory=dict)
-    _troubles: dict[str, str] = field(default_factory=dict)
+    # What was told last of the folder of the tenants' files.
+    _unread: str = ""
     _engine: Engine | None = None
 
     def drain(self) -> None:
@@ -171,10 +104,13 @@ class Worker:
             async with anyio.create_task_group() as others:
                 schedules = Schedules(queue, self.id, self.rhythm)
                 queue.manager.holds_back = schedules.are_many
+                left = LeftBehind(
+                    self.work, queue, self.id, self.rhythm, lambda: self._served, self._running
+                )
                 others.start_soon(self._beat_on)
                 others.start_soon(self._go_on, partial(self._tick, queue, schedules))
                 # What waits for the ledgers of tenants is in nobody's way.
-                others.start_soon(self._go_on, partial(self._take_up, queue))
+                others.start_soon(self._go_on, left.take_up)
                 others.start_soon(self._watch_tenants)
                 others.start_soon(
                     schedules.look_on, self._looks_for, partial(self._look_wanted, queue)
@@ -184,7 +120,7 @@ class Worker:
                 others.cancel_scope.cancel()
             with anyio.move_on_after(TICK_PATIENCE_S):
                 await schedules.resign()
-                await queue.do("gone", worker=self.id)
+                await queue.gone(self.id)
 
     async def _opened(self, stack: AsyncExitStack) -> Queue:
         """Open the database, which may still be starting, as our own machine may be."""
@@ -256,7 +192,7 @@ class Worker:
             slot = await queue.begin(tenant.name, run, self.id)
             if slot is None:
                 return
-            order = await _order(tenant, slot, queue)
+            order = await order_of(tenant, slot, queue)
             if isinstance(order, Later):
                 await queue.put_off(slot, order, None, remark("fleet.outside_window"))
                 return
@@ -294,7 +230,7 @@ class Worker:
             case ForPerson(holds_tenant):
                 if holds_tenant:
                     self.work.tell("worker.held", tenant=slot.tenant, why=why)
-                    await queue.do("pause", tenant=slot.tenant, why=why)
+                    await queue.pause(slot.tenant, why)
                 await queue.end(slot, "person", code, why, ending.unarchived)
             case Later() as later:
                 await self._put_off(queue, slot, later, code, why)
@@ -315,7 +251,7 @@ class Worker:
         why = ""
         if schedule in tenant.settings.schedules:
             why = await self.work.look(tenant, schedule, queue)
-        await queue.do("looked_after", tenant=tenant.name, schedule=schedule, why=why)
+        await queue.looked_after(tenant.name, schedule, why)
 
     def _looks_for(self) -> Mapping[str, Tenant]:
         return {} if self.draining else self._served
@@ -370,17 +306,19 @@ class Worker:
             try:
                 self._served = await self.work.tenants()
             except Exception:  # noqa: BLE001  # a defect that some file brings up
-                self._tell_of("", traceback.format_exc())
+                told, self._unread = self._unread, traceback.format_exc()
+                if told != self._unread:
+                    self.work.tell("worker.unread", why=self._unread)
             else:
-                self._troubles.pop("", None)
+                self._unread = ""
 
     async def _tick(self, queue: Queue, schedules: Schedules) -> None:
         """See what is due, and what people have said."""
-        paused = {row["tenant"] for row in await queue.all("pauses")}
+        paused = await queue.pauses()
         if self._engine is not None:
             self._engine.queues = [name for name in self._served if name not in paused]
-        for row in await queue.all("cancelled_of", worker=self.id):
-            if (stop := self._running.get((row["tenant"], row["run"]))) is not None:
+        for run in await queue.cancelled_of(self.id):
+            if (stop := self._running.get(run)) is not None:
                 stop.ask(Cause.CONTROL, "k3push fleet cancel")
         if not self.draining:
             await schedules.plan(self._served)
@@ -399,86 +337,6 @@ class Worker:
             self._stop_all(remark("fleet.forgotten"))
             engine.stop()  # type: ignore[no-untyped-call]  # it has no annotations
 
-    async def _take_up(self, queue: Queue) -> None:
-        """Free what dead workers hold, and finish lists of which all is there."""
-        for row in await queue.all("executed_by", worker=self.id):
-            if (row["tenant"], row["run"]) not in self._running:
-                # It ended while the database was away, which could not be written down.
-                await queue.let_go(row["tenant"], row["run"], self.id)
-        for job in await queue.stalled(self.rhythm):
-            if (job.queue, job.task_kwargs.get("run")) not in self._running:
-                await queue.finish(job.id or 0)
-        acts: list[tuple[Tenant, Callable[[], Awaitable[None]]]] = []
-        for name, run, worker in await queue.left_behind(self.rhythm):
-            tenant = self._served.get(name)
-            if tenant is not None and (name, run) not in self._running:
-                acts.append((tenant, partial(self._free, queue, tenant, run, worker)))
-        for row in await queue.all("unlisted", tenants=array_of(tuple(self._served))):
-            if (tenant := self._served.get(row["tenant"])) is not None:
-                finish = partial(self._finish_list, queue, tenant, row["run"], row["age_s"])
-                acts.append((tenant, finish))
-        # Ledgers that were away a moment ago may take all the time that there is.
-        for tenant, act in sorted(acts, key=lambda each: each[0].name in self._troubles):
-            await self._for_tenant(tenant, act)
-
-    async def _for_tenant(self, tenant: Tenant, act: Callable[[], Awaitable[None]]) -> None:
-        """Do something about a tenant's ledger; if it is away, that is no other tenant's trouble.
-
-        So is a secret that has gone since the tenant's file was last looked at.
-        """
-        try:
-            with anyio.fail_after(TENANT_PATIENCE_S):
-                await act()
-        except (LedgerLostError, SettingsError, TimeoutError) as error:
-            self._tell_of(tenant.name, str(error) or remark("fleet.timeout"))
-        except Exception:  # noqa: BLE001  # a defect must not end what is done for others
-            self._tell_of(tenant.name, traceback.format_exc())
-        else:
-            self._troubles.pop(tenant.name, None)
-
-    def _tell_of(self, tenant: str, why: str) -> None:
-        """Tell of a trouble, of a tenant or of the folder (""), once as long as it lasts."""
-        known, self._troubles[tenant] = self._troubles.get(tenant), why
-        if known == why:
-            return
-        if tenant:
-            self.work.tell("worker.left", tenant=tenant, why=why)
-        else:
-            self.work.tell("worker.unread", why=why)
-
-    async def _free(self, queue: Queue, tenant: Tenant, run: RunId, worker: str) -> None:
-        """Take a run away from a dead worker."""
-        if worker != self.id:
-            await self.work.end_sessions(tenant, worker)
-        if await queue.let_go(tenant.name, run, worker):
-            self.work.tell("worker.takes_up", tenant=tenant.name, run=run, worker=worker)
-
-    async def _finish_list(self, queue: Queue, tenant: Tenant, run: RunId, age_s: float) -> None:
-        """Take up a run whose asker ended before it had said that the list is whole."""
-        if age_s < LISTING_PATIENCE_S:
-            return
-        whole = await self.work.is_whole(tenant, run)
-        if whole:
-            await queue.listed(tenant.name, run, await self.work.size_of(tenant, run))
-        elif whole is not None and age_s > OPENING_PATIENCE_S:
-            self.work.tell("worker.dropped", tenant=tenant.name, run=run)
-            await queue.do("drop", tenant=tenant.name, run=run, why=remark("fleet.half_listed"))
-
     def _stop_all(self, why: str) -> None:
         for stop in self._running.values():
             stop.ask(Cause.INTERRUPTED, why)
-
-
-async def _order(tenant: Tenant, slot: Slot, queue: Queue) -> Order | Later:
-    """Say how a run is to be executed now, or when to look again."""
-    text = slot.window or tenant.settings.run.window
-    zone = ZoneInfo(slot.zone) if slot.zone else None
-    if not text:
-        return Order(None, zone, None, slot.only_settle)
-    window = Window.parse(text)
-    local = (await queue.now()).astimezone(zone)
-    # Across a change of the clock an edge is computed by the wall, and found anew at the next look.
-    left = max(window.next_edge(local) - local, timedelta(seconds=1)).total_seconds()
-    if not window.holds(local):
-        return Later(left, only_settle=slot.only_settle)
-    return Order(window, zone, left, slot.only_settle)

@@ -72,7 +72,7 @@ async def pause(folder: Path, names: Sequence[str], *, everybody: bool, say: Say
     """Let nothing of tenants begin, and pause what is under way."""
     async with _opened(folder) as (queue, tenants):
         for tenant in _meant(tenants, names, everybody=everybody):
-            await queue.do("pause", tenant=tenant.name, why="")
+            await queue.pause(tenant.name)
             _tell(say("fleet.paused", tenant=tenant.name))
             await _command(queue, tenant, Verb.PAUSE, say)
     return Exit.DONE
@@ -82,7 +82,7 @@ async def go_on(folder: Path, names: Sequence[str], *, everybody: bool, say: Say
     """End a pause."""
     async with _opened(folder) as (queue, tenants):
         for tenant in _meant(tenants, names, everybody=everybody):
-            if await queue.all("go_on", tenant=tenant.name):
+            if await queue.go_on(tenant.name):
                 _tell(say("fleet.continues", tenant=tenant.name))
             await _command(queue, tenant, Verb.CONTINUE, say)
         await queue.make_jobs()
@@ -93,7 +93,7 @@ async def cancel(folder: Path, names: Sequence[str], *, everybody: bool, say: Sa
     """Cancel what is queued, and stop what is under way."""
     async with _opened(folder) as (queue, tenants):
         for tenant in _meant(tenants, names, everybody=everybody):
-            doing = await _doing(queue, tenant)
+            doing = await queue.doing(tenant.name)
             cancelled = await queue.cancel(tenant.name)
             for run in cancelled:
                 _tell(say("fleet.cancelled", tenant=tenant.name, run=run))
@@ -106,33 +106,27 @@ async def retry(folder: Path, names: Sequence[str], *, everybody: bool, say: Say
     """Queue again what waits for a person or was cancelled; end a pause for a refused login."""
     async with _opened(folder) as (queue, tenants):
         for tenant in _meant(tenants, names, everybody=everybody):
-            pauses = await queue.all("pauses")
-            if any(row["tenant"] == tenant.name and row["why"] for row in pauses):
-                await queue.do("go_on", tenant=tenant.name)
+            if (await queue.pauses()).get(tenant.name):
+                await queue.go_on(tenant.name)
                 _tell(say("fleet.continues", tenant=tenant.name))
-            files = await queue.all("try_asides", tenant=tenant.name)
-            for row in files:
-                _tell(say("fleet.file_tried", tenant=tenant.name, file=row["file"]))
-            again = [*await queue.all("retry", tenant=tenant.name)]
-            again += await queue.all("hurry", tenant=tenant.name)
-            for row in again:
-                _tell(say("enqueue.queued", tenant=tenant.name, run=row["run"]))
-            await _note(tenant, [row["run"] for row in again], "requeued")
+            files = await queue.try_asides(tenant.name)
+            for file in files:
+                _tell(say("fleet.file_tried", tenant=tenant.name, file=file))
+            again = await queue.retry(tenant.name)
+            for run in again:
+                _tell(say("enqueue.queued", tenant=tenant.name, run=run))
+            await _note(tenant, again, "requeued")
             if not again and not files:
                 _tell(say("fleet.nothing", tenant=tenant.name))
         await queue.make_jobs()
     return Exit.DONE
 
 
-async def _doing(queue: Queue, tenant: Tenant) -> list[RunId]:
-    return [RunId(row["run"]) for row in await queue.all("doing", tenant=tenant.name)]
-
-
 async def _command(
     queue: Queue, tenant: Tenant, verb: Verb, say: Say, runs: Sequence[RunId] | None = None
 ) -> None:
     """Give a command to the runs of a tenant that are under way."""
-    if not (runs := await _doing(queue, tenant) if runs is None else runs):
+    if not (runs := await queue.doing(tenant.name) if runs is None else runs):
         return
     async with ledger_of(tenant.settings) as ledger:
         for run in runs:

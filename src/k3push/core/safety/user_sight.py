@@ -1,13 +1,17 @@
-"""Which user sees what another makes: only then does it count that a look shows nothing.
+"""Which user sees what another makes, and what several see together.
 
 Rights hide documents without an error, so a look by one user who misses what another made would
-let a number travel twice. Until a user has shown to see all of another's, both are asked.
+let a number travel twice. Until a user has shown to see all of another's, both are asked. Only
+then does it count that a look shows nothing.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict, defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
+
+from k3push.core.model import BillNumber, Sighting, Target, Targets
+from k3push.core.safety.target_sets import ids_in, new_targets
 
 # Documents of another that a user has to be shown, and none missed, to pass for one who sees all.
 ENOUGH_TO_SEE = 10
@@ -61,3 +65,49 @@ class Views:
         """Say whether one user has shown to see what another makes."""
         known = len(self._seen.get((viewer, maker), ())) >= ENOUGH_TO_SEE
         return known and (viewer, maker) not in self._blind
+
+
+def ids_seen(seen: Sighting) -> set[str]:
+    """Return the ids of all documents of a look, whatever it takes them for."""
+    kinds = (seen.targets, seen.shared, seen.cancelled, seen.denied)
+    every = (targets for kind in kinds for targets in kind.values())
+    return {target.id for targets in every for target in targets}
+
+
+def seen_together(seen: Mapping[str, Sighting]) -> Sighting:
+    """Join what several users see."""
+    sightings = list(seen.values())
+    if len(sightings) == 1:
+        return sightings[0]
+    targets = _joined([each.targets for each in sightings])
+    # One user may see the field of the source's form that another does not.
+    certain = frozenset().union(*(ids_seen(each) - each.thin for each in sightings))
+    thin = frozenset().union(*(each.thin for each in sightings))
+    shared = _joined([each.shared for each in sightings])
+    sources: defaultdict[tuple[BillNumber, str], frozenset[str]] = defaultdict(frozenset)
+    for each in sightings:
+        for of, named in each.sources.items():
+            sources[of] |= named
+    return Sighting(
+        targets,
+        frozenset(seen),
+        _joined([each.cancelled for each in sightings]),
+        thin=thin - certain,
+        linked=frozenset.intersection(*(each.linked for each in sightings)),
+        by_link=frozenset().union(*(each.by_link for each in sightings)),
+        # One user may see the link that another does not.
+        shared=new_targets(shared, ids_in(targets)),
+        denied=_joined([each.denied for each in sightings]),
+        sources=sources,
+    )
+
+
+def _joined(parts: Sequence[Targets]) -> Targets:
+    """Join documents by number; one that several users see is there once."""
+    united: dict[BillNumber, dict[str, Target]] = {}
+    for part in parts:
+        for number, targets in part.items():
+            by_id = united.setdefault(number, {})
+            for target in targets:
+                by_id.setdefault(target.id, target)
+    return {number: tuple(by_id.values()) for number, by_id in united.items()}

@@ -1,4 +1,4 @@
--- The statements of `queue`, each under its name: who takes a run, and who a schedule.
+-- The statements of the fleet's database, each under its name: who takes a run, and who a schedule.
 
 -- name: version
 SELECT CASE
