@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from itertools import count as count_from
 from typing import Any
 
 import anyio
@@ -20,8 +21,9 @@ from k3push.runs.context import Context
 from k3push.runs.doubts.word_of_person import settle_by_word
 from k3push.runs.proof import absence_proof
 from k3push.runs.stop import Cause
-from k3push.simulator import FaultPlan, fault
+from k3push.simulator import FaultPlan, Policy, fault
 from k3push.simulator.answers import AnswerStyle
+from k3push.simulator.conversion import Converter
 from k3push.simulator.forms import IN_STOCK, PURCHASE_ORDER
 from k3push.simulator.script import Aimed
 from tests.memory_ledger.ledger import MemoryLedger
@@ -520,3 +522,29 @@ async def test_a_loose_document_may_be_of_any_call_of_ours_that_nobody_has_settl
         tasks.start_soon(push_as_another)
         pushed = await go_on(office, SECOND, times=2)
     assert not named_in(pushed, OTHER) & ids(office, LOST)
+
+
+@pytest.mark.parametrize("known", [0, 2])
+async def test_what_a_split_makes_without_a_link_is_told_beside_what_has_one(
+    monkeypatch: pytest.MonkeyPatch, known: int
+) -> None:
+    """Of two documents of each bill a plug-in leaves one without its link; an answer is lost."""
+    made, count = Converter._target, count_from(0)
+
+    def target(self: Converter, *what: Any, **how: Any) -> Any:
+        document = made(self, *what, **how)
+        if next(count) % 2:
+            for entry in document.entries:
+                entry.links = ()
+        return document
+
+    monkeypatch.setattr(Converter, "_target", target)
+    lost, meets = REST[5], {REST[5]: "make-then-reset"}
+    office = office_of(meets, policy=Policy.SPLIT, misnamed={})
+    await office.open_run([*REST[:known], lost])
+    await go_on(office, times=2)
+    row = (await office.rows())[lost]
+    documents = office.site.world.documents_of(lost)
+    assert len(documents) == 2
+    told = " ".join([row.reason, *(target.number for target in row.targets)])
+    assert row.state is State.UNKNOWN or all(each.number in told for each in documents), row
