@@ -95,11 +95,13 @@ class Totals:
         fates: Numbers by fate.
         repeats: Lines that name a bill again.
         reasons: Why numbers are blocked.
+        examples: The first number that is blocked for each reason, or its id.
     """
 
     fates: Counter[Forecast] = field(default_factory=Counter)
     repeats: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
+    examples: dict[str, str] = field(default_factory=dict)
 
     @property
     def to_send(self) -> int:
@@ -121,6 +123,7 @@ class Totals:
         self.fates[foreseen.fate] += 1
         if foreseen.fate is Forecast.BLOCKED:
             self.reasons[foreseen.reason] += 1
+            self.examples.setdefault(foreseen.reason, foreseen.number or foreseen.listed_id)
 
 
 @dataclass(frozen=True, slots=True)

@@ -146,8 +146,12 @@ def next_step(
 
 def _headline(cluster: Cluster, say: Say) -> str:
     """Count, message and an example, if there is room for it."""
-    line = f"    {cluster.count:,} × {say.said(cluster.shape) or harmless(cluster.code)}"
-    example = f" ({harmless(cluster.examples[0])}{', …' if cluster.count > 1 else ''})"
-    if columns(line + example) <= COLUMNS:
-        return line + example
-    return cut(line, COLUMNS)
+    words = say.said(cluster.shape) or harmless(cluster.code)
+    return counted_line(words, cluster.count, cluster.examples[0])
+
+
+def counted_line(words: str, count: int, example: str) -> str:
+    """Return how many numbers have met something, with an example if there is room for it."""
+    line = f"    {count:,} × {words}"
+    example = f" ({harmless(example)}{', …' if count > 1 else ''})"
+    return line + example if columns(line + example) <= COLUMNS else cut(line, COLUMNS)

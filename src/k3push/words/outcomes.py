@@ -33,7 +33,7 @@ WORDS = {
     ),
     "exit.3.follow": (
         "documents were refused a step, wait in a flow or are unknown; read the results, then `k3push follow`",
-        "有下游单据提交或审核被拒绝、在审批流中等待，或无从得知；请查看结果，处理后执行 `k3push follow`",
+        "有下游单据提交或审核被拒绝、在审批流中等待，或状态未知；请查看结果，处理后执行 `k3push follow`",
     ),
     "exit.3.odd": (
         "some numbers have a document too many, perhaps, or only some of theirs; read the results",

@@ -12,7 +12,7 @@ from rich.markup import escape
 from k3push.cli.console.looking import Looking
 from k3push.core.plan import Forecast
 from k3push.reporting.phrases import expected_calls, expected_time
-from k3push.reporting.summary import count_line
+from k3push.reporting.summary import count_line, counted_line
 from k3push.runs.problem import innermost
 from k3push.wiring.preview import Preview
 from k3push.words.language import Say
@@ -43,7 +43,7 @@ def preview_lines(preview: Preview, say: Say, url: str, acct_id: str) -> Iterato
         if totals.reasons:
             yield "  " + say("plan.reasons")
         for reason, count in totals.reasons.most_common(REASONS_SHOWN):
-            yield f"    {count} × {escape(say.said(reason))}"
+            yield escape(counted_line(say.said(reason), count, totals.examples[reason]))
         if name in preview.one_by_one:
             yield "  " + say("plan.blind")
         if totals.to_send:

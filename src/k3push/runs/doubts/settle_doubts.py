@@ -267,10 +267,10 @@ async def _judge_shown(
     with_some = [(doubt, age) for doubt, age in due if doubt.number in made]
     doubts = [doubt for doubt, _ in with_some]
     short = await of_short_looks(context, doubts, seen)
-    doubtful = await crowded_among(context, doubts, made, seen, splits=splits)
+    crowded = await crowded_among(context, doubts, made, seen, splits=splits)
     # A document that bears the number alone, beside one that a link ties to the bill.
     loose = {n: found for n, found in seen.loose.items() if n not in shown.untied}
-    doubtful = united(doubtful, new_targets(loose, {d.number: d.before for d in doubts}))
+    doubtful = united(crowded, new_targets(loose, {d.number: d.before for d in doubts}))
     for doubt, age in with_some:
         number = doubt.number
         # If the rule splits bills, a further document may come until the window ends. If the number
