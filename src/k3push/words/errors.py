@@ -94,12 +94,12 @@ WORDS = {
         "当前目录和 {folder} 都没有 config.toml；请用 `k3push init` 生成",
     ),
     "error.no_parquet": (
-        "--format parquet needs pyarrow ({why}); install it with: pip install 'k3push[parquet]'",
-        "--format parquet 需要 pyarrow（{why}）；请安装：pip install 'k3push[parquet]'",
+        "--format parquet needs pyarrow ({why}); install it with: pip install 'k3push[parquet]' (in a clone '.[parquet]')",
+        "--format parquet 需要 pyarrow（{why}）；请安装：pip install 'k3push[parquet]'（在克隆的目录中用 '.[parquet]'）",
     ),
     "error.no_web": (
-        'serve needs more packages ({why}); install them with: pip install "k3push[web]"',
-        'serve 需要更多组件（{why}）；请安装：pip install "k3push[web]"',
+        'serve needs more packages ({why}); install them with: pip install "k3push[web]" (in a clone ".[web]")',
+        'serve 需要更多组件（{why}）；请安装：pip install "k3push[web]"（在克隆的目录中用 ".[web]"）',
     ),
     "output.ours": (
         "{path}: this is {what}, and would be overwritten; name another file",
@@ -157,8 +157,8 @@ WORDS = {
         '台账中此账套写作 {known}：请在配置中写 `acct_id = "{known}"`',
     ),
     "error.no_postgres": (
-        'a ledger in PostgreSQL needs more packages ({why}): pip install "k3push[postgres]"',
-        'PostgreSQL 台账需要更多组件（{why}）：pip install "k3push[postgres]"',
+        'a ledger in PostgreSQL needs more packages ({why}): pip install "k3push[postgres]" (in a clone ".[postgres]")',
+        'PostgreSQL 台账需要更多组件（{why}）：pip install "k3push[postgres]"（在克隆的目录中用 ".[postgres]"）',
     ),
     "error.half_listed": (
         "the list of run {run} is not written down to its end, and nothing of it was sent; unless a command is at it still, `k3push run {jobs}` again, or `k3push apply` its plan again",

@@ -65,8 +65,8 @@ WORDS = {
         'config.toml 中没有凭据库条目；请写 password = {{ keyring = "NAME" }}，或指定名称：k3push login set NAME',
     ),
     "login.no_keyring": (
-        "no keyring can be used ({why}): pip install 'k3push[keyring]', or keep the secret in the environment or a file",
-        "没有可用的凭据库（{why}）：请 pip install 'k3push[keyring]'，或把密码放在环境变量或文件中",
+        "no keyring can be used ({why}): pip install 'k3push[keyring]' (in a clone '.[keyring]'), or keep the secret in the environment or a file",
+        "没有可用的凭据库（{why}）：请 pip install 'k3push[keyring]'（在克隆的目录中用 '.[keyring]'），或把密码放在环境变量或文件中",
     ),
     "sandbox.ready": (
         "account sandbox · user sandbox · password sandbox · stop with Ctrl-C",

