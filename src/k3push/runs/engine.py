@@ -8,10 +8,14 @@ them is interrupted between two awaits, and no lock is needed:
   task claims the numbers of its chunk, goes through the one door (`attempt`), and puts back what
   is left to do;
 - the *settler* asks what became of numbers in doubt, here and in runs that nobody executes and
-  that hold numbers of ours;
+  that hold numbers of ours (`settler`);
 - the *follower* submits and approves documents, where the route asks for it
   (`submit_and_audit`);
-- two *wakers* tell the others that a stop or a throttle has come (the follower has them).
+- two *wakers* tell the others that a stop was asked or somebody has steered (methods of the
+  follower);
+- the *last looker* looks once more at what was refused, a while later (`last_looks`);
+- two more run once: the newest document of the form is noted, and the first call's wait for that
+  ends after a while (`form_marks`).
 
 Who owns what:
 
@@ -20,6 +24,7 @@ Who owns what:
                   the settler
     Settler       whether numbers of ours wait to be settled, and whether the field is proved
     Intake        how far the planned rows are read
+    Sparing       what limits and overloads have shown, and when the last chunk was done
     Follower      documents on their way through the steps after the push
 
 Whoever changes one of these calls `Wakeup.notify`; whoever waits, waits for that and looks at
@@ -37,11 +42,9 @@ from functools import partial
 import anyio
 
 from k3push.core.control_words import Key
-from k3push.core.model import BillNumber, Chunk, Outcome, State, number_in
+from k3push.core.model import BillNumber, Chunk, number_in
 from k3push.core.pacing.backlog import Backlog
-from k3push.core.pacing.call_limits import QUIET_S, CallLimits
 from k3push.core.pacing.holds import Hold
-from k3push.core.protocol.msg_codes import CALL_LIMIT
 from k3push.core.remark import remark
 from k3push.core.safety.conclusion import Conclusion
 from k3push.runs.attempt import push_chunk
@@ -53,13 +56,13 @@ from k3push.runs.intake import Intake
 from k3push.runs.last_looks import (
     look_at_refused,
     look_once_more,
-    note_refused,
     recall_due_look,
 )
 from k3push.runs.left_to_others import leave_to_others, note_holders
 from k3push.runs.lookup.retried_reads import pause_s
 from k3push.runs.sending_state import Sending
 from k3push.runs.settler import Settler, contradicted_in
+from k3push.runs.sparing import Sparing
 from k3push.runs.stop import Cause, guarded, stopping
 from k3push.runs.submit_and_audit.follower import Follower, follow_run
 from k3push.runs.twins import note_twin
@@ -93,8 +96,7 @@ async def push_run(context: Context) -> None:
             source_id=context.known_id,
         )
         doubted = frozenset(doubt.number for doubt in doubts)
-        engine = _Engine(context, backlog, doubted, contradicted)
-        engine.first_chunk = first_index
+        engine = _Engine(context, backlog, doubted, contradicted, first_chunk=first_index)
         await recall_due_look(context)
         await engine.run()
         await look_once_more(context)
@@ -115,9 +117,6 @@ class _Engine:
 
     Attributes:
         hold: What kept chunks from leaving when it was last looked at.
-        overloads: Answers in a row that said that the ERP is overloaded.
-        limits: What limits on calls have shown.
-        done_s: On the loop's clock, when the last chunk was done.
         refused_canaries: Documents in a row that were sent to prove the steps, and were refused.
         first_chunk: The index of the first chunk of this execution.
     """
@@ -128,6 +127,8 @@ class _Engine:
         backlog: Backlog,
         doubted: frozenset[BillNumber],
         contradicted: dict[BillNumber, str],
+        *,
+        first_chunk: int,
     ) -> None:
         self.context = context
         self.backlog = backlog
@@ -146,11 +147,9 @@ class _Engine:
             contradicted=contradicted,
         )
         self.hold: Hold | None = None
-        self.overloads = 0
-        self.limits = CallLimits(context.limits.most_limits, context.limits.last_limit)
-        self.done_s = -math.inf
+        self.sparing = Sparing(context, backlog, self.intake)
         self.refused_canaries = 0
-        self.first_chunk = 1
+        self.first_chunk = first_chunk
         backlog.follow_proved = not (self.follower.wanted and context.limits.canary)
         context.more_to_send = self._has_more
 
@@ -237,7 +236,7 @@ class _Engine:
             self.hold = context.throttle.hold
             context.watch.held(self.hold)
         # In the midst of a limit one call after each pause shows whether it has ended.
-        most_open = 1 if self.limits.in_a_row else context.throttle[Key.CONCURRENCY]
+        most_open = 1 if self.sparing.limits.in_a_row else context.throttle[Key.CONCURRENCY]
         if self.hold is not None or backlog.open >= most_open:
             return None
         if self.settler.waits_for_proof() or self.settler.contradicted:
@@ -248,11 +247,11 @@ class _Engine:
             return None  # the pace waits for what is on its way
         most = math.inf if context.tells_of_several else 1
         now_s = anyio.current_time()
-        chunk = backlog.take(size, now_s, most=most, done_s=self.done_s)
+        chunk = backlog.take(size, now_s, most=most, done_s=self.sparing.done_s)
         if chunk is not None:
             self.wakeup.notify()  # the intake has room again
-        elif not backlog.open and (left_s := self.done_s + backlog.quiet_s - now_s) > 0:
-            self._spare_erp(self.limits.words, left_s)
+        elif not backlog.open and (left_s := self.sparing.done_s + backlog.quiet_s - now_s) > 0:
+            self.sparing.spare(self.sparing.limits.words, left_s)
         return chunk
 
     async def _push(self, chunk: Chunk) -> None:
@@ -262,7 +261,7 @@ class _Engine:
             sent = await self._push_claimed(chunk)
         finally:
             self.backlog.done(chunk, sent=sent)
-            self.done_s = anyio.current_time() if sent else self.done_s
+            self.sparing.done_s = anyio.current_time() if sent else self.sparing.done_s
             self.wakeup.notify()
 
     async def _push_claimed(self, chunk: Chunk) -> bool:
@@ -322,15 +321,15 @@ class _Engine:
             self.backlog.add_suspect(part, alone=chunk.alone, tries=chunk.tries, due_s=due_s)
         if sending.sample is not None:
             context.learn(sending.sample)
-        self._ease_off(sending)
+        self.sparing.ease_off(sending)
         if conclusion is None:
             return
         if conclusion.contradiction:
             context.stop.ask(Cause.CONTRADICTION, conclusion.contradiction)
         if conclusion.limited:
-            await self._put_off_at_limit(sending, conclusion)
+            await self.sparing.put_off_at_limit(sending, conclusion)
         else:
-            self.limits.get_through()
+            self.sparing.limits.get_through()
             self.backlog.go_on()
             await self._put_back(chunk, conclusion)
         for number, why in sending.twins.items():
@@ -340,7 +339,7 @@ class _Engine:
         """Put back what may travel again; what a later look may show waits behind the others."""
         tries = chunk.tries + conclusion.try_later
         if conclusion.try_later and conclusion.parts and not conclusion.broke:
-            await self._put_off(conclusion, tries + 1)
+            await self.sparing.put_off(conclusion, tries + 1)
         add = partial(self.backlog.add_suspect, tries=tries, alone=chunk.alone)
         now_s = anyio.current_time()
         surely_s = now_s + self.context.settle.first_wait_s
@@ -356,73 +355,3 @@ class _Engine:
         due_s = max(surely_s, now_s + pause_s(tries + 1))
         for number in conclusion.alone:
             self.backlog.add_suspect((number,), alone=True, tries=tries, due_s=due_s)
-
-    # -- sparing the ERP ----------------------------------------------------------------------
-
-    def _ease_off(self, sending: Sending) -> None:
-        """Pause where the ERP says that it is overloaded, longer each time."""
-        if sending.overload and self.context.throttle.hold is None:
-            self.overloads += 1
-            self._spare_erp(sending.overload, pause_s(self.overloads))
-        elif sending.conclusion is not None:
-            self.overloads = 0
-
-    async def _put_off(self, conclusion: Conclusion, nth: int) -> None:
-        """Wait before a chunk that was put off travels again (rule 5)."""
-        last = next(o for o in conclusion.outcomes if o.state is State.PLANNED)
-        # A bill that somebody edits is no reason for the others to wait.
-        self.context.watch.waiting(last.reason, pause_s(nth))
-        await self.context.stop.sleep(pause_s(nth))
-
-    async def _put_off_at_limit(self, sending: Sending, conclusion: Conclusion) -> None:
-        """Put off what a limit on calls has kept from being made, unless it is a bill's own.
-
-        All wait for it to end, longer each time that nothing gets through.
-        """
-        context, backlog, limits = self.context, self.backlog, self.limits
-        unmade = [o for o in conclusion.outcomes if o.state in {State.PLANNED, State.UNKNOWN}]
-        if not unmade:
-            return
-        # Calls that were on their way together meet it together.
-        why = limits.words = unmade[-1].reason
-        limits.in_a_row += context.throttle.hold is None
-        # What was saved before it was met may be shown late (P 5.7).
-        shown_s = context.settle.first_wait_s if conclusion.hides else 0.0
-        self._spare_erp(why, max(pause_s(limits.in_a_row + 1), shown_s))
-        left = [outcome for outcome in unmade if outcome.state is State.PLANNED]
-        if not left:
-            context.end_at_limit(why, limits.in_a_row)
-            return
-        was_quiet = sending.began_s >= self.done_s + QUIET_S[-1]
-        by_itself = was_quiet and backlog.open == 1 == sending.at_once
-        chunk = replace(sending.chunk, numbers=tuple(outcome.number for outcome in left))
-        chunk = limits.put_off(chunk, by_itself=by_itself)
-        is_end = backlog.open == 1 and self.intake.fed and not backlog.fresh
-        if is_end and limits.is_about(chunk, backlog.last):
-            limits.in_a_row -= 1  # it was this bill's
-            await self._give_up(left[0])
-            return
-        context.end_at_limit(why, limits.in_a_row)
-        for part in limits.parts(chunk):
-            if part is not chunk and limits.in_a_row >= limits.most:
-                backlog.put_back(part)  # the smallest that can get through
-            elif limits.is_over(part):
-                backlog.put_last(part, anyio.current_time())
-            else:
-                backlog.put_off(part)
-
-    async def _give_up(self, outcome: Outcome) -> None:
-        """Reject a bill, with the words of the last answer."""
-        context, number = self.context, outcome.number
-        rejected = outcome._replace(state=State.REJECTED)
-        late = outcome.code != CALL_LIMIT and await context.may_have_several()
-        await note_refused(context, [number], late=late)
-        await context.ledger.conclude(context.run.id, [rejected], at=context.clock.now())
-        context.watch.concluded([rejected], left=State.PLANNED)
-        context.forget([rejected])
-        context.count([rejected])
-
-    def _spare_erp(self, why: str, seconds: float) -> None:
-        """Let all chunks wait: their calls together were too many."""
-        self.context.watch.waiting(why, seconds)
-        self.context.throttle.back_off(seconds, why)
