@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -92,12 +93,13 @@ async def test_without_a_terminal_there_is_a_line_now_and_then() -> None:
             tasks.start_soon(progress.tell_now_and_then)
             await anyio.sleep(LINE_EVERY_S + 1)
             progress.recorded(ATTEMPT, LOST, InDoubt("broken", "reset"), 1.0)
+            progress.waiting("the ERP is updated", 2 * LINE_EVERY_S)
             await anyio.sleep(LINE_EVERY_S)
             tasks.cancel_scope.cancel()
-    assert written(console).splitlines() == [
-        "0/4 · 4 calls × 10",
-        "0/4 · 4 calls × 10 · unknown 4",
-    ]
+    first, wait, last = written(console).splitlines()
+    assert first == "0/4 · 4 calls × 10"
+    assert wait == "waiting 60 s: the ERP is updated"
+    assert re.fullmatch(r"0/4 · waiting \d+ s: the ERP is updated · 4 calls × 10 · unknown 4", last)
 
 
 def test_a_number_counts_once_whatever_becomes_of_it() -> None:

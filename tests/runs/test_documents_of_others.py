@@ -11,6 +11,7 @@ import pytest
 
 from k3push.core.model import TWIN, BillNumber, RunId, State
 from k3push.core.pacing.halting import HaltRule
+from k3push.core.safety.conclusion import CONTRADICTION
 from k3push.runs.context import Context
 from k3push.runs.doubts.word_of_person import settle_by_word
 from k3push.runs.push_limits import PushLimits
@@ -283,6 +284,25 @@ async def test_a_second_document_beside_what_a_refusal_names_is_a_twin(
     assert (row.state, row.code) == (State.PUSHED, TWIN), row
     assert made[0].number in row.reason
     assert {pushed.rows[n].code for n in numbers[1:3]}.isdisjoint({TWIN})
+
+
+async def test_a_second_document_beside_a_contradiction_leaves_it_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The answer names a document that no look ties to a bill, and a clerk pushes as well."""
+    numbers = orders(4)
+    answer_in_part(monkeypatch, Problem(11, "仓库必录"), kept=slice(0, 3))
+    office = Office(sandbox(latency_s=5.0, look_s=0.1, untied=(numbers[2],), **OPEN))
+    await office.open_run(numbers)
+
+    async def beside(_: Context) -> None:
+        await until_pushed(office)
+        office.site.world.add_target(IN_STOCK, numbers[0], creator="clerk")
+
+    limits = replace(NO_CANARY, halt=HaltRule())
+    chunk = steered(concurrency=1, chunk_size=4)
+    pushed = await office.execute(limits=limits, throttle=chunk, beside=beside, check=False)
+    assert {row.code for row in pushed.rows.values()} == {CONTRADICTION}
 
 
 @pytest.mark.parametrize("named", [1, 2])

@@ -126,6 +126,18 @@ async def test_of_a_bill_that_a_clerk_has_pushed_as_well_since_no_document_is_fo
     assert "note.document.twin" in document.reason
 
 
+async def test_a_bill_that_two_runs_have_pushed_on_purpose_is_followed_in_both() -> None:
+    """Somebody has asked for a second document of it (`--again`)."""
+    office, numbers = Office(sandbox(**OPEN), ROUTE), orders(2)
+    await office.open_run(numbers)
+    await office.execute()
+    await office.open_run(numbers[:1], SECOND, again_because="wanted")
+    await office.execute(SECOND, again_because="wanted", check=False)
+    await office.execute(work=follow_run, route=FOLLOW, check=False)
+    follows = {each.follow for each in (await office.documents()).values()}
+    assert follows == {Follow.APPROVED}
+
+
 async def test_what_was_left_alone_for_its_maker_goes_on_in_a_later_execution_too() -> None:
     """The answer to the first push is lost; that to the second one tells as whom we make ours."""
     office = Office(sandbox(steps("make-then-reset"), **OPEN), FOLLOW)

@@ -409,3 +409,43 @@ async def test_what_a_bill_of_several_documents_was_refused_for_is_told(
     assert (row.state, len(row.targets)) == (State.PUSHED, 2), row
     assert row.code in {TWIN, PARTLY}, row
     assert "仓库必录" in row.reason, row
+
+
+@pytest.mark.parametrize("how", ["one run", "killed", "another run"])
+async def test_what_a_refused_call_has_merged_and_shows_late_is_sent_twice_by_nobody(
+    monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    """A document of three bills bears the number of one, and no link; queries lag behind it."""
+    numbers = orders(4)
+    why = Refusal(11, "第1行分录，数量大于入库上限！")
+    keep_a_part(monkeypatch, numbers[:3], kept=1, why=why)
+    options = sandbox(
+        policy=Policy.MERGE_LINES, link_fields=False, query_lag_s=13.0, look_s=0.1, **OPEN
+    )
+    office = Office(options)
+    for number in numbers[:3]:
+        (bill,) = office.site.world.store.by_number(PURCHASE_ORDER, number)
+        bill.party = "P001"
+    await office.open_run(numbers[3:], RunId("r0"))
+    await office.execute(RunId("r0"), check=False)
+    await office.open_run(numbers[:3])
+    chunk = steered(concurrency=1, chunk_size=3)
+
+    async def kill(job: Context) -> None:
+        while True:
+            row = (await office.rows())[numbers[0]]
+            if row.attempts and row.state is not State.SENT:
+                break
+            await anyio.sleep(0.05)
+        job.stop.scope.cancel()
+
+    beside = None if how == "one run" else kill
+    await office.execute(limits=NO_CANARY, throttle=chunk, beside=beside, check=False)
+    run = FIRST
+    if how == "another run":
+        run = SECOND
+        await office.open_run(numbers[:3], SECOND)
+    await office.execute(run, limits=NO_CANARY, throttle=chunk, check=False)
+    assert doubled(office, numbers) == []
+    rows = await office.rows(run)
+    assert {rows[number].state for number in numbers[1:3]} <= {State.UNKNOWN, State.PLANNED}

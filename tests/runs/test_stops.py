@@ -10,6 +10,7 @@ from k3push.core.model import Attempt, BillNumber, Exchange, Intent, Outcome, St
 from k3push.core.pacing.halting import HaltRule
 from k3push.core.pacing.phases import FIRST_CONCURRENCY
 from k3push.core.protocol.logins import password_login
+from k3push.core.safety.conclusion import CONTRADICTION
 from k3push.core.safety.legal_moves import IllegalMoveError
 from k3push.core.safety.verdict import Verdict
 from k3push.runs.attempt import MOST_SESSIONS_A_CHUNK
@@ -17,7 +18,8 @@ from k3push.runs.doubts.word_of_person import settle_by_word
 from k3push.runs.push_limits import PushLimits
 from k3push.runs.stop import Cause, Stop
 from k3push.simulator import Accounts, FaultPlan, Refusal, WriteBack
-from k3push.simulator.forms import IN_STOCK
+from k3push.simulator.bills import Origin
+from k3push.simulator.forms import IN_STOCK, PURCHASE_ORDER
 from k3push.simulator.script import Channel
 from tests.memory_ledger.ledger import MemoryLedger
 from tests.runs.office import (
@@ -194,6 +196,29 @@ async def test_after_a_contradiction_nothing_is_sent_until_it_is_settled() -> No
     rest = await office.execute(limits=limits, throttle=five, route=ROUTE)
     assert not rest.stop.causes
     assert rest.of(State.PUSHED) == set(orders(12))
+
+
+async def test_what_a_look_tells_of_a_contradiction_since_does_not_end_it() -> None:
+    """Somebody has written the number into its document, and cancelled that."""
+    numbers = orders(4)
+    office = Office(sandbox(untied=(numbers[1],), write_back=WriteBack.NEVER, closes=False))
+    limits, one = PushLimits(canary=False), steered(concurrency=1, chunk_size=1)
+    await office.open_run(numbers)
+    stopped = await office.execute(limits=limits, throttle=one, check=False)
+    (doubted,) = stopped.of(State.UNKNOWN)
+    (document,) = office.site.world.documents_of(doubted)
+    store = office.site.world.store
+    store.remove(document)
+    for entry in document.entries:
+        entry.origin = Origin(PURCHASE_ORDER.id, doubted)
+    document.cancelled = True
+    store.add(document)
+    for nth in range(2):
+        again = await office.execute(limits=limits, throttle=one, check=False)
+        assert again.watch.sendings == []
+        assert Cause.CONTRADICTION in again.stop.causes
+        assert again.watch.waits or nth  # it says why, while it waits for its window
+        assert again.rows[doubted].code == CONTRADICTION
 
 
 async def test_after_a_contradiction_a_persons_word_lets_the_rest_go_on() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping, Sequence
 
 from k3push.core.model import BillNumber, Outcome, Sighting, State
 from k3push.core.remark import remark
@@ -14,6 +14,7 @@ from k3push.runs.context import Context
 from k3push.runs.earlier_calls import sent_by_others, waits_for_others
 from k3push.runs.last_looks import note_look
 from k3push.runs.lookup.looker import can_ask
+from k3push.runs.merged_beside import bills_beside_merged
 from k3push.runs.own_documents import (
     but_others_cancelled,
     named_there,
@@ -88,7 +89,7 @@ async def look_first(context: Context, sending: Sending) -> Mapping[BillNumber, 
     outcomes += named.values()
     told |= named.keys()
     left = [number for number in sending.numbers if number not in told]
-    outcomes += await _beside_strays(context, sending, left)
+    outcomes += await _in_doubt(context, sending, left)
     if context.suspects:
         await note_look(context)
     if outcomes:
@@ -112,19 +113,26 @@ async def look_first(context: Context, sending: Sending) -> Mapping[BillNumber, 
     return {number: ids for number, ids in there.items() if ids}
 
 
-async def _beside_strays(
-    context: Context, sending: Sending, numbers: Collection[BillNumber]
+async def _in_doubt(
+    context: Context, sending: Sending, numbers: Sequence[BillNumber]
 ) -> list[Outcome]:
-    """Say which numbers are in doubt for a document that has come, and may be their own.
+    """Say which numbers may have a document already: a stray one, or one of a neighbour's bill.
 
     What another run has sent is that one's to settle: it stays planned here, and is not sent.
     """
-    beside = await bills_beside_strays(context, numbers, sending.sent)
+    strays = await bills_beside_strays(context, numbers, sending.sent)
+    left = [number for number in numbers if number not in strays]
+    merged = await bills_beside_merged(context, left, sending.sent)
+    beside = {**strays, **merged}
     theirs = {number: run for number, run in beside.items() if run != context.run.id}
     sending.barred |= theirs
     sending.numbers = tuple(number for number in sending.numbers if number not in theirs)
+    told = {
+        **dict.fromkeys(strays, (STRAY, remark("note.stray"))),
+        **dict.fromkeys(merged, ("unnamed", remark("note.merged"))),
+    }
     return [
-        Outcome(number, State.UNKNOWN, code=STRAY, reason=remark("note.stray"))
+        Outcome(number, State.UNKNOWN, (), *told[number])
         for number in beside.keys() - theirs.keys()
     ]
 

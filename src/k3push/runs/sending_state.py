@@ -103,7 +103,9 @@ class Sending:
         """Add to an outcome what else a person has to know of its number."""
         if outcome.number in self.twins:
             why = self.twins[outcome.number]
-            return outcome._replace(code=TWIN, reason=also(outcome.reason, why))
+            # What is in doubt is no twin yet, and its code says what it waits for.
+            code = outcome.code if outcome.state is State.UNKNOWN else TWIN
+            return outcome._replace(code=code, reason=also(outcome.reason, why))
         ids = {target.id for target in outcome.targets}
         gone = [t for t in self.cancelled.get(outcome.number, ()) if t.id not in ids]
         if not gone or outcome.state in {State.PLANNED, State.UNKNOWN}:

@@ -87,6 +87,8 @@ class Settler:
             if self.open:
                 next_s = min(next_s, await self._settle_ours())
                 self.wakeup.notify()
+                if self.contradicted and self.open:
+                    self.context.watch.waiting(remark("note.settled_first"), next_s)
             if self.open or self.held:
                 await anyio.sleep(next_s)
             await self._settle_held()

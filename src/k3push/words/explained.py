@@ -112,6 +112,10 @@ WORDS = {
         "what is left was refused, broken off or passed over before, and looks may show late what was made of it",
         "剩余单据此前被拒绝、中断或跳过，查询可能稍后才显示已生成的下游单据",
     ),
+    "note.settled_first": (
+        "nothing leaves before the numbers are settled whose answers contradict the looks",
+        "应答与回查矛盾的单据核实之前，不发送任何单据",
+    ),
     "note.settled": ("settled by a look at the target form", "经查询目标单核实"),
     "note.settled_absent": (
         "a look at the target form found nothing; planned again",

@@ -14,11 +14,12 @@ from anyio import to_thread
 from psycopg.conninfo import conninfo_to_dict
 
 from k3push.adapters.ledger.postgres import open_postgres, version_of
-from k3push.adapters.ledger.postgres.database import PACKAGE, Server
+from k3push.adapters.ledger.postgres.database import PACKAGE, Server, _cure
 from k3push.adapters.ledger.postgres.run_locks import RunLock, RunLocks
 from k3push.adapters.ledger.postgres.schema import VERSION
 from k3push.core.control_words import Command, Verb
 from k3push.core.model import FolderFile, RunId, State
+from k3push.core.remark import read_remark
 from k3push.ports import LedgerLostError, RunIsAliveError
 from tests.adapters.ledger.playing import Player
 from tests.adapters.ledger.samples import (
@@ -474,3 +475,19 @@ async def test_a_view_shows_the_ledger_to_any_program(postgres_url: str) -> None
         postgres_url, "SELECT run, number, state, targets, chunk, sent_at FROM k3push.ledger"
     )
     assert shown == [("r1", "A", "pushed", [["id-A", "CGRK-A"]], 1, a_run().started_at)]
+
+
+@pytest.mark.parametrize(
+    ("said", "cure"),
+    [
+        ('FATAL:  role "nobody" does not exist', "ledger.turned_away"),
+        ('FATAL:  password authentication failed for user "k3push"', "ledger.turned_away"),
+        ("致命错误:  数据库 “d” 不存在", "ledger.turned_away"),
+        ("FATAL:  sorry, too many clients already", "ledger.connections"),
+        ("FATAL:  the database system is shutting down", "ledger.unreachable"),
+        ("connection refused. Is the server accepting TCP/IP connections?", "ledger.unreachable"),
+    ],
+)
+async def test_a_connection_that_fails_gets_the_cure_of_its_words(said: str, cure: str) -> None:
+    """The server gives no code there."""
+    assert read_remark(_cure(psycopg.OperationalError(said))) == (cure, {})

@@ -96,7 +96,9 @@ class RunProgress:
         """Without a terminal, write a line every 30 s until cancelled."""
         while self._bar is None and not self._quiet:
             await anyio.sleep(LINE_EVERY_S)
-            self._print(" · ".join([*self._course(), *self._standing()]))
+            course = self._course()
+            told = [*course[:1], *self._waits(), *course[1:], *self._standing()]
+            self._print(" · ".join(told))
 
     # -- ports.Watch --------------------------------------------------------------------------
 

@@ -56,6 +56,7 @@ from k3push.runs.doubts.doubt_answers import (
     was_in_doubt_before,
     without_strangers,
 )
+from k3push.runs.doubts.doubt_words import tell_of_doubts
 from k3push.runs.doubts.silent_doubts import judge_silence
 from k3push.runs.doubts.tries_used_up import ended_by_tries
 from k3push.runs.lookup.retried_reads import READ_IS_TRIED_S
@@ -350,8 +351,7 @@ async def _look_at(
 async def _tell_whose(context: Context, run: RunId, documents: Targets) -> None:
     """Write down that documents exist which may be a bill's, and that nothing proves it."""
     told = [whose(bill, documents[bill])._replace(state=State.UNKNOWN) for bill in documents]
-    if told:
-        await context.ledger.put_off(run, told)
+    await tell_of_doubts(context, run, told)
 
 
 async def _ours_among(

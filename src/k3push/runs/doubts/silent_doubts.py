@@ -11,6 +11,7 @@ from k3push.core.safety.target_sets import labels, new_targets
 from k3push.ports import Doubt
 from k3push.runs.context import Context
 from k3push.runs.doubts.doubt_answers import attempt_of, names_documents
+from k3push.runs.doubts.doubt_words import tell_of_doubts
 from k3push.runs.form_marks import mark_before
 from k3push.runs.kept_attempts import sent_by
 from k3push.runs.lookup.target_lookup import look_at_targets
@@ -73,8 +74,7 @@ async def judge_silence(
         of_strays |= await _with_strays(context, part, seen, names_tell=names_tell)
     hopeless |= of_strays
     absent = [doubt for doubt in absent if doubt.number not in of_strays]
-    if told := [outcome for outcome in told if outcome.reason]:
-        await context.ledger.put_off(run, told)
+    await tell_of_doubts(context, run, [outcome for outcome in told if outcome.reason])
     return absent, hopeless, unproved
 
 

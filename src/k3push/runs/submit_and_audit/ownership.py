@@ -178,7 +178,10 @@ class Ownership:
             kept = await sent_by(context.ledger, context.run.id, row.bill)
             before = kept[0].attempt.intent.before.get(row.bill, ()) if kept else ()
             ids = {target.id for target in row.targets}
-            if {target.id for target in seen.targets.get(row.bill, ())} - ids - set(before):
+            # What other runs have pushed of it, they have pushed on purpose, or their rows say so.
+            ours = (await context.ids_of_others([row.bill])).get(row.bill, frozenset())
+            shown = {target.id for target in seen.targets.get(row.bill, ())}
+            if shown - ids - ours - set(before):
                 self._twins |= ids
 
     async def hindrance(

@@ -67,8 +67,13 @@ CURES = {
 }
 """What to do about an error, by its SQLSTATE."""
 
-# What a server says before it ends a connection, by its language.
-_FATAL = ("FATAL:", "致命错误:", "致命的:", "嚴重錯誤:")
+# What a server says of a user, a password or a database that it does not know, and of too many
+# connections.
+_TURNED_AWAY = re.compile(
+    r"does not exist|authentication failed|no pg_hba\.conf entry|not permitted to log in"
+    r"|不存在|认证失败|没有用于|不允许登录"
+)
+_FULL = re.compile(r"too many (clients|connections)|connection slots|太多(客户|连接)")
 
 
 def parts_of_url(url: str) -> dict[str, Any]:
@@ -159,8 +164,10 @@ def _cure(said: psycopg.Error) -> str:
     if said.sqlstate in CURES:
         return CURES[said.sqlstate]
     # The server's word on a connection comes without its code.
-    turned_away = any(fatal in str(said) for fatal in _FATAL)
-    return remark("ledger.turned_away") if turned_away else remark("ledger.unreachable")
+    words = str(said)
+    if _FULL.search(words):
+        return remark("ledger.connections")
+    return remark("ledger.turned_away" if _TURNED_AWAY.search(words) else "ledger.unreachable")
 
 
 @cache
