@@ -46,7 +46,7 @@ from k3push.runs.push_requests.request_stages import (
 from k3push.simulator import build
 from k3push.simulator.script import Channel
 from k3push.web.page_context import TOLD_FOR
-from k3push.web.push_pages import LINES_A_PAGE
+from k3push.web.plan_pages import LINES_A_PAGE
 from k3push.web.request_origin import origin_of_selection
 from k3push.web.request_work import READS_AT_ONCE, Workshop
 from k3push.web.timetable import Timetable

@@ -16,6 +16,7 @@ from k3push.config.settings import ScheduleSettings
 from k3push.core.remark import remark
 from k3push.runs.push_requests.schedule_entries import ScheduleEntry, entries, note
 from k3push.web.page_context import PageContext, Visit
+from k3push.web.pages import plan_url
 from k3push.web.resume_and_retry import HinderedError
 from k3push.web.timetable import BY_HAND, Timetable
 
@@ -90,8 +91,8 @@ class SchedulePages:
             return self._desk.back(visit, url, remark("desk.nothing_new"))
         facts = {"tenant": visit.tenant.name, "schedule": name, "user": user}
         self._desk.log("schedule.now", **facts, approved=approved)
-        to = f"/plans/{asked[0].id}" if len(asked) == 1 else "/"
-        return RedirectResponse(f"{visit.base}{to}", 303)
+        to = plan_url(visit.base, asked[0].id) if len(asked) == 1 else f"{visit.base}/"
+        return RedirectResponse(to, 303)
 
     def _when(self) -> str:
         """Return what tells the pushes of one page's button from others."""
