@@ -1340,7 +1340,8 @@ def test_a_plan_is_taken_away_as_a_table_and_as_a_file(tmp_path: Path) -> None:
             rows = list(csv.DictReader(table.splitlines()))
             assert [row["number"] for row in rows[:3]] == [*orders(2), "CGDDU000003"]
             assert [row["fate"] for row in rows] == ["ready", "ready", "blocked", "repeat"]
-            assert rows[3]["reason"] == f"repeats line {rows[0]['line']}"
+            first = rows[0]["line"]
+            assert rows[3]["reason"] == f"与第 {first} 行重复 (repeats line {first})"
             blocked = await wang.get(f"{url}/files/blocked.csv")
             assert (await send_list(wang, file=("b.csv", blocked.content))).status_code == 303
             asked = await shop.until("planned")
