@@ -22,7 +22,7 @@ from k3push.runs.push_requests.request_stages import (
     put_request,
 )
 from k3push.web.list_words import with_fields, without_folders
-from k3push.web.page_context import REQUEST_ID, PageContext, Visit
+from k3push.web.page_context import ID_OF_PAGE, PageContext, Visit
 from k3push.web.pages import plan_url
 from k3push.web.request_origin import origin_of_reading, origin_of_selection
 from k3push.web.unusable_lists import UnusableListError, UnusableLists
@@ -51,7 +51,7 @@ class ListPages:
         visit = await self._desk.visit(request)
         asked = request.query_params
         kept = None
-        if REQUEST_ID.fullmatch(id_ := asked.get("id", "")):
+        if ID_OF_PAGE.fullmatch(id_ := asked.get("id", "")):
             kept = await to_thread.run_sync(_kept_in, _folder(visit, id_))
         if kept is None:
             return self._form(request, visit, {"id": self._desk.new_id()})
@@ -69,7 +69,7 @@ class ListPages:
         visit = await self._desk.visit(request)
         form: Mapping[str, str] = request.state.form
         id_ = form.get("id", "")
-        if not REQUEST_ID.fullmatch(id_):
+        if not ID_OF_PAGE.fullmatch(id_):
             id_ = self._desk.new_id()
         try:
             asked = await self._taken(visit, id_, Upload(form, request.state.file))

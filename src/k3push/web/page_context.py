@@ -33,8 +33,8 @@ YEAR_S = 365 * 24 * 3600
 MOST_TOLD = 1000
 TOLD_FOR = timedelta(minutes=5)
 
-REQUEST_ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{8}")
-"""What a person asks for is called so (`PageContext.new_id`)."""
+ID_OF_PAGE = re.compile(r"\d{8}-\d{6}-[0-9a-f]{8}")
+"""What `PageContext.new_id` makes, and a form brings back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +179,10 @@ class PageContext:
         return run
 
     def new_id(self) -> str:
-        """Return what tells a request from all others, by the time and by chance."""
+        """Return what tells a request, or what one page's button asks for, from all others.
+
+        A form bears it, so that what is sent from it twice is one thing.
+        """
         return f"{self.clock.now():%Y%m%d-%H%M%S}-{secrets.token_hex(4)}"
 
     def log_request(self, event: str, visit: Visit, asked: Asked) -> None:
