@@ -59,8 +59,8 @@ FORWARDERS = {
     "web/templates/number.html",
     "web/templates/parts.html",
     "words/language.py",
+    "web/request_fulfilment.py",
     "web/request_plan.py",
-    "web/request_work.py",
     "web/timetable.py",
 }
 
