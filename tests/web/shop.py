@@ -25,7 +25,8 @@ from k3push.runs.push_requests.program_tokens import add_program
 from k3push.runs.push_requests.request_stages import Request, requests
 from k3push.simulator import Site, build
 from k3push.web.access import Rules
-from k3push.web.request_work import HandOver, Workshop
+from k3push.web.request_fulfilment import HandOver
+from k3push.web.request_work import Workshop
 from k3push.web.roles import Role
 from k3push.web.tenant_ledgers import ServedTenant
 from k3push.web.webhook_delivery import Messenger, Post
@@ -113,8 +114,12 @@ class Shop:
         executor.entrance = access(executor.entrance.sites)
         return executor
 
-    def tenant(self) -> ServedTenant:
-        """Return the tenant with a workshop, as one more start of the server makes it."""
+    def tenant(self, other: Path | None = None) -> ServedTenant:
+        """Return the tenant with a workshop, as one more start of the server makes it.
+
+        Args:
+            other: A file from which an execution reads its settings, in the place of its own.
+        """
         settings = read_settings(self.folder / "config.toml", {})
 
         def log(event: str, *, debug: bool = False, **facts: object) -> None:
@@ -127,7 +132,7 @@ class Shop:
             log,
             reader=self.reader,
             make=self.executor,
-            load=lambda path: read_settings(path, {}),
+            load=lambda path: read_settings(other or path, {}),
             hand_over=self.hand_over,
             messenger=Messenger(self.receivers, VirtualClock(), log, self.send),
         )

@@ -28,7 +28,6 @@ from anyio import to_thread
 from k3push.adapters.job_files import read_job
 from k3push.adapters.job_files.reader_pool import ReadersApart
 from k3push.cli.actions import explain_number
-from k3push.config.settings_file import read_settings
 from k3push.core.model import Attempt, Intent, Listed, RunId, State
 from k3push.ports import Ledger, LedgerLostError, Memo
 from k3push.runs.problem import Problem
@@ -46,9 +45,10 @@ from k3push.runs.push_requests.request_stages import (
 from k3push.simulator import build
 from k3push.simulator.script import Channel
 from k3push.web.page_context import TOLD_FOR
-from k3push.web.push_pages import LINES_A_PAGE
+from k3push.web.plan_pages import LINES_A_PAGE
+from k3push.web.request_fulfilment import Fulfilment
 from k3push.web.request_origin import origin_of_selection
-from k3push.web.request_work import READS_AT_ONCE, Workshop
+from k3push.web.request_work import READS_AT_ONCE
 from k3push.web.timetable import Timetable
 from k3push.web.uploads import MOST_PASTED_BYTES, MOST_UPLOAD_BYTES
 from k3push.wiring.job_lists import JobOptions
@@ -699,15 +699,14 @@ def test_what_others_do_about_a_request_that_fails_ends_no_server(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str, stages: list[Stage]
 ) -> None:
     """A person withdraws it right then, or another server has planned it and somebody approved."""
-    original = getattr(Workshop, where)
+    shop, original = Shop(tmp_path), getattr(Fulfilment, where)
 
-    async def with_others(workshop: Workshop, *given: Any) -> Any:
-        ledger = await workshop.ledger()
-        (asked,) = await requests(ledger)
+    async def with_others(fulfilment: Fulfilment, *given: Any) -> Any:
+        (asked,) = await requests(shop.ledger)
         if asked.stage is Stage.PLANNING:
             for stage in stages:
-                asked = await move(ledger, asked, stage)
-        return await original(workshop, *given)
+                asked = await move(shop.ledger, asked, stage)
+        return await original(fulfilment, *given)
 
     async def push(shop: Shop, home: House) -> None:
         async with signed_in(home, "li") as li:
@@ -723,8 +722,8 @@ def test_what_others_do_about_a_request_that_fails_ends_no_server(
         raise Problem("")
 
     monkeypatch.setattr(Shop, "executor", fail)
-    monkeypatch.setattr(Workshop, where, with_others)
-    played(push, Shop(tmp_path))
+    monkeypatch.setattr(Fulfilment, where, with_others)
+    played(push, shop)
 
 
 def test_a_defect_beside_the_requests_of_a_tenant_ends_no_server(
@@ -1009,9 +1008,8 @@ def test_a_tenant_whose_file_has_another_name_by_now_fails_nothing_of_another_le
 
     async def visit() -> None:
         shop = Shop(tmp_path)
-        former, tenant = shop.tenant(), replace(shop.tenant(), name="named")
+        former, tenant = shop.tenant(tmp_path / "former.toml"), replace(shop.tenant(), name="named")
         assert former.workshop is not None
-        former.workshop._load = lambda _: read_settings(tmp_path / "former.toml", {})
         async with house(former, tenant, rules=BY_NAME, several=True, clock=VirtualClock()) as home:
             await anyio.sleep(1)
             former.workshop.rest()
@@ -1340,7 +1338,8 @@ def test_a_plan_is_taken_away_as_a_table_and_as_a_file(tmp_path: Path) -> None:
             rows = list(csv.DictReader(table.splitlines()))
             assert [row["number"] for row in rows[:3]] == [*orders(2), "CGDDU000003"]
             assert [row["fate"] for row in rows] == ["ready", "ready", "blocked", "repeat"]
-            assert rows[3]["reason"] == f"repeats line {rows[0]['line']}"
+            first = rows[0]["line"]
+            assert rows[3]["reason"] == f"与第 {first} 行重复 (repeats line {first})"
             blocked = await wang.get(f"{url}/files/blocked.csv")
             assert (await send_list(wang, file=("b.csv", blocked.content))).status_code == 303
             asked = await shop.until("planned")

@@ -23,7 +23,9 @@ PROGRAMS_AT_ONCE = 8
 
 @dataclass(frozen=True, slots=True)
 class FleetHandOver:
-    """Has the fleet execute the runs of one tenant's requests. Fulfils `web.request_work.HandOver`.
+    """Has the fleet execute the runs of one tenant's requests.
+
+    Fulfils `web.request_fulfilment.HandOver`.
 
     Attributes:
         tenant: As the workers know it.

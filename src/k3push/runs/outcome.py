@@ -1,8 +1,9 @@
-"""How an execution ended: its exit code, and the object that scripts read."""
+"""How an execution ended, or several: the exit code, and the object that scripts read."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum
@@ -148,6 +149,19 @@ def exit_of(
     return Exit.DONE
 
 
+# From the best to the worst: the order in which exit codes win.
+_RANK = (Exit.DONE, Exit.SOME_REJECTED, Exit.STOPPED, Exit.SOME_UNKNOWN, Exit.UNREACHABLE)
+
+
+def worst_of(codes: Iterable[Exit]) -> Exit:
+    """Return the exit code of a command by those of its runs.
+
+    >>> worst_of([Exit.SOME_UNKNOWN, Exit.STOPPED]).name, worst_of([]).name
+    ('SOME_UNKNOWN', 'DONE')
+    """
+    return max(codes, key=_RANK.index, default=Exit.DONE)
+
+
 @dataclass(frozen=True, slots=True)
 class Ending:
     """How one execution of a run ended.
@@ -210,6 +224,25 @@ class Ending:
             "targets": self.targets,
             "follow": {f.value: n for f, n in self.followed.counts.items() if f.value},
         }
+
+
+def joined(endings: Sequence[Ending]) -> dict[str, Any]:
+    """Return what `--json` prints of several runs together, but for the exit code."""
+    parts = [ending.as_json() for ending in endings]
+    counts: Counter[str] = Counter()
+    follow: Counter[str] = Counter()
+    for part in parts:
+        counts.update(part["counts"])
+        follow.update(part["follow"])
+    return {
+        "run": ";".join(part["run"] for part in parts),
+        "route": ";".join(dict.fromkeys(part["route"] for part in parts)),
+        "exit": 0,
+        "seconds": round(sum(part["seconds"] for part in parts), 2),
+        "counts": dict(counts),
+        **{key: sum(part[key] for part in parts) for key in ("pushes", "logins", "targets")},
+        "follow": dict(follow),
+    }
 
 
 async def ending_of(

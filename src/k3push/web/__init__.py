@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from k3push.web.connection_limits import SeldomTold as SeldomTold
     from k3push.web.connection_limits import room as room
     from k3push.web.openid_rules import OpenId as OpenId
-    from k3push.web.request_work import HandOver as HandOver
+    from k3push.web.request_fulfilment import HandOver as HandOver
     from k3push.web.request_work import Workshop as Workshop
     from k3push.web.roles import Role as Role
     from k3push.web.tenant_ledgers import ServedTenant as ServedTenant
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 # What the command line begins and asks, each with its module.
 _MODULES = {
     "Dashboard": "asgi",
-    "HandOver": "request_work",
+    "HandOver": "request_fulfilment",
     "Limits": "connection_limits",
     "Log": "access",
     "Messenger": "webhook_delivery",

@@ -27,11 +27,12 @@ from k3push.web.api.problems import kind_of, meaning_of, problem
 from k3push.web.entry import EntryPages
 from k3push.web.further_execution_buttons import FurtherExecutionButtons
 from k3push.web.health_and_metrics import Machines
+from k3push.web.list_pages import ListPages
 from k3push.web.live import Watchers
 from k3push.web.number_pages import NumberPages
 from k3push.web.overview import Overview
 from k3push.web.page_context import PageContext
-from k3push.web.push_pages import PushPages
+from k3push.web.plan_pages import PlanPages
 from k3push.web.request_work import Workshop
 from k3push.web.result_files import ResultFiles
 from k3push.web.roles import Role, Roles
@@ -170,9 +171,9 @@ class Address:
 
 def addresses_of_tenants(desk: PageContext) -> list[Address]:
     """Return the addresses of one tenant."""
-    runs, numbers, pushes = RunPages(desk), NumberPages(desk), PushPages(desk)
+    runs, numbers, schedules = RunPages(desk), NumberPages(desk), SchedulePages(desk)
+    lists, plans = ListPages(desk), PlanPages(desk)
     actions, results = FurtherExecutionButtons(desk), ResultFiles(desk)
-    schedules = SchedulePages(desk)
     post = ["POST"]
     return [
         Address("/", runs.runs),
@@ -189,19 +190,19 @@ def addresses_of_tenants(desk: PageContext) -> list[Address]:
         Address("/numbers", numbers.search),
         Address("/numbers/{number:path}", numbers.number),
         Address("/settle", numbers.settle, Role.OPERATE, post),
-        Address(TAKES_FILES, pushes.form, Role.OPERATE),
-        Address(TAKES_FILES, pushes.send, Role.OPERATE, post),
+        Address(TAKES_FILES, lists.form, Role.OPERATE),
+        Address(TAKES_FILES, lists.send, Role.OPERATE, post),
         Address("/schedules", schedules.schedules),
         Address("/schedules/{name}/plan", schedules.plan_now, Role.OPERATE, post),
         Address("/schedules/{name}/run", schedules.run_now, Role.APPROVE, post),
         Address("/schedules/{name}/pause", schedules.pause, Role.OPERATE, post),
         Address("/schedules/{name}/continue", schedules.go_on, Role.OPERATE, post),
-        Address("/plans/{id}", pushes.plan),
-        Address("/plans/{id}/events", pushes.plan_live),
-        Address("/plans/{id}/files/{name}", pushes.download),
-        Address("/plans/{id}/approve", pushes.approve, Role.APPROVE, post),
-        Address("/plans/{id}/withdraw", pushes.withdraw, Role.OPERATE, post),
-        Address("/plans/{id}/again", pushes.again, Role.OPERATE, post),
+        Address("/plans/{id}", plans.plan),
+        Address("/plans/{id}/events", plans.plan_live),
+        Address("/plans/{id}/files/{name}", plans.download),
+        Address("/plans/{id}/approve", plans.approve, Role.APPROVE, post),
+        Address("/plans/{id}/withdraw", plans.withdraw, Role.OPERATE, post),
+        Address("/plans/{id}/again", plans.again, Role.OPERATE, post),
     ]
 
 

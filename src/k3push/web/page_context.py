@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -17,6 +18,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from k3push.core.model import Run, RunId
 from k3push.ports import Clock, Ledger
+from k3push.runs.push_requests.request_stages import Request as Asked
 from k3push.web.access import Log, Rules, Visitor
 from k3push.web.live import Watchers
 from k3push.web.pages import Frame, rendered
@@ -30,6 +32,9 @@ LANG_COOKIE = "k3push-lang"
 YEAR_S = 365 * 24 * 3600
 MOST_TOLD = 1000
 TOLD_FOR = timedelta(minutes=5)
+
+ID_OF_PAGE = re.compile(r"\d{8}-\d{6}-[0-9a-f]{8}")
+"""What `PageContext.new_id` makes, and a form brings back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +177,17 @@ class PageContext:
         if run is None:
             raise HTTPException(404)
         return run
+
+    def new_id(self) -> str:
+        """Return what tells a request, or what one page's button asks for, from all others.
+
+        A form bears it, so that what is sent from it twice is one thing.
+        """
+        return f"{self.clock.now():%Y%m%d-%H%M%S}-{secrets.token_hex(4)}"
+
+    def log_request(self, event: str, visit: Visit, asked: Asked) -> None:
+        """Log what a visitor has done about a request."""
+        self.log(event, tenant=visit.tenant.name, request=asked.id, user=visit.visitor.user)
 
     def back(self, visit: Visit, url: str, problem: str) -> Response:
         """Lead to the page that says what stood in the way of a form, as a remark.

@@ -108,6 +108,7 @@ def _templates() -> Environment:
         offered=offered,
         orders=orders,
         pace=pace,
+        plan_url=plan_url,
         run_url=run_url,
         zone=lambda: zone_at(datetime.now(UTC)),
     )
@@ -133,6 +134,11 @@ def rendered(template: str, say: Say, **values: object) -> str:
 def run_url(base: str, run: Run) -> str:
     """Return where a run's page is."""
     return f"{base}/runs/{quote(run.id, safe='')}"
+
+
+def plan_url(base: str, request: str) -> str:
+    """Return where the plan of a request is, by its id."""
+    return f"{base}/plans/{request}"
 
 
 def number_url(base: str, number: BillNumber | str) -> str:

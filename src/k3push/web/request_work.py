@@ -1,74 +1,47 @@
-"""Plans and executes what people and programs ask of one tenant, in the server's own process.
+"""Sees that what people and programs ask of one tenant is done: when, and in which order.
 
 A request is in the ledger before anything is done about it
 (`runs.push_requests.request_stages`), so a server that starts takes up what the last one has left.
-Executing is `wiring.executor`'s business, as for the command line: each request has an executor of
-its own, whose stop is that of its runs.
+What is done about one is for `web.request_fulfilment`.
 """
 
 from __future__ import annotations
 
 import math
 import traceback
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import nullcontext, suppress
-from dataclasses import dataclass, field, replace
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import nullcontext
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Protocol
-from zoneinfo import ZoneInfo
 
 import anyio
-from anyio import to_thread
 from anyio.abc import TaskGroup
 
-from k3push.adapters.job_files import JobFileError
-from k3push.adapters.plan_file import PlanFileError
-from k3push.config.setting_errors import SettingsError
 from k3push.config.settings import Settings
-from k3push.core.model import Run, RunId
-from k3push.core.pacing.window import Window
-from k3push.core.remark import kind_and_words, remark
-from k3push.ports import Clock, Ledger, LedgerLostError, OtherSpellingError, RunIsAliveError
+from k3push.ports import Clock, Ledger, LedgerLostError, RunIsAliveError
 from k3push.runs.create import AskedRoute, survey
-from k3push.runs.execute import Only
-from k3push.runs.find import is_unfinished
-from k3push.runs.problem import Problem, innermost
-from k3push.runs.push_requests.program_events import (
-    FAILED,
-    NEEDS_PERSON,
-    PLANNED,
-    announce,
-    told_of,
-    types_of,
-)
 from k3push.runs.push_requests.program_tokens import is_program
 from k3push.runs.push_requests.request_stages import (
-    OvertakenError,
     Request,
-    RequestKind,
     Stage,
     find_request,
     move,
-    push_of,
     requests,
 )
-from k3push.runs.push_requests.schedule_pushes import is_approved_ahead, schedule_of
-from k3push.runs.shared_stop import SharedStop
+from k3push.runs.push_requests.schedule_pushes import is_approved_ahead
 from k3push.runs.stop import Cause
 from k3push.runs.wakeup import Wakeup
 from k3push.web.access import Log
 from k3push.web.places import Lane, Lanes
-from k3push.web.request_plan import LookAhead, ReadingSoFar, plan_of
-from k3push.web.request_runs import runs_of
+from k3push.web.request_fulfilment import Fulfilment, HandOver, MakeExecutor, Work
+from k3push.web.request_plan import ReadingSoFar
 from k3push.web.timetable import Timetable
 from k3push.web.webhook_delivery import Messenger
 from k3push.wiring.config_file import load_settings
-from k3push.wiring.executor import Executor, RunOptions
+from k3push.wiring.executor import Executor
 from k3push.wiring.inbox import strange_of
 from k3push.wiring.job_lists import JobOptions, Reader, opened_jobs, routes_of
-from k3push.wiring.line_observer import LineObserver
-from k3push.wiring.shared_login import KeptAccess
 from k3push.wiring.webhook_receivers import Receivers
 from k3push.words.language import Say
 
@@ -78,9 +51,6 @@ WAIT_S = 30.0
 LEFT_S = 60.0
 """After so long another server of the ledger may have died with what it has accepted."""
 
-FLEET_LOOK_S = 1.0
-"""Between looks whether a worker still executes what is no longer the fleet's."""
-
 READS_AT_ONCE = 2
 """Lists of a tenant that are read side by side: who waits longer has no thread, and no reader that
 another tenant waits for."""
@@ -89,57 +59,11 @@ MOST_AHEAD = 8
 """Requests of programs that wait for a lane and are no longer in the ledger alone."""
 
 
-_ONLY = {RequestKind.SETTLE: Only.SETTLE, RequestKind.FOLLOW: Only.FOLLOW}
-
-# Nothing is executed, and a person has to mend something first.
-_UNUSABLE = (JobFileError, OSError, PlanFileError, Problem, SettingsError)
-
-
-class HandOver(Protocol):
-    """Gives runs that are in the ledger to those who execute them elsewhere."""
-
-    async def __call__(self, request: Request, runs: Mapping[RunId, int]) -> None:
-        """Have the runs of a request executed, and return when that is over.
-
-        Doing it again for the same request, as after a restart, has them executed once.
-
-        Args:
-            request: Who asks for what.
-            runs: How many numbers each of them has.
-
-        Raises:
-            LedgerLostError: That cannot be asked for now.
-        """
-        ...
-
-
-MakeExecutor = Callable[[Settings, RunOptions, LineObserver, Say, SharedStop], Executor]
-
-
-@dataclass(slots=True)
-class _Work:
-    """What is being done about one request.
-
-    Attributes:
-        ahead: How its plan comes on.
-        again: It has moved on meanwhile, and is to be looked at once more.
-    """
-
-    fate: SharedStop = field(default_factory=SharedStop)
-    ahead: LookAhead = field(default_factory=LookAhead)
-    again: bool = False
-
-    def begin_anew(self) -> None:
-        """Forget what has ended the last try: nothing that it was stopped by stops the next."""
-        self.fate, self.ahead = SharedStop(), LookAhead()
-
-
 class Workshop:
     """Does what is asked of one tenant.
 
     Attributes:
         settings: The tenant's, as its file last said; an execution reads them anew.
-        draining: The server ends; nothing is begun any more.
         timetable: Its schedules.
     """
 
@@ -171,29 +95,41 @@ class Workshop:
             messenger: Tells programs what became of what they have asked for.
         """
         self.settings = settings
-        self.draining = False
         self.timetable = Timetable(settings, self.lists, clock, self.begin, log)
         self._clock = clock
         self._say = say
         self._log = log
         self._reader = reader
         self._reads = anyio.CapacityLimiter(READS_AT_ONCE)
-        self._make = make
-        self._load = load
-        self._hand_over = hand_over
         self._messenger = messenger
+        self._drains = anyio.Event()
+        self._fulfilment = Fulfilment(
+            clock,
+            say,
+            log,
+            reader=reader,
+            reads=self._reads,
+            make=make,
+            load=load,
+            hand_over=hand_over,
+            messenger=messenger,
+            drains=self._drains,
+        )
         self._lanes = Lanes()
-        self._kept = KeptAccess()
-        self._works: dict[str, _Work] = {}
+        self._works: dict[str, Work] = {}
         # What programs have asked for stands in the ledger until a lane is near.
         self._queue: dict[str, None] = {}
         self._ahead: set[str] = set()
         self._sends_from_s = -math.inf
         self._has_another_ledger = False
         self._idle = Wakeup()
-        self._drains = anyio.Event()
         self._tasks: TaskGroup | None = None
         self._ledger: Callable[[], Awaitable[Ledger]] | None = None
+
+    @property
+    def draining(self) -> bool:
+        """Whether the server ends: nothing is begun any more."""
+        return self._drains.is_set()
 
     @property
     def lists(self) -> Path:
@@ -240,6 +176,7 @@ class Workshop:
     def serve(self, tasks: TaskGroup, ledger: Callable[[], Awaitable[Ledger]]) -> None:
         """Work in *tasks* from now on, and take up what is left."""
         self._tasks, self._ledger = tasks, ledger
+        self._fulfilment.serve(tasks)
         tasks.start_soon(self._keep_on, self._take_up)
         tasks.start_soon(self._keep_on, partial(self.timetable.serve, ledger))
         if self._messenger is not None:
@@ -290,7 +227,7 @@ class Workshop:
 
     def _start(self, id_: str) -> None:
         if self._tasks is not None and not self.draining:
-            self._works[id_] = _Work()
+            self._works[id_] = Work()
             self._tasks.start_soon(self._see_to, id_)
 
     def _comes_on(self, id_: str) -> None:
@@ -316,14 +253,13 @@ class Workshop:
                 work.fate.cut_short()
             else:
                 work.fate.ask(Cause.INTERRUPTED, "serve")
-        self.draining = True
         self._drains.set()
 
     async def drained(self) -> None:
         """Wait until nothing is being done."""
         while self._works:
             await self._idle.wait()
-        await self._kept.close()
+        await self._fulfilment.close()
 
     # -- lists --------------------------------------------------------------------------------
 
@@ -381,7 +317,7 @@ class Workshop:
             self._comes_on(id_)
             self._idle.notify()
 
-    async def _do(self, id_: str, work: _Work) -> None:
+    async def _do(self, id_: str, work: Work) -> None:
         """Do the next thing about a request.
 
         Raises:
@@ -398,41 +334,21 @@ class Workshop:
             async with self._lanes.lane() if shares else nullcontext() as lane:
                 self._comes_on(id_)
                 await self._step(ledger, request, work, lane)
-        except Exception as error:  # sorted by kind below
-            cause = innermost(error)
-            if isinstance(cause, OtherSpellingError):
-                cause = Problem(remark("error.other_spelling", known=cause.known))
-            if isinstance(cause.__cause__, RunIsAliveError):
-                cause = cause.__cause__
-            if isinstance(cause, LedgerLostError | RunIsAliveError):
-                raise cause from error
-            if isinstance(cause, OvertakenError):
-                return
-            why = str(cause) or type(cause).__name__
-            if isinstance(cause, _UNUSABLE):
-                self._log("request.failed", request=id_, why=self._say.said(why))
-            else:
-                # A defect of ours ends this request, and no other.
-                self._log(
-                    "request.failed", request=id_, why="".join(traceback.format_exception(error))
-                )
-                why = remark("web.defect", what=kind_and_words(cause))
-            # A person may withdraw it meanwhile, and another server go on with it.
-            with suppress(OvertakenError):
-                await self._give_up(ledger, request, why)
+        except Exception as error:  # noqa: BLE001  # sorted by kind there
+            await self._fulfilment.fail(ledger, request, error)
 
-    async def _step(self, ledger: Ledger, request: Request, work: _Work, lane: Lane | None) -> None:
+    async def _step(self, ledger: Ledger, request: Request, work: Work, lane: Lane | None) -> None:
         if self.draining:
             return  # it has waited for others, and the next server goes on
         if request.stage is Stage.PLANNING:
-            await self._plan(ledger, request, work)
+            await self._fulfilment.plan(ledger, request, work, self.settings, lists=self.lists)
         elif request.stage is Stage.PLANNED and is_approved_ahead(request):
             now = self._clock.now().isoformat()
             named = {"approved_by": request.by, "approved_at": now}
             await move(ledger, request, Stage.APPROVED, **named)
             work.again = True
         elif request.stage is Stage.APPROVED and await self._calls_are_over(request):
-            await self._execute(ledger, request, work, lane)
+            await self._fulfilment.execute(ledger, request, work, self.settings, lane)
 
     async def _calls_are_over(self, request: Request) -> bool:
         """Wait until calls of which the ledger knows nothing have ended; False where we end."""
@@ -443,156 +359,9 @@ class Workshop:
                 await self._drains.wait()
         return not self.draining
 
-    async def _give_up(self, ledger: Ledger, tried: Request, why: str) -> None:
-        """End a request that cannot be done, unless it has left its stage meanwhile.
-
-        Raises:
-            OvertakenError: It has left it a moment ago.
-        """
-        request = await find_request(ledger, tried.id)
-        if request is None or request.stage is not tried.stage:
-            return
-        mine = request.runs if request.kind is RequestKind.PUSH else ()
-        runs = [run for name in mine if (run := await ledger.run(name)) is not None]
-        if any([await ledger.attempt_count(run.id) for run in runs]):
-            # What was begun before tells by its rows what it has come to.
-            await self._announce(ledger, request, runs)
-            stage = Stage.ENDED
-        else:
-            await self._announce(ledger, request, [], why)
-            stage = Stage.FAILED
-        await move(ledger, request, stage, {tried.stage}, why=why)
-
-    async def _announce(
-        self, ledger: Ledger, request: Request, runs: Sequence[Run], why: str = ""
-    ) -> None:
-        """Tell programs how a request has ended, or that it waits for somebody's approval."""
-        if self._messenger is None or not self._messenger.names:
-            return
-        push = request if request.kind is RequestKind.PUSH else None
-        if push is None and request.runs:
-            push = await push_of(ledger, request.runs[0])
-        if push is None or not push.key:
-            return
-        run = await ledger.run(runs[0].id) if runs else None
-        types: Sequence[str]
-        if why:
-            types = (FAILED, NEEDS_PERSON)
-        elif run:
-            types = types_of(run)
-        else:
-            types = (PLANNED, NEEDS_PERSON) if push.waits_for_approval else (PLANNED,)
-        data = await told_of(ledger, push, run, self._say.said(why))
-        # What is begun once more after it failed is another thing to tell of, and so is the end of
-        # a run that was told before, and that somebody has gone on with since.
-        of = f"{request.id} {request.version} {run.ended_at if run else ''}"
-        await announce(ledger, self._clock, self._messenger.names, types, data, of=of)
-        self._messenger.ring()
-
-    async def _executor(self, fate: SharedStop, request: Request) -> Executor:
-        def made() -> Executor:
-            settings = self._load(self.settings.file)
-            was, now = self.settings.erp.acct_id, settings.erp.acct_id
-            if was != now:
-                raise Problem(remark("desk.other_account", was=was, now=now))
-            options = RunOptions(config=settings.file)
-            schedule = settings.schedules.get(schedule_of(request))
-            if schedule is not None and schedule.window:
-                window, zone = Window.parse(schedule.window), ZoneInfo(schedule.time_zone)
-                options = replace(options, window=window, zone=zone)
-            observer = LineObserver(self._say, self._warn, lambda line: self._log("run", line=line))
-            return self._make(settings, options, observer, self._say, fate)
-
-        executor = await to_thread.run_sync(made)  # a secret may come from a command
-        if is_program(request.by) and self._tasks is not None:
-            erp = executor.settings.erp
-            executor.entrance = self._kept.of(executor.entrance, erp, self._tasks)
-        return executor
-
-    def _warn(self, sentence: str, /, **facts: object) -> None:
-        self._log("warning", what=self._say(sentence, **facts))
-
-    # -- planning -----------------------------------------------------------------------------
-
-    async def _plan(self, ledger: Ledger, request: Request, work: _Work) -> None:
-        executor = await self._executor(work.fate, request)
-        plan = await plan_of(
-            ledger,
-            request,
-            executor,
-            work.ahead,
-            lists=self.lists,
-            reader=self._reader,
-            reads=self._reads,
-            clock=self._clock,
-        )
-        if self.draining:
-            return  # the next server plans it
-        if isinstance(plan, str):
-            await self._give_up(ledger, request, plan)
-            return
-        made = replace(request, stage=Stage.PLANNED, runs=plan.runs, **plan.facts)
-        await self._announce(ledger, made, [])
-        await move(ledger, request, Stage.PLANNED, runs=plan.runs, **plan.facts)
-        self._log("request.planned", request=request.id, runs=", ".join(plan.runs))
-        work.again = is_approved_ahead(request)
-
-    # -- executing ----------------------------------------------------------------------------
-
-    async def _execute(
-        self, ledger: Ledger, request: Request, work: _Work, lane: Lane | None
-    ) -> None:
-        executor = await self._executor(work.fate, request)
-        only = _ONLY.get(request.kind)
-        runs = await runs_of(ledger, request, executor.settings, self._clock)
-        # A document that was refused a step leaves its run finished, and is looked at again.
-        every = only is Only.FOLLOW
-        left = [run for run in runs if every or await is_unfinished(ledger, run)]
-        for run in left:
-            executor.see_whole(run)
-            executor.route_now(run)  # before any of them sends
-        if left and self.hands_over(request):
-            await self._have_executed(ledger, request, left)
-            if self.draining:
-                return  # the next server waits for the fleet
-        elif left:
-            self._log("request.begins", request=request.id, runs=", ".join(r.id for r in left))
-            async with executor.deadlines(), anyio.create_task_group() as others:
-                if lane is not None:
-                    others.start_soon(lane.watch, ledger, left)
-                endings = await executor.execute_each(ledger, left, only=only)
-                others.cancel_scope.cancel()
-            let_in = all(Cause.LOGIN_REFUSED not in ending.causes for ending in endings)
-            if let_in and not is_program(request.by):
-                self._kept.try_again()
-            if Cause.INTERRUPTED in work.fate.causes:
-                return  # the next server goes on
-        await self._announce(ledger, request, runs)
-        await move(ledger, request, Stage.ENDED, bills=())
-        self._log("request.ended", request=request.id)
-
     def _shares_lanes(self, request: Request) -> bool:
         return is_program(request.by) and not self.hands_over(request)
 
     def hands_over(self, request: Request) -> bool:
         """Say whether a request is executed elsewhere."""
-        return self._hand_over is not None and request.kind not in _ONLY
-
-    async def _have_executed(self, ledger: Ledger, request: Request, runs: Sequence[Run]) -> None:
-        """Have runs executed elsewhere, and wait for that or for the end of this server."""
-        if self._hand_over is None:
-            return
-        self._log("request.handed_over", request=request.id, runs=", ".join(r.id for r in runs))
-        sizes = {run.id: sum((await ledger.counts(run.id)).values()) for run in runs}
-        async with anyio.create_task_group() as waiting:
-
-            async def until_drained() -> None:
-                await self._drains.wait()
-                waiting.cancel_scope.cancel()
-
-            waiting.start_soon(until_drained)
-            await self._hand_over(request, sizes)
-            # A run that somebody has cancelled is the fleet's no more, and calls may be open yet.
-            while any([await ledger.is_alive(run.id) for run in runs]):  # noqa: ASYNC110  # no event
-                await anyio.sleep(FLEET_LOOK_S)
-            waiting.cancel_scope.cancel()
+        return self._fulfilment.hands_over(request)

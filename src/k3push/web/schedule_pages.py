@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import secrets
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -15,11 +13,10 @@ from k3push.adapters.job_files import JobFileError
 from k3push.config.settings import ScheduleSettings
 from k3push.core.remark import remark
 from k3push.runs.push_requests.schedule_entries import ScheduleEntry, entries, note
-from k3push.web.page_context import PageContext, Visit
+from k3push.web.page_context import ID_OF_PAGE, PageContext, Visit
+from k3push.web.pages import plan_url
 from k3push.web.resume_and_retry import HinderedError
 from k3push.web.timetable import BY_HAND, Timetable
-
-_WHEN = re.compile(r"\d{8}-\d{6}-[0-9a-f]{8}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +56,7 @@ class SchedulePages:
             "schedules.html",
             lines=lines,
             kept_here=timetable.is_kept_here,
-            when=self._when(),
+            when=self._desk.new_id(),
             runs_now=visit.visitor.may("approve") and not self._desk.rules.four_eyes,
             problem=self._desk.problem(request),
         )
@@ -80,7 +77,7 @@ class SchedulePages:
         user, url = visit.visitor.user, f"{visit.base}/schedules"
         # One page's button is one push, however often it is pressed.
         when = request.state.form.get("when", "")
-        when = when if _WHEN.fullmatch(when) else self._when()
+        when = when if ID_OF_PAGE.fullmatch(when) else self._desk.new_id()
         try:
             when = f"{when}{BY_HAND}" if approved else when
             asked = await timetable.ask(visit.ledger, name, when, by=user, approved=approved)
@@ -90,12 +87,8 @@ class SchedulePages:
             return self._desk.back(visit, url, remark("desk.nothing_new"))
         facts = {"tenant": visit.tenant.name, "schedule": name, "user": user}
         self._desk.log("schedule.now", **facts, approved=approved)
-        to = f"/plans/{asked[0].id}" if len(asked) == 1 else "/"
-        return RedirectResponse(f"{visit.base}{to}", 303)
-
-    def _when(self) -> str:
-        """Return what tells the pushes of one page's button from others."""
-        return f"{self._desk.clock.now():%Y%m%d-%H%M%S}-{secrets.token_hex(4)}"
+        to = plan_url(visit.base, asked[0].id) if len(asked) == 1 else f"{visit.base}/"
+        return RedirectResponse(to, 303)
 
     async def pause(self, request: HttpRequest) -> Response:
         """Let a schedule begin nothing until somebody lets it go on."""

@@ -13,6 +13,7 @@ WORDS = {
         "计划：路线 {route}（{source} → {target}）",
     ),
     "plan.site": ("on {url}, account {acct}", "位于 {url}，账套 {acct}"),
+    "plan.repeats_line": ("repeats line {line}", "与第 {line} 行重复"),
     "plan.reasons": ("why blocked:", "不可下推的原因："),
     "plan.blind": (
         "targets cannot be asked for (no source_number_field, and no links): what is there already is not known",

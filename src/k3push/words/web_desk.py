@@ -94,7 +94,6 @@ WORDS = {
     "desk.blocked": ("Why numbers are blocked", "不可下推的原因"),
     "desk.rows": ("Lines", "明细"),
     "desk.fate": ("what would be done", "预计处理"),
-    "desk.first_line": ("repeats line {line}", "与第 {line} 行重复"),
     "desk.download": ("Download", "下载"),
     "desk.plan_table": ("plan as CSV", "计划（CSV）"),
     "desk.plan_file": ("plan file", "计划文件"),

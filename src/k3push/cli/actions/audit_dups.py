@@ -18,7 +18,7 @@ from k3push.adapters.erp.inspection import Inspector
 from k3push.adapters.names_on_disk import names_on_disk
 from k3push.cli.actions.push_runs import Runner
 from k3push.cli.console.looking import Looking
-from k3push.cli.console.signals import on_interrupt
+from k3push.cli.console.signals import ask_as_signal, on_interrupt
 from k3push.config.real_paths import real
 from k3push.core.control_words import Key
 from k3push.core.model import Listed, Route
@@ -42,7 +42,7 @@ from k3push.runs.forecast import ForecastContext, learn_links
 from k3push.runs.lookup.looker import can_ask
 from k3push.runs.outcome import Exit, exit_of_looks
 from k3push.runs.problem import Problem
-from k3push.runs.stop import Cause, Stop, stopping
+from k3push.runs.stop import Stop, stopping
 from k3push.wiring.job_lists import JobOptions, opened_jobs, routes_of
 from k3push.wiring.notifying import recipients, send_word
 from k3push.wiring.open_ledger import is_there, ledger_of
@@ -119,7 +119,7 @@ class Auditor:
             with anyio.CancelScope() as scope, on_interrupt(scope.cancel):
                 await self._look(findings, routes, jobs)
             if scope.cancelled_caught:
-                self._stop.ask(Cause.INTERRUPTED, "Ctrl-C")
+                ask_as_signal(self._stop)
             findings.why += [
                 cause_words(cause, why, self._say) for cause, why in self._stop.causes.items()
             ]

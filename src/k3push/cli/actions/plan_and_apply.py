@@ -33,7 +33,7 @@ class Planner:
         self._runner = runner
         self.options, self.settings = runner.options, runner.settings
         self.say, self.warn = runner.say, runner.warn
-        self._terminal = runner.terminal
+        self._terminal, self._agreement = runner.terminal, runner.agreement
 
     async def plan(self, names: Sequence[str], how: JobOptions, output: Path | None) -> Exit:
         """Say what a run would do with job files, and write it down for `apply`."""
@@ -49,8 +49,8 @@ class Planner:
             self._runner.see_used(how, lines)
             count = sum(asked.count for asked in lines.values())
             try:
-                with self._runner.interruptible() as stop:
-                    async with self._runner.reading(count) as reading:
+                with self._agreement.interruptible() as stop:
+                    async with self._agreement.reading(count) as reading:
                         looking = self._runner.looking
                         preview, sha256 = await looking.write_plan(
                             jobs, routes, path, reading, stop
@@ -92,7 +92,7 @@ class Planner:
             if all(run is not None and run.whole for run in there):
                 runs = [run for run in there if run is not None]
                 raise Problem(await _why_not_again(ledger, runs, path))
-            if self._runner.asks(()) and not self._runner.agreed(routes, to_send):
+            if self._agreement.asks(()) and not self._agreement.agreed(routes, to_send):
                 self.warn("notice.not_run")
                 return Exit.STOPPED
             scopes = {run.scope for run in plan.head.runs}
@@ -105,7 +105,7 @@ class Planner:
         """Print what was foreseen, and what comes next."""
         said: dict[str, object] = {"plan": None, **preview.as_json()}
         if preview.stop.asked:
-            self._runner.tell_causes(preview.stop)
+            self._agreement.tell_causes(preview.stop)
             self.warn("notice.not_run")
         elif preview.routes:
             said |= {"plan": str(path), "sha256": sha256}
@@ -113,7 +113,7 @@ class Planner:
             said["seconds"] = round(anyio.current_time() - began_s, 2)
             put_json(said)
         elif said["plan"]:
-            self._runner.show(preview, self._terminal.output)
+            self._agreement.show(preview, self._terminal.output)
             text = self.say("plan.next" if preview.to_send else "plan.nothing", path=path)
             self._terminal.output.print(text, highlight=False, markup=False)
         return preview.exit

@@ -219,9 +219,11 @@ def _add_settle(app: typer.Typer, say: Say) -> None:
             return _act(say, lambda runner: runner.settle(name), settings, output)
         if not names or not because:
             raise typer.BadParameter(say("error.as_needs"))
+        from k3push.cli.actions.settle_by_person import settle_as  # noqa: PLC0415
+
         state = State.PUSHED if word == "pushed" else State.PLANNED
         return _act(
-            say, lambda runner: runner.settle_as(state, names), settings, output, because=because
+            say, lambda runner: settle_as(runner, state, names), settings, output, because=because
         )
 
 

@@ -16,6 +16,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+import anyio
+
+from k3push.runs.shared_stop import SharedStop
+from k3push.runs.stop import Cause, Stop
+
 _SIGNALS = [signal.SIGINT, signal.SIGTERM]
 if sys.platform == "win32":
     # Where a console cannot send Ctrl-C, it can send Ctrl-Break.
@@ -56,6 +61,26 @@ def on_interrupt(act: Callable[[], None]) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def ask_as_signal(stop: Stop | SharedStop) -> None:
+    """Ask to stop, for the reason that a signal is."""
+    stop.ask(Cause.INTERRUPTED, "Ctrl-C")
+
+
+@contextmanager
+def cut_short_by_signal(stop: Stop | SharedStop, scope: anyio.CancelScope) -> Iterator[None]:
+    """Let a signal ask to stop, and end *scope* at once: nothing in it would have to end in order.
+
+    What comes as the scope is over has asked all the same.
+    """
+
+    def end() -> None:
+        ask_as_signal(stop)
+        scope.cancel()
+
+    with on_interrupt(end):
+        yield
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from k3push.ports import LedgerLostError
-from k3push.web.api import pushes
+from k3push.web.api import push_commands, push_lookups, pushes
 from k3push.web.api.callers import Rates
 from k3push.web.api.problems import ProblemError, ProblemShape, kind_of, meaning_of, problem
 from k3push.web.api.reference_page import addresses_of, shapes_of
@@ -46,7 +46,8 @@ def api_of(desk: PageContext) -> FastAPI:
     )
     api.state.desk = desk
     api.state.rates = Rates()
-    api.include_router(pushes.router)
+    for each in (pushes, push_lookups, push_commands):
+        api.include_router(each.router)
     api.add_api_route("/", _page, include_in_schema=False)
     api.add_api_route("/openapi.json", _document, include_in_schema=False)
     api.add_middleware(_Bounded)
