@@ -54,6 +54,7 @@ from k3push.web.uploads import MOST_PASTED_BYTES, MOST_UPLOAD_BYTES
 from k3push.wiring.job_lists import JobOptions
 from tests.adapters.job_files.test_untrusted_files import LITTLE, huge
 from tests.memory_ledger.ledger import MemoryLedger
+from tests.reporting.pages import RUN
 from tests.runs.office import NOON, VirtualClock, orders, sandbox, steps
 from tests.web.programs import program
 from tests.web.shop import (
@@ -803,6 +804,48 @@ def test_two_servers_that_plan_one_request_keep_one_plan(tmp_path: Path) -> None
             await press(li, "/plans/two", "/plans/two/approve")
             asked = await shop.until("ended")
             assert await shop.counts(asked.runs[0]) == {State.PUSHED: 3}
+
+    in_time(visit)
+
+
+async def tried(shop: Shop) -> None:
+    """Wait until a server has tried to do something about a request, in vain."""
+    patience = Patience()
+    while not {"workshop.waits", "request.failed"} & {event for event, _ in shop.logged}:
+        await patience.rest(0.1)
+
+
+def test_a_server_that_lacks_the_list_ends_no_request_of_another(tmp_path: Path) -> None:
+    """Each host has a disk of its own; after a while it is told, since nobody comes for it."""
+    shop = Shop(tmp_path)
+    asked = Request("one", RequestKind.PUSH, "li", NOON, Stage.PLANNING, jobs=["/on/another/host"])
+
+    async def visit() -> None:
+        await put_request(shop.ledger, asked)
+        async with shop.open():
+            await tried(shop)
+            assert (await shop.asked()).stage is Stage.PLANNING
+            await shop.until("failed")
+
+    in_time(visit)
+
+
+def test_a_server_that_lacks_a_secret_ends_nothing_that_another_executes(tmp_path: Path) -> None:
+    """It is told of the push, and cannot log in; the other server is at its run."""
+    shop = Shop(tmp_path)
+    asked = Request("one", RequestKind.RESUME, "li", NOON, Stage.APPROVED, runs=[RUN.id])
+
+    async def visit() -> None:
+        other = shop.ledger.another_process()
+        await put_request(other, asked)
+        await other.open_run(replace(RUN, scope="sandbox|po|in"))
+        await anyio.sleep(2000)  # it is too old to be left alone for its age
+        lacking = shop.tenant(tmp_path / "lacking.toml")
+        async with other.own(RUN.id), house(lacking, rules=BY_NAME, clock=VirtualClock()) as home:
+            await tried(shop)
+            assert (await shop.asked()).stage is Stage.APPROVED
+            home.ready.close()
+            await home.ready.drained()
 
     in_time(visit)
 

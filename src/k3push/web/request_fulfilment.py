@@ -223,6 +223,9 @@ class Fulfilment:
         # A document that was refused a step leaves its run finished, and is looked at again.
         every = only is Only.FOLLOW
         left = [run for run in runs if every or await is_unfinished(ledger, run)]
+        now = await find_request(ledger, request.id)
+        if now is None or now.stage is not Stage.APPROVED:
+            return  # another server has ended it while this one stood still
         for run in left:
             executor.see_whole(run)
             executor.route_now(run)  # before any of them sends
@@ -267,6 +270,16 @@ class Fulfilment:
 
     # -- the end ------------------------------------------------------------------------------
 
+    def leave_alone(self, error: Exception) -> None:
+        """Leave a request of another server for later where only this host lacks something.
+
+        Raises:
+            RunIsAliveError: It is to be done later.
+        """
+        cause = innermost(error)
+        if isinstance(cause, (JobFileError, OSError, PlanFileError, SettingsError)):
+            raise RunIsAliveError(str(cause)) from error
+
     async def fail(self, ledger: Ledger, request: Request, error: Exception) -> None:
         """End a request that has met an error, unless it is to be done later.
 
@@ -301,10 +314,13 @@ class Fulfilment:
 
         Raises:
             OvertakenError: It has left it a moment ago.
+            RunIsAliveError: Another server executes it.
         """
         request = await find_request(ledger, tried.id)
         if request is None or request.stage is not tried.stage:
             return
+        if any([await ledger.is_alive(run) for run in request.runs]):
+            raise RunIsAliveError(", ".join(request.runs))
         mine = request.runs if request.kind is RequestKind.PUSH else ()
         runs = [run for name in mine if (run := await ledger.run(name)) is not None]
         if any([await ledger.attempt_count(run.id) for run in runs]):

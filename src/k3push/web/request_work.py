@@ -12,6 +12,7 @@ import traceback
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 
@@ -50,6 +51,9 @@ WAIT_S = 30.0
 
 LEFT_S = 60.0
 """After so long another server of the ledger may have died with what it has accepted."""
+
+ELSEWHERE_S = 900.0
+"""For so long what one host alone lacks, such as a file, ends no request of another server."""
 
 READS_AT_ONCE = 2
 """Lists of a tenant that are read side by side: who waits longer has no thread, and no reader that
@@ -120,6 +124,8 @@ class Workshop:
         # What programs have asked for stands in the ledger until a lane is near.
         self._queue: dict[str, None] = {}
         self._ahead: set[str] = set()
+        # What another server, or an earlier one, has accepted.
+        self._left: set[str] = set()
         self._sends_from_s = -math.inf
         self._has_another_ledger = False
         self._idle = Wakeup()
@@ -194,8 +200,14 @@ class Workshop:
                 self._log("workshop.failed", why=traceback.format_exc())
                 await anyio.sleep(WAIT_S)
 
-    def begin(self, request: Request) -> None:
-        """Do what is left to be done about a request, unless that is being done."""
+    def begin(self, request: Request, *, left: bool = False) -> None:
+        """Do what is left to be done about a request, unless that is being done.
+
+        Args:
+            request: The request.
+            left: Another server, or an earlier one, has accepted it, and may be at it.
+        """
+        (self._left.add if left else self._left.discard)(request.id)
         work = self._works.get(request.id)
         if work is not None:
             work.again = True
@@ -213,9 +225,14 @@ class Workshop:
         is_near = request.id in self._works or request.id in self._queue
         if request.stage not in {Stage.PLANNING, Stage.APPROVED} or is_near:
             return
-        if (self._clock.now() - request.at).total_seconds() > LEFT_S:
+        if self._age_s(request) > LEFT_S:
             self._log("request.taken_up", request=request.id)
-            self.begin(request)
+            self.begin(request, left=True)
+
+    def _age_s(self, request: Request) -> float:
+        """Return for how many seconds a server has had something to do about a request."""
+        since = datetime.fromisoformat(request.approved_at) if request.approved_at else request.at
+        return (self._clock.now() - since).total_seconds()
 
     def _begin_queued(self) -> None:
         """Let those come near who have waited longest; each of these takes some memory."""
@@ -294,7 +311,7 @@ class Workshop:
             for request in reversed(left):
                 if request.stage is not Stage.PLANNED or is_approved_ahead(request):
                     self._log("request.taken_up", request=request.id)
-                    self.begin(request)
+                    self.begin(request, left=True)
             return
 
     async def _see_to(self, id_: str) -> None:
@@ -335,6 +352,9 @@ class Workshop:
                 self._comes_on(id_)
                 await self._step(ledger, request, work, lane)
         except Exception as error:  # noqa: BLE001  # sorted by kind there
+            if id_ in self._left and self._age_s(request) < ELSEWHERE_S:
+                # Its list, its plan or a secret may be on the other server's host alone.
+                self._fulfilment.leave_alone(error)
             await self._fulfilment.fail(ledger, request, error)
 
     async def _step(self, ledger: Ledger, request: Request, work: Work, lane: Lane | None) -> None:
