@@ -27,6 +27,8 @@ SCHEMA = "k3push_fleet"
 # a few must not go on, and what is wanted first is found by an index, not by sorting all.
 _OPTIONS = {
     "search_path": SCHEMA,
+    # Whatever the database's default: a run whose end cannot be written would begin again.
+    "default_transaction_isolation": r"read\ committed",
     "lock_timeout": "30s",
     "statement_timeout": "30s",
     "plan_cache_mode": "force_custom_plan",

@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from k3push.core.model import Row, Run
+from k3push.core.model import Row, Run, State
 from k3push.core.remark import remark
 from k3push.ports import Clock, Ledger, RunIsAliveError
 from k3push.runs.control import left_to_another
 from k3push.runs.find import is_unfinished, living_beside, runs_beside
-from k3push.runs.outcome import anything_to_settle
+from k3push.runs.outcome import Exit, anything_to_settle
 from k3push.runs.push_requests.request_stages import (
     Act,
     Request,
@@ -101,9 +101,15 @@ class Asker:
                 planned = await plan_rejected(self.ledger, self.clock, run, takes)
         except RunIsAliveError:
             raise HinderedError(await left_to_another(self.ledger, run.id)) from None
-        if not planned:
+        if not planned and not await self._was_cut_off(run):
             raise HinderedError(remark("notice.nothing_rejected", count=1, run=run.id))
         return await self._ask(run, [run], "retry", detail)
+
+    async def _was_cut_off(self, run: Run) -> bool:
+        """Say whether a retry was cut off before its request was written: its numbers wait."""
+        counts = await self.ledger.counts(run.id)
+        has_ended = run.exit in {Exit.DONE, Exit.SOME_REJECTED, Exit.SOME_UNKNOWN}
+        return has_ended and bool(counts.get(State.PLANNED))
 
     async def _ask(
         self, run: Run, runs: Sequence[Run], what: What, detail: str = ""

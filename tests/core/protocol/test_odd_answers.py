@@ -146,7 +146,7 @@ def test_rows_of_odd_cells_are_bills_with_ids_and_numbers_or_an_error(body: str)
     assert all(number and linked.target.id for number, linked in found)
 
 
-@pytest.mark.parametrize("value", [{"a": 1}, [1], True, 1.5, 1e23, None, "", " ", 0, "0"])
+@pytest.mark.parametrize("value", [{"a": 1}, [1], True, 1.5, 1e23, None, "", " ", 0, "0", "1\0"])
 def test_a_target_that_names_no_id_is_still_work_that_was_done(value: Any) -> None:
     """So the answer is none of a lost session, and the read-back tells what was made."""
     said = wire.read_push(answer(status(code=1, entities=[{"Id": value, "Number": "T"}]))).saved

@@ -15,7 +15,7 @@ from typing import Any
 
 import orjson
 
-from k3push.core.foreign_text import JSON_ESCAPE
+from k3push.core.foreign_text import JSON_ESCAPE, flaw_of
 from k3push.core.model import BillNumber, Route, Step, Target
 from k3push.core.protocol.compression import PackingError, inflated
 from k3push.core.protocol.links import FormEntry
@@ -520,7 +520,8 @@ def _entity(value: Any) -> Target | None:
         target_id, number = name_in(value.get("Id")), name_in(value.get("Number"))
     except UnreadableError:
         return None
-    if target_id in {"", NO_ID}:
+    # What no database and no question can hold names nothing.
+    if target_id in {"", NO_ID} or flaw_of(target_id):
         return None
     return target_in(target_id, number, draft=number in {"", target_id})
 
