@@ -9,7 +9,7 @@ from typing import Any
 
 from k3push.core.model import TWIN, BillNumber, Row, RunId, State, Target, number_in
 from k3push.core.remark import read_remark
-from k3push.core.safety.conclusion import made_outcome
+from k3push.core.safety.conclusion import CONTRADICTION, made_outcome
 from k3push.core.safety.legal_moves import FINAL
 from k3push.runs.proof.unclear_documents import CANCELLED_SINCE, SHARED
 from k3push.simulator import Channel, Policy, check_ledger
@@ -75,7 +75,12 @@ async def check(scene: Scene) -> list[str]:
     bills = {row.bill for each in rows.values() for row in each.values()}
     late = late_targets(scene, bills, pushes_in_time)
     each_row = [(run, row) for run, each in rows.items() for row in each.values()]
-    findings += _check_ledger(scene, each_row, late)
+    # Nothing is known of what a contradiction keeps from being looked at.
+    stand = {run for run, row in each_row if row.code == CONTRADICTION}
+    looked_at = [
+        (r, row) for r, row in each_row if r not in stand or row.state is not State.PLANNED
+    ]
+    findings += _check_ledger(scene, looked_at, late)
     findings += check_noticed(scene, rows, late)
     findings += _check_renumbered(scene, each_row, late)
     findings += _check_exchanged(scene, each_row, late)

@@ -140,6 +140,19 @@ class SavesApart:
 
 
 @dataclass(frozen=True, slots=True)
+class NamesNoPart:
+    """A refusal keeps to itself what was saved all the same."""
+
+    def on(self, options: SandboxOptions) -> SandboxOptions:
+        """Say nothing of it."""
+        return replace(options, style=replace(options.style, names_no_part=True))
+
+    def __str__(self) -> str:
+        """Say so."""
+        return "a refusal names nothing of what was saved all the same"
+
+
+@dataclass(frozen=True, slots=True)
 class NamesLate:
     """A document bears the number that its bill has as it is saved."""
 
@@ -350,6 +363,7 @@ Condition = (
     | Lags
     | SavesApart
     | NamesLate
+    | NamesNoPart
     | WritesBack
     | StaysOpen
     | LacksLinks

@@ -36,6 +36,7 @@ from tests.campaign.conditions import (
     MayNotPush,
     MayNotRead,
     NamesLate,
+    NamesNoPart,
     ReadsFail,
     SavesApart,
     Sees,
@@ -240,6 +241,7 @@ def _later_thoughts(seed: int, frame: Frame, events: Sequence[Event]) -> list[Ev
     later += _altered(frame, _of(seed, "altered")) + _barred(_of(seed, "barred"))
     later += _copies(seed, events, _of(seed, "copies"))
     later += _mended(events, _of(seed, "mended")) + _anew(_of(seed, "anew"))
+    later += [NamesNoPart()] if _of(seed, "unnamed part").random() < 0.12 else []
     chance = _of(seed, "each sees his own")
     if chance.random() < 0.05:
         later += _apart(frame, users, chance)

@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from k3push.core.model import BillNumber, Route, Row, RunId, State, key_of, number_in
+from k3push.core.safety.conclusion import CONTRADICTION
 from k3push.ports import AttemptRecord
 from k3push.runs.context import SOURCE_KEEPS_S
 from k3push.runs.outcome import followed_of
@@ -252,13 +253,21 @@ class Scene:
             for row in (await self.office.rows(each)).values()
             if row.state is State.UNKNOWN and not self.is_worth_a_word(row.bill)
         }
+        rows = await self.office.rows(run)
+        # Nothing leaves before a contradiction is settled that a person has given up.
+        stands = any(
+            row.code == CONTRADICTION and number_in(row.bill) in given_up
+            for row in rows.values()
+            if row.state is State.UNKNOWN
+        )
         return {
             number: row
-            for number, row in (await self.office.rows(run)).items()
+            for number, row in rows.items()
             if row.state not in final
             and not (
                 number_in(row.bill) in given_up and row.state in {State.UNKNOWN, State.PLANNED}
             )
+            and not (stands and row.state is State.PLANNED)
         }
 
 

@@ -449,3 +449,78 @@ async def test_what_a_refused_call_has_merged_and_shows_late_is_sent_twice_by_no
     assert doubled(office, numbers) == []
     rows = await office.rows(run)
     assert {rows[number].state for number in numbers[1:3]} <= {State.UNKNOWN, State.PLANNED}
+
+
+async def test_what_a_neighbour_shows_keeps_a_bill_in_doubt_past_its_window(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A limit takes up one bill of a refused call, whose document bears another's number."""
+    first, lost, third = numbers = orders(3)
+    why = Refusal(11, "第1行分录，数量大于入库上限！")
+    keep_a_part(monkeypatch, numbers, kept=1, why=why)
+    office = Office(
+        sandbox(policy=Policy.MERGE_LINES, link_fields=False, query_lag_s=13.0, look_s=0.1, **OPEN)
+    )
+    for number in numbers:
+        (bill,) = office.site.world.store.by_number(PURCHASE_ORDER, number)
+        bill.party = "P001"
+    await office.open_run(orders(1, first=9), RunId("r0"))
+    await office.execute(RunId("r0"), check=False)
+    await office.open_run([lost, first, third])
+    chunk = steered(concurrency=1, chunk_size=3)
+
+    async def kill(job: Context) -> None:
+        while not (await office.rows())[lost].attempts:  # noqa: ASYNC110
+            await anyio.sleep(0.05)
+        while (await office.rows())[lost].state is State.SENT:  # noqa: ASYNC110
+            await anyio.sleep(0.05)
+        job.stop.scope.cancel()
+
+    await office.execute(limits=NO_CANARY, throttle=chunk, beside=kill, check=False)
+    one = replace(NO_CANARY, limit=1)
+    await office.execute(limits=one, throttle=chunk, check=False)
+    assert (await office.rows())[lost].state is State.UNKNOWN
+    await anyio.sleep(2000)
+    await office.execute(work=only_settle, check=False)
+    await office.execute(limits=one, throttle=chunk, check=False)
+    assert doubled(office, numbers) == []
+    assert (await office.rows())[lost].state is State.UNKNOWN
+
+
+@pytest.mark.parametrize("lag_s", [0.0, 13.0])
+async def test_a_persons_word_about_a_bill_beside_a_saved_part_lets_it_go(
+    monkeypatch: pytest.MonkeyPatch, lag_s: float
+) -> None:
+    """The rule makes one document of each bill, and nothing tells that; a person has looked."""
+    numbers = orders(4)
+    keep_a_part(monkeypatch, numbers, kept=1, why=Refusal(11, "第1行分录，数量大于入库上限！"))
+    office = Office(sandbox(link_fields=False, query_lag_s=lag_s, look_s=0.1, **OPEN))
+    await office.open_run(numbers)
+    chunk = steered(concurrency=1, chunk_size=4)
+    stopped = await office.execute(limits=NO_CANARY, throttle=chunk, check=False)
+    for number in stopped.of(State.UNKNOWN):
+        ledger, bill = office.store.another_process(), BillNumber(number)
+        clock = VirtualClock()
+        await settle_by_word(ledger, clock, FIRST, bill, State.PLANNED, because="not there")
+    pushed = await office.execute(limits=NO_CANARY, throttle=chunk, check=False)
+    assert stopped.of(State.UNKNOWN) == set(numbers[1:])
+    assert pushed.of(State.PUSHED) == set(numbers)
+    assert doubled(office, numbers) == []
+
+
+async def test_what_a_refusal_has_named_alone_is_held_for_no_other_list(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its neighbours were saved; it is mended the next day, and stands in the next list."""
+    numbers = orders(4)
+    keep_but_the_last(monkeypatch, numbers, f"单据“{numbers[-1]}”的仓库必录")
+    office = Office(sandbox(link_fields=False, look_s=0.1, **OPEN))
+    await office.open_run(numbers)
+    chunk = steered(concurrency=1, chunk_size=4)
+    first = await office.execute(limits=NO_CANARY, throttle=chunk, check=False)
+    assert first.of(State.REJECTED) == {numbers[-1]}
+    monkeypatch.undo()
+    await anyio.sleep(3600)
+    await office.open_run(numbers[-1:], SECOND)
+    second = await office.execute(SECOND, limits=NO_CANARY, throttle=chunk, check=False)
+    assert second.of(State.PUSHED) == {numbers[-1]}

@@ -8,22 +8,25 @@ links tell of each bill.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 
 from k3push.core.model import BillNumber, RunId
+from k3push.core.safety.legal_moves import FINAL
 from k3push.core.safety.target_sets import new_targets
 from k3push.ports import AttemptRecord, LatelySent
 from k3push.runs.context import Context
-from k3push.runs.earlier_calls import did_nothing, refusal_of
-from k3push.runs.kept_attempts import sent_by
+from k3push.runs.earlier_calls import did_nothing, may_have_saved, refusal_of
 from k3push.runs.lookup.target_lookup import look_at_targets
 from k3push.runs.own_documents import strangers_among
+from k3push.runs.stray_documents import last_calls
 
 
 async def bills_beside_merged(
     context: Context, numbers: Collection[BillNumber], sent: Sequence[LatelySent]
 ) -> dict[BillNumber, RunId]:
     """Return which numbers may be in such a document, each with the run of the call.
+
+    Left out are bills that the refusal names alone, and what a person or a look has settled since.
 
     Args:
         context: The execution.
@@ -32,35 +35,42 @@ async def bills_beside_merged(
     """
     if not context.reads_back or (context.links.tell and context.links.are_kept):
         return {}
+    names = {(each.kept.attempt.id, n): called for each in sent for n, called in each.bills.items()}
     calls: dict[int, tuple[AttemptRecord, dict[BillNumber, BillNumber]]] = {}
-    for number in numbers:
-        kept = await sent_by(context.ledger, context.run.id, number)
-        if number in context.sent_before and kept and _may_hide(kept[-1]):
-            calls.setdefault(kept[-1].attempt.id, (kept[-1], {}))[1][number] = number
-    for each in sent:
-        if _may_hide(each.kept):
-            mine = {n: called for n, called in each.bills.items() if n in numbers}
-            calls.setdefault(each.kept.attempt.id, (each.kept, {}))[1].update(mine)
+    for (run, number), kept in (await last_calls(context, numbers, sent)).items():
+        name = names.get((kept.attempt.id, number), number)
+        if may_hide_merged(kept) and await _is_open(context, run, name):
+            calls.setdefault(kept.attempt.id, (kept, {}))[1][number] = name
     return {
         number: kept.attempt.intent.run
         for kept, mine in calls.values()
-        if mine and await _has_made(context, kept, mine)
+        if await has_made_beside(context, kept, mine.values())
         for number in mine
     }
 
 
-def _may_hide(kept: AttemptRecord) -> bool:
+async def _is_open(context: Context, run: RunId, name: BillNumber) -> bool:
+    """Say whether a run still has to find out what became of a bill."""
+    rows = await context.ledger.rows_of(name)
+    return any(of == run and row.bill == name and row.state not in FINAL for of, row in rows)
+
+
+def may_hide_merged(kept: AttemptRecord) -> bool:
     """Say whether a call of several bills was refused that may have saved a part."""
     several = len(kept.attempt.intent.numbers) > 1
     return several and refusal_of(kept) is not None and not did_nothing(kept)
 
 
-async def _has_made(
-    context: Context, kept: AttemptRecord, mine: Mapping[BillNumber, BillNumber]
+async def has_made_beside(
+    context: Context, kept: AttemptRecord, mine: Collection[BillNumber]
 ) -> bool:
-    """Say whether a call has made a document of the others that it carried, which no link ties."""
+    """Say whether a call has made a document of the others that it carried, which no link ties.
+
+    A bill that the refusal names alone has none; what is shown of it is somebody else's.
+    """
     intent = kept.attempt.intent
-    others = [number for number in intent.numbers if number not in mine.values()]
+    others = [number for number in intent.numbers if number not in mine]
+    others = [n for n in others if may_have_saved(kept, n, parts=False, several=False)]
     others = [number for number in others if not await _was_sent_since(context, number, kept)]
     if not others:
         return False
@@ -73,6 +83,10 @@ async def _has_made(
 
 async def _was_sent_since(context: Context, number: BillNumber, kept: AttemptRecord) -> bool:
     """Say whether a number was sent once more since a call: what is shown may be of that one."""
-    runs = {kept.attempt.intent.run, context.run.id}
-    last = [each for run in runs for each in (await sent_by(context.ledger, run, number))[-1:]]
-    return any(each.attempt.id > kept.attempt.id for each in last)
+    every = await context.ledger.attempts_of(number)
+    later = [each for each in every if each.attempt.id > kept.attempt.id]
+    for run in {each.attempt.intent.run for each in later if not did_nothing(each)}:
+        of = await context.ledger.run(run)
+        if of is not None and of.scope == context.run.scope:
+            return True
+    return False

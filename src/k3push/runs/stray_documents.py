@@ -35,7 +35,7 @@ async def bills_beside_strays(
         numbers: Bills that are about to be sent, or refused.
         sent: What other runs have sent of them of late.
     """
-    last = await _last_calls(context, numbers, sent)
+    last = await last_calls(context, numbers, sent)
     if not last:
         return {}
     await context.stray_calls.read_clock(context, context.ledger, context.run.id)
@@ -84,7 +84,7 @@ def _counts_untimed(context: Context, kept: AttemptRecord) -> bool:
     return kept.attempt.intent.began_at >= since
 
 
-async def _last_calls(
+async def last_calls(
     context: Context, numbers: Collection[BillNumber], sent: Sequence[LatelySent]
 ) -> dict[tuple[RunId, BillNumber], AttemptRecord]:
     """Return each run's last call of each bill that was carried out and may have made something.

@@ -49,6 +49,7 @@ class AnswerStyle:
             for its internal id (P 5.9).
         failed_query: How failed queries are told.
         conversion_names_all: Whether the conversion names every target, by id alone.
+        names_no_part: Whether a refusal keeps to itself what was saved all the same.
     """
 
     old: bool = False
@@ -58,6 +59,7 @@ class AnswerStyle:
     draft_number: str | None = None
     failed_query: FailedQuery = FailedQuery.WRAPPED
     conversion_names_all: bool = False
+    names_no_part: bool = False
 
     def number_of(self, bill: Bill) -> str | None:
         """Give the number that is shown for *bill*."""
@@ -150,6 +152,8 @@ def push_answer(style: AnswerStyle, conversion: Conversion, on_refusal: OnRefusa
             {"Id": str(target.id), "Number": None, "DIndex": index}
             for index, target in enumerate(targets)
         ]
+    if style.names_no_part and problems:
+        shown = []
     entities = [_entity(style, target, index) for index, target in enumerate(shown)]
     saving = status(style, success=not problems, problems=problems, entities=entities)
     if style.old and style.short and entities and not problems:

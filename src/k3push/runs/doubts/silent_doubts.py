@@ -15,6 +15,7 @@ from k3push.runs.doubts.doubt_words import tell_of_doubts
 from k3push.runs.form_marks import mark_before
 from k3push.runs.kept_attempts import sent_by
 from k3push.runs.lookup.target_lookup import look_at_targets
+from k3push.runs.merged_beside import has_made_beside, may_hide_merged
 from k3push.runs.proof.seen_since import shown_since
 from k3push.runs.proof.stray_calls import OpenCall
 from k3push.runs.proof.unclear_documents import unclear
@@ -48,6 +49,7 @@ async def judge_silence(
     proved = bool(doubts) and await context.absence_proved()
     by_field = proved and not context.links.tell
     merged = await _calls_with_unlinked(context, run, doubts) if proved else frozenset[int]()
+    merged |= await _refused_with_others(context, doubts, merged) if proved else frozenset()
 
     attempts = {doubt.attempt for doubt in doubts}
     shown = {each: await shown_since(context.ledger, run, each) for each in attempts}
@@ -163,6 +165,22 @@ async def _calls_with_unlinked(
         kept = await attempt_of(context, one_of_each[attempt])
         if kept is None or not await _is_linked(context, kept.attempt.intent):
             found.add(attempt)
+    return frozenset(found)
+
+
+async def _refused_with_others(
+    context: Context, doubts: Sequence[Doubt], known: Collection[int]
+) -> frozenset[int]:
+    """Return the refused calls that have made a document of another bill than those in doubt."""
+    found, by_attempt = set[int](), dict[int, list[Doubt]]()
+    for doubt in doubts:
+        by_attempt.setdefault(doubt.attempt, []).append(doubt)
+    for attempt, of_call in by_attempt.items():
+        kept = await attempt_of(context, of_call[0]) if attempt not in known else None
+        if kept is not None and may_hide_merged(kept):
+            mine = [doubt.number for doubt in of_call]
+            if await has_made_beside(context, kept, mine):
+                found.add(attempt)
     return frozenset(found)
 
 
