@@ -164,6 +164,11 @@ class Asked:
         """Give each one to another form."""
         return [LinkRow(id_, "1", "T_OTHER", route.rule) for id_ in ids]
 
+    async def partly_linked(self, route: Route, ids: Collection[str]) -> Collection[str]:
+        """Find none."""
+        del route, ids
+        return ()
+
     async def entries_of(self, form: str) -> Sequence[FormEntry]:
         """Tell nothing."""
         del form

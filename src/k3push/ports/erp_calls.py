@@ -219,6 +219,13 @@ class Erp(Protocol):
         """
         ...
 
+    async def partly_linked(self, route: Route, ids: Collection[str]) -> Collection[str]:
+        """Return which of some documents have a line without a link.
+
+        There are none where the site does not let links be queried.
+        """
+        ...
+
     async def sources_of(
         self, route: Route, numbers: Sequence[BillNumber]
     ) -> Mapping[BillNumber, tuple[Source, ...]]:

@@ -16,6 +16,7 @@ from k3push.core.safety.target_sets import new_targets
 from k3push.ports import AttemptRecord, LatelySent
 from k3push.runs.context import Context
 from k3push.runs.earlier_calls import did_nothing, may_have_saved, refusal_of
+from k3push.runs.lookup.line_links import are_linked
 from k3push.runs.lookup.target_lookup import look_at_targets
 from k3push.runs.own_documents import strangers_among
 from k3push.runs.stray_documents import last_calls
@@ -78,7 +79,7 @@ async def has_made_beside(
     made = new_targets({number: seen.bearing(number) for number in others}, intent.before)
     ids = {target.id for targets in made.values() for target in targets}
     ids -= await strangers_among(context, made, intent.run)
-    return bool(ids) and not (context.links.tell and ids <= seen.by_link)
+    return bool(ids) and not (context.links.tell and await are_linked(context, ids, seen))
 
 
 async def _was_sent_since(context: Context, number: BillNumber, kept: AttemptRecord) -> bool:

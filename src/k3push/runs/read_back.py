@@ -32,6 +32,7 @@ from k3push.core.safety.verdict import ReadBack, Said
 from k3push.ports import ErpUnreachableError, LoginRefusedError, LookFailedError
 from k3push.runs.context import Context
 from k3push.runs.look_after import look_after, made_in, named_in, new_in, set_apart, together
+from k3push.runs.lookup.line_links import are_linked
 from k3push.runs.lookup.target_lookup import found_by
 from k3push.runs.own_documents import strangers_among
 from k3push.runs.proof.stray_calls import OpenCall
@@ -164,6 +165,7 @@ async def _conclude(
 ) -> Conclusion:
     """Say what came of each number, from an answer and what a look shows."""
     numbers, sender = attempt.intent.numbers, attempt.intent.sender
+    ids = {target.id for targets in made.values() for target in targets}
     sending.merged = are_merged(made)
     sending.note_found(context, seen)
     sending.found_own = sending.found_own or bool(made)
@@ -172,7 +174,6 @@ async def _conclude(
     look = Look(made, proved=sending.links_proved or sending.found_links, loose=loose)
     if len(made) < len(numbers):
         asked = seen.linked.issuperset(number for number in numbers if number not in made)
-        shown = {t.id for targets in made.values() for t in targets} <= seen.by_link
         proved = await context.absence_proved()
         look = replace(
             look,
@@ -180,10 +181,9 @@ async def _conclude(
             covered=await context.covers(seen.users, sender),
             trusted=not (context.proofs.missed or await context.missed_of(sender))
             and context.knows_enough_of(sender),
-            linked=asked and shown and context.links.tell,
+            linked=asked and context.links.tell and await are_linked(context, ids, seen),
             stray=await _has_stray(context, attempt, said, made, seen),
         )
-    ids = {target.id for targets in made.values() for target in targets}
     last = {t.id for targets in made_in(attempt, said, seen).values() for t in targets}
     # Only what the last look shows counts here: what an earlier one showed, it may miss.
     context.proofs.compare(sender, named_in(attempt, said), last)

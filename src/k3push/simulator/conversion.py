@@ -262,7 +262,7 @@ class Converter:
                     continue
                 key: object = (bill.id, "first")
                 if self.policy in {Policy.MERGE, Policy.MERGE_LINES}:
-                    key = (bill.party, bill.org, self._is_untied(bill))
+                    key = (bill.party, bill.org)
                 second = entry.left // 2 if self.policy is Policy.SPLIT else 0
                 first = Share(bill, entry, entry.left - second)
                 groups.setdefault(key, []).append(first)
@@ -287,7 +287,8 @@ class Converter:
         lines: dict[object, list[Share]] = {}
         for share in shares:
             merged = self.policy is Policy.MERGE_LINES
-            lines.setdefault(share.entry.material if merged else share.entry.id, []).append(share)
+            by_material = (share.entry.material, self._is_untied(share.bill))
+            lines.setdefault(by_material if merged else share.entry.id, []).append(share)
         entries = []
         for seq, line in enumerate(lines.values(), start=1):
             quantity = sum(share.quantity for share in line)

@@ -97,7 +97,8 @@ class SandboxOptions:
         joins_inwardly: Whether queries with fields of links pass over what has no link.
         sees: Which targets users see: "all", "own", "half" or "none"; all unless named.
         unreadable: Forms, by id, that users have no right to read.
-        untied: Numbers whose targets keep no link and name no source.
+        untied: Numbers of which what is made keeps no link and names no source; a document of
+            several bills may keep the links of others.
         misnamed: Numbers whose targets keep no link either and name another source, which.
         twins: Numbers that a second organisation, 200, has as well.
         unseen_orgs: Organisations whose sources nobody sees; pushes find them.

@@ -286,6 +286,10 @@ class ErpClient:
         """Return the links of some documents to bills of any form."""
         return await self._links.of_documents(route, ids)
 
+    async def partly_linked(self, route: Route, ids: Collection[str]) -> Collection[str]:
+        """Return which of some documents have a line without a link."""
+        return await self._links.partly_linked(route, ids)
+
     async def newest_of(self, route: Route) -> Sequence[tuple[str, BillNumber]]:
         """Return the newest documents, and what each line names as its source."""
         fields = [wire.ID, route.source_number_field]

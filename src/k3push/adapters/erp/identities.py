@@ -170,6 +170,11 @@ class Identities:
         seen = await self._pool.look(lambda erp: erp.links_of(route, ids), by_all=True)
         return [row for rows in seen.values() for row in rows]
 
+    async def partly_linked(self, route: Route, ids: Collection[str]) -> Collection[str]:
+        """Return which of some documents have a line without a link, whoever sees them."""
+        seen = await self._pool.look(lambda erp: erp.partly_linked(route, ids), by_all=True)
+        return {id_ for of_user in seen.values() for id_ in of_user}
+
     async def entries_of(self, form: str) -> Sequence[FormEntry]:
         """Ask for the tables of a form, through the first user."""
         return await self._pool.by_first(lambda erp: erp.entries_of(form))

@@ -14,7 +14,12 @@ from k3push.core.pacing.chunking import split
 from k3push.core.protocol import bill_rows, wire
 from k3push.core.protocol.audit_queries import without
 from k3push.core.protocol.bill_rows import LinkedTarget
-from k3push.core.protocol.links import LinkRow, any_link_fields, link_fields, target_entry
+from k3push.core.protocol.links import (
+    LinkRow,
+    any_link_fields,
+    link_fields,
+    target_entry,
+)
 from k3push.core.protocol.msg_codes import NO_RIGHT
 from k3push.core.safety.matching import MOST_NUMBERS
 from k3push.ports import (
@@ -151,6 +156,27 @@ class LinkQueries:
             with as_failed(route.target):
                 links += bill_rows.read_link_rows(rows)
         return links
+
+    async def partly_linked(self, route: Route, ids: Collection[str]) -> Collection[str]:
+        """Return which of some documents have a line without a link.
+
+        A query with fields of links may pass over such lines, so the lines are asked for without
+        them as well. A form may not let these be told apart; then blank fields of links tell.
+        """
+        if not link_fields(route) or self.are_refused(route):
+            return ()
+        lines, link = bill_rows.line_fields(route), link_fields(route)[0]
+        found = set[str]()
+        for asked in split(list(ids), MOST_NUMBERS):
+            which = wire.whole_numbers_in(wire.ID, asked)
+            try:
+                every = await self._forms.whole(route.target, lines, which)
+                linked = await self._forms.whole(route.target, [*lines, link], which)
+            except LookRefusedError:
+                every, linked = [], await self._forms.whole(route.target, [wire.ID, link], which)
+            with as_failed(route.target):
+                found |= bill_rows.read_partly_linked(every, linked)
+        return found
 
 
 def _entry_of(route: Route) -> tuple[str, ...]:

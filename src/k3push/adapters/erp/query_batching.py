@@ -107,6 +107,10 @@ class BatchedQueries:
         """Return the links of some documents to bills of any form."""
         return await self._erp.links_of(route, ids)
 
+    async def partly_linked(self, route: Route, ids: Collection[str]) -> Collection[str]:
+        """Return which of some documents have a line without a link."""
+        return await self._erp.partly_linked(route, ids)
+
     async def entries_of(self, form: str) -> Sequence[FormEntry]:
         """Ask for the tables of a form."""
         return await self._erp.entries_of(form)

@@ -11,7 +11,7 @@ from functools import cache
 from typing import Any
 
 from k3push.core.model import BillNumber, FlowTask, Route, Source, Standing, Target
-from k3push.core.protocol.links import LinkRow, link_fields, source_tables
+from k3push.core.protocol.links import LinkRow, link_fields, source_tables, target_entry
 from k3push.core.protocol.pairs import Ground, ground_of, known_pair
 from k3push.core.protocol.source_forms import source_form
 from k3push.core.protocol.wire import (
@@ -296,6 +296,37 @@ def read_link_rows(rows: Iterable[Sequence[Any]]) -> list[LinkRow]:
     """
     read = (LinkRow(name_in(row[0]), name_in(row[1]), *map(text_in, row[2:])) for row in rows)
     return [row for row in read if row.source_id not in {"", NO_ID}]
+
+
+def line_fields(route: Route) -> list[str]:
+    """Return the fields of a document's lines: its own id, and theirs.
+
+    >>> line_fields(Route("r", "A_B", "C_D", target_entry="FEntity"))
+    ['FID', 'FEntity_FEntryId']
+    """
+    return [ID, f"{target_entry(route)}_FEntryId"]
+
+
+def read_partly_linked(every: Iterable[Sequence[Any]], linked: Iterable[Sequence[Any]]) -> set[str]:
+    """Return the ids of documents that have a line without a link.
+
+    Args:
+        every: Rows of the lines; there are none if the form does not tell its lines apart.
+        linked: The same with the source's id that the line's link names.
+
+    Raises:
+        UnreadableError: If an id cannot be read.
+
+    >>> sorted(read_partly_linked([(7, 1), (7, 2), (8, 3)], [(7, 1, 100017), (8, 3, 100018)]))
+    ['7']
+    >>> sorted(read_partly_linked([], [(7, 100017), (8, 0)]))
+    ['8']
+    """
+    rows = [tuple(map(name_in, row)) for row in linked]
+    whole = {row[:-1] for row in rows if row[-1] not in {"", NO_ID}}
+    lines = {row[:-1] for row in rows if row[-1] in {"", NO_ID}}
+    lines |= {tuple(map(name_in, row)) for row in every} - whole
+    return {line[0] for line in lines}
 
 
 def read_standings(rows: Iterable[Sequence[Any]], fields: Sequence[str]) -> dict[str, Standing]:

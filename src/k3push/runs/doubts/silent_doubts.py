@@ -14,6 +14,7 @@ from k3push.runs.doubts.doubt_answers import attempt_of, names_documents
 from k3push.runs.doubts.doubt_words import tell_of_doubts
 from k3push.runs.form_marks import mark_before
 from k3push.runs.kept_attempts import sent_by
+from k3push.runs.lookup.line_links import are_linked
 from k3push.runs.lookup.target_lookup import look_at_targets
 from k3push.runs.merged_beside import has_made_beside, may_hide_merged
 from k3push.runs.proof.seen_since import shown_since
@@ -185,10 +186,11 @@ async def _refused_with_others(
 
 
 async def _is_linked(context: Context, intent: Intent) -> bool:
-    """Say whether a link ties each document that has come since an attempt began to its bill."""
+    """Say whether a link ties each line of what has come since an attempt began to its bill."""
     # A bill of the call that is settled by now may have got another number since.
     await context.recall_sources(intent.numbers, intent.run)
     seen = await look_at_targets(context, intent.numbers, by_all=True, stop_or_not=True)
     there = {number: seen.bearing(number) for number in intent.numbers}
     made = new_targets(there, intent.before)
-    return {target.id for targets in made.values() for target in targets} <= seen.by_link
+    ids = {target.id for targets in made.values() for target in targets}
+    return await are_linked(context, ids, seen)
