@@ -15,6 +15,7 @@ import pytest
 from k3push.adapters.erp.client import ErpClient
 from k3push.core.model import BillNumber, Identified, Listed, Outcome, RunId, State, Step, Target
 from k3push.core.pacing.halting import HaltRule
+from k3push.core.safety.conclusion import STRAY
 from k3push.ports import LookFailedError
 from k3push.runs.create import scope_of
 from k3push.runs.doubts.word_of_person import settle_by_word
@@ -470,6 +471,20 @@ async def test_a_bill_that_was_put_off_is_not_pushed_by_what_another_call_has_ma
     (document,) = office.site.world.documents_of(lost)
     row = pushed.rows[other]
     assert row.state is not State.PUSHED or str(document.id) not in {t.id for t in row.targets}
+
+
+@pytest.mark.parametrize("size", [1, 2])
+async def test_a_session_that_ends_in_the_midst_of_a_call_hides_no_document(size: int) -> None:
+    """The answer tells of a lost session, and what was made ties itself to no bill."""
+    lost, other, *linked = orders(6)
+    plan = FaultPlan(aimed={lost: Aimed(fault("make-then-lose-session"))})
+    office = Office(sandbox(plan, untied=(lost,), **OPEN))
+    await office.open_run([*linked, lost, other])
+    throttle = steered(concurrency=1, chunk_size=size)
+    pushed = await office.execute(limits=NO_HALT, throttle=throttle, check=False)
+    assert len(office.site.world.documents_of(lost)) == 1
+    assert (pushed.rows[lost].state, pushed.rows[lost].code) == (State.UNKNOWN, STRAY)
+    assert pushed.of(State.PUSHED) == {other, *linked}
 
 
 async def test_a_question_for_links_that_always_fails_keeps_no_lost_call_from_its_end() -> None:

@@ -14,7 +14,7 @@ from k3push.core.model import ABSENT, BillNumber, NeverSent, RunId, State
 from k3push.core.protocol.msg_codes import CALL_LIMIT, LICENCE
 from k3push.core.safety.evidence import nothing_ran
 from k3push.core.safety.named_bills import messages_naming, naming_one
-from k3push.core.safety.verdict import InDoubt, ReadBack, Said, SendAgain
+from k3push.core.safety.verdict import Cure, InDoubt, ReadBack, Said, SendAgain
 from k3push.ports import SHORTEST_WAIT_S, AttemptRecord, Doubt, LatelySent
 from k3push.runs.context import Context
 from k3push.runs.kept_attempts import verdict_of
@@ -68,6 +68,12 @@ def did_nothing(kept: AttemptRecord) -> bool:
     said = refusal_of(kept)
     never_ran = isinstance(kept.exchange, NeverSent) or isinstance(verdict_of(kept), SendAgain)
     return never_ran or (said is not None and nothing_ran(said, kept.attempt.intent.numbers))
+
+
+def has_lost_session(kept: AttemptRecord) -> bool:
+    """Say whether an attempt was answered with a lost session."""
+    verdict = verdict_of(kept)
+    return isinstance(verdict, SendAgain) and verdict.cure is Cure.LOG_IN
 
 
 def may_have_saved(kept: AttemptRecord, number: BillNumber, *, parts: bool, several: bool) -> bool:

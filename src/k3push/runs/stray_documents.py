@@ -17,7 +17,7 @@ from k3push.core.model import ABSENT, BillNumber, RunId
 from k3push.core.protocol import wire
 from k3push.ports import AttemptRecord, LatelySent
 from k3push.runs.context import Context
-from k3push.runs.earlier_calls import did_nothing, may_have_saved
+from k3push.runs.earlier_calls import did_nothing, has_lost_session, may_have_saved
 from k3push.runs.form_marks import mark_before
 from k3push.runs.kept_attempts import attempts_under
 from k3push.runs.proof.person_words import calls_before
@@ -36,22 +36,24 @@ async def bills_beside_strays(
         sent: What other runs have sent of them of late.
     """
     last = await last_calls(context, numbers, sent)
-    if not last:
+    lost = await _lost_sessions(context, numbers, sent)
+    every = [*last.items(), *lost.items()]
+    if not every:
         return {}
     await context.stray_calls.read_clock(context, context.ledger, context.run.id)
     if not context.stray_calls.tells_after:
-        last = {of: kept for of, kept in last.items() if _counts_untimed(context, kept)}
+        every = [(of, kept) for of, kept in every if _counts_untimed(context, kept)]
     carried: dict[int, tuple[AttemptRecord, list[BillNumber]]] = {}
-    for (_, number), kept in last.items():
+    for (_, number), kept in every:
         carried.setdefault(kept.attempt.id, (kept, []))[1].append(number)
     # Each call is judged by itself: a later one of another run has proved nothing of it.
     calls = {id_: await _open_call(context, kept, bills) for id_, (kept, bills) in carried.items()}
-    moved = await moved_among(context, context.run.id, {number for _, number in last})
+    moved = await moved_among(context, context.run.id, {number for (_, number), _ in every})
     suspects = {*await context.calls_with_strays([*calls.values()], names_tell=not moved)}
     return {
         number: run
         # What this run has made it settles itself.
-        for (run, number), kept in sorted(last.items(), key=lambda of: of[0][0] == context.run.id)
+        for (run, number), kept in sorted(every, key=lambda of: of[0][0] == context.run.id)
         if calls[kept.attempt.id] in suspects
     }
 
@@ -92,15 +94,9 @@ async def last_calls(
     Of what this run has sent nothing is forgotten: `retry` plans a bill again that may have been
     rejected for something else than the call.
     """
-    calls = [(n, each.kept, name) for each in sent for n, name in each.bills.items()]
-    for number in numbers:
-        if number in context.sent_before or number in context.sent_earlier:
-            # Also those at another bill that had the number: both may have changed it meanwhile.
-            own = await attempts_under(context.ledger, context.run.id, number)
-            calls += [(number, each, number) for each in own]
+    calls = await _calls_of(context, numbers, sent)
     # What has done nothing tells nothing of the one before it.
-    calls = [call for call in calls if call[0] in numbers and not did_nothing(call[1])]
-    calls.sort(key=lambda call: call[1].attempt.intent.began_at)
+    calls = [call for call in calls if not did_nothing(call[1])]
     last = {(_run_of(kept), number): (kept, name) for number, kept, name in calls}
     if not last:
         return {}
@@ -116,6 +112,39 @@ async def last_calls(
             if not await settled[name].since(context, kept):
                 found[of] = kept
     return found
+
+
+async def _lost_sessions(
+    context: Context, numbers: Collection[BillNumber], sent: Sequence[LatelySent]
+) -> dict[tuple[RunId, BillNumber], AttemptRecord]:
+    """Return each run's first call of each bill that was told of a lost session, after all others.
+
+    The ERP says so before it begins (P 3.4); a session may end in the midst of a call as well.
+    """
+    found: dict[tuple[RunId, BillNumber], AttemptRecord] = {}
+    for number, kept, name in await _calls_of(context, numbers, sent):
+        of = _run_of(kept), number
+        if not did_nothing(kept):
+            found.pop(of, None)
+        elif has_lost_session(kept) and not await (await _settled(context, name)).since(
+            context, kept
+        ):
+            found.setdefault(of, kept)
+    return found
+
+
+async def _calls_of(
+    context: Context, numbers: Collection[BillNumber], sent: Sequence[LatelySent]
+) -> list[tuple[BillNumber, AttemptRecord, BillNumber]]:
+    """Return the calls of some bills, the first first, each with what its run calls the bill."""
+    calls = [(n, each.kept, name) for each in sent for n, name in each.bills.items()]
+    for number in numbers:
+        if number in context.sent_before or number in context.sent_earlier:
+            # Also those at another bill that had the number: both may have changed it meanwhile.
+            own = await attempts_under(context.ledger, context.run.id, number)
+            calls += [(number, each, number) for each in own]
+    there = [call for call in calls if call[0] in numbers]
+    return sorted(there, key=lambda call: call[1].attempt.intent.began_at)
 
 
 class _Settled(NamedTuple):
