@@ -12,6 +12,7 @@ import pytest
 from k3push.adapters.erp.client import ErpClient
 from k3push.adapters.erp.form_rows import FormRows
 from k3push.core.model import (
+    TWIN,
     Answered,
     BillNumber,
     Document,
@@ -572,3 +573,27 @@ async def test_ours_is_known_by_its_maker_though_no_answer_names_the_first_docum
     await office.execute()
     follows = [each.follow for each in (await office.documents()).values()]
     assert follows == [Follow.APPROVED] * 3
+
+
+async def test_nothing_is_approved_of_a_bill_that_has_two_by_accident() -> None:
+    """Another run's row tells of both: its call was carried out long after a person's word."""
+    met = steps("commit-late-then-reset:800")
+    office = Office(sandbox(met, look_s=0.1, latency_s=1.0, **OPEN))
+    numbers = orders(1)
+    await office.open_run(numbers)
+
+    async def kill(job: Context) -> None:
+        while (await office.rows())[numbers[0]].state is not State.UNKNOWN:  # noqa: ASYNC110
+            await anyio.sleep(0.1)
+        job.stop.scope.cancel()
+
+    await office.execute(beside=kill, check=False)
+    word = BillNumber(numbers[0]), State.PLANNED
+    await settle_by_word(office.store, VirtualClock(), FIRST, *word, because="not there")
+    await office.open_run(numbers, SECOND)
+    await office.execute(SECOND, check=False)
+    await anyio.sleep(1800.0)
+    await office.execute(FIRST, check=False)
+    assert (await office.rows(FIRST))[numbers[0]].code == TWIN
+    await office.execute(SECOND, work=follow_run, route=FOLLOW, check=False)
+    assert {each.status for each in office.site.world.documents_of(numbers[0])} == {"A"}

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import Any
 
 import anyio
 import pytest
 
 from k3push.adapters.erp.client import ErpClient
-from k3push.core.model import BillNumber, Route, Sighting, State
-from k3push.ports import BELIEVED_AFTER_S, LookRefusedError
+from k3push.core.model import BillNumber, Route, RunId, Sighting, State
+from k3push.ports import BELIEVED_AFTER_S, LookFailedError, LookRefusedError
 from k3push.runs.context import Context
 from k3push.runs.lookup.retried_reads import LEAST_TRIES_OF_A_READ
 from k3push.runs.push_limits import PushLimits
@@ -17,10 +18,12 @@ from k3push.simulator.faults import Ending
 from k3push.simulator.forms import IN_STOCK
 from k3push.simulator.script import Aimed, Channel
 from tests.runs.office import FIRST, SECOND, Office, orders, push, sandbox, steered, steps
+from tests.runs.rough_answers import OPEN
 from tests.shares import shared_out
 
 pytestmark = pytest.mark.anyio
 
+BEFORE = RunId("r0")
 NUMBERS = orders(24)
 # What becomes of the work is a matter of pushes; a read and a login do none.
 NAMES = [name for name in FAULT_NAMES if name in set(Ending)]
@@ -233,3 +236,27 @@ async def test_what_was_sent_is_looked_at_again_though_its_query_was_refused_mea
     limits, throttle = PushLimits(canary=False), steered(concurrency=2, chunk_size=1)
     pushed = await office.execute(limits=limits, throttle=throttle)
     assert pushed.of(State.PUSHED) == set(numbers)
+
+
+async def test_a_look_of_which_a_half_was_tried_again_is_made_anew(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A clerk pushes the bill between the two halves, and only the first one would show it."""
+    office, numbers = Office(sandbox(**OPEN)), orders(3)
+    await office.open_run(orders(1, first=9), BEFORE)
+    await office.execute(BEFORE, check=False)
+    look, fails = ErpClient.linked_targets_of, iter([False, True, False])
+
+    async def late(*args: Any, **options: Any) -> Any:
+        if (fail := next(fails, None)) is None:
+            return await look(*args, **options)
+        if fail:
+            made = office.site.world.add_target(IN_STOCK, numbers[0], creator="clerk")
+            for line in made.entries:
+                line.links = ()
+        raise LookFailedError("502")
+
+    monkeypatch.setattr(ErpClient, "linked_targets_of", late)
+    await office.open_run(numbers)
+    await office.execute(limits=PushLimits(canary=False), check=False)
+    assert len(office.site.world.documents_of(numbers[0])) == 1

@@ -19,7 +19,7 @@ from k3push.runs.engine import push_run
 from k3push.runs.outcome import Exit, anything_open
 from k3push.runs.proof import split_bills
 from k3push.runs.push_limits import PushLimits
-from k3push.simulator import Policy, Refusal, site
+from k3push.simulator import OnRefusal, Policy, Refusal, site
 from k3push.simulator.answers import failure
 from k3push.simulator.exchange import json_reply
 from k3push.simulator.forms import IN_STOCK, PURCHASE_ORDER
@@ -524,3 +524,31 @@ async def test_what_a_refusal_has_named_alone_is_held_for_no_other_list(
     await office.open_run(numbers[-1:], SECOND)
     second = await office.execute(SECOND, limits=NO_CANARY, throttle=chunk, check=False)
     assert second.of(State.PUSHED) == {numbers[-1]}
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+async def test_parts_of_a_refused_call_that_travel_together_do_not_doubt_each_other(
+    seed: int,
+) -> None:
+    """What one of them has made meanwhile is not what the refused call has made."""
+    numbers = orders(16)
+    office = Office(
+        sandbox(
+            link_fields=False,
+            look_s=1.0,
+            latency_s=1.0,
+            jitter=0.3,
+            seed=seed,
+            on_refusal=OnRefusal.WHOLE,
+        )
+    )
+    await office.open_run(orders(3, first=30), RunId("r0"))
+    await office.execute(RunId("r0"), check=False)
+    office.site.world.refuse(numbers[-1], Refusal(11, "仓库必录"))
+    await office.open_run(numbers)
+    began_s = anyio.current_time()
+    throttle = steered(concurrency=4, chunk_size=16)
+    pushed = await office.execute(limits=NO_CANARY, throttle=throttle, check=False)
+    assert pushed.of(State.PUSHED) == {*numbers[:-1]}
+    # Each doubt would take the window.
+    assert anyio.current_time() - began_s < 300

@@ -38,11 +38,14 @@ async def test_a_retry_that_was_cut_off_may_be_asked_for_again() -> None:
     assert (asked.stage, asked.runs) == (Stage.APPROVED, [RUN.id])
 
 
-async def test_a_run_that_was_stopped_with_numbers_left_is_resumed_and_not_retried() -> None:
+@pytest.mark.parametrize("ended", [Exit.STOPPED, Exit.SOME_UNKNOWN])
+async def test_a_run_that_was_stopped_with_numbers_left_is_resumed_and_not_retried(
+    ended: Exit,
+) -> None:
     """Nothing of it is rejected, and `resume` says what is done with the rest."""
     ledger = await filled(4, {1: ("11", "no stock")})
     async with ledger.own(RUN.id, executes=False):
         await plan_rejected(ledger, VirtualClock(), RUN, lambda _: True)
-    await ledger.end_run(RUN.id, Exit.STOPPED, VirtualClock().now())
+    await ledger.end_run(RUN.id, ended, VirtualClock().now())
     with pytest.raises(HinderedError):
         await asked_again(ledger)

@@ -14,6 +14,7 @@ from k3push.runs.context import Context
 from k3push.runs.earlier_calls import sent_by_others, waits_for_others
 from k3push.runs.last_looks import note_look
 from k3push.runs.lookup.looker import can_ask
+from k3push.runs.lookup.retried_reads import noting_repeats
 from k3push.runs.merged_beside import bills_beside_merged
 from k3push.runs.own_documents import (
     but_others_cancelled,
@@ -50,7 +51,7 @@ async def look_first(context: Context, sending: Sending) -> Mapping[BillNumber, 
     Returns:
         For each number that is sent although documents name it, the ids of those documents.
     """
-    sending.looked_s = context.awake_s
+    sending.looked_s, sending.half_stale = context.awake_s, False
     sending.sent = await sent_by_others(context, sending.numbers)
     late = await waits_for_others(context, sending.sent)
     # Read after `waits_for_others`, so that a call that ends in between is seen by one of the two.
@@ -61,16 +62,19 @@ async def look_first(context: Context, sending: Sending) -> Mapping[BillNumber, 
         # are asked.
         several = len(context.erp.users) > 1
         unsent = [n for n in sending.numbers if n not in context.sent_before]
-        seen = await look_at_sent(
-            context,
-            sending.numbers,
-            before=context.sent_before,
-            unsent=unsent,
-            by_all=several,
-            before_sending=True,
-            # For a bill that was never sent it does not matter whose call made a document.
-            vouched=lambda seen: {n: seen.targets.get(n, ()) for n in unsent},
-        )
+        with noting_repeats() as repeats:
+            seen = await look_at_sent(
+                context,
+                sending.numbers,
+                before=context.sent_before,
+                unsent=unsent,
+                by_all=several,
+                before_sending=True,
+                # For a bill that was never sent it does not matter whose call made a document.
+                vouched=lambda seen: {n: seen.targets.get(n, ()) for n in unsent},
+            )
+        took_s = context.awake_s - sending.looked_s
+        sending.half_stale = bool(repeats) and took_s > LOOK_KEEPS_S
         sending.cancelled.update(seen.cancelled)
         sending.note_found(context, seen)
     before = {n: context.sent_before[n] for n in sending.numbers if n in context.sent_before}
@@ -187,11 +191,11 @@ async def renewed(
     # The machine may have slept, or the turn have come late.
     await leave_out_changed(sending)
     again = any(number in context.sent_before for number in sending.numbers)
-    if context.awake_s - done_s > (LOOK_KEEPS_S if again else FIRST_LOOK_KEEPS_S):
+    too_old = context.awake_s - done_s > (LOOK_KEEPS_S if again else FIRST_LOOK_KEEPS_S)
+    if too_old or sending.half_stale:
         before = await look_first(context, sending)
     for _ in range(MOST_LOOKS):
-        # Half of a look may have been answered long before the other half.
-        if context.awake_s - sending.looked_s > LONG_LOOK_S:
+        if sending.half_stale or context.awake_s - sending.looked_s > LONG_LOOK_S:
             before = await look_first(context, sending)
     return before
 

@@ -72,11 +72,12 @@ async def has_made_beside(
     intent = kept.attempt.intent
     others = [number for number in intent.numbers if number not in mine]
     others = [n for n in others if may_have_saved(kept, n, parts=False, several=False)]
-    others = [number for number in others if not await _was_sent_since(context, number, kept)]
     if not others:
         return False
     seen = await look_at_targets(context, others, by_all=True)
     made = new_targets({number: seen.bearing(number) for number in others}, intent.before)
+    # Asked after the look: what other parts of the call make meanwhile is no merged one.
+    made = {n: new for n, new in made.items() if not await _was_sent_since(context, n, kept)}
     ids = {target.id for targets in made.values() for target in targets}
     ids -= await strangers_among(context, made, intent.run)
     return bool(ids) and not (context.links.tell and await are_linked(context, ids, seen))

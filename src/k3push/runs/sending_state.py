@@ -52,6 +52,7 @@ class Sending:
         conclusion: What the last sending that the ERP has finished came to.
         began_s: When the looks before a sending began.
         looked_s: When the last of them began, by `Context.awake_s`.
+        half_stale: A part of it was answered long before another, which was tried again.
         at_once: Chunks on their way when it left, itself included.
         merged: The last read-back found a target of several sources.
         sample: What the last sending tells of the ERP's pace.
@@ -85,6 +86,7 @@ class Sending:
     conclusion: Conclusion | None = None
     began_s: float = 0.0
     looked_s: float = 0.0
+    half_stale: bool = False
     at_once: int = 1
     merged: bool = False
     sample: CallSample | None = None

@@ -106,9 +106,13 @@ class Asker:
         return await self._ask(run, [run], "retry", detail)
 
     async def _was_cut_off(self, run: Run) -> bool:
-        """Say whether a retry was cut off before its request was written: its numbers wait."""
+        """Say whether a retry was cut off before its request was written: its numbers wait.
+
+        A run that ended with numbers in doubt may have left others unsent, and nobody has asked for
+        these.
+        """
         counts = await self.ledger.counts(run.id)
-        has_ended = run.exit in {Exit.DONE, Exit.SOME_REJECTED, Exit.SOME_UNKNOWN}
+        has_ended = run.exit in {Exit.DONE, Exit.SOME_REJECTED}
         return has_ended and bool(counts.get(State.PLANNED))
 
     async def _ask(

@@ -178,11 +178,18 @@ class Ownership:
             kept = await sent_by(context.ledger, context.run.id, row.bill)
             before = kept[0].attempt.intent.before.get(row.bill, ()) if kept else ()
             ids = {target.id for target in row.targets}
-            # What other runs have pushed of it, they have pushed on purpose, or their rows say so.
+            # What other runs have pushed of it, they have pushed on purpose.
             ours = (await context.ids_of_others([row.bill])).get(row.bill, frozenset())
+            ours -= await self._told_of_twins(row.bill)
             shown = {target.id for target in seen.targets.get(row.bill, ())}
             if shown - ids - ours - set(before):
                 self._twins |= ids
+
+    async def _told_of_twins(self, bill: BillNumber) -> set[str]:
+        """Return the documents of which nothing but a row says that a bill has several."""
+        rows = [row for _, row in await self.context.ledger.rows_of(bill)]
+        told = {target.id for row in rows if row.code == TWIN for target in row.targets}
+        return told - {target.id for row in rows if row.code != TWIN for target in row.targets}
 
     async def hindrance(
         self, entry: FollowedDocument, standing: Standing, lost: Mapping[str, BillNumber]
