@@ -597,3 +597,28 @@ async def test_nothing_is_approved_of_a_bill_that_has_two_by_accident() -> None:
     assert (await office.rows(FIRST))[numbers[0]].code == TWIN
     await office.execute(SECOND, work=follow_run, route=FOLLOW, check=False)
     assert {each.status for each in office.site.world.documents_of(numbers[0])} == {"A"}
+
+
+@pytest.mark.parametrize("step", [Channel.SUBMIT, Channel.AUDIT])
+@pytest.mark.parametrize("waits", [False, True])
+async def test_a_second_document_that_comes_while_a_step_waits_is_seen_before_it(
+    step: Channel, *, waits: bool
+) -> None:
+    """A lost step is repeated once its window has passed; or the route asks for a pause."""
+    route = replace(FOLLOW, follow_wait_s=60) if waits else FOLLOW
+    met = steps("ok" if waits else "reset", on=step)
+    office = Office(sandbox(met, latency_s=1.0, **OPEN), route)
+    numbers = orders(4)
+    await office.open_run(numbers[1:], SECOND)
+    await office.execute(SECOND, check=False, route=ROUTE)
+    await office.open_run(numbers[:1])
+
+    async def push_too(_: Context) -> None:
+        await anyio.sleep(105.0 if waits and step is Channel.AUDIT else 45.0)
+        office.site.world.add_target(IN_STOCK, numbers[0], creator="clerk")
+
+    await office.execute(beside=push_too, check=False)
+    (ours,) = (d for d in office.site.world.documents_of(numbers[0]) if d.creator != "clerk")
+    assert ours.status == ("A" if step is Channel.SUBMIT else "B")
+    (document,) = (await office.documents(FIRST)).values()
+    assert document.follow is Follow.REFUSED

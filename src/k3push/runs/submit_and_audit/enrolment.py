@@ -83,6 +83,7 @@ class Enrolment:
                 others the ledger is asked, since a call may have been in doubt that has an answer.
         """
         self.ownership.note_codes(outcomes)
+        self.ownership.note_made(outcomes)
         new = [
             replace(
                 document,

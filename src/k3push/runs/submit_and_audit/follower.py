@@ -215,6 +215,7 @@ class Follower:
                 moves.append((entry, standing, move.step))
         standing_of = {entry.document.id: standing for entry, standing, _ in moves}
         lost = await self._ownership.lost_among(standing_of)
+        await self._ownership.look_beside(standing_of)
         calls: dict[tuple[Step, str, str], list[FollowedDocument]] = {}
         for entry, standing, step in moves:
             if why := await self._ownership.hindrance(entry, standing, lost):

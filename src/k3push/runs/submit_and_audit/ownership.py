@@ -34,6 +34,7 @@ from k3push.core.model import (
     Row,
     Sighting,
     Standing,
+    Target,
     number_in,
 )
 from k3push.core.remark import read_remark, remark
@@ -51,6 +52,9 @@ from k3push.runs.there_already import is_thin
 
 LOCAL_TIMES_DIFFER = timedelta(hours=26)
 """The server's local time and the ledger's are nearer to each other than this."""
+
+BESIDE_KEEPS_S = 30.0
+"""For how long a look counts that has shown no second document of a bill."""
 
 # Documents of each user that are read to learn as whom the run's pushes make them.
 MOST_LEARNT_FROM = 50
@@ -70,6 +74,8 @@ class Ownership:
         _parts: Documents of bills of which the ERP has refused a part.
         _untied: Documents that a number alone ties to their bill.
         _already: Documents that were there before.
+        _bills: Of which bill documents are, and which that has beside them.
+        _looked_s: When the bill of a document was last looked at, by `Context.awake_s`.
     """
 
     context: Context
@@ -83,6 +89,8 @@ class Ownership:
     _parts: set[str] = field(default_factory=set)
     _untied: set[str] = field(default_factory=set)
     _already: set[str] = field(default_factory=set)
+    _bills: dict[str, tuple[BillNumber, Sequence[Target]]] = field(default_factory=dict)
+    _looked_s: dict[str, float] = field(default_factory=dict)
 
     # -- what rows tell -----------------------------------------------------------------------
 
@@ -96,6 +104,13 @@ class Ownership:
                 self._twins.update(target.id for target in each.targets)
             elif each.code == PARTLY:
                 self._parts.update(target.id for target in each.targets)
+
+    def note_made(self, outcomes: Iterable[Outcome]) -> None:
+        """Note of which bills documents are that a look has found a moment ago."""
+        for each in outcomes:
+            for target in each.targets:
+                self._bills[target.id] = (each.number, each.targets)
+                self._looked_s[target.id] = self.context.awake_s
 
     async def note_already(self, rows: Iterable[Row]) -> None:
         """Note documents that were there before.
@@ -119,6 +134,7 @@ class Ownership:
                 document = known.get(target.id)
                 if document is None or not is_done(document, steps):
                     self._expected.setdefault(target.id, []).append(row)
+                    self._bills[target.id] = (row.bill, row.targets)
 
     # -- before a step ------------------------------------------------------------------------
 
@@ -151,7 +167,8 @@ class Ownership:
         bills = list(dict.fromkeys(row.bill for row in every))
         while True:
             seen = await look_at_sent(context, bills, by_all=True, stop_or_not=True)
-            await self._note_beside(every, seen)
+            self._looked_s.update(dict.fromkeys(asked, context.awake_s))
+            await self._note_beside([(row.bill, row.targets) for row in every], seen)
             if not (context.route.source_number_field or seen.linked.issuperset(bills)):
                 return strange  # nobody could be asked
             unread.update(id_ for id_, bill in lost.items() if bill in seen.refused)
@@ -169,19 +186,36 @@ class Ownership:
             del self._expected[id_]
         return lost | {id_: bill for id_, bill in strange.items() if id_ in unread}
 
-    async def _note_beside(self, rows: Sequence[Row], seen: Sighting) -> None:
+    async def look_beside(self, ids: Iterable[str]) -> None:
+        """Look for second documents of bills that were looked at some time ago.
+
+        A step may wait: for its pause, for a person, or for the end of a call that was lost.
+        """
+        context = self.context
+        since_s = context.awake_s - BESIDE_KEEPS_S
+        old = {id_: self._bills[id_] for id_ in ids if self._looked_s.get(id_, since_s) < since_s}
+        if not old or not can_ask(context):
+            return
+        bills = list(dict.fromkeys(bill for bill, _ in old.values()))
+        seen = await look_at_sent(context, bills, by_all=True, stop_or_not=True)
+        self._looked_s.update(dict.fromkeys(old, context.awake_s))
+        await self._note_beside(list(old.values()), seen)
+
+    async def _note_beside(
+        self, made: Iterable[tuple[BillNumber, Sequence[Target]]], seen: Sighting
+    ) -> None:
         """Note documents of bills of which somebody has made a further one since."""
         context = self.context
         if context.repeats_pushes or await context.may_split():
             return
-        for row in rows:
-            kept = await sent_by(context.ledger, context.run.id, row.bill)
-            before = kept[0].attempt.intent.before.get(row.bill, ()) if kept else ()
-            ids = {target.id for target in row.targets}
+        for bill, targets in made:
+            kept = await sent_by(context.ledger, context.run.id, bill)
+            before = kept[0].attempt.intent.before.get(bill, ()) if kept else ()
+            ids = {target.id for target in targets}
             # What other runs have pushed of it, they have pushed on purpose.
-            ours = (await context.ids_of_others([row.bill])).get(row.bill, frozenset())
-            ours -= await self._told_of_twins(row.bill)
-            shown = {target.id for target in seen.targets.get(row.bill, ())}
+            ours = (await context.ids_of_others([bill])).get(bill, frozenset())
+            ours -= await self._told_of_twins(bill)
+            shown = {target.id for target in seen.targets.get(bill, ())}
             if shown - ids - ours - set(before):
                 self._twins |= ids
 

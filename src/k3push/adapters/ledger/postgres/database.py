@@ -70,8 +70,9 @@ CURES = {
 # What a server says of a user, a password or a database that it does not know, and of too many
 # connections.
 _TURNED_AWAY = re.compile(
-    r"does not exist|authentication failed|no pg_hba\.conf entry|not permitted to log in"
-    r"|不存在|认证失败|没有用于|不允许登录"
+    r"(role|database) \".*\" does not exist|authentication failed|not permitted to log in"
+    r"|no pg_hba\.conf entry|pg_hba\.conf rejects|permission denied|CONNECT privilege"
+    r"|不存在|认证失败|没有用于|不允许登录|拒绝来自|权限不够"
 )
 _FULL = re.compile(r"too many (clients|connections)|connection slots|太多(客户|连接)")
 
