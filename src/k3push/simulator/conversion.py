@@ -262,7 +262,8 @@ class Converter:
                     continue
                 key: object = (bill.id, "first")
                 if self.policy in {Policy.MERGE, Policy.MERGE_LINES}:
-                    key = (bill.party, bill.org)
+                    # Lines that name another source are in documents of their own.
+                    key = (bill.party, bill.org, self._other_source(bill))
                 second = entry.left // 2 if self.policy is Policy.SPLIT else 0
                 first = Share(bill, entry, entry.left - second)
                 groups.setdefault(key, []).append(first)
@@ -270,6 +271,9 @@ class Converter:
                     share = Share(bill, entry, second)
                     groups.setdefault((bill.id, "second"), []).append(share)
         return (tuple(shares) for shares in groups.values())
+
+    def _other_source(self, bill: Bill) -> str:
+        return self.untied.get(self.store.collation(bill.number), "")
 
     def _is_untied(self, bill: Bill) -> bool:
         return self.store.collation(bill.number) in self.untied
@@ -305,7 +309,7 @@ class Converter:
             )
             origin = Origin(route.source.id, ELSEWHERE if mislink else line[0].bill.number)
             if self._is_untied(line[0].bill):
-                other = self.untied[self.store.collation(line[0].bill.number)]
+                other = self._other_source(line[0].bill)
                 origin = Origin(route.source.id, other) if other else Origin(" ", " ")
             entries.append(
                 Entry(
