@@ -17,10 +17,11 @@ from k3push.core.model import BillNumber, Identified, Listed, Outcome, RunId, St
 from k3push.core.pacing.halting import HaltRule
 from k3push.core.safety.conclusion import STRAY
 from k3push.ports import LookFailedError
+from k3push.runs.context import Context
 from k3push.runs.create import scope_of
 from k3push.runs.doubts.word_of_person import settle_by_word
 from k3push.runs.push_limits import PushLimits
-from k3push.simulator import FaultPlan, fault
+from k3push.simulator import FaultPlan, Policy, fault
 from k3push.simulator.bills import APPROVED
 from k3push.simulator.forms import IN_STOCK, PURCHASE_ORDER, RECEIVE_BILL, ROUTES
 from k3push.simulator.forms import Route as Rule
@@ -485,6 +486,44 @@ async def test_a_session_that_ends_in_the_midst_of_a_call_hides_no_document(size
     assert len(office.site.world.documents_of(lost)) == 1
     assert (pushed.rows[lost].state, pushed.rows[lost].code) == (State.UNKNOWN, STRAY)
     assert pushed.of(State.PUSHED) == {other, *linked}
+
+
+@pytest.mark.parametrize("merged", [False, True])
+async def test_a_word_that_is_said_while_a_call_may_be_at_work_covers_nothing_that_comes_later(
+    *, merged: bool
+) -> None:
+    """A person looks before the window has passed, and rightly says that nothing is there."""
+    *linked, first, lost = orders(6)
+    met = FaultPlan(aimed={lost: Aimed(fault("commit-late-then-reset:60"))})
+    policy = Policy.MERGE_LINES if merged else Policy.ONE_TO_ONE
+    untied = () if merged else (lost,)
+    office = Office(
+        sandbox(met, policy=policy, link_fields=not merged, untied=untied, look_s=0.1, **OPEN)
+    )
+    for number in (first, lost):
+        (bill,) = office.site.world.store.by_number(PURCHASE_ORDER, number)
+        bill.party = "P001"
+        bill.entries[1:] = []
+        bill.entries[0].material = "M0001"
+    await office.open_run(linked, RunId("r0"))
+    await office.execute(RunId("r0"), throttle=steered(**ONE), check=False)
+    await office.open_run([first, lost])
+
+    async def kill(job: Context) -> None:
+        while (await office.rows())[lost].state is not State.UNKNOWN:  # noqa: ASYNC110
+            await anyio.sleep(0.1)
+        job.stop.scope.cancel()
+
+    throttle = steered(concurrency=1, chunk_size=2)
+    await office.execute(throttle=throttle, limits=NO_HALT, beside=kill, check=False)
+    word = BillNumber(lost), State.PLANNED
+    await settle_by_word(office.store, VirtualClock(), FIRST, *word, because="nothing is there")
+    pushed = await office.execute(throttle=throttle, limits=NO_HALT, check=False)
+    assert len(office.site.world.documents_of(lost)) == 1
+    assert pushed.rows[lost].state is State.UNKNOWN
+    await settle_by_word(office.store, VirtualClock(), FIRST, *word, because="it is deleted")
+    pushed = await office.execute(throttle=throttle, limits=NO_HALT, check=False)
+    assert pushed.rows[lost].attempts == 2
 
 
 async def test_a_question_for_links_that_always_fails_keeps_no_lost_call_from_its_end() -> None:

@@ -15,11 +15,11 @@ from k3push.core.safety.legal_moves import FINAL
 from k3push.core.safety.target_sets import new_targets
 from k3push.ports import AttemptRecord, LatelySent
 from k3push.runs.context import Context
-from k3push.runs.earlier_calls import did_nothing, may_have_saved, refusal_of
+from k3push.runs.earlier_calls import did_nothing, may_have_saved, refusal_of, was_in_doubt
 from k3push.runs.lookup.line_links import are_linked
 from k3push.runs.lookup.target_lookup import look_at_targets
 from k3push.runs.own_documents import strangers_among
-from k3push.runs.stray_documents import last_calls
+from k3push.runs.stray_documents import last_calls, lost_calls
 
 
 async def bills_beside_merged(
@@ -38,7 +38,9 @@ async def bills_beside_merged(
         return {}
     names = {(each.kept.attempt.id, n): called for each in sent for n, called in each.bills.items()}
     calls: dict[int, tuple[AttemptRecord, dict[BillNumber, BillNumber]]] = {}
-    for (run, number), kept in (await last_calls(context, numbers, sent)).items():
+    last = await last_calls(context, numbers, sent)
+    lost = await lost_calls(context, numbers, sent)
+    for (run, number), kept in [*last.items(), *lost.items()]:
         name = names.get((kept.attempt.id, number), number)
         if may_hide_merged(kept) and await _is_open(context, run, name):
             calls.setdefault(kept.attempt.id, (kept, {}))[1][number] = name
@@ -57,9 +59,10 @@ async def _is_open(context: Context, run: RunId, name: BillNumber) -> bool:
 
 
 def may_hide_merged(kept: AttemptRecord) -> bool:
-    """Say whether a call of several bills was refused that may have saved a part."""
+    """Say whether a call of several bills was lost, or was refused and may have saved a part."""
     several = len(kept.attempt.intent.numbers) > 1
-    return several and refusal_of(kept) is not None and not did_nothing(kept)
+    refused = refusal_of(kept) is not None and not did_nothing(kept)
+    return several and (refused or was_in_doubt(kept))
 
 
 async def has_made_beside(
@@ -71,7 +74,8 @@ async def has_made_beside(
     """
     intent = kept.attempt.intent
     others = [number for number in intent.numbers if number not in mine]
-    others = [n for n in others if may_have_saved(kept, n, parts=False, several=False)]
+    if not was_in_doubt(kept):
+        others = [n for n in others if may_have_saved(kept, n, parts=False, several=False)]
     if not others:
         return False
     seen = await look_at_targets(context, others, by_all=True)

@@ -17,7 +17,7 @@ from k3push.core.model import ABSENT, BillNumber, RunId
 from k3push.core.protocol import wire
 from k3push.ports import AttemptRecord, LatelySent
 from k3push.runs.context import Context
-from k3push.runs.earlier_calls import did_nothing, has_lost_session, may_have_saved
+from k3push.runs.earlier_calls import did_nothing, has_lost_session, may_have_saved, was_in_doubt
 from k3push.runs.form_marks import mark_before
 from k3push.runs.kept_attempts import attempts_under
 from k3push.runs.proof.person_words import calls_before
@@ -36,7 +36,7 @@ async def bills_beside_strays(
         sent: What other runs have sent of them of late.
     """
     last = await last_calls(context, numbers, sent)
-    lost = await _lost_sessions(context, numbers, sent)
+    lost = await lost_calls(context, numbers, sent)
     every = [*last.items(), *lost.items()]
     if not every:
         return {}
@@ -68,7 +68,7 @@ async def _open_call(
         context.began(kept.attempt.id, intent.began_at),
         {id_ for number in bills for id_ in intent.before.get(number, ())},
         # What was made later is another program's.
-        context.ages.over_at(kept),
+        _over_at(context, kept),
         await mark_before(context, intent.run, intent.chunk, kept.attempt.id),
         wire.rule_in(intent.request),
     )
@@ -114,22 +114,25 @@ async def last_calls(
     return found
 
 
-async def _lost_sessions(
+async def lost_calls(
     context: Context, numbers: Collection[BillNumber], sent: Sequence[LatelySent]
 ) -> dict[tuple[RunId, BillNumber], AttemptRecord]:
-    """Return each run's first call of each bill that was told of a lost session, after all others.
+    """Return each run's first call of each bill, after all others, that may be at work yet.
 
-    The ERP says so before it begins (P 3.4); a session may end in the midst of a call as well.
+    The ERP tells of a lost session before it begins (P 3.4), but one may end in the midst of a call
+    as well. And a person may have said that nothing is there while a lost call was at work.
     """
     found: dict[tuple[RunId, BillNumber], AttemptRecord] = {}
+    settled: dict[BillNumber, _Settled] = {}
     for number, kept, name in await _calls_of(context, numbers, sent):
         of = _run_of(kept), number
-        if not did_nothing(kept):
+        if was_in_doubt(kept) or has_lost_session(kept):
+            if name not in settled:
+                settled[name] = await _settled(context, name)
+            if not await settled[name].since(context, kept):
+                found.setdefault(of, kept)
+        elif not did_nothing(kept):
             found.pop(of, None)
-        elif has_lost_session(kept) and not await (await _settled(context, name)).since(
-            context, kept
-        ):
-            found.setdefault(of, kept)
     return found
 
 
@@ -154,7 +157,8 @@ class _Settled(NamedTuple):
         bill: The ERP's spelling.
         absent: The runs of which looks have found nothing.
         words: After how many calls of a run a person has said so, and when. That stands in the
-            notes, whatever has become of the row since.
+            notes, whatever has become of the row since. It covers what was there by then: a call
+            may be at work until its window has passed.
     """
 
     bill: BillNumber
@@ -166,12 +170,14 @@ class _Settled(NamedTuple):
         run = _run_of(kept)
         if run in self.absent or run not in self.words:
             return run in self.absent
+        over = _over_at(context, kept)
         # Another bill may have had the number before, and the person's word be about that one.
         under = await attempts_under(context.ledger, run, self.bill)
         nth = {each.attempt.id: place for place, each in enumerate(under)}
         return kept.attempt.id in nth and any(
             nth[kept.attempt.id] < calls if calls < math.inf else kept.attempt.intent.began_at <= at
             for calls, at in self.words[run]
+            if at >= over
         )
 
 
@@ -182,6 +188,13 @@ async def _settled(context: Context, bill: BillNumber) -> _Settled:
         if calls := calls_before(note.text):
             words.setdefault(note.run, []).append((calls, note.at))
     return _Settled(bill, absent, words)
+
+
+def _over_at(context: Context, kept: AttemptRecord) -> datetime:
+    """Return when a call was answered, or by when it has come to an end that no answer tells."""
+    if not was_in_doubt(kept):
+        return context.ages.over_at(kept)
+    return kept.attempt.intent.began_at + timedelta(seconds=context.settle.window_s)
 
 
 def _run_of(kept: AttemptRecord) -> RunId:
