@@ -552,3 +552,27 @@ async def test_parts_of_a_refused_call_that_travel_together_do_not_doubt_each_ot
     assert pushed.of(State.PUSHED) == {*numbers[:-1]}
     # Each doubt would take the window.
     assert anyio.current_time() - began_s < 300
+
+
+@pytest.mark.parametrize("again", ["retry", "another run"])
+async def test_a_refusal_of_one_bill_may_hide_its_document_whatever_the_rule_has_shown(
+    monkeypatch: pytest.MonkeyPatch, again: str
+) -> None:
+    """Many bills have one document each, and that of the refused bill ties itself to none."""
+    *shown, lost = orders(25)
+    why = Refusal(11, "第1行分录，数量大于入库上限！")
+    keep_a_part(monkeypatch, [lost], kept=1, why=why)
+    office = Office(sandbox(untied=(lost,), **OPEN))
+    await office.open_run(shown, RunId("r0"))
+    await office.execute(RunId("r0"), check=False)
+    await office.open_run([lost])
+    pushed = await office.execute(limits=NO_CANARY, check=False)
+    assert pushed.rows[lost].state is State.REJECTED
+    run = FIRST
+    if again == "retry":
+        await plan_again(office)
+    else:
+        run = SECOND
+        await office.open_run([lost], SECOND)
+    await office.execute(run, limits=NO_CANARY, check=False)
+    assert len(office.site.world.documents_of(lost)) == 1

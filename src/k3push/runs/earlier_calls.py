@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 
 from k3push.core.model import ABSENT, BillNumber, NeverSent, RunId, State
-from k3push.core.protocol.msg_codes import CALL_LIMIT, LICENCE
+from k3push.core.protocol.msg_codes import CALL_LIMIT
 from k3push.core.safety.evidence import nothing_ran
 from k3push.core.safety.named_bills import messages_naming, naming_one
 from k3push.core.safety.verdict import Cure, InDoubt, ReadBack, Said, SendAgain
@@ -76,7 +76,7 @@ def has_lost_session(kept: AttemptRecord) -> bool:
     return isinstance(verdict, SendAgain) and verdict.cure is Cure.LOG_IN
 
 
-def may_have_saved(kept: AttemptRecord, number: BillNumber, *, parts: bool, several: bool) -> bool:
+def may_have_saved(kept: AttemptRecord, number: BillNumber, *, parts: bool) -> bool:
     """Say whether an attempt may have made something of a bill that was sent with it in vain.
 
     A refusal may have saved a part (P 5.7), and a success may name fewer documents than it made.
@@ -86,7 +86,6 @@ def may_have_saved(kept: AttemptRecord, number: BillNumber, *, parts: bool, seve
         kept: The attempt.
         number: The bill.
         parts: A part of a bill may be saved although the words reject it by name.
-        several: A part of a bill may be saved although it was refused alone.
     """
     verdict = verdict_of(kept)
     if not isinstance(verdict, ReadBack) or did_nothing(kept):
@@ -95,9 +94,6 @@ def may_have_saved(kept: AttemptRecord, number: BillNumber, *, parts: bool, seve
     if said.success and said.names_all:
         return False
     numbers = kept.attempt.intent.numbers
-    breaks_off = said.thrown or said.acted or said.code == LICENCE
-    if len(numbers) == 1 and not (parts or several or breaks_off):
-        return False
     return parts or not messages_naming(naming_one(said.messages, numbers), numbers).get(number)
 
 

@@ -75,7 +75,7 @@ async def has_made_beside(
     intent = kept.attempt.intent
     others = [number for number in intent.numbers if number not in mine]
     if not was_in_doubt(kept):
-        others = [n for n in others if may_have_saved(kept, n, parts=False, several=False)]
+        others = [n for n in others if may_have_saved(kept, n, parts=False)]
     if not others:
         return False
     seen = await look_at_targets(context, others, by_all=True)

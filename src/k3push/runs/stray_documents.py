@@ -102,11 +102,10 @@ async def last_calls(
         return {}
     # Words about a bill may be about a draft of it, or about one of its documents.
     parts = context.route.draft_when_save_fails or await context.may_split()
-    several = await context.may_have_several()
     found: dict[tuple[RunId, BillNumber], AttemptRecord] = {}
     settled: dict[BillNumber, _Settled] = {}
     for of, (kept, name) in last.items():
-        if may_have_saved(kept, name, parts=parts, several=several):
+        if may_have_saved(kept, name, parts=parts):
             if name not in settled:
                 settled[name] = await _settled(context, name)
             if not await settled[name].since(context, kept):
