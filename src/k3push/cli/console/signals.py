@@ -92,18 +92,18 @@ def _waking(loop: asyncio.AbstractEventLoop) -> Iterator[None]:
     """
     if sys.platform == "win32":
         yield
-        return
-    woken, wakes = socket.socketpair()
-    with woken, wakes:
-        woken.settimeout(0)
-        wakes.settimeout(0)
-        loop.add_reader(woken, woken.recv, 4096)
-        before = signal.set_wakeup_fd(wakes.fileno(), warn_on_full_buffer=False)
-        try:
-            yield
-        finally:
-            signal.set_wakeup_fd(before)
-            loop.remove_reader(woken)
+    else:
+        woken, wakes = socket.socketpair()
+        with woken, wakes:
+            woken.settimeout(0)
+            wakes.settimeout(0)
+            loop.add_reader(woken, woken.recv, 4096)
+            before = signal.set_wakeup_fd(wakes.fileno(), warn_on_full_buffer=False)
+            try:
+                yield
+            finally:
+                signal.set_wakeup_fd(before)
+                loop.remove_reader(woken)
 
 
 @contextmanager
