@@ -26,7 +26,7 @@ from k3push.runs.proof.unclear_documents import unclear
 from k3push.runs.renumbered_bills import look_at_sent
 from k3push.runs.sending_state import Sending
 from k3push.runs.source_check import query_refused
-from k3push.runs.stray_documents import bills_beside_strays
+from k3push.runs.stray_documents import bills_beside_strays, unsettled_calls
 from k3push.runs.there_already import already, by_ledger, ours_of_shared
 from k3push.runs.twins import note_twins, told_of_late_calls
 
@@ -124,8 +124,9 @@ async def _in_doubt(
 
     What another run has sent is that one's to settle: it stays planned here, and is not sent.
     """
-    strays = await bills_beside_strays(context, numbers, sending.sent)
-    left = [number for number in numbers if number not in strays]
+    every = await unsettled_calls(context, numbers, sending.sent)
+    strays = await bills_beside_strays(context, every)
+    left = [(of, kept) for of, kept in every if of[1] not in strays]
     merged = await bills_beside_merged(context, left, sending.sent)
     beside = {**strays, **merged}
     theirs = {number: run for number, run in beside.items() if run != context.run.id}

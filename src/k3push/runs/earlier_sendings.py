@@ -25,7 +25,7 @@ from k3push.runs.own_documents import named_there, ours_of
 from k3push.runs.proof.unclear_documents import SHARED, unclear
 from k3push.runs.renumbered_bills import look_at_sent
 from k3push.runs.retry import attempts_before
-from k3push.runs.stray_documents import bills_beside_strays
+from k3push.runs.stray_documents import bills_beside_strays, unsettled_calls
 
 
 async def attempts_of(context: Context, bill: BillNumber) -> list[AttemptRecord]:
@@ -85,7 +85,8 @@ async def made_before(
         if outcome := unclear(context, number, seen, before[number], by_id=by_id):
             found[number] = outcome
     context.sent_earlier.update(numbers)
-    beside = await bills_beside_strays(context, [n for n in numbers if n not in found])
+    calls = await unsettled_calls(context, [n for n in numbers if n not in found])
+    beside = await bills_beside_strays(context, calls)
     why = remark("note.stray")
     found |= {n: Outcome(n, State.UNKNOWN, code=STRAY, reason=why) for n in beside}
     return [found.get(each.number, each) for each in refused]

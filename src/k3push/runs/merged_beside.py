@@ -8,22 +8,22 @@ links tell of each bill.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from k3push.core.model import BillNumber, RunId
 from k3push.core.safety.legal_moves import FINAL
-from k3push.core.safety.target_sets import new_targets
+from k3push.core.safety.target_sets import every_id, new_targets
 from k3push.ports import AttemptRecord, LatelySent
 from k3push.runs.context import Context
 from k3push.runs.earlier_calls import did_nothing, may_have_saved, refusal_of, was_in_doubt
 from k3push.runs.lookup.line_links import are_linked
 from k3push.runs.lookup.target_lookup import look_at_targets
 from k3push.runs.own_documents import strangers_among
-from k3push.runs.stray_documents import last_calls, lost_calls
+from k3push.runs.stray_documents import OfBill
 
 
 async def bills_beside_merged(
-    context: Context, numbers: Collection[BillNumber], sent: Sequence[LatelySent]
+    context: Context, every: Iterable[OfBill], sent: Sequence[LatelySent]
 ) -> dict[BillNumber, RunId]:
     """Return which numbers may be in such a document, each with the run of the call.
 
@@ -31,16 +31,14 @@ async def bills_beside_merged(
 
     Args:
         context: The execution.
-        numbers: About to be sent; no look shows a document of them.
+        every: Calls of bills that are about to be sent; no look shows a document of these.
         sent: What other runs have sent of them of late.
     """
     if not context.reads_back or (context.links.tell and context.links.are_kept):
         return {}
     names = {(each.kept.attempt.id, n): called for each in sent for n, called in each.bills.items()}
     calls: dict[int, tuple[AttemptRecord, dict[BillNumber, BillNumber]]] = {}
-    last = await last_calls(context, numbers, sent)
-    lost = await lost_calls(context, numbers, sent)
-    for (run, number), kept in [*last.items(), *lost.items()]:
+    for (run, number), kept in every:
         name = names.get((kept.attempt.id, number), number)
         if may_hide_merged(kept) and await _is_open(context, run, name):
             calls.setdefault(kept.attempt.id, (kept, {}))[1][number] = name
@@ -82,8 +80,7 @@ async def has_made_beside(
     made = new_targets({number: seen.bearing(number) for number in others}, intent.before)
     # Asked after the look: what other parts of the call make meanwhile is no merged one.
     made = {n: new for n, new in made.items() if not await _was_sent_since(context, n, kept)}
-    ids = {target.id for targets in made.values() for target in targets}
-    ids -= await strangers_among(context, made, intent.run)
+    ids = every_id(made) - await strangers_among(context, made, intent.run)
     return bool(ids) and not (context.links.tell and await are_linked(context, ids, seen))
 
 

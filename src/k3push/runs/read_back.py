@@ -27,7 +27,7 @@ from k3push.core.safety.evidence import (
     may_hide_part,
     nothing_ran,
 )
-from k3push.core.safety.target_sets import are_merged, labels, new_targets
+from k3push.core.safety.target_sets import are_merged, every_id, labels, new_targets
 from k3push.core.safety.verdict import ReadBack, Said
 from k3push.ports import ErpUnreachableError, LoginRefusedError, LookFailedError
 from k3push.runs.context import Context
@@ -165,7 +165,7 @@ async def _conclude(
 ) -> Conclusion:
     """Say what came of each number, from an answer and what a look shows."""
     numbers, sender = attempt.intent.numbers, attempt.intent.sender
-    ids = {target.id for targets in made.values() for target in targets}
+    ids = every_id(made)
     sending.merged = are_merged(made)
     sending.note_found(context, seen)
     sending.found_own = sending.found_own or bool(made)
@@ -184,7 +184,7 @@ async def _conclude(
             linked=asked and context.links.tell and await are_linked(context, ids, seen),
             stray=await _has_stray(context, attempt, said, made, seen),
         )
-    last = {t.id for targets in made_in(attempt, said, seen).values() for t in targets}
+    last = every_id(made_in(attempt, said, seen))
     # Only what the last look shows counts here: what an earlier one showed, it may miss.
     context.proofs.compare(sender, named_in(attempt, said), last)
     sending.ground = found_by(context.route, seen, ids)
@@ -279,7 +279,7 @@ async def _doubtful(
     numbers = attempt.intent.numbers
     found = await doubtful_among(context, said.messages, numbers, made, seen.by_link)
     loose = new_targets({n: seen.loose.get(n, ()) for n in made}, attempt.intent.before)
-    ids = {target.id for targets in loose.values() for target in targets}
+    ids = every_id(loose)
     missing = [n for n in numbers if n not in made and not seen.loose.get(n)]
     if said.success and not said.names_all and len(ids) > len(missing):
         found |= loose

@@ -22,7 +22,7 @@ from k3push.core.pacing.samples import CallSample, Ended
 from k3push.core.protocol.msg_codes import CALL_LIMIT
 from k3push.core.remark import also, remark
 from k3push.core.safety.conclusion import Conclusion
-from k3push.core.safety.target_sets import labels
+from k3push.core.safety.target_sets import every_id, labels
 from k3push.core.safety.verdict import InDoubt, ReadBack, SendAgain
 from k3push.ports import LatelySent
 from k3push.runs.context import Context
@@ -121,7 +121,7 @@ class Sending:
             # Without a source number, a document of another rule shows nothing of this one's.
             self.found_links = self.found_links or context.tells_of_several
             field_ids = seen.by_the_field()
-            shown = {target.id for targets in seen.targets.values() for target in targets}
+            shown = every_id(seen.targets)
             certain = shown & field_ids - seen.thin
             context.proofs.field_finds = context.proofs.field_finds or bool(certain)
 

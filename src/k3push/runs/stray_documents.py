@@ -24,20 +24,20 @@ from k3push.runs.proof.person_words import calls_before
 from k3push.runs.proof.stray_calls import OpenCall
 from k3push.runs.renumbered_bills import moved_among
 
+_Call = tuple[BillNumber, AttemptRecord, BillNumber]
+"""A bill, a call of it, and what the call's run calls the bill."""
 
-async def bills_beside_strays(
-    context: Context, numbers: Collection[BillNumber], sent: Sequence[LatelySent] = ()
-) -> Mapping[BillNumber, RunId]:
+OfBill = tuple[tuple[RunId, BillNumber], AttemptRecord]
+"""A call of a run, for a bill."""
+
+
+async def bills_beside_strays(context: Context, every: Sequence[OfBill]) -> dict[BillNumber, RunId]:
     """Return the bills that a document may be of, each with the run whose call may have made it.
 
     Args:
         context: The execution.
-        numbers: Bills that are about to be sent, or refused.
-        sent: What other runs have sent of them of late.
+        every: Calls of bills that are about to be sent, or refused (`unsettled_calls`).
     """
-    last = await last_calls(context, numbers, sent)
-    lost = await lost_calls(context, numbers, sent)
-    every = [*last.items(), *lost.items()]
     if not every:
         return {}
     await context.stray_calls.read_clock(context, context.ledger, context.run.id)
@@ -86,15 +86,30 @@ def _counts_untimed(context: Context, kept: AttemptRecord) -> bool:
     return kept.attempt.intent.began_at >= since
 
 
-async def last_calls(
-    context: Context, numbers: Collection[BillNumber], sent: Sequence[LatelySent]
+async def unsettled_calls(
+    context: Context, numbers: Collection[BillNumber], sent: Sequence[LatelySent] = ()
+) -> list[OfBill]:
+    """Return the calls of bills that may have made what no look has shown, and nobody has settled.
+
+    Args:
+        context: The execution.
+        numbers: Bills that are about to be sent, or refused.
+        sent: What other runs have sent of them of late.
+    """
+    calls = await _calls_of(context, numbers, sent)
+    last = await _last_calls(context, calls)
+    lost = await _lost_calls(context, calls)
+    return [*last.items(), *lost.items()]
+
+
+async def _last_calls(
+    context: Context, calls: Sequence[_Call]
 ) -> dict[tuple[RunId, BillNumber], AttemptRecord]:
     """Return each run's last call of each bill that was carried out and may have made something.
 
     Of what this run has sent nothing is forgotten: `retry` plans a bill again that may have been
     rejected for something else than the call.
     """
-    calls = await _calls_of(context, numbers, sent)
     # What has done nothing tells nothing of the one before it.
     calls = [call for call in calls if not did_nothing(call[1])]
     last = {(_run_of(kept), number): (kept, name) for number, kept, name in calls}
@@ -113,8 +128,8 @@ async def last_calls(
     return found
 
 
-async def lost_calls(
-    context: Context, numbers: Collection[BillNumber], sent: Sequence[LatelySent]
+async def _lost_calls(
+    context: Context, calls: Sequence[_Call]
 ) -> dict[tuple[RunId, BillNumber], AttemptRecord]:
     """Return each run's first call of each bill, after all others, that may be at work yet.
 
@@ -123,7 +138,7 @@ async def lost_calls(
     """
     found: dict[tuple[RunId, BillNumber], AttemptRecord] = {}
     settled: dict[BillNumber, _Settled] = {}
-    for number, kept, name in await _calls_of(context, numbers, sent):
+    for number, kept, name in calls:
         of = _run_of(kept), number
         if was_in_doubt(kept) or has_lost_session(kept):
             if name not in settled:
@@ -137,8 +152,8 @@ async def lost_calls(
 
 async def _calls_of(
     context: Context, numbers: Collection[BillNumber], sent: Sequence[LatelySent]
-) -> list[tuple[BillNumber, AttemptRecord, BillNumber]]:
-    """Return the calls of some bills, the first first, each with what its run calls the bill."""
+) -> list[_Call]:
+    """Return the calls of some bills, the first first."""
     calls = [(n, each.kept, name) for each in sent for n, name in each.bills.items()]
     for number in numbers:
         if number in context.sent_before or number in context.sent_earlier:

@@ -25,7 +25,7 @@ from k3push.core.protocol.msg_codes import (
 from k3push.core.remark import remark
 from k3push.core.safety.conclusion import CONTRADICTION, STRAY, Conclusion, Rest, made_outcome
 from k3push.core.safety.named_bills import messages_naming, naming_one
-from k3push.core.safety.target_sets import labels
+from k3push.core.safety.target_sets import every_id, labels
 from k3push.core.safety.verdict import RESPONSE_ERROR, Said
 
 
@@ -404,7 +404,7 @@ def may_hide_draft(said: Said, *, drafts: bool) -> bool:
 
 
 def _unlinked(said: Said, numbers: Sequence[BillNumber], made: Targets) -> list[Target]:
-    linked = {target.id for targets in made.values() for target in targets}
+    linked = every_id(made)
     return [target for target in said.targets(numbers) if target.id not in linked]
 
 

@@ -118,6 +118,11 @@ def ids_in(found: Targets) -> dict[BillNumber, list[str]]:
     return {number: [target.id for target in targets] for number, targets in found.items()}
 
 
+def every_id(found: Mapping[BillNumber, Iterable[Target]]) -> set[str]:
+    """Return the ids of all targets, whatever their source."""
+    return {target.id for targets in found.values() for target in targets}
+
+
 def are_merged(made: Targets) -> bool:
     """Say whether some target was made of several sources (P 5.6)."""
     targets = [target.id for each in made.values() for target in each]

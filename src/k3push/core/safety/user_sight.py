@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections import OrderedDict, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import reduce
 
-from k3push.core.model import BillNumber, Sighting, Target, Targets
-from k3push.core.safety.target_sets import ids_in, new_targets
+from k3push.core.model import BillNumber, Sighting, Targets
+from k3push.core.safety.target_sets import every_id, ids_in, new_targets, united
 
 # Documents of another that a user has to be shown, and none missed, to pass for one who sees all.
 ENOUGH_TO_SEE = 10
@@ -70,8 +71,7 @@ class Views:
 def ids_seen(seen: Sighting) -> set[str]:
     """Return the ids of all documents of a look, whatever it takes them for."""
     kinds = (seen.targets, seen.shared, seen.cancelled, seen.denied)
-    every = (targets for kind in kinds for targets in kind.values())
-    return {target.id for targets in every for target in targets}
+    return set().union(*map(every_id, kinds))
 
 
 def seen_together(seen: Mapping[str, Sighting]) -> Sighting:
@@ -104,10 +104,4 @@ def seen_together(seen: Mapping[str, Sighting]) -> Sighting:
 
 def _joined(parts: Sequence[Targets]) -> Targets:
     """Join documents by number; one that several users see is there once."""
-    united: dict[BillNumber, dict[str, Target]] = {}
-    for part in parts:
-        for number, targets in part.items():
-            by_id = united.setdefault(number, {})
-            for target in targets:
-                by_id.setdefault(target.id, target)
-    return {number: tuple(by_id.values()) for number, by_id in united.items()}
+    return reduce(united, parts, {})

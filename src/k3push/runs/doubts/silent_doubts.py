@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from k3push.core.model import BillNumber, Intent, Outcome, RunId, Sighting, State, Target
 from k3push.core.protocol import wire
 from k3push.core.remark import remark
-from k3push.core.safety.target_sets import labels, new_targets
+from k3push.core.safety.target_sets import every_id, labels, new_targets
 from k3push.ports import Doubt
 from k3push.runs.context import Context
 from k3push.runs.doubts.doubt_answers import attempt_of, names_documents
@@ -50,7 +50,7 @@ async def judge_silence(
     proved = bool(doubts) and await context.absence_proved()
     by_field = proved and not context.links.tell
     merged = await _calls_with_unlinked(context, run, doubts) if proved else frozenset[int]()
-    merged |= await _refused_with_others(context, doubts, merged) if proved else frozenset()
+    merged |= await _made_of_others(context, doubts, merged) if proved else frozenset()
 
     attempts = {doubt.attempt for doubt in doubts}
     shown = {each: await shown_since(context.ledger, run, each) for each in attempts}
@@ -112,11 +112,8 @@ async def _with_strays(
         seen: The look.
         names_tell: As in `look_for_strays`.
     """
-    by_attempt: dict[int, list[Doubt]] = {}
-    for doubt in absent:
-        by_attempt.setdefault(doubt.attempt, []).append(doubt)
     calls = []
-    for attempt, doubts in by_attempt.items():
+    for attempt, doubts in _by_attempt(absent).items():
         first, kept = doubts[0], await attempt_of(context, doubts[0])
         numbers = tuple(doubt.number for doubt in doubts)
         before = {id_ for doubt in doubts for id_ in doubt.before} | seen.ids_beside(numbers)
@@ -169,14 +166,12 @@ async def _calls_with_unlinked(
     return frozenset(found)
 
 
-async def _refused_with_others(
+async def _made_of_others(
     context: Context, doubts: Sequence[Doubt], known: Collection[int]
 ) -> frozenset[int]:
-    """Return the refused calls that have made a document of another bill than those in doubt."""
-    found, by_attempt = set[int](), dict[int, list[Doubt]]()
-    for doubt in doubts:
-        by_attempt.setdefault(doubt.attempt, []).append(doubt)
-    for attempt, of_call in by_attempt.items():
+    """Return the calls that have made a document of another bill than those in doubt."""
+    found = set[int]()
+    for attempt, of_call in _by_attempt(doubts).items():
         kept = await attempt_of(context, of_call[0]) if attempt not in known else None
         if kept is not None and may_hide_merged(kept):
             mine = [doubt.number for doubt in of_call]
@@ -192,5 +187,11 @@ async def _is_linked(context: Context, intent: Intent) -> bool:
     seen = await look_at_targets(context, intent.numbers, by_all=True, stop_or_not=True)
     there = {number: seen.bearing(number) for number in intent.numbers}
     made = new_targets(there, intent.before)
-    ids = {target.id for targets in made.values() for target in targets}
-    return await are_linked(context, ids, seen)
+    return await are_linked(context, every_id(made), seen)
+
+
+def _by_attempt(doubts: Sequence[Doubt]) -> dict[int, list[Doubt]]:
+    of_calls: dict[int, list[Doubt]] = {}
+    for doubt in doubts:
+        of_calls.setdefault(doubt.attempt, []).append(doubt)
+    return of_calls

@@ -17,7 +17,15 @@ import anyio
 from k3push.core.model import BillNumber, Route, Sighting, Target, Targets, id_in, key_of, number_in
 from k3push.core.protocol.links import link_fields
 from k3push.core.remark import remark
-from k3push.core.safety.target_sets import ids_in, joined, new_targets, parted, united, unlinked
+from k3push.core.safety.target_sets import (
+    every_id,
+    ids_in,
+    joined,
+    new_targets,
+    parted,
+    united,
+    unlinked,
+)
 from k3push.ports import ErpUnreachableError, LedgerLostError, LoginRefusedError, LookFailedError
 from k3push.runs.lookup.looker import HARMLESS, HARMLESS_ID, Looker
 from k3push.runs.lookup.retried_reads import read_in_parts
@@ -291,7 +299,7 @@ def _with_links(context: Looker, found: Sighting, linked: Sighting) -> Sighting:
     sure = {
         n: [t for t in found.targets.get(n, ()) if t.id not in found.thin] for n in linked.linked
     }
-    context.links.compare({t.id for ts in sure.values() for t in ts}, linked)
+    context.links.compare(every_id(sure), linked)
     # That a link ties a document to another of its bills does not mean that one ties it to this
     # bill.
     of_links = ids_in(linked.targets)
