@@ -538,7 +538,7 @@ def _conditions(frame: Frame, chance: random.Random) -> list[Event]:
         (0.1, IsNew),
         (0.2, lambda: WritesBack(chance.choice([WriteBack.AUDIT, WriteBack.NEVER]))),
         (0.1, StaysOpen),
-        (0.15, lambda: CutsPages(chance.choice([1, 2, 3, 7, 20, 50]))),
+        (0.15, lambda: CutsPages(_rows(frame, chance.choice([1, 2, 3, 7, 20, 50])))),
         (0.08, lambda: Lags(chance.choice([0.3, 1.5, 8.0]))),
         (0.1, lambda: SavesApart(chance.choice([0.5, 3.0, 20.0]))),
         (0.12, lambda: _reads_fail(chance)),
@@ -549,11 +549,16 @@ def _conditions(frame: Frame, chance: random.Random) -> list[Event]:
     ]
     events = [draw() for likely, draw in draws if chance.random() < likely]
     if chance.random() < 0.25:
-        events += _users(chance, old=frame.style.old)
+        events += _users(chance, frame)
     return events
 
 
-def _users(chance: random.Random, *, old: bool) -> list[Event]:
+def _rows(frame: Frame, rows: int) -> int:
+    """Let no page be short where a call takes long: a look would take days."""
+    return rows if frame.latency_s <= QUICK_S else max(rows, 20)
+
+
+def _users(chance: random.Random, frame: Frame) -> list[Event]:
     """Draw more users, and what is the matter with some of them.
 
     An old server has no word by which a missing right is told from a query that failed.
@@ -566,14 +571,15 @@ def _users(chance: random.Random, *, old: bool) -> list[Event]:
     if chance.random() < 0.2:
         events.append(IsSlow(chance.choice(users), chance.choice([3.0, 8.0])))
     if chance.random() < 0.2:
-        events.append(CutsPages(chance.choice([1, 3, 7]), chance.choice(users)))
+        rows = _rows(frame, chance.choice([1, 3, 7]))
+        events.append(CutsPages(rows, chance.choice(users)))
     if chance.random() < 0.2:
         at_s = chance.choice([0.0, 5.0, 60.0])
         events.append(IsLockedOut(chance.choice(users), at_s, chance.choice([60.0, 400.0])))
     if more and chance.random() < 0.3:
         events.append(
             IsGone(chance.choice(users), chance.choice([2, 2, 3]))
-            if old or chance.random() < 0.6
+            if frame.style.old or chance.random() < 0.6
             else MayNotRead(chance.choice(more), "STK_InStock")
         )
     return events

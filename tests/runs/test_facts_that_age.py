@@ -29,6 +29,7 @@ from tests.runs.rough_answers import (
     make_as,
     name_no_document,
     plan_again,
+    until_pushed,
 )
 from tests.runs.test_proof import accounts, login
 from tests.runs.test_stray_documents import tell_days
@@ -217,6 +218,24 @@ async def test_a_user_who_was_made_anew_makes_ours_nobody_elses(
         await anyio.sleep(700)
     assert doubled(office, [bill]) == []
     assert (await office.rows())[bill].state is state
+
+
+async def test_a_user_who_was_made_anew_makes_no_twins_of_split_bills(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """An old answer names one document of two, and both bear a name that is not known yet."""
+    *known, bill = orders(6)
+    style = AnswerStyle(old=True, short=True)
+    office = Office(sandbox(policy=Policy.SPLIT, style=style, **OPEN))
+    await office.open_run([*known, bill])
+
+    async def make_anew(_: Context) -> None:
+        await until_pushed(office, len(known))
+        make_as(monkeypatch, "anew")
+
+    await office.execute(limits=NO_HALT, beside=make_anew, **HOW)
+    row = (await office.rows())[bill]
+    assert (row.state, row.code, len(row.targets)) == (State.PUSHED, "", 2), row
 
 
 @pytest.mark.parametrize("changed", [True, False])

@@ -75,6 +75,23 @@ async def test_what_a_lone_bill_left_as_it_met_a_limit_is_waited_for(
     assert len(office.site.world.documents_of(numbers[1])) <= 2
 
 
+async def test_what_a_missing_right_left_is_waited_for_though_no_bill_was_split(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Many bills have shown one document each; the copy of the database lags behind."""
+    *known, number = orders(25)
+    options = sandbox(query_lag_s=8.0, look_s=0.1, latency_s=1.0, **OPEN)
+    options = replace(options, accounts=Accounts(users=dict.fromkeys(USERS, "sandbox")))
+    office = Office(options)
+    keep_a_part(monkeypatch, [number], kept=1, why=Refusal(2, "没有下推权限"))
+    await office.open_run(known, RunId("r0"))
+    await office.execute(RunId("r0"), check=False)
+    await office.open_run([number])
+    users = {name: password_login("sandbox", name, "sandbox", 2052) for name in USERS[1:3]}
+    await office.execute(limits=NO_CANARY, more_users=users, check=False)
+    assert doubled(office, [number]) == []
+
+
 async def test_one_whole_bill_shows_not_that_none_is_split(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

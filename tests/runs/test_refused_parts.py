@@ -53,6 +53,7 @@ from tests.runs.rough_answers import (
     until_rejected,
 )
 from tests.runs.test_follow import FOLLOW
+from tests.simulator.second_rule import with_second_rule
 
 pytestmark = pytest.mark.anyio
 
@@ -485,6 +486,37 @@ async def test_what_a_neighbour_shows_keeps_a_bill_in_doubt_past_its_window(
     await office.execute(limits=one, throttle=chunk, check=False)
     assert doubled(office, numbers) == []
     assert (await office.rows())[lost].state is State.UNKNOWN
+
+
+async def test_a_route_that_asks_links_alone_finds_no_bill_of_a_merged_document_absent() -> None:
+    """The list's rule keeps no links; another rule does, and the second list asks by them alone."""
+    *merged, refused = numbers = orders(4)
+    one, *_, other = with_second_rule()
+    routes = [replace(one, keeps_links=False), other]
+    office = Office(
+        sandbox(policy=Policy.MERGE_LINES, on_refusal=OnRefusal.PARTIAL, routes=routes, **OPEN)
+    )
+    world = office.site.world
+    world.refuse(refused, Refusal(8, "仓库 {number} 必录"))
+    for number in merged:
+        (bill,) = world.store.by_number(PURCHASE_ORDER, number)
+        bill.party = "P001"
+    await office.open_run(orders(3, first=30), RunId("learnt"))
+    await office.execute(RunId("learnt"), throttle=one_by_one(), check=False)
+    await office.open_run(numbers)
+    chunk = steered(concurrency=1, chunk_size=4)
+    stopped = await office.execute(limits=NO_CANARY, throttle=chunk, check=False)
+    office.route = replace(ROUTE, name="other", rule=other.rule_id)
+    await office.open_run(orders(12, first=9), RunId("r0"))
+    await office.execute(RunId("r0"), check=False)
+    await anyio.sleep(2000)
+    office.route = replace(ROUTE, source_number_field="")
+    await office.open_run(numbers, SECOND)
+    await office.execute(SECOND, limits=NO_CANARY, throttle=one_by_one(), check=False)
+    assert doubled(office, numbers) == []
+    assert len(stopped.of(State.PUSHED)) == 1
+    rows = await office.rows()
+    assert {n for n in rows if rows[n].state is State.UNKNOWN} == stopped.of(State.UNKNOWN)
 
 
 @pytest.mark.parametrize("lag_s", [0.0, 13.0])

@@ -178,11 +178,12 @@ async def test_retry_forgets_no_call_of_its_own_run(monkeypatch: pytest.MonkeyPa
 @pytest.mark.parametrize("known", [0, 24])
 @pytest.mark.parametrize("size", [1, 4])
 @pytest.mark.parametrize("then", [FIRST, SECOND])
+@pytest.mark.parametrize("look_s", [0.05, 25.0])
 async def test_what_others_typed_before_a_run_leaves_none_of_its_bills_to_a_person(
-    then: RunId, size: int, known: int
+    look_s: float, then: RunId, size: int, known: int
 ) -> None:
     """The period is closed, all bills are refused, and the period is opened again."""
-    office = Office(sandbox(**OPEN))
+    office = Office(sandbox(look_s=look_s, **OPEN))
     world = office.site.world
     await learn(office, known)
     world.add_target(IN_STOCK, "WMS", creator="sandbox", typed=True)

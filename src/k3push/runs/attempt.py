@@ -145,6 +145,7 @@ async def send_once(context: Context, sending: Sending) -> SendAgain | None:
             uptime=context.clock.uptime(),
             sender=turn.user,
         )
+        context.has_begun = True
         attempt = await _written_down(context, intent)
         first = [number for number in sending.numbers if number not in context.sent_before]
         context.sent_before |= {n: frozenset(before.get(n, ())) for n in first}

@@ -102,7 +102,8 @@ class Context:
         more_to_send: Whether numbers wait that have not travelled yet.
         mark: A document that was there before this execution has sent anything, by its id; "" where
             none is known.
-        marked: Set once that is known, or is given up; the first call waits for it.
+        marked: Set once that is known, or has taken too long; the first call waits for it.
+        has_begun: Whether a call of this execution was written down.
         marks: Such documents of other executions, each with the index of its first chunk; those of
             a run are read once.
     """
@@ -148,6 +149,7 @@ class Context:
     more_to_send: Callable[[], bool] = bool
     mark: str = ""
     marked: anyio.Event = field(default_factory=anyio.Event)
+    has_begun: bool = False
     marks: dict[RunId, Sequence[tuple[int, str]]] = field(default_factory=dict)
 
     @property

@@ -35,7 +35,7 @@ async def note_mark(context: Context, first_chunk: int) -> None:
     try:
         found = await _newest_id(context)
         # What comes too late may be of the first call.
-        if found.isdecimal() and not context.marked.is_set():
+        if found.isdecimal() and not context.has_begun:
             context.mark = found
             run, now = context.run.id, context.clock.now()
             value = {"chunk": first_chunk, "id": found}

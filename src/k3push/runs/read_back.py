@@ -32,6 +32,7 @@ from k3push.core.safety.verdict import ReadBack, Said
 from k3push.ports import ErpUnreachableError, LoginRefusedError, LookFailedError
 from k3push.runs.context import Context
 from k3push.runs.look_after import look_after, made_in, named_in, new_in, set_apart, together
+from k3push.runs.lookup.document_lookup import look_at_standings
 from k3push.runs.lookup.line_links import are_linked
 from k3push.runs.lookup.target_lookup import found_by
 from k3push.runs.own_documents import strangers_among
@@ -242,11 +243,26 @@ async def _but_others(
     if said.names_all or not (unnamed := {n: left for n, left in unnamed.items() if left}):
         return made
     others = await strangers_among(context, unnamed)
+    others -= await _made_as_named(context, others, named)
     ours = new_targets(made, dict.fromkeys(made, others))
     for number in unnamed.keys() & ours.keys():
         if theirs := [t for t in unnamed[number] if t.id in others]:
             sending.twins[number] = remark("note.twin", documents=labels(theirs))
     return ours
+
+
+async def _made_as_named(
+    context: Context, others: Collection[str], named: Collection[str]
+) -> set[str]:
+    """Return which documents bear the maker of those that an answer names.
+
+    The ERP's user may have been made anew since the makers were learnt.
+    """
+    if not (others and named):
+        return set()
+    standings = await look_at_standings(context, {*others, *named})
+    makers = {standings[id_].creator for id_ in standings.keys() & set(named)} - {""}
+    return {id_ for id_ in standings.keys() & set(others) if standings[id_].creator in makers}
 
 
 def _untold(

@@ -195,8 +195,8 @@ WORDS = {
         "发送后出现了一张不能确定属于其他源单的下游单据，可能属于此单据",
     ),
     "note.stray_of": (
-        "run {run} was refused it, and a document has come that may be its own: `k3push resume {run}` first, or `k3push retry {run}` where that run has rejected it",
-        "任务 {run} 下推此单据被拒绝，其后出现了一张可能属于它的下游单据；请先 `k3push resume {run}`，若在该任务中已被拒绝则 `k3push retry {run}`",
+        "run {run} has sent it in vain, and a document has come that may be its own: `k3push resume {run}` first, or `k3push retry {run}` where that run has rejected it",
+        "任务 {run} 发送过此单据但未见其下游单据，其后出现了一张可能属于它的下游单据；请先 `k3push resume {run}`，若在该任务中已被拒绝则 `k3push retry {run}`",
     ),
     "note.still_under_way": (
         "the push before is still under way; nothing more was begun",

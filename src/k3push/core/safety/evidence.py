@@ -202,10 +202,10 @@ def may_hide_part(said: Said, numbers: Collection[BillNumber], *, several: bool)
     Args:
         said: The answer.
         numbers: Bills of the call.
-        several: It makes several documents of a bill, as far as is known. A licence may lack
-            halfway.
+        several: It makes several documents of a bill, as far as is known. A licence or a right
+            may lack halfway.
     """
-    several = several or len(numbers) > 1 or said.code == LICENCE
+    several = several or len(numbers) > 1 or said.code in {LICENCE, NO_RIGHT}
     return several and not said.success and not nothing_ran(said, numbers)
 
 

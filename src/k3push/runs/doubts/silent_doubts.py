@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from k3push.core.model import BillNumber, Intent, Outcome, RunId, Sighting, State, Target
 from k3push.core.protocol import wire
 from k3push.core.remark import remark
+from k3push.core.safety.legal_moves import SENT_BEFORE
 from k3push.core.safety.target_sets import every_id, labels, new_targets
 from k3push.ports import Doubt
 from k3push.runs.context import Context
@@ -14,6 +15,7 @@ from k3push.runs.doubts.doubt_answers import attempt_of, names_documents
 from k3push.runs.doubts.doubt_words import tell_of_doubts
 from k3push.runs.form_marks import mark_before
 from k3push.runs.kept_attempts import sent_by
+from k3push.runs.lookup.document_lookup import look_at_standings
 from k3push.runs.lookup.line_links import are_linked
 from k3push.runs.lookup.target_lookup import look_at_targets
 from k3push.runs.merged_beside import has_made_beside, may_hide_merged
@@ -187,7 +189,21 @@ async def _is_linked(context: Context, intent: Intent) -> bool:
     seen = await look_at_targets(context, intent.numbers, by_all=True, stop_or_not=True)
     there = {number: seen.bearing(number) for number in intent.numbers}
     made = new_targets(there, intent.before)
-    return await are_linked(context, every_id(made), seen)
+    ids = every_id(made) | await _ids_in_rows(context, intent)
+    return await are_linked(context, ids, seen)
+
+
+async def _ids_in_rows(context: Context, intent: Intent) -> set[str]:
+    """Return the documents that rows name of bills of a call, and that are there yet.
+
+    A look by links alone shows none of them where the rule keeps none.
+    """
+    made: set[str] = set()
+    for number in intent.numbers:
+        for run, row in await context.ledger.rows_of(number):
+            if run == intent.run and row.bill == number and row.state in SENT_BEFORE:
+                made |= {target.id for target in row.targets}
+    return set(await look_at_standings(context, made)) if made else set()
 
 
 def _by_attempt(doubts: Sequence[Doubt]) -> dict[int, list[Doubt]]:
