@@ -61,7 +61,7 @@ def opened_jobs(
     Args:
         names: Files, "-", or `SELECTED`.
         how: How they are read.
-        warn: Prints each bad line that is passed over, once.
+        warn: Prints each bad line that is passed over, and what else is not read, once.
         strange: Those that strangers may have put where they are, by name.
 
     Raises:
@@ -76,7 +76,10 @@ def opened_jobs(
         text = str(trouble)
         if text not in told:
             told.add(text)
-            warn("notice.skipped", what=text)
+            if trouble.code is Code.OTHER_SHEETS:
+                warn("notice.not_read", what=text)
+            else:
+                warn("notice.skipped", what=text)
 
     options: Mapping[str, Any] = {
         "column": how.column,

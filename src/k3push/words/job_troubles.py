@@ -133,6 +133,14 @@ WORDS = {
         "工作簿有多个工作表：{sheets}",
     ),
     "job.which_sheet.cure": ("Name one of these with --sheet.", "请用 --sheet 指定其中一个。"),
+    "job.other_sheets": (
+        "only this sheet is read; there are others: {sheets}",
+        "只读取此工作表；另有：{sheets}",
+    ),
+    "job.other_sheets.cure": (
+        "To read one of these, name it with --sheet.",
+        "如需读取其中之一，请用 --sheet 指定。",
+    ),
     "job.no_sheet": (
         "the workbook has no visible sheet with cells (hidden: {sheets})",
         "工作簿中没有可见的工作表（隐藏的：{sheets}）",

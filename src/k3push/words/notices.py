@@ -74,6 +74,7 @@ WORDS = {
         "{job}：清单为空，没有可下推的单据",
     ),
     "notice.skipped": ("skipped: {what}", "已跳过：{what}"),
+    "notice.not_read": ("note: {what}", "提示：{what}"),
     "notice.repeated": (
         "line {line}: {number} repeats line {first}",
         "第 {line} 行：{number} 与第 {first} 行重复",

@@ -265,6 +265,22 @@ def test_of_several_sheets_one_is_to_be_named_where_nobody_has_said_which() -> N
     assert listed(sheets(one, hidden=["Setup"]), sheet="") == [(2, "A1")]
 
 
+def test_sheets_that_are_not_read_are_told() -> None:
+    """Where nobody has said which sheet is the list, another one may be a list as well."""
+    lists = {name: {"A1": "number", "A2": name} for name in ("Sell", "Buy", "Setup")}
+    content = sheets({**lists, "empty": {}}, hidden=["Setup"])
+    told: list[Trouble] = []
+    assert [each.number for each in read_job(io.BytesIO(content), on_bad_line=told.append)] == [
+        "Sell"
+    ]
+    (trouble,) = told
+    assert trouble.code is Code.OTHER_SHEETS
+    assert "Buy" in english(trouble)
+    assert not {"Setup", "empty"} & set(english(trouble).split())
+    list(read_job(io.BytesIO(content), sheet="Sell", on_bad_line=told.append))
+    assert told == [trouble]
+
+
 def test_hidden_rows_count() -> None:
     """What a filter hides is in the list all the same."""
     content = workbook({"A1": "number", "A2": "A1", "A3": "A2"})

@@ -56,7 +56,7 @@ def read_job(
         sheet: Sheet of a workbook, instead of the first that can be seen; "" is the only one that
             can be seen and has cells.
         skip_bad_lines: Whether to go on without lines that have no usable number.
-        on_bad_line: Told of each line that is skipped.
+        on_bad_line: Told of each line that is skipped, and of sheets that are not read.
 
     Raises:
         JobFileError: If the file must be mended first.

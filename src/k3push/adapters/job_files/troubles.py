@@ -46,6 +46,7 @@ class Code(StrEnum):
     WHICH_SHEET = "which_sheet"
     NO_SHEET = "no_sheet"
     BLANK_SHEET = "blank_sheet"
+    OTHER_SHEETS = "other_sheets"
     BLANK_ONLY_SHEET = "blank_only_sheet"
     OTHER_KIND = "other_kind"
     UNDECODABLE = "undecodable"
@@ -187,6 +188,11 @@ class BadLines:
             self._kept.append(Trouble(code, self.file, line, item, facts, self.sheet))
         elif self._on_bad_line is not None:
             self._on_bad_line(Trouble(code, self.file, line, item, facts, self.sheet))
+
+    def mention(self, code: Code, /, **facts: str | int) -> None:
+        """Tell of what is not read, though nothing is wrong with it."""
+        if self._on_bad_line is not None:
+            self._on_bad_line(Trouble(code, self.file, facts=facts, sheet=self.sheet))
 
     def stop(
         self, code: Code, line: int | None = None, item: int | None = None, /, **facts: str | int

@@ -72,6 +72,8 @@ def read_workbook(
             bad.sheets = list(islice(offered, MOST_OFFERED))
             sheet = _sheet(workbook, wanted, bad)
             bad.sheet = sheet.name
+            if wanted is None:
+                _tell_of_others(workbook, sheet, bad)
             yield from _listed(workbook, sheet, headings, bad)
     except XlsxError as error:
         raise bad.stop(Code.DAMAGED_WORKBOOK, reason=shown(str(error))) from error
@@ -104,6 +106,13 @@ def _sheet(workbook: Workbook, wanted: str | None, bad: BadLines) -> Sheet:
         if tidy(sheet.name).casefold() == tidy(wanted).casefold():
             return sheet
     raise bad.stop(Code.NO_SUCH_SHEET, wanted=shown(wanted), sheets=every)
+
+
+def _tell_of_others(workbook: Workbook, sheet: Sheet, bad: BadLines) -> None:
+    """Tell which sheets are not read, since nobody has said which is: they may be lists as well."""
+    others = [each for each in workbook.sheets if not (each is sheet or each.hidden)]
+    if filled := [each.name for each in others if _has_cells(workbook, each)]:
+        bad.mention(Code.OTHER_SHEETS, sheets=names(filled))
 
 
 def _has_cells(workbook: Workbook, sheet: Sheet) -> bool:
