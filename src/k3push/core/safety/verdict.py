@@ -9,7 +9,6 @@ repeated without it. Single numbers travel again in other chunks: after a read-b
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -17,6 +16,7 @@ from enum import StrEnum
 from k3push.core.model import Answered, BillNumber, Exchange, NeverSent, NoAnswer, Target, number_in
 from k3push.core.protocol import wire
 from k3push.core.remark import remark
+from k3push.core.safety.interruptions import is_interrupted
 
 
 class Cure(StrEnum):
@@ -139,54 +139,6 @@ _THROWN = frozenset({RESPONSE_ERROR, "4", "6"})
 # Without a MsgCode an answer does not say what kind of failure it is.
 _UNCLASSIFIED = frozenset({"", "0"})
 
-# Where a wait ended, or a line broke, what was waited for may go on: the database may commit long
-# afterwards. The same holds for a transaction that was the victim of another, and for a thread or
-# a task that was stopped from outside. These are whole phrases of databases, Windows and .NET that
-# no business says of a bill, so that they count in an answer of any kind.
-_INTERRUPTED = re.compile(
-    r"死[锁结]|中止线程|事务[^，。]{0,6}(中止|有问题)|已取消一个(任务|工作)|操作已被用户取消"
-    r"|(执行|等待|连接|请求)超时已(过期|到期)|超时(时间已|时段)|等待的操作(过时|超时)|执行逾时(到期|已)|执行绪(已|正)"
-    r"|基础连接|传输级|强迫关闭|与数据库的连接"
-    r"|服务器内部错误|internal server error"
-    r"|deadlock|time-?\s?out (expired|period)|(execution|connection|request) time-?\s?out"
-    r"|(operation|request|wait|query|command|channel|connection) (has )?timed out"
-    r"|thread was being abort|connection (was|is|has been) (abort|broken|closed|lost|reset)"
-    r"|\btransaction (has abort|is in doubt|was deadlocked)|\ba task was cancel"
-    r"|\boperation cancel+ed by (the )?user|transport-level|forcibly closed"
-    r"|ORA-(00060|01013|03113|03114|03135|12170|12537|12547|12571)|end-of-file on communication"
-    r"|the transport connection|thread was interrupted|ThreadAbort|broken pipe|reset by peer"
-    r"|application domain|appdomain|gateway time-?\s?out|request was (abort|cancel)"
-    r"|应用程序域|网关超时|(线程|执行绪)被中[断止]|连[接线]被重置|等待资源超时"
-    r"|网络连[接线]已?断开",
-    re.IGNORECASE,
-)
-
-# Words that are about business as well (a date has passed, an order was cancelled): they count only
-# in an exception. Oracle's driver and .NET call a time-out a cancelling; Windows says "过时". A
-# server that reports an unknown or internal error does not know whether the work goes on.
-_OF_TIME = re.compile(
-    r"超时|逾时|过时|中止|任务被中断|繁忙|未知错误|内部错误|服务失败|服务不可用|(任务|工作)已取消"
-    r"|(操作|命令)[^，。]{0,4}取消|(连[接线]|网络)[^，。]{0,8}(断开|中断|重置)"
-    r"|timed out|time-?\s?out|abort|busy|cancel|unknown error|internal error|unavailable"
-    r"|(transaction|connection)\b.{0,30}\b(broken|reset|lost)",
-    re.IGNORECASE,
-)
-# And these only where it is a plain exception: a business check may be thrown as MsgCode 4.
-_OF_TIME_BARE = re.compile(r"取消|已过期|expired", re.IGNORECASE)
-
-# Phrases that mean an interruption only as a whole sentence, as .NET and databases write them;
-# inside a longer sentence they may be about business.
-_INTERRUPTED_WHOLE = re.compile(
-    r"(该|此)?(操作|请求|调用|执行|查询|命令)[已被]?(经)?(超时|逾时|取消|中断|中止)([，,；;].*)?"
-    r"|连[接线]已?(经)?(断开|关闭|中断|中止)|超时|逾时"
-)
-
-# Sites in Taiwan and Hong Kong speak of the same in traditional characters.
-_SIMPLIFIED = str.maketrans(
-    "鎖結執緒務連線斷開關閉時過請錯誤內伺強傳輸級於處個業資庫間網絡絕敗佔",
-    "锁结执绪务连线断开关闭时过请错误内伺强传输级于处个业资库间网络绝败占",
-)
-
 # Too many requests, or no service now.
 BUSY_STATUSES = frozenset({429, 503})
 _OVERLOADED = frozenset(f"http_{status}" for status in BUSY_STATUSES)
@@ -263,29 +215,13 @@ def _is_no_refusal(said: Said) -> InDoubt | None:
     'server_timeout'
     """
     words = " ".join(said.messages).strip()
-    if _is_interrupted(said, words):
+    thrown = said.thrown or said.code in _UNCLASSIFIED
+    if is_interrupted(said.messages, thrown=thrown, bare=said.code == RESPONSE_ERROR):
         # What it names was saved before; the rest may be saved yet.
         return InDoubt("server_timeout", words, said)
-    if not said.acted and not words and (said.thrown or said.code in _UNCLASSIFIED):
+    if not said.acted and not words and thrown:
         return InDoubt("wordless", remark("note.wordless"))
     return None
-
-
-def _is_interrupted(said: Said, words: str) -> bool:
-    """Say whether what the call began may still go on, though it was answered (rule 6)."""
-    kinds, words = [_INTERRUPTED], words.translate(_SIMPLIFIED)
-    if any(map(_INTERRUPTED_WHOLE.fullmatch, _sentences(said))):
-        return True
-    if said.thrown or said.code in _UNCLASSIFIED:
-        kinds.append(_OF_TIME)
-    if said.code == RESPONSE_ERROR:
-        kinds.append(_OF_TIME_BARE)
-    return any(kind.search(words) for kind in kinds)
-
-
-def _sentences(said: Said) -> list[str]:
-    """Return the messages without their full stops, in simplified characters."""
-    return [each.translate(_SIMPLIFIED).strip(" 。．.！!") for each in said.messages]
 
 
 def _said(answer: wire.PushAnswer) -> Said:
