@@ -335,6 +335,44 @@ def test_an_exception_that_speaks_of_time_is_doubt(words: str, *, wrapped: bool)
     assert not verdict.overloaded
 
 
+@pytest.mark.parametrize(
+    "thrown",
+    [
+        {"ClassName": "System.TimeoutException"},
+        {"InnerExWrapper": {"Message": "", "ClassName": "System.Threading.ThreadAbortException"}},
+        {"InnerExWrapper": {"InnerExWrapper": {"ClassName": "System.TimeoutException"}}},
+        {"StackTraceString": "System.Net.Sockets.SocketException (10054)\r\n   at X.Receive()"},
+        {"InnerExWrapper": {"Message": "执行超时已过期", "InnerExWrapper": {"Message": "x"}}},
+    ],
+)
+def test_the_kind_of_an_exception_tells_of_a_time_out_as_its_words_do(
+    thrown: dict[str, Any],
+) -> None:
+    """Its message may be that of a wrapper: 服务处理失败."""
+    body = orjson.dumps({"Message": "服务处理失败", **thrown})
+    verdict = judge(Answered(200, b"response_error:" + body))
+    assert isinstance(verdict, InDoubt)
+    assert verdict.code == "server_timeout"
+
+
+def test_the_stack_of_an_exception_tells_of_no_time_out_by_the_names_of_its_arguments() -> None:
+    """Those of SQL Server's driver are called timeout, asyncClose and cancellationToken."""
+    stack = (
+        "   at System.Data.SqlClient.SqlConnection.OnError(SqlException exception, Boolean"
+        " breakConnection, Action`1 wrapCloseInAction)\r\n   at System.Data.SqlClient.TdsParser."
+        "ThrowExceptionAndWarning(TdsParserStateObject stateObj, Boolean callerHasConnectionLock,"
+        " Boolean asyncClose)\r\n   at System.Data.SqlClient.SqlCommand.RunExecuteReaderTds("
+        "CommandBehavior cmdBehavior, Boolean returnStream, Boolean async, Int32 timeout, Task&"
+        " task, CancellationToken cancellationToken)"
+    )
+    told = {
+        "Message": "将截断字符串或二进制数据。",
+        "ClassName": "System.Data.SqlClient.SqlException",
+        "StackTraceString": stack,
+    }
+    assert read_back(b"response_error:" + orjson.dumps(told)).twice
+
+
 @pytest.mark.parametrize("words", OF_TIME)
 @pytest.mark.parametrize("code", [4, "6", 0, None])
 def test_it_is_doubt_in_whichever_form_it_is_answered(words: str, code: int | str | None) -> None:

@@ -140,7 +140,7 @@ def read_login(body: bytes) -> str:
     """
     failure = wire.read_response_error(body)
     if failure is not None:
-        raise LoginThrewError(failure)
+        raise LoginThrewError(failure.message)
     answer = wire.parse(body)
     if not isinstance(answer, dict) or not {"LoginResultType", "KDSVCSessionId"} & set(answer):
         raise wire.UnreadableError(remark("answer.no_login"))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -344,7 +344,22 @@ def read_push(body: bytes) -> PushAnswer:
     return PushAnswer(saved, converted, beside=unlisted)
 
 
-def read_response_error(body: bytes) -> str | None:
+@dataclass(frozen=True, slots=True)
+class Thrown:
+    """What a `response_error:` answer says (P 1.10).
+
+    Attributes:
+        message: The words of the innermost exception, or the whole text.
+        messages: The words of each exception, from the outermost.
+        text: All of it: the kinds of the exceptions and their stacks as well.
+    """
+
+    message: str
+    messages: tuple[str, ...]
+    text: str
+
+
+def read_response_error(body: bytes) -> Thrown | None:
     """Return what a `response_error:` answer says, or None if it is none (P 1.10)."""
     try:
         text = plain(body).decode("utf-8", "replace").lstrip("\ufeff \t\r\n")
@@ -356,9 +371,10 @@ def read_response_error(body: bytes) -> str | None:
     try:
         wrapped = orjson.loads(said)
     except orjson.JSONDecodeError:
-        return foreign(said)
-    message = _innermost_message(wrapped)
-    return message or foreign(said)
+        return Thrown(foreign(said), (said,), said)
+    messages = tuple(_messages_in(wrapped))
+    text = orjson.dumps(wrapped).decode()
+    return Thrown(messages[-1] if messages else foreign(said), messages or (said,), text)
 
 
 def is_lost_session(*statuses: ResponseStatus | None) -> bool:
@@ -455,7 +471,7 @@ def _read(body: bytes) -> Any:
     """Read the answer to a question that broke on no exception."""
     exception = read_response_error(body)
     if exception is not None:
-        raise QueryRefusedError(exception, "response_error")
+        raise QueryRefusedError(exception.message, "response_error")
     return parse(body)
 
 
@@ -531,13 +547,12 @@ def _listed(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
-def _innermost_message(value: Any) -> str:
-    """Return the message of the innermost exception of a .NET wrapper."""
-    message = ""
+def _messages_in(value: Any) -> Iterator[str]:
+    """Yield the messages of a .NET wrapper's exceptions, from the outermost."""
     while isinstance(value, dict):
-        message = text_in(value.get("Message")) or message
+        if message := text_in(value.get("Message")):
+            yield message
         value = value.get("InnerExWrapper")
-    return message
 
 
 def _boolean(value: Any) -> bool | None:

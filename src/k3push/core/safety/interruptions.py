@@ -13,7 +13,9 @@ transactions belongs here, whatever it says of them.
 
 from __future__ import annotations
 
+import html
 import re
+import unicodedata
 from collections.abc import Sequence
 
 # What is said to have happened to a line, a session or a process.
@@ -28,14 +30,14 @@ _TECHNICAL = re.compile(
             # A wait ended.
             r"(执行|等待|连接|请求|命令|查询|登录|响应)超时已(过期|到期)|超时(时间已|时段)",
             r"等待的操作(过时|超时)|执行逾时(到期|已)|等待资源超时|网关超时",
-            r"未收到(任何)?(答复|响应|应答)|(服务器|主机|数据库|远程)[^，。]{0,4}(未|没有|无)响应",
+            r"未收到(任何)?(答复|响应|应答)|(服务器|主机|数据库|远程)[^,，。]{0,4}(未|没有|无)响应",
             r"(耗时|执行时间|处理时间|响应时间|等待时间)[过太]长",
             r"time-?\s?out (expired|period)|(execution|connection|request|gateway) time-?\s?out",
             r"(operation|request|wait|query|command|channel|connection) (has )?timed out",
             r"took too long|did(n't| not) receive an? (response|reply)|not responding",
             r"no (response|reply) (was )?(received )?from (the )?(server|host|remote|peer)",
             # A transaction was a victim, or nobody knows how it ended.
-            r"死[锁结]|锁死|提交事务|事务[^，。]{0,8}(中止|终止|有问题|不确定|不明|未知|回滚|不可用)|严重错误|服务调用失败",
+            r"死[锁结]|锁死|提交事务|事务[^,，。]{0,8}(中止|终止|有问题|不确定|不明|未知|回滚|不可用)|严重错误|服务调用失败",
             r"deadlock|severe error|\btransaction (has abort|is in doubt|was deadlocked)",
             r"\btransaction (has |was |is |been )*(terminat|rolled back|lost)",
             r"cancel+ing statement|不能再使用|no longer usable",
@@ -58,7 +60,7 @@ _TECHNICAL = re.compile(
             r"network[- ](name|path|related|error)|network (is )?(unreachable|down)|bad gateway",
             r"返回了?错误: ?\(5\d\d\)|returned an error: \(5\d\d\)|\bRPC\b|HTTP (错误|error) 5\d\d",
             # A session was ended.
-            rf"会话(?!信息)[^，。]{{0,6}}({_ENDED})|kill state|reuse a session",
+            rf"会话(?!信息)[^,，。]{{0,6}}({_ENDED})|kill state|reuse a session",
             r"session (has been|was|is) (kill|terminat|marked)",
             # A server or a process goes down, or has too much to do.
             r"服务器(内部错误|太忙|很忙|正忙|繁忙|过载|正在)|internal server error|gone away",
@@ -87,8 +89,8 @@ _TECHNICAL = re.compile(
 # in an exception. Oracle's driver and .NET call a time-out a cancelling; Windows says "过时". A
 # server that reports an unknown or internal error does not know whether the work goes on.
 _OF_TIME = re.compile(
-    r"超时|逾时|过时|中止|任务被中断|繁忙|未知错误|内部错误|服务失败|服务不可用|(任务|工作)已取消"
-    r"|(操作|命令)[^，。]{0,4}取消|(连[接线]|网络)[^，。]{0,8}(断开|中断|重置)"
+    r"超时|逾时|过时|中止|任务被中断|繁忙|未知错误|内部(错误|异常)|服务失败|服务不可用|(任务|工作)已取消"
+    r"|(操作|命令)[^,，。]{0,4}取消|(连[接线]|网络)[^,，。]{0,8}(断开|中断|重置)"
     r"|timed out|time-?\s?out|abort|busy|cancel|unknown error|internal error|unavailable"
     r"|(transaction|connection)\b.{0,30}\b(broken|reset|lost)",
     re.IGNORECASE,
@@ -110,11 +112,12 @@ _SIMPLIFIED = str.maketrans(
 )
 
 
-def is_interrupted(messages: Sequence[str], *, thrown: bool, bare: bool) -> bool:
+def is_interrupted(messages: Sequence[str], beside: str = "", *, thrown: bool, bare: bool) -> bool:
     """Say whether the work of a call may still go on, though it was answered.
 
     Args:
         messages: What the answer says.
+        beside: What an exception tells beside them: its kind, and where it was thrown.
         thrown: It is an exception, or may be one.
         bare: It is nothing but the text of an exception.
 
@@ -123,7 +126,7 @@ def is_interrupted(messages: Sequence[str], *, thrown: bool, bare: bool) -> bool
     >>> is_interrupted(["单据审批已超时，不允许下推"], thrown=False, bare=False)
     False
     """
-    sentences = [each.translate(_SIMPLIFIED).strip(" 。．.！!") for each in messages]
+    sentences = [_plain(each).strip(" 。.!") for each in messages]
     if any(map(_WHOLE.fullmatch, sentences)):
         return True
     kinds = [_TECHNICAL]
@@ -131,5 +134,10 @@ def is_interrupted(messages: Sequence[str], *, thrown: bool, bare: bool) -> bool
         kinds.append(_OF_TIME)
     if bare:
         kinds.append(_OF_TIME_BARE)
-    words = " ".join(messages).translate(_SIMPLIFIED)
-    return any(kind.search(words) for kind in kinds)
+    words = " ".join(sentences)
+    return any(kind.search(words) for kind in kinds) or bool(_TECHNICAL.search(_plain(beside)))
+
+
+def _plain(words: str) -> str:
+    """Return words in simplified characters of usual width, without the entities of a page."""
+    return unicodedata.normalize("NFKC", html.unescape(words)).translate(_SIMPLIFIED)

@@ -195,8 +195,8 @@ def _judge_answer(answered: Answered) -> Verdict:
         return InDoubt(f"http_{status}", wire.describe(body))
     failure = wire.read_response_error(body)
     if failure is not None:
-        said = Said(success=False, code=RESPONSE_ERROR, messages=(failure,), named=())
-        return _is_no_refusal(said) or ReadBack(said, twice=True)
+        said = Said(success=False, code=RESPONSE_ERROR, messages=(failure.message,), named=())
+        return _is_no_refusal(said, failure) or ReadBack(said, twice=True)
     try:
         answer = wire.read_push(body)
     except wire.UnreadableError as error:
@@ -208,7 +208,7 @@ def _judge_answer(answered: Answered) -> Verdict:
     return _is_no_refusal(said) or ReadBack(said, twice=said.thrown)
 
 
-def _is_no_refusal(said: Said) -> InDoubt | None:
+def _is_no_refusal(said: Said, failure: wire.Thrown | None = None) -> InDoubt | None:
     """Say why an answer without success leaves open what was done, or None where it refuses.
 
     >>> _is_no_refusal(Said(False, "4", ("Execution Timeout Expired.",), ())).code
@@ -216,7 +216,8 @@ def _is_no_refusal(said: Said) -> InDoubt | None:
     """
     words = " ".join(said.messages).strip()
     thrown = said.thrown or said.code in _UNCLASSIFIED
-    if is_interrupted(said.messages, thrown=thrown, bare=said.code == RESPONSE_ERROR):
+    messages, beside = (failure.messages, failure.text) if failure else (said.messages, "")
+    if is_interrupted(messages, beside, thrown=thrown, bare=failure is not None):
         # What it names was saved before; the rest may be saved yet.
         return InDoubt("server_timeout", words, said)
     if not said.acted and not words and thrown:
