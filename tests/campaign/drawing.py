@@ -569,7 +569,9 @@ def _users(chance: random.Random, frame: Frame) -> list[Event]:
     if chance.random() < 0.4:
         events += [Sees(user, Sight.OWN) for user in users if chance.random() < 0.6]
     if chance.random() < 0.2:
-        events.append(IsSlow(chance.choice(users), chance.choice([3.0, 8.0])))
+        user, times = chance.choice(users), chance.choice([3.0, 8.0])
+        # A look that takes longer than a session may rest leaves each push without one.
+        events.append(IsSlow(user, times if frame.latency_s <= QUICK_S else 1.5))
     if chance.random() < 0.2:
         rows = _rows(frame, chance.choice([1, 3, 7]))
         events.append(CutsPages(rows, chance.choice(users)))

@@ -178,7 +178,7 @@ class People:
         with suppress(RunIsAliveError):
             async with ledger.own(run, executes=False):
                 self.result.counts["retries"] += await plan_rejected(
-                    ledger, VirtualClock(), opened, saying("")
+                    ledger, VirtualClock(), opened, self._noted(saying(""))
                 )
 
     async def retry_elsewhere(self, run: RunId) -> list[RunId]:
@@ -198,8 +198,20 @@ class People:
             assert opened is not None
             with suppress(RunIsAliveError):
                 async with ledger.own(other, executes=False):
-                    await plan_rejected(ledger, VirtualClock(), opened, _among(bills))
+                    takes = self._noted(_among(bills))
+                    await plan_rejected(ledger, VirtualClock(), opened, takes)
         return list(others)
+
+    def _noted(self, takes: Callable[[Row], bool]) -> Callable[[Row], bool]:
+        """Return the same, which notes the bills that it takes: each gets its tries anew."""
+
+        def take(row: Row) -> bool:
+            taken = takes(row)
+            if taken:
+                self.scene.witness.note_retry(row.bill)
+            return taken
+
+        return take
 
     async def speak(self, run: RunId) -> None:
         """Look into the ERP's books, long afterwards, and say what became of doubts."""

@@ -22,7 +22,7 @@ from tests.runs.office import LIMITS
 
 # Far more than any trial needs; whoever gets there sends for ever.
 MOST_REQUESTS = 4000
-# So often may a number travel, over all executions and their tries.
+# So often may a number travel, over all executions and their tries, unless a person has it retried.
 MOST_SENDINGS = 25
 # Where few bills have many troubles each, which end an execution time and again.
 MOST_OF_DENSE = 40
@@ -93,6 +93,7 @@ class Witness(FaultScript):
     Attributes:
         most_requests: Whoever makes more asks for ever.
         most_sendings: How often a number may travel, over all executions and their tries.
+        retried: How often people have had a bill retried, by its first number.
         met: When each fault was met, the oldest first.
         faults: How often each fault was met, by kind of request and name.
         pushes: All pushes, each bill by its first number.
@@ -116,6 +117,7 @@ class Witness(FaultScript):
         self._requests = 0
         self.most_requests = MOST_REQUESTS
         self.most_sendings = MOST_SENDINGS
+        self.retried: Counter[str] = Counter()
         self.faults: Counter[str] = Counter()
         self.met: list[tuple[float, Fault]] = []
         self.pushes: list[Seen] = []
@@ -166,6 +168,10 @@ class Witness(FaultScript):
         """Return the first number of a bill that a key names."""
         number = number_in(BillNumber(number))
         return self._renumbered.get(number, number)
+
+    def note_retry(self, bill: BillNumber) -> None:
+        """Note that a person has a bill retried, which gives it its tries anew."""
+        self.retried[self._first(bill)] += 1
 
     def _met(self, number: str) -> list[Seen]:
         """Return the pushes of a bill, whatever it was called."""
@@ -279,7 +285,7 @@ class Witness(FaultScript):
         last: dict[str, AttemptRecord] = {}
         times = Counter(number for seen in self.pushes for number in {*seen.numbers})
         for number, count in times.items():
-            if count > self.most_sendings:
+            if count > self.most_sendings + _LAST_TRY * self.retried[number]:
                 yield f"{number}: sent {count} times"
         for kept in self._attempts():
             fault = met.get(kept.attempt.id)
