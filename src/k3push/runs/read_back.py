@@ -36,7 +36,8 @@ from k3push.runs.lookup.document_lookup import look_at_standings
 from k3push.runs.lookup.line_links import are_linked
 from k3push.runs.lookup.target_lookup import found_by
 from k3push.runs.own_documents import strangers_among
-from k3push.runs.proof.stray_calls import OpenCall
+from k3push.runs.proof.document_makers import EARLIEST, created_at
+from k3push.runs.proof.stray_calls import SERVERS_DIFFER, OpenCall
 from k3push.runs.proof.unclear_documents import unclear
 from k3push.runs.renumbered_bills import moved_among
 from k3push.runs.sending_state import Sending
@@ -254,15 +255,21 @@ async def _but_others(
 async def _made_as_named(
     context: Context, others: Collection[str], named: Collection[str]
 ) -> set[str]:
-    """Return which documents bear the maker of those that an answer names.
+    """Return which documents bear the maker of those that an answer names, and are no older.
 
     The ERP's user may have been made anew since the makers were learnt.
     """
     if not (others and named):
         return set()
     standings = await look_at_standings(context, {*others, *named})
-    makers = {standings[id_].creator for id_ in standings.keys() & set(named)} - {""}
-    return {id_ for id_ in standings.keys() & set(others) if standings[id_].creator in makers}
+    ours = [standings[id_] for id_ in standings.keys() & set(named)]
+    makers = {each.creator for each in ours} - {""}
+    first_at = min(filter(None, map(created_at, ours)), default=EARLIEST) - SERVERS_DIFFER
+    return {
+        id_
+        for id_ in standings.keys() & set(others)
+        if standings[id_].creator in makers and (created_at(standings[id_]) or EARLIEST) >= first_at
+    }
 
 
 def _untold(
