@@ -38,6 +38,7 @@ from tests.campaign.events import (
     IsRenumbered,
     Joins,
     MadeAnew,
+    Plans,
     Refuses,
     Reloads,
     WasMade,
@@ -348,13 +349,17 @@ def _check_all_but(
 def _saved_since(scene: Scene, row: Row) -> tuple[Target, ...]:
     """Return what another call has saved of a bill after this row found a part of it."""
     apart_s = max((event.seconds for event in scene.story.all_of(SavesApart)), default=0.0)
+    plans = scene.story.all_of(Plans)
     if not apart_s or row.state is not State.ALREADY or row.settled_at is None:
         return ()
     asked_s = (row.settled_at - NOON).total_seconds() - 2 * scene.story.frame.latency_s
+    # A plan has found it before it was applied.
+    asked_s -= max((event.later_s + (event.again_s or 0) for event in plans), default=0.0)
     return tuple(
         Target(str(making.target.id), making.target.number)
         for making in scene.world.makings_of(row.bill)
-        if worked_out_s(making.target, scene.story.away) + apart_s > asked_s
+        if making.target.living
+        and worked_out_s(making.target, scene.story.away) + apart_s > asked_s
         and all(target.id != str(making.target.id) for target in row.targets)
     )
 

@@ -245,7 +245,13 @@ def _later_thoughts(seed: int, frame: Frame, events: Sequence[Event]) -> list[Ev
     chance = _of(seed, "each sees his own")
     if chance.random() < 0.05:
         later += _apart(frame, users, chance)
-    return later
+    return _but_unseen(events, later)
+
+
+def _but_unseen(events: Sequence[Event], later: Sequence[Event]) -> list[Event]:
+    """Leave nobody out of sight of his own: who is made anew and sees these alone loses them."""
+    own = any(isinstance(event, Sees) for event in [*events, *later])
+    return [event for event in later if not (own and isinstance(event, MadeAnew))]
 
 
 def _oddities(seed: int, more: Sequence[str]) -> list[Event]:

@@ -215,9 +215,12 @@ async def test_a_row_that_is_settled_right_before_a_kill_is_looked_at_once_more(
 
 
 @pytest.mark.parametrize("closes", [False, True])
-async def test_a_later_run_tells_of_what_a_call_has_made_after_its_window(*, closes: bool) -> None:
+@pytest.mark.parametrize("answer", ["reset", "response-error"])
+async def test_a_later_run_tells_of_what_a_call_has_made_after_its_window(
+    answer: str, *, closes: bool
+) -> None:
     """The first night has sent the bill again; on the second both documents are there."""
-    plan = steps("ok", "commit-late-then-reset:9000")
+    plan = steps("ok", f"commit-late-then-{answer}:9000")
     used = WriteBack.SAVE if closes else WriteBack.NEVER
     office = Office(sandbox(plan, latency_s=1.0, write_back=used, closes=closes))
     numbers, throttle = orders(3), steered(concurrency=1, chunk_size=1)

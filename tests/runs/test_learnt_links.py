@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import count
 from typing import Any
 
 import anyio
@@ -19,8 +20,9 @@ from k3push.ports import LookFailedError
 from k3push.runs.context import Context
 from k3push.runs.proof import absence_proof
 from k3push.runs.push_limits import PushLimits
-from k3push.simulator import FaultPlan, Policy, fault
+from k3push.simulator import FaultPlan, OnRefusal, Policy, fault
 from k3push.simulator.answers import AnswerStyle
+from k3push.simulator.conversion import Converter
 from k3push.simulator.forms import IN_STOCK, ROUTES
 from k3push.simulator.script import Aimed
 from tests.runs.office import ROUTE, SECOND, Office, Pushed, orders, sandbox, steered
@@ -345,6 +347,31 @@ async def test_a_part_of_a_split_whose_link_a_plug_in_drops_is_told(*, joins: bo
     pushed = await go_on(office)
     assert pushed.rows[OTHER].state is State.PUSHED
     assert untold(office, pushed) == set()
+
+
+async def test_what_an_answer_names_without_a_link_is_told_beside_what_a_link_ties(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The rule splits bills and keeps each second link; the ERP passes one bill over in silence."""
+    made, nth = Converter._target, count()
+
+    def target(self: Converter, *what: Any, **how: Any) -> Any:
+        document = made(self, *what, **how)
+        if next(nth) % 2:
+            for line in document.entries:
+                line.links = ()
+        return document
+
+    monkeypatch.setattr(Converter, "_target", target)
+    office = office_of(policy=Policy.SPLIT, on_refusal=OnRefusal.SILENT)
+    office.site.world.refuse(REST[5], REFUSED)
+    await office.open_run(REST[:6])
+    pushed = await go_on(office, throttle=steered(concurrency=1, chunk_size=6))
+    world = office.site.world
+    for row in pushed.rows.values():
+        ids = {str(each.target.id) for each in world.makings_of(row.bill)}
+        named = {target.id for target in row.targets}
+        assert row.state is not State.PUSHED or row.code == TWIN or named == ids, row
 
 
 @pytest.mark.parametrize("drops", [False, True])

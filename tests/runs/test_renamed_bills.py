@@ -1169,3 +1169,20 @@ async def test_what_a_lost_call_makes_under_a_new_number_of_its_bill_leaves_a_do
     rename(office, bill, numbers[1])
     await office.execute(throttle=one_by_one(), check=False)
     assert len(made_of(office, bill)) == 1
+
+
+async def test_a_route_that_cannot_ask_ends_though_a_number_of_its_own_is_in_doubt() -> None:
+    """Two bills exchange numbers, and the answer to a call for one of them was lost."""
+    plan, route = steps("make-then-reset"), replace(ROUTE, source_number_field="")
+    office, numbers = Office(sandbox(plan, link_fields=False, **OPEN), route), orders(2)
+    await office.open_run(numbers)
+    await office.execute(limits=PushLimits(canary=False, limit=1), check=False)
+    assert (await office.rows())[numbers[0]].state is State.UNKNOWN
+    first, second = (bill_of(office, number) for number in numbers)
+    rename(office, first, "TMP")
+    rename(office, second, numbers[0])
+    rename(office, first, numbers[1])
+    with anyio.fail_after(3600):
+        pushed = await office.execute(limits=PushLimits(canary=False), check=False)
+    assert Cause.BARRED in pushed.stop.causes or Cause.PERSON in pushed.stop.causes
+    assert len(office.site.world.makings_of(numbers[0])) == 1

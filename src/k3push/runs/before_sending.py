@@ -13,6 +13,7 @@ from k3push.ports import Made
 from k3push.runs.context import Context
 from k3push.runs.earlier_calls import sent_by_others, waits_for_others
 from k3push.runs.last_looks import note_look
+from k3push.runs.late_calls import told_of_late_calls
 from k3push.runs.lookup.looker import can_ask
 from k3push.runs.lookup.retried_reads import noting_repeats
 from k3push.runs.merged_beside import bills_beside_merged
@@ -28,7 +29,7 @@ from k3push.runs.sending_state import Sending
 from k3push.runs.source_check import query_refused
 from k3push.runs.stray_documents import bills_beside_strays, unsettled_calls
 from k3push.runs.there_already import already, by_ledger, ours_of_shared
-from k3push.runs.twins import note_twins, told_of_late_calls
+from k3push.runs.twins import note_twins
 
 # For how long a look counts. A number that is sent again and had to wait longer than this for its
 # turn is looked at once more: the earlier call may have been carried out meanwhile, or a person

@@ -35,13 +35,13 @@ from k3push.runs.earlier_calls import wait_for_call_s, was_in_doubt, was_refused
 from k3push.runs.earlier_sendings import attempts_of, made_before, remember
 from k3push.runs.held_numbers import HeldNumbers, claim
 from k3push.runs.kept_attempts import sent_by, sent_under
+from k3push.runs.late_calls import told_of_late_calls
 from k3push.runs.left_to_others import is_free, is_left
 from k3push.runs.line_bills import look_at_sources, name_rows
 from k3push.runs.own_documents import named_there
 from k3push.runs.proof.unclear_documents import SHARED
 from k3push.runs.source_check import unsendable
 from k3push.runs.there_already import there_already
-from k3push.runs.twins import told_of_late_calls
 from k3push.runs.wakeup import Wakeup
 
 # Numbers that are looked at before anything is known of how fast they leave.

@@ -302,10 +302,14 @@ async def _doubtful(
     numbers = attempt.intent.numbers
     found = await doubtful_among(context, said.messages, numbers, made, seen.by_link)
     loose = new_targets({n: seen.loose.get(n, ()) for n in made}, attempt.intent.before)
-    ids = every_id(loose)
+    ids, ids_named = every_id(loose), named_in(attempt, said)
     missing = [n for n in numbers if n not in made and not seen.loose.get(n)]
     if said.success and not said.names_all and len(ids) > len(missing):
         found |= loose
+    if said.names_all:
+        # The call has made them, and the row of the bill whose number they bear names others.
+        named = {n: tuple(t for t in loose[n] if t.id in ids_named) for n in loose}
+        found |= {n: targets for n, targets in named.items() if targets}
     return found
 
 

@@ -184,6 +184,8 @@ class Settler:
             each wait for the other, so a living run is asked for these, too.
         """
         ledger = self.context.ledger
+        if run == self.context.run.id and not self.context.reads_back:
+            return await hopeless_in(self.context, run, held)
         if run == self.context.run.id:
             # Another bill of such a number is on its way, or in doubt, here.
             is_last = self.intake.fed and self.backlog.empty and not self.backlog.open

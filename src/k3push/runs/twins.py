@@ -6,12 +6,10 @@ How a row tells of them, and how a few stop an execution: something else pushes 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from datetime import UTC, datetime
 
 from k3push.core.model import (
     TWIN,
     BillNumber,
-    NeverSent,
     Outcome,
     State,
     Target,
@@ -22,9 +20,7 @@ from k3push.core.remark import also, remark
 from k3push.core.safety.documents_beside import crowded
 from k3push.core.safety.matching import fold
 from k3push.core.safety.target_sets import labels
-from k3push.ports import LatelySent
 from k3push.runs.context import Context
-from k3push.runs.earlier_calls import was_in_doubt
 from k3push.runs.stop import Cause
 
 MORE_THAN_ONE = "note.more_than_one"
@@ -32,9 +28,6 @@ MORE_THAN_ONE = "note.more_than_one"
 
 WHOSE = "note.whose"
 """Key of what is told of documents of which nothing tells of which bill they are."""
-
-# Before all attempts.
-EVER = datetime(2000, 1, 1, tzinfo=UTC)
 
 # When this many numbers were pushed by somebody else as well, it is no accident.
 MOST_TWINS = 3
@@ -136,50 +129,3 @@ def told_of_doubtful(outcome: Outcome, documents: Sequence[Target]) -> Outcome:
         return outcome
     why = remark("note.whose", documents=labels(documents))
     return outcome._replace(code=outcome.code or TWIN, reason=also(outcome.reason, why))
-
-
-async def told_of_late_calls(context: Context, outcomes: Sequence[Outcome]) -> list[Outcome]:
-    """Mark bills that are `already` by two calls of ours, one carried out after its window.
-
-    A call that was in doubt was settled as absent, the bill was sent again, and both have made
-    documents. Bills that people have pushed in parts are done by several documents, too.
-    """
-    several = {each.number: each for each in outcomes if _is_of_several(each)}
-    if not several or await context.may_split():
-        return list(outcomes)
-    calls: dict[BillNumber, list[LatelySent]] = {}
-    for sent in await context.ledger.lately_sent(context.run.id, context.with_ids(several), EVER):
-        for number in () if isinstance(sent.kept.exchange, NeverSent) else sent.bills:
-            calls.setdefault(number, []).append(sent)
-    twice = [n for n, sent in calls.items() if await _was_made_twice(context, several[n], sent)]
-    told = {n: also(several[n].reason, told_of_twins(several[n]).reason) for n in twice}
-    return [
-        each._replace(code=TWIN, reason=told[each.number]) if each.number in told else each
-        for each in outcomes
-    ]
-
-
-def _is_of_several(outcome: Outcome) -> bool:
-    return outcome.state is State.ALREADY and len(outcome.targets) > 1 and not outcome.code
-
-
-async def _was_made_twice(context: Context, there: Outcome, sent: Sequence[LatelySent]) -> bool:
-    """Say whether a bill that was in doubt was sent again since, and several have come of that.
-
-    Documents that were known before the last call left do not count: somebody had asked for a
-    second one.
-    """
-    bill = there.number
-    sent = [each for each in sent if not await _was_of_namesake(context, bill, each)]
-    if not any(was_in_doubt(each.kept) for each in sent[:-1]):
-        return False
-    known = sent[-1].kept.attempt.intent.before.get(sent[-1].bills[bill], ())
-    return len(there.targets) - len({target.id for target in there.targets}.intersection(known)) > 1
-
-
-async def _was_of_namesake(context: Context, bill: BillNumber, sent: LatelySent) -> bool:
-    """Say whether an attempt was at another bill, which had the number before."""
-    id_, run = context.known_id(bill), sent.kept.attempt.intent.run
-    rows = await context.ledger.rows_of(sent.bills[bill])
-    ids = {row.source_id for of, row in rows if of == run and row.bill == sent.bills[bill]}
-    return bool(id_) and not ids & {"", id_}

@@ -21,7 +21,7 @@ WORDS = {
     "audit.status.c": ("approved", "已审核"),
     "audit.status.d": ("re-edited", "重新审核"),
     "audit.unnumbered": ("id {id}", "内码 {id}"),
-    "audit.other": ("somebody else", "非本台账"),
+    "audit.other": ("in no row", "未记入台账"),
     "audit.gone": (
         "{number}: document {id} of run {run} is gone",
         "{number}：任务 {run} 生成的单据（内码 {id}）已不存在",

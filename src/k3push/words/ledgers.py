@@ -24,8 +24,8 @@ WORDS = {
         "这不是台账；请在 [ledger] url 中指定其他文件。",
     ),
     "ledger.corrupt": (
-        "The file is damaged: `k3push ledger check` says where; restore a copy of it.",
-        "文件已损坏：`k3push ledger check` 可查明位置；请从备份恢复。",
+        "The file is damaged: restore a copy of it.",
+        "文件已损坏：请从备份恢复。",
     ),
     "ledger.read_only": (
         "Make the file and its folder writable.",

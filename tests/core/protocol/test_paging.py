@@ -155,6 +155,21 @@ def test_entries_that_look_alike_are_no_page_that_comes_again() -> None:
     assert [ask for ask in site.asked if ask.limit == 1] == [Ask(2 + PAGE_ROWS * MOST_PAGES, 1)]
 
 
+@pytest.mark.parametrize("cut", [1, 2, 3])
+def test_an_id_that_comes_as_text_now_and_then_is_the_same(cut: int) -> None:
+    """A look failed for good where one server of a farm gave out ids as text."""
+    texts = iter([False, True] * 100)
+
+    class Farm(Site):
+        def page(self, rows: list[Row], ask: Ask) -> list[Row] | None:
+            page = super().page(rows, ask)
+            as_text = next(texts)
+            return page and [[str(row[0]) if as_text else row[0], *row[1:]] for row in page]
+
+    found = look(Farm(cut), Proof(), rows_of(list(range(7))))
+    assert [int(row[0]) for row in found] == list(range(7))
+
+
 def test_pages_without_an_end_are_given_up() -> None:
     """A server that makes rows up must not hold a run for ever."""
 

@@ -91,6 +91,14 @@ def test_words_beside_a_success_that_name_a_bill_with_documents_are_told() -> No
     assert [(each.code, each.reason) for each in concluded.outcomes] == [("partly", why), ("", "")]
 
 
+@pytest.mark.parametrize("code", ["4", "6", "response_error"])
+def test_an_exception_beside_whole_bills_refuses_no_part_of_them(code: str) -> None:
+    """It may have come after the saving, and its words are about no bill."""
+    look = Look({A: (target(1),)}, proved=True, linked=True)
+    concluded = conclude(said("未将对象引用设置到对象的实例。", code=code), [A], look)
+    assert [(each.state, each.code) for each in concluded.outcomes] == [(State.PUSHED, "")]
+
+
 def test_targets_that_were_there_before_are_not_new() -> None:
     """A partial push adds to what an earlier one made."""
     found: Targets = {A: (target(1), target(2)), B: (target(3),), C: (target(4),)}

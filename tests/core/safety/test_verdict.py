@@ -96,6 +96,8 @@ WITHOUT_A_REASON = {
     "no code": answer(status()),
     "code 0": answer(status(code=0)),
     "code 0 as text": answer(status(code="0")),
+    "a check that failed": answer(status(code=11)),
+    "a check that failed with a blank": answer(status(" ", code="12")),
     "an exception": answer(status(code=4)),
     "an exception with an empty line": answer(status("", code=4)),
     "a failed database with a blank": answer(status(" ", code="6")),
@@ -558,7 +560,7 @@ def test_errors_of_both_statuses_are_kept_in_order_each_once() -> None:
 @pytest.mark.parametrize("errors", [None, {}, "x", ["x", None, {}, {"Message": None}]])
 def test_errors_of_an_unknown_form_are_no_words(errors: Any) -> None:
     """What became of the numbers is asked anyway."""
-    body = answer({"IsSuccess": False, "Errors": errors, "MsgCode": 11})
+    body = answer({"IsSuccess": False, "Errors": errors, "MsgCode": 8})
     assert read_back(body).said.messages == ()
 
 

@@ -123,7 +123,7 @@ def whole(proof: Proof) -> Generator[Ask, Sequence[Row] | None, list[Row]]:
         if rows and not known:
             proof.singly = proof.singly or bool(page)
             before = ((yield Ask(start - 1)) or ()) if proof.singly else rows
-        if rows and rows[-1] not in before:
+        if rows and not _holds(before, rows[-1:]):
             raise PagesError(remark("answer.pages_shifted"))
         if rows and len(page) == known:
             proof.vain += 1
@@ -133,7 +133,7 @@ def whole(proof: Proof) -> Generator[Ask, Sequence[Row] | None, list[Row]]:
             if (yield Ask(start + FAR, limit=1)):
                 raise PagesError(remark("answer.pages_repeat"))
             proof.starts = True
-        rows += page[1:] if known and page[0] == rows[-1] else page
+        rows += page[1:] if known and _holds(rows[-1:], page[:1]) else page
         start += len(page) - known
         is_whole = proof.is_whole(len(page))
         proof.delivered(len(page))
@@ -146,4 +146,5 @@ def whole(proof: Proof) -> Generator[Ask, Sequence[Row] | None, list[Row]]:
 
 
 def _holds(rows: Sequence[Row], page: Sequence[Row]) -> bool:
-    return {tuple(row) for row in rows}.issuperset(map(tuple, page))
+    """Say whether rows are among others; an id may come as text and as a number."""
+    return {tuple(map(str, row)) for row in rows}.issuperset(tuple(map(str, row)) for row in page)

@@ -235,7 +235,7 @@ def _made_in_part(
     messages = said.messages if whole else naming_one(said.messages, numbers)
     named = messages_naming(messages, numbers)
     partly = {number: " ".join(named[number]) for number in found if number in named}
-    about_any = splits or (whole and said.code != RESPONSE_ERROR)
+    about_any = splits or (whole and not said.thrown)
     if not named and not said.success and about_any:
         drafts = [number for number, each in found.items() if each.state is State.DRAFT]
         partly = dict.fromkeys(drafts or found, " ".join(said.messages))

@@ -138,6 +138,8 @@ RESPONSE_ERROR = "response_error"
 _THROWN = frozenset({RESPONSE_ERROR, "4", "6"})
 # Without a MsgCode an answer does not say what kind of failure it is.
 _UNCLASSIFIED = frozenset({"", "0"})
+# Nor do these say why, where no words come with them: a check failed, or the bill is not operable.
+_NEED_WORDS = _THROWN | _UNCLASSIFIED | {"11", "12"}
 
 # Too many requests, or no service now.
 BUSY_STATUSES = frozenset({429, 503})
@@ -220,7 +222,7 @@ def _is_no_refusal(said: Said, failure: wire.Thrown | None = None) -> InDoubt | 
     if is_interrupted(messages, beside, thrown=thrown, bare=failure is not None):
         # What it names was saved before; the rest may be saved yet.
         return InDoubt("server_timeout", words, said)
-    if not said.acted and not words and thrown:
+    if not said.acted and not words and said.code in _NEED_WORDS:
         return InDoubt("wordless", remark("note.wordless"))
     return None
 
