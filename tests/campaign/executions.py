@@ -81,6 +81,8 @@ def _check_patience(scene: Scene, execution: Execution) -> Iterator[str]:
     # A field that no form has at first may be a slip in the settings.
     pushed = any(seen.at_s < execution.began_s for seen in scene.witness.pushes)
     more = more or (scene.story.has(Reloads) and not pushed)
+    # Tasks that share a session of few calls use it up for each other, right before a push leaves.
+    more = more or any("note.session_gone" in why for why in execution.pushed.stop.causes.values())
     # Once a stop is asked, nothing is tried again.
     first = next(iter(execution.causes), None)
     if first in causes and len(failures) < LIMITS.max_attempts and not more:
