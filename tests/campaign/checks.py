@@ -14,6 +14,7 @@ from k3push.core.safety.legal_moves import FINAL
 from k3push.runs.proof.unclear_documents import CANCELLED_SINCE, SHARED
 from k3push.simulator import Channel, Policy, check_ledger
 from k3push.simulator.bills import APPROVED
+from k3push.simulator.faults import Ending
 from k3push.simulator.forms import PURCHASE_ORDER
 from k3push.simulator.history import Maker
 from k3push.simulator.script import Does
@@ -24,6 +25,7 @@ from tests.campaign.conditions import (
     IsUntied,
     LacksLinks,
     Lags,
+    ReadsFail,
     SavesApart,
     Sees,
 )
@@ -222,8 +224,10 @@ def _check_ledger(
     untold = frame.policy is Policy.MERGE_LINES and scene.story.has(LacksLinks)
     unsure = [f"{n}:" for n in rivals if scene.witness.takes_s(n) >= 1 or untold]
     aside = scene.witness.turned_away or scene.story.has(IsLockedOut, IsGone)
+    reads_fail = scene.story.all_of(ReadsFail)
+    aside = aside or any(f.ending is Ending.NO_PERMISSION for e in reads_fail for f in e.faults)
     if scene.story.has(Sees) and aside:
-        # What a user who is set aside has made is seen by nobody else.
+        # What a user who is set aside, or may not read, has made is seen by nobody else.
         unsure += [f"{row.bill}:" for row in rows if scene.made_by_others(row.bill)]
     # Where links find others, none of these is sent again.
     of_whom = tuple(f"{number}:" for number in _not_told_apart(scene))

@@ -78,9 +78,8 @@ def _check_patience(scene: Scene, execution: Execution) -> Iterator[str]:
     more = moves or scene.story.has(IsDown, IsLockedOut, IsGone, MayNotRead, IsBarred)
     # An old server says of a field that it lacks what it says of a query that failed.
     more = more or (scene.story.has(Lacks) and scene.story.frame.style.old)
-    # A field that no form has at first may be a slip in the settings.
-    pushed = any(seen.at_s < execution.began_s for seen in scene.witness.pushes)
-    more = more or (scene.story.has(Reloads) and not pushed)
+    # A field that an execution finds nowhere at first may be a slip in the settings.
+    more = more or scene.story.has(Reloads)
     # Tasks that share a session of few calls use it up for each other, right before a push leaves.
     more = more or any("note.session_gone" in why for why in execution.pushed.stop.causes.values())
     # Once a stop is asked, nothing is tried again.

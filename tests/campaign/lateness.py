@@ -86,7 +86,7 @@ def check_noticed(
             unnamed = late.get(row.bill, {}).keys() - {int(target.id) for target in row.targets}
             if row.code == TWIN or not unnamed:
                 continue
-            pushes = {m.push for m in scene.world.makings_of(row.bill) if not m.target.cancelled}
+            pushes = {m.push for m in scene.world.makings_of(row.bill) if m.target.living}
             execution = _last_sender(scene, run, row.bill)
             if len(pushes) < 2 or execution is None:  # one document is no twin
                 continue

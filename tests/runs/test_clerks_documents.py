@@ -13,15 +13,16 @@ from k3push.runs.context import Context
 from k3push.runs.doubt_ages import SettleTimes
 from k3push.runs.push_limits import PushLimits
 from k3push.simulator import Policy, Refusal, site
-from k3push.simulator.answers import failure
+from k3push.simulator.answers import AnswerStyle, failure
 from k3push.simulator.exchange import json_reply
-from k3push.simulator.forms import IN_STOCK
+from k3push.simulator.forms import IN_STOCK, PURCHASE_ORDER
 from k3push.simulator.refusals import Problem
 from tests.runs.office import ROUTE, SECOND, Office, one_by_one, orders, sandbox, steered, steps
 from tests.runs.rough_answers import (
     NO_CANARY,
     OPEN,
     answer_in_part,
+    copy_creators,
     doubled,
     keep_a_part,
     name_nothing,
@@ -309,3 +310,37 @@ async def test_what_another_program_makes_of_a_bill_that_a_success_passes_over_i
     row = pushed.rows[numbers[-1]]
     assert (row.state, [t.id for t in row.targets]) == (State.ALREADY, [str(made[0].id)])
     assert made[0].status == "A"
+
+
+@pytest.mark.parametrize("refused", [True, False])
+async def test_the_maker_of_one_bill_makes_no_document_of_its_neighbours_ours(
+    monkeypatch: pytest.MonkeyPatch, *, refused: bool
+) -> None:
+    """A rule copies makers; who made bill A pushes B by hand while the call saves A."""
+    style = AnswerStyle() if refused else AnswerStyle(old=True, short=True)
+    office = Office(sandbox(latency_s=1.0, style=style, **OPEN))
+    copy_creators(office)
+    *known, first, second = numbers = orders(14)
+    store = office.site.world.store
+    for nth, number in enumerate(numbers):
+        (bill,) = store.by_number(PURCHASE_ORDER, number)
+        bill.creator = "zhang" if number == first else ("li", "wang")[nth % 2]
+    await office.open_run(known, RunId("r0"))
+    await office.execute(RunId("r0"), throttle=one_by_one(), check=False)
+    if refused:
+        office.site.world.refuse(second, Refusal(11, "单据“{number}”的仓库必录"))
+    work, by_hand = site.Site._push, []
+
+    def push(self: Any, visit: Any, now_s: float) -> Any:
+        answer = work(self, visit, now_s)
+        if not by_hand:
+            by_hand.append(self.world.add_target(IN_STOCK, second, creator="zhang"))
+        return answer
+
+    monkeypatch.setattr(site.Site, "_push", push)
+    await office.open_run([first, second])
+    chunk = steered(concurrency=1, chunk_size=2)
+    pushed = await office.execute(throttle=chunk, check=False, limits=NO_CANARY)
+    row = pushed.rows[second]
+    assert row.state is (State.ALREADY if refused else State.PUSHED), row
+    assert row.code == ("" if refused else TWIN), row

@@ -20,7 +20,7 @@ from k3push.runs.renumbered_bills import look_at_sent
 from k3push.runs.stop import Cause
 from k3push.runs.there_already import is_thin
 from k3push.runs.throttle import Throttle
-from k3push.simulator import World, WriteBack, site
+from k3push.simulator import Refusal, World, WriteBack, site
 from k3push.simulator.forms import IN_STOCK, PURCHASE_ORDER
 from k3push.simulator.orders import PushOrder
 from tests.memory_ledger.ledger import MemoryLedger
@@ -38,8 +38,9 @@ from tests.runs.office import (
     steered,
     steps,
 )
-from tests.runs.rough_answers import AT_A_DOUBT, NO_CANARY, OPEN, until_lost
+from tests.runs.rough_answers import AT_A_DOUBT, NO_CANARY, OPEN, plan_again, until_lost
 from tests.runs.test_follow import FOLLOW
+from tests.runs.test_renamed_bills import rename
 
 pytestmark = pytest.mark.anyio
 
@@ -438,3 +439,30 @@ async def test_settling_waits_for_a_call_of_which_a_restored_ledger_knows_nothin
     monkeypatch.setattr(MemoryLedger, told, then)
     pushed = await office.execute(work=only_settle, beside=carry_out, check=False)
     assert pushed.states == {number: State.PUSHED}
+
+
+@pytest.mark.parametrize("partial", [False, True])
+@pytest.mark.parametrize("renumbered", [False, True])
+async def test_what_a_clerk_adds_to_a_bill_that_was_refused_once_is_no_late_document(
+    *, renumbered: bool, partial: bool
+) -> None:
+    """A period was closed, the bill was pushed the next day, and a clerk has pushed the rest."""
+    office = Office(sandbox(latency_s=1.0), replace(ROUTE, allow_partial=partial))
+    numbers, throttle, world = orders(4), one_by_one(), office.site.world
+    number = numbers[1]
+    world.refuse(number, Refusal(11, "期间已关闭"))
+    await office.open_run(numbers)
+    await office.execute(throttle=throttle, check=False, limits=NO_CANARY)
+    world.allow(number)
+    await plan_again(office)
+    pushed = await office.execute(throttle=throttle, check=False, limits=NO_CANARY)
+    assert pushed.states[number] is State.PUSHED
+    await anyio.sleep(4 * 3600)
+    world.add_target(IN_STOCK, number, creator="clerk")
+    if renumbered:
+        (bill,) = world.store.by_number(PURCHASE_ORDER, number)
+        rename(office, bill, "NEW1")
+    await office.open_run(["NEW1" if renumbered else number], SECOND)
+    again = await office.execute(SECOND, throttle=throttle, check=False, limits=NO_CANARY)
+    (row,) = again.rows.values()
+    assert row.code != TWIN, row

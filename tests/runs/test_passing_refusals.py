@@ -18,7 +18,6 @@ from k3push.runs.doubt_ages import SettleTimes
 from k3push.simulator.forms import IN_STOCK, ORDER_TO_SHIPMENT, PURCHASE_ORDER, ROUTES
 from k3push.simulator.history import Maker
 from k3push.simulator.orders import PushOrder
-from k3push.simulator.script import Channel
 from tests.runs.office import Office, one_by_one, orders, sandbox, steered, steps
 from tests.runs.rough_answers import OPEN, doubled, until_lost
 from tests.runs.test_hidden_documents import SHIPMENT
@@ -175,23 +174,6 @@ async def test_refusals_of_half_a_minute_take_no_status_from_the_source_form(
     pushed = await unapproved_is_pushed()
     assert refused
     assert not pushed
-
-
-async def test_an_execution_that_begins_while_metadata_are_loaded_goes_on() -> None:
-    """Nearly each form has a status, so that its refusal tells of no slip in the settings."""
-    office, numbers = Office(sandbox(look_s=2.0, **OPEN)), orders(3)
-
-    async def load(_: Context) -> None:
-        while not office.site.calls[Channel.QUERY]:  # noqa: ASYNC110  # virtual time
-            await anyio.sleep(0.1)
-        await anyio.sleep(4.5)
-        office.site.desk.unloaded = frozenset({STATUS.lower()})
-        await anyio.sleep(25)
-        office.site.desk.unloaded = frozenset()
-
-    await office.open_run(numbers)
-    pushed = await office.execute(beside=load, check=False)
-    assert pushed.of(State.PUSHED) == set(numbers), pushed.stop.causes
 
 
 async def test_refusals_within_a_second_make_no_cancelled_document_count(

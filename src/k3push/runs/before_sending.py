@@ -194,7 +194,7 @@ async def renewed(
     await leave_out_changed(sending)
     again = any(number in context.sent_before for number in sending.numbers)
     too_old = context.awake_s - done_s > (LOOK_KEEPS_S if again else FIRST_LOOK_KEEPS_S)
-    if too_old or sending.half_stale:
+    if too_old:
         before = await look_first(context, sending)
     for _ in range(MOST_LOOKS):
         if sending.half_stale or context.awake_s - sending.looked_s > LONG_LOOK_S:

@@ -6,10 +6,10 @@ sent again, and both have made documents. Whoever looks at the bill next finds s
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
-from k3push.core.model import TWIN, BillNumber, NeverSent, Outcome, State
+from k3push.core.model import TWIN, BillNumber, NeverSent, Outcome, RunId, State
 from k3push.core.remark import also
 from k3push.ports import LatelySent
 from k3push.runs.context import Context
@@ -33,7 +33,7 @@ async def told_of_late_calls(context: Context, outcomes: Sequence[Outcome]) -> l
     for sent in await context.ledger.lately_sent(context.run.id, context.with_ids(several), EVER):
         for number in () if isinstance(sent.kept.exchange, NeverSent) else sent.bills:
             calls.setdefault(number, []).append(sent)
-    twice = [n for n, sent in calls.items() if await _was_made_twice(context, several[n], sent)]
+    twice = await _made_twice(context, several, calls)
     told = {n: also(several[n].reason, told_of_twins(several[n]).reason) for n in twice}
     return [
         each._replace(code=TWIN, reason=told[each.number]) if each.number in told else each
@@ -45,27 +45,38 @@ def _is_of_several(outcome: Outcome) -> bool:
     return outcome.state is State.ALREADY and len(outcome.targets) > 1 and not outcome.code
 
 
-async def _was_made_twice(context: Context, there: Outcome, sent: Sequence[LatelySent]) -> bool:
-    """Say whether a bill that was in doubt was sent again since, and several have come of that.
+async def _made_twice(
+    context: Context,
+    several: Mapping[BillNumber, Outcome],
+    calls: Mapping[BillNumber, Sequence[LatelySent]],
+) -> set[BillNumber]:
+    """Return the bills that were sent again after a doubt or a refusal, which both made something.
 
     Documents that were known before the last call left do not count: somebody had asked for a
-    second one.
+    second one. Nor does, after a refusal, what somebody else has made: the refusal may have been
+    the end of its call.
     """
-    bill = there.number
-    sent = [each for each in sent if not await _was_of_namesake(context, bill, each)]
-    if not sent:
-        return False
-    *earlier, last = sent
-    intent = last.kept.attempt.intent
-    new = {target.id for target in there.targets}.difference(
-        intent.before.get(last.bills[bill], ())
-    )
-    if any(was_in_doubt(each.kept) for each in earlier):
-        return len(new) > 1
-    if not any(may_have_saved(each.kept, each.bills[bill], parts=False) for each in earlier):
-        return False
-    # The call was refused, and that may have been its end: a person may have made the other one.
-    return len(new - await strangers_among(context, {bill: there.targets}, intent.run)) > 1
+    twice: set[BillNumber] = set()
+    refused: dict[RunId, dict[BillNumber, BillNumber]] = {}
+    new: dict[BillNumber, set[str]] = {}
+    for bill, every in calls.items():
+        sent = [each for each in every if not await _was_of_namesake(context, bill, each)]
+        if not sent:
+            continue
+        *earlier, last = sent
+        intent, called = last.kept.attempt.intent, last.bills[bill]
+        new[bill] = {t.id for t in several[bill].targets}.difference(intent.before.get(called, ()))
+        if len(new[bill]) > 1 and any(was_in_doubt(each.kept) for each in earlier):
+            twice.add(bill)
+        elif len(new[bill]) > 1 and any(
+            may_have_saved(each.kept, each.bills[bill], parts=False) for each in earlier
+        ):
+            refused.setdefault(intent.run, {})[called] = bill
+    for run, bills in refused.items():
+        found = {called: several[bill].targets for called, bill in bills.items()}
+        others = await strangers_among(context, found, run, may_send=False)
+        twice |= {bill for bill in bills.values() if len(new[bill] - others) > 1}
+    return twice
 
 
 async def _was_of_namesake(context: Context, bill: BillNumber, sent: LatelySent) -> bool:

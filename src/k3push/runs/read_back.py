@@ -244,7 +244,10 @@ async def _but_others(
     if said.names_all or not (unnamed := {n: left for n, left in unnamed.items() if left}):
         return made
     others = await strangers_among(context, unnamed)
-    others -= await _made_as_named(context, others, named)
+    for number, left in unnamed.items():
+        of_bill = others.intersection(target.id for target in left)
+        mine = named.intersection(target.id for target in made[number])
+        others -= await _made_as_named(context, of_bill, mine)
     ours = new_targets(made, dict.fromkeys(made, others))
     for number in unnamed.keys() & ours.keys():
         if theirs := [t for t in unnamed[number] if t.id in others]:
@@ -255,9 +258,9 @@ async def _but_others(
 async def _made_as_named(
     context: Context, others: Collection[str], named: Collection[str]
 ) -> set[str]:
-    """Return which documents bear the maker of those that an answer names, and are no older.
+    """Return which documents of a bill bear the maker of those that its answer names.
 
-    The ERP's user may have been made anew since the makers were learnt.
+    None of them is older. The ERP's user may have been made anew since the makers were learnt.
     """
     if not (others and named):
         return set()

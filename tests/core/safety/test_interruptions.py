@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from k3push.core.safety.interruptions import is_interrupted
@@ -70,6 +72,20 @@ TECHNICAL = [
     "服务调用失败",
     "提交事务时发生错误",
     "交易鎖死",
+    "內部伺服器錯誤",
+    "網路連線異常",
+    "傳回一個錯誤: (500) 內部伺服器錯誤",
+    "server closed the connection unexpectedly",
+    "由于管理员命令中断连接",
+    "The OracleConnection is closed.",
+    "ORA-3113: end of file",
+    "进程 ID 55 已被终止",
+    "数据库 'AIS2026' 正在恢复",
+    "会话已失效",
+    "锁等待超时",
+    "Read timed out",
+    "Lock wait timeout exceeded; try restarting transaction",
+    "由于执行超时，连接被对方重置",
 ]
 
 BUSINESS = [
@@ -98,6 +114,23 @@ BUSINESS = [
     "in connection with the closed order A",
     "socket wrench is out of stock",
     "process order A is closed",
+    "批号已冻结，不能再使用",
+    "供应商“天健会计师事务所”已终止合作，不允许下推",
+    "库存事务类型未知",
+    "物料编码“RPC-001”已禁用",
+    "价格已锁死，不允许修改",
+    "期间正在关账，系统正在关闭账期，不允许下推",
+    "系统正在恢复库存余额",
+    "审批进程已被终止，不允许下推",
+    "业务流程连线错误，不允许下推",
+    "销售网络名称必录",
+    "物料服务器正在检验，不允许入库",
+    "基础连接件不存在",
+    "工序等待时间过长，不允许汇报",
+    "询价单未收到答复，不允许下推",
+    "The lot is no longer usable.",
+    "Purchase request was canceled",
+    "单据审批已超时，不允许下推",
 ]
 
 
@@ -111,3 +144,11 @@ def test_what_no_business_says_is_an_interruption_with_any_code(words: str) -> N
 def test_what_business_says_of_a_bill_is_no_interruption(words: str) -> None:
     """There are goods called connectors, switches and servers."""
     assert not is_interrupted([words], thrown=False, bare=False)
+
+
+def test_a_long_text_is_searched_in_no_time() -> None:
+    """An answer may be megabytes long, and repeat what a phrase begins with."""
+    began = time.perf_counter()
+    for text in ("连接" + "已被" * 200_000, "connection " * 100_000, "事务" * 500_000):
+        assert not is_interrupted([text], text, thrown=True, bare=True)
+    assert time.perf_counter() - began < 10

@@ -96,8 +96,6 @@ WITHOUT_A_REASON = {
     "no code": answer(status()),
     "code 0": answer(status(code=0)),
     "code 0 as text": answer(status(code="0")),
-    "a check that failed": answer(status(code=11)),
-    "a check that failed with a blank": answer(status(" ", code="12")),
     "an exception": answer(status(code=4)),
     "an exception with an empty line": answer(status("", code=4)),
     "a failed database with a blank": answer(status(" ", code="6")),
@@ -560,8 +558,21 @@ def test_errors_of_both_statuses_are_kept_in_order_each_once() -> None:
 @pytest.mark.parametrize("errors", [None, {}, "x", ["x", None, {}, {"Message": None}]])
 def test_errors_of_an_unknown_form_are_no_words(errors: Any) -> None:
     """What became of the numbers is asked anyway."""
-    body = answer({"IsSuccess": False, "Errors": errors, "MsgCode": 8})
+    body = answer({"IsSuccess": False, "Errors": errors, "MsgCode": 11})
     assert read_back(body).said.messages == ()
+
+
+@pytest.mark.parametrize("code", [11, "12"])
+def test_a_check_that_says_nothing_is_read_back_twice(code: int | str) -> None:
+    """Nobody knows what has failed, and whether the work has ended."""
+    assert read_back(answer(status(code=code))).twice
+    assert not read_back(answer(status("仓库必录", code=code))).twice
+
+
+def test_an_exception_that_is_nested_deep_is_read_like_any_other() -> None:
+    """JSON is read deeper than it is written."""
+    verdict = read_back(b"response_error:" + b"[" * 300 + b"]" * 300)
+    assert verdict.twice
 
 
 JSON = st.recursive(

@@ -17,7 +17,7 @@ from k3push.adapters.erp.endpoint import Endpoint
 from k3push.adapters.erp.rate_limit import RateLimit
 from k3push.adapters.erp.session import ErpSession, SessionKeeper
 from k3push.core.model import Answered, Exchange, NeverSent, NoAnswer
-from k3push.core.protocol import bill_rows, wire
+from k3push.core.protocol import wire
 from k3push.core.protocol.logins import (
     AccountSet,
     HeaderSignature,
@@ -157,9 +157,7 @@ class Calls:
                 if error.code == CALL_LIMIT:
                     raise ErpBusyError(of_place(form, error)) from error
                 gone = error.code == EXCEPTION_CODE and NO_SUCH in str(error)
-                # Nearly each form has that one: the site may be loading its metadata.
-                passes = bill_rows.field_named_in(str(error), [bill_rows.DOCUMENT_STATUS])
-                definite = (error.code in DEFINITE_CODES or gone) and not passes
+                definite = error.code in DEFINITE_CODES or gone
                 raise LookRefusedError(
                     of_place(form, error), code=error.code, definite=definite
                 ) from error

@@ -72,9 +72,9 @@ def read_workbook(
             bad.sheets = list(islice(offered, MOST_OFFERED))
             sheet = _sheet(workbook, wanted, bad)
             bad.sheet = sheet.name
+            yield from _listed(workbook, sheet, headings, bad)
             if wanted is None:
                 _tell_of_others(workbook, sheet, bad)
-            yield from _listed(workbook, sheet, headings, bad)
     except XlsxError as error:
         raise bad.stop(Code.DAMAGED_WORKBOOK, reason=shown(str(error))) from error
 
@@ -111,7 +111,7 @@ def _sheet(workbook: Workbook, wanted: str | None, bad: BadLines) -> Sheet:
 def _tell_of_others(workbook: Workbook, sheet: Sheet, bad: BadLines) -> None:
     """Tell which sheets are not read, since nobody has said which is: they may be lists as well."""
     others = [each for each in workbook.sheets if not (each is sheet or each.hidden)]
-    if filled := [each.name for each in others if _has_cells(workbook, each)]:
+    if filled := [each.name for each in others if workbook.seems_filled(each)]:
         bad.mention(Code.OTHER_SHEETS, sheets=names(filled))
 
 

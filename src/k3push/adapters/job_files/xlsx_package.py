@@ -8,10 +8,11 @@ stray cell in the last row and column costs the memory of all that lie between.
 from __future__ import annotations
 
 import posixpath
+import re
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import IO, Final
 from xml.parsers import expat
@@ -29,6 +30,8 @@ from k3push.adapters.job_files.xlsx_xml import (
 )
 
 _CHUNK: Final = 1 << 16
+# A value, a text or a formula of a cell.
+_VALUE: Final = re.compile(rb"<(\w+:)?(v|is|f)[ />]")
 
 MOST_UNPACKED: Final = 1 << 30
 """Bytes of XML in a workbook: a sheet that is full of numbers has half of that."""
@@ -118,6 +121,12 @@ class Workbook:
             yield from parser.rows
             parser.rows.clear()
         parser.close()
+
+    def seems_filled(self, sheet: Sheet) -> bool:
+        """Say whether the beginning of a sheet has a value; one that cannot be read has none."""
+        with suppress(XlsxError), _damage(), self._archive.open(sheet.part) as file:
+            return _VALUE.search(file.read(_CHUNK)) is not None
+        return False
 
     def _parts(self, kind: str) -> list[str]:
         return [relation.part for relation in self._relations.values() if relation.kind == kind]

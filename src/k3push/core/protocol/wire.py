@@ -373,7 +373,10 @@ def read_response_error(body: bytes) -> Thrown | None:
     except orjson.JSONDecodeError:
         return Thrown(foreign(said), (said,), said)
     messages = tuple(_messages_in(wrapped))
-    text = orjson.dumps(wrapped).decode()
+    try:
+        text = orjson.dumps(wrapped).decode()
+    except TypeError:  # it reads what is nested deeper than it writes
+        text = said
     return Thrown(messages[-1] if messages else foreign(said), messages or (said,), text)
 
 

@@ -235,9 +235,10 @@ def _made_in_part(
     messages = said.messages if whole else naming_one(said.messages, numbers)
     named = messages_naming(messages, numbers)
     partly = {number: " ".join(named[number]) for number in found if number in named}
-    about_any = splits or (whole and not said.thrown)
-    if not named and not said.success and about_any:
-        drafts = [number for number, each in found.items() if each.state is State.DRAFT]
+    drafts = [number for number, each in found.items() if each.state is State.DRAFT]
+    # An exception may have come once all was saved; a draft tells that something was not.
+    about_whole = said.code != RESPONSE_ERROR if drafts else not said.thrown
+    if not named and not said.success and (splits or (whole and about_whole)):
         partly = dict.fromkeys(drafts or found, " ".join(said.messages))
     return {
         number: found[number]._replace(

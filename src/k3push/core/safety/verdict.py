@@ -139,7 +139,7 @@ _THROWN = frozenset({RESPONSE_ERROR, "4", "6"})
 # Without a MsgCode an answer does not say what kind of failure it is.
 _UNCLASSIFIED = frozenset({"", "0"})
 # Nor do these say why, where no words come with them: a check failed, or the bill is not operable.
-_NEED_WORDS = _THROWN | _UNCLASSIFIED | {"11", "12"}
+_NEED_WORDS = frozenset({"11", "12"})
 
 # Too many requests, or no service now.
 BUSY_STATUSES = frozenset({429, 503})
@@ -207,7 +207,8 @@ def _judge_answer(answered: Answered) -> Verdict:
         because = " ".join(answer.saved.errors) or remark("note.session_lost")
         return SendAgain(Cure.LOG_IN, because, answered.session)
     said = _said(answer)
-    return _is_no_refusal(said) or ReadBack(said, twice=said.thrown)
+    wordless = said.code in _NEED_WORDS and not "".join(said.messages).strip()
+    return _is_no_refusal(said) or ReadBack(said, twice=said.thrown or wordless)
 
 
 def _is_no_refusal(said: Said, failure: wire.Thrown | None = None) -> InDoubt | None:
@@ -222,7 +223,7 @@ def _is_no_refusal(said: Said, failure: wire.Thrown | None = None) -> InDoubt | 
     if is_interrupted(messages, beside, thrown=thrown, bare=failure is not None):
         # What it names was saved before; the rest may be saved yet.
         return InDoubt("server_timeout", words, said)
-    if not said.acted and not words and said.code in _NEED_WORDS:
+    if not said.acted and not words and thrown:
         return InDoubt("wordless", remark("note.wordless"))
     return None
 
