@@ -223,3 +223,14 @@ async def test_what_links_of_other_lines_name_takes_no_document_from_a_line_with
     pushed = await office.execute(throttle=steered(concurrency=1, chunk_size=4), check=False)
     assert pushed.of(State.ALREADY) == set(pair)
     assert world.documents_of(numbers[2]) == (document,)
+
+
+async def test_lost_answers_whose_documents_links_have_found_end_no_run() -> None:
+    """A pair that k3push does not know; the answers to its first three calls are lost."""
+    plan = steps(*["make-then-reset"] * 3)
+    options = sandbox(plan, routes=(*ROUTES, ORDER_TO_SHIPMENT), **OPEN)
+    office = Office(options, replace(SHIPMENT, source_number_field=""), documents=False)
+    numbers = [f"XSDD{nth:07d}" for nth in range(6)]
+    await office.open_run(numbers)
+    pushed = await office.execute(throttle=steered(concurrency=1, chunk_size=1), check=False)
+    assert pushed.of(State.PUSHED) == set(numbers), pushed.stop.causes

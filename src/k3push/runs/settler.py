@@ -149,9 +149,12 @@ class Settler:
         self.hopeless = settled.hopeless
         for outcome in settled.outcomes:
             self.contradicted.pop(outcome.number, None)
-        if self.context.tells_of_several and any(each.targets for each in settled.outcomes):
-            self.backlog.own_proved = True
-            self.prove_links()
+        if any(each.targets for each in settled.outcomes):
+            # What is found is in doubt no longer, so that another may travel to prove the rest.
+            self.canaries = 0
+            if self.context.tells_of_several:
+                self.backlog.own_proved = True
+                self.prove_links()
         await self.follower.pushed(settled.outcomes, {})
         self.open = bool(settled.left) or news != self._news
         return settled.next_due_s
