@@ -329,7 +329,7 @@ async def test_the_maker_of_one_bill_makes_no_document_of_its_neighbours_ours(
     await office.execute(RunId("r0"), throttle=one_by_one(), check=False)
     if refused:
         office.site.world.refuse(second, Refusal(11, "单据“{number}”的仓库必录"))
-    work, by_hand = site.Site._push, []
+    work, by_hand = site.Site._push, list[Any]()
 
     def push(self: Any, visit: Any, now_s: float) -> Any:
         answer = work(self, visit, now_s)
