@@ -970,3 +970,17 @@ async def test_what_a_person_calls_absent_is_not_sent_while_a_named_document_is_
     assert len(office.site.world.documents_of(named)) == 1
     expected = (State.PUSHED, "") if alone else (State.REJECTED, SHARED)
     assert (again.rows[named].state, again.rows[named].code) == expected, again.rows[named]
+
+
+async def test_the_first_call_travels_alone_where_nobody_can_ask_for_documents() -> None:
+    """A server that loses answers leaves one bill to a person, and not one for each task."""
+    plan = steps("make-then-silence")
+    route = replace(ROUTE, source_number_field="")
+    office, numbers = Office(sandbox(plan, link_fields=False), route), orders(8)
+    await office.open_run(numbers)
+    limits = PushLimits(halt=HaltRule(unknown_count=1))
+    pushed = await office.execute(
+        limits=limits, throttle=steered(concurrency=4, chunk_size=4), check=False
+    )
+    assert Cause.HALTED in pushed.stop.causes
+    assert len(pushed.of(State.UNKNOWN)) == 1

@@ -92,6 +92,7 @@ async def push_run(context: Context) -> None:
         backlog = Backlog(
             canary=context.limits.canary and context.reads_back,
             first_index=first_index,
+            first_alone=context.limits.canary and not context.reads_back,
             by_id=lambda bill: bool(context.id_of(bill)),
             source_id=context.known_id,
         )

@@ -53,6 +53,7 @@ class Backlog:
         *,
         canary: bool,
         first_index: int,
+        first_alone: bool = False,
         by_id: Callable[[BillNumber], bool] = lambda _: False,
         source_id: Callable[[BillNumber], str] = lambda _: "",
     ) -> None:
@@ -61,6 +62,7 @@ class Backlog:
         Args:
             canary: Whether to prove the links first.
             first_index: Index of the first chunk.
+            first_alone: Whether nothing travels beside the first chunk, where none can be proved.
             by_id: Whether a bill travels by id.
             source_id: The internal id of a bill, or "".
         """
@@ -68,7 +70,7 @@ class Backlog:
         self.own_proved = not canary
         self.follow_proved = True
         self._needs_proof = canary
-        self._needs_first_chunk = canary
+        self._needs_first_chunk = canary or first_alone
         self._canaries: set[int] = set()
         self._next_index = first_index
         self._by_id = by_id
