@@ -974,7 +974,7 @@ async def test_what_a_person_calls_absent_is_not_sent_while_a_named_document_is_
 
 async def test_the_first_call_travels_alone_where_nobody_can_ask_for_documents() -> None:
     """A server that loses answers leaves one bill to a person, and not one for each task."""
-    plan = steps("make-then-silence")
+    plan = steps(*["make-then-silence"] * 4)
     route = replace(ROUTE, source_number_field="")
     office, numbers = Office(sandbox(plan, link_fields=False), route), orders(8)
     await office.open_run(numbers)
