@@ -17,6 +17,7 @@ import html
 import re
 import unicodedata
 from collections.abc import Sequence
+from functools import lru_cache
 
 # What is said to have happened to a line.
 _ENDED = "断开|关闭|中断|中止|终止|重置|重设|丢失|失效|异常|失败|故障|错误|占用|不可用"
@@ -152,6 +153,12 @@ def is_interrupted(messages: Sequence[str], beside: str = "", *, thrown: bool, b
     >>> is_interrupted(["单据审批已超时，不允许下推"], thrown=False, bare=False)
     False
     """
+    return _is_interrupted(tuple(messages), beside, thrown=thrown, bare=bare)
+
+
+# What was answered once is read back from the ledger, and judged, many times.
+@lru_cache(maxsize=256)
+def _is_interrupted(messages: tuple[str, ...], beside: str, *, thrown: bool, bare: bool) -> bool:
     sentences = [_plain(each).strip(" 。.!") for each in messages]
     if any(map(_WHOLE.fullmatch, sentences)):
         return True
@@ -160,7 +167,7 @@ def is_interrupted(messages: Sequence[str], beside: str = "", *, thrown: bool, b
         kinds.append(_OF_TIME)
     if bare:
         kinds.append(_OF_TIME_BARE)
-    words = " ".join(sentences)
+    words = " ".join(sentences)[:LONGEST]
     return any(kind.search(words) for kind in kinds) or bool(_TECHNICAL.search(_plain(beside)))
 
 
