@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from itertools import count
 from typing import Any
 
 import anyio
@@ -154,6 +155,20 @@ def make_as(monkeypatch: pytest.MonkeyPatch, creator: str) -> None:
     def target(self: Converter, *what: Any, **how: Any) -> Any:
         document = made(self, *what, **how)
         document.creator = creator
+        return document
+
+    monkeypatch.setattr(Converter, "_target", target)
+
+
+def drop_each_second_link(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let every second document keep no link, as a plug-in of a site may."""
+    made, nth = Converter._target, count()
+
+    def target(self: Converter, *what: Any, **how: Any) -> Any:
+        document = made(self, *what, **how)
+        if next(nth) % 2:
+            for line in document.entries:
+                line.links = ()
         return document
 
     monkeypatch.setattr(Converter, "_target", target)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from itertools import count
 from typing import Any
 
 import anyio
@@ -22,11 +21,10 @@ from k3push.runs.proof import absence_proof
 from k3push.runs.push_limits import PushLimits
 from k3push.simulator import FaultPlan, OnRefusal, Policy, fault
 from k3push.simulator.answers import AnswerStyle
-from k3push.simulator.conversion import Converter
 from k3push.simulator.forms import IN_STOCK, ROUTES
 from k3push.simulator.script import Aimed
 from tests.runs.office import ROUTE, SECOND, Office, Pushed, orders, sandbox, steered
-from tests.runs.rough_answers import REFUSED, name_no_document
+from tests.runs.rough_answers import REFUSED, drop_each_second_link, name_no_document
 from tests.runs.test_loose_documents import LOST, OTHER, REST, go_on, say
 from tests.runs.test_loose_documents import office_of as loose_office_of
 from tests.simulator.second_rule import with_second_rule
@@ -353,16 +351,7 @@ async def test_what_an_answer_names_without_a_link_is_told_beside_what_a_link_ti
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The rule splits bills and keeps each second link; the ERP passes one bill over in silence."""
-    made, nth = Converter._target, count()
-
-    def target(self: Converter, *what: Any, **how: Any) -> Any:
-        document = made(self, *what, **how)
-        if next(nth) % 2:
-            for line in document.entries:
-                line.links = ()
-        return document
-
-    monkeypatch.setattr(Converter, "_target", target)
+    drop_each_second_link(monkeypatch)
     office = office_of(policy=Policy.SPLIT, on_refusal=OnRefusal.SILENT)
     office.site.world.refuse(REST[5], REFUSED)
     await office.open_run(REST[:6])

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from itertools import count as count_from
 from typing import Any
 
 import anyio
@@ -23,7 +22,6 @@ from k3push.runs.proof import absence_proof
 from k3push.runs.stop import Cause
 from k3push.simulator import FaultPlan, Policy, fault
 from k3push.simulator.answers import AnswerStyle
-from k3push.simulator.conversion import Converter
 from k3push.simulator.forms import IN_STOCK, PURCHASE_ORDER
 from k3push.simulator.script import Aimed
 from tests.memory_ledger.ledger import MemoryLedger
@@ -47,6 +45,7 @@ from tests.runs.rough_answers import (
     NO_HALT,
     OPEN,
     REFUSED,
+    drop_each_second_link,
     interrupt,
     plan_again,
 )
@@ -529,16 +528,7 @@ async def test_what_a_split_makes_without_a_link_is_told_beside_what_has_one(
     monkeypatch: pytest.MonkeyPatch, known: int
 ) -> None:
     """Of two documents of each bill a plug-in leaves one without its link; an answer is lost."""
-    made, count = Converter._target, count_from(0)
-
-    def target(self: Converter, *what: Any, **how: Any) -> Any:
-        document = made(self, *what, **how)
-        if next(count) % 2:
-            for entry in document.entries:
-                entry.links = ()
-        return document
-
-    monkeypatch.setattr(Converter, "_target", target)
+    drop_each_second_link(monkeypatch)
     lost, meets = REST[5], {REST[5]: "make-then-reset"}
     office = office_of(meets, policy=Policy.SPLIT, misnamed={})
     await office.open_run([*REST[:known], lost])

@@ -34,7 +34,7 @@ from k3push.runs.context import Context
 from k3push.runs.earlier_calls import wait_for_call_s, was_in_doubt, was_refused
 from k3push.runs.earlier_sendings import attempts_of, made_before, remember
 from k3push.runs.held_numbers import HeldNumbers, claim
-from k3push.runs.kept_attempts import sent_by, sent_under
+from k3push.runs.kept_attempts import rows_under, sent_by, sent_under
 from k3push.runs.late_calls import told_of_late_calls
 from k3push.runs.left_to_others import is_free, is_left
 from k3push.runs.line_bills import look_at_sources, name_rows
@@ -184,9 +184,8 @@ class Intake:
 
     async def _rows_of(self, bill: BillNumber) -> list[Row]:
         """Return the planned row of a bill in this run."""
-        kept = await self._context.ledger.rows_of(bill)
-        mine = [row for run, row in kept if run == self._context.run.id and row.bill == bill]
-        return [row for row in mine if row.state is State.PLANNED]
+        rows = await rows_under(self._context.ledger, self._context.run.id, bill)
+        return [row for row in rows if row.state is State.PLANNED]
 
     async def _take_in(self, rows: Sequence[Row]) -> None:
         context, run = self._context, self._context.run.id

@@ -21,6 +21,11 @@ async def attempts_under(ledger: Ledger, run: RunId, bill: BillNumber) -> list[A
     return [each for each in kept if each.attempt.intent.run == run]
 
 
+async def rows_under(ledger: Ledger, run: RunId, bill: BillNumber) -> list[Row]:
+    """Return the rows of a run under what it calls a bill."""
+    return [row for of, row in await ledger.rows_of(bill) if of == run and row.bill == bill]
+
+
 async def sent_under(ledger: Ledger, run: RunId, bill: BillNumber) -> list[AttemptRecord]:
     """Return the attempts that have left, of a run under what it calls a bill, the first first.
 

@@ -14,6 +14,7 @@ from k3push.core.remark import also
 from k3push.ports import LatelySent
 from k3push.runs.context import Context
 from k3push.runs.earlier_calls import may_have_saved, was_in_doubt
+from k3push.runs.kept_attempts import rows_under
 from k3push.runs.own_documents import strangers_among
 from k3push.runs.twins import told_of_twins
 
@@ -82,6 +83,5 @@ async def _made_twice(
 async def _was_of_namesake(context: Context, bill: BillNumber, sent: LatelySent) -> bool:
     """Say whether an attempt was at another bill, which had the number before."""
     id_, run = context.known_id(bill), sent.kept.attempt.intent.run
-    rows = await context.ledger.rows_of(sent.bills[bill])
-    ids = {row.source_id for of, row in rows if of == run and row.bill == sent.bills[bill]}
+    ids = {row.source_id for row in await rows_under(context.ledger, run, sent.bills[bill])}
     return bool(id_) and not ids & {"", id_}

@@ -15,6 +15,7 @@ from k3push.core.safety.legal_moves import FINAL
 from k3push.ports import Ledger
 from k3push.runs.context import Context
 from k3push.runs.held_numbers import HeldNumbers
+from k3push.runs.kept_attempts import rows_under
 from k3push.runs.row_pages import PAGE_ROWS
 
 HELD_BY = "note.held_by"
@@ -90,6 +91,5 @@ async def _code_of(context: Context, bill: BillNumber) -> str:
     """Return the code of a bill, as looks and earlier executions have left it."""
     if bill in context.absent:
         return ABSENT
-    rows = await context.ledger.rows_of(bill)
-    kept = [row.code for run, row in rows if run == context.run.id and row.bill == bill]
-    return DROPPED if DROPPED in kept else ""
+    rows = await rows_under(context.ledger, context.run.id, bill)
+    return DROPPED if any(row.code == DROPPED for row in rows) else ""

@@ -16,6 +16,7 @@ from k3push.core.safety.target_sets import every_id, new_targets
 from k3push.ports import AttemptRecord, LatelySent
 from k3push.runs.context import Context
 from k3push.runs.earlier_calls import did_nothing, may_have_saved, refusal_of, was_in_doubt
+from k3push.runs.kept_attempts import rows_under
 from k3push.runs.lookup.line_links import are_linked
 from k3push.runs.lookup.target_lookup import look_at_targets
 from k3push.runs.own_documents import strangers_among
@@ -52,8 +53,8 @@ async def bills_beside_merged(
 
 async def _is_open(context: Context, run: RunId, name: BillNumber) -> bool:
     """Say whether a run still has to find out what became of a bill."""
-    rows = await context.ledger.rows_of(name)
-    return any(of == run and row.bill == name and row.state not in FINAL for of, row in rows)
+    rows = await rows_under(context.ledger, run, name)
+    return any(row.state not in FINAL for row in rows)
 
 
 def may_hide_merged(kept: AttemptRecord) -> bool:

@@ -12,7 +12,15 @@ from dataclasses import replace
 
 import anyio
 
-from k3push.core.model import Attempt, BillNumber, Outcome, Sighting, State, Targets
+from k3push.core.model import (
+    Attempt,
+    BillNumber,
+    Outcome,
+    Sighting,
+    Standing,
+    State,
+    Targets,
+)
 from k3push.core.protocol.msg_codes import LICENCE
 from k3push.core.remark import remark
 from k3push.core.safety.conclusion import Conclusion
@@ -244,10 +252,12 @@ async def _but_others(
     if said.names_all or not (unnamed := {n: left for n, left in unnamed.items() if left}):
         return made
     others = await strangers_among(context, unnamed)
-    for number, left in unnamed.items():
-        of_bill = others.intersection(target.id for target in left)
-        mine = named.intersection(target.id for target in made[number])
-        others -= await _made_as_named(context, of_bill, mine)
+    if others and named:
+        ids = {target.id for number in unnamed for target in made[number]}
+        standings = await look_at_standings(context, ids)
+        for number in unnamed:
+            of_bill = {t.id: standings[t.id] for t in made[number] if t.id in standings}
+            others -= _made_as_named(of_bill, named)
     ours = new_targets(made, dict.fromkeys(made, others))
     for number in unnamed.keys() & ours.keys():
         if theirs := [t for t in unnamed[number] if t.id in others]:
@@ -255,23 +265,18 @@ async def _but_others(
     return ours
 
 
-async def _made_as_named(
-    context: Context, others: Collection[str], named: Collection[str]
-) -> set[str]:
+def _made_as_named(of_bill: Mapping[str, Standing], named: Collection[str]) -> set[str]:
     """Return which documents of a bill bear the maker of those that its answer names.
 
     None of them is older. The ERP's user may have been made anew since the makers were learnt.
     """
-    if not (others and named):
-        return set()
-    standings = await look_at_standings(context, {*others, *named})
-    ours = [standings[id_] for id_ in standings.keys() & set(named)]
+    ours = [each for id_, each in of_bill.items() if id_ in named]
     makers = {each.creator for each in ours} - {""}
     first_at = min(filter(None, map(created_at, ours)), default=EARLIEST) - SERVERS_DIFFER
     return {
         id_
-        for id_ in standings.keys() & set(others)
-        if standings[id_].creator in makers and (created_at(standings[id_]) or EARLIEST) >= first_at
+        for id_, each in of_bill.items()
+        if each.creator in makers and (created_at(each) or EARLIEST) >= first_at
     }
 
 

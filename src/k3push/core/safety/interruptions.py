@@ -6,9 +6,10 @@ for a thread or a task that was stopped from outside. Databases, Windows, .NET a
 whole phrases, which no business says of a bill; these count in an answer of any kind. Words that
 are about business as well count in an exception only, or where they are the whole sentence.
 
-A phrase that is missing here lets the parts of a call be sent again too early. One too many costs a
-window of waiting, and nothing else. So a phrase that is about servers, lines, sessions or
-transactions belongs here, whatever it says of them.
+A phrase that is missing here lets the parts of a call be sent again too early. One that business
+says of a bill makes its call wait out the window, again and again, and its row end without the
+ERP's reason. So only what is about servers, lines, sessions or transactions belongs here, in
+phrases that no name of a firm or of goods holds.
 """
 
 from __future__ import annotations

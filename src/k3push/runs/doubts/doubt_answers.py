@@ -10,7 +10,7 @@ from k3push.core.safety.verdict import ReadBack, Said
 from k3push.ports import AttemptRecord, Doubt
 from k3push.runs.context import Context
 from k3push.runs.earlier_calls import was_in_doubt
-from k3push.runs.kept_attempts import attempts_under, verdict_of
+from k3push.runs.kept_attempts import attempts_under, rows_under, verdict_of
 from k3push.runs.twins import doubtful_among
 
 
@@ -42,9 +42,8 @@ async def crowded_among(
 
 async def _is_settled(context: Context, doubt: Doubt, number: BillNumber) -> bool:
     """Say whether a bill of the same call is in doubt no longer."""
-    rows = await context.ledger.rows_of(number)
-    mine = [row for run, row in rows if run == doubt.run and row.bill == number]
-    return any(row.targets or row.state is State.REJECTED for row in mine)
+    rows = await rows_under(context.ledger, doubt.run, number)
+    return any(row.targets or row.state is State.REJECTED for row in rows)
 
 
 async def names_documents(context: Context, doubt: Doubt, seen: Sighting | None = None) -> bool:
@@ -58,9 +57,8 @@ async def names_documents(context: Context, doubt: Doubt, seen: Sighting | None 
         return False
     known: set[str] = set()
     for number in numbers:
-        rows = await context.ledger.rows_of(number)
-        mine = (row for run, row in rows if run == doubt.run and row.bill == number)
-        known |= {t.id for row in mine for t in row.targets}
+        rows = await rows_under(context.ledger, doubt.run, number)
+        known |= {t.id for row in rows for t in row.targets}
         known |= {t.id for t in seen.targets.get(number, ())} if seen else set()
     return not {target.id for target in said.targets(numbers)} <= known
 

@@ -8,6 +8,7 @@ from k3push.core.model import Outcome, RunId
 from k3push.core.remark import also
 from k3push.core.safety.conclusion import CONTRADICTION
 from k3push.runs.context import Context
+from k3push.runs.kept_attempts import rows_under
 
 
 async def tell_of_doubts(context: Context, run: RunId, told: Sequence[Outcome]) -> None:
@@ -18,9 +19,7 @@ async def tell_of_doubts(context: Context, run: RunId, told: Sequence[Outcome]) 
     """
     kept = []
     for outcome in told:
-        rows = await context.ledger.rows_of(outcome.number)
-        mine = [row for of, row in rows if of == run and row.bill == outcome.number]
-        for row in mine:
+        for row in await rows_under(context.ledger, run, outcome.number):
             if row.code == CONTRADICTION:
                 reason = also(row.reason, outcome.reason)
                 outcome = outcome._replace(code=CONTRADICTION, reason=reason)  # noqa: PLW2901

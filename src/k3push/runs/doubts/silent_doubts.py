@@ -14,7 +14,7 @@ from k3push.runs.context import Context
 from k3push.runs.doubts.doubt_answers import attempt_of, names_documents
 from k3push.runs.doubts.doubt_words import tell_of_doubts
 from k3push.runs.form_marks import mark_before
-from k3push.runs.kept_attempts import sent_by
+from k3push.runs.kept_attempts import rows_under, sent_by
 from k3push.runs.lookup.document_lookup import look_at_standings
 from k3push.runs.lookup.line_links import are_linked
 from k3push.runs.lookup.target_lookup import look_at_targets
@@ -200,9 +200,8 @@ async def _ids_in_rows(context: Context, intent: Intent) -> set[str]:
     """
     made: set[str] = set()
     for number in intent.numbers:
-        for run, row in await context.ledger.rows_of(number):
-            if run == intent.run and row.bill == number and row.state in SENT_BEFORE:
-                made |= {target.id for target in row.targets}
+        rows = await rows_under(context.ledger, intent.run, number)
+        made |= {t.id for row in rows if row.state in SENT_BEFORE for t in row.targets}
     return set(await look_at_standings(context, made)) if made else set()
 
 
