@@ -340,6 +340,20 @@ async def test_that_a_rule_splits_no_bill_is_believed_for_two_months(
     assert len({making.push for making in world.makings_of(bill)}) == 1
 
 
+async def test_that_a_rule_made_one_document_of_each_bill_is_no_proof_after_two_months() -> None:
+    """It splits bills now, and answers are lost: nobody else has pushed them."""
+    bills = orders(6)
+    office = Office(sandbox(steps(*["ok"] * 24, *["make-then-reset"] * 6), **OPEN))
+    await learn(office, orders(24, first=10))
+    await anyio.sleep(100 * A_DAY_S)
+    world = office.site.world
+    world._converter = replace(world._converter, policy=Policy.SPLIT)
+    await office.open_run(bills)
+    pushed = await office.execute(limits=NO_HALT, **HOW)
+    assert Cause.TWINS not in pushed.stop.causes
+    assert {len(row.targets) for row in pushed.rows.values()} == {2}
+
+
 MISTYPED = replace(ROUTE, rule=f"{ROUTE.rule}2")
 
 
