@@ -47,7 +47,6 @@ from tests.runs.rough_answers import (
     REFUSED,
     drop_each_second_link,
     interrupt,
-    plan_again,
 )
 from tests.runs.test_proof import accounts, login
 from tests.said import english
