@@ -15,13 +15,14 @@ from k3push.ports import LedgerLostError
 from k3push.runs.context import Context
 from k3push.runs.outcome import Exit, exit_of
 from k3push.runs.push_limits import PushLimits
-from k3push.runs.stop import Cause
-from k3push.simulator import Channel, Refusal
+from k3push.runs.stop import Cause, told_as
+from k3push.simulator import Channel, FaultPlan, Refusal
 from tests.memory_ledger.ledger import MemoryLedger
 from tests.memory_ledger.rows import Store
 from tests.runs.office import (
     FIRST,
     LIMITS,
+    NOON,
     ROUTE,
     WINDOW_S,
     Office,
@@ -194,6 +195,8 @@ async def test_a_number_is_put_off_no_more_than_the_attempts_allowed() -> None:
     row = pushed.rows[CANARY]
     assert (row.state, row.code, row.attempts) == (State.REJECTED, "13", 3)
     assert len(pushed.watch.waits) == 2
+    assert row.settled_at is not None
+    assert row.settled_at - NOON >= timedelta(seconds=6 + 18)
 
 
 async def test_a_limit_on_calls_that_lasts_ends_the_run_and_rejects_nothing() -> None:
@@ -202,6 +205,7 @@ async def test_a_limit_on_calls_that_lasts_ends_the_run_and_rejects_nothing() ->
     await office.open_run(orders(9))
     pushed = await office.execute(throttle=steered(concurrency=1, chunk_size=8))
     assert set(pushed.stop.causes) == {Cause.UNREACHABLE}
+    assert told_as(*pushed.stop.causes.popitem()) == "limited"
     assert pushed.of(State.PLANNED) == set(orders(8, 1))
     assert 300 < anyio.current_time() < 600
 
@@ -263,6 +267,16 @@ async def test_without_a_source_number_field_a_lost_answer_stays_unknown(name: s
     again = await office.execute()
     assert again.of(State.UNKNOWN) == pushed.of(State.UNKNOWN)
     assert not again.watch.sendings
+
+
+async def test_bills_that_somebody_edits_keep_no_others_waiting() -> None:
+    """They stand at the head of the list, where one bill after another is to prove the route."""
+    plan = FaultPlan(refusals=dict.fromkeys(NUMBERS[:4], Refusal(13, "网控冲突")))
+    pushed = await push(NUMBERS, sandbox(plan), limits=PushLimits(max_attempts=5))
+    assert pushed.of(State.PUSHED) == set(NUMBERS[4:])
+    settled = {row.settled_at for row in pushed.rows.values() if row.state is State.PUSHED}
+    assert max(filter(None, settled)) - NOON < timedelta(seconds=60)
+    assert {pushed.rows[number].attempts for number in NUMBERS[:4]} == {5}
 
 
 async def test_a_chunk_is_put_off_no_more_than_the_attempts_allowed() -> None:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+import anyio
 import pytest
 
 from k3push.core.model import Attempt, BillNumber, Exchange, Intent, Outcome, State
@@ -122,6 +123,8 @@ async def test_a_session_that_never_lasts_to_a_push_ends_the_run() -> None:
     assert set(pushed.stop.causes) == {Cause.LOGIN_REFUSED}
     assert not pushed.of(State.PUSHED)
     assert len(pushed.watch.sendings) == MOST_SESSIONS_A_CHUNK
+    told = sum(seconds for _, seconds in pushed.watch.waits)
+    assert told > 0.9 * (anyio.current_time() - 60)  # or it stands still without a word
 
 
 async def test_a_site_that_forgets_sessions_at_once_ends_the_run() -> None:

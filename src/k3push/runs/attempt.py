@@ -20,6 +20,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 
 import anyio
 from tenacity import AsyncRetrying, RetryCallState, retry_if_result
@@ -76,6 +77,9 @@ STEP_S = 0.05
 STEPS = 16
 LONGEST_STEP_S = 60.0
 
+# A shorter wait is over before anybody has read of it.
+LEAST_TOLD_S = 2.0
+
 # For how long a bill waits that another run has sent meanwhile; whoever began first goes first.
 CROSSED_S, GIVES_WAY_S = 2.0, 12.0
 
@@ -90,6 +94,7 @@ async def push_chunk(context: Context, sending: Sending) -> None:
         ),
         wait=lambda state: _wait_for_cure(state, sending),
         sleep=context.stop.sleep,
+        before_sleep=partial(_tell_of_wait, context),
         retry_error_callback=lambda state: state.outcome.result() if state.outcome else None,
     )
     verdict: SendAgain | None = await retrying(send_once, context, sending)
@@ -376,6 +381,13 @@ def _wait_for_cure(state: RetryCallState, sending: Sending) -> float:
         step_s = STEP_S * (2.0 ** (sending.lost - 1) - 1)
         return min(step_s * (sending.chunk.index % STEPS), LONGEST_STEP_S)
     return float(wait_for_erp(state))
+
+
+def _tell_of_wait(context: Context, state: RetryCallState) -> None:
+    """Say why a chunk waits before it is sent once more, though other calls may pass."""
+    verdict = state.outcome.result() if state.outcome else None
+    if isinstance(verdict, SendAgain) and state.upcoming_sleep >= LEAST_TOLD_S:
+        context.watch.waiting(verdict.because, state.upcoming_sleep)
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,7 @@ from k3push.core.pacing.halting import Tally
 from k3push.core.pacing.pace import Pace
 from k3push.core.pacing.samples import CallSample, Ended
 from k3push.core.protocol import wire
+from k3push.core.remark import remark
 from k3push.core.safety.links_found import Links
 from k3push.core.safety.verdict import Said
 from k3push.ports import AttemptRecord, Clock, Doubt, Erp, Ledger, Watch
@@ -404,7 +405,7 @@ class Context:
     def end_at_limit(self, why: str, nth: int) -> None:
         """End the execution where the ERP has limited calls for as long as a person would wait."""
         if nth >= self.limits.last_limit:
-            self.stop.ask(Cause.UNREACHABLE, why)
+            self.stop.ask(Cause.UNREACHABLE, remark("why.limited", why=why, times=nth))
 
     def spare(self, began_s: float, seconds: float, why: str) -> None:
         """Let nothing new leave for some seconds: the ERP turned a look away."""

@@ -47,7 +47,7 @@ from k3push.core.pacing.backlog import Backlog
 from k3push.core.pacing.holds import Hold
 from k3push.core.remark import remark
 from k3push.core.safety.conclusion import Conclusion
-from k3push.runs.attempt import push_chunk
+from k3push.runs.attempt import LEAST_TOLD_S, push_chunk
 from k3push.runs.context import Context
 from k3push.runs.doubts.settle_doubts import tell_of_person
 from k3push.runs.form_marks import end_wait, note_mark
@@ -70,9 +70,6 @@ from k3push.runs.wakeup import Wakeup
 
 # Documents in a row that a step may refuse before a person has to look at the route.
 MOST_REFUSED_CANARIES = 3
-
-# A shorter wait is over before anybody has read of it.
-LEAST_TOLD_S = 2.0
 
 
 async def push_run(context: Context) -> None:
@@ -227,6 +224,8 @@ class _Engine:
     def _tell_of_wait(self, now_s: float) -> None:
         """Say why nothing is on its way, though something is left to send."""
         left_s = self.backlog.due_s() - now_s
+        if self.backlog.due_s() <= self.sparing.told_until_s:
+            return  # with the ERP's own words
         if LEAST_TOLD_S <= left_s < math.inf and not self.backlog.open and self.hold is None:
             self.context.watch.waiting(remark("note.goes_on_later"), left_s)
 
@@ -332,27 +331,25 @@ class _Engine:
         else:
             self.sparing.limits.get_through()
             self.backlog.go_on()
-            await self._put_back(chunk, conclusion)
+            self._put_back(chunk, conclusion)
         for number, why in sending.twins.items():
             note_twin(context, remark("note.twin_of", number=number_in(number), why=why))
 
-    async def _put_back(self, chunk: Chunk, conclusion: Conclusion) -> None:
-        """Put back what may travel again; what a later look may show waits behind the others."""
-        tries = chunk.tries + conclusion.try_later
+    def _put_back(self, chunk: Chunk, conclusion: Conclusion) -> None:
+        """Put back what may travel again; what has to wait does so behind the others."""
+        tries, now_s = chunk.tries + conclusion.try_later, anyio.current_time()
+        surely_s, pause = self.context.settle.first_wait_s, pause_s(tries + 1)
+        if conclusion.broke:
+            wait_s = pause  # two looks have been made (rule 6)
+        else:
+            asked_s = pause if conclusion.try_later else 0.0
+            wait_s = max(asked_s, surely_s if conclusion.hides else 0.0)
         if conclusion.try_later and conclusion.parts and not conclusion.broke:
-            await self.sparing.put_off(conclusion, tries + 1)
-        add = partial(self.backlog.add_suspect, tries=tries, alone=chunk.alone)
-        now_s = anyio.current_time()
-        surely_s = now_s + self.context.settle.first_wait_s
+            self.sparing.tell_of_later(conclusion, wait_s)
         for part in conclusion.parts:
-            if conclusion.broke:
-                # Two looks have been made (rule 6).
-                add(part, due_s=now_s + pause_s(tries + 1))
-            elif conclusion.hides:
-                add(part, due_s=surely_s)
-            else:
-                self.backlog.add_part(part, tries=tries, alone=chunk.alone)
+            add = partial(self.backlog.add_suspect, due_s=now_s + wait_s)
+            (add if wait_s else self.backlog.add_part)(part, tries=tries, alone=chunk.alone)
         # What a success passed over may be saved a moment after the answer.
-        due_s = max(surely_s, now_s + pause_s(tries + 1))
+        due_s = now_s + max(surely_s, pause)
         for number in conclusion.alone:
             self.backlog.add_suspect((number,), alone=True, tries=tries, due_s=due_s)

@@ -31,6 +31,7 @@ class Sparing:
         overloads: Answers in a row that said that the ERP is overloaded.
         limits: What limits on calls have shown.
         done_s: On the loop's clock, when the last chunk was done.
+        told_until_s: Likewise, until when a watcher knows why a bill waits.
     """
 
     context: Context
@@ -39,6 +40,7 @@ class Sparing:
     overloads: int = 0
     limits: CallLimits = field(init=False)
     done_s: float = -math.inf
+    told_until_s: float = -math.inf
 
     def __post_init__(self) -> None:
         """Begin with no limit met."""
@@ -53,12 +55,14 @@ class Sparing:
         elif sending.conclusion is not None:
             self.overloads = 0
 
-    async def put_off(self, conclusion: Conclusion, nth: int) -> None:
-        """Wait before a chunk that was put off travels again (rule 5)."""
+    def tell_of_later(self, conclusion: Conclusion, seconds: float) -> None:
+        """Tell why a chunk waits before it travels again (rule 5).
+
+        A bill that somebody edits is no reason for the others to wait.
+        """
         last = next(o for o in conclusion.outcomes if o.state is State.PLANNED)
-        # A bill that somebody edits is no reason for the others to wait.
-        self.context.watch.waiting(last.reason, pause_s(nth))
-        await self.context.stop.sleep(pause_s(nth))
+        self.context.watch.waiting(last.reason, seconds)
+        self.told_until_s = anyio.current_time() + seconds
 
     async def put_off_at_limit(self, sending: Sending, conclusion: Conclusion) -> None:
         """Put off what a limit on calls has kept from being made, unless it is a bill's own.

@@ -55,14 +55,17 @@ _OF_OUTSIDE = frozenset(
 _LOGIN_THREW = "answer.login_threw"
 # And where it let everybody in, and took each session away at once.
 _SESSION_LOST = ("answer.session_useless", "why.sessions")
+_LIMITED = "why.limited"
 _STOOD_STILL = "note.stood_still"
 
 
 def told_as(cause: Cause, why: str) -> str:
     """Return the cause to report for a stop: a login that met an exception is not a wrong password.
 
-    Nor is a session that was lost as soon as it was opened.
+    Nor is a session that was lost as soon as it was opened. An ERP that limits calls was reached.
     """
+    if cause is Cause.UNREACHABLE and why.startswith(_LIMITED):
+        return "limited"
     if cause is Cause.LOGIN_REFUSED and _LOGIN_THREW in why:
         return "login threw"
     return "session lost" if cause is Cause.LOGIN_REFUSED and is_session_lost(why) else cause.value

@@ -117,6 +117,10 @@ WORDS = {
         "the ERP cannot be reached: {why}. Check erp.url and the network.",
         "无法连接 ERP：{why}。请检查 erp.url 和网络。",
     ),
+    "cause.limited": (
+        "the ERP limits calls: {why}. Nothing was refused for good. Try again later; `run.max_calls_per_minute` sends fewer at a time.",
+        "ERP 限制了调用：{why}。没有单据因此被最终拒绝。请稍后重试；可用 `run.max_calls_per_minute` 降低调用频率。",
+    ),
     "cause.login refused": (
         "the ERP refused the login: {why}. Check erp.username, its password and acct_id; it was tried once, since five wrong logins lock the account.",
         "ERP 拒绝登录：{why}。请检查 erp.username、密码和 acct_id；只尝试了一次，因为连续五次错误会锁定账号。",
@@ -126,8 +130,8 @@ WORDS = {
         "无法登录：{why}。已尝试两次；用户名和密码可能并没有错。请待 ERP 恢复正常后重试。",
     ),
     "cause.session lost": (
-        "no session lasts: {why}. No login was refused. Let each program log in as a user of its own, then try again.",
-        "会话无法保持：{why}。登录并未被拒绝。请让每个程序使用各自的用户登录，然后重试。",
+        "no session lasts: {why}. No login was refused. Let each program log in as a user of its own, and see whether the user has the right to push; then try again.",
+        "会话无法保持：{why}。登录并未被拒绝。请让每个程序使用各自的用户登录，并检查该用户是否有下推权限，然后重试。",
     ),
     "cause.look refused": (
         "the ERP refused a query: {why}. Check the route's forms, source_number_field and the user's rights.",
@@ -181,6 +185,10 @@ WORDS = {
     "why.barred": (
         "{count} {count:?number waits|numbers wait} for a person in run {runs}",
         "{count} 张单据须在任务 {runs} 中人工核实",
+    ),
+    "why.limited": (
+        "{why} (still so at try {times})",
+        "{why}（第 {times} 次尝试仍如此）",
     ),
     "why.sessions": (
         "{why} (at {times} pushes of one chunk, while other calls passed)",
