@@ -78,7 +78,7 @@ STEPS = 16
 LONGEST_STEP_S = 60.0
 
 # A shorter wait is over before anybody has read of it.
-LEAST_TOLD_S = 2.0
+LEAST_TOLD_S = 5.0
 
 # For how long a bill waits that another run has sent meanwhile; whoever began first goes first.
 CROSSED_S, GIVES_WAY_S = 2.0, 12.0
