@@ -81,7 +81,8 @@ async def check(scene: Scene) -> list[str]:
     # Nothing is known of what a contradiction keeps from being looked at.
     stand = {run for run, row in each_row if row.code == CONTRADICTION}
     looked_at = [
-        (r, row) for r, row in each_row if r not in stand or row.state is not State.PLANNED
+        (r, row._replace(state=State.UNKNOWN) if r in stand and row.state is State.PLANNED else row)
+        for r, row in each_row
     ]
     findings += _check_ledger(scene, looked_at, late)
     findings += check_noticed(scene, rows, late)
