@@ -268,6 +268,8 @@ class Scene:
                 number_in(row.bill) in given_up and row.state in {State.UNKNOWN, State.PLANNED}
             )
             and not (stands and row.state is State.PLANNED)
+            # A bill that another one has changed numbers with waits for it.
+            and not (given_up and row.reason.startswith("note.held_by_namesake"))
         }
 
 
