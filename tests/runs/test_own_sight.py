@@ -17,7 +17,9 @@ from k3push.runs.doubts.word_of_person import settle_by_word
 from k3push.runs.proof import own_sight
 from k3push.runs.push_limits import PushLimits
 from k3push.runs.stop import Cause
-from k3push.simulator import Policy
+from k3push.simulator import Policy, site
+from k3push.simulator.answers import failure
+from k3push.simulator.exchange import json_reply
 from tests.runs.office import (
     FIRST,
     ROUTE,
@@ -245,4 +247,46 @@ async def test_what_one_execution_has_missed_the_next_one_knows(
     await anyio.sleep(later_s)
     rows = (await office.execute(limits=NO_HALT, **HOW)).rows
     assert (rows[numbers[4]].state, rows[numbers[4]].code) == (State.UNKNOWN, UNSEEN)
+    assert doubled(office, numbers) == []
+
+
+@pytest.mark.parametrize("code", [2, 11, 13])
+async def test_a_refusal_of_several_frees_none_where_nobody_sees_what_its_sender_has_made(
+    monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    """It has saved one of them, and names none; the other user sees his own documents alone."""
+    users, unreadable = accounts("sandbox", "clara"), {"clara": [ROUTE.target]}
+    office = Office(
+        sandbox(
+            accounts=users, sees={"sandbox": "own"}, unreadable=unreadable, latency_s=0.5, **OPEN
+        )
+    )
+    work = site.Site._push
+
+    def push(self: Any, visit: Any, now_s: float) -> Any:
+        order = self._order(visit)
+        if visit.user != "clara" or len(order.numbers) == 1:
+            return work(self, visit, now_s)
+        conversion = self.world.convert(order, visit.user)
+        self._save(replace(conversion, made=conversion.made[-1:]), now_s)
+        words = f"单据“{order.numbers[0]}”的仓库必录"
+        return json_reply(failure(self._manners.style, code, words))
+
+    monkeypatch.setattr(site.Site, "_push", push)
+    numbers = orders(12)
+    await office.open_run(numbers)
+    for _ in range(2):
+        await office.execute(
+            limits=replace(NO_HALT, canary=False),
+            throttle=steered(concurrency=2, chunk_size=3),
+            login=login("sandbox"),
+            more_users={"clara": login("clara")},
+            check=False,
+        )
+        await anyio.sleep(900)
+    assert any(
+        making.target.creator == "clara"
+        for n in numbers
+        for making in office.site.world.makings_of(n)
+    )
     assert doubled(office, numbers) == []

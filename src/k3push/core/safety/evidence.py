@@ -112,7 +112,8 @@ def conclude(
     success, and the field was never proved       unknown; the run stops if nothing is shown
     anything, and a stray document has come       unknown, unless a message names it that is about
                                                   a bill, and hides no draft
-    no licence (7), and no look would show it     unknown: it may have been met halfway
+    no licence (7), or several were refused, and  unknown: documents of some may have been saved
+    no look would show them                       by then (P 5.7)
     says that a bill is locked (13)               planned, after a pause; at last rejected
     says that calls are limited (14, 7)           planned, after a pause
     the user has no right (2), and others may     planned, as it was
@@ -169,7 +170,7 @@ def _of_rest(  # noqa: PLR0911  # the lines of the table in `conclude`
         return Conclusion(())
     if look.stray:
         return _beside_stray(rest, elsewhere=elsewhere, drafts=drafts)
-    if said.code == LICENCE and not look.would_show:
+    if _may_be_partial(said, rest.call) and not look.would_show:
         return rest.unproved()
     if _puts_off(said, last_try=last_try):
         return rest.later()
@@ -194,6 +195,12 @@ def nothing_ran(said: Said, numbers: Collection[BillNumber]) -> bool:
     False
     """
     return said.code == CALL_LIMIT or (said.code == EDIT_LOCK and len(numbers) == 1)
+
+
+def _may_be_partial(said: Said, numbers: Collection[BillNumber]) -> bool:
+    """Say whether a refusal may have saved some documents of a call, which it names nowhere."""
+    refused_some = len(numbers) > 1 and not said.success and not nothing_ran(said, numbers)
+    return said.code == LICENCE or refused_some
 
 
 def may_hide_part(said: Said, numbers: Collection[BillNumber], *, several: bool) -> bool:
