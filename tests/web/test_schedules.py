@@ -15,11 +15,19 @@ from k3push.config.settings_file import read_settings
 from k3push.core.model import State
 from k3push.ports import Ledger, LedgerLostError, Memo
 from k3push.runs.create import SELECTED, scope_of
-from k3push.runs.push_requests.request_stages import REQUEST, Stage, move, requests
+from k3push.runs.push_requests.request_stages import (
+    REQUEST,
+    Request,
+    Stage,
+    find_request,
+    move,
+    requests,
+)
 from k3push.runs.push_requests.schedule_entries import ScheduleEntry, entries, note
 from k3push.runs.push_requests.schedule_pushes import schedule_of
 from k3push.simulator import build
 from k3push.simulator.script import Channel
+from k3push.web import timetable
 from k3push.web.resume_and_retry import HinderedError
 from k3push.web.timetable import BY_HAND, Timetable
 from tests.memory_ledger.ledger import MemoryLedger
@@ -321,6 +329,59 @@ def test_what_is_due_while_a_push_of_the_schedule_goes_on_is_that_push(tmp_path:
             page = text_of(await li.get("/schedules"))
             assert "the push before is still under way" in page
             assert asked.id in page
+
+    in_time(visit)
+
+
+@pytest.mark.parametrize(("ended_s", "pushes"), [(5, 1), (-5, 2)])
+def test_a_push_that_ended_between_its_time_and_the_look_is_what_was_due(
+    tmp_path: Path, ended_s: int, pushes: int
+) -> None:
+    """The server looks every twenty seconds, and a short push is over by then."""
+    soon = YEARLY.replace("30 2 1 1 *", f"{SOON:%M %H} 2 1 *") + 'time_zone = "UTC"\n'
+    shop, clock = in_parts(Shop(tmp_path, more=soon)), MovableClock()
+    table = table_of(shop, clock)
+    (route,) = table.settings.routes
+    scope = scope_of("sandbox", table.settings.route(route))
+
+    async def visit() -> None:
+        clock.time = SOON - timedelta(seconds=10)
+        turn = f"120050{BY_HAND}"
+        (asked,) = await table.ask(shop.ledger, "nightly", turn, by="li", approved=True)
+        run = replace(RUN, scope=scope, jobs=(SELECTED,), started_at=clock.time)
+        await shop.ledger.open_run(run)
+        over = SOON + timedelta(seconds=ended_s)
+        async with shop.ledger.another_process().own(run.id):
+            pass
+        await shop.ledger.end_run(run.id, 0, over)
+        planned = await move(shop.ledger, asked, Stage.PLANNED, runs=[run.id])
+        approved = await move(shop.ledger, planned, Stage.APPROVED)
+        await move(shop.ledger, approved, Stage.ENDED)
+        clock.time = SOON + timedelta(seconds=19)
+        await table.look(shop.ledger)
+        assert len(await requests(shop.ledger)) == pushes
+
+    in_time(visit)
+
+
+def test_who_presses_as_the_push_of_a_first_press_is_written_down_is_led_to_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was not there when the second looked what is under way, and is there a moment later."""
+    shop, clock = in_parts(Shop(tmp_path, more=YEARLY)), MovableClock()
+    table = table_of(shop, clock)
+    find, first = find_request, iter([True])
+
+    async def found(ledger: Ledger, id_: str) -> Request | None:
+        if next(first, False):
+            await table.ask(ledger, "nightly", f"1{BY_HAND}", by="wang", approved=True)
+        return await find(ledger, id_)
+
+    async def visit() -> None:
+        await note(shop.ledger, "nightly", NOON, turn=f"0{BY_HAND}", turn_at=NOON)
+        monkeypatch.setattr(timetable, "find_request", found)
+        led = await table.ask(shop.ledger, "nightly", f"2{BY_HAND}", by="li", approved=True)
+        assert [each.id for each in led] == [each.id for each in await requests(shop.ledger)]
 
     in_time(visit)
 

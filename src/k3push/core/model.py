@@ -428,6 +428,7 @@ class Chunk:
         numbers: The ERP's spellings, no two the same.
         alone: The numbers were dropped in silence once and get their one more try (rule 8).
         tries: How often the ERP has asked to try these later (rule 5), but for limits on calls.
+        by_itself: Nothing else may be on its way with it, since our own calls may be what it met.
         limits: How often a limit on calls has put these off, others having got through meanwhile.
         seen: How many calls had got through by the first of these times, or the last that counts.
         between: How often others got through between two tries of a lone bill, the later of which
@@ -438,6 +439,7 @@ class Chunk:
     numbers: tuple[BillNumber, ...]
     alone: bool = False
     tries: int = 0
+    by_itself: bool = False
     limits: int = 0
     seen: int = 0
     between: int = 0

@@ -232,6 +232,8 @@ async def _record(
             outcomes = tuple(Outcome(n, State.PLANNED, reason=because) for n in numbers)
         case InDoubt(code, because):
             sending.overload = because if verdict.overloaded else ""
+            if context.reads_back:
+                context.at_work.note(attempt.id, verdict, after_s=sending.push_s)
             outcomes = tuple(Outcome(n, State.UNKNOWN, (), code, because) for n in numbers)
         case ReadBack(said):
             sending.named |= {target.id: attempt.intent.sender for target in said.named}

@@ -35,6 +35,7 @@ from k3push.core.remark import remark
 from k3push.core.safety.links_found import Links
 from k3push.core.safety.verdict import Said
 from k3push.ports import AttemptRecord, Clock, Doubt, Erp, Ledger, Watch
+from k3push.runs.calls_at_work import CallsAtWork
 from k3push.runs.doubt_ages import DoubtAges, SettleTimes
 from k3push.runs.lookup.link_discovery import find_links
 from k3push.runs.lookup.looker import can_ask
@@ -145,6 +146,7 @@ class Context:
     twins: int = 0
     twins_in_a_row: int = 0
     named: dict[str, dict[BillNumber, str]] = field(default_factory=dict)
+    at_work: CallsAtWork = field(default_factory=CallsAtWork)
     split_bills: SplitBills = field(default_factory=SplitBills)
     learnt: Route | None = None
     more_to_send: Callable[[], bool] = bool

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Container
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -66,6 +66,8 @@ class DoubtAges:
         self._began_s: dict[int, float] = {}
         self._ended_at: dict[int, datetime] = {}
         self._found: dict[tuple[int, BillNumber], tuple[set[str], float]] = {}
+        self._missed: set[tuple[int, BillNumber]] = set()
+        self._latest_s = 0.0
 
     def ended(self, attempt: int, began_s: float) -> None:
         """Note that the exchange of *attempt* ends now, in this process.
@@ -101,6 +103,32 @@ class DoubtAges:
         """Return the seconds since this process has first seen the doubt."""
         self.age_s(doubt)
         return anyio.current_time() - self._seen[doubt.attempt][0]
+
+    def note_looks(
+        self,
+        looked_for: Collection[tuple[Doubt, float]],
+        made: Container[BillNumber],
+        times: SettleTimes,
+    ) -> None:
+        """Note how late documents come of which an earlier look of this process showed nothing.
+
+        Args:
+            looked_for: Doubts, each with its age.
+            made: Numbers of which a look has shown documents.
+            times: When looks are due.
+        """
+        late = {(doubt.attempt, doubt.number): age for doubt, age in looked_for}
+        shown = {key for key in late if key[1] in made}
+        came_s = max((late[key] for key in shown & self._missed), default=0.0)
+        self._latest_s = max(self._latest_s, min(came_s, times.shown_by_s))
+        self._missed |= late.keys() - shown
+
+    def shown_by_s(self, times: SettleTimes) -> float:
+        """Return from which age on absence counts.
+
+        If documents have come late, others may wait behind them in the ERP, and come as much later.
+        """
+        return times.shown_by_s + self._latest_s
 
     def agree(self, doubt: Doubt, ids: set[str], apart_s: float) -> bool:
         """Say whether a look has found what an earlier one did, *apart_s* seconds before.

@@ -237,7 +237,9 @@ class _Engine:
             context.watch.held(self.hold)
         # In the midst of a limit one call after each pause shows whether it has ended.
         most_open = 1 if self.sparing.limits.in_a_row else context.throttle[Key.CONCURRENCY]
-        if self.hold is not None or backlog.open >= most_open:
+        # Canaries are few, and one may prove what settles another.
+        at_work = 0 if backlog.proving else context.at_work.count
+        if self.hold is not None or backlog.open + at_work >= most_open:
             return None
         if self.settler.waits_for_proof() or self.settler.contradicted:
             return None
@@ -331,24 +333,33 @@ class _Engine:
         else:
             self.sparing.limits.get_through()
             self.backlog.go_on()
-            self._put_back(chunk, conclusion)
+            await self._put_back(chunk, conclusion)
         for number, why in sending.twins.items():
             note_twin(context, remark("note.twin_of", number=number_in(number), why=why))
 
-    def _put_back(self, chunk: Chunk, conclusion: Conclusion) -> None:
-        """Put back what may travel again; what has to wait does so behind the others."""
-        tries, now_s = chunk.tries + conclusion.try_later, anyio.current_time()
+    async def _put_back(self, chunk: Chunk, conclusion: Conclusion) -> None:
+        """Put back what may travel again; what a later look may show waits behind the others."""
+        tries = chunk.tries + conclusion.try_later
+        # Before a bill is rejected for what its call has met, our own calls must not be to blame.
+        last = conclusion.try_later and tries + 1 >= self.context.limits.max_attempts
         surely_s, pause = self.context.settle.first_wait_s, pause_s(tries + 1)
-        if conclusion.broke:
-            wait_s = pause  # two looks have been made (rule 6)
-        else:
-            asked_s = pause if conclusion.try_later else 0.0
-            wait_s = max(asked_s, surely_s if conclusion.hides else 0.0)
+        # Two looks have been made after a call that broke (rule 6).
+        wait_s = pause if conclusion.broke or conclusion.try_later else 0.0
         if conclusion.try_later and conclusion.parts and not conclusion.broke:
-            self.sparing.tell_of_later(conclusion, wait_s)
+            self.sparing.tell_of_later(conclusion, pause)
+            if not self.backlog.proving:  # else another bill is to prove the links meanwhile
+                # It keeps its place: where our own calls lock each other out, fewer are made.
+                await self.context.stop.sleep(wait_s)
+                wait_s = 0.0
+        if conclusion.hides and not conclusion.broke:
+            wait_s = max(wait_s, surely_s)
+        now_s = anyio.current_time()
         for part in conclusion.parts:
-            add = partial(self.backlog.add_suspect, due_s=now_s + wait_s)
-            (add if wait_s else self.backlog.add_part)(part, tries=tries, alone=chunk.alone)
+            back = Chunk(0, part, chunk.alone, tries, last)
+            if wait_s:
+                self.backlog.put_last(back, now_s + wait_s)
+            else:
+                self.backlog.put_back(back)
         # What a success passed over may be saved a moment after the answer.
         due_s = now_s + max(surely_s, pause)
         for number in conclusion.alone:

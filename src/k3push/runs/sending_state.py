@@ -23,7 +23,7 @@ from k3push.core.protocol.msg_codes import CALL_LIMIT
 from k3push.core.remark import also, remark
 from k3push.core.safety.conclusion import Conclusion
 from k3push.core.safety.target_sets import every_id, labels
-from k3push.core.safety.verdict import InDoubt, ReadBack, SendAgain
+from k3push.core.safety.verdict import GIVEN_UP, InDoubt, ReadBack, SendAgain
 from k3push.ports import LatelySent
 from k3push.runs.context import Context
 
@@ -131,9 +131,10 @@ class Sending:
         """Say what the last sending tells of the ERP's pace, or None where it tells nothing."""
         came_to = sum(outcome.state is not State.PLANNED for outcome in outcomes)
         match verdict:
-            case InDoubt() if verdict.overloaded:
+            case InDoubt() if verdict.overloaded or verdict.code == "server_timeout":
+                # A deadlock is told so as well: our own calls may have met each other.
                 ended = Ended.OVERLOADED
-            case InDoubt("timeout"):
+            case InDoubt() if verdict.code in GIVEN_UP:
                 ended = Ended.TIMED_OUT
             case ReadBack(said):
                 ended = Ended.OK if came_to else Ended.REFUSED

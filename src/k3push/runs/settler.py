@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import anyio
 
@@ -63,6 +63,7 @@ class Settler:
         hopeless: Numbers that no look can settle.
         canaries: Numbers that travelled alone to prove it, and whose answer was lost.
         _news: Counts what is noted here, so that a settling under way misses nothing.
+        _absent: What was sent, and was not there after its window.
     """
 
     context: Context
@@ -77,6 +78,7 @@ class Settler:
     hopeless: frozenset[BillNumber] = frozenset()
     canaries: int = 0
     _news: int = 0
+    _absent: set[BillNumber] = field(default_factory=set)
 
     async def run(self) -> None:
         """Settle doubts, and take up again the numbers that another run held."""
@@ -144,9 +146,13 @@ class Settler:
         settled = await settle_once(self.context, self.context.run.id)
         for part in settled.parts:
             self.context.look_anew_at(part)
-            self.backlog.add_suspect(part)
+            # Where it was lost before, our own calls beside it may have been to blame.
+            by_itself = not self._absent.isdisjoint(part)
+            self.backlog.add_suspect(part, by_itself=by_itself)
+            self._absent.update(part)
         self.unproved = settled.unproved
         self.hopeless = settled.hopeless
+        self.context.at_work.keep(settled.at_work)
         for outcome in settled.outcomes:
             self.contradicted.pop(outcome.number, None)
         if any(each.targets for each in settled.outcomes):

@@ -161,7 +161,9 @@ class Timetable:
         # Where daylight saving ends, a time comes twice.
         when = f"{due:%Y%m%d-%H%M%S}" + "-2" * due.fold
         try:
-            before, asked = await self._ask(ledger, name, when, by=by_schedule(name), approved=True)
+            before, asked = await self._ask(
+                ledger, name, when, by=by_schedule(name), approved=True, due=due
+            )
             begun = [each.id for each in (*before, *asked)]
             why = remark("note.still_under_way") if before else ""
         except HinderedError as error:
@@ -208,12 +210,22 @@ class Timetable:
         return [each for each in known if each.id.startswith(f"{when}-{_mark_of_name(name)}")]
 
     async def _ask(
-        self, ledger: Ledger, name: str, when: str, *, by: str, approved: bool
+        self,
+        ledger: Ledger,
+        name: str,
+        when: str,
+        *,
+        by: str,
+        approved: bool,
+        due: datetime | None = None,
     ) -> tuple[list[Request], list[Request]]:
-        """Ask as `ask` does; return what was under way before, and what is begun now."""
+        """Ask as `ask` does; return what was under way before, and what is begun now.
+
+        What was under way as a schedule was due counts, though it may have ended since.
+        """
         schedule = self.schedules[name]
         mark = _mark_of_name(name)
-        before, turn = await self._turn(ledger, name, when) if approved else ([], when)
+        before, turn = await self._turn(ledger, name, when, due) if approved else ([], when)
         how: dict[str, Any] = {"route": schedule.route, "schedule": name, "approved": approved}
         found = await self._lists_of(ledger, schedule, self.lists / f"{turn}-{mark}")
         asked: list[Request] = []
@@ -261,7 +273,9 @@ class Timetable:
         batches = await batches_of(jobs, strangers, partial(self._new_of, ledger), self._warn)
         return [(list(batch.names), origin_of_file(batch.file)) for batch in batches]
 
-    async def _turn(self, ledger: Ledger, name: str, when: str) -> tuple[list[Request], str]:
+    async def _turn(
+        self, ledger: Ledger, name: str, when: str, due: datetime | None
+    ) -> tuple[list[Request], str]:
         """Return what is under way, and the turn: the prefix of the ids of what is begun now.
 
         Of two who begin at one moment, the second has the same as the first.
@@ -274,17 +288,19 @@ class Timetable:
             memo = await ledger.memo(SCHEDULE, name)
             entry = entry_of(memo) if memo else ScheduleEntry(name)
             now = self.clock.now()
-            begun = await self._under_way(ledger, name, now, by_hand=BY_HAND in when)
             is_fresh = entry.turn_at is not None and abs(now - entry.turn_at) < SAME_PRESS
             # Of two times that were due, each is its own.
             is_fresh = is_fresh and BY_HAND in entry.turn + when
-            if is_fresh and await find_request(ledger, f"{entry.turn}-{mark}") is None:
+            shared = is_fresh and await find_request(ledger, f"{entry.turn}-{mark}") is None
+            # After that look: a first press may have put its push there in between.
+            begun = await self._under_way(ledger, name, now, due, by_hand=BY_HAND in when)
+            if shared:
                 return begun, entry.turn
             if await revise_entry(ledger, name, memo, now, turn=when, turn_at=now):
                 return begun, when
 
     async def _under_way(
-        self, ledger: Ledger, name: str, now: datetime, *, by_hand: bool
+        self, ledger: Ledger, name: str, now: datetime, due: datetime | None, *, by_hand: bool
     ) -> list[Request]:
         """Return pushes that would push what a schedule pushes.
 
@@ -299,7 +315,9 @@ class Timetable:
             return []  # the plan will say so
         if not (route.allow_partial or by_hand):
             return []
-        alike = same_bills(self.settings, name, route, now, has_queue=not self.is_kept_here)
+        alike = same_bills(
+            self.settings, name, route, now, has_queue=not self.is_kept_here, since=due
+        )
         begun = await alike.requests(ledger)
         if begun or not route.allow_partial:
             return begun

@@ -19,6 +19,7 @@ def same_bills(
     *,
     waiting: Collection[RunId] = (),
     has_queue: bool = False,
+    since: datetime | None = None,
 ) -> SameBills:
     """Say which pushes those are.
 
@@ -29,6 +30,7 @@ def same_bills(
         now: The time.
         waiting: As in `SameBills`.
         has_queue: As in `SameBills`.
+        since: As in `SameBills`.
     """
     given = settings.schedules[schedule]
     return SameBills(
@@ -40,6 +42,7 @@ def same_bills(
         now=now,
         waiting=waiting,
         has_queue=has_queue,
+        since=since,
     )
 
 

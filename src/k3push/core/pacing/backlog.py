@@ -127,7 +127,12 @@ class Backlog:
             self._ready[self._by_id(number)].append(number)
 
     def add_part(
-        self, numbers: tuple[BillNumber, ...], *, alone: bool = False, tries: int = 0
+        self,
+        numbers: tuple[BillNumber, ...],
+        *,
+        alone: bool = False,
+        tries: int = 0,
+        by_itself: bool = False,
     ) -> None:
         """Take in a part of a chunk that came back; it travels as it is, before the others.
 
@@ -135,8 +140,9 @@ class Backlog:
             numbers: What travels together.
             alone: They were dropped in silence, and this is their one more try.
             tries: How often the ERP has put these off.
+            by_itself: Nothing else may be on its way with them.
         """
-        self._parts.append(Chunk(0, numbers, alone, tries))
+        self._parts.append(Chunk(0, numbers, alone, tries, by_itself))
 
     def put_back(self, chunk: Chunk) -> None:
         """Take in what comes back as it was; it travels before the others."""
@@ -166,6 +172,7 @@ class Backlog:
         *,
         alone: bool = False,
         tries: int = 0,
+        by_itself: bool = False,
         due_s: float = 0.0,
     ) -> None:
         """Take in numbers that broke a call together; they travel last, and as they are.
@@ -174,9 +181,10 @@ class Backlog:
             numbers: What travels together.
             alone: They were dropped in silence, and this is their one more try.
             tries: How often the ERP has put these off.
+            by_itself: Nothing else may be on its way with them.
             due_s: On the loop's clock, when they may travel at the earliest.
         """
-        self.put_last(Chunk(0, numbers, alone, tries), due_s)
+        self.put_last(Chunk(0, numbers, alone, tries, by_itself), due_s)
 
     def due_s(self) -> float:
         """Return when the next suspect may travel; infinite where there is none."""

@@ -32,12 +32,12 @@ QUIET_S = (6.0, 18.0, 54.0)
 
 def travels_by_itself(chunk: Chunk) -> bool:
     """Say whether no other call may be on its way with a chunk, so that its answer tells more."""
-    return chunk.limits >= TRIES_IN_COMPANY
+    return chunk.by_itself or chunk.limits >= TRIES_IN_COMPANY
 
 
 def quiet_s(chunk: Chunk) -> float:
     """Return for how long nothing else is sent before a chunk that travels by itself."""
-    if not travels_by_itself(chunk):
+    if chunk.limits < TRIES_IN_COMPANY:
         return 0.0
     nth = chunk.limits - TRIES_IN_COMPANY if len(chunk.numbers) == 1 else 0
     return QUIET_S[min(nth, len(QUIET_S) - 1)]

@@ -18,6 +18,9 @@ from k3push.core.protocol import wire
 from k3push.core.remark import remark
 from k3push.core.safety.interruptions import is_interrupted
 
+GIVEN_UP = frozenset({"timeout", "http_504"})
+"""Codes of calls that k3push, or a proxy, has waited for no longer."""
+
 
 class Cure(StrEnum):
     """What must happen before a chunk may be sent again."""

@@ -83,6 +83,7 @@ class Settled:
         hopeless: Numbers that no look can settle, only a person.
         unproved: Numbers that wait for the proof that the field finds what is there.
         left: How many numbers a later look may settle.
+        at_work: Attempts of these at which the ERP may still be at work.
         next_due_s: Seconds until the next look is worth it; infinite if none is left.
     """
 
@@ -91,6 +92,7 @@ class Settled:
     hopeless: frozenset[BillNumber] = frozenset()
     unproved: frozenset[BillNumber] = frozenset()
     left: int = 0
+    at_work: frozenset[int] = frozenset()
     next_due_s: float = math.inf
 
 
@@ -118,8 +120,15 @@ async def settle_once(context: Context, run: RunId) -> Settled:
     due = [(doubt, age) for doubt, age in aged if age >= times.first_wait_s]
     settled = await _look(context, run, due) if due else Settled()
     over = settled.hopeless | settled.unproved | {each.number for each in settled.outcomes}
-    waits = [next_look_in_s(age, times) for doubt, age in aged if doubt.number not in over]
-    return replace(settled, left=len(waits), next_due_s=min(waits, default=math.inf))
+    left = [(doubt, age) for doubt, age in aged if doubt.number not in over]
+    shown_by_s = context.ages.shown_by_s(times)
+    waits = [next_look_in_s(age, times, shown_by_s) for _, age in left]
+    return replace(
+        settled,
+        left=len(left),
+        at_work=frozenset(doubt.attempt for doubt, age in left if age < shown_by_s),
+        next_due_s=min(waits, default=math.inf),
+    )
 
 
 async def _was_blind(context: Context, run: RunId) -> bool:
@@ -170,20 +179,18 @@ async def hopeless_in(
     return hopeless | {doubt.number for doubt in rest if await names_documents(context, doubt)}
 
 
-def next_look_in_s(age_s: float, times: SettleTimes) -> float:
+def next_look_in_s(age_s: float, times: SettleTimes, shown_by_s: float) -> float:
     """Return how long to wait for the next look at a doubt, in seconds.
 
-    A look is due at the moment from which absence counts (`SettleTimes.shown_by_s`).
+    A look is due at the moment from which absence counts (`DoubtAges.shown_by_s`).
 
     >>> times = SettleTimes(first_wait_s=20, poll_s=30)
-    >>> next_look_in_s(5.0, times), next_look_in_s(20 - 4e-15, times), next_look_in_s(20.0, times)
-    (15.0, 0.01, 30)
-    >>> next_look_in_s(605.0, times), next_look_in_s(620.0, times)
-    (15.0, 30)
+    >>> [next_look_in_s(age, times, 620) for age in (5.0, 20 - 4e-15, 20.0, 605.0, 620.0)]
+    [15.0, 0.01, 30, 15.0, 30]
     """
     if age_s < times.first_wait_s:
         return max(times.first_wait_s - age_s, SHORTEST_WAIT_S)
-    left_s = times.shown_by_s - age_s
+    left_s = shown_by_s - age_s
     return max(min(left_s, times.poll_s), SHORTEST_WAIT_S) if left_s > 0 else times.poll_s
 
 
@@ -228,11 +235,12 @@ async def _look(context: Context, run: RunId, due: Sequence[tuple[Doubt, float]]
     # What is found is written down first: it may prove that other users see what the sender makes.
     await _conclude_found(context, run, found.outcomes, shown.seen)
     silent = [(doubt, age) for doubt, age in due if doubt.number not in shown.made]
+    context.ages.note_looks(due, shown.made, context.settle)
     # A call whose documents still come may save more, though the window has passed.
-    shown_by_s, at_work = context.settle.shown_by_s, found.at_work
+    shown_by_s, at_work = context.ages.shown_by_s(context.settle), found.at_work
     over = [d for d, age in silent if age >= shown_by_s and d.attempt not in at_work]
     absent, hopeless, unproved = await judge_silence(context, run, over, shown.seen)
-    nothing = [_absent(doubt.number, context.settle) for doubt in absent]
+    nothing = [_absent(doubt.number, shown_by_s) for doubt in absent]
     outcomes = [*found.outcomes, *nothing]
     if run == context.run.id:
         settled = {outcome.number for outcome in outcomes}
@@ -261,6 +269,7 @@ async def _judge_shown(
 ) -> _Found:
     """Say what becomes of the doubts of which a look shows documents."""
     made, seen = shown.made, shown.seen
+    shown_by_s = context.ages.shown_by_s(context.settle)
     found = []
     at_work: set[int] = set()
     unnamed: set[BillNumber] = set()
@@ -278,10 +287,10 @@ async def _judge_shown(
         # was in doubt before, the document may be the earlier call's, and this call may make one
         # as well.
         sent_before = await was_in_doubt_before(context, doubt)
-        waited = age >= context.settle.shown_by_s or not (splits or sent_before)
+        waited = age >= shown_by_s or not (splits or sent_before)
         if doubt.attempt in short or number in shown.untied:
             # The document that the answer names may be a second one of any of the call's bills.
-            if age >= context.settle.shown_by_s:
+            if age >= shown_by_s:
                 unnamed.add(number)
             else:
                 at_work.add(doubt.attempt)
@@ -433,6 +442,6 @@ async def _may_split(context: Context, doubts: Sequence[Doubt]) -> bool:
     return bool(doubts) and (not context.is_by_rule(kept) or await context.may_split())
 
 
-def _absent(number: BillNumber, times: SettleTimes) -> Outcome:
-    why = remark("note.absent", seconds=times.shown_by_s)
+def _absent(number: BillNumber, shown_by_s: float) -> Outcome:
+    why = remark("note.absent", seconds=shown_by_s)
     return Outcome(number, State.PLANNED, code=ABSENT, reason=why)

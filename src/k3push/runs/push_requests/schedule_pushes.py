@@ -20,6 +20,9 @@ from k3push.runs.push_requests.request_stages import Request, RequestKind, Stage
 BEGINS_WITHIN = timedelta(hours=1)
 """What has no run after so long was left by the server that was asked for it."""
 
+LATEST = 50
+"""Requests that are over, the newest, of which one may have been under way a moment ago."""
+
 LASTS = timedelta(days=3)
 """What was begun before that holds nothing up any more: something is wrong with it."""
 
@@ -47,6 +50,7 @@ class SameBills:
         now: The time.
         waiting: Runs that are in a queue, or that a worker executes.
         has_queue: Runs that nobody executes may be in a queue that is not known here.
+        since: What was under way at this time counts as well, though it has ended since.
     """
 
     schedule: str
@@ -57,6 +61,7 @@ class SameBills:
     jobs: Collection[str] = ()
     waiting: Collection[RunId] = ()
     has_queue: bool = False
+    since: datetime | None = None
 
     async def requests(self, ledger: Ledger) -> list[Request]:
         """Return pushes that nobody has to approve any more and that may still send.
@@ -73,6 +78,10 @@ class SameBills:
                 continue
             if await self._may_send_for(ledger, each):
                 found[push.id] = push
+        over = await requests(ledger, limit=LATEST) if self.since is not None else ()
+        for each in over:
+            if each.kind is RequestKind.PUSH and self._means(each) and not each.is_open:
+                found |= {each.id: each} if await self._ended_since(ledger, each) else {}
         return [*found.values()]
 
     async def run(self, ledger: Ledger) -> Run | None:
@@ -100,6 +109,11 @@ class SameBills:
         if not runs or len(runs) < len(found):
             return self.now - at < BEGINS_WITHIN
         return self.now - at < LASTS and any([await _may_send(ledger, run) for run in runs])
+
+    async def _ended_since(self, ledger: Ledger, request: Request) -> bool:
+        found = [await ledger.run(run) for run in request.runs]
+        ends = [run.ended_at for run in found if run is not None and run.ended_at is not None]
+        return self.since is not None and any(self.since <= each <= self.now for each in ends)
 
     async def _is_alike(self, ledger: Ledger, run: Run) -> bool:
         selected = self.selects and any(job.endswith(SELECTED) for job in run.jobs)

@@ -60,7 +60,7 @@ class StepDoubts:
             standing, over = standings.get(entry.document.id), age_s >= times.shown_by_s
             document = settle_step(intent, entry.document, standing, over=over)
             if document is None:
-                entry.due_s = anyio.current_time() + next_look_in_s(age_s, times)
+                entry.due_s = anyio.current_time() + next_look_in_s(age_s, times, times.shown_by_s)
                 continue
             if has_moved(intent, standing):
                 entry.tries = 0

@@ -1,0 +1,133 @@
+"""Our own calls meet each other on the server: a lock, a deadlock, a queue that outlives them."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from typing import Any
+from urllib.parse import unquote
+
+import anyio
+import httpx
+import pytest
+
+from k3push.core.model import State
+from k3push.simulator.answers import AnswerStyle, failure
+from k3push.simulator.exchange import json_reply
+from tests.runs.office import Office, orders, sandbox, steered
+from tests.runs.rough_answers import NO_HALT, OPEN, doubled
+from tests.simulator.transport import SandboxTransport
+
+pytestmark = pytest.mark.anyio
+
+LOCK = json_reply(failure(AnswerStyle(), 13, "网控冲突，请稍候再使用。")).body
+DEADLOCK = "response_error:事务与另一个进程被死锁在锁资源上，并且已被选作死锁牺牲品。".encode()
+EXCEPTION = "response_error:未将对象引用设置到对象的实例。".encode()
+
+
+def _numbers_of(body: bytes) -> set[str]:
+    return set(re.findall(r"CGDD\d+", unquote(body.decode())))
+
+
+def _is_push(request: httpx.Request) -> bool:
+    return "DynamicFormService.Push." in str(request.url)
+
+
+def turning_away(body: bytes, resources: int) -> type[SandboxTransport]:
+    """Return a server that answers so to a push while another works on one of its resources."""
+    busy = Counter[int]()
+
+    class Meeting(SandboxTransport):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            if not _is_push(request):
+                return await super().handle_async_request(request)
+            mine = {int(n[4:]) % resources for n in _numbers_of(await request.aread())}
+            if any(busy[each] for each in mine):
+                await anyio.sleep(0.05)
+                return httpx.Response(200, stream=httpx.ByteStream(body))
+            busy.update(mine)
+            try:
+                return await super().handle_async_request(request)
+            finally:
+                busy.subtract(mine)
+
+    return Meeting
+
+
+@pytest.mark.parametrize("resources", [1, 5])
+@pytest.mark.parametrize("body", [LOCK, DEADLOCK, EXCEPTION], ids=["lock", "deadlock", "exception"])
+@pytest.mark.parametrize("at_once", [8, None])
+async def test_sound_bills_are_not_rejected_for_calls_of_ours_beside_them(
+    body: bytes, resources: int, at_once: int | None
+) -> None:
+    """Their last try, and each after a second loss, leaves while nothing else is on its way."""
+    office = Office(sandbox(latency_s=1.0, orders=120))
+    await office.open_run(orders(100))
+    pushed = await office.execute(
+        throttle=steered(concurrency=at_once, chunk_size=1),
+        transport=turning_away(body, resources),
+        limits=NO_HALT,
+    )
+    assert pushed.of(State.PUSHED) == set(orders(100))
+
+
+def queueing(
+    server: Any, each_s: float, given_up_s: float, *, told: bool
+) -> type[SandboxTransport]:
+    """Return a server that works on one push at a time, behind a proxy that waits less long.
+
+    Args:
+        server: The task group in which it goes on with what its client has given up.
+        each_s: Seconds for each bill.
+        given_up_s: After so long the proxy gives a call up.
+        told: It says so (HTTP 504), or breaks the connection.
+    """
+    lock = anyio.Lock()
+
+    class Queueing(SandboxTransport):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            if not _is_push(request):
+                return await super().handle_async_request(request)
+            takes_s = each_s * len(_numbers_of(await request.aread()))
+            done, answers = anyio.Event(), list[httpx.Response]()
+
+            async def work() -> None:
+                async with lock:
+                    await anyio.sleep(takes_s)
+                    answer = await super(Queueing, self).handle_async_request(request)
+                answers.append(answer)
+                done.set()
+
+            server.start_soon(work)
+            with anyio.move_on_after(given_up_s):
+                await done.wait()
+                return answers[0]
+            if told:
+                return httpx.Response(
+                    504, stream=httpx.ByteStream(b"<h1>504 Gateway Time-out</h1>")
+                )
+            raise httpx.ReadError("reset by a balancer")
+
+    return Queueing
+
+
+@pytest.mark.parametrize("told", [True, False])
+@pytest.mark.parametrize(
+    ("each_s", "at_once", "size"), [(15.0, None, None), (20.0, None, 1), (15.0, 8, 10)]
+)
+async def test_a_queue_of_pushes_that_were_given_up_does_not_outgrow_the_window(
+    each_s: float, at_once: int | None, size: int | None, *, told: bool
+) -> None:
+    """Each keeps its place until it is settled, or more would wait behind it than the window."""
+    numbers = orders(120)
+    async with anyio.create_task_group() as server:
+        office = Office(sandbox(orders=240, **OPEN))
+        await office.open_run(numbers)
+        pushed = await office.execute(
+            throttle=steered(concurrency=at_once, chunk_size=size),
+            transport=queueing(server, each_s, 60.0, told=told),
+            limits=NO_HALT,
+            check=False,
+        )
+    assert doubled(office, numbers) == []
+    assert pushed.of(State.PUSHED) == set(numbers)
