@@ -31,7 +31,7 @@ READS = 8
 """The source form and the newest document once; before the canary and a chunk the target form by
 field and by links; after them by field, and after the canary by links, which it proves."""
 
-READS_BY_FIELD = 9
+READS_BY_FIELD = 10
 """Of them without links, which the first question finds out."""
 
 
@@ -58,8 +58,8 @@ async def test_an_erp_that_is_gone_for_reads_stops_the_run(nth: int) -> None:
     office = Office(sandbox(plan, link_fields=False))
     await office.open_run(NUMBERS)
     pushed = await office.execute(throttle=steered(concurrency=1, chunk_size=20))
-    # The first look for links is refused, and takes several questions.
-    before_a_sending = nth in {0, 1, 4, 6, 8}
+    # The first look for links is refused, takes several questions, and is made anew.
+    before_a_sending = nth in {0, 1, 4, 5, 7, 9}
     assert set(pushed.stop.causes) == ({Cause.LOOK_FAILED} if before_a_sending else set())
     again = await office.execute()
     assert again.of(State.PUSHED) == set(NUMBERS)
@@ -259,4 +259,17 @@ async def test_a_look_of_which_a_half_was_tried_again_is_made_anew(
     monkeypatch.setattr(ErpClient, "linked_targets_of", late)
     await office.open_run(numbers)
     await office.execute(limits=PushLimits(canary=False), check=False)
+    assert len(office.site.world.documents_of(numbers[0])) == 1
+
+
+async def test_a_look_is_made_anew_after_links_that_cannot_be_asked_were_waited_for() -> None:
+    """A refusal is believed after five seconds, and a clerk pushes the bill meanwhile."""
+    office, numbers = Office(sandbox(link_fields=False, **OPEN)), orders(3)
+
+    async def clerk(_: Context) -> None:
+        await anyio.sleep(3)
+        office.site.world.add_target(IN_STOCK, numbers[0], creator="clerk")
+
+    await office.open_run(numbers)
+    await office.execute(limits=PushLimits(canary=False), beside=clerk, check=False)
     assert len(office.site.world.documents_of(numbers[0])) == 1

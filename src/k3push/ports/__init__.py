@@ -16,6 +16,8 @@ from k3push.ports.erp_calls import LookFailedError as LookFailedError
 from k3push.ports.erp_calls import LookRefusedError as LookRefusedError
 from k3push.ports.erp_calls import Turn as Turn
 from k3push.ports.erp_calls import ask_again_in_s as ask_again_in_s
+from k3push.ports.erp_calls import note_repeat as note_repeat
+from k3push.ports.erp_calls import noting_repeats as noting_repeats
 from k3push.ports.erp_calls import tell_of_wait as tell_of_wait
 from k3push.ports.erp_calls import telling_of_waits as telling_of_waits
 from k3push.ports.host import Clock as Clock

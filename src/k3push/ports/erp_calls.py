@@ -76,6 +76,7 @@ def ask_again_in_s(since_s: float, believed_after_s: float) -> float:
 
 # Whoever reads is told of waits within the read, though executions share the ERP.
 _told: ContextVar[Callable[[str, float], None] | None] = ContextVar("told", default=None)
+_repeats: ContextVar[list[str] | None] = ContextVar("repeats", default=None)
 
 
 @contextmanager
@@ -88,6 +89,23 @@ def telling_of_waits(waiting: Callable[[str, float], None]) -> Iterator[None]:
         _told.reset(before)
 
 
+@contextmanager
+def noting_repeats() -> Iterator[list[str]]:
+    """Give a list of what reads in this block have to be tried again, which grows as they do."""
+    found: list[str] = []
+    before = _repeats.set(found)
+    try:
+        yield found
+    finally:
+        _repeats.reset(before)
+
+
+def note_repeat(what: str) -> None:
+    """Note that something is read once more."""
+    if (found := _repeats.get()) is not None:
+        found.append(what)
+
+
 def tell_of_wait(why: str, since_s: float, seconds: float) -> None:
     """Tell whoever reads that what was refused is asked again later; the first wait is short.
 
@@ -96,6 +114,7 @@ def tell_of_wait(why: str, since_s: float, seconds: float) -> None:
         since_s: Seconds since it was refused first.
         seconds: Until it is asked again.
     """
+    note_repeat(why)
     waiting = _told.get()
     if waiting is not None and since_s >= BELIEVED_AFTER_S - SHORTEST_WAIT_S:
         waiting(why, seconds)

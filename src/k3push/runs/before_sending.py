@@ -9,13 +9,12 @@ from k3push.core.remark import remark
 from k3push.core.safety.conclusion import STRAY
 from k3push.core.safety.legal_moves import SENT_BEFORE
 from k3push.core.safety.target_sets import new_targets
-from k3push.ports import Made
+from k3push.ports import Made, noting_repeats
 from k3push.runs.context import Context
 from k3push.runs.earlier_calls import sent_by_others, waits_for_others
 from k3push.runs.last_looks import note_look
 from k3push.runs.late_calls import told_of_late_calls
 from k3push.runs.lookup.looker import can_ask
-from k3push.runs.lookup.retried_reads import noting_repeats
 from k3push.runs.merged_beside import bills_beside_merged
 from k3push.runs.own_documents import (
     but_others_cancelled,
@@ -38,8 +37,13 @@ LOOK_KEEPS_S = 5.0
 FIRST_LOOK_KEEPS_S = 60.0
 """The same for a number that was never sent: there is only the person."""
 LONG_LOOK_S = 2 * FIRST_LOOK_KEEPS_S
+SHORT_LOOK_S = 1.0
+"""A look that a read was waited for in is made anew where it has taken longer than this.
+
+A person, or another machine, may have pushed the bill meanwhile.
+"""
 MOST_LOOKS = 2
-"""How often a look is made anew that has taken longer than that."""
+"""How often a look is made anew."""
 
 
 async def look_first(context: Context, sending: Sending) -> Mapping[BillNumber, tuple[str, ...]]:
@@ -75,7 +79,7 @@ async def look_first(context: Context, sending: Sending) -> Mapping[BillNumber, 
                 vouched=lambda seen: {n: seen.targets.get(n, ()) for n in unsent},
             )
         took_s = context.awake_s - sending.looked_s
-        sending.half_stale = bool(repeats) and took_s > LOOK_KEEPS_S
+        sending.half_stale = bool(repeats) and took_s > SHORT_LOOK_S
         sending.cancelled.update(seen.cancelled)
         sending.note_found(context, seen)
     before = {n: context.sent_before[n] for n in sending.numbers if n in context.sent_before}

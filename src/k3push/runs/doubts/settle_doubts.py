@@ -36,7 +36,7 @@ from k3push.core.model import (
 )
 from k3push.core.pacing.chunking import halve
 from k3push.core.protocol.links import link_fields
-from k3push.core.remark import remark
+from k3push.core.remark import also, remark
 from k3push.core.safety.target_sets import ids_in, new_targets, united
 from k3push.ports import (
     SHORTEST_WAIT_S,
@@ -62,6 +62,7 @@ from k3push.runs.doubts.tries_used_up import ended_by_tries
 from k3push.runs.lookup.retried_reads import READ_IS_TRIED_S
 from k3push.runs.lookup.target_lookup import found_by
 from k3push.runs.own_documents import but_others_cancelled, ours_of, with_loose_of_others
+from k3push.runs.proof.own_sight import out_of_sight
 from k3push.runs.proof.seen_since import note_shown
 from k3push.runs.proof.unclear_documents import whose
 from k3push.runs.renumbered_bills import look_at_sent
@@ -301,6 +302,9 @@ async def _judge_shown(
             if sent_before and not splits:
                 outcome = told_of_twins(outcome)
             outcome = told_of_doubtful(outcome, doubtful.get(number, ()))
+            if missed := await context.missed_of(doubt.sender):
+                # The rule may split bills, and another part of this one be out of sight as well.
+                outcome = outcome._replace(reason=also(outcome.reason, out_of_sight(missed)))
             found.append(outcome)
             by_field = seen.by_the_field().intersection(t.id for t in made[number])
             context.proofs.field_finds = context.proofs.field_finds or bool(by_field)

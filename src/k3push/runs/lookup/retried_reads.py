@@ -16,9 +16,7 @@ Every read of a run comes through `read_with_retries`, most of them from a look 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
@@ -42,6 +40,7 @@ from k3push.ports import (
     LookFailedError,
     LookRefusedError,
     ask_again_in_s,
+    note_repeat,
     tell_of_wait,
     telling_of_waits,
 )
@@ -75,20 +74,6 @@ TRIES_OF_A_PART = 2
 # For how long looks behind an answer are tried again once a stop is asked; the next execution can
 # make them as well, and a service manager waits no longer than a minute and a half.
 AFTER_A_STOP_S = 45.0
-
-
-_asked_again: ContextVar[list[str] | None] = ContextVar("asked_again", default=None)
-
-
-@contextmanager
-def noting_repeats() -> Iterator[list[str]]:
-    """Give a list of what reads in this block have to be tried again, which grows as they do."""
-    found: list[str] = []
-    before = _asked_again.set(found)
-    try:
-        yield found
-    finally:
-        _asked_again.reset(before)
 
 
 def pause_s(nth: int) -> float:
@@ -336,8 +321,7 @@ async def _read(
         found = await look()
     except (LookFailedError, ErpUnreachableError) as error:
         met = [error]
-        if (asked_again := _asked_again.get()) is not None:
-            asked_again.append(form)
+        note_repeat(form)
     else:
         context.worked.add(form)
         return found
