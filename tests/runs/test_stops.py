@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import anyio
 import pytest
@@ -340,6 +341,25 @@ async def test_without_a_ledger_nothing_leaves(verb: str, good: int) -> None:
     assert set(pushed.stop.causes) == {Cause.LEDGER_LOST}
     calls = office.site.calls[Channel.PUSH]
     assert calls <= good + (0 if verb == "begin" else FIRST_CONCURRENCY)
+    assert (await office.execute()).of(State.PUSHED) == set(orders(60))
+
+
+async def test_a_run_that_was_taken_for_dead_for_a_moment_ends_as_without_a_ledger(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Another run has claimed a bill of it, and what it left in doubt was settled meanwhile."""
+    record, met = MemoryLedger.record, iter([True])
+
+    async def overtaken(self: MemoryLedger, *what: Any, **more: Any) -> None:
+        await record(self, *what, **more)
+        if next(met, False):
+            raise IllegalMoveError("CGDD0000000: pushed -> pushed")
+
+    monkeypatch.setattr(MemoryLedger, "record", overtaken)
+    office = Office()
+    await office.open_run(orders(60))
+    pushed = await office.execute(check=False)
+    assert set(pushed.stop.causes) == {Cause.LEDGER_LOST}
     assert (await office.execute()).of(State.PUSHED) == set(orders(60))
 
 

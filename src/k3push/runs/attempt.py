@@ -17,8 +17,8 @@ Whether a number may travel again is decided in this order:
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -193,15 +193,22 @@ async def _leave_uncrossed(
     return await _leave(context, turn, intent, wire.PUSH, context.route.source)
 
 
-async def _written_down(context: Context, intent: Intent) -> Attempt:
-    """Write an attempt down.
+@contextmanager
+def _lost_where_taken_over() -> Iterator[None]:
+    """Count it as a lost ledger where another run has had its numbers meanwhile.
 
-    If the ledger has given its numbers to another run, that counts as a lost ledger.
+    It took this one for dead, and may have settled what it has on its way.
     """
     try:
-        return await context.ledger.begin(intent)
+        yield
     except IllegalMoveError as error:
         raise LedgerLostError(str(error)) from error
+
+
+async def _written_down(context: Context, intent: Intent) -> Attempt:
+    """Write an attempt down."""
+    with _lost_where_taken_over():
+        return await context.ledger.begin(intent)
 
 
 def _request(context: Context, bills: Sequence[BillNumber]) -> bytes:
@@ -253,15 +260,16 @@ async def _record(
     await _note_shown(context, sending, attempt, outcomes)
     if not isinstance(verdict, SendAgain) and verdict.said is not None:
         outcomes = await _note_named(context, attempt.intent, verdict.said, outcomes)
-    await context.ledger.record(
-        attempt,
-        exchange,
-        also(remark_on(verdict), sending.ground) if sending.ground else remark_on(verdict),
-        _still_absent(context, verdict, outcomes),
-        at=context.clock.now(),
-        # What goes on in this run keeps its claims, or two runs would take it in turns for ever.
-        keep_claims=not isinstance(verdict, InDoubt),
-    )
+    with _lost_where_taken_over():
+        await context.ledger.record(
+            attempt,
+            exchange,
+            also(remark_on(verdict), sending.ground) if sending.ground else remark_on(verdict),
+            _still_absent(context, verdict, outcomes),
+            at=context.clock.now(),
+            # What goes on in this run keeps its claims, or two would take it in turns for ever.
+            keep_claims=not isinstance(verdict, InDoubt),
+        )
     if isinstance(verdict, ReadBack) and verdict.said.success and not verdict.said.names_all:
         note_unnamed(context, outcomes)
     context.forget(outcomes)

@@ -257,13 +257,19 @@ class _Joined:
             self._moved = anyio.Event()
 
     def _take(self) -> list[_Look]:
-        """Take the oldest look, and others of its route as long as they fit into one question."""
+        """Take the oldest look, and others of its route as long as they fit into one question.
+
+        A number has one id in a question: bills may have exchanged their numbers between two looks.
+        """
         route, room = self._waiting[0].route, MOST_NUMBERS
         taken: list[_Look] = []
+        asked: dict[BillNumber, str] = {}
         for look in self._waiting[:1] if self._waiting[0].alone else self._waiting:
             fits = look.route == route and len(look.asked) <= room and not look.alone
-            if not taken or fits:
+            agrees = all(asked.get(number, id_) == id_ for number, id_ in look.asked.items())
+            if not taken or (fits and agrees):
                 taken.append(look)
+                asked.update(look.asked)
                 room -= len(look.asked)
         self._waiting = [look for look in self._waiting if look not in taken]
         return taken
