@@ -273,7 +273,10 @@ class People:
         differ = any(event.in_turn for event in scene.story.all_of(Lags))
         deletes = any(event.hand.does is Does.DELETE for event in scene.story.all_of(HasHand))
         unproved = differ or (deletes and scene.story.has(AsksField))
-        if scene.story.is_dim or denied or ended or untied or unproved:
+        # What came after its window may be anybody's.
+        longest_s = scene.times.longest_call_s
+        late = any(scene.witness.takes_s(doubt.number) >= longest_s for doubt in doubts)
+        if scene.story.is_dim or denied or ended or untied or unproved or late:
             return
         as_one = scene.world.collation
         events = self.scene.story.happenings
@@ -282,8 +285,6 @@ class People:
             f"{doubt.number}: `unknown` for a person, without cause"
             for doubt in doubts
             if not scene.witness.answers(doubt.number)
-            # What came after its window may be anybody's.
-            and scene.witness.takes_s(doubt.number) < scene.times.longest_call_s
             and as_one(doubt.number) not in guarded
             and number_in(doubt.number) not in scene.story.exchanged
             and scene.routes[doubt.run].source_number_field
