@@ -125,6 +125,16 @@ def test_an_audit_that_is_interrupted_is_not_whole(
     assert read_csv(desk.folder / "found.csv") == []
 
 
+def test_an_erp_that_refuses_to_be_asked_is_no_clean_audit(
+    used: Desk, start: Start, capsys: Capture
+) -> None:
+    """The user has no right to read; the exit code is that of an ERP that was not to be had."""
+    script = '[[step]]\nfault = "no-permission"\non = "query"\ntimes = 99\n'
+    used.configure(start("--faults", used.write("script.toml", script)).url)
+    assert run(("audit-dups",), "en") == 6
+    assert "The audit is not whole" in capsys.readouterr().out
+
+
 def test_a_refused_login_is_exit_6(used: Desk, untouched: Sandbox, capsys: Capture) -> None:
     """Five of them lock the account, so that it is tried once."""
     used.configure(untouched.url, password="wrong")

@@ -135,7 +135,9 @@ class Auditor:
 
     def _exit(self, findings: Findings) -> Exit:
         if self._stop.asked:
-            return exit_of_looks(self._stop)
+            code = exit_of_looks(self._stop)
+            # Whoever is told nothing knows nothing, whether or not the settings are to blame.
+            return Exit.UNREACHABLE if code is Exit.USAGE else code
         if findings.reasons:
             return Exit.UNREACHABLE
         return Exit.SOME_REJECTED if findings.count else Exit.DONE
