@@ -290,3 +290,18 @@ async def test_a_refusal_of_several_frees_none_where_nobody_sees_what_its_sender
         for making in office.site.world.makings_of(n)
     )
     assert doubled(office, numbers) == []
+
+
+async def test_a_found_part_says_that_another_may_be_out_of_sight() -> None:
+    """The rule splits bills, and answers have named documents that no look shows."""
+    plan = steps(*["ok"] * 3, *["make-then-reset"] * 9)
+    office = Office(sandbox(plan, policy=Policy.SPLIT, sees={"sandbox": "half"}, **OPEN))
+    numbers = orders(12)
+    await office.open_run(numbers)
+    how: dict[str, Any] = {"throttle": steered(concurrency=12, chunk_size=1), "check": False}
+    await office.execute(limits=replace(NO_HALT, canary=False), **how)
+    await anyio.sleep(900)
+    rows = (await office.execute(limits=NO_HALT, **how)).rows
+    parts = [row for row in rows.values() if row.state is State.PUSHED and len(row.targets) == 1]
+    assert parts
+    assert [row for row in parts if "note.missed" not in row.reason] == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import anyio
 import pytest
@@ -144,6 +145,27 @@ async def test_a_lost_document_that_was_cancelled_since_is_no_absence() -> None:
     (cancelled,) = world.documents_of(numbers[1])
     assert (row.state, row.code) == (State.UNKNOWN, "cancelled_since"), row
     assert read_remark(row.reason) == ("note.cancelled_since", {"documents": cancelled.number})
+
+
+async def test_a_row_goes_on_to_name_a_lost_document_that_was_cancelled() -> None:
+    """A person has pushed the bill by hand since, which passes for what the call has made."""
+    office, numbers = Office(sandbox(steps("ok", "make-then-reset"), **OPEN)), orders(2)
+    await office.open_run(numbers)
+    world = office.site.world
+    how: dict[str, Any] = {"throttle": steered(concurrency=1, chunk_size=1), "check": False}
+
+    async def person(_: Context) -> None:
+        while not world.documents_of(numbers[1]):  # noqa: ASYNC110
+            await anyio.sleep(1)
+        world.cancel(world.documents_of(numbers[1])[0])
+
+    await office.execute(beside=person, **how)
+    (cancelled,) = world.documents_of(numbers[1])
+    world.add_target(IN_STOCK, numbers[1], creator="sandbox")
+    row = (await office.execute(**how)).rows[numbers[1]]
+    assert row.state is State.PUSHED
+    told = read_remark(row.reason)
+    assert told == ("note.cancelled_before", {"documents": cancelled.number})
 
 
 async def test_a_person_who_looked_too_early_sends_nothing_twice() -> None:

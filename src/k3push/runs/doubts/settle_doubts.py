@@ -37,7 +37,7 @@ from k3push.core.model import (
 from k3push.core.pacing.chunking import halve
 from k3push.core.protocol.links import link_fields
 from k3push.core.remark import also, remark
-from k3push.core.safety.target_sets import ids_in, new_targets, united
+from k3push.core.safety.target_sets import ids_in, labels, new_targets, united
 from k3push.ports import (
     SHORTEST_WAIT_S,
     Doubt,
@@ -302,6 +302,10 @@ async def _judge_shown(
             if sent_before and not splits:
                 outcome = told_of_twins(outcome)
             outcome = told_of_doubtful(outcome, doubtful.get(number, ()))
+            if gone := seen.cancelled.get(number):
+                # What the call has made may be that, and what is shown a person's.
+                why = remark("note.cancelled_before", documents=labels(gone))
+                outcome = outcome._replace(reason=also(outcome.reason, why))
             if missed := await context.missed_of(doubt.sender):
                 # The rule may split bills, and another part of this one be out of sight as well.
                 outcome = outcome._replace(reason=also(outcome.reason, out_of_sight(missed)))
