@@ -90,9 +90,9 @@ async def test_a_paused_run_sends_nothing_until_it_continues() -> None:
     """And the person hears how many chunks are still on their way, each of which is recorded."""
     office = Office(sandbox(orders=60, latency_s=2.0, link_fields=False))
     watch, person = await talk(
-        office, {33: "pause", 500: "continue"}, steered(concurrency=3, chunk_size=2)
+        office, {35: "pause", 500: "continue"}, steered(concurrency=3, chunk_size=2)
     )
-    assert not [at for at in began_s(watch) if 33 + LOOK_EVERY_S < at < 500]
+    assert not [at for at in began_s(watch) if 35 + LOOK_EVERY_S < at < 500]
     paused, goes_on = person.answers
     assert paused is not None
     assert paused.on_their_way == 3
@@ -126,7 +126,7 @@ async def test_a_stop_records_what_is_open_and_leaves_the_rest_planned() -> None
     """It is Ctrl-C from another terminal."""
     office = Office(sandbox(orders=60, latency_s=2.3, link_fields=False))
     await office.open_run(orders(60))
-    person = Person(office, {28: "stop"})
+    person = Person(office, {31: "stop"})
     pushed = await office.execute(
         throttle=steered(concurrency=3, chunk_size=2), beside=person.beside
     )

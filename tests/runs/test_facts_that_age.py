@@ -157,7 +157,7 @@ async def test_a_document_that_a_look_alone_has_found_sets_no_clock(
     """
     bills, (bill,) = orders(4), orders(1, first=50)
     plan = steps(*["ok"] * 4, "reset")
-    options = {"untied": tuple(bills), "query_lag_s": 8.0, "look_s": 0.05, "latency_s": 0.5}
+    options = {"untied": tuple(bills), "query_lag_s": 12.0, "look_s": 0.05, "latency_s": 0.5}
     office = Office(sandbox(plan, link_fields=False, **options, **OPEN))
     await learn(office, orders(4, first=10))
     await office.open_run([bill], RunId("r3"))
