@@ -198,8 +198,8 @@ async def test_a_chunk_that_has_not_left_is_held_back_by_a_pause() -> None:
 
     async def pause_in_the_look() -> None:
         # After a login, looks at the sources and at the newest document at the same time, and the
-        # canary's look (made anew, since links cannot be asked), push and read-back, where the first
-        # page with rows of each form was asked on.
+        # canary's look (made anew, since links cannot be asked), push and read-back, where the
+        # first page with rows of each form was asked on.
         await anyio.sleep(80)
         assert (office.site.calls[Channel.QUERY], office.site.calls[Channel.PUSH]) == (7, 1)
         throttle.pause()
