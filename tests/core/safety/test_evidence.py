@@ -378,6 +378,7 @@ def test_absence_counts_where_field_and_user_were_proved_to_show_what_is_there(
         (NAMED, [A, B], Look(MADE_B, proved=True), "A:rejected B:pushed", "11"),
         # an exception, and it travelled alone
         (EXCEPTION, [A], PROVED, "A:planned later", "response_error"),
+        (said("单据“A”未审核", code="response_error"), [A], PROVED, "A:rejected", "response_error"),
         # refused
         (EXCEPTION, [A, B], PROVED, "A:planned B:planned", "response_error"),
         (REFUSED, [A], PROVED, "A:rejected", "11"),

@@ -124,7 +124,8 @@ def conclude(
     success                                       dropped in silence: planned, sent alone once
     anything, others have documents, and no       unknown, unless a message names it: it may be
     link was asked                                in a neighbour's document
-    an exception, and it travelled alone          planned, after a pause; at last rejected
+    an exception, and it travelled alone          planned, after a pause; at last rejected, or at
+                                                  once where a message names it
     refused, and it travelled alone               rejected
     refused                                       planned, in smaller parts (rule 8)
     ============================================  ==========================================
@@ -355,7 +356,7 @@ def _puts_off(said: Said, *, last_try: bool) -> bool:
 def _refused(rest: Rest, *, last_try: bool) -> Conclusion:
     """Conclude a refusal that is proved to have made nothing of some numbers."""
     said = rest.said
-    if said.code == RESPONSE_ERROR and len(rest.call) == 1 and not last_try:
+    if said.code == RESPONSE_ERROR and len(rest.call) == 1 and not (last_try or rest.named):
         return rest.later()
     if len(rest.call) == 1:
         return rest.refused(rest.named)
