@@ -1025,11 +1025,16 @@ def test_a_server_that_only_watches_takes_nothing_from_programs(tmp_path: Path) 
     async def visit() -> None:
         shop = Shop(tmp_path)
         token = await shop.token()
+        async with shop.open() as home, program(home, token) as wms:
+            id_ = (await wms.post("/pushes", json=asked("d", *orders(1)))).json()["id"]
+            await until_over(wms, id_)
         watching = replace(shop.tenant(), workshop=None)
         async with house(watching) as home, program(home, token) as wms:
             answer = await wms.post("/pushes", json=asked("e", *orders(1)))
             assert (answer.status_code, answer.json()["type"][-12:]) == (503, "only-watches")
-        assert await requests(shop.ledger) == []
+            # It tells how a push stands all the same.
+            assert (await wms.get(f"/pushes/{id_}")).status_code == 200
+        assert len(await requests(shop.ledger)) == 1
 
     in_time(visit)
 
@@ -1158,3 +1163,27 @@ def test_what_is_asked_for_after_the_account_has_changed_is_refused_in_words(
         assert not await shop.ledger.of_account("other").runs()
 
     played(act, tmp_path)
+
+
+def test_four_eyes_hold_for_a_push_that_has_failed_before(tmp_path: Path) -> None:
+    """It was asked for before they were; to go on with it is a push, which needs a plan."""
+    shop = Shop(tmp_path)
+
+    async def visit() -> None:
+        token = await shop.token()
+        config = tmp_path / "config.toml"
+        sound = config.read_text("utf-8")
+        async with shop.open() as home, program(home, token) as wms:
+            config.write_text(
+                sound.replace('password = "sandbox"', 'password = { env = "NONE_SUCH" }'), "utf-8"
+            )
+            asked = (await wms.post("/pushes", json={"key": "e", "numbers": orders(1)})).json()
+            assert (await until_over(wms, asked["id"]))["state"] == "failed"
+        config.write_text(sound, "utf-8")
+        async with shop.open(FOUR_EYES) as home, program(home, token) as wms:
+            path = f"/pushes/{asked['id']}/commands"
+            answer = await wms.post(path, json={"command": "resume"})
+            assert answer.status_code == 403
+        assert shop.site.calls[Channel.PUSH] == 0
+
+    in_time(visit)

@@ -12,16 +12,18 @@ import anyio
 import pytest
 
 from k3push.config.settings_file import read_settings
-from k3push.core.model import State
+from k3push.core.model import FolderFile, RunId, State
 from k3push.ports import Ledger, LedgerLostError, Memo
 from k3push.runs.create import SELECTED, scope_of
 from k3push.runs.push_requests import schedule_pushes
 from k3push.runs.push_requests.request_stages import (
     REQUEST,
     Request,
+    RequestKind,
     Stage,
     find_request,
     move,
+    put_request,
     requests,
 )
 from k3push.runs.push_requests.schedule_entries import ScheduleEntry, entries, note
@@ -340,33 +342,168 @@ def test_what_is_due_while_a_push_of_the_schedule_goes_on_is_that_push(tmp_path:
     in_time(visit)
 
 
-@pytest.mark.parametrize(("ended_s", "pushes"), [(5, 1), (-5, 2)])
-def test_a_push_that_ended_between_its_time_and_the_look_is_what_was_due(
-    tmp_path: Path, ended_s: int, pushes: int
-) -> None:
-    """The server looks every twenty seconds, and a short push is over by then."""
+def soon_in_parts(tmp_path: Path) -> tuple[Shop, MovableClock, Timetable, str]:
+    """Return a shop whose schedule is due soon, its clock, its schedules and their scope."""
     soon = YEARLY.replace("30 2 1 1 *", f"{SOON:%M %H} 2 1 *") + 'time_zone = "UTC"\n'
     shop, clock = in_parts(Shop(tmp_path, more=soon)), MovableClock()
     table = table_of(shop, clock)
     (route,) = table.settings.routes
-    scope = scope_of("sandbox", table.settings.route(route))
+    return shop, clock, table, scope_of("sandbox", table.settings.route(route))
+
+
+async def put_push_that_ended(
+    shop: Shop, clock: MovableClock, table: Timetable, scope: str, ended: datetime
+) -> None:
+    """Let a person have begun what the schedule pushes, and let it have sent until then."""
+    turn = f"120050{BY_HAND}"
+    (asked,) = await table.ask(shop.ledger, "nightly", turn, by="li", approved=True)
+    run = replace(RUN, scope=scope, jobs=(SELECTED,), started_at=clock.time)
+    await shop.ledger.open_run(run)
+    await shop.ledger.end_run(run.id, 0, ended)
+    planned = await move(shop.ledger, asked, Stage.PLANNED, runs=[run.id])
+    approved = await move(shop.ledger, planned, Stage.APPROVED)
+    await move(shop.ledger, approved, Stage.ENDED)
+
+
+@pytest.mark.parametrize(("ended_s", "others", "pushes"), [(5, 0, 1), (5, 200, 1), (-5, 0, 2)])
+def test_a_push_that_ended_between_its_time_and_the_look_is_what_was_due(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ended_s: int, others: int, pushes: int
+) -> None:
+    """The server looks every twenty seconds, and a short push is over by then."""
+    shop, clock, table, scope = soon_in_parts(tmp_path)
+    over = SOON + timedelta(seconds=ended_s)
+
+    async def spans(_: MemoryLedger, __: RunId) -> list[tuple[datetime, datetime]]:
+        return [(over - timedelta(seconds=9), over)]
 
     async def visit() -> None:
         clock.time = SOON - timedelta(seconds=10)
-        turn = f"120050{BY_HAND}"
-        (asked,) = await table.ask(shop.ledger, "nightly", turn, by="li", approved=True)
-        run = replace(RUN, scope=scope, jobs=(SELECTED,), started_at=clock.time)
-        await shop.ledger.open_run(run)
-        over = SOON + timedelta(seconds=ended_s)
-        async with shop.ledger.another_process().own(run.id):
-            pass
-        await shop.ledger.end_run(run.id, 0, over)
-        planned = await move(shop.ledger, asked, Stage.PLANNED, runs=[run.id])
-        approved = await move(shop.ledger, planned, Stage.APPROVED)
-        await move(shop.ledger, approved, Stage.ENDED)
+        await put_push_that_ended(shop, clock, table, scope, over)
+        for nth in range(others):  # programs ask for others meanwhile
+            at = clock.time + nth * timedelta(milliseconds=1)
+            other = Request(f"{nth:032x}", RequestKind.PUSH, by="api/wms", at=at, stage=Stage.ENDED)
+            await put_request(shop.ledger, other)
+        monkeypatch.setattr(MemoryLedger, "spans", spans)
         clock.time = SOON + timedelta(seconds=19)
         await table.look(shop.ledger)
-        assert len(await requests(shop.ledger)) == pushes
+        assert len(await requests(shop.ledger)) == pushes + others
+
+    in_time(visit)
+
+
+def test_a_follow_that_ended_since_its_time_is_not_what_was_due(tmp_path: Path) -> None:
+    """Yesterday's push has sent all; only its documents were looked at."""
+    shop, clock, table, scope = soon_in_parts(tmp_path)
+
+    async def visit() -> None:
+        clock.time = SOON - timedelta(days=1)
+        await put_push_that_ended(shop, clock, table, scope, SOON + timedelta(seconds=5))
+        clock.time = SOON + timedelta(seconds=19)
+        await table.look(shop.ledger)
+        assert len(await requests(shop.ledger)) == 2
+
+    in_time(visit)
+
+
+@pytest.mark.parametrize("how", ["paused", "no look", "changed"])
+def test_what_was_put_off_is_not_begun_half_a_day_later(tmp_path: Path, how: str) -> None:
+    """Another run had the bills; the schedule was paused or changed since, or nobody looked."""
+    shop, clock, table, scope = soon_in_parts(tmp_path)
+
+    async def visit() -> None:
+        run = replace(RUN, scope=scope, jobs=(SELECTED,), started_at=NOON)
+        await shop.ledger.open_run(run)
+        await table.look(shop.ledger)
+        async with shop.ledger.another_process().own(run.id):
+            clock.time = SOON + timedelta(seconds=10)
+            await table.look(shop.ledger)
+        if how == "paused":
+            for paused in (True, False):
+                at = clock.time
+                await note(shop.ledger, "nightly", at, paused=paused, by="li", since=at)
+                await table.look(shop.ledger)
+        elif how == "changed":
+            later = table.schedules["nightly"].model_copy(update={"cron": "0 3 1 7 *"})
+            table.take(table.settings.model_copy(update={"schedules": {"nightly": later}}))
+        else:
+            clock.time += timedelta(hours=14)
+        await table.look(shop.ledger)
+        assert await requests(shop.ledger) == []
+
+    in_time(visit)
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_schedules_that_name_one_list_begin_one_push(tmp_path: Path, count: int) -> None:
+    """Where bills may be pushed in parts, each would make documents."""
+    due = 'cron = "* * * * *"\njobs = "list.csv"\ntime_zone = "UTC"\n'
+    more = "".join(f"\n[schedules.{name}]\n{due}" for name in "ab"[:count])
+    shop, clock = in_parts(Shop(tmp_path, more=more)), MovableClock()
+    table = table_of(shop, clock)
+    (tmp_path / "list.csv").write_text("CGDD0000001", "utf-8")
+
+    async def visit() -> None:
+        await look(table, shop)
+        clock.time = SOON + timedelta(seconds=5)
+        await table.look(shop.ledger)
+        assert len(await requests(shop.ledger, only_open=True)) == 1
+
+    in_time(visit)
+
+
+def test_a_plan_of_a_file_that_another_run_has_taken_since_is_not_begun(tmp_path: Path) -> None:
+    """Somebody has run the folder at a terminal while the plan waited for approval."""
+    rare = MINUTELY.replace("* * * * *", "30 2 1 1 *")
+    shop = in_parts(Shop(tmp_path, more=rare))
+    drop(tmp_path, "a.csv", *orders(2))
+
+    async def visit() -> None:
+        async with shop.open(BY_NAME) as home, signed_in(home, "li") as li:
+            await press(li, "/schedules", "/schedules/inbox/plan")
+            plan = await shop.until("planned")
+            table = table_of(shop, MovableClock())
+            (route,) = table.settings.routes
+            scope = scope_of("sandbox", table.settings.route(route))
+            await shop.ledger.open_run(replace(RUN, scope=scope, started_at=NOON))
+            await shop.ledger.take(FolderFile(**plan.how["file"]), RUN.id)
+            await press(li, f"/plans/{plan.id}", f"/plans/{plan.id}/approve")
+
+            async def is_over() -> bool:
+                found = await find_request(shop.ledger, plan.id)
+                return found is not None and found.stage is Stage.FAILED
+
+            await until(is_over)
+        assert shop.site.calls[Channel.PUSH] == 0
+        found = await find_request(shop.ledger, plan.id)
+        assert found is not None
+        assert "error.file_taken" in found.why
+
+    in_time(visit)
+
+
+def test_what_a_person_has_stopped_stays_so_though_the_server_ends(tmp_path: Path) -> None:
+    """It is told to end before the open call has ended; the next server does not go on."""
+    shop = Shop(tmp_path, site=build(sandbox(latency_s=1.0)))
+    file = tmp_path / "config.toml"
+    text = file.read_text("utf-8")
+    file.write_text(text.replace("[run]\n", "[run]\nchunk_size = 2\nconcurrency = 1\n"), "utf-8")
+
+    async def visit() -> None:
+        async with shop.open(BY_NAME) as home, signed_in(home, "li") as li:
+            url = (await send_list(li, "\n".join(orders(12)))).headers["location"]
+            await shop.until("planned")
+            await press(li, url, f"{url}/approve")
+
+            async def has_sent() -> bool:
+                return bool(shop.site.calls[Channel.PUSH])
+
+            await until(has_sent)
+            run = (await shop.asked()).runs[0]
+            await press(li, f"/runs/{run}", f"/runs/{run}/control", words="stop")
+        before = shop.site.calls[Channel.PUSH]
+        async with shop.open(BY_NAME):
+            await anyio.sleep(600)
+        assert shop.site.calls[Channel.PUSH] == before
 
     in_time(visit)
 

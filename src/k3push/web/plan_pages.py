@@ -147,6 +147,7 @@ class PlanPages:
                 visit.ledger,
                 asked,
                 Stage.APPROVED,
+                (Stage.PLANNED,),
                 approved_by=visit.visitor.user,
                 approved_at=self._desk.clock.now().isoformat(),
             )

@@ -65,6 +65,9 @@ from k3push.words.language import Say
 FLEET_LOOK_S = 1.0
 """Between looks whether a worker still executes what is no longer the fleet's."""
 
+# What a person, or a rule, has stopped stays so, though the server ends meanwhile.
+_STAYS = frozenset({Cause.CONTROL, Cause.HALTED, Cause.CONTRADICTION, Cause.TWINS})
+
 _ONLY = {RequestKind.SETTLE: Only.SETTLE, RequestKind.FOLLOW: Only.FOLLOW}
 
 # Nothing is executed, and a person has to mend something first.
@@ -243,7 +246,8 @@ class Fulfilment:
             let_in = all(Cause.LOGIN_REFUSED not in ending.causes for ending in endings)
             if let_in and not is_program(request.by):
                 self._kept.try_again()
-            if Cause.INTERRUPTED in work.fate.causes:
+            stays = any(not _STAYS.isdisjoint(ending.causes) for ending in endings)
+            if Cause.INTERRUPTED in work.fate.causes and not stays:
                 return  # the next server goes on
         await self._announce(ledger, request, runs)
         await move(ledger, request, Stage.ENDED, bills=())

@@ -38,8 +38,10 @@ async def runs_of(ledger: Ledger, request: Request, settings: Settings, clock: C
         raise Problem(remark("plan.refused.edited", path=path))
     plan = await to_thread.run_sync(read_plan, path)
     await check_plan(settings, plan.head, path)
+    await _see_untaken(ledger, request)
     runs = await take_up(ledger, plan, path, clock)
     await _note_taken(ledger, request)
+    await _see_untaken(ledger, request)  # of two at one moment, one has taken it
     approved_at = datetime.fromisoformat(request.approved_at)
     for run in runs:
         acts = (
@@ -49,6 +51,14 @@ async def runs_of(ledger: Ledger, request: Request, settings: Settings, clock: C
         for nth, act in enumerate(acts):
             await note_act(ledger, act, f"{run.id} {nth}")
     return runs
+
+
+async def _see_untaken(ledger: Ledger, request: Request) -> None:
+    """Raise where another run has taken the numbers of a folder's file since it was planned."""
+    file = file_of(request)
+    taker = await ledger.taker_of(file) if file is not None else None
+    if file is not None and taker is not None and taker not in request.runs:
+        raise Problem(remark("error.file_taken", file=file.name, run=taker))
 
 
 async def _note_taken(ledger: Ledger, request: Request) -> None:

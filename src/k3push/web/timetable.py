@@ -105,6 +105,7 @@ class Timetable:
         for name, schedule in settings.schedules.items():
             if name not in known or known[name].due != schedule.due:
                 self._since[name] = now
+                self._put_off.pop(name, None)
         self.settings, self.rests = settings, False
         self._changes.notify()
 
@@ -150,7 +151,11 @@ class Timetable:
             known_times = (entry.last, entry.since, self._since.get(name))
             over = [each for each in known_times if each is not None and each <= now]
             due = schedule.due.next_after(max([since, *over]))
-            if due > now and (waits := self._put_off.get(name)) is not None:
+            waits = self._put_off.get(name)
+            stale = entry.paused or (entry.since is not None and waits and entry.since > waits)
+            if waits is not None and (stale or now - waits >= CATCH_UP):
+                del self._put_off[name]
+            elif waits is not None and due > now:
                 due = waits
             if due <= now and not entry.paused:
                 await self._begin_due(ledger, name, due)

@@ -71,6 +71,10 @@ WORDS = {
         "--log-file {path} cannot be written: {why}",
         "无法写入 --log-file {path}：{why}",
     ),
+    "error.file_taken": (
+        "run {run} has taken {file} since this was planned: each file of a folder is pushed once",
+        "计划之后，任务 {run} 已取走 {file}：文件夹中的每个文件只下推一次",
+    ),
     "error.port_taken": (
         "port {port} cannot be listened on ({why}); choose another one with --port",
         "无法监听端口 {port}（{why}）；请用 --port 另选",

@@ -17,10 +17,13 @@ from k3push.runs.create import SELECTED
 from k3push.runs.find import RUNS_A_PAGE, is_under_way
 from k3push.runs.push_requests.request_stages import Request, RequestKind, Stage, push_of, requests
 
-BEGINS_WITHIN = timedelta(hours=1)
-"""What has no run after so long was left by the server that was asked for it."""
+BEGINS_WITHIN = timedelta(days=1)
+"""What has no run after so long was left by the server that was asked for it.
 
-LATEST = 50
+A server that comes back takes up what it has left, so that this is longer than most are away.
+"""
+
+LATEST = 1000
 """Requests that are over, the newest, of which one may have been under way a moment ago."""
 
 LASTS = timedelta(days=3)
@@ -100,7 +103,8 @@ class SameBills:
             return False
         selected = self.selects and push.how.get("selects")
         of_route = selected and (push.how.get("route") or None) in self.routes
-        return bool(of_route) or schedule_of(push) == self.schedule
+        of_list = not set(self.jobs).isdisjoint(push.jobs)
+        return bool(of_route) or of_list or schedule_of(push) == self.schedule
 
     async def _may_send_for(self, ledger: Ledger, request: Request) -> bool:
         at = datetime.fromisoformat(request.approved_at) if request.approved_at else request.at
@@ -111,9 +115,9 @@ class SameBills:
         return self.now - at < LASTS and any([await _may_send(ledger, run) for run in runs])
 
     async def _ended_since(self, ledger: Ledger, request: Request) -> bool:
-        found = [await ledger.run(run) for run in request.runs]
-        ends = [run.ended_at for run in found if run is not None and run.ended_at is not None]
-        return self.since is not None and any(self.since <= each <= self.now for each in ends)
+        """Say whether a push has sent, or was answered, since that time; a follow is none."""
+        calls = [span for run in request.runs for span in await ledger.spans(run)]
+        return self.since is not None and any(self.since <= end <= self.now for _, end in calls)
 
     async def _is_alike(self, ledger: Ledger, run: Run) -> bool:
         selected = self.selects and any(job.endswith(SELECTED) for job in run.jobs)

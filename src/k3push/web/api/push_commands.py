@@ -33,7 +33,7 @@ COMMAND_PATIENCE_S = 5.0
     "/pushes/{id}/commands",
     status_code=202,
     response_model=shapes.Push,
-    responses=documented("not-found", "not-now", "too-large", "only-watches"),
+    responses=documented("four-eyes", "not-found", "not-now", "too-large", "only-watches"),
     summary="Steer a push, or have more done about it",
 )
 async def give(
@@ -48,6 +48,9 @@ async def give(
     workshop = caller.workshop
     request = await request_named(caller, id)
     if request.stage is Stage.FAILED and wanted.command == "resume" and request.bills:
+        # It was never begun: this is a push, and no further execution of one.
+        if caller.desk.rules.four_eyes:
+            raise ProblemError("four-eyes", caller.say("api.plan_instead"))
         request = await _moved(caller, request, Stage.APPROVED)
         workshop.begin(request)
         return await push_as(caller, request)

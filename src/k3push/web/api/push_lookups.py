@@ -39,7 +39,8 @@ Many = Annotated[int, Query(ge=1, le=MOST_ROWS, description="So many at most.")]
 async def standing(id: str, caller: Viewer) -> shapes.Push:  # noqa: A002  # the address's own word
     """Tell how a push stands. Role `view`."""
     found = await request_named(caller, id)
-    caller.workshop.take_up_left(found)
+    if caller.tenant.workshop is not None:  # else the server only watches
+        caller.workshop.take_up_left(found)
     return await push_as(caller, found)
 
 
