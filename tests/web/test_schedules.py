@@ -483,7 +483,7 @@ def test_a_plan_of_a_file_that_another_run_has_taken_since_is_not_begun(tmp_path
 
 def test_what_a_person_has_stopped_stays_so_though_the_server_ends(tmp_path: Path) -> None:
     """It is told to end before the open call has ended; the next server does not go on."""
-    shop = Shop(tmp_path, site=build(sandbox(latency_s=1.0)))
+    shop = Shop(tmp_path, site=build(sandbox(latency_s=2.0)))
     file = tmp_path / "config.toml"
     text = file.read_text("utf-8")
     file.write_text(text.replace("[run]\n", "[run]\nchunk_size = 2\nconcurrency = 1\n"), "utf-8")
