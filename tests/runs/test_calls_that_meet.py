@@ -12,6 +12,9 @@ import httpx
 import pytest
 
 from k3push.core.model import State
+from k3push.core.safety.verdict import InDoubt
+from k3push.runs.calls_at_work import CallsAtWork
+from k3push.runs.context import Context
 from k3push.simulator.answers import AnswerStyle, failure
 from k3push.simulator.exchange import json_reply
 from tests.runs.office import Office, orders, sandbox, steered
@@ -71,10 +74,10 @@ async def test_sound_bills_are_not_rejected_for_calls_of_ours_beside_them(
     assert pushed.of(State.PUSHED) == set(orders(100))
 
 
-def queueing(
-    server: Any, each_s: float, given_up_s: float, *, told: bool
-) -> type[SandboxTransport]:
+def queueing(server: Any, each_s: float, given_up_s: float, *, told: bool) -> Any:
     """Return a server that works on one push at a time, behind a proxy that waits less long.
+
+    Its attribute *most* tells how many have waited at once.
 
     Args:
         server: The task group in which it goes on with what its client has given up.
@@ -85,6 +88,9 @@ def queueing(
     lock = anyio.Lock()
 
     class Queueing(SandboxTransport):
+        waiting = 0
+        most = 0
+
         async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
             if not _is_push(request):
                 return await super().handle_async_request(request)
@@ -92,9 +98,12 @@ def queueing(
             done, answers = anyio.Event(), list[httpx.Response]()
 
             async def work() -> None:
+                Queueing.waiting += 1
+                Queueing.most = max(Queueing.most, Queueing.waiting)
                 async with lock:
                     await anyio.sleep(takes_s)
                     answer = await super(Queueing, self).handle_async_request(request)
+                Queueing.waiting -= 1
                 answers.append(answer)
                 done.set()
 
@@ -113,21 +122,68 @@ def queueing(
 
 @pytest.mark.parametrize("told", [True, False])
 @pytest.mark.parametrize(
-    ("each_s", "at_once", "size"), [(15.0, None, None), (20.0, None, 1), (15.0, 8, 10)]
+    ("each_s", "at_once", "size", "look_s"),
+    [
+        (15.0, None, None, 0.1),
+        (20.0, None, 1, 0.1),
+        (15.0, 8, 10, 0.1),
+        (15.0, 16, 10, 0.1),
+        (30.0, 16, 1, 3.0),
+    ],
 )
 async def test_a_queue_of_pushes_that_were_given_up_does_not_outgrow_the_window(
-    each_s: float, at_once: int | None, size: int | None, *, told: bool
+    each_s: float, at_once: int | None, size: int | None, look_s: float, *, told: bool
 ) -> None:
     """Each keeps its place until it is settled, or more would wait behind it than the window."""
     numbers = orders(120)
     async with anyio.create_task_group() as server:
-        office = Office(sandbox(orders=240, **OPEN))
+        office = Office(sandbox(orders=240, look_s=look_s, **OPEN))
         await office.open_run(numbers)
+        erp = queueing(server, each_s, 60.0, told=told)
         pushed = await office.execute(
             throttle=steered(concurrency=at_once, chunk_size=size),
-            transport=queueing(server, each_s, 60.0, told=told),
+            transport=erp,
             limits=NO_HALT,
             check=False,
         )
+    assert doubled(office, numbers) == []
+    assert pushed.of(State.PUSHED) == set(numbers)
+    assert erp.most <= (at_once or 40)
+    told_of = [why for why, _ in pushed.watch.waits if "note.calls_at_work" in why]
+    assert told_of or size != 1  # or it stands still without a word
+
+
+async def test_a_call_that_is_given_up_while_a_look_is_under_way_keeps_its_place() -> None:
+    """The look has asked for what was in doubt before, and knows nothing of this one."""
+    calls, lost = CallsAtWork(), InDoubt("timeout", "no answer")
+    calls.note(1, lost, after_s=60.0, now_s=60.0)
+    known = calls.known
+    calls.note(2, lost, after_s=60.0, now_s=61.0)
+    calls.keep((), known)
+    assert calls.known == {2}
+
+
+async def test_calls_of_a_killed_execution_keep_their_places() -> None:
+    """The one that goes on with its run finds the ERP at work on them."""
+    numbers = orders(60)
+    async with anyio.create_task_group() as server:
+        office = Office(sandbox(orders=120, **OPEN))
+        await office.open_run(numbers)
+        transport = queueing(server, 30.0, 60.0, told=True)
+        how: dict[str, Any] = {
+            "throttle": steered(concurrency=16, chunk_size=1),
+            "transport": transport,
+            "limits": NO_HALT,
+            "check": False,
+        }
+
+        async def kill(job: Context) -> None:
+            await anyio.sleep(100)
+            job.stop.scope.cancel()
+
+        for _ in range(14):
+            await office.execute(beside=kill, **how)
+            await anyio.sleep(1)
+        pushed = await office.execute(**how)
     assert doubled(office, numbers) == []
     assert pushed.of(State.PUSHED) == set(numbers)

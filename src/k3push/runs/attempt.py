@@ -42,6 +42,7 @@ from k3push.core.model import (
     Target,
 )
 from k3push.core.protocol import wire
+from k3push.core.protocol.msg_codes import EDIT_LOCK
 from k3push.core.remark import also, remark
 from k3push.core.safety.evidence import nothing_ran
 from k3push.core.safety.legal_moves import IllegalMoveError
@@ -240,7 +241,8 @@ async def _record(
         case InDoubt(code, because):
             sending.overload = because if verdict.overloaded else ""
             if context.reads_back:
-                context.at_work.note(attempt.id, verdict, after_s=sending.push_s)
+                now_s = anyio.current_time()
+                context.at_work.note(attempt.id, verdict, after_s=sending.push_s, now_s=now_s)
             outcomes = tuple(Outcome(n, State.UNKNOWN, (), code, because) for n in numbers)
         case ReadBack(said):
             sending.named |= {target.id: attempt.intent.sender for target in said.named}
@@ -267,8 +269,9 @@ async def _record(
             also(remark_on(verdict), sending.ground) if sending.ground else remark_on(verdict),
             _still_absent(context, verdict, outcomes),
             at=context.clock.now(),
-            # What goes on in this run keeps its claims, or two would take it in turns for ever.
-            keep_claims=not isinstance(verdict, InDoubt),
+            # What goes on in this run keeps its claims, or two would take it in turns for ever. A
+            # bill that somebody edits waits behind the others, and another run may want it alone.
+            keep_claims=isinstance(verdict, ReadBack | SendAgain) and not _is_locked(verdict),
         )
     if isinstance(verdict, ReadBack) and verdict.said.success and not verdict.said.names_all:
         note_unnamed(context, outcomes)
@@ -280,6 +283,10 @@ async def _record(
     sending.sample = sending.sample_of(verdict, outcomes)
     context.watch.recorded(attempt, outcomes, verdict, anyio.current_time() - began_s)
     return verdict if isinstance(verdict, SendAgain) else None
+
+
+def _is_locked(verdict: ReadBack | SendAgain) -> bool:
+    return isinstance(verdict, ReadBack) and verdict.said.code == EDIT_LOCK
 
 
 def _still_absent(

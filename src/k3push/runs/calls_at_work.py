@@ -8,10 +8,16 @@ looks have settled what became of it, or its window is over.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from k3push.core.safety.verdict import GIVEN_UP, InDoubt
+from k3push.ports import AttemptRecord
+from k3push.runs.kept_attempts import verdict_of
+
+FIRST_PAUSE_S = 40.0
+"""Before a first call leaves though all places are kept."""
 
 SOON_S = 25.0
 """A call that breaks sooner was not given up: what stands between waits longer than that."""
@@ -22,33 +28,70 @@ class CallsAtWork:
     """Those of one execution.
 
     >>> calls = CallsAtWork()
-    >>> calls.note(7, InDoubt("timeout", "no answer within 300 s"), after_s=300.0)
-    >>> calls.note(8, InDoubt("broken", "reset"), after_s=0.5)
-    >>> calls.count
-    1
-    >>> calls.keep({8})
+    >>> calls.note(7, InDoubt("timeout", "no answer within 300 s"), after_s=300.0, now_s=0.0)
+    >>> calls.note(8, InDoubt("broken", "reset"), after_s=0.5, now_s=0.0)
+    >>> calls.count, [calls.leaves_room(1, 0, now_s) for now_s in (39.0, 40.0)]
+    (1, [False, True])
+    >>> calls.keep({8}, calls.known)
     >>> calls.count
     0
+
+    Attributes:
+        next_s: On the loop's clock, when one may leave though all places are kept.
+        is_seeded: Those of earlier executions are known.
     """
 
     _attempts: set[int] = field(default_factory=set)
+    _pause_s: float = FIRST_PAUSE_S
+    next_s: float = -math.inf
+    is_seeded: bool = False
 
     @property
     def count(self) -> int:
         """How many there may be."""
         return len(self._attempts)
 
-    def note(self, attempt: int, doubt: InDoubt, *, after_s: float) -> None:
+    @property
+    def known(self) -> frozenset[int]:
+        """Their attempts."""
+        return frozenset(self._attempts)
+
+    def note(self, attempt: int, doubt: InDoubt, *, after_s: float, now_s: float) -> None:
         """Note that the answer to an attempt is lost.
 
         Args:
             attempt: The attempt.
             doubt: What is known instead.
             after_s: Seconds after it left.
+            now_s: On the loop's clock.
         """
         if doubt.code in GIVEN_UP or (after_s >= SOON_S and doubt.said is None):
+            self._pause_s = FIRST_PAUSE_S if not self._attempts else 2 * self._pause_s
+            self.next_s = now_s + self._pause_s
             self._attempts.add(attempt)
 
-    def keep(self, attempts: Collection[int]) -> None:
-        """Leave out all but *attempts*: the others are settled, or their window is over."""
-        self._attempts.intersection_update(attempts)
+    def seed(self, attempts: Collection[int]) -> None:
+        """Take in calls of an earlier execution, once."""
+        self._attempts.update(attempts)
+        self.is_seeded = True
+
+    def keep(self, attempts: Collection[int], known: Collection[int]) -> None:
+        """Leave out what was *known* as a look began, but for *attempts*.
+
+        The others are settled, or their window is over.
+        """
+        self._attempts -= {*known} - {*attempts}
+
+    def leaves_room(self, most: int, open_: int, now_s: float) -> bool:
+        """Say whether one more call may leave beside so many that are on their way.
+
+        With all places kept and nothing on its way, one leaves after a pause that doubles each time
+        that another is given up: most sites lose a call now and then, and are at work on none.
+        """
+        return open_ + self.count < most or (not open_ and now_s >= self.next_s)
+
+
+def may_run(kept: AttemptRecord) -> bool:
+    """Say whether the ERP may be at work on an earlier execution's call, whose end nobody heard."""
+    verdict = verdict_of(kept) if kept.exchange is not None else None
+    return verdict is None or (isinstance(verdict, InDoubt) and verdict.code in GIVEN_UP)

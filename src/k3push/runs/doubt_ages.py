@@ -67,7 +67,7 @@ class DoubtAges:
         self._ended_at: dict[int, datetime] = {}
         self._found: dict[tuple[int, BillNumber], tuple[set[str], float]] = {}
         self._missed: set[tuple[int, BillNumber]] = set()
-        self._latest_s = 0.0
+        self._late_at_s = -math.inf
 
     def ended(self, attempt: int, began_s: float) -> None:
         """Note that the exchange of *attempt* ends now, in this process.
@@ -108,27 +108,26 @@ class DoubtAges:
         self,
         looked_for: Collection[tuple[Doubt, float]],
         made: Container[BillNumber],
-        times: SettleTimes,
     ) -> None:
-        """Note how late documents come of which an earlier look of this process showed nothing.
+        """Note that documents come of which an earlier look of this process showed nothing.
 
         Args:
             looked_for: Doubts, each with its age.
             made: Numbers of which a look has shown documents.
-            times: When looks are due.
         """
-        late = {(doubt.attempt, doubt.number): age for doubt, age in looked_for}
+        late = {(doubt.attempt, doubt.number) for doubt, _ in looked_for}
         shown = {key for key in late if key[1] in made}
-        came_s = max((late[key] for key in shown & self._missed), default=0.0)
-        self._latest_s = max(self._latest_s, min(came_s, times.shown_by_s))
-        self._missed |= late.keys() - shown
+        if shown & self._missed:
+            self._late_at_s = anyio.current_time()
+        self._missed = (self._missed | late) - shown
 
     def shown_by_s(self, times: SettleTimes) -> float:
-        """Return from which age on absence counts.
+        """Return from which age on absence counts; infinite while documents still come late.
 
-        If documents have come late, others may wait behind them in the ERP, and come as much later.
+        Others may wait behind them in the ERP, and come as much later.
         """
-        return times.shown_by_s + self._latest_s
+        still = anyio.current_time() - self._late_at_s < times.window_s / 2
+        return math.inf if still else times.shown_by_s
 
     def agree(self, doubt: Doubt, ids: set[str], apart_s: float) -> bool:
         """Say whether a look has found what an earlier one did, *apart_s* seconds before.

@@ -215,7 +215,8 @@ class _Engine:
                 elif not self.settler.ends_what_is_stuck():
                     # What is due already waits for a place, a hold's end or the canary.
                     now_s = anyio.current_time()
-                    due_s = (self.backlog.due_s(), self.context.auto.waits_until_s)
+                    at_work_s = self.context.at_work.next_s
+                    due_s = (self.backlog.due_s(), self.context.auto.waits_until_s, at_work_s)
                     next_s = min((each for each in due_s if each > now_s), default=math.inf)
                     self._tell_of_wait(now_s)
                     with anyio.move_on_after(next_s - now_s):
@@ -224,6 +225,10 @@ class _Engine:
     def _tell_of_wait(self, now_s: float) -> None:
         """Say why nothing is on its way, though something is left to send."""
         left_s = self.backlog.due_s() - now_s
+        if self.context.at_work.count and self.backlog.fresh and not self.backlog.open:
+            why = remark("note.calls_at_work", count=self.context.at_work.count)
+            self.context.watch.waiting(why, self.context.settle.poll_s)
+            return
         if self.backlog.due_s() <= self.sparing.told_until_s:
             return  # with the ERP's own words
         if LEAST_TOLD_S <= left_s < math.inf and not self.backlog.open and self.hold is None:
@@ -237,9 +242,12 @@ class _Engine:
             context.watch.held(self.hold)
         # In the midst of a limit one call after each pause shows whether it has ended.
         most_open = 1 if self.sparing.limits.in_a_row else context.throttle[Key.CONCURRENCY]
+        now_s = anyio.current_time()
         # Canaries are few, and one may prove what settles another.
-        at_work = 0 if backlog.proving else context.at_work.count
-        if self.hold is not None or backlog.open + at_work >= most_open:
+        waits = not (backlog.proving or self.sparing.limits.in_a_row) and (
+            not context.at_work.leaves_room(most_open, backlog.open, now_s)
+        )
+        if self.hold is not None or backlog.open >= most_open or waits:
             return None
         if self.settler.waits_for_proof() or self.settler.contradicted:
             return None
@@ -248,8 +256,8 @@ class _Engine:
         if not size:
             return None  # the pace waits for what is on its way
         most = math.inf if context.tells_of_several else 1
-        now_s = anyio.current_time()
-        chunk = backlog.take(size, now_s, most=most, done_s=self.sparing.done_s)
+        at_work, done_s = context.at_work.count, self.sparing.done_s
+        chunk = backlog.take(size, now_s, most=most, done_s=done_s, at_work=at_work)
         if chunk is not None:
             self.wakeup.notify()  # the intake has room again
         elif not backlog.open and (left_s := self.sparing.done_s + backlog.quiet_s - now_s) > 0:
@@ -333,11 +341,11 @@ class _Engine:
         else:
             self.sparing.limits.get_through()
             self.backlog.go_on()
-            await self._put_back(chunk, conclusion)
+            self._put_back(chunk, conclusion)
         for number, why in sending.twins.items():
             note_twin(context, remark("note.twin_of", number=number_in(number), why=why))
 
-    async def _put_back(self, chunk: Chunk, conclusion: Conclusion) -> None:
+    def _put_back(self, chunk: Chunk, conclusion: Conclusion) -> None:
         """Put back what may travel again; what a later look may show waits behind the others."""
         tries = chunk.tries + conclusion.try_later
         # Before a bill is rejected for what its call has met, our own calls must not be to blame.
@@ -347,10 +355,6 @@ class _Engine:
         wait_s = pause if conclusion.broke or conclusion.try_later else 0.0
         if conclusion.try_later and conclusion.parts and not conclusion.broke:
             self.sparing.tell_of_later(conclusion, pause)
-            if not self.backlog.proving:  # else another bill is to prove the links meanwhile
-                # It keeps its place: where our own calls lock each other out, fewer are made.
-                await self.context.stop.sleep(wait_s)
-                wait_s = 0.0
         if conclusion.hides and not conclusion.broke:
             wait_s = max(wait_s, surely_s)
         now_s = anyio.current_time()

@@ -143,6 +143,7 @@ class Settler:
         """Ask once what became of our doubts; return the seconds until the next is due."""
         news = self._news
         await note_look(self.context)
+        at_work = self.context.at_work.known
         settled = await settle_once(self.context, self.context.run.id)
         for part in settled.parts:
             self.context.look_anew_at(part)
@@ -152,7 +153,7 @@ class Settler:
             self._absent.update(part)
         self.unproved = settled.unproved
         self.hopeless = settled.hopeless
-        self.context.at_work.keep(settled.at_work)
+        self.context.at_work.keep(settled.at_work, at_work)
         for outcome in settled.outcomes:
             self.contradicted.pop(outcome.number, None)
         if any(each.targets for each in settled.outcomes):

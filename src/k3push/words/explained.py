@@ -182,6 +182,10 @@ WORDS = {
         "looks have shown a document that may be its own, and show it no more: {documents}",
         "回查曾见到可能属于此单据的下游单据，现已查不到：{documents}",
     ),
+    "note.calls_at_work": (
+        "the ERP may still be at work on {count} {count:?call|calls} that nobody heard the end of",
+        "有 {count} 次调用未收到结果，ERP 可能仍在执行",
+    ),
     "note.missed": (
         "an answer has named documents that its user is not shown ({documents}): its own may be hidden as well",
         "应答给出过该用户看不到的下游单据（{documents}），此单据的下游单据可能同样看不到",

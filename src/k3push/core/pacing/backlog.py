@@ -12,6 +12,9 @@ from itertools import chain, count
 from k3push.core.model import BillNumber, Chunk, key_of, number_in
 from k3push.core.pacing.call_limits import quiet_s, travels_by_itself
 
+AT_WORK_S = 20.0
+"""Until it is asked again whether a call that was given up is at work yet."""
+
 
 class Backlog:
     """Numbers that wait for a place in a chunk, and the chunks that are on their way.
@@ -207,6 +210,7 @@ class Backlog:
         *,
         most: float = math.inf,
         done_s: float = -math.inf,
+        at_work: int = 0,
     ) -> Chunk | None:
         """Give out the next chunk, or None where nothing may travel now.
 
@@ -216,6 +220,7 @@ class Backlog:
             now_s: On the loop's clock.
             most: Numbers in any chunk; what is kept together is cut to it.
             done_s: On the loop's clock, when the last chunk was done.
+            at_work: Calls that were given up, and at which the ERP may be at work.
         """
         proving = self.proving
         waits = proving or self._needs_first_chunk or self.one_by_one or self._by_itself
@@ -227,6 +232,10 @@ class Backlog:
             chunk = self._next(int(min(size, most)), now_s, most)
             if chunk is None:
                 return None
+            if chunk.by_itself and at_work:
+                self.put_last(chunk, now_s + AT_WORK_S)
+                chunk = None
+                continue
             if travels_by_itself(chunk) and (self._open or now_s < done_s + quiet_s(chunk)):
                 self._parts.appendleft(chunk)
                 return None

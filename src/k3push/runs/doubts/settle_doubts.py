@@ -45,6 +45,7 @@ from k3push.ports import (
     LoginRefusedError,
     LookFailedError,
 )
+from k3push.runs.calls_at_work import may_run
 from k3push.runs.context import Context
 from k3push.runs.doubt_ages import SettleTimes
 from k3push.runs.doubts.doubt_answers import (
@@ -115,6 +116,9 @@ async def settle_once(context: Context, run: RunId) -> Settled:
     if run == context.run.id:
         context.ids |= ids
         context.source_ids |= known | context.source_ids
+        if not context.at_work.is_seeded:
+            kept = [await attempt_of(context, doubt) for doubt in doubts]
+            context.at_work.seed([each.attempt.id for each in kept if each and may_run(each)])
     else:
         context = replace(context, source_ids=context.source_ids | known, ids=ids)
     aged = [(doubt, context.ages.age_s(doubt)) for doubt in doubts]
@@ -236,12 +240,12 @@ async def _look(context: Context, run: RunId, due: Sequence[tuple[Doubt, float]]
     # What is found is written down first: it may prove that other users see what the sender makes.
     await _conclude_found(context, run, found.outcomes, shown.seen)
     silent = [(doubt, age) for doubt, age in due if doubt.number not in shown.made]
-    context.ages.note_looks(due, shown.made, context.settle)
+    context.ages.note_looks(due, shown.made)
     # A call whose documents still come may save more, though the window has passed.
     shown_by_s, at_work = context.ages.shown_by_s(context.settle), found.at_work
     over = [d for d, age in silent if age >= shown_by_s and d.attempt not in at_work]
     absent, hopeless, unproved = await judge_silence(context, run, over, shown.seen)
-    nothing = [_absent(doubt.number, shown_by_s) for doubt in absent]
+    nothing = [_absent(doubt.number, context.settle.shown_by_s) for doubt in absent]
     outcomes = [*found.outcomes, *nothing]
     if run == context.run.id:
         settled = {outcome.number for outcome in outcomes}
