@@ -163,6 +163,15 @@ async def test_a_call_that_is_given_up_while_a_look_is_under_way_keeps_its_place
     assert calls.known == {2}
 
 
+async def test_calls_of_an_earlier_execution_keep_no_place_once_they_are_settled() -> None:
+    """They are taken in as the look begins that settles them."""
+    calls = CallsAtWork()
+    known = calls.known
+    calls.seed([1, 2])
+    calls.keep([2], known)
+    assert calls.known == {2}
+
+
 async def test_calls_of_a_killed_execution_keep_their_places() -> None:
     """The one that goes on with its run finds the ERP at work on them."""
     numbers = orders(60)

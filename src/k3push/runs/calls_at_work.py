@@ -42,6 +42,7 @@ class CallsAtWork:
     """
 
     _attempts: set[int] = field(default_factory=set)
+    _seeds: frozenset[int] = frozenset()
     _pause_s: float = FIRST_PAUSE_S
     next_s: float = -math.inf
     is_seeded: bool = False
@@ -72,7 +73,8 @@ class CallsAtWork:
 
     def seed(self, attempts: Collection[int]) -> None:
         """Take in calls of an earlier execution, once."""
-        self._attempts.update(attempts)
+        self._seeds = frozenset(attempts)
+        self._attempts |= self._seeds
         self.is_seeded = True
 
     def keep(self, attempts: Collection[int], known: Collection[int]) -> None:
@@ -80,7 +82,7 @@ class CallsAtWork:
 
         The others are settled, or their window is over.
         """
-        self._attempts -= {*known} - {*attempts}
+        self._attempts -= {*known, *self._seeds} - {*attempts}
 
     def leaves_room(self, most: int, open_: int, now_s: float) -> bool:
         """Say whether one more call may leave beside so many that are on their way.
