@@ -81,6 +81,9 @@ LONGEST_STEP_S = 60.0
 # A shorter wait is over before anybody has read of it.
 LEAST_TOLD_S = 5.0
 
+# A chunk that lost its session waits for seconds while other calls pass; longer is told.
+LONG_S = 20.0
+
 # For how long a bill waits that another run has sent meanwhile; whoever began first goes first.
 CROSSED_S, GIVES_WAY_S = 2.0, 12.0
 
@@ -403,7 +406,7 @@ def _wait_for_cure(state: RetryCallState, sending: Sending) -> float:
 def _tell_of_wait(context: Context, state: RetryCallState) -> None:
     """Say why a chunk waits before it is sent once more, though other calls may pass."""
     verdict = state.outcome.result() if state.outcome else None
-    if isinstance(verdict, SendAgain) and state.upcoming_sleep >= LEAST_TOLD_S:
+    if isinstance(verdict, SendAgain) and state.upcoming_sleep >= LONG_S:
         context.watch.waiting(verdict.because, state.upcoming_sleep)
 
 
