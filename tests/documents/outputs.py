@@ -14,6 +14,8 @@ _VOLATILE = [
     (r"^.*(?:pace:|节奏：).*\n", ""),
     # Every half minute a run says how far it is.
     (r"^\d+/\d+ · .*\n", ""),
+    # On a busy machine it has something to wait for.
+    (r"^(?:waiting \d+ s: |等待 \d+ 秒：).*\n", ""),
     (_RUN_ID, "RUN"),
     # Who has typed a command, and on which machine.
     (r"[\w.-]+@[\w.-]+(?=: |：)", "WHO"),
