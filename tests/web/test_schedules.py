@@ -535,11 +535,7 @@ def test_what_is_due_while_another_run_selects_is_begun_after_it(
     tmp_path: Path, minutes: int
 ) -> None:
     """A trial of one bill at that time costs no week; what was due an hour ago is past."""
-    soon = YEARLY.replace("30 2 1 1 *", f"{SOON:%M %H} 2 1 *") + 'time_zone = "UTC"\n'
-    shop, clock = in_parts(Shop(tmp_path, more=soon)), MovableClock()
-    table = table_of(shop, clock)
-    (route,) = table.settings.routes
-    scope = scope_of("sandbox", table.settings.route(route))
+    shop, clock, table, scope = soon_in_parts(tmp_path)
 
     async def visit() -> None:
         run = replace(RUN, scope=scope, jobs=(SELECTED,), started_at=NOON)

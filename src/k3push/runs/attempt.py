@@ -78,9 +78,6 @@ STEP_S = 0.05
 STEPS = 16
 LONGEST_STEP_S = 60.0
 
-# A shorter wait is over before anybody has read of it.
-LEAST_TOLD_S = 5.0
-
 # A chunk that lost its session waits for seconds while other calls pass; longer is told.
 LONG_S = 20.0
 
@@ -272,9 +269,7 @@ async def _record(
             also(remark_on(verdict), sending.ground) if sending.ground else remark_on(verdict),
             _still_absent(context, verdict, outcomes),
             at=context.clock.now(),
-            # What goes on in this run keeps its claims, or two would take it in turns for ever. A
-            # bill that somebody edits waits behind the others, and another run may want it alone.
-            keep_claims=isinstance(verdict, ReadBack | SendAgain) and not _is_locked(verdict),
+            keep_claims=_keeps_claims(verdict),
         )
     if isinstance(verdict, ReadBack) and verdict.said.success and not verdict.said.names_all:
         note_unnamed(context, outcomes)
@@ -288,8 +283,16 @@ async def _record(
     return verdict if isinstance(verdict, SendAgain) else None
 
 
-def _is_locked(verdict: ReadBack | SendAgain) -> bool:
-    return isinstance(verdict, ReadBack) and verdict.said.code == EDIT_LOCK
+def _keeps_claims(verdict: SendAgain | InDoubt | ReadBack) -> bool:
+    """Say whether a run keeps its claims, or two would take what goes on in turns for ever.
+
+    A bill that somebody edits waits behind the others, and another run may want it alone.
+    """
+    match verdict:
+        case ReadBack(said):
+            return said.code != EDIT_LOCK
+        case _:
+            return isinstance(verdict, SendAgain)
 
 
 def _still_absent(

@@ -104,22 +104,18 @@ class DoubtAges:
         self.age_s(doubt)
         return anyio.current_time() - self._seen[doubt.attempt][0]
 
-    def note_looks(
-        self,
-        looked_for: Collection[tuple[Doubt, float]],
-        made: Container[BillNumber],
-    ) -> None:
+    def note_looks(self, looked_for: Collection[Doubt], made: Container[BillNumber]) -> None:
         """Note that documents come of which an earlier look of this process showed nothing.
 
         Args:
-            looked_for: Doubts, each with its age.
+            looked_for: What a look was about.
             made: Numbers of which a look has shown documents.
         """
-        late = {(doubt.attempt, doubt.number) for doubt, _ in looked_for}
-        shown = {key for key in late if key[1] in made}
+        keys = {(doubt.attempt, doubt.number) for doubt in looked_for}
+        shown = {key for key in keys if key[1] in made}
         if shown & self._missed:
             self._late_at_s = anyio.current_time()
-        self._missed = (self._missed | late) - shown
+        self._missed = (self._missed | keys) - shown
 
     def shown_by_s(self, times: SettleTimes) -> float:
         """Return from which age on absence counts; infinite while documents still come late.

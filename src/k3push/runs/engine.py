@@ -47,7 +47,7 @@ from k3push.core.pacing.backlog import Backlog
 from k3push.core.pacing.holds import Hold
 from k3push.core.remark import remark
 from k3push.core.safety.conclusion import Conclusion
-from k3push.runs.attempt import LEAST_TOLD_S, push_chunk
+from k3push.runs.attempt import push_chunk
 from k3push.runs.context import Context
 from k3push.runs.doubts.settle_doubts import tell_of_person
 from k3push.runs.form_marks import end_wait, note_mark
@@ -70,6 +70,9 @@ from k3push.runs.wakeup import Wakeup
 
 # Documents in a row that a step may refuse before a person has to look at the route.
 MOST_REFUSED_CANARIES = 3
+
+# A shorter wait is over before anybody has read of it.
+LEAST_TOLD_S = 5.0
 
 
 async def push_run(context: Context) -> None:
@@ -224,13 +227,14 @@ class _Engine:
 
     def _tell_of_wait(self, now_s: float) -> None:
         """Say why nothing is on its way, though something is left to send."""
-        left_s = self.backlog.due_s() - now_s
-        if self.context.at_work.count and self.backlog.fresh and not self.backlog.open:
-            why = remark("note.calls_at_work", count=self.context.at_work.count)
+        at_work, due_s = self.context.at_work.count, self.backlog.due_s()
+        if at_work and self.backlog.fresh and not self.backlog.open:
+            why = remark("note.calls_at_work", count=at_work)
             self.context.watch.waiting(why, self.context.settle.poll_s)
             return
-        if self.backlog.due_s() <= self.sparing.told_until_s:
+        if due_s <= self.sparing.told_until_s:
             return  # with the ERP's own words
+        left_s = due_s - now_s
         if LEAST_TOLD_S <= left_s < math.inf and not self.backlog.open and self.hold is None:
             self.context.watch.waiting(remark("note.goes_on_later"), left_s)
 

@@ -55,9 +55,10 @@ async def runs_of(ledger: Ledger, request: Request, settings: Settings, clock: C
 
 async def _see_untaken(ledger: Ledger, request: Request) -> None:
     """Raise where another run has taken the numbers of a folder's file since it was planned."""
-    file = file_of(request)
-    taker = await ledger.taker_of(file) if file is not None else None
-    if file is not None and taker is not None and taker not in request.runs:
+    if (file := file_of(request)) is None:
+        return
+    taker = await ledger.taker_of(file)
+    if taker not in {None, *request.runs}:
         raise Problem(remark("error.file_taken", file=file.name, run=taker))
 
 

@@ -130,12 +130,7 @@ class Backlog:
             self._ready[self._by_id(number)].append(number)
 
     def add_part(
-        self,
-        numbers: tuple[BillNumber, ...],
-        *,
-        alone: bool = False,
-        tries: int = 0,
-        by_itself: bool = False,
+        self, numbers: tuple[BillNumber, ...], *, alone: bool = False, tries: int = 0
     ) -> None:
         """Take in a part of a chunk that came back; it travels as it is, before the others.
 
@@ -143,9 +138,8 @@ class Backlog:
             numbers: What travels together.
             alone: They were dropped in silence, and this is their one more try.
             tries: How often the ERP has put these off.
-            by_itself: Nothing else may be on its way with them.
         """
-        self._parts.append(Chunk(0, numbers, alone, tries, by_itself))
+        self._parts.append(Chunk(0, numbers, alone, tries))
 
     def put_back(self, chunk: Chunk) -> None:
         """Take in what comes back as it was; it travels before the others."""

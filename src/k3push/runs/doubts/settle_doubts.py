@@ -240,12 +240,12 @@ async def _look(context: Context, run: RunId, due: Sequence[tuple[Doubt, float]]
     # What is found is written down first: it may prove that other users see what the sender makes.
     await _conclude_found(context, run, found.outcomes, shown.seen)
     silent = [(doubt, age) for doubt, age in due if doubt.number not in shown.made]
-    context.ages.note_looks(due, shown.made)
+    context.ages.note_looks([doubt for doubt, _ in due], shown.made)
     # A call whose documents still come may save more, though the window has passed.
     shown_by_s, at_work = context.ages.shown_by_s(context.settle), found.at_work
     over = [d for d, age in silent if age >= shown_by_s and d.attempt not in at_work]
     absent, hopeless, unproved = await judge_silence(context, run, over, shown.seen)
-    nothing = [_absent(doubt.number, context.settle.shown_by_s) for doubt in absent]
+    nothing = [_absent(doubt.number, context.settle) for doubt in absent]
     outcomes = [*found.outcomes, *nothing]
     if run == context.run.id:
         settled = {outcome.number for outcome in outcomes}
@@ -454,6 +454,6 @@ async def _may_split(context: Context, doubts: Sequence[Doubt]) -> bool:
     return bool(doubts) and (not context.is_by_rule(kept) or await context.may_split())
 
 
-def _absent(number: BillNumber, shown_by_s: float) -> Outcome:
-    why = remark("note.absent", seconds=shown_by_s)
+def _absent(number: BillNumber, times: SettleTimes) -> Outcome:
+    why = remark("note.absent", seconds=times.shown_by_s)
     return Outcome(number, State.PLANNED, code=ABSENT, reason=why)

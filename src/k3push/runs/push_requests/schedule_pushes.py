@@ -83,8 +83,9 @@ class SameBills:
                 found[push.id] = push
         over = await requests(ledger, limit=LATEST) if self.since is not None else ()
         for each in over:
-            if each.kind is RequestKind.PUSH and self._means(each) and not each.is_open:
-                found |= {each.id: each} if await self._ended_since(ledger, each) else {}
+            is_push = each.kind is RequestKind.PUSH and not each.is_open
+            if is_push and self._means(each) and await self._ended_since(ledger, each):
+                found[each.id] = each
         return [*found.values()]
 
     async def run(self, ledger: Ledger) -> Run | None:
@@ -116,8 +117,13 @@ class SameBills:
 
     async def _ended_since(self, ledger: Ledger, request: Request) -> bool:
         """Say whether a push has sent, or was answered, since that time; a follow is none."""
-        calls = [span for run in request.runs for span in await ledger.spans(run)]
-        return self.since is not None and any(self.since <= end <= self.now for _, end in calls)
+        if (since := self.since) is None:
+            return False
+        found = [await ledger.run(run) for run in request.runs]
+        # The calls of a run of years are many, and of one that has ended before none counts.
+        late = [run for run in found if run and (run.ended_at is None or run.ended_at >= since)]
+        calls = [span for run in late for span in await ledger.spans(run.id)]
+        return any(since <= end <= self.now for _, end in calls)
 
     async def _is_alike(self, ledger: Ledger, run: Run) -> bool:
         selected = self.selects and any(job.endswith(SELECTED) for job in run.jobs)
