@@ -306,8 +306,7 @@ class _Engine:
     async def _follow_up(self, sending: Sending) -> None:
         """Hand new documents to the follower; until one has passed its steps, wait for each."""
         if sending.postponed:
-            chunk = sending.chunk
-            self.backlog.add_part(sending.postponed, alone=chunk.alone, tries=chunk.tries)
+            self.backlog.put_back(replace(sending.chunk, numbers=sending.postponed))
         ids = await self.follower.pushed(sending.outcomes, sending.named)
         if self.backlog.follow_proved or not ids:
             return
@@ -331,8 +330,7 @@ class _Engine:
             self.backlog.put_back(replace(chunk, numbers=sending.numbers))
         for wait_s in sorted(set(sending.put_off.values())):
             part = tuple(n for n, each_s in sending.put_off.items() if each_s == wait_s)
-            due_s = anyio.current_time() + wait_s
-            self.backlog.add_suspect(part, alone=chunk.alone, tries=chunk.tries, due_s=due_s)
+            self.backlog.put_last(replace(chunk, numbers=part), anyio.current_time() + wait_s)
         if sending.sample is not None:
             context.learn(sending.sample)
         self.sparing.ease_off(sending)
@@ -371,4 +369,4 @@ class _Engine:
         # What a success passed over may be saved a moment after the answer.
         due_s = now_s + max(surely_s, pause)
         for number in conclusion.alone:
-            self.backlog.add_suspect((number,), alone=True, tries=tries, due_s=due_s)
+            self.backlog.put_last(Chunk(0, (number,), alone=True, tries=tries), due_s)

@@ -19,6 +19,7 @@ from k3push.core.control_words import Key
 from k3push.core.model import (
     ABSENT,
     BillNumber,
+    Chunk,
     Outcome,
     Row,
     State,
@@ -214,14 +215,14 @@ class Intake:
             left_s = wait_for_call_s(context, sent[-1]) if sent and row.code != ABSENT else 0.0
             due_s = anyio.current_time() + left_s if left_s else 0.0
             if row.code == DROPPED:
-                self._backlog.add_suspect((bill,), alone=True, due_s=max(due_s, later_s))
+                self._backlog.put_last(Chunk(0, (bill,), alone=True), max(due_s, later_s))
             elif due_s or broke or row.code == ABSENT:
                 suspects.setdefault((row.chunk, due_s), []).append(bill)
             else:
                 self._backlog.add([bill])
         for (_, due_s), together in suspects.items():
             for part in halve(together):
-                self._backlog.add_suspect(part, due_s=due_s)
+                self._backlog.put_last(Chunk(0, part), due_s)
 
     def _note_earlier(self, row: Row, bill: BillNumber) -> None:
         """Know what earlier executions have done with a bill."""

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 
 import anyio
 
-from k3push.core.model import BillNumber, RunId, State, number_in
+from k3push.core.model import BillNumber, Chunk, RunId, State, number_in
 from k3push.core.pacing.backlog import Backlog
 from k3push.core.remark import remark
 from k3push.core.safety.conclusion import CONTRADICTION
@@ -149,7 +149,7 @@ class Settler:
             self.context.look_anew_at(part)
             # Where it was lost before, our own calls beside it may have been to blame.
             by_itself = not self._absent.isdisjoint(part)
-            self.backlog.add_suspect(part, by_itself=by_itself)
+            self.backlog.put_last(Chunk(0, part, by_itself=by_itself))
             self._absent.update(part)
         self.unproved = settled.unproved
         self.hopeless = settled.hopeless

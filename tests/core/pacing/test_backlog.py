@@ -79,8 +79,8 @@ def test_links_that_were_proved_before_need_no_canary_and_still_a_first_chunk() 
 def test_parts_travel_first_and_as_they_are() -> None:
     """What came back is finished before anything new begins."""
     backlog = backlog_of("ABC", canary=False)
-    backlog.add_part(numbers("X Y Z"), tries=2)
-    backlog.add_part(numbers("W"), alone=True)
+    backlog.put_back(Chunk(0, numbers("X Y Z"), tries=2))
+    backlog.put_back(Chunk(0, numbers("W"), alone=True))
     assert taken(backlog) == Chunk(1, numbers("X Y Z"), alone=False, tries=2)
     assert taken(backlog) == Chunk(2, numbers("W"), alone=True)
     assert taken(backlog) == Chunk(3, numbers("A B"))
@@ -89,7 +89,7 @@ def test_parts_travel_first_and_as_they_are() -> None:
 def test_a_part_gives_its_canary_and_keeps_what_it_is() -> None:
     """Its other numbers wait, with their count of tries."""
     backlog = backlog_of("A")
-    backlog.add_part(numbers("X Y Z"), tries=2)
+    backlog.put_back(Chunk(0, numbers("X Y Z"), tries=2))
     canary = taken(backlog)
     assert canary == Chunk(1, numbers("X"), alone=False, tries=2)
     backlog.links_proved = backlog.own_proved = True
@@ -100,11 +100,11 @@ def test_a_part_gives_its_canary_and_keeps_what_it_is() -> None:
 def test_suspects_travel_last_and_as_they_are() -> None:
     """A bill that breaks its calls must not hold up its neighbours, nor grow into a chunk."""
     backlog = backlog_of("ABC", canary=False)
-    backlog.add_suspect(numbers("S T U"))
-    backlog.add_suspect(numbers("V"))
-    backlog.add_part(numbers("X"))
+    backlog.put_last(Chunk(0, numbers("S T U")))
+    backlog.put_last(Chunk(0, numbers("V")))
+    backlog.put_back(Chunk(0, numbers("X")))
     assert together(backlog) == ["X", "AB", "C", "STU", "V"]
-    backlog.add_suspect(numbers("W"))
+    backlog.put_last(Chunk(0, numbers("W")))
     backlog.add(numbers("D"))
     assert together(backlog) == ["D", "W"]
     assert backlog.empty
@@ -113,7 +113,7 @@ def test_suspects_travel_last_and_as_they_are() -> None:
 def test_a_canary_is_one_number_of_a_suspect_as_well() -> None:
     """More than one document must not come of a wrong field, whatever waits."""
     backlog = backlog_of("")
-    backlog.add_suspect(numbers("S T U"))
+    backlog.put_last(Chunk(0, numbers("S T U")))
     canary = taken(backlog)
     assert (canary.numbers, backlog.take(SIZE), backlog.empty) == (("S",), None, False)
     backlog.links_proved = backlog.own_proved = True
@@ -212,9 +212,9 @@ def test_no_number_is_given_out_twice_and_none_is_kept_back(data: st.DataObject)
             chunk = travelling.pop(data.draw(st.integers(0, len(travelling) - 1)))
             if move == "back":
                 due.update(chunk.numbers)
-                add = data.draw(st.sampled_from([backlog.add_part, backlog.add_suspect]))
+                add = data.draw(st.sampled_from([backlog.put_back, backlog.put_last]))
                 for part in halve(chunk.numbers):
-                    add(part)
+                    add(Chunk(0, part))
             else:
                 backlog.links_proved = backlog.own_proved = True
             backlog.done(chunk)

@@ -129,18 +129,6 @@ class Backlog:
         for number in numbers:
             self._ready[self._by_id(number)].append(number)
 
-    def add_part(
-        self, numbers: tuple[BillNumber, ...], *, alone: bool = False, tries: int = 0
-    ) -> None:
-        """Take in a part of a chunk that came back; it travels as it is, before the others.
-
-        Args:
-            numbers: What travels together.
-            alone: They were dropped in silence, and this is their one more try.
-            tries: How often the ERP has put these off.
-        """
-        self._parts.append(Chunk(0, numbers, alone, tries))
-
     def put_back(self, chunk: Chunk) -> None:
         """Take in what comes back as it was; it travels before the others."""
         self._parts.append(chunk)
@@ -149,8 +137,8 @@ class Backlog:
         """Take in what a limit on calls has put off; it travels once others have got through."""
         self._limited.append(chunk)
 
-    def put_last(self, chunk: Chunk, due_s: float) -> None:
-        """Take in what travels behind the others, and as it is.
+    def put_last(self, chunk: Chunk, due_s: float = 0.0) -> None:
+        """Take in what travels behind the others, and as it is: it may have broken its call.
 
         Args:
             chunk: What travels together.
@@ -162,26 +150,6 @@ class Backlog:
         """Let what limits have put off travel before the others, which have got through."""
         self._parts.extend(self._limited)
         self._limited.clear()
-
-    def add_suspect(
-        self,
-        numbers: tuple[BillNumber, ...],
-        *,
-        alone: bool = False,
-        tries: int = 0,
-        by_itself: bool = False,
-        due_s: float = 0.0,
-    ) -> None:
-        """Take in numbers that broke a call together; they travel last, and as they are.
-
-        Args:
-            numbers: What travels together.
-            alone: They were dropped in silence, and this is their one more try.
-            tries: How often the ERP has put these off.
-            by_itself: Nothing else may be on its way with them.
-            due_s: On the loop's clock, when they may travel at the earliest.
-        """
-        self.put_last(Chunk(0, numbers, alone, tries, by_itself), due_s)
 
     def due_s(self) -> float:
         """Return when the next suspect may travel; infinite where there is none."""
@@ -260,7 +228,7 @@ class Backlog:
             *_, chunk = heappop(self._suspects)
             going, rest = _cut(chunk, most)
             if rest.numbers:
-                self.put_last(rest, 0.0)
+                self.put_last(rest)
         else:
             return None
         return going
