@@ -13,6 +13,7 @@ from k3push.core.model import BillNumber, RunId, State, key_of
 from k3push.core.remark import read_remark
 from k3push.ports import Doubt
 from k3push.runs.context import Context
+from k3push.runs.push_limits import PushLimits
 from k3push.runs.source_check import AMBIGUOUS
 from k3push.runs.stop import Cause
 from k3push.simulator import FaultPlan, SandboxOptions
@@ -228,6 +229,22 @@ async def test_what_the_erp_makes_of_an_unseen_namesake_is_a_contradiction() -> 
     assert pushed.rows[NUMBER].targets == ()
     assert Cause.CONTRADICTION in pushed.stop.causes
     assert [len(makers_of(office, bill)) for bill in bills_of(office)] == [1, 1]
+
+
+async def test_what_is_left_to_a_person_does_not_let_other_doubts_wait_for_ever() -> None:
+    """More of the sender's documents would prove his sight, and nothing is sent that makes them."""
+    lost, *rest = orders(5, first=1)
+    office = Office(two(steps("reset"), unseen_orgs=("200",)))
+    one = steered(concurrency=1, chunk_size=1)
+    await office.open_run([lost, NUMBER, *rest])
+    stopped = await office.execute(
+        limits=PushLimits(canary=False, limit=2), throttle=one, check=False
+    )
+    assert stopped.of(State.UNKNOWN) == {lost, NUMBER}
+    with anyio.fail_after(100_000):
+        again = await office.execute(limits=PushLimits(canary=False), throttle=one, check=False)
+    assert Cause.CONTRADICTION in again.stop.causes
+    assert again.watch.sendings == []
 
 
 async def test_a_document_of_an_unseen_namesake_is_no_absence() -> None:

@@ -197,7 +197,8 @@ class _Engine:
 
     def _has_more(self) -> bool:
         """Say whether numbers wait that were never sent; a suspect was."""
-        return not self.settler.waits_for_proof() and (not self.intake.fed or self.backlog.fresh)
+        more = not self.intake.fed or self.backlog.fresh
+        return more and not self.settler.sends_nothing_more()
 
     def _may_grow(self) -> bool:
         """Say whether something may come back into the backlog."""

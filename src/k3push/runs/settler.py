@@ -116,6 +116,11 @@ class Settler:
         proved = known or not self.backlog.proving
         return not proved and self.canaries >= MOST_CANARIES
 
+    def sends_nothing_more(self) -> bool:
+        """Say whether nothing that was never sent leaves in this execution, as far as is known."""
+        for_person = self.contradicted and self.contradicted.keys() <= self.hopeless
+        return self.waits_for_proof() or bool(for_person)
+
     def ends_what_is_stuck(self) -> bool:
         """End the execution where nothing that it still does can let the rest leave.
 
