@@ -74,7 +74,9 @@ async def check(scene: Scene) -> list[str]:
     # What was in doubt of the bill that had a number before is none of that which has it now.
     moved = tuple(f"{number}: sent " for number in scene.story.exchanged)
     sendings = [f for f in scene.witness.check_sendings(window_s) if not f.startswith(moved)]
-    findings = [*scene.witness.findings, *sendings]
+    # Where nobody can look, nothing is sent again.
+    queue = None if scene.story.is_blind else scene.witness.queue
+    findings = [*scene.witness.findings, *(queue.findings if queue else ()), *sendings]
     bills = {row.bill for each in rows.values() for row in each.values()}
     late = late_targets(scene, bills, pushes_in_time)
     each_row = [(run, row) for run, each in rows.items() for row in each.values()]

@@ -19,6 +19,7 @@ from k3push.simulator import (
     WriteBack,
     fault,
 )
+from k3push.simulator.faults import Ending
 from k3push.simulator.forms import IN_STOCK, PURCHASE_ORDER
 from tests.campaign import steps_after
 from tests.campaign.conditions import (
@@ -110,6 +111,8 @@ from tests.campaign.fair import (
     WORDS,
     fair_together,
 )
+from tests.campaign.queueing import PROBES, QUEUE_ENDS_S, Queues
+from tests.campaign.settings import Sets
 from tests.campaign.steps_after import some_of
 from tests.campaign.story import Frame, Story
 from tests.campaign.witness import BROKE_ON_THE_SERVER
@@ -125,8 +128,13 @@ FOLLOWING = 0.25
 DENSE = 10**10
 """Stories of seeds from here on have few bills, and several odd things happen to them at once."""
 
-# So long may a copy of the database lag behind in such a story.
+QUEUED = 2 * DENSE
+"""In stories of seeds from here on pushes wait for each other in the ERP."""
+
+# So long may a copy of the database lag behind in a dense story.
 LONG_LAG_S = 70.0
+
+GIVES_UP = (Ending.RESET, Ending.RESET, Ending.SILENCE)
 
 ODD = (
     "allowed",
@@ -155,6 +163,10 @@ ODD = (
     "window",
 )
 """What odd things have chances of their own."""
+
+
+def _is_dense(seed: int) -> bool:
+    return DENSE <= seed < QUEUED
 
 
 def story_of(seed: int) -> Story:
@@ -241,11 +253,23 @@ def _later_thoughts(seed: int, frame: Frame, events: Sequence[Event]) -> list[Ev
     later += _altered(frame, _of(seed, "altered")) + _barred(_of(seed, "barred"))
     later += _copies(seed, events, _of(seed, "copies"))
     later += _mended(events, _of(seed, "mended")) + _anew(_of(seed, "anew"))
+    later += _queue(seed, frame, events, later)
     later += [NamesNoPart()] if _of(seed, "unnamed part").random() < 0.12 else []
     chance = _of(seed, "each sees his own")
     if chance.random() < 0.05:
         later += _apart(frame, users, chance)
     return _but_unseen(events, later)
+
+
+def _queue(seed: int, frame: Frame, events: Sequence[Event], later: Sequence[Event]) -> list[Event]:
+    """Draw a queue of pushes that is empty within each window, if nobody makes it longer."""
+    if seed < QUEUED or any(isinstance(event, Sets) for event in later):
+        return []
+    chance = _of(seed, "queue")
+    runs = 2 if any(isinstance(event, Joins) for event in events) else 1
+    most_s = QUEUE_ENDS_S / (runs * (frame.concurrency + PROBES))
+    work_s = most_s * chance.choice([0.3, 1.0, 1.0])
+    return [Queues(work_s, chance.choice([30.0, 30.0, 60.0]), chance.choice(GIVES_UP))]
 
 
 def _but_unseen(events: Sequence[Event], later: Sequence[Event]) -> list[Event]:
@@ -374,7 +398,7 @@ def _copies(seed: int, events: Sequence[Event], chance: random.Random) -> list[E
     """Draw copies of the database that answer queries in turn."""
     if chance.random() > 0.04 or any(isinstance(event, Lags) for event in events):
         return []
-    lags = [1.5, 8.0, 15.0, LONG_LAG_S] if seed >= DENSE else [1.5, 8.0, 15.0]
+    lags = [1.5, 8.0, 15.0, LONG_LAG_S] if _is_dense(seed) else [1.5, 8.0, 15.0]
     return [Lags(chance.choice(lags), in_turn=True)]
 
 
@@ -457,7 +481,7 @@ class _Surely(random.Random):
 
 def _of(seed: int, what: str) -> random.Random:
     """Return the chances of something that was thought of later, and moves nothing else."""
-    sure = seed >= DENSE and what in random.Random(f"odd {seed}").sample(ODD, 4)  # noqa: S311
+    sure = _is_dense(seed) and what in random.Random(f"odd {seed}").sample(ODD, 4)  # noqa: S311
     return (_Surely if sure else random.Random)(f"{what} {seed}")  # the same trials every time
 
 
@@ -467,8 +491,13 @@ def _policy(chance: random.Random, later: random.Random) -> Policy:
 
 
 def _frame(seed: int, chance: random.Random) -> Frame:
-    dense = seed >= DENSE
-    bills = chance.randint(2, 4) if dense else chance.randint(6, 14)
+    few, many, sizes, at_once, rests = 6, 14, [1, 3, 5, 12], [1, 2, 4], [0, 0, 0, 9, 30]
+    if _is_dense(seed):
+        few, many, sizes = 2, 4, [1, 2, 4]
+    elif seed >= QUEUED:
+        # More calls than a queue holds that is empty within the window.
+        few, many, sizes, at_once, rests = 16, 24, [1, 1, 2], [2, 4, 8, 8], [0, 0, 0, 30]
+    bills = chance.randint(few, many)
     linked = chance.random() < 0.9
     repeats = chance.random() if linked else 1.0
     halt = HaltRule()
@@ -478,7 +507,7 @@ def _frame(seed: int, chance: random.Random) -> Frame:
         seed=seed,
         bills=bills,
         latency_s=chance.choice([0.0, 0.5, 2.0, 30.0]),
-        session_calls=chance.choice([0, 0, 0, 9, 30]),
+        session_calls=chance.choice(rests),
         policy=_policy(chance, _of(seed, "lines")),
         on_refusal=chance.choice([OnRefusal.PARTIAL, *OnRefusal]),
         style=AnswerStyle(
@@ -495,8 +524,8 @@ def _frame(seed: int, chance: random.Random) -> Frame:
         again=0.08 <= repeats < 0.13,
         sends_blocked=chance.random() < 0.15,
         takes_blocked=chance.random() < 0.5,
-        chunk_size=chance.choice([1, 2, 4] if dense else [1, 3, 5, 12]),
-        concurrency=chance.choice([1, 2, 4]),
+        chunk_size=chance.choice(sizes),
+        concurrency=chance.choice(at_once),
         limits=PushLimits(
             canary=chance.random() < 0.6,
             halt=halt,
@@ -623,7 +652,7 @@ def _people(chance: random.Random) -> list[Event]:
 def _faults(seed: int, chance: random.Random) -> list[Event]:
     """Draw what requests meet."""
     events: list[Event] = []
-    pushes, count = (range(1, 5), [1, 2]) if seed >= DENSE else (range(1, 17), [0, 1, 3, 6])
+    pushes, count = (range(1, 5), [1, 2]) if _is_dense(seed) else (range(1, 17), [0, 1, 3, 6])
     for nth in sorted(chance.sample(pushes, chance.choice(count))):
         met = replace(fault(chance.choice(PUSH_FAULTS)), seconds=chance.choice(SLOW_S))
         if met.ending in BROKE_ON_THE_SERVER:

@@ -8,6 +8,7 @@ from enum import StrEnum
 from k3push.simulator import Channel, Fault, Refusal
 from k3push.simulator.faults import Ending, Work
 from tests.campaign.conditions import Condition
+from tests.campaign.queueing import Queues
 from tests.campaign.settings import Sets
 from tests.campaign.steps_after import AfterPush
 from tests.runs.mortals import Act
@@ -556,6 +557,7 @@ Event = (
     | Intrudes
     | IsDown
     | Retries
+    | Queues
     | SetsClock
     | IsAllowed
     | Reloads

@@ -30,7 +30,7 @@ from k3push.simulator.faults import NO_FAULT
 from k3push.simulator.forms import IN_STOCK, PURCHASE_ORDER, SALE_ORDER
 from k3push.simulator.history import Making
 from tests.campaign.conditions import Condition, CopiesMakers, CutsPages
-from tests.campaign.drawing import DENSE
+from tests.campaign.drawing import DENSE, QUEUED
 from tests.campaign.events import (
     LONGER,
     TWIN,
@@ -50,6 +50,7 @@ from tests.campaign.events import (
     WasMade,
     Way,
 )
+from tests.campaign.queueing import PushQueue, Queues
 from tests.campaign.settings import Sets, Times
 from tests.campaign.steps_after import AfterPush, Follows
 from tests.campaign.story import Story
@@ -331,7 +332,9 @@ def set_up(
     _stock(world, story, named)
     if story.has(CopiesMakers):
         _sign(world, sorted(named))
-    if story.frame.seed >= DENSE:
+    for event in story.all_of(Queues):
+        witness.queue = PushQueue(event, times.longest_call_s)
+    if DENSE <= story.frame.seed < QUEUED:
         witness.most_sendings = MOST_OF_DENSE
     if story.cuts_pages:
         one_by_one = any(event.rows == 1 for event in story.all_of(CutsPages))

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.campaign.drawing import DENSE, story_of
+from tests.campaign.drawing import DENSE, QUEUED, story_of
 from tests.campaign.trial import play
 from tests.shares import shared_out
 
@@ -10,7 +10,12 @@ SEEDS = 200
 DENSE_SEEDS = 200
 BLOCK = 25
 SHARES, OF_MORE = 12, 3
-FIRST = (*range(0, SEEDS, BLOCK), *range(DENSE, DENSE + DENSE_SEEDS, BLOCK))
+QUEUED_SEEDS = 50
+FIRST = tuple(
+    first
+    for begin, seeds in ((0, SEEDS), (DENSE, DENSE_SEEDS), (QUEUED, QUEUED_SEEDS))
+    for first in range(begin, begin + seeds, BLOCK)
+)
 
 
 @pytest.mark.timeout(300)

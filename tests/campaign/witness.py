@@ -18,6 +18,7 @@ from k3push.ports import AttemptRecord
 from k3push.simulator import Channel, Fault, FaultPlan, FaultScript
 from k3push.simulator.collation import Collation
 from k3push.simulator.faults import NO_FAULT, Ending, Work
+from tests.campaign.queueing import PushQueue
 from tests.runs.office import LIMITS
 
 # Far more than any trial needs; whoever gets there sends for ever.
@@ -91,6 +92,7 @@ class Witness(FaultScript):
         deleted: Bills that somebody deletes; the ERP knows no number of their ids then.
 
     Attributes:
+        queue: Where pushes wait for each other.
         most_requests: Whoever makes more asks for ever.
         most_sendings: How often a number may travel, over all executions and their tries.
         retried: How often people have had a bill retried, by its first number.
@@ -115,6 +117,7 @@ class Witness(FaultScript):
         self._deleted = deleted
         self._attempts = attempts
         self._requests = 0
+        self.queue: PushQueue | None = None
         self.most_requests = MOST_REQUESTS
         self.most_sendings = MOST_SENDINGS
         self.retried: Counter[str] = Counter()
@@ -130,6 +133,8 @@ class Witness(FaultScript):
         """Give what the request at hand meets, and note both."""
         carried = tuple(numbers)
         met = super().next(channel, carried, user)
+        if channel is Channel.PUSH and self.queue is not None:
+            met = self.queue.join(met, anyio.current_time())
         self._requests += 1
         if self._requests > self.most_requests:
             raise EndlessError(f"more than {self.most_requests} requests")

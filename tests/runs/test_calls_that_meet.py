@@ -172,13 +172,14 @@ async def test_calls_of_an_earlier_execution_keep_no_place_once_they_are_settled
     assert calls.known == {2}
 
 
-async def test_calls_of_a_killed_execution_keep_their_places() -> None:
+@pytest.mark.parametrize("told", [True, False])
+async def test_calls_of_a_killed_execution_keep_their_places(*, told: bool) -> None:
     """The one that goes on with its run finds the ERP at work on them."""
     numbers = orders(60)
     async with anyio.create_task_group() as server:
         office = Office(sandbox(orders=120, **OPEN))
         await office.open_run(numbers)
-        transport = queueing(server, 30.0, 60.0, told=True)
+        transport = queueing(server, 30.0, 60.0, told=told)
         how: dict[str, Any] = {
             "throttle": steered(concurrency=16, chunk_size=1),
             "transport": transport,

@@ -66,7 +66,7 @@ class CallsAtWork:
             after_s: Seconds after it left.
             now_s: On the loop's clock.
         """
-        if doubt.code in GIVEN_UP or (after_s >= SOON_S and doubt.said is None):
+        if _was_given_up(doubt, after_s):
             self._pause_s = FIRST_PAUSE_S if not self._attempts else 2 * self._pause_s
             self.next_s = now_s + self._pause_s
             self._attempts.add(attempt)
@@ -96,4 +96,11 @@ class CallsAtWork:
 def may_run(kept: AttemptRecord) -> bool:
     """Say whether the ERP may be at work on an earlier execution's call, whose end nobody heard."""
     verdict = verdict_of(kept) if kept.exchange is not None else None
-    return verdict is None or (isinstance(verdict, InDoubt) and verdict.code in GIVEN_UP)
+    if not isinstance(verdict, InDoubt) or kept.ended_at is None:
+        return verdict is None
+    return _was_given_up(verdict, (kept.ended_at - kept.attempt.intent.began_at).total_seconds())
+
+
+def _was_given_up(doubt: InDoubt, after_s: float) -> bool:
+    """Say whether somebody has waited for a call no longer; a clock that was set tells nothing."""
+    return doubt.code in GIVEN_UP or (doubt.said is None and not 0 <= after_s < SOON_S)

@@ -246,13 +246,11 @@ class _Engine:
             self.hold = context.throttle.hold
             context.watch.held(self.hold)
         # In the midst of a limit one call after each pause shows whether it has ended.
-        most_open = 1 if self.sparing.limits.in_a_row else context.throttle[Key.CONCURRENCY]
+        places = context.throttle[Key.CONCURRENCY]
+        most_open = 1 if self.sparing.limits.in_a_row else places
         now_s = anyio.current_time()
-        # Canaries are few, and one may prove what settles another.
-        waits = not (backlog.proving or self.sparing.limits.in_a_row) and (
-            not context.at_work.leaves_room(most_open, backlog.open, now_s)
-        )
-        if self.hold is not None or backlog.open >= most_open or waits:
+        has_room = context.at_work.leaves_room(places, backlog.open, now_s)
+        if self.hold is not None or backlog.open >= most_open or not has_room:
             return None
         if self.settler.waits_for_proof() or self.settler.contradicted:
             return None

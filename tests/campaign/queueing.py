@@ -1,0 +1,80 @@
+"""Pushes that wait for each other in the ERP, and what stands between that waits no longer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from k3push.simulator import Fault, fault
+from k3push.simulator.faults import NO_FAULT, Ending, Work
+
+QUEUE_ENDS_S = 480.0
+"""By when all calls that may be in the queue are worked on, well within the window."""
+
+PROBES = 4
+"""So many calls leave within a window though all places are kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Queues:
+    """The ERP works on one push after the other."""
+
+    work_s: float
+    patience_s: float
+    ending: Ending
+
+    def __str__(self) -> str:
+        """Say so."""
+        ends = f"after {self.patience_s:g} s they meet {self.ending}"
+        return f"pushes wait for each other, {self.work_s:g} s each; {ends}"
+
+
+@dataclass(frozen=True, slots=True)
+class GivenUp(Fault):
+    """A call that somebody waits for no longer, and that is carried out all the same."""
+
+    patience_s: float = 0.0
+
+    @property
+    def delay_after_work_s(self) -> float:
+        """How long the answer stays away."""
+        return self.patience_s
+
+
+@dataclass(slots=True)
+class PushQueue:
+    """The queue of one site.
+
+    >>> queue = PushQueue(Queues(40.0, 60.0, Ending.RESET), most_s=540.0)
+    >>> [queue.join(NO_FAULT, now_s=0.0).name for _ in range(2)]
+    ['delay', 'late-commit']
+    >>> queue.join(NO_FAULT, now_s=500.0).seconds
+    40.0
+
+    Attributes:
+        habits: Its times.
+        most_s: A call that waits longer may be carried out after its window.
+        longest_s: How long a call had to wait.
+    """
+
+    habits: Queues
+    most_s: float
+    longest_s: float = 0.0
+    _free_s: float = 0.0
+
+    @property
+    def findings(self) -> list[str]:
+        """What is wrong: nobody but k3push has made the queue so long."""
+        late = self.longest_s >= self.most_s
+        return [f"a call waits {self.longest_s:.0f} s behind calls of ours"] if late else []
+
+    def join(self, met: Fault, now_s: float) -> Fault:
+        """Say what becomes of a push that comes now; one with a fault of its own does not wait."""
+        if met is not NO_FAULT:
+            return met
+        self._free_s = max(now_s, self._free_s) + self.habits.work_s
+        takes_s = self._free_s - now_s
+        self.longest_s = max(self.longest_s, takes_s)
+        if takes_s <= self.habits.patience_s:
+            return replace(fault("delay"), seconds=takes_s)
+        patience_s = 0.0 if self.habits.ending is Ending.SILENCE else self.habits.patience_s
+        return GivenUp(Work.COMMIT_LATE, self.habits.ending, takes_s, patience_s)
