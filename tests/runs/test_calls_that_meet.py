@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 from urllib.parse import unquote
 
@@ -15,9 +16,10 @@ from k3push.core.model import State
 from k3push.core.safety.verdict import InDoubt
 from k3push.runs.calls_at_work import CallsAtWork
 from k3push.runs.context import Context
+from k3push.runs.doubt_ages import SettleTimes
 from k3push.simulator.answers import AnswerStyle, failure
 from k3push.simulator.exchange import json_reply
-from tests.runs.office import Office, orders, sandbox, steered
+from tests.runs.office import SECOND, Office, orders, sandbox, steered, steps
 from tests.runs.rough_answers import NO_HALT, OPEN, doubled
 from tests.simulator.transport import SandboxTransport
 
@@ -151,6 +153,62 @@ async def test_a_queue_of_pushes_that_were_given_up_does_not_outgrow_the_window(
     assert erp.most <= (at_once or 40)
     told_of = [why for why, _ in pushed.watch.waits if "note.calls_at_work" in why]
     assert told_of or size != 1  # or it stands still without a word
+
+
+@pytest.mark.parametrize("told", [True, False])
+@pytest.mark.parametrize(
+    ("each_s", "at_once", "canary", "bills"),
+    [(380.0, 1, True, 8), (380.0, None, True, 8), (380.0, 3, False, 3), (590.0, 1, True, 8)],
+)
+async def test_calls_of_minutes_that_are_given_up_leave_one_after_the_other(
+    each_s: float, at_once: int | None, bills: int, *, canary: bool, told: bool
+) -> None:
+    """Two of them, one behind the other, end after the window of the second."""
+    numbers = orders(bills)
+    async with anyio.create_task_group() as server:
+        office = Office(sandbox(**OPEN))
+        await office.open_run(numbers)
+        pushed = await office.execute(
+            throttle=steered(concurrency=at_once, chunk_size=1),
+            transport=queueing(server, each_s, 60.0, told=told),
+            limits=replace(NO_HALT, canary=canary),
+            settle=SettleTimes(),
+            check=False,
+        )
+    assert pushed.of(State.PUSHED) == set(numbers)
+    sent = [n for attempt, _, _ in pushed.watch.sendings for n in attempt.intent.numbers]
+    assert sorted(sent) == numbers
+
+
+async def test_one_late_document_slows_nothing_once_a_call_is_answered() -> None:
+    """It was no queue: a plug-in took long, once."""
+    office, numbers = (
+        Office(sandbox(steps("commit-late-then-silence:400"), latency_s=10.0)),
+        orders(40),
+    )
+    await office.open_run(numbers)
+    at_once = steered(concurrency=4, chunk_size=1)
+    pushed = await office.execute(throttle=at_once, settle=SettleTimes())
+    assert pushed.of(State.PUSHED) == set(numbers)
+    times_s = sorted(attempt.intent.uptime.seconds for attempt, _, _ in pushed.watch.sendings)
+    assert times_s[-1] - times_s[1] < 40 * 20.0  # one by one they take twice as long
+
+
+async def test_one_call_leaves_until_something_tells_how_long_the_erp_takes() -> None:
+    """Links were proved by an earlier run, so that no canary goes ahead of eight at once."""
+    numbers = orders(9)
+    office = Office(sandbox(**OPEN))
+    await office.open_run(numbers[:1])
+    await office.execute()
+    async with anyio.create_task_group() as server:
+        erp = queueing(server, 380.0, 60.0, told=True)
+        await office.open_run(numbers[1:], SECOND)
+        limits = replace(NO_HALT, canary=True)
+        how: dict[str, Any] = {"transport": erp, "limits": limits, "settle": SettleTimes()}
+        at_once = steered(concurrency=8, chunk_size=1)
+        pushed = await office.execute(SECOND, throttle=at_once, check=False, **how)
+    assert (erp.most, doubled(office, numbers)) == (1, [])
+    assert pushed.of(State.PUSHED) == set(numbers[1:])
 
 
 async def test_a_call_that_is_given_up_while_a_look_is_under_way_keeps_its_place() -> None:

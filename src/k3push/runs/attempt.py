@@ -230,6 +230,7 @@ async def _record(
     verdict = judge(exchange)
     if not isinstance(verdict, SendAgain) and verdict.said is not None:
         verdict = replace(verdict, said=context.said_of_targets(verdict.said, numbers))
+    _note_work(context, sending, attempt, verdict)
     outcomes: tuple[Outcome, ...]
     sending.ground, sending.shown = "", {}
     match verdict:
@@ -240,9 +241,6 @@ async def _record(
             outcomes = tuple(Outcome(n, State.PLANNED, reason=because) for n in numbers)
         case InDoubt(code, because):
             sending.overload = because if verdict.overloaded else ""
-            if context.reads_back:
-                now_s = anyio.current_time()
-                context.at_work.note(attempt.id, verdict, after_s=sending.push_s, now_s=now_s)
             outcomes = tuple(Outcome(n, State.UNKNOWN, (), code, because) for n in numbers)
         case ReadBack(said):
             sending.named |= {target.id: attempt.intent.sender for target in said.named}
@@ -281,6 +279,18 @@ async def _record(
     sending.sample = sending.sample_of(verdict, outcomes)
     context.watch.recorded(attempt, outcomes, verdict, anyio.current_time() - began_s)
     return verdict if isinstance(verdict, SendAgain) else None
+
+
+def _note_work(
+    context: Context, sending: Sending, attempt: Attempt, verdict: SendAgain | InDoubt | ReadBack
+) -> None:
+    """Note how long a call has kept the ERP, or that it may do so still."""
+    match verdict:
+        case InDoubt() if context.reads_back:
+            now_s = anyio.current_time()
+            context.at_work.note(attempt.id, verdict, after_s=sending.push_s, now_s=now_s)
+        case ReadBack(said) if said.named:
+            context.ages.note_answer(sending.push_s)
 
 
 def _keeps_claims(verdict: SendAgain | InDoubt | ReadBack) -> bool:

@@ -30,7 +30,7 @@ class CallsAtWork:
     >>> calls = CallsAtWork()
     >>> calls.note(7, InDoubt("timeout", "no answer within 300 s"), after_s=300.0, now_s=0.0)
     >>> calls.note(8, InDoubt("broken", "reset"), after_s=0.5, now_s=0.0)
-    >>> calls.count, [calls.leaves_room(1, 0, now_s) for now_s in (39.0, 40.0)]
+    >>> calls.count, [calls.leaves_room(1, 0, now_s, 9) for now_s in (39.0, 40.0)]
     (1, [False, True])
     >>> calls.keep({8}, calls.known)
     >>> calls.count
@@ -84,13 +84,20 @@ class CallsAtWork:
         """
         self._attempts -= {*known, *self._seeds} - {*attempts}
 
-    def leaves_room(self, most: int, open_: int, now_s: float) -> bool:
-        """Say whether one more call may leave beside so many that are on their way.
+    def leaves_room(self, most: int, open_: int, now_s: float, in_time: float) -> bool:
+        """Say whether one more call may leave.
 
         With all places kept and nothing on its way, one leaves after a pause that doubles each time
         that another is given up: most sites lose a call now and then, and are at work on none.
+
+        Args:
+            most: Calls that may be at work at once.
+            open_: Calls that are on their way.
+            now_s: On the loop's clock.
+            in_time: How many the ERP works on within the window, one after the other.
         """
-        return open_ + self.count < most or (not open_ and now_s >= self.next_s)
+        at_work = open_ + self.count
+        return at_work < most or (not open_ and at_work < in_time and now_s >= self.next_s)
 
 
 def may_run(kept: AttemptRecord) -> bool:

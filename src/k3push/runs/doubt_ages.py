@@ -13,6 +13,9 @@ from k3push.core.model import BillNumber
 from k3push.core.safety.ages import least_age_s
 from k3push.ports import AttemptRecord, Clock, Doubt
 
+LONGER_THAN_GAP = 1.5
+"""How much longer a next late document is waited for than the longest of them has taken."""
+
 
 @dataclass(frozen=True, slots=True)
 class SettleTimes:
@@ -68,6 +71,8 @@ class DoubtAges:
         self._found: dict[tuple[int, BillNumber], tuple[set[str], float]] = {}
         self._missed: set[tuple[int, BillNumber]] = set()
         self._late_at_s = -math.inf
+        self._heard_s = -math.inf
+        self._gap_s = 0.0
 
     def ended(self, attempt: int, began_s: float) -> None:
         """Note that the exchange of *attempt* ends now, in this process.
@@ -104,17 +109,34 @@ class DoubtAges:
         self.age_s(doubt)
         return anyio.current_time() - self._seen[doubt.attempt][0]
 
+    @property
+    def has_heard(self) -> bool:
+        """Whether this process knows of some call how long it took the ERP."""
+        return self._heard_s > -math.inf
+
+    def note_answer(self, seconds: float) -> None:
+        """Note that a call was answered so long after it left: none has kept the ERP for longer."""
+        self._gap_s = min(self._gap_s, seconds)
+        self._heard_s = anyio.current_time()
+
     def note_looks(self, looked_for: Collection[Doubt], made: Container[BillNumber]) -> None:
-        """Note that documents come of which an earlier look of this process showed nothing.
+        """Note documents that have come, and such of which an earlier look showed nothing.
 
         Args:
             looked_for: What a look was about.
             made: Numbers of which a look has shown documents.
         """
+        now_s = anyio.current_time()
         keys = {(doubt.attempt, doubt.number) for doubt in looked_for}
         shown = {key for key in keys if key[1] in made}
-        if shown & self._missed:
-            self._late_at_s = anyio.current_time()
+        if late := {attempt for attempt, _ in shown & self._missed}:
+            left_s = [now_s - self.age_s(each) for each in looked_for if each.attempt in late]
+            # Calls may wait for each other, so each counts from the end of the one before.
+            since_s = max(self._heard_s, *left_s)
+            self._gap_s = max(self._gap_s, (now_s - since_s) / len(late))
+            self._late_at_s = now_s
+        if shown:
+            self._heard_s = now_s
         self._missed = (self._missed | keys) - shown
 
     def shown_by_s(self, times: SettleTimes) -> float:
@@ -122,8 +144,16 @@ class DoubtAges:
 
         Others may wait behind them in the ERP, and come as much later.
         """
-        still = anyio.current_time() - self._late_at_s < times.window_s / 2
+        for_s = max(times.window_s / 2, LONGER_THAN_GAP * self._gap_s)
+        still = anyio.current_time() - self._late_at_s < for_s
         return math.inf if still else times.shown_by_s
+
+    def most_in_time(self, times: SettleTimes) -> float:
+        """Return how many calls may be at work if the last one is to end within its window.
+
+        They may be worked on one after the other, each as long as late documents were apart.
+        """
+        return max(1, times.held_up_s * 8 // self._gap_s) if self._gap_s else math.inf
 
     def agree(self, doubt: Doubt, ids: set[str], apart_s: float) -> bool:
         """Say whether a look has found what an earlier one did, *apart_s* seconds before.

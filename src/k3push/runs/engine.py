@@ -249,7 +249,7 @@ class _Engine:
         places = context.throttle[Key.CONCURRENCY]
         most_open = 1 if self.sparing.limits.in_a_row else places
         now_s = anyio.current_time()
-        has_room = context.at_work.leaves_room(places, backlog.open, now_s)
+        has_room = self._has_room(places, now_s)
         if self.hold is not None or backlog.open >= most_open or not has_room:
             return None
         if self.settler.waits_for_proof() or self.settler.contradicted:
@@ -266,6 +266,14 @@ class _Engine:
         elif not backlog.open and (left_s := self.sparing.done_s + backlog.quiet_s - now_s) > 0:
             self.sparing.spare(self.sparing.limits.words, left_s)
         return chunk
+
+    def _has_room(self, places: int, now_s: float) -> bool:
+        """Say whether one more call may leave beside those at which the ERP may be at work."""
+        ages, at_work = self.context.ages, self.context.at_work
+        in_time = ages.most_in_time(self.context.settle)
+        if at_work.count and not ages.has_heard:
+            in_time = 1  # nothing tells how long the ERP takes for one of them
+        return at_work.leaves_room(int(min(places, in_time)), self.backlog.open, now_s, in_time)
 
     async def _push(self, chunk: Chunk) -> None:
         """Push a chunk, and make its place free again."""
