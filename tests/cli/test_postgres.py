@@ -101,7 +101,7 @@ def test_a_ledger_moves_to_postgres_and_goes_on(
     copied = desk.k3push("ledger", "copy", "config", postgres_url)
     assert (copied.exit, "60 rows" in copied.out) == (0, True), copied
     again = desk.k3push("ledger", "copy", "sqlite:///ledger.db", postgres_url)
-    assert (again.exit, "already has runs" in again.err) == (2, True)
+    assert (again.exit, "is not empty" in again.err) == (2, True)
     desk.configure(sandbox.url, more=ledger(postgres_url))
     checked = desk.k3push("ledger", "check")
     assert (checked.exit, checked.out.count("✓"), "✗" in checked.out) == (0, 7, False)

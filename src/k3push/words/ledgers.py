@@ -230,8 +230,8 @@ WORDS = {
         "任务 {run} 正在进行；请在其结束后再复制台账",
     ),
     "ledger.not_empty": (
-        "{place}: this ledger already has runs; name an empty one",
-        "{place}：该台账已有任务；请指定一个空台账",
+        "{place}: this ledger is not empty; name another one",
+        "{place}：该台账不为空；请指定另一个台账",
     ),
     "ledger.differs": (
         "the copy differs from its source in {what}; nothing was kept",

@@ -18,9 +18,10 @@ from k3push.adapters.ledger.maintenance.postgres_tables import books_in_postgres
 from k3push.adapters.ledger.maintenance.sql_tables import TABLES, Cells, LedgerTable, SqlTables
 from k3push.adapters.ledger.maintenance.sqlite_tables import books_in_sqlite
 from k3push.core.model import RunId, State
-from k3push.ports import Ledger
+from k3push.ports import Ledger, Memo
 from tests.adapters.ledger.players import open_ledger
 from tests.adapters.ledger.samples import (
+    NOON,
     a_run,
     later,
     lived_in,
@@ -133,6 +134,14 @@ async def test_a_copy_of_what_was_empty_is_made_anew(sqlite_file: str, postgres_
             ):
                 assert await is_empty(target)
                 await copy(source, target)
+
+
+async def test_a_ledger_without_runs_that_knows_a_program_is_not_empty(place: str) -> None:
+    """A copy into it was said to differ from its source, in the token that was made there."""
+    async with open_ledger(place) as ledger:
+        await ledger.remember(Memo("token", "erp", NOON, {}))
+    async with open_books(place) as books:
+        assert not await is_empty(books)
 
 
 class _Careless(SqlTables):

@@ -39,8 +39,8 @@ async def copy(source: SqlTables, target: SqlTables) -> dict[str, int]:
 
 
 async def is_empty(books: SqlTables) -> bool:
-    """Say whether a ledger holds no run."""
-    return not await books.page(TABLES[0], (), 1)
+    """Say whether a ledger holds nothing: no run, and nothing that people or programs have left."""
+    return not any([await books.page(table, (), 1) for table in TABLES])
 
 
 async def _compare(source: SqlTables, target: SqlTables, table: LedgerTable) -> None:
