@@ -39,6 +39,7 @@ POLICIES = 10
 BY_KEY = (
     "accounts_with",
     "amend",
+    "attempts_in",
     "delete_row",
     "in_hand",
     "insert_attempt",
@@ -46,6 +47,8 @@ BY_KEY = (
     "lately_sent",
     "made_in",
     "made_of_namesakes",
+    "notes_in",
+    "notes_of",
     "pass_claims_on",
     "places_of_listed",
     "prune_rows",
@@ -75,6 +78,7 @@ CROSS JOIN LATERAL (SELECT least(key, %(runs)s) AS n) AS last
 CROSS JOIN LATERAL (SELECT 'N' || n || 'x' || j AS b) AS named;
 INSERT INTO carried (number, attempt)
 SELECT bill, attempt - 1 FROM rows WHERE place > 1 AND run <= %(runs)s;
+INSERT INTO notes (number, run, at, text) SELECT bill, run, '2026', '' FROM rows;
 """
 
 
@@ -99,7 +103,7 @@ async def test_bills_are_found_without_going_through_all_others(
         told = {name: value for name, value in SESSION.items() if name.startswith("enable_")}
         for name, value in {**told, "search_path": SCHEMA}.items():
             await connection.execute("SELECT set_config(%s, %s, false)", [name, value])
-        for table in ("runs", "rows", "attempts", "carried"):
+        for table in ("runs", "rows", "attempts", "carried", "notes"):
             await connection.execute(f"ALTER TABLE {table} SET (autovacuum_enabled = off)")
         facts = {"runs": RUNS, "others": OTHERS, "rows": ROWS, "hash": account_hash("a")}
         for statement in FILL.split(";\n"):
@@ -134,6 +138,8 @@ async def test_bills_are_found_without_going_through_all_others(
             "ids": list(ids),
             "or_found": False,
             "since": "2026",
+            "after": 0,
+            "limit": ASKED,
             "chunk": 1,
             "nth": 1,
             "began_at": "2026",

@@ -107,9 +107,11 @@ SELECT coalesce(max(chunk), 0) FROM attempts WHERE run = :run;
 SELECT began_at, ended_at FROM attempts WHERE run = :run AND ended_at IS NOT NULL ORDER BY id;
 
 -- name: notes_of
-SELECT notes.id, notes.number, notes.at, runs.id, notes.text
-FROM notes JOIN runs ON runs.key = notes.run
-WHERE notes.number = :number AND runs.account = :account ORDER BY notes.id;
+-- Not joined: PostgreSQL might go through all notes of the account's runs.
+SELECT notes.id, number, at, (SELECT runs.id FROM runs WHERE key = notes.run), text
+FROM notes
+WHERE number = :number AND (SELECT account FROM runs WHERE key = notes.run) = :account
+ORDER BY notes.id;
 
 -- name: select_commands
 SELECT id, words, given_at, obeyed_at, on_their_way FROM commands WHERE run = :run ORDER BY id;
