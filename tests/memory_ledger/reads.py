@@ -137,7 +137,9 @@ class ReadVerbs(StoreView):
         """Return which attempts have made a document of some number."""
         rows = await self._rows_of_run(run)
         made = {State.PUSHED, State.DRAFT}
-        found = {rows.attempts[place] for place, row in rows.rows.items() if row.state in made}
+        found = {
+            rows.attempts.get(place, 0) for place, row in rows.rows.items() if row.state in made
+        }
         return frozenset(found.intersection(attempts))
 
     async def lately_sent(
@@ -203,7 +205,8 @@ class ReadVerbs(StoreView):
         """Return a page of the notes that a run has made."""
         store = await self._turn()
         self._known(store, run)
-        return list(islice((note for note in store.notes[after:] if note.run == run), limit))
+        found = (note for note in store.notes if note.run == run and note.id > after)
+        return list(islice(found, limit))
 
     async def attempt_count(self, run: RunId) -> int:
         """Count the attempts of a run."""
@@ -236,7 +239,7 @@ def _made_in(
         for rows in runs:
             named = () if rows is but else rows.of_number(number_in(bill))
             found = {row.place: row for row in (*named, *rows.of_source(id_))}
-            for row in found.values():
+            for _, row in sorted(found.items()):
                 is_it = rules.may_be_bill(bill, id_, row.bill, row.source_id)
                 if is_it and row.state in states and not (rows is but and row.bill == bill):
                     of = Made(rows.run.id, bill, row.state, row.targets, row.code)

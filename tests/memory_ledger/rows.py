@@ -288,3 +288,12 @@ def move(
             outcome.state, keep_planned=keep_planned
         ):
             del store.claims[claim]
+
+
+def pass_claims_on(store: Store, scope: str, settled: Sequence[BillNumber]) -> None:
+    """Let other runs hold what they are in doubt over as well."""
+    for rows in store.runs.values():
+        for bill in settled:
+            row = rows.rows.get(rows.bills.get(bill, 0))
+            if rows.run.scope == scope and row and row.state in legal_moves.OPEN:
+                store.claims.setdefault((scope, number_in(bill)), (rows.run.id, bill))

@@ -19,7 +19,15 @@ from k3push.core.model import (
 )
 from k3push.core.safety import legal_moves
 from k3push.ports import AttemptRecord, Doubt, Holder, InHand
-from tests.memory_ledger.rows import intents, killed, move, of_scope, place_of, take_down
+from tests.memory_ledger.rows import (
+    intents,
+    killed,
+    move,
+    of_scope,
+    pass_claims_on,
+    place_of,
+    take_down,
+)
 from tests.memory_ledger.store_view import StoreView
 
 
@@ -115,6 +123,8 @@ class SendingVerbs(StoreView):
         rows = self._known(store, run)
         standings = [rows.standing(place_of(rows, outcome.number)) for outcome in outcomes]
         move(store, rows, outcomes, standings, at=at)
+        was = {o.number: each for o, each in zip(outcomes, standings, strict=True) if each}
+        pass_claims_on(store, rows.run.scope, rules.settled(outcomes, was))
         if note:
             take_down(store, run, outcomes, at, note)
 
@@ -124,7 +134,7 @@ class SendingVerbs(StoreView):
         """Add documents to rows that name some already, and keep the note beside each."""
         store = await self._turn()
         rows = self._known(store, run)
-        before = [rows.documents_at(place_of(rows, outcome.number)) for outcome in outcomes]
+        before = [rows.documents_at(rows.bills.get(outcome.number)) for outcome in outcomes]
         for place, outcome in rules.check_amending(outcomes, before):
             rows.rows[place] = rows.rows[place]._replace(
                 state=outcome.state,

@@ -126,4 +126,5 @@ class StepVerbs(StoreView):
     def _move_documents(self, mine: dict[str, Document], documents: Sequence[Document]) -> None:
         for document in documents:
             if document.id in mine:
-                mine[document.id] = replace(document, step=mine[document.id].step)
+                known = mine[document.id]
+                mine[document.id] = replace(document, step=known.step, sender=known.sender)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from k3push.adapters.ledger.spelling import Spelled, spell
 from k3push.core.model import (
     BillNumber,
     Identified,
@@ -412,6 +413,16 @@ async def test_a_row_without_an_id_may_be_any_bill_of_its_number(ledger: Ledger)
     assert await ledger.made_of_namesakes(SCOPE, [ONE, TWO]) == {}
 
 
+async def test_of_two_bills_of_a_number_the_later_line_tells_last(ledger: Ledger) -> None:
+    """Each database has an order of its own, in which it finds them."""
+    run = await opened(ledger, [BY_TWO, BY_ONE])
+    await ledger.identify(run, {ONE: is_(ONE, "101"), TWO: is_(TWO, "102")})
+    await push(ledger, run, TWO, target="8")
+    await push(ledger, run, ONE, target="7")
+    made = (await ledger.made_in(SCOPE, {NUMBER: ""}))[NUMBER]
+    assert (made.targets, set(made.ids)) == ((Target("7", "RK7"),), {"7", "8"})
+
+
 async def test_what_was_made_of_other_bills_of_a_number_is_told(
     ledger: Ledger, other: Ledger
 ) -> None:
@@ -465,3 +476,16 @@ def test_a_row_is_called_what_the_erp_calls_it_or_the_job_file() -> None:
     assert (row.key, row.shown_number, row.shown_id) == (",7", "", "7")
     known = row._replace(bill=ONE, source_id="101")
     assert (known.key, known.shown_number, known.shown_id) == (ONE, "A", "101")
+
+
+def test_rows_are_named_alike_in_whatever_order_they_are_found() -> None:
+    """Each database has an order of its own, in which it finds them."""
+    rows = [
+        Spelled(1, State.SENT, 1, BillNumber("a"), "1"),
+        Spelled(2, State.PLANNED, 0, BillNumber("B"), "7"),
+        Spelled(3, State.PLANNED, 0, ONE, "1"),
+    ]
+    lines = {1: BillNumber("a"), 2: BillNumber("B"), 3: ONE}
+    named = {BillNumber("B"): is_(BillNumber("D"), "1")}
+    there, back = (spell(each, lines, named) for each in (rows, rows[::-1]))
+    assert there == back

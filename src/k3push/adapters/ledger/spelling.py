@@ -67,7 +67,7 @@ def spell(
     Raises:
         legal_moves.IllegalMoveError: Two rows are one bill, and neither may be taken away.
     """
-    by_place = {row.place: row for row in rows}
+    by_place = {row.place: row for row in sorted(rows)}
     wanted = {place: bills[line] for place, line in lines.items() if line in bills}
     names = _told_apart(by_place, _named(by_place, wanted, kept_ids))
     new = {

@@ -556,7 +556,7 @@ CROSS JOIN LATERAL (
 ) AS runs
 WHERE runs.scope = :scope
     AND (rows.state IN ('pushed', 'draft') OR (:or_found AND rows.state = 'already'))
-ORDER BY runs.started_at, runs.id;
+ORDER BY runs.started_at, runs.id, rows.place;
 
 -- name: made_of_namesakes
 SELECT wanted.bill, rows.bill, rows.source_id, rows.targets

@@ -357,7 +357,7 @@ FROM found CROSS JOIN runs ON runs.key = found.run
 WHERE runs.scope = :scope AND (
     found.state = 'pushed' OR found.state = 'draft' OR (:or_found AND found.state = 'already')
 )
-ORDER BY runs.started_at, runs.id;
+ORDER BY runs.started_at, runs.id, found.place;
 
 -- name: made_of_namesakes
 SELECT json_extract(j.value, '$[1]'), r.bill, r.source_id, r.targets
