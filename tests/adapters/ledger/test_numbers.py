@@ -318,3 +318,13 @@ async def test_rows_are_found_by_a_part_of_what_they_hold(
     assert await other.runs_holding("gdd01") == {first, second}
     assert await other.runs_holding("整单", remarks=["note.blocked.closed"]) == {second}
     assert await other.runs_holding("nowhere") == set()
+
+
+@pytest.mark.parametrize("number", [r"RK\2024", 'RK"7"'], ids=["backslash", "quotes"])
+async def test_a_document_is_found_by_whatever_number_it_has(ledger: Ledger, number: str) -> None:
+    """Databases keep documents as JSON, which writes some characters in another way."""
+    run = await planned(ledger, "A B")
+    made = Outcome(A, State.ALREADY, (Target("77", number),))
+    await ledger.conclude(run, [made], at=NOON)
+    assert [row.bill for _, row in await ledger.find_rows(number)] == [A]
+    assert await ledger.runs_holding(number) == {run}

@@ -120,6 +120,7 @@ async def find_rows(
         "find_rows",
         words=codec.write_text(words),
         like=codec.like(words),
+        in_json=codec.like_in_json(words),
         remarks=list(remarks),
         limit=limit,
     )
@@ -134,6 +135,7 @@ async def runs_holding(
         "runs_holding",
         words=codec.write_text(words),
         like=codec.like(words),
+        in_json=codec.like_in_json(words),
         remarks=list(remarks),
     )
     return {RunId(run) for (run,) in found}

@@ -25,7 +25,7 @@ rows.place, rows.line, rows.number, rows.bill, rows.state, rows.targets, rows.co
 
 -- part: holds_words
 rows.number ILIKE :like OR (rows.bill <> rows.number AND rows.bill ILIKE :like)
-    OR rows.targets COLLATE "C" ILIKE :like OR rows.reason COLLATE "C" ILIKE :like
+    OR rows.targets COLLATE "C" ILIKE :in_json OR rows.reason COLLATE "C" ILIKE :like
     OR rows.code ILIKE :like OR rows.source_id = :words OR rows.listed_id = :words
     OR split_part(rows.reason, '{', 1) = ANY (:remarks)
 

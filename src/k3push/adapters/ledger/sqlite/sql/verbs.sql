@@ -12,7 +12,7 @@ place, line, number, bill, state, targets, code, reason, ledger.attempts, chunk,
     settled_at, listed_id, source_id
 
 -- part: holds_words
-number LIKE :like ESCAPE '\' OR bill LIKE :like ESCAPE '\' OR targets LIKE :like ESCAPE '\'
+number LIKE :like ESCAPE '\' OR bill LIKE :like ESCAPE '\' OR targets LIKE :in_json ESCAPE '\'
     OR reason LIKE :like ESCAPE '\' OR code LIKE :like ESCAPE '\'
     OR source_id = :words OR listed_id = :words
     OR substr(reason, 1, instr(reason, '{') - 1) IN (SELECT value FROM json_each(:remarks))
