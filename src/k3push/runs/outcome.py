@@ -295,9 +295,9 @@ async def anything_open(ledger: Ledger, run: Run) -> bool:
 
 
 async def end_settled(ledger: Ledger, run: RunId, at: datetime) -> None:
-    """Write down how a run ended of which another one has settled the last doubt, nothing is left.
+    """Write down how a run ended of which another one, or a person, has settled the last doubt.
 
-    It had ended with that doubt, and nobody executes it any more.
+    It had ended with that doubt, nothing else is left, and nobody executes it any more.
     """
     ended = await ledger.run(run)
     if ended is None or ended.exit != Exit.SOME_UNKNOWN or await anything_open(ledger, ended):

@@ -13,6 +13,7 @@ from k3push.core.remark import foreign, remark
 from k3push.core.safety.legal_moves import IllegalMoveError
 from k3push.ports import Clock, Ledger
 from k3push.runs.kept_attempts import attempts_under
+from k3push.runs.outcome import end_settled
 from k3push.runs.problem import Problem
 
 Doubts = Sequence[tuple[RunId, BillNumber]]
@@ -97,3 +98,4 @@ async def settle_by_word(
         )
         outcome = Outcome(bill, state, code="person", reason=because)
         await ledger.conclude(run, [outcome], at=clock.now(), note=note)
+        await end_settled(ledger, run, clock.now())
