@@ -481,6 +481,15 @@ async def test_where_tasks_cannot_be_read_the_erp_refuses_the_approval() -> None
     assert await counts(office) == {Follow.APPROVED: 2, Follow.REFUSED: 1}
 
 
+async def test_documents_that_wait_are_looked_at_together() -> None:
+    """Each execution asks anew for what waits in a flow, and thousands may."""
+    office = await followed(40, sandbox(flows(KEEPER, numbers=40)))
+    before = office.site.calls[Channel.QUERY]
+    await again(office)
+    assert await counts(office) == {Follow.WAITING: 40}
+    assert office.site.calls[Channel.QUERY] - before < 10
+
+
 @pytest.mark.parametrize(
     ("decides", "follow"), [(Approval.PASS, Follow.APPROVED), (Approval.REJECT, Follow.REFUSED)]
 )

@@ -140,7 +140,7 @@ class Follower:
     async def run(self) -> None:
         """Take documents through their steps until cancelled; end what is begun at a stop."""
         while True:
-            due = [] if self._is_held else self._under_way.due(self._calls.size)
+            due = [] if self._is_held else self._under_way.due(MOST_IN_A_CALL)
             if due:
                 await self._look_and_act(due)
                 self.wakeup.notify()
@@ -198,7 +198,8 @@ class Follower:
         """Say which step each document takes.
 
         Returns:
-            Those that take one, by step, status and sender, and those that take none any more.
+            Those that take one now, by step, status and sender, and those that take none any more.
+            Others wait until the calls before theirs have come to something.
         """
         steps = self.context.route.follow
         tasks = await self._reads.flow_tasks(entries, standings)
@@ -217,10 +218,14 @@ class Follower:
         lost = await self._ownership.lost_among(standing_of)
         await self._ownership.look_beside(standing_of)
         calls: dict[tuple[Step, str, str], list[FollowedDocument]] = {}
+        room = self._calls.size
         for entry, standing, step in moves:
+            if not room:
+                break
             if why := await self._ownership.hindrance(entry, standing, lost):
                 ended.append(replace(entry.document, follow=Follow.REFUSED, reason=why))
             else:
+                room -= 1
                 key = (step, standing.status, entry.document.sender)
                 calls.setdefault(key, []).append(entry)
         return calls, ended

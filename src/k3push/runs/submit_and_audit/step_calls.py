@@ -41,7 +41,7 @@ class StepCalls:
 
     Attributes:
         calling: Whether a call is on its way, which is waited for.
-        size: How many documents are looked at for the next one.
+        size: How many documents the next one carries at most.
         _limits: Calls in a row that met a limit which is about no document.
         _tallies: What the calls for each step have come to, for the halt rule.
     """
