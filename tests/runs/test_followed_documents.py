@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
 from typing import Any
@@ -125,6 +126,19 @@ async def test_of_a_bill_that_a_clerk_has_pushed_as_well_since_no_document_is_fo
     document = (await office.documents())[str(ours.id)]
     assert document.follow is Follow.REFUSED
     assert "note.document.twin" in document.reason
+
+
+async def test_what_a_clerk_adds_to_a_bill_that_a_rule_has_split_is_no_part_of_it() -> None:
+    """That a bill may have several documents makes none of them ours that another has made."""
+    office, numbers = Office(sandbox(policy=Policy.SPLIT, **OPEN), ROUTE), orders(4)
+    await office.open_run(numbers)
+    await office.execute()
+    theirs = office.site.world.add_target(IN_STOCK, numbers[0], creator="clerk")
+    await office.execute(work=follow_run, route=FOLLOW, check=False)
+    stand = {n: {each.status for each in office.site.world.documents_of(n)} for n in numbers}
+    assert stand == {n: {"A"} if n == numbers[0] else {"C"} for n in numbers}
+    follows = Counter(each.follow for each in (await office.documents()).values())
+    assert (follows[Follow.REFUSED], theirs.status) == (2, "A")
 
 
 async def test_a_bill_that_two_runs_have_pushed_on_purpose_is_followed_in_both() -> None:

@@ -39,11 +39,13 @@ from k3push.core.model import (
 )
 from k3push.core.remark import read_remark, remark
 from k3push.core.safety.document_steps import IN_APPROVAL, TAKEN_BACK, is_done
+from k3push.core.safety.target_sets import new_targets
 from k3push.runs.context import Context
 from k3push.runs.kept_attempts import sent_by
 from k3push.runs.lag_pauses import lag_pauses
 from k3push.runs.lookup.document_lookup import look_at_standings
 from k3push.runs.lookup.looker import can_ask
+from k3push.runs.own_documents import strangers_among
 from k3push.runs.proof.document_makers import created_at
 from k3push.runs.renumbered_bills import look_at_sent
 from k3push.runs.submit_and_audit.earlier_steps import was_submitted
@@ -204,20 +206,29 @@ class Ownership:
     async def _note_beside(
         self, made: Iterable[tuple[BillNumber, Sequence[Target]]], seen: Sighting
     ) -> None:
-        """Note documents of bills of which somebody has made a further one since."""
+        """Note documents of bills of which somebody has made a further one since.
+
+        Where the rule splits bills, it may have saved one of its own late: makers and times tell.
+        """
         context = self.context
-        if context.repeats_pushes or await context.may_split():
+        if context.repeats_pushes:
             return
+        more: dict[BillNumber, tuple[Target, ...]] = {}
+        of_bills: dict[BillNumber, set[str]] = {}
         for bill, targets in made:
             kept = await sent_by(context.ledger, context.run.id, bill)
             before = kept[0].attempt.intent.before.get(bill, ()) if kept else ()
-            ids = {target.id for target in targets}
+            of_bills[bill] = {target.id for target in targets}
             # What other runs have pushed of it, they have pushed on purpose.
             ours = (await context.ids_of_others([bill])).get(bill, frozenset())
             ours -= await self._told_of_twins(bill)
-            shown = {target.id for target in seen.targets.get(bill, ())}
-            if shown - ids - ours - set(before):
-                self._twins |= ids
+            known = {bill: of_bills[bill] | ours | set(before)}
+            more |= new_targets({bill: seen.targets.get(bill, ())}, known)
+        if more and await context.may_split():
+            strangers = await strangers_among(context, more, may_send=False)
+            more = {n: ts for n, ts in more.items() if not strangers.isdisjoint(t.id for t in ts)}
+        for bill in more:
+            self._twins |= of_bills[bill]
 
     async def _told_of_twins(self, bill: BillNumber) -> set[str]:
         """Return the documents of which nothing but a row says that a bill has several."""
