@@ -141,6 +141,19 @@ async def test_what_a_clerk_adds_to_a_bill_that_a_rule_has_split_is_no_part_of_i
     assert (follows[Follow.REFUSED], theirs.status) == (2, "A")
 
 
+async def test_a_bill_whose_number_a_clerk_has_typed_into_a_document_is_not_followed() -> None:
+    """Links find ours, and no link tells of his, which is one of the whole bill all the same."""
+    office, numbers = Office(sandbox(**OPEN), ROUTE), orders(4)
+    await office.open_run(numbers)
+    await office.execute()
+    (ours,) = office.site.world.documents_of(numbers[0])
+    office.site.world.add_target(IN_STOCK, numbers[0], typed=True, creator="clerk")
+    await office.execute(work=follow_run, route=FOLLOW, check=False)
+    follows = Counter(each.follow for each in (await office.documents()).values())
+    assert follows == {Follow.APPROVED: 3, Follow.REFUSED: 1}
+    assert ours.status == "A"
+
+
 async def test_a_bill_that_two_runs_have_pushed_on_purpose_is_followed_in_both() -> None:
     """Somebody has asked for a second document of it (`--again`)."""
     office, numbers = Office(sandbox(**OPEN), ROUTE), orders(2)

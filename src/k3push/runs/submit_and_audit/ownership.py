@@ -17,7 +17,7 @@ of all runs that `document_makers` reads.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, timedelta
 from itertools import chain
@@ -45,7 +45,7 @@ from k3push.runs.kept_attempts import sent_by
 from k3push.runs.lag_pauses import lag_pauses
 from k3push.runs.lookup.document_lookup import look_at_standings
 from k3push.runs.lookup.looker import can_ask
-from k3push.runs.own_documents import strangers_among
+from k3push.runs.own_documents import strangers_among, with_loose_of_others
 from k3push.runs.proof.document_makers import created_at
 from k3push.runs.renumbered_bills import look_at_sent
 from k3push.runs.submit_and_audit.earlier_steps import was_submitted
@@ -213,17 +213,21 @@ class Ownership:
         context = self.context
         if context.repeats_pushes:
             return
-        more: dict[BillNumber, tuple[Target, ...]] = {}
-        of_bills: dict[BillNumber, set[str]] = {}
-        for bill, targets in made:
+        of_bills = {bill: {target.id for target in targets} for bill, targets in made}
+        before: dict[BillNumber, Collection[str]] = {}
+        for bill in of_bills:
             kept = await sent_by(context.ledger, context.run.id, bill)
-            before = kept[0].attempt.intent.before.get(bill, ()) if kept else ()
-            of_bills[bill] = {target.id for target in targets}
+            before[bill] = kept[0].attempt.intent.before.get(bill, ()) if kept else ()
+        # A number that somebody has typed in ties his document to the bill where none of our calls
+        # can have made it.
+        seen = await with_loose_of_others(context, seen, before)
+        known = {}
+        for bill, ids in of_bills.items():
             # What other runs have pushed of it, they have pushed on purpose.
             ours = (await context.ids_of_others([bill])).get(bill, frozenset())
             ours -= await self._told_of_twins(bill)
-            known = {bill: of_bills[bill] | ours | set(before)}
-            more |= new_targets({bill: seen.targets.get(bill, ())}, known)
+            known[bill] = ids | ours | set(before[bill])
+        more = new_targets({n: seen.targets.get(n, ()) for n in of_bills}, known)
         if more and await context.may_split():
             strangers = await strangers_among(context, more, may_send=False)
             more = {n: ts for n, ts in more.items() if not strangers.isdisjoint(t.id for t in ts)}
