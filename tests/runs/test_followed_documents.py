@@ -649,3 +649,28 @@ async def test_a_second_document_that_comes_while_a_step_waits_is_seen_before_it
     assert ours.status == ("A" if step is Channel.SUBMIT else "B")
     (document,) = (await office.documents(FIRST)).values()
     assert document.follow is Follow.REFUSED
+
+
+async def test_each_bill_of_a_merged_document_is_looked_at_before_a_step_that_has_waited() -> None:
+    """A clerk pushes the first of its bills meanwhile, and the others have one document each."""
+    options = sandbox(policy=Policy.MERGE, **OPEN)
+    office, made = Office(options, replace(FOLLOW, follow_wait_s=120)), list[Bill]()
+    numbers = orders(30)
+    await office.open_run(numbers)
+
+    async def push_too(_: Context) -> None:
+        await anyio.sleep(60)
+        books = office.site.world
+        of = {number: books.documents_of(number)[0] for number in numbers}
+        merged = max(of.values(), key=lambda each: len(each.sources))
+        first = next(number for number in numbers if of[number] is merged)
+        made.append(merged)
+        books.add_target(IN_STOCK, first, creator="clerk")
+
+    together = steered(concurrency=1, chunk_size=30)
+    at_once = PushLimits(canary=False, halt=HaltRule())
+    await office.execute(limits=at_once, throttle=together, beside=push_too, check=False)
+    (ours,) = made
+    assert len(ours.sources) > 2
+    follows = Counter(each.follow for each in (await office.documents()).values())
+    assert (ours.status, follows[Follow.REFUSED]) == ("A", 1)

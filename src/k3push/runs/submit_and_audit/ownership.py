@@ -76,8 +76,8 @@ class Ownership:
         _parts: Documents of bills of which the ERP has refused a part.
         _untied: Documents that a number alone ties to their bill.
         _already: Documents that were there before.
-        _bills: Of which bill documents are, and which that has beside them.
-        _looked_s: When the bill of a document was last looked at, by `Context.awake_s`.
+        _bills: Of which bills documents are, and which those have beside them.
+        _looked_s: When the bills of a document were last looked at, by `Context.awake_s`.
     """
 
     context: Context
@@ -91,7 +91,7 @@ class Ownership:
     _parts: set[str] = field(default_factory=set)
     _untied: set[str] = field(default_factory=set)
     _already: set[str] = field(default_factory=set)
-    _bills: dict[str, tuple[BillNumber, Sequence[Target]]] = field(default_factory=dict)
+    _bills: dict[str, dict[BillNumber, Sequence[Target]]] = field(default_factory=dict)
     _looked_s: dict[str, float] = field(default_factory=dict)
 
     # -- what rows tell -----------------------------------------------------------------------
@@ -111,7 +111,7 @@ class Ownership:
         """Note of which bills documents are that a look has found a moment ago."""
         for each in outcomes:
             for target in each.targets:
-                self._bills[target.id] = (each.number, each.targets)
+                self._bills.setdefault(target.id, {})[each.number] = each.targets
                 self._looked_s[target.id] = self.context.awake_s
 
     async def note_already(self, rows: Iterable[Row]) -> None:
@@ -136,7 +136,7 @@ class Ownership:
                 document = known.get(target.id)
                 if document is None or not is_done(document, steps):
                     self._expected.setdefault(target.id, []).append(row)
-                    self._bills[target.id] = (row.bill, row.targets)
+                    self._bills.setdefault(target.id, {})[row.bill] = row.targets
 
     # -- before a step ------------------------------------------------------------------------
 
@@ -195,13 +195,13 @@ class Ownership:
         """
         context = self.context
         since_s = context.awake_s - BESIDE_KEEPS_S
-        old = {id_: self._bills[id_] for id_ in ids if self._looked_s.get(id_, since_s) < since_s}
+        old = [id_ for id_ in ids if self._looked_s.get(id_, since_s) < since_s]
         if not old or not can_ask(context):
             return
-        bills = list(dict.fromkeys(bill for bill, _ in old.values()))
-        seen = await look_at_sent(context, bills, by_all=True, stop_or_not=True)
+        made = {bill: targets for id_ in old for bill, targets in self._bills[id_].items()}
+        seen = await look_at_sent(context, list(made), by_all=True, stop_or_not=True)
         self._looked_s.update(dict.fromkeys(old, context.awake_s))
-        await self._note_beside(list(old.values()), seen)
+        await self._note_beside(made.items(), seen)
 
     async def _note_beside(
         self, made: Iterable[tuple[BillNumber, Sequence[Target]]], seen: Sighting
