@@ -14,6 +14,7 @@ import pytest
 
 from k3push.core.control_words import Key
 from k3push.core.model import State
+from k3push.core.model import Step as Follows
 from k3push.core.protocol.logins import LoginCall, password_login
 from k3push.runs.context import Context
 from k3push.runs.push_limits import PushLimits
@@ -305,6 +306,27 @@ async def test_a_user_who_may_not_push_is_set_aside_from_pushing(user: str) -> N
     assert pushed.watch.aside == [(user, "没有下推权限")]
     assert barred.refusals <= 8
     assert office.site.logins.failures == 0
+
+
+async def test_what_a_user_has_made_is_approved_as_that_user_who_may_push_no_more() -> None:
+    """One push was refused him; that another approves what he has made, nobody has asked for."""
+    office = office_of(100)
+    office.route = replace(office.route, follow=tuple(Follows), follow_wait_s=60)
+    barred = Barred(office.site)
+
+    async def bar(_: Context) -> None:
+        while not made_by(office.site)[SECOND]:  # noqa: ASYNC110
+            await anyio.sleep(0.1)
+        barred.users = (SECOND,)
+
+    how: dict[str, Any] = {"limits": NO_CANARY, "transport": lambda _: barred, "beside": bar}
+    pushed, _ = await push_by(office, 100, [login(FIRST), login(SECOND)], **how)
+    assert pushed.watch.aside == [(SECOND, "没有下推权限")]
+    senders = set()
+    for id_, document in (await office.documents()).items():
+        for kept in await office.store.steps_of(id_):
+            senders.add((document.sender, kept.attempt.intent.sender))
+    assert senders == {(FIRST, FIRST), (SECOND, SECOND)}
 
 
 @pytest.mark.parametrize("canary", [True, False])

@@ -95,7 +95,8 @@ class Identities:
     async def turn(self, user: str = "") -> AsyncIterator[Turn]:
         """Wait until a call may leave, through *user* or whoever is likely to be served first."""
         while able := self._pool.able:
-            of_wish = [each for each in able if each.name == user]
+            # Who may not push is no less the one whose documents are submitted as his.
+            of_wish = [each for each in self._pool.left if each.name == user]
             chosen = (of_wish or able)[choose([each.lane for each in of_wish or able])]
             mine = UserTurn(chosen, self._pool.learn_from, len(self._pool.users))
             # Counted from now on, so that others who come meanwhile choose another user.
