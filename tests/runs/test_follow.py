@@ -358,6 +358,28 @@ async def test_a_refused_document_spoils_none_whose_number_its_own_holds(
     assert refused == {"CGRK20"}
 
 
+async def test_what_a_lost_session_hides_from_looks_that_lag_is_not_refused() -> None:
+    """The first call was carried out, and the second is refused for that a moment later."""
+    plan = FaultPlan(steps=(Step(fault("make-then-lose-session"), Channel.SUBMIT),))
+    office = await followed(1, sandbox(plan, query_lag_s=8.0, latency_s=0.2))
+    assert office.site.calls[Channel.SUBMIT] == 2
+    assert await counts(office) == {Follow.APPROVED: 1}
+
+
+@pytest.mark.parametrize("on_refusal", OnRefusal)
+async def test_refused_documents_wait_together_for_what_looks_show_late(
+    on_refusal: OnRefusal,
+) -> None:
+    """The words name none of them, so that each comes to go alone; no other waits for that."""
+    refused = {(Operation.SUBMIT, number): WAREHOUSE for number in orders(60)[10::6]}
+    bulk = BulkHabits(on_refusal=on_refusal)
+    options = sandbox(FaultPlan(refused_follow=refused), orders=70, latency_s=0.2, bulk=bulk)
+    began_s = anyio.current_time()
+    office = await followed(60, options)
+    assert await counts(office) == {Follow.APPROVED: 51, Follow.REFUSED: 9}
+    assert anyio.current_time() - began_s < 8 * SETTLE.first_wait_s
+
+
 async def test_a_draft_is_left_to_a_person() -> None:
     """It lacks what its form requires; nobody submits it before somebody has filled it in."""
     number = orders(1)[0]

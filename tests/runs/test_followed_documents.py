@@ -266,7 +266,7 @@ async def until_submitted(office: Office) -> Bill:
 
 async def test_what_was_submitted_before_a_lock_and_a_person_has_taken_back_is_left_alone() -> None:
     """The first submit broke, and is carried out while the second one meets an edit lock."""
-    met = steps("commit-late-then-response-error:49", "edit-lock", on=Channel.SUBMIT)
+    met = steps("commit-late-then-response-error:26", "edit-lock", on=Channel.SUBMIT)
     office = Office(sandbox(met, latency_s=1.0, look_s=0.1, **OPEN), FOLLOW)
     await office.open_run(orders(1))
 

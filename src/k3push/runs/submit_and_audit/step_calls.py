@@ -132,7 +132,7 @@ class StepCalls:
     ) -> None:
         context, intent, verdict = self.context, attempt.intent, judge(exchange)
         self.doubts.ages.ended(attempt.id, began_s)
-        documents = [entry.document for entry in entries]
+        documents, ended_s = [entry.document for entry in entries], anyio.current_time()
         match verdict:
             case SendAgain(because=because, session=session):
                 self._let_go_again(entries, because, session)
@@ -145,12 +145,15 @@ class StepCalls:
                 if twice:
                     await anyio.sleep(context.settle.first_wait_s)
                 try:
-                    documents = with_others(await self._conclude(entries, intent, said), said)
+                    found = await self._conclude(entries, intent, said, ended_s)
+                    documents = with_others(found, said)
                 except (LookFailedError, ErpUnreachableError, LoginRefusedError) as error:
                     # What came back is written down, though nothing tells what it has done.
                     unread = InDoubt("unread", str(error))
                     documents = self.doubts.open(entries, attempt, unread)
                     self._halve_size()
+        for entry in entries:
+            entry.ended_s = ended_s
         await context.ledger.record_step(
             attempt, exchange, remark_on(verdict), documents, at=context.clock.now()
         )
@@ -161,7 +164,7 @@ class StepCalls:
     # -- a finished call ----------------------------------------------------------------------
 
     async def _conclude(
-        self, entries: Sequence[FollowedDocument], intent: StepIntent, said: Said
+        self, entries: Sequence[FollowedDocument], intent: StepIntent, said: Said, ended_s: float
     ) -> list[Document]:
         """Say what a finished call has made of its documents, from a look after it."""
         context = self.context
@@ -203,17 +206,27 @@ class StepCalls:
             self.size = min(MOST_IN_A_CALL, self.size * 2)
         else:
             self._halve_size()
-        self._put_back(again, said, is_named=moved > 0, size=len(entries))
+        self._put_back(again, said, ended_s, is_named=moved > 0, size=len(entries))
         return [entry.document for entry in entries]
 
     def _put_back(
-        self, again: Sequence[FollowedDocument], said: Said, *, is_named: bool, size: int
+        self,
+        again: Sequence[FollowedDocument],
+        said: Said,
+        ended_s: float,
+        *,
+        is_named: bool,
+        size: int,
     ) -> None:
         """Let documents go once more that a finished call has left where they were.
+
+        What was refused waits until looks surely show all that the call has done, together with
+        the others; after the next call it would wait alone.
 
         Args:
             again: These documents.
             said: The answer.
+            ended_s: On the loop's clock, when it came.
             is_named: The call has come to something for others: one that was refused by name is
                 out of their way.
             size: How many the call carried.
@@ -227,6 +240,8 @@ class StepCalls:
             if said.success:
                 entry.most = 1
             elif not later:
+                surely_s = ended_s + self.context.settle.first_wait_s
+                entry.due_s = max(entry.due_s, surely_s)
                 entry.most = size if is_named else max(1, size // 2)
         if again and limited:
             words = " ".join(said.messages)

@@ -42,12 +42,13 @@ class StepReads:
     ) -> Mapping[str, Standing]:
         """Read how documents stand after a call, until what it has done is shown.
 
-        What the answer says was done, or may have been done by a call before, is waited for; and a
-        document that is shown where it was before: what was refused would go again at once.
+        What the answer says was done, or may have been done by a call a moment before, is waited
+        for; and a document that is shown where it was before: what was refused would go again at
+        once.
         """
         context = self.context
         named = {target.id for target in said.named}
-        may_have = [e for e in entries if e.document.id in named or e.tries or e.sessions]
+        may_have = [e for e in entries if e.document.id in named or self._has_gone_lately(e)]
         awaited = entries if said.success else may_have
         ids = [entry.document.id for entry in entries]
         standings = await look_at_standings(context, ids)
@@ -60,6 +61,11 @@ class StepReads:
             standings = await look_at_standings(context, ids)
             shown = self._up_to_date(entries, standings)
         return shown
+
+    def _has_gone_lately(self, entry: FollowedDocument) -> bool:
+        """Say whether looks before a call may not have shown what the call before it has done."""
+        is_late = entry.due_s >= entry.ended_s + self.context.settle.first_wait_s
+        return bool(entry.tries or entry.sessions) and not is_late
 
     def is_missed(self, entry: FollowedDocument, standings: Mapping[str, Standing]) -> bool:
         """Say whether a document that a look does not show is looked for once more."""

@@ -29,6 +29,7 @@ class FollowedDocument:
         tries: Calls that carried it and left it where it was.
         silences: How many of them were called a success.
         sessions: Of its calls in a row, how many met a lost session.
+        ended_s: On the loop's clock, when its last call came back.
         most: How many documents its next call may carry.
         last: The last call that carried it, unless that is proved to have done nothing.
         lost: The attempt whose answer was lost, while that is open.
@@ -42,6 +43,7 @@ class FollowedDocument:
     tries: int = 0
     silences: int = 0
     sessions: int = 0
+    ended_s: float = -math.inf
     most: int = MOST_IN_A_CALL
     last: StepIntent | None = None
     lost: StepAttempt | None = None
