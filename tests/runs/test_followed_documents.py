@@ -674,3 +674,18 @@ async def test_each_bill_of_a_merged_document_is_looked_at_before_a_step_that_ha
     assert len(ours.sources) > 2
     follows = Counter(each.follow for each in (await office.documents()).values())
     assert (ours.status, follows[Follow.REFUSED]) == ("A", 1)
+
+
+async def test_a_merged_document_is_known_by_each_of_its_bills_where_no_link_tells() -> None:
+    """Its lines bear the number of one of them, and that is not the first of the list."""
+    options = sandbox(policy=Policy.MERGE_LINES, **OPEN)
+    office, numbers = Office(options, ROUTE), orders(20)[::-1]
+    await office.open_run(numbers)
+    together = steered(concurrency=1, chunk_size=20)
+    at_once = PushLimits(canary=False, halt=HaltRule())
+    await office.execute(throttle=together, limits=at_once, check=False)
+    fields = ("FSBillId", "FSId", "FSTableName", "FRuleId")
+    office.site.desk.unloaded = frozenset(f"FInStockEntry_Link_{name}".lower() for name in fields)
+    await office.execute(work=follow_run, route=FOLLOW, check=False)
+    follows = {each.follow for each in (await office.documents()).values()}
+    assert follows == {Follow.APPROVED}

@@ -166,8 +166,8 @@ class Ownership:
             context.recall(row)
         lost, pauses = asked, lag_pauses(context.settle.first_wait_s)
         unread: set[str] = set()
-        bills = list(dict.fromkeys(row.bill for row in every))
         while True:
+            bills = list(dict.fromkeys(r.bill for id_ in lost for r in self._expected[id_]))
             seen = await look_at_sent(context, bills, by_all=True, stop_or_not=True)
             self._looked_s.update(dict.fromkeys(asked, context.awake_s))
             await self._note_beside([(row.bill, row.targets) for row in every], seen)
@@ -178,12 +178,20 @@ class Ownership:
             kinds = (seen.targets, seen.shared, seen.cancelled, seen.denied, seen.loose)
             shown = {bill: {t.id for kind in kinds for t in kind.get(bill, ())} for bill in bills}
             read = {id_: bill for id_, bill in lost.items() if id_ not in unread}
-            lost = {id_: bill for id_, bill in read.items() if id_ not in shown[bill]}
+            # Where no link tells, a merged document may bear the number of another of its bills.
+            of = {
+                id_: [bill] if bill in seen.linked else [row.bill for row in self._expected[id_]]
+                for id_, bill in read.items()
+            }
+            lost = {
+                id_: bill
+                for id_, bill in read.items()
+                if not any(id_ in shown[each] for each in of[id_])
+            }
             if not lost or (pause_s := next(pauses, None)) is None:
                 break
             # A copy of the database that lags behind may have answered.
             await anyio.sleep(pause_s)
-            bills = list(dict.fromkeys(lost.values()))
         for id_ in asked.keys() - lost.keys():
             del self._expected[id_]
         return lost | {id_: bill for id_, bill in strange.items() if id_ in unread}
