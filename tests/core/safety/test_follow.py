@@ -222,6 +222,17 @@ def test_what_has_not_moved_is_refused_by_name_or_alone(
     assert (move.step is Step.SUBMIT, move.document.follow) == (again, follow)
 
 
+@pytest.mark.parametrize("code", ["4", "6"])
+def test_an_exception_that_names_no_document_may_pass_whatever_tells_of_it(code: str) -> None:
+    """A database that is full for a moment is told so, and no document is to be mended."""
+    thrown = Said(success=False, code=code, messages=("数据库操作失败",), named=())
+    move = conclude_step(call(), thrown, NEW, standing("A"))
+    assert (move.step, move.document.follow) == (Step.SUBMIT, Follow.OPEN)
+    named = replace(thrown, messages=ANSWERS[1].messages)
+    move = conclude_step(call(), named, NEW, standing("A"))
+    assert (move.step, move.document.follow) == (None, Follow.REFUSED)
+
+
 @pytest.mark.parametrize(
     "message",
     [

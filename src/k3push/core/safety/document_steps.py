@@ -204,11 +204,12 @@ def conclude_step(
         return Move(document, intent.step)
     # D does not show whether a call has worked and somebody has taken the document back.
     sure = intent.status != TAKEN_BACK
-    if (said.success or said.code == RESPONSE_ERROR) and sure and not last_try:
-        return Move(document, intent.step)
     # In a message, only a number that contains this one could be mistaken for it.
     alike = {document.number, *(number for number in beside if document.number in number)}
     named = messages_by_number(said.messages, alike).get(document.number)
+    passes = said.code == RESPONSE_ERROR or (said.thrown and not named)
+    if (said.success or passes) and sure and not last_try:
+        return Move(document, intent.step)
     if not (said.success or named) and len(intent.ids) > 1 and sure:
         return Move(document, intent.step)
     refusal = " ".join(named or said.messages) or f"MsgCode {said.code or '-'}"
