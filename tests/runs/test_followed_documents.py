@@ -689,3 +689,20 @@ async def test_a_merged_document_is_known_by_each_of_its_bills_where_no_link_tel
     await office.execute(work=follow_run, route=FOLLOW, check=False)
     follows = {each.follow for each in (await office.documents()).values()}
     assert follows == {Follow.APPROVED}
+
+
+@pytest.mark.parametrize("by_clerk", [True, False])
+async def test_what_a_clerk_adds_to_parts_that_another_run_has_pushed_is_not_followed(
+    *, by_clerk: bool
+) -> None:
+    """The rule splits bills, and the parts themselves may be followed by a later run."""
+    route = replace(FOLLOW, follow_already=True)
+    office, numbers = Office(sandbox(policy=Policy.SPLIT, **OPEN), route), orders(4)
+    await office.open_run(numbers)
+    await office.execute(route=ROUTE)
+    if by_clerk:
+        office.site.world.add_target(IN_STOCK, numbers[0], creator="clerk")
+    await office.open_run(numbers, SECOND)
+    await office.execute(SECOND, check=False)
+    stand = {n: {each.status for each in office.site.world.documents_of(n)} for n in numbers}
+    assert stand == {n: {"A"} if by_clerk and n == numbers[0] else {"C"} for n in numbers}

@@ -118,15 +118,23 @@ class Ownership:
         """Note documents that were there before.
 
         One that a number alone ties to its bill is left to a person, and so are several of one
-        bill.
+        bill; where the rule splits bills, those beside what another run has pushed.
         """
         for row in rows:
             ids = {target.id for target in row.targets}
             self._already |= ids
             if is_thin(row.reason):
                 self._untied |= ids
-            elif len(ids) > 1 and not await self.context.may_split():
+            elif len(ids) > 1 and not (
+                await self.context.may_split() and await self._may_be_parts(row.bill, ids)
+            ):
                 self._twins |= ids
+
+    async def _may_be_parts(self, bill: BillNumber, ids: Collection[str]) -> bool:
+        """Say whether documents may be what one push of a bill has made, whoever pushed it."""
+        made = (await self.context.ids_of_others([bill])).get(bill, frozenset())
+        told = await self._told_of_twins(bill)
+        return told.isdisjoint(ids) and (not made or made.issuperset(ids))
 
     def expect(self, rows: Iterable[Row], known: Mapping[str, Document]) -> None:
         """Note of which bills documents are that an earlier execution has found."""
