@@ -16,8 +16,10 @@ import pytest
 from anyio.lowlevel import checkpoint
 
 from k3push.__main__ import main
+from k3push.adapters.ledger.sqlite import open_sqlite
 from k3push.cli.console.signals import on_interrupt
 from k3push.cli.console.streams import _Unminded
+from tests.adapters.ledger.samples import planned
 from tests.cli.conftest import Start
 from tests.cli.terminal import (
     PATIENT,
@@ -75,6 +77,61 @@ def test_ctrl_c_ends_a_command_in_silence_while_it_is_being_loaded(
         main()
     assert ended.value.code == 130
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (("export", "--output", "all.csv"), 2),
+        (("ledger", "check"), 2),
+        (("ledger", "copy", "config", "sqlite:///copy.db"), 2),
+        (("resume",), 5),
+    ],
+)
+def test_a_ledger_of_which_pages_are_damaged_ends_what_only_reads_as_a_fault_of_its_place(
+    desk: Desk, untouched: Sandbox, words: tuple[str, ...], code: int
+) -> None:
+    """There is nothing to resume; what may have sent something is another matter."""
+    desk.configure(untouched.url)
+    anyio.run(_listed_in, desk.folder / "ledger.db")
+    pages = bytearray((desk.folder / "ledger.db").read_bytes())
+    pages[len(pages) // 2 :] = b"A" * len(pages[len(pages) // 2 :])
+    (desk.folder / "ledger.db").write_bytes(pages)
+    ran = desk.k3push(*words)
+    assert (ran.exit, "is malformed" in ran.err) == (code, True), ran
+    assert ("Nothing was begun" in ran.err) == (code == 2), ran
+
+
+async def _listed_in(path: Path) -> None:
+    async with open_sqlite(path, account="sandbox") as ledger:
+        run = await planned(
+            ledger, " ".join(orders(2000)), scope="sandbox|pur_purchaseorder|stk_instock"
+        )
+        async with ledger.own(run):
+            await ledger.close_list(run)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux has a disk that is always full")
+@pytest.mark.parametrize(
+    ("words", "code"), [("runs", 2), ("completion bash", 2), ("run orders.csv --yes --json", 0)]
+)
+def test_a_command_that_shows_nothing_of_what_was_asked_does_not_end_well(
+    desk: Desk, sandbox: Sandbox, words: str, code: int
+) -> None:
+    """A script would take no words for the answer; of bills the exit code tells all the same."""
+    desk.configure(sandbox.url).job(orders(1))
+    assert desk.k3push("run", "orders.csv", "--yes").exit == 0
+    command = f'exec "{sys.executable}" -m k3push {words} > /dev/full'
+    ran = subprocess.run(  # noqa: S603  # our own interpreter
+        ["/bin/sh", "-c", command],
+        cwd=desk.folder,
+        env=path_of_ours() | {"PATH": "", "HOME": str(desk.folder), "LANG": "C.UTF-8"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert (ran.returncode, "No space left" in ran.stderr) == (code, True), ran
 
 
 @pytest.mark.parametrize(

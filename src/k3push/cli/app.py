@@ -35,6 +35,10 @@ INTERRUPTED = 5
 
 HALT = "--halt"
 
+# Their exit codes tell how runs or services stand, whatever becomes of the words.
+_MOVES = ("run", "apply", "resume", "retry", "settle", "follow", "control", "ledger archive")
+_SERVES = ("enqueue", "worker", "fleet", "serve")
+
 COMPLETES = "_K3PUSH_COMPLETE"
 """Set by a shell that asks how a word may go on."""
 
@@ -46,8 +50,10 @@ def main() -> None:
     streams = prepare_streams()
     if "--no-color" in arguments:
         os.environ["NO_COLOR"] = "1"  # rich and whatever else writes to the terminal obey it
-    code = run(_without_globals(arguments), lang)
+    arguments = _without_globals(arguments)
+    code = run(arguments, lang)
     if why := streams.lost():
+        code = code if acts(arguments) else code or USAGE
         _tell(speaker(lang)("error.stream_lost", why=why), code)
     sys.exit(code)
 
@@ -117,8 +123,17 @@ def run(arguments: Sequence[str], lang: Lang) -> int:
     except typer.Abort:
         return INTERRUPTED
     except Exception as error:  # noqa: BLE001  # whatever is left is sorted by kind, or raised
-        return _exit_of(error, say)
+        return _exit_of(error, say, is_begun=acts(arguments))
     return int(code or 0)
+
+
+def acts(arguments: Sequence[str]) -> bool:
+    """Say whether a command does more than to show something.
+
+    >>> acts(["run", "a.csv"]), acts(["ledger", "archive"]), acts(["ledger", "check"])
+    (True, True, False)
+    """
+    return not {*arguments[:1], " ".join(arguments[:2])}.isdisjoint((*_MOVES, *_SERVES))
 
 
 def says_nothing(arguments: Sequence[str]) -> bool:
@@ -141,8 +156,14 @@ def says_nothing(arguments: Sequence[str]) -> bool:
     return False
 
 
-def _exit_of(error: Exception, say: Say) -> int:
-    """Say what went wrong, and return the exit code for it; a defect shows its trace."""
+def _exit_of(error: Exception, say: Say, *, is_begun: bool) -> int:
+    """Say what went wrong, and return the exit code for it; a defect shows its trace.
+
+    Args:
+        error: What has ended the command.
+        say: In whose words.
+        is_begun: It may have begun something.
+    """
     from k3push.adapters.job_files import JobFileError  # noqa: PLC0415
     from k3push.config.setting_errors import SettingsError  # noqa: PLC0415
     from k3push.core.safety.legal_moves import IllegalMoveError  # noqa: PLC0415
@@ -168,7 +189,7 @@ def _exit_of(error: Exception, say: Say) -> int:
         case OtherSpellingError():
             what, code = say("error.other_spelling", known=cause.known), USAGE
         case LedgerLostError():
-            away = isinstance(cause, LedgerAwayError)
+            away = isinstance(cause, LedgerAwayError) or not is_begun
             what = say("error.ledger_away" if away else "error.ledger_lost", why=cause)
             code = USAGE if away else INTERRUPTED
         case IllegalMoveError():
