@@ -144,6 +144,18 @@ def test_a_plan_of_a_folder_is_refused_as_a_folder(
     assert "folder" in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("used")
+@pytest.mark.parametrize("file", ["night.pdf", "night.XLSX", "night.html", "night.HTM", "night"])
+def test_a_report_is_written_to_the_name_of_a_page_alone(
+    capsys: pytest.CaptureFixture[str], file: str
+) -> None:
+    """A page under the name of another kind of file is one that no program opens."""
+    is_page = not file.endswith((".pdf", ".XLSX"))
+    assert run(COMMANDS["report"](file), "en") == (0 if is_page else 2)
+    assert Path(file).exists() == is_page
+    assert ("the report is a page" in capsys.readouterr().err) != is_page
+
+
 def test_an_export_takes_the_place_of_an_earlier_one(used: Desk) -> None:
     """It is the same file of the night before."""
     for _ in range(2):

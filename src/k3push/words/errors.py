@@ -130,6 +130,10 @@ WORDS = {
         "{path}: no format has this ending; name one with --format: {known}",
         "{path}：没有这种扩展名的格式；请用 --format 指定：{known}",
     ),
+    "output.page_ending": (
+        "{path}: the report is a page, so its name ends in .html or .htm, or in nothing",
+        "{path}：报告是网页，文件名应以 .html 或 .htm 结尾，或没有扩展名",
+    ),
     "output.json_too": (
         "{path} and --json both write to standard output; name a file, or leave --json out",
         "{path} 与 --json 都写到标准输出；请指定文件，或去掉 --json",

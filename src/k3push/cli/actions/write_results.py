@@ -26,6 +26,9 @@ from k3push.words.language import Say
 
 FileFormat = Literal["csv", "jsonl", "xlsx", "parquet"]
 
+PAGE_ENDINGS = ("", ".html", ".htm")
+"""What the name of a page may end in: by any other, programs would take it for something else."""
+
 
 async def export(
     config: Path | None,
@@ -66,6 +69,8 @@ async def report(config: Path | None, name: str | None, say: Say, output: Path) 
     async with ledger_of(settings) as ledger:
         run = await _whole_run(ledger, name, settings)
         check_output(output, jobs=jobs_of(run), may_be_stdout=True)
+        if output.suffix.lower() not in PAGE_ENDINGS:
+            raise Problem(remark("output.page_ending", path=output))
         counts = await ledger.counts(run.id)
         causes = read_causes(run, counts) if run.exit is not None else {}
         unverified = settings.erp.verify is False
