@@ -153,8 +153,8 @@ WORDS = {
         "有 {count} 个任务号以 {run} 开头：{runs}；请多输入几位",
     ),
     "error.no_runs": (
-        "nothing has been run yet. Begin with `k3push run LIST.csv`",
-        "还没有任务。请从 `k3push run 清单.csv` 开始",
+        "nothing has been run yet for this acct_id. Begin with `k3push run LIST.csv`; where acct_id was changed, earlier runs are under the former one",
+        "该 acct_id 下还没有任务。请从 `k3push run 清单.csv` 开始；如果改过 acct_id，以前的任务在原来的 acct_id 下",
     ),
     "error.no_ledger": (
         "{path}: there is no ledger yet; nothing has been run. Begin with `k3push run LIST.csv`",
