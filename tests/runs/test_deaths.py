@@ -8,6 +8,7 @@ import anyio
 import pytest
 
 from k3push.core.model import HELD, RunId, State
+from k3push.runs.context import Context
 from k3push.runs.push_limits import PushLimits
 from k3push.runs.stop import Cause
 from k3push.simulator import FaultPlan, Refusal
@@ -208,6 +209,27 @@ async def test_a_number_that_nobody_can_settle_does_not_hold_a_run_for_ever() ->
     assert FIRST in second.stop.causes[Cause.BARRED]
     row = second.rows[orders(1)[0]]
     assert (row.code, FIRST in english(row.reason)) == (HELD, True)
+
+
+async def test_a_number_that_is_held_elsewhere_says_so_after_a_stop_in_a_pause() -> None:
+    """It was asked for and let go again, and nothing could claim it once more in the pause."""
+    office = Office(sandbox(steps("ok", "late-commit:400"), latency_s=0.5))
+    await office.open_run(orders(2), FIRST)
+    with anyio.move_on_after(30):
+        await office.execute(FIRST, check=False)
+    await office.open_run(orders(3), SECOND)
+    throttle = steered()
+
+    async def person(context: Context) -> None:
+        await anyio.sleep(5)
+        throttle.pause()
+        await anyio.sleep(200)
+        context.stop.ask(Cause.CONTROL, "")
+
+    second = await office.execute(SECOND, throttle=throttle, beside=person, check=False)
+    row = second.rows[orders(2)[1]]
+    assert (row.state, row.code) == (State.PLANNED, HELD)
+    assert FIRST in english(row.reason)
 
 
 async def test_a_number_that_a_contradiction_holds_does_not_hold_a_run_for_ever() -> None:

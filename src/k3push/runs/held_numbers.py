@@ -20,12 +20,15 @@ class HeldNumbers:
             used it up, so they are looked at anew before they are refused.
         barred: Those that only a person can settle, with the run; they stay planned here.
         beside_strays: Those of them of which that run's refused call may have made something.
+        let_go: Holders of those that were looked after and have not left since: they may have
+            them still.
     """
 
     holders: dict[BillNumber, InHand] = field(default_factory=dict)
     blocked: dict[BillNumber, Row] = field(default_factory=dict)
     barred: dict[BillNumber, RunId] = field(default_factory=dict)
     beside_strays: set[BillNumber] = field(default_factory=set)
+    let_go: dict[BillNumber, InHand] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
         """Whether any waits."""
@@ -45,8 +48,7 @@ class HeldNumbers:
         Returns:
             Rows whose source is looked at anew, and bills that go on as they are.
         """
-        for number in numbers:
-            del self.holders[number]
+        self.let_go |= {number: self.holders.pop(number) for number in numbers}
         rows = [self.blocked.pop(number) for number in numbers if number in self.blocked]
         free = {number for number in numbers if number not in self.barred}
         seen = {row.bill for row in rows}

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from k3push.core.model import ABSENT, HELD, BillNumber, Outcome, Row, RunId, State
 from k3push.core.remark import read_remark, remark
 from k3push.core.safety.conclusion import DROPPED
-from k3push.core.safety.legal_moves import FINAL
-from k3push.ports import Ledger
+from k3push.core.safety.legal_moves import FINAL, OPEN
+from k3push.ports import InHand, Ledger
 from k3push.runs.context import Context
 from k3push.runs.held_numbers import HeldNumbers
 from k3push.runs.kept_attempts import rows_under
@@ -30,11 +30,15 @@ async def note_holders(context: Context, held: HeldNumbers) -> None:
     ledger, run, place = context.ledger, context.run.id, 0
     holders = {bill: holder.run for bill, holder in held.holders.items()} | held.barred
     holders = {bill: of for bill, of in holders.items() if bill not in held.beside_strays}
+    let_go = held.let_go.keys() - holders.keys() - held.beside_strays
     planned = {State.PLANNED}
-    while holders and (
+    while (holders or let_go) and (
         rows := await ledger.rows(run, states=planned, after=place, limit=PAGE_ROWS)
     ):
         place = rows[-1].place
+        for bill in let_go.intersection(row.bill for row in rows):
+            if await _has_still(ledger, held.let_go[bill]):
+                holders[bill] = held.let_go[bill].run
         waiting = [
             _left(row.bill, row.code, _why_held(holders[row.bill], run))
             for row in rows
@@ -42,6 +46,11 @@ async def note_holders(context: Context, held: HeldNumbers) -> None:
         ]
         if waiting:
             await ledger.put_off(run, waiting)
+
+
+async def _has_still(ledger: Ledger, holder: InHand) -> bool:
+    rows = await ledger.rows_of(holder.bill)
+    return any(run == holder.run and row.state in OPEN for run, row in rows)
 
 
 async def leave_to_others(
