@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from k3push.wiring.job_lists import JobOptions, opened_jobs
 from tests.adapters.job_files.test_xlsx import workbook
 from tests.cli.terminal import Desk, Sandbox, assert_true, orders
 
@@ -50,6 +51,22 @@ def nine_formats(numbers: list[str]) -> dict[str, bytes]:
             {"A1": "编号", **{f"A{row}": int(n) for row, n in enumerate(numbers, 2)}}
         ),
     }
+
+
+@pytest.mark.parametrize("gone", [False, True])
+def test_a_list_is_read_as_it_was_when_the_command_began(tmp_path: Path, *, gone: bool) -> None:
+    """It is read to its end before a run waits for another, and then once more to be pushed."""
+    path = tmp_path / "orders.jsonl"
+    path.write_text('{"number": "CGDD01"}\n', "utf-8")
+    with opened_jobs([str(path)], JobOptions(), warn=lambda *_, **__: None) as (job,):
+        shown = list(job.read())
+        if gone:
+            path.unlink()
+        else:
+            path.write_text('{"number": "CGDD02", "route": "another"}\n', "utf-8")
+        assert [listed.number for listed in job.read()] == ["CGDD01"]
+        assert list(job.read()) == shown
+        assert job.original == path
 
 
 def test_nine_formats_give_the_same_forty_numbers(desk: Desk, sandbox: Sandbox) -> None:

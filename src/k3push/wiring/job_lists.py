@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from k3push.adapters.job_files import Code, JobFileError, Trouble, read_job
+from k3push.adapters.job_files.sources import opened
 from k3push.adapters.job_files.untrusted_files import Strange, taken
 from k3push.config.setting_errors import no_route
 from k3push.config.settings import Settings
@@ -103,8 +104,28 @@ def opened_jobs(
                 copy = stack.enter_context(_spooled(name))
                 jobs.append(JobSource(name, copy, partial(_from_start, copy, read, name)))
             else:
-                jobs.append(JobSource(name, path, partial(read, path), path))
+                copy = stack.enter_context(_as_it_is(path))
+                jobs.append(JobSource(name, copy, partial(read, copy, name=str(path)), path))
         yield jobs
+
+
+@contextmanager
+def _as_it_is(path: Path) -> Iterator[Path]:
+    """Copy a job file, which is read more than once and may be changed in between.
+
+    One that cannot be read is told as it is read.
+    """
+    with tempfile.TemporaryDirectory(prefix="k3push-") as folder:
+        copy = Path(folder) / f"list{path.suffix}"
+        try:
+            with opened(path, str(path)) as given, copy.open("xb") as file:
+                shutil.copyfileobj(given, file)
+        except JobFileError:
+            copy = path
+        except OSError as error:
+            facts = {"reason": error.strerror or str(error)}
+            raise JobFileError(Trouble(Code.UNREADABLE, str(path), facts=facts)) from error
+        yield copy
 
 
 def routes_of(

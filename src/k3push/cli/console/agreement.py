@@ -113,7 +113,8 @@ async def digests_of(jobs: Sequence[JobSource]) -> list[str]:
         except OSError:
             return ""
 
-    return await anyio.to_thread.run_sync(lambda: [digest(job.path) for job in jobs])
+    places = [job.original or job.path for job in jobs]
+    return await anyio.to_thread.run_sync(lambda: [digest(place) for place in places])
 
 
 async def see_unchanged(jobs: Sequence[JobSource], shown: Sequence[str]) -> None:
