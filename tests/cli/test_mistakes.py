@@ -230,6 +230,7 @@ ARGUMENTS = {
     "at": bad_words(
         "schedule", "--at", "24:00", "--for", "cron", "orders.csv", named=("--at '24:00'", "HH:MM")
     ),
+    "halt-that-never-halts": bad_words(*RUN, "--halt", "now", named=("--halt", "fail=20%")),
     "halt-of-more-than-all": bad_words(*RUN, "--halt", "fail=101%", named=("--halt", "100%")),
     "max-duration-of-nothing": bad_words(
         *RUN, "--max-duration", "0s", named=("--max-duration '0s'", "168h")

@@ -306,6 +306,7 @@ BAD: list[tuple[str, str, str, int | None, str]] = [
     (RUN, "max_attempts = 9223372036854775808", "run.max_attempts", 7, "64 bits"),
     (RUN, "max_attempts = 1001", "run.max_attempts", 7, "1000"),
     (RUN, "max_calls_per_minute = 100001", "run.max_calls_per_minute", 7, "100000"),
+    (RUN, 'halt = "min=50"', "run.halt", 7, "min=N counts for fail=N% alone"),
     (RUN, 'halt = "fail=101%"', "run.halt", 7, "at most fail=100%"),
     (RUN, f"window = {'[' * 40}{']' * 40}", "run.window", 7, "nested more than 32 deep"),
     (ROUTE, f'{ROUTE}\nsource_number_field = "FID"', "routes.in.source_number_field", 12, "itself"),

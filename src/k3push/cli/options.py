@@ -136,7 +136,7 @@ class BoundOptions:
 
         if self.halt is not None:
             try:
-                HaltRule.parse(self.halt)
+                HaltRule.typed(self.halt)
             except HaltRuleError as error:
                 raise typer.BadParameter(say("error.bad_halt", why=error)) from error
         now = datetime.now().astimezone()

@@ -127,7 +127,7 @@ def _auto_or(value: Any, key: Key) -> Any:
 
 
 def _halt_rule(text: str) -> str:
-    HaltRule.parse(text)
+    HaltRule.typed(text)
     return text
 
 

@@ -139,6 +139,10 @@ WORDS = {
         "{text!r} is never reached; use at most fail=100%",
         "{text!r} 永远不会达到；最大为 fail=100%",
     ),
+    "halt.min_alone": (
+        "{text!r}: min=N counts for fail=N% alone, which is missing; use fail=20%,min=50",
+        "{text!r}：min=N 只对 fail=N% 起作用，而规则中没有；请用 fail=20%,min=50",
+    ),
     "halt.both": ("a halt rule is either soon or now", "停止规则只能用 soon 或 now 之一"),
     "window.form": (
         '{text!r} is no window; use two times such as "20:00-06:00"',

@@ -42,6 +42,31 @@ def test_a_rule_that_cannot_be_read_says_what_can(text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("min=50", "fail=N%"),
+        ("fail=5,min=50", "fail=N%"),
+        ("now", "use fail=20%,min=50"),
+        (",", "use fail=20%,min=50"),
+    ],
+)
+def test_a_rule_that_is_typed_and_would_not_halt_as_it_says_is_refused(
+    text: str, words: str
+) -> None:
+    """Who has written one sleeps, and the night goes on whatever is refused."""
+    with refused(HaltRuleError, words):
+        HaltRule.typed(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["", " ", "fail=20%,min=50", "fail=3,fail=10%,min=5", "now,fail=1"]
+)
+def test_a_rule_that_is_typed_is_read(text: str) -> None:
+    """Without a word it never halts, which is what was asked for."""
+    assert HaltRule.typed(text) == HaltRule.parse(text)
+
+
+@pytest.mark.parametrize(
     ("text", "tally", "words"),
     [
         ("fail=20%,min=50", Tally(50, 9), ""),

@@ -117,6 +117,20 @@ class HaltRule:
             raise HaltRuleError(remark("halt.both"))
         return cls(percent, least, fails, unknown, now="now" in when)
 
+    @classmethod
+    def typed(cls, text: str) -> HaltRule:
+        """Read a rule that a person has written: one that would never halt must be empty.
+
+        Raises:
+            HaltRuleError: As for `parse`; or if it names no limit, or a `min` of none.
+        """
+        rule = cls.parse(text)
+        if rule.fail_percent is None and rule.fail_min:
+            raise HaltRuleError(remark("halt.min_alone", text=text))
+        if text.strip() and {rule.fail_percent, rule.fail_count, rule.unknown_count} == {None}:
+            raise HaltRuleError(remark("halt.form", text=text))
+        return rule
+
     def check(self, tally: Tally) -> Breach | None:
         """Return the limit that is reached, or None to go on.
 
