@@ -184,6 +184,12 @@ def test_a_unit_of_systemd_lets_open_calls_end(desk: Desk) -> None:
     assert int(stop) > 60 + 1, "the answer's and the connection's time-outs"
 
 
+@pytest.mark.parametrize("name", ["it's.csv", "'q'.csv", ";", "清单 1.csv"])
+def test_a_unit_of_systemd_names_the_list_as_it_is_called(desk: Desk, name: str) -> None:
+    """Of a quote within a name systemd makes another name, or no unit at all."""
+    assert f' run "{desk.folder}/{name}" ' in scheduled(desk, "systemd", name)
+
+
 def test_a_line_for_schtasks_holds_whole_paths(desk: Desk) -> None:
     """The task begins in a folder of Windows, so that a relative path leads nowhere."""
     line = scheduled(desk, "schtasks", "a b.csv").splitlines()[0]

@@ -200,11 +200,12 @@ def _comment(text: str, sign: str) -> str:
 def _systemd_word(word: str) -> str:
     """Quote a word of ExecStart, where % and $ mean something.
 
-    >>> _systemd_word("a 50%.csv")
-    '"a 50%%.csv"'
+    >>> print(_systemd_word("a 50%.csv"), _systemd_word("it's.csv"), _systemd_word("a.csv"))
+    "a 50%%.csv" "it's.csv" a.csv
     """
+    plain = word == shlex.quote(word)
     word = word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("$", "$$")
-    return f'"{word}"' if any(char.isspace() for char in word) or not word else word
+    return word if plain else f'"{word}"'
 
 
 def _systemd_path(path: Path) -> str:
