@@ -433,6 +433,20 @@ def test_who_finds_nothing_to_do_hears_what_pushes_planned_numbers(
     assert (ran.exit, "`k3push resume` pushes them" in ran.err) == (5, True), ran
 
 
+@pytest.mark.parametrize("verb", ["status", "retry", "settle"])
+def test_what_is_said_of_a_run_that_was_named_goes_on_with_that_run(
+    desk: Desk, untouched: Sandbox, verb: str
+) -> None:
+    """Without its name, the next command goes on with the last one."""
+    desk.configure(untouched.url)
+    stuck(desk, "CGDD1")
+    assert desk.k3push("settle", "--as", "absent", "CGDD1", "--because", "seen").exit == 0
+    (run,) = orjson.loads(desk.k3push("runs", "--json").out)
+    ran = desk.k3push(verb, run["run"])
+    assert f"`k3push resume {run['run']}`" in ran.text, ran
+    assert "`k3push resume`" not in ran.text, ran
+
+
 def test_a_word_needs_a_reason_and_a_doubt(desk: Desk, sandbox: Sandbox) -> None:
     """`settle --as` refuses a word without a reason, and about a number that is not unknown."""
     desk.configure(sandbox.url).k3push("run", desk.job(orders(1)))

@@ -199,7 +199,7 @@ class RunActions:
         """Say what pushes numbers that are planned, where a command has found nothing to do."""
         counts = {run.id: await self._ledger.counts(run.id) for run in runs}
         if planned := [run for run in runs if counts[run.id].get(State.PLANNED)]:
-            executor.observer.warn("notice.planned_left", run=ids_of(planned))
+            executor.observer.warn("notice.planned_left", count=len(planned), run=ids_of(planned))
 
     async def _see_whole(self, executor: Executor, runs: Sequence[Run]) -> None:
         """See that runs can be executed.

@@ -7,7 +7,7 @@ import os
 import re
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import Literal
 
@@ -32,6 +32,9 @@ _OF_CONFIG = re.compile(
     r"\bk3push (?:resume|retry|settle|follow|run|plan|apply|check|status|runs|control|explain"
     r"|export|report|audit-dups|rules)\b"
 )
+# Commands that go on with the last run, where they name none.
+_OF_RUN = re.compile(r"`k3push (resume|retry|settle|follow)`")
+_RUN = re.compile(r"[0-9A-Za-z-]+")
 
 
 def harmless(text: str) -> str:
@@ -121,17 +124,26 @@ class Say:
     ('发送 600 秒后仍无下游单据', '单据未审核')
     >>> Say("en", config="night.toml")("exit.5")
     'stopped before the end; run `k3push resume --config night.toml`'
+    >>> Say("en").about("20261125-200005-abc")("exit.5")
+    'stopped before the end; run `k3push resume 20261125-200005-abc`'
 
     Attributes:
         lang: The language, or `both` for files, which are read in either.
         config: The file of settings that was typed, quoted as commands to be typed next name it;
             "" where they find it by themselves.
         for_file: Words of strangers stay as they are, since no terminal shows them.
+        run: The run that was typed, which commands to be typed next name as well: without it they
+            would go on with the last one.
     """
 
     lang: Lang | Literal["both"]
     for_file: bool = False
     config: str = ""
+    run: str = ""
+
+    def about(self, run: str | None) -> Say:
+        """Return what says the same of a run that was typed; None is the last one."""
+        return replace(self, run=run) if run and _RUN.fullmatch(run) else self
 
     def __call__(self, key: str, /, **facts: object) -> str:
         """Say a sentence by its key; a fact that is a remark is said as well."""
@@ -143,6 +155,8 @@ class Say:
             return english if english == chinese else f"{chinese} ({english})"
         known = {name: self._fact(value) for name, value in facts.items()}
         words = found[0 if self.lang == "en" else 1]
+        if self.run:
+            words = _OF_RUN.sub(rf"`k3push \1 {self.run}`", words)
         if self.config:
             config = self.config.replace("{", "{{").replace("}", "}}")
             words = _OF_CONFIG.sub(lambda named: f"{named[0]} --config {config}", words)

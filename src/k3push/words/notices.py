@@ -108,8 +108,8 @@ WORDS = {
         "{count:?任务|各任务} {run} 没有符合条件的被拒绝单据",
     ),
     "notice.planned_left": (
-        "run {run} has planned numbers; `k3push resume` pushes them",
-        "任务 {run} 还有待下推的单据；可用 `k3push resume` 下推",
+        "{count:?run|runs} {run} {count:?has|have} planned numbers; `k3push resume` pushes them",
+        "{count:?任务|各任务} {run} 还有待下推的单据；可用 `k3push resume` 下推",
     ),
     "notice.nothing_left": (
         "{count:?run|runs} {run} {count:?is|are} finished; there is nothing left to do",

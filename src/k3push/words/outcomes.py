@@ -162,8 +162,8 @@ WORDS = {
         "{why}，不再下推。请按 ERP 的提示处理后执行 `k3push resume`。",
     ),
     "cause.barred": (
-        "{why}: what became of them there is not certain. Go on with that run (`k3push resume`, or `k3push retry`); what it leaves unknown, look up in the ERP, then `k3push settle --as`.",
-        "{why}：在那里的结果尚不确定。请先继续该任务（`k3push resume` 或 `k3push retry`）；仍为 unknown 的，在 ERP 中查明后用 `k3push settle --as` 登记。",
+        "{why}: what became of them there is not certain. Go on with that run (`k3push resume RUN`, or `k3push retry RUN`); what it leaves unknown, look up in the ERP, then `k3push settle --as`.",
+        "{why}：在那里的结果尚不确定。请先继续该任务（`k3push resume RUN` 或 `k3push retry RUN`）；仍为 unknown 的，在 ERP 中查明后用 `k3push settle --as` 登记。",
     ),
     "cause.ledger lost": (
         "the ledger cannot be written, so nothing more is sent: {why}",

@@ -252,8 +252,8 @@ WORDS = {
         "另一任务已发送此单据，在那里的结果尚不确定",
     ),
     "advice.held.cure": (
-        "`k3push resume` or `retry` that run; then it can be pushed",
-        "请对该任务执行 `k3push resume` 或 `retry`；查明后才能再推",
+        "`k3push resume RUN` or `retry RUN`, that run; then it can be pushed",
+        "请对该任务执行 `k3push resume RUN` 或 `retry RUN`；查明后才能再推",
     ),
     "advice.absent.cause": (
         "its answer was lost, and the ERP made nothing of it",

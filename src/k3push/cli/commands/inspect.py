@@ -78,7 +78,7 @@ def add_looking(app: typer.Typer, say: Say) -> None:
     def status(name: RunName = None, config: Config = None) -> int:
         from k3push.cli.actions import show_runs  # noqa: PLC0415
 
-        return awaited(lambda: show_runs.status(config, name, say))
+        return awaited(lambda: show_runs.status(config, name, say.about(name)))
 
     @command("command.runs", "k3push runs --limit 20 · k3push runs --needs-person --json")
     def runs(

@@ -100,7 +100,14 @@ def _add_run_and_resume(app: typer.Typer, say: Say) -> None:
         name: RunName = None,
     ) -> int:
         return _act(
-            say, lambda runner: runner.resume(name), settings, output, pace, bounds, again, log
+            say.about(name),
+            lambda runner: runner.resume(name),
+            settings,
+            output,
+            pace,
+            bounds,
+            again,
+            log,
         )
 
     @command("command.retry", "k3push retry --reason 未审核")
@@ -117,7 +124,7 @@ def _add_run_and_resume(app: typer.Typer, say: Say) -> None:
         ] = "",
     ) -> int:
         return _act(
-            say,
+            say.about(name),
             lambda runner: runner.retry(name, reason),
             settings,
             output,
@@ -216,7 +223,7 @@ def _add_settle(app: typer.Typer, say: Say) -> None:
             if names[1:]:
                 raise typer.BadParameter(say("error.settle_one"))
             name = names[0] if names else None
-            return _act(say, lambda runner: runner.settle(name), settings, output)
+            return _act(say.about(name), lambda runner: runner.settle(name), settings, output)
         if not names or not because:
             raise typer.BadParameter(say("error.as_needs"))
         from k3push.cli.actions.settle_by_person import settle_as  # noqa: PLC0415
@@ -241,7 +248,8 @@ def _add_follow(app: typer.Typer, say: Say) -> None:
         log: LogGroup,
         name: RunName = None,
     ) -> int:
-        return _act(say, lambda runner: runner.follow(name), settings, output, bounds, log)
+        about = say.about(name)
+        return _act(about, lambda runner: runner.follow(name), settings, output, bounds, log)
 
 
 def add_control(app: typer.Typer, say: Say) -> None:
