@@ -113,6 +113,21 @@ def test_no_output_goes_over_what_is_ours(
     assert content(used.folder) == before
 
 
+@pytest.mark.parametrize("command", [("run", "orders.csv", "--yes"), ("resume",)])
+def test_no_metrics_go_over_a_list(
+    used: Desk,
+    cleared: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    command: tuple[str, ...],
+) -> None:
+    """The list of the night was gone after it, with exit 0."""
+    before = content(used.folder)
+    cleared.setenv("K3PUSH_METRICS__TEXTFILE", "orders.csv")
+    assert run(command, "en") == 2
+    assert "metrics.textfile" in capsys.readouterr().err
+    assert content(used.folder) == before
+
+
 @pytest.mark.parametrize("command", ["export", "report", "log", "log-of-apply"])
 def test_a_plan_is_no_place_for_something_else(used: Desk, command: str) -> None:
     """It may wait for its night; only a new plan takes its place."""

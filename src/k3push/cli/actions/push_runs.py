@@ -103,18 +103,18 @@ class Runner:
             self.warn("warning.unverified")
 
     def keep(self, jobs: Iterable[str]) -> None:
-        """See that the log is written over nothing of ours, nor over a job.
+        """See that neither log nor metrics are written over something of ours, nor over a job.
 
         Raises:
-            Problem: It would be.
+            Problem: They would be.
         """
+        names = tuple(jobs)
+        settings = [self.settings]
         if self.options.log.file is not None:
-            check_output(
-                self.options.log.file,
-                settings=[self.settings],
-                jobs=jobs,
-                option="--log-file",
-            )
+            check_output(self.options.log.file, settings=settings, jobs=names, option="--log-file")
+        if self.settings.metrics.textfile:
+            path, option = self.settings.textfile_path, "metrics.textfile"
+            check_output(path, settings=settings, jobs=names, is_kept=True, option=option)
 
     @asynccontextmanager
     async def fated(self) -> AsyncIterator[None]:
