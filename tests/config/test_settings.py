@@ -283,6 +283,8 @@ BAD: list[tuple[str, str, str, int | None, str]] = [
     ("[run]", "[runs]", "runs", 6, "did you mean 'run'?"),
     ("[run]", '[ledger]\nurl = "ledger.db"\n[run]', "ledger.url", 7, "sqlite:///"),
     ("[run]", '[ledger]\nurl = "sqlite:///"\n[run]', "ledger.url", 7, "sqlite:///"),
+    ("[run]", '[ledger]\nurl = "sqlite:///a.db?mode=ro"\n[run]', "ledger.url", 7, "options behind"),
+    ("[run]", '[ledger]\nurl = "sqlite:///:memory:"\n[run]', "ledger.url", 7, "is a file"),
     ("[run]", '[ledger]\nurl = "postgresql://h"\n[run]', "ledger.url", 7, "the database"),
     ("[run]", '[ledger]\npassword = "x"\n[run]', "ledger.password", 7, "in PostgreSQL"),
     ("[run]", f"{TWICE}[run]", "ledger.password", 8, "keep one"),

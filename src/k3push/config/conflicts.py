@@ -120,5 +120,8 @@ def faults_of_ledger(ledger: LedgerSettings) -> Iterator[tuple[str, str]]:
     scheme, _, file = ledger.url.partition(":///")
     if scheme != "sqlite" or not file:
         yield "ledger.url", remark("setting.ledger_url")
+    elif "?" in file or file == ":memory:":
+        # By other tools' rules it is another place than this name, and a second ledger is one.
+        yield "ledger.url", remark("setting.ledger_file")
     if ledger.password:
         yield "ledger.password", remark("setting.sqlite_password")
