@@ -281,6 +281,13 @@ BAD: list[tuple[str, str, str, int | None, str]] = [
     ("[run]", MORE * 2 + "[run]", "erp.identities.1.username", 9, "already"),
     ("[run]", '[erp.identities]\nusername = "api2"\n[run]', "erp.identities", 6, "a list"),
     ("[run]", "[runs]", "runs", 6, "did you mean 'run'?"),
+    (
+        "[run]",
+        '[schedules.n]\ncron = "0 20 * * *"\njobs = ["select", "inbox"]\n[run]',
+        "schedules.n.jobs",
+        8,
+        "stands alone",
+    ),
     ("[run]", '[ledger]\nurl = "ledger.db"\n[run]', "ledger.url", 7, "sqlite:///"),
     ("[run]", '[ledger]\nurl = "sqlite:///"\n[run]', "ledger.url", 7, "sqlite:///"),
     ("[run]", '[ledger]\nurl = "sqlite:///a.db?mode=ro"\n[run]', "ledger.url", 7, "options behind"),

@@ -6,7 +6,14 @@ from collections.abc import Iterator
 
 from k3push.config.checked_values import parts_of_database
 from k3push.config.setting_errors import no_route
-from k3push.config.settings import POSTGRES, LedgerSettings, OpenIdSettings, ServeSettings, Settings
+from k3push.config.settings import (
+    POSTGRES,
+    SELECT,
+    LedgerSettings,
+    OpenIdSettings,
+    ServeSettings,
+    Settings,
+)
 from k3push.core.protocol.source_forms import source_form
 from k3push.core.remark import remark
 
@@ -99,6 +106,8 @@ def _conflicts_of_fleet(settings: Settings) -> Iterator[tuple[str, str]]:
     elif settings.fleet.database and parts_of_database(settings.fleet.database) is None:
         yield "fleet.database", remark("setting.postgres_url")
     for name, schedule in settings.schedules.items():
+        if SELECT in schedule.jobs and not schedule.selects:
+            yield f"schedules.{name}.jobs", remark("setting.select_alone")
         if schedule.route is not None and schedule.route not in settings.routes:
             yield f"schedules.{name}.route", no_route(schedule.route, settings.routes)
         elif schedule.selects and schedule.route is None and len(settings.routes) > 1:

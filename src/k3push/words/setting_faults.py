@@ -117,6 +117,10 @@ WORDS = {
         "use sqlite:///FILE or postgresql://USER@HOST:PORT/DATABASE",
         "请用 sqlite:///文件 或 postgresql://用户@主机:端口/数据库",
     ),
+    "setting.select_alone": (
+        '"select" stands alone; make another schedule for the lists, or call a folder of that name ./select',
+        '"select" 须单独使用；清单请另设一个 schedule，同名文件夹请写 ./select',
+    ),
     "setting.ledger_file": (
         "a ledger is a file, and takes no options behind a ?; use sqlite:///FILE",
         "台账是一个文件，? 之后不能带选项；请用 sqlite:///文件",
