@@ -249,6 +249,7 @@ ARGUMENTS = {
     "because-without-again": bad_words(*RUN, "--because", "x", named=("--again", "missing")),
     "because-without-as": bad_words("settle", "--because", "x", named=("--as", "missing")),
     "settle-two-runs": bad_words("settle", "A", "B", named=("one run", "--as")),
+    "no-list": bad_words("run", named=("error: name job files", "--select")),
     "select-and-column": bad_words("run", "--select", "--column", "x", named=("--column",)),
     "plan-select-and-sheet": bad_words("plan", "--select", "--sheet", "x", named=("--sheet",)),
     "audit-of-no-lists": bad_words("audit-dups", "--skip-bad-lines", named=("--skip-bad-lines",)),

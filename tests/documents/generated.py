@@ -35,7 +35,6 @@ _HEADS: Mapping[str, Mapping[Lang, tuple[str, ...]]] = {
     "settings": {"en": ("key", "default", "meaning"), "zh": ("键", "默认", "含义")},
 }
 _NEEDED: Mapping[Lang, str] = {"en": "needed", "zh": "必填"}
-_REPEATED: Mapping[Lang, str] = {"en": "may be repeated", "zh": "可重复"}
 _DEFAULT: Mapping[Lang, str] = {"en": "default", "zh": "默认"}
 _EXAMPLES: Mapping[Lang, str] = {"en": "Example: ", "zh": "例子："}
 
@@ -114,12 +113,13 @@ def _metavar(parameter: Any) -> str:
 def _option(option: Any, lang: Lang) -> tuple[str, ...]:
     takes = "" if option.is_flag or option.count else f" {_metavar(option)}"
     names = ", ".join(f"`{each}{takes}`" for each in (*option.opts, *option.secondary_opts))
-    more = [
-        _NEEDED[lang] if option.required else "",
-        _REPEATED[lang] if option.multiple else "",
-        _default_of(option, lang),
-    ]
-    return names, " ".join([str(option.help), *(f"({each})" for each in more if each)])
+    more = [_NEEDED[lang] if option.required else "", _default_of(option, lang)]
+    noted = [each for each in more if each]
+    if lang == "zh":
+        return names, str(option.help).rstrip("。") + "".join(
+            f"（{each}）" for each in noted
+        ) + "。"
+    return names, " ".join([str(option.help), *(f"({each})" for each in noted)])
 
 
 def _default_of(option: Any, lang: Lang) -> str:

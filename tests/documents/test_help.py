@@ -39,3 +39,5 @@ def test_help_of_a_command_shows_its_example(
     assert set(epilog.split(" · ") if epilog else ()) <= set(lines)
     # Types and ranges in the library's own writing say nothing to a person.
     assert re.findall(r"<(?:str|path|int|float|list)|x[<>]=|\[\[", said) == []
+    # Nobody types how often an option is not given.
+    assert not re.search(r"-v\b.*(?:\n +.*)?\[(?:default: |默认：)\d", said)

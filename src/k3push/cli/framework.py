@@ -97,7 +97,7 @@ def _invalid(error: Any, say: Say) -> str:
         known = found[2].replace(", ", say("framework.between"))
         why = say("framework.not_among", text=found[1], known=known)
     if error.param is None:
-        return say("framework.invalid", why=why)
+        return str(why)
     return say("framework.invalid_for", name=error.param.get_error_hint(), why=why)
 
 

@@ -14,8 +14,8 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "push": ("select", "plan", "apply", "run", "resume", "retry", "settle", "follow"),
     "look": ("status", "runs", "explain", "report", "export", "audit-dups", "rules"),
     "steer": ("control", "serve", "token"),
-    "night": ("schedule",),
-    "tenants": ("enqueue", "worker", "fleet", "ledger"),
+    "operate": ("schedule", "ledger"),
+    "tenants": ("enqueue", "worker", "fleet"),
 }
 """The commands of each group, in the order in which they are shown."""
 

@@ -196,7 +196,9 @@ class LogGroup:
     """What is asked and logged while numbers move."""
 
     yes: bool = option("--yes", "-y", default=False, words="option.yes")
-    verbose: int = option("--verbose", "-v", default=0, count=True, words="option.verbose")
+    verbose: int = option(
+        "--verbose", "-v", default=0, count=True, show_default=False, words="option.verbose"
+    )
     log_json: bool = option("--log-json", default=False, words="option.log_json")
     log_file: Path | None = option("--log-file", metavar="F", words="option.log_file")
 

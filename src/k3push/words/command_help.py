@@ -237,7 +237,7 @@ WORDS = {
         "暂停租户：不再开始新任务，进行中的任务暂停。",
     ),
     "command.fleet.continue": ("End a pause.", "结束暂停。"),
-    "command.fleet.continue.short": ("End a pause.", "结束暂停。"),
+    "command.fleet.continue.short": ("End a pause", "结束暂停"),
     "command.fleet.cancel": (
         "Cancel a tenant's queued runs, and stop those under way.",
         "取消租户排队的任务，并停止进行中的任务。",

@@ -15,7 +15,7 @@ WORDS = {
     "framework.group.push": ("Push", "下推"),
     "framework.group.look": ("Look", "查看"),
     "framework.group.steer": ("Steer", "控制"),
-    "framework.group.night": ("Night", "夜间"),
+    "framework.group.operate": ("Operate", "运维"),
     "framework.group.tenants": ("Many tenants", "多租户"),
     # -- wrong arguments ---------------------------------------------------------------------
     "framework.no_command": ("No such command {name}.", "没有命令 {name}。"),
@@ -40,7 +40,6 @@ WORDS = {
         "Missing option {name}. Choose from: {known}",
         "缺少选项 {name}。可选：{known}",
     ),
-    "framework.invalid": ("Invalid value: {why}", "参数有误：{why}"),
     "framework.invalid_for": ("Invalid value for {name}: {why}", "{name} 的值有误：{why}"),
     "framework.between": (", ", "、"),
     "framework.not_among": ("{text} is not one of {known}.", "{text} 不在可选值之中：{known}。"),

@@ -51,9 +51,10 @@ WORDS = {
         "配置文件；默认 ./config.toml，其次是用户配置目录中的文件。",
     ),
     "option.route": ("Route of bills that name none.", "未注明路线的单据使用的路线。"),
+    "option.route_checked": ("Check this route only.", "只检查此路线。"),
     "option.select": (
-        "Push what the route selects, instead of job files.",
-        "下推路线自行选出的单据，不用清单文件。",
+        "Take the bills that the route selects, instead of job files.",
+        "不用清单文件，由路线自行选单。",
     ),
     "option.route_of": (
         "Route; may be left out where there is one.",
@@ -123,7 +124,7 @@ WORDS = {
     "option.json": ("Print one JSON object at the end.", "结束时输出一个 JSON 对象。"),
     "option.quiet": (
         "No progress; errors and the summary only.",
-        "不显示进度，只显示错误和小结。",
+        "不显示进度，只显示错误和汇总。",
     ),
     "option.verbose": (
         "Log each call; -vv also each bill.",
@@ -178,7 +179,7 @@ WORDS = {
         "输出文件：.html、.csv、.xlsx 或 .json。",
     ),
     "option.state": (
-        "Only rows in this state; may be given several times.",
+        "Only rows in this state, may be given several times: planned, sent, pushed, draft, already, rejected, unknown.",
         "只导出此状态的单据，可重复给出：planned（待下推）、sent（已发出）、pushed（已下推）、draft（暂存）、already（此前已下推）、rejected（被拒绝）、unknown（结果未知）。",
     ),
     "option.plan_output": (
@@ -233,7 +234,7 @@ WORDS = {
         "采购入库单审核后生成应付单，应答中会提及。",
     ),
     "option.orders": ("Number of approved purchase orders.", "已审核采购订单的数量。"),
-    "option.keep": ("Folder for the results.", "结果目录。"),
+    "option.keep": ("Folder for the results.", "结果文件夹。"),
     # -- the dashboard ---------------------------------------------------------------------
     "option.host": (
         "Address to listen on; other than loopback only with a password or a proxy's header.",

@@ -20,7 +20,9 @@ def add_beginning(app: typer.Typer, say: Say) -> None:
 
     @command("command.check")
     def check_(
-        route: Annotated[str | None, typer.Option("--route", help=say("option.route"))] = None,
+        route: Annotated[
+            str | None, typer.Option("--route", help=say("option.route_checked"))
+        ] = None,
         config: Config = None,
     ) -> int:
         from k3push.cli.actions.check import check  # noqa: PLC0415
@@ -113,13 +115,16 @@ def add_beginning(app: typer.Typer, say: Say) -> None:
 
     @command("command.demo")
     def demo(
-        folder: Annotated[Path, typer.Option("--output", help=say("option.keep"))] = Path(
-            "k3push-demo"
-        ),
+        folder: Annotated[
+            Path, typer.Option("--output", metavar="DIR", help=say("option.keep"))
+        ] = Path("k3push-demo"),
         json: Annotated[bool, typer.Option("--json", help=say("option.json"))] = False,
         quiet: Annotated[bool, typer.Option("--quiet", "-q", help=say("option.quiet"))] = False,
         verbose: Annotated[
-            int, typer.Option("--verbose", "-v", count=True, help=say("option.verbose"))
+            int,
+            typer.Option(
+                "--verbose", "-v", count=True, show_default=False, help=say("option.verbose")
+            ),
         ] = 0,
     ) -> int:
         from k3push.cli.actions import demo  # noqa: PLC0415
