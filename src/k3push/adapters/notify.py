@@ -65,7 +65,7 @@ async def notify(urls: Sequence[str], title: str, body: str) -> list[str]:
 
 
 async def _sent(url: str, title: str, body: str) -> bool:
-    """Send a message in a thread that nobody waits for who gives it up, nor the process's end."""
+    """Send a message in a daemon thread: after a time-out, and at its end, the process goes on."""
     taken, over = False, anyio.Event()
     token = anyio.lowlevel.current_token()
 

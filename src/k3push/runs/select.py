@@ -31,7 +31,7 @@ class SelectContext:
     worked: set[str] = field(default_factory=set)
 
     def spare(self, began_s: float, seconds: float, why: str) -> None:
-        """Do no more than wait with the look itself: nothing is sent."""
+        """Do nothing: the look itself waits, and nothing is sent that could be spared."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Spare the ERP: pauses where it says that it is overloaded, locked or limited, and whom they stop.
 
-An overload and a limit on calls stop all chunks, a lock on a bill its chunk alone. Whether a limit
-is about a bill says `core.pacing.call_limits`.
+An overload and a limit on calls stop all chunks, a lock on a bill its chunk alone.
+`core.pacing.call_limits` says whether a limit is about one bill.
 """
 
 from __future__ import annotations

@@ -255,7 +255,7 @@ class PlanPages:
 
 
 def _state(visit: Visit, stage: Stage, *, there: bool) -> str:
-    """Return what a plan's page is made by: where it changes, the page does."""
+    """Return a text that changes whenever the page of a plan is to be loaded anew."""
     return f"{stage} {visit.visitor.role} {there}"
 
 

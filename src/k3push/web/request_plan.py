@@ -18,7 +18,7 @@ from typing import Any
 import anyio
 from anyio import to_thread
 
-from k3push.adapters.job_files.untrusted_files import Strange
+from k3push.adapters.job_files.untrusted_files import UntrustedFile
 from k3push.adapters.plan_file import PlanFileError, lines_of, sha256_of
 from k3push.config.settings import Settings
 from k3push.core.advice.diagnosis import shape_of
@@ -151,7 +151,7 @@ async def plan_of(
     def warn(_: str, /, **facts: object) -> None:
         skipped.append(str(facts["what"]))
 
-    strange: Mapping[str, Strange] = {}
+    strange: Mapping[str, UntrustedFile] = {}
     if not is_selected(request):
         file = file_of(request)
         home = executor.settings.folder if schedule_of(request) else lists

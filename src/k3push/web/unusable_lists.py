@@ -26,7 +26,7 @@ class UnusableListError(Exception):
     """A list cannot be looked at.
 
     Attributes:
-        id: What the next try is to have.
+        id: Id of the next try.
         problem: What is wrong, in words; "" where there are troubles.
         troubles: What is wrong with its lines, as remarks.
         kept: The list's name, where the server has it.

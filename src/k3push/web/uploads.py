@@ -52,7 +52,7 @@ class Upload:
 
 @asynccontextmanager
 async def read_upload(request: Request) -> AsyncIterator[Upload]:
-    """Read a form of several parts; one that cannot be read has none. Its file ends with the block.
+    """Read a multipart form; one that cannot be read has no parts. Its file goes with the block.
 
     Raises:
         TooLargeError: It has more bytes than are taken.

@@ -14,7 +14,7 @@ from k3push.adapters.clock import SystemClock
 from k3push.adapters.job_files import JobFileError
 from k3push.adapters.job_files.folders import digest_of, look_into
 from k3push.adapters.job_files.troubles import Code, Trouble
-from k3push.adapters.job_files.untrusted_files import Strange
+from k3push.adapters.job_files.untrusted_files import UntrustedFile
 from k3push.adapters.untrusted_paths import Below, IsLinkError
 from k3push.config.settings import Settings
 from k3push.core.model import FolderFile, Route, RunId
@@ -37,7 +37,7 @@ class Batch:
 
     names: tuple[str, ...]
     file: FolderFile | None = None
-    strange: Mapping[str, Strange] = field(default_factory=dict)
+    strange: Mapping[str, UntrustedFile] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,12 +86,12 @@ async def batches_of(
             warn("inbox.nothing", folder=folder, known=len(found.files))
         for file in new:
             name = str(Path(folder, file.name))
-            place = Strange(places[folder].within(file.name), file.digest)
+            place = UntrustedFile(places[folder].within(file.name), file.digest)
             batches.append(Batch((name,), file, {name: place}))
     return batches
 
 
-def strange_of(names: Sequence[str], home: Path, digest: str = "") -> dict[str, Strange]:
+def strange_of(names: Sequence[str], home: Path, digest: str = "") -> dict[str, UntrustedFile]:
     """Return where job files are that strangers may have put there.
 
     Args:
@@ -99,7 +99,9 @@ def strange_of(names: Sequence[str], home: Path, digest: str = "") -> dict[str, 
         home: The folder of the tenant's configuration.
         digest: Of the one file, where somebody has looked at it.
     """
-    return {name: Strange(_place_of(name, home), digest) for name in names if name != SELECTED}
+    return {
+        name: UntrustedFile(_place_of(name, home), digest) for name in names if name != SELECTED
+    }
 
 
 def digest_now(name: str, home: Path) -> str:

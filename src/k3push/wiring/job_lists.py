@@ -14,7 +14,7 @@ from typing import IO, Any
 
 from k3push.adapters.job_files import Code, JobFileError, Trouble, read_job
 from k3push.adapters.job_files.sources import opened
-from k3push.adapters.job_files.untrusted_files import Strange, taken
+from k3push.adapters.job_files.untrusted_files import UntrustedFile, taken
 from k3push.config.setting_errors import no_route
 from k3push.config.settings import Settings
 from k3push.core.model import Listed, Route
@@ -55,7 +55,7 @@ def opened_jobs(
     names: Sequence[str],
     how: JobOptions,
     warn: Callable[..., None],
-    strange: Mapping[str, Strange] | None = None,
+    strange: Mapping[str, UntrustedFile] | None = None,
 ) -> Iterator[list[JobSource]]:
     """Make job files readable, several times over.
 

@@ -17,7 +17,7 @@ import pytest
 from k3push.adapters.job_files import Code, JobFileError, read_job
 from k3push.adapters.job_files.folders import Left, look_into
 from k3push.adapters.job_files.reader_pool import ReadersApart
-from k3push.adapters.job_files.untrusted_files import MOST_BYTES, Strange, taken
+from k3push.adapters.job_files.untrusted_files import MOST_BYTES, UntrustedFile, taken
 from k3push.adapters.untrusted_paths import Below
 from k3push.core.model import Listed
 from tests.adapters.job_files.test_folders import NOW_S, drop
@@ -38,7 +38,7 @@ def code_of(place: Below, digest: str = "", aside: frozenset[str] = frozenset())
     """Return why a file is not taken."""
     with (
         pytest.raises(JobFileError) as caught,
-        taken(Strange(place, digest), "a.csv", aside=aside),
+        taken(UntrustedFile(place, digest), "a.csv", aside=aside),
     ):
         pass
     return caught.value.troubles[0].code
@@ -82,7 +82,7 @@ def test_a_file_that_was_changed_since_it_was_found_is_left(tmp_path: Path) -> N
     drop(tmp_path, "a.csv")
     (file,) = look_into(Below(tmp_path, ()), NOW_S).files
     place = Below(tmp_path, ("a.csv",))
-    with taken(Strange(place, file.digest), "a.csv", aside=frozenset()) as copy:
+    with taken(UntrustedFile(place, file.digest), "a.csv", aside=frozenset()) as copy:
         drop(tmp_path, "a.csv", "B2\n")
         assert [each.number for each in read_job(copy)] == ["A1"]
     assert code_of(place, file.digest) is Code.CHANGED

@@ -24,7 +24,7 @@ _BLOCK: Final = 1 << 18
 
 
 @dataclass(frozen=True, slots=True)
-class Strange:
+class UntrustedFile:
     """A job file of a stranger.
 
     Attributes:
@@ -37,7 +37,7 @@ class Strange:
 
 
 @contextmanager
-def taken(file: Strange, name: str, *, aside: frozenset[str]) -> Iterator[Path]:
+def taken(file: UntrustedFile, name: str, *, aside: frozenset[str]) -> Iterator[Path]:
     """Copy a file for as long as the block lasts; the copy has the extension of the file.
 
     Args:

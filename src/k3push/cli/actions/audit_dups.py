@@ -17,7 +17,7 @@ import anyio.to_thread
 from k3push.adapters.erp.inspection import Inspector
 from k3push.adapters.names_on_disk import names_on_disk
 from k3push.cli.actions.push_runs import Runner
-from k3push.cli.console.looking import Looking
+from k3push.cli.console.look_progress import LookProgress
 from k3push.cli.console.signals import ask_as_signal, on_interrupt
 from k3push.config.real_paths import real
 from k3push.core.control_words import Key
@@ -180,7 +180,7 @@ class Auditor:
             Problem: The documents of one cannot be asked for.
         """
         throttle = self._runner.executor.throttle()
-        progress = Looking(
+        progress = LookProgress(
             self._runner.terminal.errors,
             self._say,
             lambda done: self._say("audit.looking", done=done),

@@ -13,8 +13,8 @@ from k3push.cli.console.signals import on_interrupt
 from k3push.config.tenants import TenantFiles
 from k3push.fleet import FleetWork, Worker, one_queue_of, queue_of, read_files
 from k3push.runs.outcome import Exit
-from k3push.wiring.heaps import spare_memory
 from k3push.wiring.open_ledger import staying
+from k3push.wiring.process_memory import spare_memory
 from k3push.words.language import Say
 
 LONGEST_ID = 63

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from k3push.adapters.plan_file import sha256_of
-from k3push.cli.console.looking import Looking
+from k3push.cli.console.look_progress import LookProgress
 from k3push.cli.console.preview_lines import preview_lines, shown_reading
 from k3push.cli.console.signals import ctrl_c_ends, cut_short_by_signal
 from k3push.cli.console.terminal import Terminal
@@ -80,7 +80,7 @@ class Agreement:
             self._terminal.errors.print()
             return ""
 
-    def reading(self, count: int) -> AbstractAsyncContextManager[Looking]:
+    def reading(self, count: int) -> AbstractAsyncContextManager[LookProgress]:
         """Show how far a look ahead at so many lines is."""
         return shown_reading(self._terminal.errors, self._say, count, quiet=self._terminal.quiet)
 

@@ -9,7 +9,7 @@ import anyio
 from rich.console import Console
 from rich.markup import escape
 
-from k3push.cli.console.looking import Looking
+from k3push.cli.console.look_progress import LookProgress
 from k3push.core.plan import Forecast
 from k3push.reporting.phrases import expected_calls, expected_time
 from k3push.reporting.summary import count_line, counted_line
@@ -58,9 +58,9 @@ def preview_lines(preview: Preview, say: Say, url: str, acct_id: str) -> Iterato
 @asynccontextmanager
 async def shown_reading(
     console: Console, say: Say, total: int, *, quiet: bool
-) -> AsyncIterator[Looking]:
+) -> AsyncIterator[LookProgress]:
     """Show how far a look ahead is, until the block ends."""
-    reading = Looking(
+    reading = LookProgress(
         console, say, lambda done: say("plan.reading", done=done, total=total), quiet=quiet
     )
     with reading:

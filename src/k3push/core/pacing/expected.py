@@ -18,10 +18,10 @@ from k3push.core.pacing.samples import CallSample
 from k3push.core.pacing.server_model import FittedServer, Learnt
 from k3push.core.pacing.time_left import TimeLeft, of_whole_list
 
-# What a server is taken for of which nothing is known, for the number of calls alone.
+# Assumed of a server of which nothing is known: the number of calls is played on it, and no time.
 UNKNOWN = Learnt(FittedServer(call_s=0.4, number_s=0.05, look_s=0.1, knee=4.0), tried=1)
 
-# So many numbers are played at most; the rest goes on as the last of them did.
+# Numbers that are played at most; the rest is taken to go on as the last of them did.
 MOST_PLAYED = 20_000
 
 # Of each chunk: its push, and as many looks as a site without and one with links needs at least.
@@ -49,8 +49,8 @@ class Measured:
     """What an earlier run has shown, where its model was not kept.
 
     Attributes:
-        numbers: That came to a document.
-        calls: That carried them.
+        numbers: Those that came to a document.
+        calls: Calls that carried them.
         seconds: For how long one of these was under way.
     """
 

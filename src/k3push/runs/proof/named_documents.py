@@ -33,7 +33,7 @@ NAMED = "named_documents"
 """Kind of the memo about those of one answer; it is about the target form."""
 
 EVERY_ROW = 1_000_000
-"""Of the rows that hold a text, which is about the number of a document; none is to be left out."""
+"""Limit of a search for the rows that hold a document's number, so high that it finds all."""
 
 MOST_SOUGHT = 10
 """Documents that are sought in all rows of the ledger, which takes a moment each."""

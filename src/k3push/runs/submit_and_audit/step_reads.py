@@ -101,7 +101,8 @@ class StepReads:
     ) -> Mapping[str, Standing]:
         """Leave out documents that a look shows where they were before, for a while.
 
-        Who has taken one back has done so for longer than a copy of the database lags behind.
+        One that looks show so for longer than a copy of the database lags was taken back by
+        somebody.
         """
         now_s, behind = anyio.current_time(), set()
         for entry in entries:

@@ -11,7 +11,7 @@ import pytest
 THREADS = """\
 import ctypes
 from threading import Barrier, Thread
-from k3push.wiring.heaps import few_heaps
+from k3push.wiring.process_memory import few_heaps
 {first}
 here = Barrier(9)
 def hold():
@@ -41,7 +41,7 @@ def test_many_threads_share_two_heaps(first: str, *, few: bool) -> None:
 
 MOMENT = """\
 import os, time
-from k3push.wiring.heaps import keep_giving_back
+from k3push.wiring.process_memory import keep_giving_back
 def resident_mib():
     return int(open("/proc/self/statm").read().split()[1]) * os.sysconf("SC_PAGE_SIZE") >> 20
 kept = [bytes(3000) for _ in range(50_000)]

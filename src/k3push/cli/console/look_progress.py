@@ -1,4 +1,4 @@
-"""How far a command is that only looks."""
+"""How far a command has come that reads the ERP and sends nothing."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from k3push.cli.console.progress import LINE_EVERY_S
 from k3push.words.language import Say
 
 
-class Looking:
-    """How far the looking is: a spinner on a terminal, a line now and then elsewhere.
+class LookProgress:
+    """A spinner on a terminal, a line now and then elsewhere.
 
     Fulfils `retried_reads.Waiter`.
     """
