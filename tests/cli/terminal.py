@@ -21,14 +21,12 @@ from urllib.request import ProxyHandler, build_opener
 
 import psutil  # type: ignore[import-untyped]  # it has no types
 
+from k3push.cli.actions.demo import SANDBOX_CONFIG
 from tests.forked import Forked, can_be_forked, path_of_ours
 
 PATIENCE_S = 100.0
 
 PASSWORD = "sandbox"
-
-# What the sandbox prints a copy of.
-SHIPPED = Path(__file__).parents[2] / "config.toml"
 
 CONFIG = """\
 [erp]
@@ -154,9 +152,9 @@ class Sandbox(AbstractContextManager["Sandbox"]):
         self.url = self._process.stdout.readline().strip()
         assert self.url.startswith("http://127.0.0.1:"), self.url
         # Read to its last line, since a pipe that nobody reads can hold a process up.
-        last = SHIPPED.read_text("utf-8").splitlines(keepends=True)[-1]
+        last = SANDBOX_CONFIG.splitlines(keepends=True)[-1]
         lines = takewhile(bool, iter(self._process.stdout.readline, last))  # or it has ended
-        self.config = "".join(lines).partition("\n\n")[2]
+        self.config = ("".join(lines) + last).partition("\n\n")[2]
 
     def __exit__(
         self,

@@ -465,8 +465,12 @@ def test_the_environment_overrides_a_setting(desk: Desk, untouched: Sandbox) -> 
 
 
 def test_the_sandbox_prints_a_configuration_that_works(desk: Desk) -> None:
-    """What `sandbox` prints under its address is a config.toml for that address."""
+    """What `sandbox` prints under its address is a config.toml for that address.
+
+    It is short, so that a terminal still shows the address.
+    """
     with Sandbox(desk.folder) as sandbox:
+        assert sandbox.config.count("\n") < 20
         desk.write("config.toml", sandbox.config)
         ran = desk.k3push("check")
     assert ran.exit == 0, ran

@@ -77,6 +77,20 @@ def sandbox_config() -> str:
     raise FileNotFoundError("config.toml")
 
 
+SANDBOX_CONFIG = """\
+[erp]
+url = "{url}"
+acct_id = "sandbox"
+username = "sandbox"
+password = "sandbox"
+
+[routes.po-instock]
+source = "PUR_PurchaseOrder"
+target = "STK_InStock"
+rule = "PUR_PurchaseOrder-STK_InStock"
+"""
+"""What a sandbox prints, so that its address stays in sight: no key that has a default."""
+
 OLDEST_SELDOM = 1000
 """After how many collections of younger objects the sandbox looks through its oldest."""
 
@@ -97,9 +111,8 @@ async def sandbox(options: SandboxOptions, port: int, say: Say) -> Exit:
 
     def started(address: str) -> None:
         sys.stdout.write(f"{address}\n")
-        host = address.split("/")[2]
         sys.stdout.write(f"{say('sandbox.ready')}\n{say('sandbox.config')}\n\n")
-        sys.stdout.write(sandbox_config().replace(CONFIG_PORT, host))
+        sys.stdout.write(SANDBOX_CONFIG.format(url=address))
         sys.stdout.flush()
 
     try:
