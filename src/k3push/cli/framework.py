@@ -81,7 +81,8 @@ def _missing(error: Any, say: Say) -> str:
         return say("framework.missing_argument", name=name)
     _, chooses, choices = error.format_message().partition("Choose from:")
     if chooses:
-        return say("framework.missing_choice", name=name, known=" ".join(choices.split()))
+        known = say("framework.between").join(choices.replace(",", " ").split())
+        return say("framework.missing_choice", name=name, known=known)
     return say("framework.missing_option", name=name)
 
 

@@ -389,8 +389,8 @@ WORDS = {
         "这两个表单之间未启用默认转换规则",
     ),
     "advice.no-default-rule.cure": (
-        "name one in the route's `rule` (`k3push rules` lists them), then retry",
-        "请在路线的 `rule` 中写明规则（`k3push rules` 可列出），然后重试",
+        "name one in the route's `rule` (see `k3push rules`), then `k3push retry`",
+        "请在路线的 `rule` 中写明规则（见 `k3push rules`），然后 `k3push retry`",
     ),
     "advice.no-rule.cause": (
         "there is no such conversion rule, or it is not enabled",
@@ -473,7 +473,7 @@ WORDS = {
     ),
     "advice.cancelled.cause": ("the source bill is cancelled", "源单已作废"),
     "advice.cancelled.cure": (
-        "take it off the list, or undo the cancelling (反作废) and retry",
+        "take it off the list, or restore it (反作废), then `k3push retry`",
         "请从清单中去掉，或反作废后 `k3push retry`",
     ),
     "advice.frozen.cause": (
@@ -489,7 +489,7 @@ WORDS = {
         "源单或其分录已关闭（整单关闭或业务关闭）",
     ),
     "advice.closed.cure": (
-        "take it off the list, or undo the closing (反关闭), then retry",
+        "take it off the list, or reopen it (反关闭), then `k3push retry`",
         "请从清单中去掉，或反关闭后 `k3push retry`",
     ),
     "advice.fully-pushed.cause": (
@@ -537,7 +537,7 @@ WORDS = {
         "下游单据必须录入仓库",
     ),
     "advice.warehouse-needed.cure": (
-        "fill it in on the source bill, or have the rule set it; then retry",
+        "fill it in on the source bill or by the rule, then `k3push retry`",
         "请在源单填写，或由转换规则带出，然后 `k3push retry`",
     ),
     "advice.lot-needed.cause": (
@@ -561,7 +561,7 @@ WORDS = {
         "非赠品分录的单价为 0",
     ),
     "advice.price-zero.cure": (
-        "fill in the price on the source bill, or mark it as a gift; retry",
+        "fill in the price, or mark the line as a gift, then `k3push retry`",
         "请在源单补上单价或标为赠品，然后 `k3push retry`",
     ),
     "advice.credit.cause": ("a credit limit stops it", "超出信用额度"),
@@ -574,7 +574,7 @@ WORDS = {
         "下游单据的必录字段为空",
     ),
     "advice.field-needed.cure": (
-        "fill it in on the source bill, or have the rule set it; then retry",
+        "fill it in on the source bill or by the rule, then `k3push retry`",
         "请在源单填写，或由转换规则带出，然后 `k3push retry`",
     ),
     "advice.not-unique.cause": (
