@@ -88,7 +88,7 @@ def test_a_plan_is_applied_as_it_is(desk: Desk, sandbox: Sandbox) -> None:
     assert [row["number"] for row in rows] == numbers
     assert_true(rows, sandbox.truth())
     assert {row["code"] for row in rows if row["state"] == "rejected"} == {"precheck"}
-    assert "as the plan has found it" in desk.k3push("explain", BLOCKED[0]).out
+    assert "taken over from the plan" in desk.k3push("explain", BLOCKED[0]).out
 
 
 def test_a_bill_that_the_plan_left_out_is_not_pushed(desk: Desk, sandbox: Sandbox) -> None:

@@ -95,7 +95,7 @@ WORDS = {
     "error.file": ("{path}: {why}", "{path}：{why}"),
     "error.no_config": (
         "there is no config.toml here or in {folder}; make one with `k3push init`",
-        "当前目录和 {folder} 都没有 config.toml；请用 `k3push init` 生成",
+        "当前文件夹和 {folder} 都没有 config.toml；请用 `k3push init` 生成",
     ),
     "error.no_parquet": (
         "--format parquet needs pyarrow ({why}); install it with: pip install 'k3push[parquet]' (in a clone '.[parquet]')",

@@ -103,7 +103,7 @@ WORDS = {
     "note.text": ("a text instead of JSON: {start}", "应答是文本而不是 JSON：{start}"),
     "note.empty_body": ("an empty body", "应答内容为空"),
     # -- what happened apart from calls ------------------------------------------------------
-    "note.planned": ("as the plan has found it", "与计划文件一致"),
+    "note.planned": ("taken over from the plan; nothing was sent", "照计划登记，没有发送"),
     "note.found_again": (
         "found by the look before it was to be sent again",
         "重新发送前的查询发现已有下游单据",

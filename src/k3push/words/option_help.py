@@ -48,7 +48,7 @@ WORDS = {
     # -- what is pushed, and how -----------------------------------------------------------
     "option.config": (
         "Configuration file; default: ./config.toml, then the one in the user's folder.",
-        "配置文件；默认 ./config.toml，其次是用户配置目录中的文件。",
+        "配置文件；默认 ./config.toml，其次是用户配置文件夹中的文件。",
     ),
     "option.route": ("Route of bills that name none.", "未注明路线的单据使用的路线。"),
     "option.route_checked": ("Check this route only.", "只检查此路线。"),

@@ -31,7 +31,7 @@ WORDS = {
     "desk.select": ("Or without a list", "或不用清单"),
     "desk.select_hint": (
         "The ERP is asked which bills the route selects, by its `select` in the settings.",
-        "按设置中该路线的 `select` 条件向 ERP 查询可下推的单据。",
+        "按配置中该路线的 `select` 条件向 ERP 查询可下推的单据。",
     ),
     "desk.select_look": ("Look what the route selects", "按路线条件选单"),
     "desk.none_selected": (
@@ -156,7 +156,7 @@ WORDS = {
     "desk.act.queued": ("queued it for the fleet", "交给工作进程排队"),
     "desk.act.cancelled": ("cancelled it in the queue", "在队列中取消"),
     "desk.act.requeued": ("queued it again", "重新排队"),
-    "desk.act.pushed": ("pushed it with the key {detail}", "以 key {detail} 下推"),
+    "desk.act.pushed": ("asked for the push, key {detail}", "请求下推，key {detail}"),
     "desk.act.approved": ("approved it", "批准"),
     "desk.act.control": ("said `{detail}`", "下达指令 `{detail}`"),
     "desk.act.resume": ("resumed it", "继续任务"),
@@ -168,7 +168,7 @@ WORDS = {
     "desk.schedules": ("Schedules", "定时计划"),
     "desk.no_schedules": (
         "There is no schedule yet: `[schedules.NAME]` in the settings makes one.",
-        "还没有定时计划；可在设置的 `[schedules.NAME]` 中添加。",
+        "还没有定时计划；可在配置的 `[schedules.NAME]` 中添加。",
     ),
     "desk.schedule": ("schedule", "名称"),
     "desk.when": ("when", "时间规则"),
@@ -193,7 +193,7 @@ WORDS = {
     ),
     "desk.by_server": (
         "This server begins what is due, without anybody's approval: the settings have given it.",
-        "到点任务由本服务启动，按设置视为已批准，无需再次批准。",
+        "到点任务由本服务启动，按配置视为已批准，无需再次批准。",
     ),
     "desk.plan_now_why": (
         "A push that is planned now waits for approval like any other.",
