@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from playwright.sync_api import Browser, sync_playwright
-from playwright.sync_api import Page as Window
 
 from k3push.words.language import Lang
 from tests.cli.terminal import until
@@ -79,7 +78,6 @@ def _take_dashboard(clone: Clone, browser: Browser, to: Path, lang: Lang) -> str
     window.locator(".runs tbody a").first.click()
     window.locator("#standing .tile.pushed b").wait_for()
     window.locator("svg").first.wait_for()
-    _hide(window, str(clone.folder.resolve()))
     window.screenshot(path=to)
     for press in (
         "button[name=words][value=pause]",
@@ -96,14 +94,6 @@ def _take_dashboard(clone: Clone, browser: Browser, to: Path, lang: Lang) -> str
     serve.end()
     run.end()
     return f"$ k3push serve\n{clone.shown(serve.output.partition('^C')[0])}"
-
-
-def _hide(window: Window, folder: str) -> None:
-    """Show `…` for the beginning of a path, as the console blocks do."""
-    paths = window.get_by_text(folder).last
-    paths.evaluate(
-        "(shown, folder) => shown.textContent = shown.textContent.replace(folder, '…')", folder
-    )
 
 
 def _locale(lang: Lang) -> str:
