@@ -4,6 +4,7 @@ import errno
 import io
 import json
 import os
+import re
 import stat
 from datetime import datetime
 from pathlib import Path
@@ -45,6 +46,16 @@ def test_each_attempt_is_one_event(desk: Desk, start: Start) -> None:
     assert all(datetime.fromisoformat(each["timestamp"]).tzinfo for each in told)
     assert "CGDD" not in ran.err
     assert "secret price" not in ran.err
+
+
+def test_a_log_for_people_says_seconds_and_zone(desk: Desk, sandbox: Sandbox) -> None:
+    """A terminal has 80 columns, and microseconds help nobody who reads there."""
+    desk.configure(sandbox.url)
+    ran = desk.k3push("run", desk.job(orders(1)), "-v")
+    (line,) = [each for each in ran.err.splitlines() if "attempt.recorded" in each]
+    assert re.match(
+        r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d[+-]\d\d:\d\d \[info\] attempt.recorded a", line
+    )
 
 
 def test_numbers_and_reasons_are_for_debug_alone(desk: Desk, start: Start) -> None:

@@ -207,8 +207,13 @@ def open_loggers(
     as_json: list[Processor] = [*time, structlog.processors.JSONRenderer(_json)]
     for_people: list[Processor] = [
         *time,
+        _to_the_second,
         _harmless_facts,
-        structlog.dev.ConsoleRenderer(colors=console.is_terminal and not console.no_color),
+        structlog.dev.ConsoleRenderer(
+            pad_event_to=0,
+            pad_level=False,
+            colors=console.is_terminal and not console.no_color,
+        ),
     ]
     logs = []
     if options.json or options.verbosity:
@@ -288,6 +293,12 @@ def warning_as_json(text: str) -> str:
 def _stamped(_: object, __: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
     """Say when it was; structlog's own stamps of local time do not say of which zone they are."""
     event["timestamp"] = _now()
+    return event
+
+
+def _to_the_second(_: object, __: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
+    """Say when it was to the second: a terminal has few columns."""
+    event["timestamp"] = datetime.fromisoformat(event["timestamp"]).isoformat(" ", "seconds")
     return event
 
 
