@@ -18,7 +18,7 @@ WORDS = {
     ),
     "desk.route": ("Route", "路线"),
     "desk.route_of_list": ("as the list says", "由清单指定"),
-    "desk.more": ("More about the list", "更多清单选项"),
+    "desk.more": ("More list options", "更多清单选项"),
     "desk.column": ("Column with the numbers, by its heading", "编号所在列（列标题）"),
     "desk.sheet": ("Sheet of the workbook", "工作表"),
     "desk.under": ("under “{field}”", "在“{field}”中"),
@@ -33,7 +33,7 @@ WORDS = {
         "The ERP is asked which bills the route selects, by its `select` in the settings.",
         "按配置中该路线的 `select` 条件向 ERP 查询可下推的单据。",
     ),
-    "desk.select_look": ("Look what the route selects", "按路线条件选单"),
+    "desk.select_look": ("See what the route selects", "按路线条件选单"),
     "desk.none_selected": (
         "The route {route} selects no bill now.",
         "路线 {route} 当前没有符合条件的单据。",
@@ -125,7 +125,7 @@ WORDS = {
     # -- a run --------------------------------------------------------------------------------
     "desk.begins": ("about to begin", "即将开始"),
     "desk.begins_soon": ("the server is about to execute it", "服务即将执行此任务"),
-    "desk.next": ("What now", "下一步"),
+    "desk.next": ("What next", "下一步"),
     "desk.resume": ("Resume", "继续任务"),
     "desk.settle": ("Ask the ERP about the unknown ones", "向 ERP 核实未知单据"),
     "desk.follow": ("Submit and approve documents", "提交、审核下游单据"),
