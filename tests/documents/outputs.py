@@ -59,11 +59,11 @@ def wrapped(line: str) -> Iterator[str]:
     while width(line) > COLUMNS:
         at = next(n for n in range(len(line), 0, -1) if width(line[:n]) <= COLUMNS)
         # Chinese breaks anywhere, but for marks that may not begin a line.
+        while at > 1 and line[at] in "，。：；）”、":
+            at -= 1
         words = max(line.rfind(" ", 0, at + 1), line.rfind(",", 0, at) + 1)
         if words > at // 2 and line[at].isascii():
             at = words
-        while at > 1 and line[at] in "，。：；）”、":
-            at -= 1
         yield line[:at].rstrip()
         line = line[at:].lstrip()
     yield line.rstrip()

@@ -72,3 +72,4 @@ def test_a_long_line_is_broken_where_a_person_would() -> None:
     """Behind a word, or a comma of JSON; Chinese takes two columns a character."""
     assert list(wrapped(f"{'x' * 60} {'y' * 30}")) == ["x" * 60, "y" * 30]
     assert list(wrapped("中" * 41)) == ["中" * 40, "中"]
+    assert list(wrapped(f"{'中' * 37} abcde、f")) == ["中" * 37, "abcde、f"]
