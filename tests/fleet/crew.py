@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 
 import anyio
@@ -103,7 +104,13 @@ class FakeWork:
             return replace(ended(Exit.STOPPED), causes=stop.causes)
         return ended(Exit.DONE)
 
-    async def look(self, tenant: Tenant, schedule: str, queue: Queue) -> str:  # noqa: ARG002
+    async def look(
+        self,
+        tenant: Tenant,
+        schedule: str,
+        queue: Queue,  # noqa: ARG002
+        due: datetime | None,  # noqa: ARG002
+    ) -> str:
         """Note that a schedule was looked after."""
         self.looked.append((tenant.name, schedule))
         return ""

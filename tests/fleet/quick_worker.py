@@ -10,7 +10,7 @@ from functools import partial
 from k3push.__main__ import main
 from k3push.adapters.job_files.reader_pool import ReadersApart
 from k3push.cli.actions import run_worker
-from k3push.fleet import due_schedules, left_behind, worker
+from k3push.fleet import due_schedules, enqueue, left_behind, worker
 from k3push.fleet.heartbeat import Rhythm
 from k3push.fleet.work import FleetWork
 
@@ -26,6 +26,7 @@ def hurry() -> None:
         FleetWork=partial(FleetWork, readers=ReadersApart(memory=LITTLE)),
     )
     vars(worker).update(WAITS_S)
+    vars(enqueue).update(LISTING_PATIENCE_S=1.0)
     vars(left_behind).update(LISTING_PATIENCE_S=1.0, OPENING_PATIENCE_S=3.0)
     vars(due_schedules).update(_AGAIN_S=0.5)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 
 import anyio
@@ -52,10 +53,10 @@ class SlowLooks(FakeWork):
 
     goes_on: anyio.Event
 
-    async def look(self, tenant: Tenant, schedule: str, queue: Queue) -> str:
+    async def look(self, tenant: Tenant, schedule: str, queue: Queue, due: datetime | None) -> str:
         """Wait for the test."""
         self.goes_on = getattr(self, "goes_on", None) or anyio.Event()
-        why = await super().look(tenant, schedule, queue)
+        why = await super().look(tenant, schedule, queue, due)
         if len(self.looked) > PLACES:
             await self.goes_on.wait()
         return why
@@ -201,7 +202,7 @@ async def test_what_a_worker_has_claimed_and_does_not_serve_any_more_is_left_to_
         do(postgres_url, DUE)
         await staying.lead()
 
-        async def look(tenant: Tenant, _: str) -> str:
+        async def look(tenant: Tenant, _: str, __: datetime) -> str:
             looked.append(tenant.name)
             return ""
 

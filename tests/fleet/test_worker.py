@@ -584,7 +584,11 @@ async def test_a_request_queues_its_runs_once(
     server, run = Server.of(postgres_url), RunId("r1")
     monkeypatch.setattr("k3push.fleet.queue_opening.VERSION", 1)
     async with open_queue(server, create=True) as queue:
-        await queue.ask("acme", run, "acme", "", "")
+        do(
+            postgres_url,
+            "INSERT INTO fleet_runs (tenant, run, lock, send_window, time_zone)"
+            " VALUES ('acme', 'r1', 'acme', '', '')",
+        )
         await queue.cancel("acme")
     monkeypatch.undo()
     async with open_queue(server, create=True) as queue:

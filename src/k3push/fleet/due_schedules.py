@@ -26,7 +26,7 @@ from k3push.core.cron import Cron, CronError, zone_of
 from k3push.fleet.heartbeat import Rhythm
 from k3push.fleet.queue import Queue
 from k3push.fleet.queue_database import array_of
-from k3push.ports import LedgerLostError
+from k3push.ports import LedgerLostError, RunIsAliveError
 
 PLACES = 4
 """Looks of a worker at once: they read a disk, or ask an ERP for a page."""
@@ -39,8 +39,8 @@ LISTS_FIRST_S = 60.0
 
 _AGAIN_S = 5.0
 
-Look = Callable[[Tenant, str], Awaitable[str]]
-"""Looks after a schedule of a tenant; says what is wrong, or ""."""
+Look = Callable[[Tenant, str, datetime], Awaitable[str]]
+"""Looks after a schedule of a tenant, which was due then; says what is wrong, or ""."""
 
 
 @dataclass(slots=True)
@@ -167,7 +167,7 @@ class Schedules:
 
     async def look_on(self, served: Callable[[], Mapping[str, Tenant]], look: Look) -> None:
         """Look after what is wanted, until cancelled."""
-        send, receive = anyio.create_memory_object_stream[tuple[str, str]](0)
+        send, receive = anyio.create_memory_object_stream[tuple[str, str, datetime]](0)
         async with send, receive, anyio.create_task_group() as places:
             for _ in range(PLACES):
                 places.start_soon(self._place, receive.clone(), served, look)
@@ -175,7 +175,7 @@ class Schedules:
 
     async def _claim_on(
         self,
-        send: MemoryObjectSendStream[tuple[str, str]],
+        send: MemoryObjectSendStream[tuple[str, str, datetime]],
         served: Callable[[], Mapping[str, Tenant]],
     ) -> None:
         while True:
@@ -194,18 +194,18 @@ class Schedules:
             elif self._many_since_s is None:
                 self._many_since_s = anyio.current_time()
             for row in claimed:
-                await send.send((row["tenant"], row["schedule"]))
+                await send.send((row["tenant"], row["schedule"], row["turn"]))
             if not claimed:
                 await anyio.sleep(self.rhythm.poll)
 
     async def _place(
         self,
-        receive: MemoryObjectReceiveStream[tuple[str, str]],
+        receive: MemoryObjectReceiveStream[tuple[str, str, datetime]],
         served: Callable[[], Mapping[str, Tenant]],
         look: Look,
     ) -> None:
         async with receive:
-            async for name, schedule in receive:
+            async for name, schedule, due in receive:
                 key = {"tenant": name, "schedule": schedule, "worker": self.worker}
                 tenant = served().get(name)
                 if tenant is None:  # the worker was told to end, or a secret has gone meanwhile
@@ -213,10 +213,11 @@ class Schedules:
                     continue
                 try:
                     planned = schedule in tenant.settings.schedules
-                    why = await look(tenant, schedule) if planned else ""
+                    why = await look(tenant, schedule, due) if planned else ""
                     await self.queue.do("look_done", **key, why=why)
-                except LedgerLostError:
-                    # What is lost with the database is looked after again, here or elsewhere.
+                except (LedgerLostError, RunIsAliveError):
+                    # What is lost with the database is looked after again, here or elsewhere, and
+                    # so is what another has begun, who may be dead.
                     await self._leave(key)
 
     async def _leave(self, key: Mapping[str, str]) -> None:

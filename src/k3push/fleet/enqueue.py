@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
 from typing import TYPE_CHECKING
 from zlib import crc32
 
@@ -12,13 +14,17 @@ import anyio.to_thread
 from k3push.adapters.clock import SystemClock
 from k3push.config.tenants import Tenant
 from k3push.core.model import FolderFile, Listed, Route, Run, RunId
-from k3push.ports import Ledger
+from k3push.ports import Ledger, RunIsAliveError
 from k3push.runs.create import list_numbers, merged, new_run, open_new
+from k3push.runs.outcome import Exit
 from k3push.runs.push_requests.request_stages import Act, note_act
 from k3push.wiring.inbox import OpenBatch, new_of_ledger, opened
 from k3push.wiring.job_lists import JobOptions, routes_of
 from k3push.wiring.outputs import cure_of_results
 from k3push.wiring.selected_bills import keep_list
+
+LISTING_PATIENCE_S = 30.0
+"""A list of millions takes a while to be written down."""
 
 if TYPE_CHECKING:
     from k3push.fleet.queue import Queue
@@ -33,6 +39,8 @@ class Enqueuer:
         zone: Whose clock the window goes by; "" is the worker's.
         slices: Into how many runs each list is parted, which may be executed side by side.
         by: Who asks, for the ledger; "" where a schedule does.
+        turn: Of the schedule, as `turn_of` names it; asked again for it, there is one run of each
+            of its lists.
     """
 
     tenant: Tenant
@@ -41,6 +49,7 @@ class Enqueuer:
     zone: str = ""
     slices: int = 1
     by: str = ""
+    turn: str = ""
 
     async def ask(
         self, ledger: Ledger, queue: Queue, names: Sequence[str], how: JobOptions
@@ -49,6 +58,7 @@ class Enqueuer:
 
         Raises:
             JobFileError: A list cannot be read; nothing was asked.
+            RunIsAliveError: Somebody else asks for the same file, or turn, at this moment.
             SettingsError: A route is not known, or must be named.
         """
 
@@ -68,42 +78,96 @@ class Enqueuer:
     async def _part(
         self, ledger: Ledger, queue: Queue, part: OpenBatch, routes: Mapping[str, Route]
     ) -> list[RunId]:
-        batch = part.batch
+        file = part.batch.file
         slices = min(self.slices, sum(asked.count for asked in part.asked.values()))
-        runs: dict[RunId, int] = {}
         chosen = part.routes_among(routes)
-        for route in chosen:
-            for nth in range(slices):
+        pieces = [_Piece(route, nth, slices) for route in chosen for nth in range(slices)]
+        runs: dict[RunId, int] = {}
+        for piece in pieces:
+            name = self._name_of(file, piece)
+            if known := await self._known(ledger, queue, name):
+                runs[known] = sum((await ledger.counts(known)).values())
+                if file is not None and piece is pieces[-1]:
+                    await ledger.take(file, known)  # the routes may stand in another order now
+                continue
+            run = await self._asked(ledger, queue, part, piece, name)
 
-                def takes(listed: Listed, route: Route = route, nth: int = nth) -> bool:
-                    mine = _slice_of(listed.number or listed.id, slices) == nth
-                    return mine and routes[listed.route].name == route.name
+            def takes(listed: Listed, piece: _Piece = piece) -> bool:
+                return piece.has(listed) and routes[listed.route].name == piece.route.name
 
-                lock = self.tenant.name if slices == 1 else f"{self.tenant.name}/{nth + 1}"
-                asked: list[RunId] = []
-
-                async def make(
-                    route: Route = route, lock: str = lock, asked: list[RunId] = asked
-                ) -> Run:
-                    if asked:  # its id was another tenant's
-                        await queue.unask(self.tenant.name, asked.pop())
-                    run = await self._new_run(ledger, route, batch.names)
-                    # First of all, so that a death at any later moment leaves a trace.
-                    await queue.ask(self.tenant.name, run.id, lock, self.window, self.zone)
-                    asked.append(run.id)
-                    return run
-
-                run = await open_new(ledger, make)
-                await self._keep(run, part)
-                is_last = len(runs) + 1 == len(chosen) * slices
-                file = batch.file if is_last else None
-                async with ledger.own(run.id, executes=False):
-                    runs[run.id] = await list_numbers(ledger, run, part.jobs, takes, file=file)
-                if self.by:
-                    await note_act(ledger, Act(run.started_at, run.id, self.by, "queued"))
-        for each, numbers in runs.items():
-            await queue.listed(self.tenant.name, each, numbers)
+            with_file = file if piece is pieces[-1] else None
+            async with ledger.own(run.id, executes=False):
+                runs[run.id] = await list_numbers(ledger, run, part.jobs, takes, file=with_file)
+            if self.by:
+                await note_act(ledger, Act(run.started_at, run.id, self.by, "queued"))
+        for each, numbers in list(runs.items()):
+            if not await queue.listed(self.tenant.name, each, numbers):
+                del runs[each]  # another has taken us for dead, and lists the same
+                await ledger.end_run(each, Exit.STOPPED, SystemClock().now())
         return list(runs)
+
+    async def _asked(
+        self, ledger: Ledger, queue: Queue, part: OpenBatch, piece: _Piece, name: str
+    ) -> Run:
+        """Ask for a run, and write it down without its numbers.
+
+        Raises:
+            RunIsAliveError: Another was faster by a moment.
+        """
+        tenant, names = self.tenant.name, part.batch.names
+        lock = tenant if piece.of == 1 else f"{tenant}/{piece.nth + 1}"
+        asked: list[RunId] = []
+
+        async def make() -> Run:
+            if asked:  # its id was another tenant's
+                await queue.unask(tenant, asked.pop())
+            run = await self._new_run(ledger, piece.route, names)
+            # First of all, so that a death at any later moment leaves a trace.
+            window = (self.window, self.zone)
+            if not await queue.ask(tenant, run.id, lock, *window, part=name):
+                raise RunIsAliveError(names[0])
+            asked.append(run.id)
+            return run
+
+        run = await open_new(ledger, make)
+        await self._keep(run, part)
+        return run
+
+    def _name_of(self, file: FolderFile | None, piece: _Piece) -> str:
+        """Name what no two runs are of: a part of a folder's file, or of a turn's lists; or ""."""
+        told = (piece.route.name, str(piece.nth), str(piece.of))
+        if file is not None:
+            return _digest_of(file.digest, file.folder, file.name, *told)
+        return self.turn and f"{self.turn}{_digest_of(*told)}"
+
+    async def _known(self, ledger: Ledger, queue: Queue, name: str) -> RunId | None:
+        """Return the run that somebody has asked for and listed of what has that name.
+
+        Raises:
+            RunIsAliveError: Somebody lists it.
+        """
+        while name and (found := await queue.run_of_part(self.tenant.name, name)):
+            run, listed, age_s = found
+            there = await ledger.run(run)
+            if there is not None and there.whole:
+                return run
+            is_new = not listed and age_s < LISTING_PATIENCE_S
+            if is_new or (there is not None and await ledger.is_alive(run)):
+                raise RunIsAliveError(run)
+            await queue.free_part(self.tenant.name, run, name, listed=listed)
+        return None
+
+    async def selected_before(self, ledger: Ledger, queue: Queue, route: Route) -> RunId | None:
+        """Return the run of what a route has selected in this turn, and see that it is begun.
+
+        Raises:
+            RunIsAliveError: Somebody lists it.
+        """
+        run = await self._known(ledger, queue, self._name_of(None, _Piece(route)))
+        if run is not None:
+            numbers = sum((await ledger.counts(run)).values())
+            await queue.listed(self.tenant.name, run, numbers)
+        return run
 
     async def _keep(self, run: Run, part: OpenBatch) -> None:
         try:
@@ -115,6 +179,27 @@ class Enqueuer:
     async def _new_run(self, ledger: Ledger, route: Route, names: Sequence[str]) -> Run:
         acct_id = self.tenant.settings.erp.acct_id
         return await new_run(ledger, SystemClock(), acct_id, route, names)
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """What becomes one run: the lines of a route, or one of so many slices of them."""
+
+    route: Route
+    nth: int = 0
+    of: int = 1
+
+    def has(self, listed: Listed) -> bool:
+        return _slice_of(listed.number or listed.id, self.of) == self.nth
+
+
+def turn_of(schedule: str, due: datetime) -> str:
+    """Name a turn of a schedule; no name of another one begins so."""
+    return f"{due.isoformat()} {_digest_of(schedule)[:16]} "
+
+
+def _digest_of(*told: str) -> str:
+    return sha256("\0".join(told).encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def _slice_of(name: str, slices: int) -> int:

@@ -17,6 +17,7 @@ from k3push.config.setting_errors import SettingsError
 from k3push.config.tenants import Tenant
 from k3push.core.model import RunId
 from k3push.core.remark import remark
+from k3push.fleet.enqueue import LISTING_PATIENCE_S
 from k3push.fleet.heartbeat import Rhythm
 from k3push.fleet.queue import Queue
 from k3push.fleet.work_port import Work
@@ -24,8 +25,6 @@ from k3push.ports import LedgerLostError
 
 TENANT_PATIENCE_S = 10.0
 
-# A list of millions takes a while to be written down.
-LISTING_PATIENCE_S = 30.0
 OPENING_PATIENCE_S = 600.0
 
 

@@ -71,17 +71,57 @@ class Queue:
 
     # -- runs ---------------------------------------------------------------------------------
 
-    async def ask(self, tenant: str, run: RunId, lock: str, window: str, zone: str) -> None:
-        """Write down that a run is to be executed; nothing begins before it is `listed`."""
-        await self.do("ask", tenant=tenant, run=run, lock=lock, window=window, zone=zone)
+    async def ask(
+        self, tenant: str, run: RunId, lock: str, window: str, zone: str, *, part: str = ""
+    ) -> bool:
+        """Write down that a run is to be executed; nothing begins before it is `listed`.
+
+        Args:
+            tenant: Whose.
+            run: The run.
+            lock: Runs of one lock go one after another.
+            window: When it may send.
+            zone: Whose clock that goes by.
+            part: What it is of, and no other run; "" where others may be.
+
+        Returns:
+            Whether that was done; false where another run is of that part.
+        """
+        facts = {"lock": lock, "window": window, "zone": zone, "part": part}
+        return bool(await self.all("ask", tenant=tenant, run=run, **facts))
+
+    async def run_of_part(self, tenant: str, part: str) -> tuple[RunId, bool, float] | None:
+        """Return the run of a part, whether all of it is listed, and its age in seconds."""
+        rows = await self.all("run_of_part", tenant=tenant, part=part)
+        return (RunId(rows[0]["run"]), rows[0]["listed"], rows[0]["age_s"]) if rows else None
+
+    async def runs_of_turn(self, tenant: str, turn: str) -> list[RunId]:
+        """Return the runs whose parts begin so."""
+        rows = await self.all("runs_of_turn", tenant=tenant, turn=turn)
+        return [RunId(row["run"]) for row in rows]
+
+    async def free_part(self, tenant: str, run: RunId, part: str, *, listed: bool) -> None:
+        """Let another run be of a part, whose run is not in the ledger as a whole.
+
+        Args:
+            tenant: Whose.
+            run: Which is of it; if it was not listed, it is never executed.
+            part: The part.
+            listed: As it was read; where that has changed, nothing is done.
+        """
+        await self.do("free_part", tenant=tenant, run=run, part=part, listed=listed)
 
     async def unask(self, tenant: str, run: RunId) -> None:
         """Take back that a run was asked for, whose id is another account's in the ledger."""
         await self.do("unask", tenant=tenant, run=run)
 
-    async def listed(self, tenant: str, run: RunId, numbers: int) -> None:
-        """Write down that all *numbers* of a run are in the tenant's ledger."""
-        await self.do("listed", tenant=tenant, run=run, numbers=numbers)
+    async def listed(self, tenant: str, run: RunId, numbers: int) -> bool:
+        """Write down that all *numbers* of a run are in the tenant's ledger.
+
+        Returns:
+            Whether the run is the fleet's; false where another has dropped it meanwhile.
+        """
+        return bool(await self.all("listed", tenant=tenant, run=run, numbers=numbers))
 
     async def unlisted(self, tenants: Collection[str]) -> Sequence[tuple[str, RunId, float]]:
         """Return runs of which it is not said that all is listed: tenant, run, age in seconds."""

@@ -22,7 +22,7 @@ from k3push.wiring.open_ledger import beginning
 
 POOL_PATIENCE_S = 5.0
 
-VERSION = 5
+VERSION = 6
 """Of our tables: as many steps as there are in `sql/`."""
 
 

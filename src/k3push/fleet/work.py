@@ -8,6 +8,7 @@ import traceback
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from itertools import islice
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
@@ -25,7 +26,7 @@ from k3push.config.settings import ScheduleSettings
 from k3push.config.tenants import Tenant, TenantFiles, Tenants
 from k3push.core.model import RunId
 from k3push.core.remark import remark
-from k3push.fleet.enqueue import Enqueuer
+from k3push.fleet.enqueue import Enqueuer, turn_of
 from k3push.fleet.order import Order
 from k3push.fleet.queue_database import end_sessions
 from k3push.fleet.work_port import CannotBeginError, NotHereError
@@ -214,10 +215,10 @@ class FleetWork:
                 sys.stderr.write(harmless_lines("".join(traceback.format_exception(error))))
             raise CannotBeginError(str(cause) or type(cause).__name__) from error
 
-    async def look(self, tenant: Tenant, schedule: str, queue: Queue) -> str:
+    async def look(self, tenant: Tenant, schedule: str, queue: Queue, due: datetime | None) -> str:
         """Ask for runs of what is new in a schedule's folder, or of what its route selects."""
         try:
-            runs = await self._asked(tenant, schedule, queue)
+            runs = await self._asked(tenant, schedule, queue, due)
         except JobFileError as error:
             why = str(error)
         except (SettingsError, Problem) as error:
@@ -233,12 +234,22 @@ class FleetWork:
         self.tell("worker.schedule", tenant=tenant.name, schedule=schedule, why=why)
         return why
 
-    async def _asked(self, tenant: Tenant, schedule: str, queue: Queue) -> Sequence[RunId]:
+    async def _asked(
+        self, tenant: Tenant, schedule: str, queue: Queue, due: datetime | None
+    ) -> Sequence[RunId]:
         settings = tenant.settings.schedules[schedule]
-        asker = Enqueuer(tenant, self.tell, window=settings.window, zone=settings.time_zone)
+        turn = turn_of(schedule, due) if due else ""
+        asker = Enqueuer(
+            tenant, self.tell, window=settings.window, zone=settings.time_zone, turn=turn
+        )
         aside = await queue.asides_of(tenant.name)
         async with self._ledger(tenant) as ledger:
-            if await _goes_on(tenant, schedule, ledger, queue):
+            if turn and settings.selects:
+                route = tenant.settings.route(settings.route)
+                if run := await asker.selected_before(ledger, queue, route):
+                    return [run]
+            begun = bool(turn) and bool(await queue.runs_of_turn(tenant.name, turn))
+            if not begun and await _goes_on(tenant, schedule, ledger, queue, due):
                 # No fault, and due again at its next time.
                 why = remark("note.still_under_way")
                 self.tell("worker.schedule", tenant=tenant.name, schedule=schedule, why=why)
@@ -329,12 +340,20 @@ class FleetWork:
         return self.ledgers.of(settings.ledger.url, settings.erp.acct_id, password)
 
 
-async def _goes_on(tenant: Tenant, schedule: str, ledger: Ledger, queue: Queue) -> bool:
-    """Say whether a push of what a schedule's route selects is under way, or in the queue."""
-    settings = tenant.settings
-    route = settings.route(settings.schedules[schedule].route)
+async def _goes_on(
+    tenant: Tenant, schedule: str, ledger: Ledger, queue: Queue, due: datetime | None
+) -> bool:
+    """Say whether a push of what a schedule's route selects is under way, or in the queue.
+
+    What was under way as it was due counts, though it may have ended since.
+    """
+    settings, given = tenant.settings, tenant.settings.schedules[schedule]
+    if given.route is None and len(settings.routes) > 1:
+        return False  # its lists name the routes of their lines
+    route = settings.route(given.route)
     if not route.allow_partial:
         return False
     waiting = await queue.open_runs(tenant.name)
-    alike = same_bills(settings, schedule, route, SystemClock().now(), waiting=waiting)
+    now = SystemClock().now()
+    alike = same_bills(settings, schedule, route, now, waiting=waiting, since=due)
     return bool(await alike.requests(ledger)) or await alike.run(ledger) is not None

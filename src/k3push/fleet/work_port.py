@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Protocol
 
 from k3push.config.tenants import Tenant
@@ -39,8 +40,16 @@ class Work(Protocol):
         """
         ...
 
-    async def look(self, tenant: Tenant, schedule: str, queue: Queue) -> str:
-        """Ask for runs of what is new for a schedule; return what is wrong, or ""."""
+    async def look(self, tenant: Tenant, schedule: str, queue: Queue, due: datetime | None) -> str:
+        """Ask for runs of what is new for a schedule; return what is wrong, or "".
+
+        Args:
+            tenant: Whose.
+            schedule: Its name.
+            queue: Where to.
+            due: When it was due: asked again for that, nothing is begun twice. None where an
+                older worker has found it.
+        """
         ...
 
     async def is_whole(self, tenant: Tenant, run: RunId) -> bool | None:

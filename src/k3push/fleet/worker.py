@@ -6,6 +6,7 @@ import traceback
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import partial
 
 import anyio
@@ -250,18 +251,20 @@ class Worker:
     async def _look(self, queue: Queue, tenant: Tenant, schedule: str) -> None:
         why = ""
         if schedule in tenant.settings.schedules:
-            why = await self.work.look(tenant, schedule, queue)
+            why = await self.work.look(tenant, schedule, queue, None)
         await queue.looked_after(tenant.name, schedule, why)
 
     def _looks_for(self) -> Mapping[str, Tenant]:
         return {} if self.draining else self._served
 
-    async def _look_wanted(self, queue: Queue, tenant: Tenant, schedule: str) -> str:
+    async def _look_wanted(self, queue: Queue, tenant: Tenant, schedule: str, due: datetime) -> str:
         try:
-            return await self.work.look(tenant, schedule, queue)
+            return await self.work.look(tenant, schedule, queue, due)
         except LedgerLostError as error:
             self.work.tell("worker.lost", why=error)
             raise
+        except RunIsAliveError:
+            raise  # somebody else asks for the same
         except Exception as error:  # noqa: BLE001  # a defect must not hold up other tenants
             self.work.tell("worker.lost", why=traceback.format_exc())
             return str(error) or type(error).__name__

@@ -23,15 +23,35 @@ UPDATE procrastinate_workers SET last_heartbeat = now() WHERE id = :engine;
 SELECT now() AS now;
 
 -- name: ask
-INSERT INTO fleet_runs (tenant, run, lock, send_window, time_zone)
-VALUES (:tenant, :run, :lock, :window, :zone);
+-- Nothing where another run is of that part.
+INSERT INTO fleet_runs (tenant, run, lock, send_window, time_zone, part)
+VALUES (:tenant, :run, :lock, :window, :zone, :part)
+ON CONFLICT (tenant, part) WHERE part <> '' DO NOTHING
+RETURNING run;
+
+-- name: run_of_part
+SELECT run, listed, extract(epoch FROM now() - asked_at)::float8 AS age_s
+FROM fleet_runs WHERE tenant = :tenant AND part = :part;
+
+-- name: runs_of_turn
+SELECT run FROM fleet_runs WHERE tenant = :tenant AND starts_with(part, :turn);
+
+-- name: free_part
+-- One that was not listed is never executed then.
+UPDATE fleet_runs
+SET part = '', outcome = CASE WHEN listed THEN outcome ELSE coalesce(outcome, 'dropped') END,
+    ended_at = CASE WHEN listed THEN ended_at ELSE now() END
+WHERE tenant = :tenant AND run = :run AND part = :part AND listed = :listed;
 
 -- name: unask
 -- Its id was another account's.
 DELETE FROM fleet_runs WHERE tenant = :tenant AND run = :run AND NOT listed;
 
 -- name: listed
-UPDATE fleet_runs SET listed = true, numbers = :numbers WHERE tenant = :tenant AND run = :run;
+-- Nothing where it was dropped meanwhile.
+UPDATE fleet_runs SET listed = true, numbers = :numbers
+WHERE tenant = :tenant AND run = :run AND outcome IS DISTINCT FROM 'dropped'
+RETURNING run;
 
 -- name: hand_over
 INSERT INTO fleet_runs AS r (
@@ -126,7 +146,7 @@ WHERE tenant = :tenant AND run = :run AND outcome IS NULL AND worker = :worker
 RETURNING run;
 
 -- name: drop
-UPDATE fleet_runs SET outcome = 'dropped', why = :why, ended_at = now()
+UPDATE fleet_runs SET outcome = 'dropped', why = :why, ended_at = now(), part = ''
 WHERE tenant = :tenant AND run = :run AND outcome IS NULL AND NOT listed;
 
 -- name: cancel
@@ -204,7 +224,9 @@ SELECT tenant, schedule, cron, due_at, spread_s FROM fleet_schedules WHERE due_a
 
 -- name: take_dues
 UPDATE fleet_schedules AS s
-SET due_at = d.next, wanted = true, begin_at = greatest(d.due, now()) + d.wait * interval '1 second'
+SET due_at = d.next, wanted = true, begin_at = greatest(d.due, now()) + d.wait * interval '1 second',
+    turn = CASE WHEN (s.wanted OR s.looker IS NOT NULL) AND s.turn IS NOT NULL THEN s.turn
+        ELSE d.due END
 FROM unnest(
     :tenants::text[], :schedules::text[], :dues::timestamptz[], :nexts::timestamptz[],
     :waits::integer[]
@@ -222,7 +244,7 @@ WHERE tenant = ANY(:served)
 -- name: claim_looks
 -- Not what an older worker has a job for; of one tenant one after another.
 UPDATE fleet_schedules AS s
-SET wanted = false, looker = :worker, looked_at = now()
+SET wanted = false, looker = :worker, looked_at = now(), turn = coalesce(s.turn, now())
 FROM (
     SELECT tenant, schedule FROM fleet_schedules AS w
     WHERE wanted AND coalesce(begin_at, now()) <= now() AND looker IS NULL
@@ -244,10 +266,10 @@ FROM (
     FOR UPDATE SKIP LOCKED
 ) AS next
 WHERE s.tenant = next.tenant AND s.schedule = next.schedule
-RETURNING s.tenant, s.schedule;
+RETURNING s.tenant, s.schedule, s.turn;
 
 -- name: look_done
-UPDATE fleet_schedules SET looker = NULL, why = :why
+UPDATE fleet_schedules SET looker = NULL, turn = NULL, why = :why
 WHERE tenant = :tenant AND schedule = :schedule AND looker = :worker;
 
 -- name: look_again
