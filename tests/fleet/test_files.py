@@ -22,6 +22,7 @@ from k3push.fleet.status import standing
 from k3push.fleet.work import FleetWork
 from k3push.ports import LedgerLostError, RunIsAliveError
 from k3push.runs.push_requests.schedule_pushes import SameBills
+from k3push.runs.pushed_since import SEEN
 from k3push.wiring.same_bills import same_bills
 from k3push.wiring.selected_bills import Selector
 from k3push.words.language import speaker
@@ -228,6 +229,11 @@ async def test_what_a_dead_worker_has_begun_to_list_is_listed_anew_and_never_exe
         assert not await queue.listed("acme", RunId(str(half)), 1)
 
 
+async def no_password() -> str:
+    """The test's database asks for none."""
+    return ""
+
+
 async def nothing_listed(*_: object, **__: object) -> int:
     """Die as the first number is to be written down."""
     raise LOST
@@ -266,6 +272,10 @@ async def test_what_a_turn_has_selected_is_not_selected_again_for_it(
         for due, runs in ((DUE, 1), (DUE, 1), (NEXT, 1 if since else 2)):
             assert await work.look(acme, "nightly", queue, due) == ""
             assert len(do(postgres_url, RUNS)) == runs
+        async with work.ledgers.of(postgres_url, "64f0", no_password) as ledger:
+            assert {memo.id for memo in await ledger.memos(SEEN)} == {
+                run for run, _ in do(postgres_url, RUNS)
+            }
     assert counted == since
 
 

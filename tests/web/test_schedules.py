@@ -723,6 +723,51 @@ def test_what_a_route_selects_is_planned_without_a_list(tmp_path: Path) -> None:
     played(visit, Shop(tmp_path, more=YEARLY))
 
 
+def test_a_plan_that_waited_pushes_nothing_that_was_pushed_meanwhile(tmp_path: Path) -> None:
+    """Bills may be pushed in parts: what the plan shows as ready had a document when approved."""
+    shop = in_parts(Shop(tmp_path, more=YEARLY, site=build(sandbox(closes=False))))
+
+    async def visit(shop: Shop, home: House) -> None:
+        async with signed_in(home, "wang") as wang, signed_in(home, "li") as li:
+            url = (await send_list(wang, select="yes")).headers["location"]
+            plan = await shop.until("planned")
+            await press(li, "/schedules", "/schedules/nightly/run")
+            pushed = await shop.until("ended")
+            assert await shop.counts(pushed.runs[0]) == {State.PUSHED: 3}
+            await press(li, url, f"{url}/approve")
+
+            async def is_over() -> bool:
+                return not (await find_request(shop.ledger, plan.id) or plan).is_open
+
+            await until(is_over)
+            assert await shop.counts(plan.runs[0]) == {State.ALREADY: 3}
+            rows = await shop.ledger.rows(plan.runs[0])
+            assert all(pushed.runs[0] in row.reason for row in rows)
+
+    played(visit, shop)
+
+
+def test_a_push_is_of_the_moment_at_which_it_was_pressed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A list on a share may answer minutes later, and others may have pushed its bills by then."""
+    named = YEARLY.replace('"select"', '"a.csv"')
+    (tmp_path / "a.csv").write_text("number\n" + "\n".join(orders(2)))
+    shop, clock = in_parts(Shop(tmp_path, more=named)), MovableClock()
+    table, pressed = table_of(shop, clock), clock.time
+
+    async def answers_late(_: str) -> None:
+        clock.time = pressed + timedelta(minutes=5)
+
+    monkeypatch.setattr(timetable, "_check_there", answers_late)
+
+    async def visit() -> None:
+        (asked,) = await table.ask(shop.ledger, "nightly", "now-run", by="li", approved=True)
+        assert asked.at == pressed
+
+    in_time(visit)
+
+
 def test_today_is_what_the_clock_of_the_schedule_says(tmp_path: Path) -> None:
     """A server keeps another time, most often UTC; the workers of a fleet did so already."""
     before = YEARLY.replace("max_count = 3", 'where = "FDate<today"\nmax_count = 3')

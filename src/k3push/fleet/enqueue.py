@@ -18,6 +18,7 @@ from k3push.ports import Ledger, RunIsAliveError
 from k3push.runs.create import list_numbers, merged, new_run, open_new
 from k3push.runs.outcome import Exit
 from k3push.runs.push_requests.request_stages import Act, note_act
+from k3push.runs.pushed_since import keep_seen
 from k3push.wiring.inbox import OpenBatch, new_of_ledger, opened
 from k3push.wiring.job_lists import JobOptions, routes_of
 from k3push.wiring.outputs import cure_of_results
@@ -67,16 +68,23 @@ class Enqueuer:
             return [file for file in new if file.digest not in how.aside]
 
         runs: list[RunId] = []
+        seen_at = SystemClock().now() if self.turn else None
+        seen_at = how.selected_at or seen_at
         async with opened(names, how, new_of, self.warn) as parts:
             lines = merged([part.asked for part in parts])
             routes = routes_of(self.tenant.settings, how, lines)
             for part in parts:
                 if part.asked:
-                    runs += await self._part(ledger, queue, part, routes)
+                    runs += await self._part(ledger, queue, part, routes, seen_at)
         return runs
 
     async def _part(
-        self, ledger: Ledger, queue: Queue, part: OpenBatch, routes: Mapping[str, Route]
+        self,
+        ledger: Ledger,
+        queue: Queue,
+        part: OpenBatch,
+        routes: Mapping[str, Route],
+        seen_at: datetime | None,
     ) -> list[RunId]:
         file = part.batch.file
         slices = min(self.slices, sum(asked.count for asked in part.asked.values()))
@@ -91,6 +99,8 @@ class Enqueuer:
                     await ledger.take(file, known)  # the routes may stand in another order now
                 continue
             run = await self._asked(ledger, queue, part, piece, name)
+            if seen_at is not None and file is None:
+                await keep_seen(ledger, run.id, seen_at)
 
             def takes(listed: Listed, piece: _Piece = piece) -> bool:
                 return piece.has(listed) and routes[listed.route].name == piece.route.name

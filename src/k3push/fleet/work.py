@@ -300,9 +300,10 @@ class FleetWork:
         today = SystemClock(ZoneInfo(schedule.time_zone)).now().date()
         route = settings.route(schedule.route)
         selection = settings.selection(route)
+        at = SystemClock().now()
         selecting = selector.spooled(route, selection, today=today, ledger=ledger)
         async with selecting as (path, _):
-            yield [str(settings.folder / SELECTED)], replace(how, selected=path)
+            yield [str(settings.folder / SELECTED)], replace(how, selected=path, selected_at=at)
 
     async def is_whole(self, tenant: Tenant, run: RunId) -> bool | None:
         """Say whether a run has all its numbers; None while somebody writes them down."""

@@ -23,6 +23,7 @@ from k3push.runs.own_documents import (
     with_loose_of_others,
 )
 from k3push.runs.proof.unclear_documents import unclear
+from k3push.runs.pushed_since import pushed_since
 from k3push.runs.renumbered_bills import look_at_sent
 from k3push.runs.sending_state import Sending
 from k3push.runs.source_check import query_refused
@@ -87,11 +88,12 @@ async def look_first(context: Context, sending: Sending) -> Mapping[BillNumber, 
     seen = await with_loose_of_others(context, seen, before)
     shown = {number: seen.targets.get(number, ()) for number in before}
     ours = await ours_of(context, new_targets(shown, before))
-    outcomes = []
-    for number in sending.numbers:
-        outcome = _unsent(context, number, seen, known.get(number), ours.get(number))
-        if outcome is not None:
-            outcomes.append(outcome)
+    since = await pushed_since(context, known)
+    outcomes = [
+        outcome
+        for n in sending.numbers
+        if (outcome := _unsent(context, n, seen, known.get(n), ours.get(n)) or since.get(n))
+    ]
     outcomes = await told_of_late_calls(context, outcomes)
     told = {each.number for each in outcomes}
     named = await named_there(context, [n for n in sending.numbers if n not in told])

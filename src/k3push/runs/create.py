@@ -21,6 +21,7 @@ from k3push.ports import Clock, Ledger, RunIdTakenError
 from k3push.runs.listed_files import keep_line_counts
 from k3push.runs.planned_runs import keep_of_plan
 from k3push.runs.problem import Problem
+from k3push.runs.pushed_since import keep_seen
 
 # Numbers that are written to the ledger at once.
 BATCH = 5000
@@ -204,7 +205,12 @@ async def list_numbers(
 
 
 async def take_up_plan(
-    ledger: Ledger, planned: Run, lines: Iterator[Foreseen], *, at: datetime
+    ledger: Ledger,
+    planned: Run,
+    lines: Iterator[Foreseen],
+    *,
+    at: datetime,
+    seen_at: datetime | None = None,
 ) -> Run:
     """Write a planned run into the ledger, with the rows of its plan and what will not be sent.
 
@@ -216,6 +222,7 @@ async def take_up_plan(
         planned: The run, with the id that the plan gives it.
         lines: The lines of the run's route, in their order.
         at: When.
+        seen_at: When its bills were looked at; None for now.
 
     Returns:
         The run as it is in the ledger.
@@ -242,6 +249,7 @@ async def take_up_plan(
             await _write_down(ledger, run, batch, at, after=place, there=listed - place)
             place += len(batch)
         await keep_of_plan(ledger, run)
+        await keep_seen(ledger, run.id, seen_at or at)
         await ledger.close_list(run.id)
     return replace(run, whole=True)
 

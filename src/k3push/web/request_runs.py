@@ -16,7 +16,8 @@ from k3push.runs.create import take_up_list
 from k3push.runs.problem import Problem
 from k3push.runs.push_requests.program_requests import listed_in, note_accepted, run_of
 from k3push.runs.push_requests.request_stages import Act, Request, RequestKind, note_act
-from k3push.web.request_origin import file_of
+from k3push.runs.push_requests.schedule_pushes import is_approved_ahead
+from k3push.web.request_origin import file_of, is_selected
 from k3push.wiring.planning import check_plan, take_up
 
 
@@ -39,7 +40,9 @@ async def runs_of(ledger: Ledger, request: Request, settings: Settings, clock: C
     plan = await to_thread.run_sync(read_plan, path)
     await check_plan(settings, plan.head, path)
     await _see_untaken(ledger, request)
-    runs = await take_up(ledger, plan, path, clock)
+    # Nobody has looked at what was pushed after a press, or as bills were selected.
+    seen_at = request.at if is_selected(request) or is_approved_ahead(request) else None
+    runs = await take_up(ledger, plan, path, clock, seen_at=seen_at)
     await _note_taken(ledger, request)
     await _see_untaken(ledger, request)  # of two at one moment, one has taken it
     approved_at = datetime.fromisoformat(request.approved_at)

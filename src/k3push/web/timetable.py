@@ -228,7 +228,7 @@ class Timetable:
 
         What was under way as a schedule was due counts, though it may have ended since.
         """
-        schedule = self.schedules[name]
+        schedule, at = self.schedules[name], self.clock.now()
         mark = _mark_of_name(name)
         before, turn = await self._turn(ledger, name, when, due) if approved else ([], when)
         how: dict[str, Any] = {"route": schedule.route, "schedule": name, "approved": approved}
@@ -246,7 +246,7 @@ class Timetable:
                 id=id_,
                 kind=RequestKind.PUSH,
                 by=by,
-                at=self.clock.now(),
+                at=at,
                 stage=Stage.PLANNING,
                 jobs=names,
                 how=how | origin,

@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import IO, Any
@@ -34,6 +35,7 @@ class JobOptions:
 
     Attributes:
         selected: What the route has selected; `SELECTED` stands for it.
+        selected_at: When.
         home: The folder of a tenant, whose job files strangers may have put where they are;
             None where a person at a terminal names them.
         reader: Reads one that strangers may have put where it is, as `read_job` does.
@@ -45,6 +47,7 @@ class JobOptions:
     sheet: str | None = None
     skip_bad_lines: bool = False
     selected: Path | None = None
+    selected_at: datetime | None = None
     home: Path | None = None
     reader: Reader = read_job
     aside: frozenset[str] = frozenset()

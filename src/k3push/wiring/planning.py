@@ -83,7 +83,13 @@ async def see_jobs_unchanged(head: PlanHead, path: Path) -> None:
 
 
 async def take_up(
-    ledger: Ledger, plan: Plan, path: Path, clock: Clock, *, because: str = ""
+    ledger: Ledger,
+    plan: Plan,
+    path: Path,
+    clock: Clock,
+    *,
+    because: str = "",
+    seen_at: datetime | None = None,
 ) -> list[Run]:
     """Write the runs of a plan into the ledger; what is there already stays as it is.
 
@@ -93,6 +99,7 @@ async def take_up(
         path: Where it is.
         clock: The time of day.
         because: Why numbers are pushed that have a target; "" if they are not.
+        seen_at: When its bills were selected, where they were before it was made.
 
     Raises:
         RunIsAliveError: Another process does so, or executes one of them.
@@ -107,6 +114,7 @@ async def take_up(
             _run_of(plan, planned, at := clock.now(), because),
             lines_of(path, planned.route.name, sha256=plan.sha256),
             at=at,
+            seen_at=seen_at or plan.head.created_at,
         )
         for planned in plan.head.runs
     ]

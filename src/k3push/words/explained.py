@@ -240,6 +240,10 @@ WORDS = {
     "note.draft_before": ("a draft was there before", "已有暂存单"),
     "note.thin": ("known by the source number alone", "仅凭源单编号认定"),
     "note.made_by_run": ("pushed by run {run}", "任务 {run} 已下推"),
+    "note.pushed_since": (
+        "pushed by run {run} since it was planned or selected here; plan it anew to push it once more",
+        "作计划或选单之后，任务 {run} 已下推；如要再推一次，请重新制定计划",
+    ),
     "note.unshown": (
         "pushed by run {run}, and the ERP shows no document",
         "任务 {run} 已下推，但 ERP 中未见下游单据",
