@@ -319,6 +319,24 @@ def test_cancel_and_retry(fleet: Fleet) -> None:
     assert acts == ["queued it for the fleet", "cancelled it in the queue", "queued it again"]
 
 
+def test_a_run_that_a_person_has_stopped_is_begun_by_no_worker_after_a_death(fleet: Fleet) -> None:
+    """The worker that had it died right after it had obeyed; `fleet retry` goes on."""
+    config = fleet.tenant("acme")
+    assert fleet.enqueue(orders(10), config).exit == 0
+    ((run,),) = fleet.do("SELECT run FROM fleet_runs")
+    fleet.do(
+        "INSERT INTO k3push.commands (run, given_at, words)"  # noqa: S608  # our own
+        f" SELECT key, now() + interval '1 second', 'stop' FROM k3push.runs WHERE id = '{run}'"
+    )
+    ended = "SELECT outcome, exit FROM fleet_runs WHERE outcome IS NOT NULL"
+    with fleet.worker():
+        until(lambda: fleet.do(ended) == [("person", 5)])
+        assert fleet.sandbox.made() == 0
+        assert fleet.k3push("fleet", "retry", "--tenant", "acme").exit == 0
+        until(lambda: fleet.sandbox.made() == 10)
+        until(fleet.done)
+
+
 def test_a_refused_login_is_tried_once_and_told(fleet: Fleet) -> None:
     """Five wrong logins lock the account (P 2.4), and three runs are queued."""
     config = fleet.tenant("acme")

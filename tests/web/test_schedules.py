@@ -12,17 +12,20 @@ import anyio
 import pytest
 
 from k3push.config.settings_file import read_settings
+from k3push.core.control_words import Command, Verb
 from k3push.core.model import FolderFile, RunId, State
 from k3push.ports import Ledger, LedgerLostError, Memo
 from k3push.runs.create import SELECTED, scope_of
 from k3push.runs.push_requests import schedule_pushes
 from k3push.runs.push_requests.request_stages import (
     REQUEST,
+    Act,
     Request,
     RequestKind,
     Stage,
     find_request,
     move,
+    note_act,
     put_request,
     requests,
 )
@@ -504,6 +507,44 @@ def test_what_a_person_has_stopped_stays_so_though_the_server_ends(tmp_path: Pat
         async with shop.open(BY_NAME):
             await anyio.sleep(600)
         assert shop.site.calls[Channel.PUSH] == before
+
+    in_time(visit)
+
+
+@pytest.mark.parametrize("goes_on", [False, True])
+def test_what_a_person_has_stopped_stays_so_though_the_server_is_killed(
+    tmp_path: Path, *, goes_on: bool
+) -> None:
+    """The stop stands beside the run, whose end nobody wrote down; a person may go on with it."""
+    shop = Shop(tmp_path, site=build(sandbox(latency_s=2.0)))
+    file = tmp_path / "config.toml"
+    text = file.read_text("utf-8")
+    file.write_text(text.replace("[run]\n", "[run]\nchunk_size = 2\nconcurrency = 1\n"), "utf-8")
+
+    async def visit() -> None:
+        async with shop.open(BY_NAME) as home, signed_in(home, "li") as li:
+            url = (await send_list(li, "\n".join(orders(12)))).headers["location"]
+            await shop.until("planned")
+            await press(li, url, f"{url}/approve")
+
+            async def has_sent() -> bool:
+                return bool(shop.site.calls[Channel.PUSH])
+
+            await until(has_sent)
+            run = (await shop.asked()).runs[0]
+            await shop.ledger.command(run, Command(Verb.STOP), at=VirtualClock().now())
+            dead, shop.ledger = shop.ledger, shop.ledger.another_process()
+            dead.die()
+        before = shop.site.calls[Channel.PUSH]
+        if goes_on:
+            at = VirtualClock().now() + MINUTE
+            await note_act(shop.ledger, Act(at, run, "li", "resume"))
+        async with shop.open(BY_NAME):
+            await shop.until("ended")
+        counts = await shop.counts(run)
+        assert (shop.site.calls[Channel.PUSH] > before) is goes_on
+        assert counts.get(State.PLANNED, 0) == 0 if goes_on else counts[State.PLANNED]
+        assert {shop.documents(number) for number in orders(12)} <= {0, 1}
 
     in_time(visit)
 

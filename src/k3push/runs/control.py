@@ -13,13 +13,14 @@ from datetime import datetime
 import anyio
 
 from k3push.core.control_words import Command, Key, Verb
-from k3push.core.model import RunId
+from k3push.core.model import Run, RunId
 from k3push.core.pacing.holds import Hold, HoldCause, outside
 from k3push.core.pacing.window import Window
 from k3push.core.remark import remark
 from k3push.ports import Clock, Commanded, Ledger
 from k3push.runs.context import Context
 from k3push.runs.find import is_unfinished
+from k3push.runs.push_requests.request_stages import acts_about
 from k3push.runs.stop import Cause, stopping
 
 # A person waits for the answer, and a read of the ledger costs next to nothing.
@@ -91,6 +92,25 @@ def is_paused(commands: Sequence[Commanded]) -> bool:
     obeyed = [given.command.verb for given in commands if given.obeyed_at is not None]
     said = [verb for verb in obeyed if verb is not Verb.SET]
     return said[-1:] == [Verb.PAUSE]  # after a stop it ends, paused or not
+
+
+_GO_ON = frozenset({"queued", "requeued", "resume", "retry"})
+"""Acts by which somebody has a run go on."""
+
+
+async def was_stopped(ledger: Ledger, run: Run) -> bool:
+    """Say whether a person has stopped the last execution of a run, which died before its end.
+
+    Nothing goes on with it by itself then: no server that starts, and no worker that takes over.
+    A person who has gone on with it since says otherwise.
+    """
+    if run.exit is not None:
+        return False
+    given = [each for each in await ledger.commands(run.id) if each.command.verb is Verb.STOP]
+    if not given:
+        return False
+    acts = await acts_about(ledger, run.id)
+    return not any(act.what in _GO_ON and act.at > given[-1].given_at for act in acts)
 
 
 async def left_to_another(ledger: Ledger, run: RunId) -> str:

@@ -238,6 +238,8 @@ class Fulfilment:
                 return  # the next server waits for the fleet
         elif left:
             self._log("request.begins", request=request.id, runs=", ".join(r.id for r in left))
+            if only is None:
+                await executor.keep_stopped(ledger, left)
             async with executor.deadlines(), anyio.create_task_group() as others:
                 if lane is not None:
                     others.start_soon(lane.watch, ledger, left)

@@ -27,7 +27,7 @@ from k3push.core.pacing.window import Window
 from k3push.core.remark import remark
 from k3push.ports import Ledger, LedgerLostError, RunIsAliveError, Watch
 from k3push.reporting.results import clusters_of, read_causes, write_results
-from k3push.runs.control import left_to_another
+from k3push.runs.control import left_to_another, was_stopped
 from k3push.runs.create import scope_of
 from k3push.runs.doubt_ages import SettleTimes
 from k3push.runs.execute import Execution, Only, execute
@@ -37,7 +37,7 @@ from k3push.runs.problem import Problem
 from k3push.runs.push_limits import PushLimits
 from k3push.runs.push_requests.request_stages import steps_asked_for
 from k3push.runs.shared_stop import SharedStop
-from k3push.runs.stop import Stop
+from k3push.runs.stop import Cause, Stop
 from k3push.runs.throttle import Throttle
 from k3push.runs.watches import Watches
 from k3push.wiring.archive_old_runs import PATIENCE_S, archive_old
@@ -218,6 +218,8 @@ class Executor:
     async def go_on(self, ledger: Ledger, name: RunId, *, only: Only | None = None) -> Ending:
         """Go on with one run of an open ledger, and no other; return how that ended.
 
+        Nothing is sent where a person has stopped it, and its executor died of something else.
+
         Raises:
             Problem: There is no such run, or half of its list is missing.
         """
@@ -225,8 +227,18 @@ class Executor:
         if run is None:
             raise Problem(remark("error.no_run", run=name))
         self.see_whole(run)
+        if only is None:
+            await self.keep_stopped(ledger, [run])
+            if self.fate.over:
+                return await self._leave(ledger, run)
         async with self.deadlines():
             return await self.execute(ledger, run, only=only)
+
+    async def keep_stopped(self, ledger: Ledger, runs: Sequence[Run]) -> None:
+        """Begin nothing where a person has stopped one of runs, which then died (`was_stopped`)."""
+        for run in runs:
+            if await was_stopped(ledger, run):
+                self.fate.ask(Cause.CONTROL, f"k3push control {run.id} stop")
 
     def deadlines(self) -> AbstractAsyncContextManager[None]:
         """Let deadlines stop all that this command executes."""
