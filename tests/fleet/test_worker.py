@@ -15,7 +15,7 @@ from k3push.config.setting_errors import SettingsError
 from k3push.config.tenants import LONGEST_NAME, Tenant
 from k3push.core.model import RunId
 from k3push.core.remark import remark
-from k3push.fleet.followup import MOST_WAITS_FOR_SESSIONS, ForPerson, next_of
+from k3push.fleet.followup import MOST_WAITS_FOR_SESSIONS, ForPerson, Later, next_of
 from k3push.fleet.queue_opening import open_queue
 from k3push.fleet.work_port import CannotBeginError, NotHereError
 from k3push.ports import RunIsAliveError
@@ -420,6 +420,35 @@ async def test_what_is_in_doubt_is_settled_after_a_halt(postgres_url: str, tmp_p
         await ask(queue, "acme", "r1")
         assert (await outcome(queue, "acme", "r1"))["outcome"] == "person"
     assert [order.only_settle for _, _, order in work.began] == [False, True]
+
+
+@pytest.mark.parametrize("how", ["waits", "ends", "put off"])
+async def test_what_only_waits_to_be_settled_is_resumed_where_somebody_asks_for_it(
+    postgres_url: str, how: str
+) -> None:
+    """A server had asked for it, and was told that it had been done."""
+    run, settles = RunId("r1"), Later(3600.0, vain=True, only_settle=True)
+    async with open_queue(Server.of(postgres_url), create=True) as queue:
+        await ask(queue, "acme", "r1")
+        slot = await queue.begin("acme", run, "w1")
+        assert slot is not None
+        await queue.put_off(slot, settles, 4, "")
+        if how != "waits":
+            await change(postgres_url, "UPDATE fleet_runs SET not_before = now()")
+            slot = await queue.begin("acme", run, "w1")
+            assert slot is not None
+            assert slot.only_settle
+        await queue.hand_over("acme", run, "acme", "resume", 3)
+        if how == "ends":
+            assert await queue.end(slot, "done", 5, "")
+        elif how == "put off":
+            assert await queue.put_off(slot, settles, 4, "")
+        assert await queue.is_open("acme", run)
+        again = await queue.begin("acme", run, "w1")
+        assert again is not None
+        assert not again.only_settle
+        assert await queue.end(again, "done", 0, "")
+        assert not await queue.is_open("acme", run)
 
 
 async def test_a_paused_tenant_waits_for_its_word(postgres_url: str, tmp_path: Path) -> None:

@@ -36,6 +36,7 @@ class Slot:
         zone: Whose clock the window goes by; "" is the host's.
         waits: Vain executions in a row before this one.
         only_settle: Nothing is sent.
+        asked_by: The request of a server that has asked for it; "" for none.
     """
 
     tenant: str
@@ -45,11 +46,17 @@ class Slot:
     zone: str
     waits: int
     only_settle: bool
+    asked_by: str
 
     @property
     def key(self) -> dict[str, str]:
-        """What names it in the database."""
-        return {"tenant": self.tenant, "run": self.run, "worker": self.worker}
+        """What names it in the database, and who had asked for it."""
+        return {
+            "tenant": self.tenant,
+            "run": self.run,
+            "worker": self.worker,
+            "asked_by": self.asked_by,
+        }
 
 
 class Queue:
@@ -138,7 +145,8 @@ class Queue:
         """Write down that a run, which is whole, is to be executed for a request of a server.
 
         Doing it again for the same request changes nothing, also where somebody has cancelled
-        the run meanwhile. For another request, one that is over is executed once more.
+        the run meanwhile. For another request, one that is over is executed once more, and one
+        that waits to be settled is not only settled.
         """
         facts = {"lock": lock, "request": request, "numbers": numbers}
         await self.do("hand_over", tenant=tenant, run=run, **facts)

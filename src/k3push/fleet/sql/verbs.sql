@@ -58,10 +58,13 @@ INSERT INTO fleet_runs AS r (
     tenant, run, lock, send_window, time_zone, listed, asked_by, numbers
 )
 VALUES (:tenant, :run, :lock, '', '', true, :request, :numbers)
+-- What waits, perhaps only to be settled, goes on now; what a worker executes, after that.
 ON CONFLICT (tenant, run) DO UPDATE
-SET outcome = NULL, not_before = now(), waits = 0, only_settle = false, why = '', worker = NULL,
-    lock = excluded.lock, asked_by = excluded.asked_by, numbers = excluded.numbers
-WHERE r.outcome IS NOT NULL AND r.asked_by <> excluded.asked_by;
+SET asked_by = excluded.asked_by, lock = excluded.lock, numbers = excluded.numbers, outcome = NULL,
+    not_before = least(r.not_before, now()), waits = 0, why = '',
+    only_settle = r.only_settle AND r.outcome IS NULL AND r.worker IS NOT NULL,
+    worker = CASE WHEN r.outcome IS NULL THEN r.worker END
+WHERE r.asked_by <> excluded.asked_by;
 
 -- name: unlisted
 SELECT tenant, run, extract(epoch FROM now() - asked_at)::float8 AS age_s
@@ -129,19 +132,23 @@ UPDATE fleet_runs AS r SET worker = :worker, began_at = now()
 WHERE tenant = :tenant AND run = :run
     AND outcome IS NULL AND worker IS NULL AND not_before <= now()
     AND NOT EXISTS (SELECT FROM fleet_pauses AS p WHERE p.tenant = r.tenant)
-RETURNING send_window, time_zone, waits, only_settle;
+RETURNING send_window, time_zone, waits, only_settle, asked_by;
 
 -- name: end
+-- Somebody may have asked for all of it while it was only settled.
 UPDATE fleet_runs
-SET outcome = :outcome, exit = :exit, why = :why, unarchived = :unarchived, ended_at = now(),
-    worker = NULL
+SET outcome = CASE WHEN only_settle AND asked_by <> :asked_by THEN NULL ELSE :outcome END,
+    only_settle = only_settle AND asked_by = :asked_by,
+    exit = :exit, why = :why, unarchived = :unarchived, ended_at = now(), worker = NULL
 WHERE tenant = :tenant AND run = :run AND outcome IS NULL AND worker = :worker
 RETURNING run;
 
 -- name: put_off
 UPDATE fleet_runs
-SET not_before = now() + :seconds * interval '1 second', waits = :waits,
-    only_settle = :only_settle, exit = coalesce(:exit, exit), why = :why, ended_at = now(), worker = NULL
+SET not_before = CASE WHEN only_settle AND asked_by <> :asked_by THEN now()
+        ELSE now() + :seconds * interval '1 second' END,
+    only_settle = :only_settle AND NOT (only_settle AND asked_by <> :asked_by),
+    waits = :waits, exit = coalesce(:exit, exit), why = :why, ended_at = now(), worker = NULL
 WHERE tenant = :tenant AND run = :run AND outcome IS NULL AND worker = :worker
 RETURNING run;
 
