@@ -165,6 +165,39 @@ def test_the_page_tells_that_a_schedule_has_found_nothing_new(tmp_path: Path) ->
     in_time(visit)
 
 
+def test_the_page_says_of_a_new_file_that_its_plan_waits_for_approval(tmp_path: Path) -> None:
+    """It said that there was nothing new; whoever presses is led to the plan."""
+    shop = Shop(tmp_path, more=MINUTELY)
+    drop(tmp_path, "a.csv", *orders(2))
+
+    async def visit(shop: Shop, home: House) -> None:
+        async with signed_in(home, "li") as li:
+            await press(li, "/schedules", "/schedules/inbox/plan")
+            plan = await shop.until("planned")
+
+            async def is_told() -> bool:
+                return (await entries(shop.ledger))["inbox"].last is not None
+
+            await until(is_told)
+            shown = text_of(await li.get("/schedules"))
+            assert "nothing new" not in shown
+            assert "the new files wait until their plans are approved or withdrawn" in shown
+            assert plan.id in shown
+            for what in ("plan", "run"):
+                led_to = await press(li, "/schedules", f"/schedules/inbox/{what}")
+                assert led_to.headers["location"] == f"/plans/{plan.id}"
+            await press(li, f"/plans/{plan.id}", f"/plans/{plan.id}/approve")
+            await shop.until("ended")
+
+            async def is_idle() -> bool:
+                return (await entries(shop.ledger))["inbox"].idle is not None
+
+            await until(is_idle)
+            assert "new files wait" not in text_of(await li.get("/schedules"))
+
+    played(visit, shop)
+
+
 class LostOnce(MemoryLedger):
     """Is away for a moment, when the second request is written down."""
 

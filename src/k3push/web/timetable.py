@@ -42,6 +42,7 @@ from k3push.runs.push_requests.schedule_entries import (
     note,
     revise_entry,
 )
+from k3push.runs.push_requests.schedule_pushes import is_approved_ahead
 from k3push.runs.wakeup import Wakeup
 from k3push.web.access import Log
 from k3push.web.request_origin import origin_of_file, origin_of_selection
@@ -162,12 +163,12 @@ class Timetable:
         self._looked = now
 
     async def _begin_due(self, ledger: Ledger, name: str, due: datetime) -> None:
-        why, begun = "", list[str]()
+        why, begun, hidden = "", list[str](), list[Request]()
         # Where daylight saving ends, a time comes twice.
         when = f"{due:%Y%m%d-%H%M%S}" + "-2" * due.fold
         try:
             before, asked = await self._ask(
-                ledger, name, when, by=by_schedule(name), approved=True, due=due
+                ledger, name, when, by=by_schedule(name), approved=True, hidden=hidden, due=due
             )
             begun = [each.id for each in (*before, *asked)]
             why = remark("note.still_under_way") if before else ""
@@ -181,7 +182,12 @@ class Timetable:
             why = str(error)
         self._put_off.pop(name, None)
         if not (begun or why):
-            await note(ledger, name, self.clock.now(), idle=due)
+            waits = [each.id for each in hidden if _waits(each)]
+            found: dict[str, Any] = {"idle": due, "why": ""}
+            if waits:
+                why = remark("note.plans_wait")
+                found = {"last": due, "begun": waits, "why": why}
+            await note(ledger, name, self.clock.now(), **found)
             return
         await note(ledger, name, self.clock.now(), last=due, begun=begun, why=why)
         self.log("schedule.due", schedule=name, requests=", ".join(begun), why=why)
@@ -201,18 +207,17 @@ class Timetable:
             approved: They need nobody's approval.
 
         Returns:
-            Also those that are under way, in the place of such as would push the same.
+            Also those that are under way, in the place of such as would push the same; and where
+            there is nothing else, those that wait for somebody's approval.
 
         Raises:
             HinderedError: Another run pushes the same.
             JobFileError: A list or a folder is not there, or cannot be read.
         """
-        before, asked = await self._ask(ledger, name, when, by=by, approved=approved)
-        if before or asked or not approved:
-            return [*before, *asked]
-        # New files that a first press has asked for.
-        known = await requests(ledger, only_open=True)
-        return [each for each in known if each.id.startswith(f"{when}-{_mark_of_name(name)}")]
+        hidden: list[Request] = []
+        before, asked = await self._ask(ledger, name, when, by=by, approved=approved, hidden=hidden)
+        # Or else those of new files that a first press, or somebody else, has asked for.
+        return [*before, *asked] or hidden
 
     async def _ask(
         self,
@@ -222,17 +227,19 @@ class Timetable:
         *,
         by: str,
         approved: bool,
+        hidden: list[Request],
         due: datetime | None = None,
     ) -> tuple[list[Request], list[Request]]:
         """Ask as `ask` does; return what was under way before, and what is begun now.
 
-        What was under way as a schedule was due counts, though it may have ended since.
+        What was under way as a schedule was due counts, though it may have ended since. Into
+        *hidden* come the open requests of files that are new for no run.
         """
         schedule, at = self.schedules[name], self.clock.now()
         mark = _mark_of_name(name)
         before, turn = await self._turn(ledger, name, when, due) if approved else ([], when)
         how: dict[str, Any] = {"route": schedule.route, "schedule": name, "approved": approved}
-        found = await self._lists_of(ledger, schedule, self.lists / f"{turn}-{mark}")
+        found = await self._lists_of(ledger, schedule, self.lists / f"{turn}-{mark}", hidden)
         asked: list[Request] = []
         for names, origin in found:
             of_file = _mark_of(origin)
@@ -257,7 +264,7 @@ class Timetable:
         return before, asked
 
     async def _lists_of(
-        self, ledger: Ledger, schedule: ScheduleSettings, folder: Path
+        self, ledger: Ledger, schedule: ScheduleSettings, folder: Path, hidden: list[Request]
     ) -> list[tuple[list[str], dict[str, Any]]]:
         """Return the lists of each push that a schedule names now, and where they are from.
 
@@ -265,6 +272,7 @@ class Timetable:
             ledger: The tenant's.
             schedule: What it names.
             folder: Where what the route selects will be listed.
+            hidden: As in `_ask`.
 
         Raises:
             JobFileError: A list or a folder is not there, or cannot be read.
@@ -275,7 +283,8 @@ class Timetable:
         for job in jobs:
             await _check_there(job)
         strangers = JobOptions(home=self.settings.folder)
-        batches = await batches_of(jobs, strangers, partial(self._new_of, ledger), self._warn)
+        new_of = partial(self._new_of, ledger, hidden)
+        batches = await batches_of(jobs, strangers, new_of, self._warn)
         return [(list(batch.names), origin_of_file(batch.file)) for batch in batches]
 
     async def _turn(
@@ -330,17 +339,27 @@ class Timetable:
             raise HinderedError(await left_to_another(ledger, run.id))
         return begun
 
-    async def _new_of(self, ledger: Ledger, files: Sequence[FolderFile]) -> list[FolderFile]:
-        """Leave out the files that runs have taken, and those that are being planned."""
-        asked = [each.how for each in await requests(ledger, only_open=True)]
-        return [
-            file
-            for file in await new_of_ledger(files, ledger)
-            if not any(origin_of_file(file).items() <= how.items() for how in asked)
-        ]
+    async def _new_of(
+        self, ledger: Ledger, hidden: list[Request], files: Sequence[FolderFile]
+    ) -> list[FolderFile]:
+        """Leave out the files that runs have taken, and those that somebody has asked for."""
+        asked = await requests(ledger, only_open=True)
+        new = []
+        for file in await new_of_ledger(files, ledger):
+            of_file = origin_of_file(file).items()
+            found = [each for each in asked if of_file <= each.how.items()]
+            hidden += found
+            if not found:
+                new.append(file)
+        return new
 
     def _warn(self, sentence: str, /, **facts: object) -> None:
         self.log("schedule.passes_over", what=remark(sentence, **facts))
+
+
+def _waits(request: Request) -> bool:
+    """Say whether a plan waits for somebody who approves or withdraws it."""
+    return request.stage is Stage.PLANNED and not is_approved_ahead(request)
 
 
 async def _is_free(ledger: Ledger, id_: str, *, by_hand: bool) -> bool:

@@ -206,6 +206,10 @@ WORDS = {
         "the push before is still under way; nothing more was begun",
         "上一次下推仍在进行，未另行开始",
     ),
+    "note.plans_wait": (
+        "the new files wait until their plans are approved or withdrawn",
+        "新文件在等待：其计划尚未批准，也未撤回",
+    ),
     "note.waits_for_runs": (
         "bills of this list are on their way in run {runs}",
         "清单中有单据正在任务 {runs} 中下推",
