@@ -7,15 +7,18 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
 
+from k3push.adapters.plan_file import Plan
 from k3push.config.settings_file import read_settings
 from k3push.core.control_words import Command, Verb
-from k3push.core.model import FolderFile, RunId, State
+from k3push.core.model import FolderFile, Run, RunId, State
 from k3push.ports import Ledger, LedgerLostError, Memo
 from k3push.runs.create import SELECTED, scope_of
+from k3push.runs.outcome import Exit
 from k3push.runs.push_requests import schedule_pushes
 from k3push.runs.push_requests.request_stages import (
     REQUEST,
@@ -36,6 +39,7 @@ from k3push.simulator.script import Channel
 from k3push.web import timetable
 from k3push.web.resume_and_retry import HinderedError
 from k3push.web.timetable import BY_HAND, Timetable
+from k3push.wiring import planning
 from tests.memory_ledger.ledger import MemoryLedger
 from tests.reporting.pages import RUN
 from tests.runs.office import NOON, VirtualClock, orders, sandbox, server_time
@@ -513,6 +517,46 @@ def test_a_plan_of_a_file_that_another_run_has_taken_since_is_not_begun(tmp_path
         found = await find_request(shop.ledger, plan.id)
         assert found is not None
         assert "error.file_taken" in found.why
+
+    in_time(visit)
+
+
+@pytest.mark.parametrize("dies", [False, True])
+def test_of_two_plans_of_one_file_at_one_moment_the_second_is_brought_to_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, dies: bool
+) -> None:
+    """Its run waited in the ledger for ever; and a server that died went on with it."""
+    shop = in_parts(Shop(tmp_path, more=MINUTELY.replace("* * * * *", "30 2 1 1 *")))
+    drop(tmp_path, "a.csv", *orders(2))
+
+    async def taken_meanwhile(ledger: Ledger, plan: Plan, *facts: Any, **more: Any) -> list[Run]:
+        runs = await planning.take_up(ledger, plan, *facts, **more)
+        await ledger.open_run(replace(runs[0], id=RunId("other"), group=""))
+        (asked,) = await requests(ledger)
+        await ledger.take(FolderFile(**asked.how["file"]), RunId("other"))
+        if dies:
+            dead, shop.ledger = shop.ledger, shop.ledger.another_process()
+            dead.die()
+        return runs
+
+    monkeypatch.setattr("k3push.web.request_runs.take_up", taken_meanwhile)
+
+    async def visit() -> None:
+        async with shop.open(BY_NAME) as home, signed_in(home, "li") as li:
+            await press(li, "/schedules", "/schedules/inbox/plan")
+            plan = await shop.until("planned")
+            await press(li, f"/plans/{plan.id}", f"/plans/{plan.id}/approve")
+            if not dies:
+                await shop.until("failed")
+            await anyio.sleep(60)
+        async with shop.open(BY_NAME):
+            failed = await shop.until("failed")
+        assert "error.file_taken" in failed.why
+        assert await shop.counts(plan.runs[0]) == {State.REJECTED: 2}
+        run = await shop.ledger.run(plan.runs[0])
+        assert run is not None
+        assert run.exit == Exit.SOME_REJECTED
+        assert shop.site.calls[Channel.PUSH] == 0
 
     in_time(visit)
 

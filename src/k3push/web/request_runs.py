@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -9,14 +10,16 @@ from anyio import to_thread
 
 from k3push.adapters.plan_file import read_plan, sha256_of
 from k3push.config.settings import Settings
-from k3push.core.model import Run
+from k3push.core.model import Outcome, Run, State
 from k3push.core.remark import remark
 from k3push.ports import Clock, Ledger
-from k3push.runs.create import take_up_list
+from k3push.runs.create import BATCH, take_up_list
+from k3push.runs.outcome import Exit
 from k3push.runs.problem import Problem
 from k3push.runs.push_requests.program_requests import listed_in, note_accepted, run_of
 from k3push.runs.push_requests.request_stages import Act, Request, RequestKind, note_act
 from k3push.runs.push_requests.schedule_pushes import is_approved_ahead
+from k3push.runs.source_check import PRECHECK
 from k3push.web.request_origin import file_of, is_selected
 from k3push.wiring.planning import check_plan, take_up
 
@@ -26,7 +29,7 @@ async def runs_of(ledger: Ledger, request: Request, settings: Settings, clock: C
     there = [await ledger.run(run) for run in request.runs]
     found = [run for run in there if run is not None]
     if len(found) == len(there) and all(run.whole for run in found):
-        await _note_taken(ledger, request)
+        await _take(ledger, request, found, clock)
         return found
     if request.kind is not RequestKind.PUSH:
         raise Problem(remark("error.no_run", run=", ".join(request.runs)))
@@ -43,8 +46,7 @@ async def runs_of(ledger: Ledger, request: Request, settings: Settings, clock: C
     # Nobody has looked at what was pushed after a press, or as bills were selected.
     seen_at = request.at if is_selected(request) or is_approved_ahead(request) else None
     runs = await take_up(ledger, plan, path, clock, seen_at=seen_at)
-    await _note_taken(ledger, request)
-    await _see_untaken(ledger, request)  # of two at one moment, one has taken it
+    await _take(ledger, request, runs, clock)
     approved_at = datetime.fromisoformat(request.approved_at)
     for run in runs:
         acts = (
@@ -65,7 +67,30 @@ async def _see_untaken(ledger: Ledger, request: Request) -> None:
         raise Problem(remark("error.file_taken", file=file.name, run=taker))
 
 
-async def _note_taken(ledger: Ledger, request: Request) -> None:
-    """Write down that runs have the numbers of a folder's file, which is pushed once."""
+async def _take(ledger: Ledger, request: Request, runs: Sequence[Run], clock: Clock) -> None:
+    """Write down that runs have the numbers of a folder's file, which is pushed once.
+
+    Of two that do so at one moment, one has taken it, and the other is brought to its end: nobody
+    may go on with it by mistake.
+
+    Raises:
+        Problem: Another run has them.
+        RunIsAliveError: Another process executes one of these.
+    """
     if (file := file_of(request)) is not None:
         await ledger.take(file, request.runs[0])
+    try:
+        await _see_untaken(ledger, request)
+    except Problem as taken:
+        for run in runs:
+            await _reject(ledger, run, str(taken), clock)
+        raise
+
+
+async def _reject(ledger: Ledger, run: Run, why: str, clock: Clock) -> None:
+    """Reject, unsent, what is planned in a run, and end it."""
+    async with ledger.own(run.id, executes=False):
+        while rows := await ledger.rows(run.id, states=[State.PLANNED], limit=BATCH):
+            unsent = [Outcome(row.key, State.REJECTED, code=PRECHECK, reason=why) for row in rows]
+            await ledger.conclude(run.id, unsent, at=clock.now())
+        await ledger.end_run(run.id, Exit.SOME_REJECTED, clock.now())
