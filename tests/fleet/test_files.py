@@ -20,11 +20,14 @@ from k3push.fleet.queue import Queue
 from k3push.fleet.queue_opening import VERSION, open_queue
 from k3push.fleet.status import standing
 from k3push.fleet.work import FleetWork
+from k3push.fleet.work_port import NotNowError
 from k3push.ports import LedgerLostError, RunIsAliveError
+from k3push.runs.outcome import Exit
 from k3push.runs.push_requests.schedule_pushes import SameBills
 from k3push.runs.pushed_since import SEEN
+from k3push.runs.stop import Cause
 from k3push.wiring.same_bills import same_bills
-from k3push.wiring.selected_bills import Selector
+from k3push.wiring.selected_bills import SelectionError, Selector
 from k3push.words.language import speaker
 from tests.adapters.job_files.test_untrusted_files import LITTLE, huge
 from tests.fleet.crew import LOST, tenant
@@ -227,6 +230,44 @@ async def test_what_a_dead_worker_has_begun_to_list_is_listed_anew_and_never_exe
         assert listed
         assert run != half
         assert not await queue.listed("acme", RunId(str(half)), 1)
+
+
+@pytest.mark.parametrize(
+    ("cause", "passes", "pauses"),
+    [
+        (Cause.LOOK_FAILED, True, False),
+        (Cause.LOGIN_REFUSED, True, True),
+        (Cause.LOOK_REFUSED, False, False),
+    ],
+)
+async def test_a_selection_that_failed_is_tried_again_and_a_refused_login_is_not(
+    postgres_url: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    cause: Cause,
+    *,
+    passes: bool,
+    pauses: bool,
+) -> None:
+    """One page that was lost cost the night; five wrong logins lock the account (P 2.4)."""
+    selects = SCHEDULE.replace('"inbox"', '"select"') + "[routes.in.select]\n"
+    acme = tenant(tmp_path, postgres_url, more=selects)
+
+    @asynccontextmanager
+    async def failed(*_: object, **__: object) -> AsyncIterator[tuple[Path, int]]:
+        if cause:
+            raise SelectionError("why", Exit.UNREACHABLE, cause, "words")
+        yield tmp_path, 0
+
+    monkeypatch.setattr(Selector, "spooled", failed)
+    monkeypatch.setattr("k3push.fleet.work.endpoints_of", lambda _: ())
+    async with looking(tmp_path, postgres_url) as (work, queue):
+        if passes:
+            with pytest.raises(NotNowError):
+                await work.look(acme, "nightly", queue, DUE)
+        else:
+            assert await work.look(acme, "nightly", queue, DUE) == "why"
+        assert bool(await queue.pauses()) is pauses
 
 
 async def no_password() -> str:

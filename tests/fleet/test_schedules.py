@@ -20,6 +20,7 @@ from k3push.fleet.due_schedules import PLACES, Schedules
 from k3push.fleet.queue import Queue
 from k3push.fleet.queue_database import SESSION, array_of, verbs
 from k3push.fleet.queue_opening import open_queue
+from k3push.fleet.work_port import NotNowError
 from tests.fleet.crew import LOST, QUICK, FakeWork, ask, outcome, serving, tenant, until, worker
 from tests.fleet.test_worker import SCHEDULE, change, do
 
@@ -248,6 +249,32 @@ async def test_a_look_that_a_long_absence_of_the_database_ended_is_done_again(
         await until(lambda: count(postgres_url, "wanted AND looker IS NULL") == 1)
         await change(postgres_url, "UPDATE fleet_schedules SET begin_at = now()")
         await until(lambda: bool(work.looked))
+
+
+async def test_what_could_not_be_read_is_looked_after_again_for_the_same_turn(
+    postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ever more seldom, and at once where a person says so; until then its state says why."""
+    work = FakeWork(many(tmp_path, postgres_url, 1))
+    dues: list[object] = []
+
+    async def look(*facts: object) -> str:
+        dues.append(facts[-1])
+        if len(dues) == 1:
+            raise NotNowError("away")
+        return ""
+
+    monkeypatch.setattr(work, "look", look)
+    async with serving(worker(work, postgres_url)) as queue:
+        await until(lambda: count(postgres_url, "true") == 1)
+        await change(postgres_url, DUE)
+        later = "begin_at BETWEEN now() + interval '30 seconds' AND now() + interval '2 minutes'"
+        waits = f"wanted AND looker IS NULL AND why = 'away' AND {later}"
+        await until(lambda: count(postgres_url, waits) == 1)
+        await queue.retry("t0000")
+        await until(lambda: len(dues) == 2)
+        await until(lambda: count(postgres_url, "why = '' AND NOT wanted") == 1)
+    assert dues[0] == dues[1]
 
 
 async def test_no_work_holds_up_the_sign_of_life(

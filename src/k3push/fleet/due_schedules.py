@@ -26,6 +26,7 @@ from k3push.core.cron import Cron, CronError, zone_of
 from k3push.fleet.heartbeat import Rhythm
 from k3push.fleet.queue import Queue
 from k3push.fleet.queue_database import array_of
+from k3push.fleet.work_port import NotNowError
 from k3push.ports import LedgerLostError, RunIsAliveError
 
 PLACES = 4
@@ -215,19 +216,21 @@ class Schedules:
                     planned = schedule in tenant.settings.schedules
                     why = await look(tenant, schedule, due) if planned else ""
                     await self.queue.do("look_done", **key, why=why)
+                except NotNowError as error:
+                    await self._leave(key, "look_later", why=str(error))
                 except (LedgerLostError, RunIsAliveError):
                     # What is lost with the database is looked after again, here or elsewhere, and
                     # so is what another has begun, who may be dead.
                     await self._leave(key)
 
-    async def _leave(self, key: Mapping[str, str]) -> None:
+    async def _leave(self, key: Mapping[str, str], how: str = "look_again", **facts: str) -> None:
         """Let others look after a schedule, once that can be written down.
 
         Nobody frees what a worker has claimed that lives; if it ends meanwhile, it resigns.
         """
         while True:
             try:
-                await self.queue.do("look_again", **key)
+                await self.queue.do(how, **key, **facts)
             except LedgerLostError:
                 await anyio.sleep(_AGAIN_S)
             else:

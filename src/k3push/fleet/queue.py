@@ -295,7 +295,11 @@ class Queue:
         return [RunId(row["run"]) for row in cancelled]
 
     async def retry(self, tenant: str) -> list[RunId]:
-        """Have what waits for a person, was cancelled, or waits for its time be due now."""
+        """Have what waits for a person, was cancelled, or waits for its time be due now.
+
+        So are schedules that are to be looked after again; the runs are returned.
+        """
+        await self.do("hurry_looks", tenant=tenant)
         again = [*await self.all("retry", tenant=tenant), *await self.all("hurry", tenant=tenant)]
         return [RunId(row["run"]) for row in again]
 

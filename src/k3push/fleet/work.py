@@ -29,7 +29,7 @@ from k3push.core.remark import remark
 from k3push.fleet.enqueue import Enqueuer, turn_of
 from k3push.fleet.order import Order
 from k3push.fleet.queue_database import end_sessions
-from k3push.fleet.work_port import CannotBeginError, NotHereError
+from k3push.fleet.work_port import CannotBeginError, NotHereError, NotNowError
 from k3push.fleet.worker_ledgers import Ledgers
 from k3push.ports import Ledger, LedgerLostError, OtherSpellingError, RunIsAliveError
 from k3push.runs.create import SELECTED
@@ -37,7 +37,7 @@ from k3push.runs.execute import Only
 from k3push.runs.outcome import Ending
 from k3push.runs.problem import Problem, innermost
 from k3push.runs.shared_stop import SharedStop
-from k3push.runs.stop import Stop
+from k3push.runs.stop import Cause, Stop, is_session_lost
 from k3push.wiring.config_file import load_settings
 from k3push.wiring.erp import ErpAccess, endpoints_of
 from k3push.wiring.executor import Executor, RunOptions
@@ -46,7 +46,7 @@ from k3push.wiring.line_observer import LineObserver
 from k3push.wiring.notifying import recipients, send_word
 from k3push.wiring.open_ledger import ledger_password
 from k3push.wiring.same_bills import same_bills
-from k3push.wiring.selected_bills import Selector
+from k3push.wiring.selected_bills import SelectionError, Selector
 from k3push.words.language import Say, harmless_lines
 
 if TYPE_CHECKING:
@@ -60,6 +60,9 @@ MOMENT_S = 0.05
 
 MOST_NAMED = 50
 """Tenants that a line names; of thousands it says how many."""
+
+_PASSING = frozenset({Cause.UNREACHABLE, Cause.LOOK_FAILED, Cause.LOGIN_REFUSED})
+"""What ends a selection, and may be over the next time."""
 
 LONGEST_ID = 63
 """What PostgreSQL keeps of the name of a session."""
@@ -221,6 +224,16 @@ class FleetWork:
             runs = await self._asked(tenant, schedule, queue, due)
         except JobFileError as error:
             why = str(error)
+        except SelectionError as error:
+            why = str(error)
+            if error.cause not in _PASSING:
+                self.tell("worker.schedule", tenant=tenant.name, schedule=schedule, why=why)
+                return why
+            if error.cause is Cause.LOGIN_REFUSED and not is_session_lost(error.words):
+                # The next look would try it once more, and five wrong logins lock the account.
+                self.tell("worker.held", tenant=tenant.name, why=why)
+                await queue.pause(tenant.name, why)
+            raise NotNowError(why) from error
         except (SettingsError, Problem) as error:
             why = str(error)
         except OtherSpellingError as error:

@@ -18,6 +18,10 @@ class NotHereError(Exception):
     """The tenant cannot be served here any more, and perhaps elsewhere."""
 
 
+class NotNowError(Exception):
+    """What a schedule names could not be read, as the ERP is now; it is tried again later."""
+
+
 class CannotBeginError(Exception):
     """A run cannot be executed as things are, and a person has to mend them."""
 
@@ -49,6 +53,11 @@ class Work(Protocol):
             queue: Where to.
             due: When it was due: asked again for that, nothing is begun twice. None where an
                 older worker has found it.
+
+        Raises:
+            NotNowError: The ERP is away.
+            RunIsAliveError: Somebody else asks for the same.
+            LedgerLostError: The ledger cannot be reached.
         """
         ...
 

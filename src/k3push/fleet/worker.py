@@ -32,7 +32,7 @@ from k3push.fleet.order import Order, order_of
 from k3push.fleet.queue import PUSH, Queue, Slot
 from k3push.fleet.queue_opening import open_queue
 from k3push.fleet.turns import PLACES_FOR_SHORT
-from k3push.fleet.work_port import CannotBeginError, NotHereError, Work
+from k3push.fleet.work_port import CannotBeginError, NotHereError, NotNowError, Work
 from k3push.ports import LedgerLostError, RunIsAliveError
 from k3push.runs.stop import Cause, Stop
 
@@ -251,7 +251,10 @@ class Worker:
     async def _look(self, queue: Queue, tenant: Tenant, schedule: str) -> None:
         why = ""
         if schedule in tenant.settings.schedules:
-            why = await self.work.look(tenant, schedule, queue, None)
+            try:
+                why = await self.work.look(tenant, schedule, queue, None)
+            except NotNowError as error:
+                why = str(error)
         await queue.looked_after(tenant.name, schedule, why)
 
     def _looks_for(self) -> Mapping[str, Tenant]:
@@ -265,6 +268,10 @@ class Worker:
             raise
         except RunIsAliveError:
             raise  # somebody else asks for the same
+        except NotNowError as error:
+            why = str(error)
+            self.work.tell("worker.schedule", tenant=tenant.name, schedule=schedule, why=why)
+            raise
         except Exception as error:  # noqa: BLE001  # a defect must not hold up other tenants
             self.work.tell("worker.lost", why=traceback.format_exc())
             return str(error) or type(error).__name__

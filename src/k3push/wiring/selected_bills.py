@@ -44,6 +44,20 @@ _OF_NO_FORM = frozenset({Cause.LOGIN_REFUSED, Cause.UNREACHABLE})
 _EXITS = {Cause.LOOK_REFUSED: Exit.USAGE}
 
 
+class SelectionError(Problem):
+    """The ERP could not be read to the end.
+
+    Attributes:
+        cause: What has ended it.
+        words: Its words.
+    """
+
+    def __init__(self, what: str, exit_code: Exit, cause: Cause, words: str) -> None:
+        super().__init__(what, exit_code)
+        self.cause = cause
+        self.words = words
+
+
 @dataclass(frozen=True, slots=True)
 class Selector:
     """Selects bills as the settings say. Fulfils `retried_reads.Waiter`.
@@ -79,7 +93,8 @@ class Selector:
             stop: Ends it early, by somebody else's hand.
 
         Raises:
-            Problem: The ERP could not be read to the end; no file was written.
+            SelectionError: The ERP could not be read to the end; no file was written.
+            Problem: Nor could it, since the disk refuses.
         """
         run, stop = self.settings.run, stop or Stop()
         erp = self.access.opened(lambda: run.max_calls_per_minute, self._set_aside)
@@ -103,11 +118,12 @@ class Selector:
                         have=have,
                     )
                 if stop.asked:
-                    cause, why = next(iter(stop.causes.items()))
+                    cause, words = next(iter(stop.causes.items()))
+                    why = words
                     if cause in _OF_NO_FORM:
                         why = remark(f"cause.{told_as(cause, why)}", why=why)
                     what = remark("select.failed", form=route.source, why=why)
-                    raise Problem(what, _EXITS.get(cause, Exit.UNREACHABLE))
+                    raise SelectionError(what, _EXITS.get(cause, Exit.UNREACHABLE), cause, words)
         except OSError as error:
             reason = error.strerror or str(error)
             raise Problem(remark("output.unusable", path=path, why=reason)) from error

@@ -171,6 +171,9 @@ UPDATE fleet_runs SET not_before = now(), waits = 0
 WHERE tenant = :tenant AND outcome IS NULL AND worker IS NULL AND not_before > now()
 RETURNING run;
 
+-- name: hurry_looks
+UPDATE fleet_schedules SET begin_at = now() WHERE tenant = :tenant AND wanted AND why <> '';
+
 -- name: waiting_jobs
 SELECT id FROM procrastinate_jobs WHERE queue_name = :tenant AND status = 'todo';
 
@@ -281,6 +284,12 @@ WHERE tenant = :tenant AND schedule = :schedule AND looker = :worker;
 
 -- name: look_again
 UPDATE fleet_schedules SET looker = NULL, wanted = true, begin_at = now() + interval '5 seconds'
+WHERE tenant = :tenant AND schedule = :schedule AND looker = :worker;
+
+-- name: look_later
+-- Ever more seldom: after as long as it has been due for.
+UPDATE fleet_schedules SET looker = NULL, wanted = true, why = :why,
+    begin_at = now() + least(greatest(now() - turn, interval '1 minute'), interval '30 minutes')
 WHERE tenant = :tenant AND schedule = :schedule AND looker = :worker;
 
 -- name: leave_looks
