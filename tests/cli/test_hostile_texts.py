@@ -179,6 +179,7 @@ def test_the_fleet_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
         "last_why": f"why{EVIL}",
         "next_due_at": None,
         "files_aside": [f"a{EVIL}.csv"],
+        "in_doubt": {f"r{EVIL}": 2},
         "archive_failed": f"why{EVIL}",
         "schedules_failed": {f"nightly{EVIL}": f"why{EVIL}"},
     }

@@ -429,6 +429,23 @@ def test_a_faulty_list_of_a_schedule_is_told_in_the_status(fleet: Fleet) -> None
     assert "gone.csv" in fleet.k3push("fleet", "status").out
 
 
+def test_the_status_tells_of_numbers_in_doubt_until_they_are_settled(fleet: Fleet) -> None:
+    """As the ledger has them now: whoever settles them needs no worker for that."""
+    config = fleet.tenant("acme")
+    fleet.enqueue(orders(10), config)
+    with fleet.worker():
+        until(fleet.done)
+    ((run,),) = fleet.do("UPDATE fleet_runs SET in_doubt = 3 RETURNING run")
+    assert fleet.row("acme")["in_doubt"] == {}
+    fleet.do(
+        "INSERT INTO k3push.tallies (run, state, shard, n)"
+        " SELECT key, 'unknown', 1, 2 FROM k3push.runs"
+    )
+    assert fleet.row("acme")["in_doubt"] == {run: 2}
+    shown = fleet.k3push("fleet", "status").out
+    assert f"in doubt: 2, in run {run}" in " ".join(shown.split())
+
+
 def test_a_database_without_a_fleet_is_told_with_the_cure(fleet: Fleet) -> None:
     """Nothing was begun that could be resumed, as where there is no ledger."""
     fleet.tenant("acme")

@@ -13,10 +13,11 @@ import pytest
 from k3push.adapters.ledger.postgres.database import Server
 from k3push.config.setting_errors import SettingsError
 from k3push.config.tenants import LONGEST_NAME, Tenant
-from k3push.core.model import RunId
+from k3push.core.model import RunId, State
 from k3push.core.remark import remark
 from k3push.fleet.followup import MOST_WAITS_FOR_SESSIONS, ForPerson, Later, next_of
 from k3push.fleet.queue_opening import open_queue
+from k3push.fleet.status import standing
 from k3push.fleet.work_port import CannotBeginError, NotHereError
 from k3push.ports import RunIsAliveError
 from k3push.runs.outcome import Ending, Exit
@@ -483,6 +484,28 @@ async def test_a_cancelled_run_is_stopped_and_a_queued_one_never_begins(
         await queue.retry("acme")
         await outcome(queue, "acme", "r1")
         await outcome(queue, "acme", "r2")
+
+
+@pytest.mark.parametrize("cancels", [False, True])
+async def test_what_an_execution_has_left_in_doubt_is_told(
+    postgres_url: str, tmp_path: Path, *, cancels: bool
+) -> None:
+    """Also where it was cancelled meanwhile: nobody settles its doubts, and nobody knew of them."""
+    work = FakeWork({"acme": tenant(tmp_path, postgres_url)}, waits=cancels)
+    doubts = {State.UNKNOWN: 8, State.SENT: 1, State.PUSHED: 5}
+    stop = Cause.CONTROL if cancels else Cause.PERSON
+    work.endings = [replace(ended(Exit.SOME_UNKNOWN, stop), counts=doubts), ended(Exit.STOPPED)]
+    async with serving(worker(work, postgres_url)) as queue:
+        await ask(queue, "acme", "r1")
+        if cancels:
+            await until(lambda: work.at_once == 1)
+            await queue.cancel("acme")
+        noted = "SELECT in_doubt FROM fleet_runs"
+        await until(lambda: do(postgres_url, noted) == [(9,)])
+        (row,) = (await standing(queue, ["acme"]))["tenants"]
+        assert row["in_doubt"] == {"r1": 9} or not cancels
+        if not cancels:  # it is settled
+            await until(lambda: do(postgres_url, noted) == [(0,)])
 
 
 async def test_outside_its_window_a_run_takes_nobodys_place(

@@ -87,6 +87,11 @@ def next_try_in_s(waits: int, first_s: float = FIRST_WAIT_S) -> float:
     return min(first_s * 2.0 ** min(waits, 10), LONGEST_WAIT_S)
 
 
+def doubts_of(ending: Ending) -> int:
+    """Return how many numbers an execution has left in doubt."""
+    return sum(ending.counts.get(state, 0) for state in (State.SENT, State.UNKNOWN))
+
+
 def next_of(ending: Ending, waits: int, *, only_settle: bool = False) -> Next:
     """Say what follows an ending.
 
@@ -106,9 +111,8 @@ def next_of(ending: Ending, waits: int, *, only_settle: bool = False) -> Next:
         return ForPerson(holds_tenant=True)
     barred = causes.keys() == {Cause.BARRED} and not only_settle and waits < MOST_WAITS_FOR_RUNS
     is_vain = not causes.keys().isdisjoint(_VAIN)
-    in_doubt = any(ending.counts.get(state) for state in (State.SENT, State.UNKNOWN))
     # A stop holds, and what is in doubt is asked for once the ERP is back.
-    settles = halts and in_doubt and not only_settle
+    settles = halts and doubts_of(ending) > 0 and not only_settle
     if may_pass or barred or (is_vain and (settles or not halts)):
         first_s = LEDGER_WAIT_S if causes.keys() & _VAIN == {Cause.LEDGER_LOST} else FIRST_WAIT_S
         return Later(next_try_in_s(waits, first_s), vain=True, only_settle=only_settle or settles)

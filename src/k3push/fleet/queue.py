@@ -210,6 +210,8 @@ class Queue:
         exit_code: int | None,
         why: str,
         unarchived: str | None = None,
+        *,
+        in_doubt: int = 0,
     ) -> bool:
         """Write down that a run is `done`, or waits for a `person`, unless another has it now.
 
@@ -219,15 +221,36 @@ class Queue:
             exit_code: Of its last execution.
             why: A remark.
             unarchived: As in `Ending`.
+            in_doubt: Numbers that are left in doubt.
 
         Returns:
             Whether it was the worker's still.
         """
-        facts = {"outcome": outcome, "exit": exit_code, "why": why, "unarchived": unarchived}
-        return bool(await self.all("end", **slot.key, **facts))
+        facts = {"outcome": outcome, "why": why, "unarchived": unarchived}
+        left = {"exit": exit_code, "in_doubt": in_doubt}
+        if await self.all("end", **slot.key, **facts, **left):
+            return True
+        await self.do("end_cancelled", **slot.key, **left)
+        return False
 
-    async def put_off(self, slot: Slot, later: Later, exit_code: int | None, why: str) -> bool:
-        """Give a run back, to be taken up later; return whether it was the worker's still."""
+    async def put_off(
+        self,
+        slot: Slot,
+        later: Later,
+        exit_code: int | None,
+        why: str,
+        *,
+        in_doubt: int | None = None,
+    ) -> bool:
+        """Give a run back, to be taken up later; return whether it was the worker's still.
+
+        Args:
+            slot: The run.
+            later: When.
+            exit_code: Of its last execution; None where there was none.
+            why: A remark.
+            in_doubt: Numbers that are left in doubt; None where that is as before.
+        """
         rows = await self.all(
             "put_off",
             **slot.key,
@@ -236,7 +259,10 @@ class Queue:
             only_settle=later.only_settle,
             exit=exit_code,
             why=why,
+            in_doubt=in_doubt,
         )
+        if not rows and in_doubt is not None:
+            await self.do("end_cancelled", **slot.key, exit=exit_code, in_doubt=in_doubt)
         return bool(rows)
 
     async def executed_by(self, worker: str) -> Sequence[tuple[str, RunId]]:

@@ -52,6 +52,9 @@ async def standing(queue: Queue, names: Collection[str]) -> dict[str, Any]:
     asides: dict[str, list[str]] = {}
     for row in await queue.all("asides"):
         asides.setdefault(row["tenant"], []).append(row["file"])
+    doubts: dict[str, dict[str, int]] = {}
+    for row in await queue.all("in_doubt", names=list(names)):
+        doubts.setdefault(row["tenant"], {})[row["run"]] = row["in_doubt"]
     unarchived = {row["tenant"]: row["why"] for row in await queue.all("unarchived")}
     tenants = []
     for name in sorted(names):
@@ -69,6 +72,7 @@ async def standing(queue: Queue, names: Collection[str]) -> dict[str, Any]:
                 "last_why": count.get("why", ""),
                 "last_ended_at": count.get("ended_at"),
                 "next_due_at": min((row["due_at"] for row in dues), default=None),
+                "in_doubt": doubts.get(name, {}),
                 "files_aside": asides.get(name, []),
                 "archive_failed": unarchived.get(name, ""),
                 "schedules_failed": {row["schedule"]: row["why"] for row in dues if row["why"]},

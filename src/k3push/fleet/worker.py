@@ -22,6 +22,7 @@ from k3push.fleet.followup import (
     Done,
     ForPerson,
     Later,
+    doubts_of,
     next_of,
     next_try_in_s,
     remark_on_causes,
@@ -223,27 +224,34 @@ class Worker:
             await self._put_off(queue, slot, later, None, str(error))
             return
         why = remark_on_causes(ending.causes)
-        code = int(ending.exit)
+        code, doubts = int(ending.exit), doubts_of(ending)
         self.work.tell("worker.ended", **told, code=code, seconds=ending.seconds)
         match next_of(ending, slot.waits, only_settle=slot.only_settle):
             case Done():
-                await queue.end(slot, "done", code, why, ending.unarchived)
+                await queue.end(slot, "done", code, why, ending.unarchived, in_doubt=doubts)
             case ForPerson(holds_tenant):
                 if holds_tenant:
                     self.work.tell("worker.held", tenant=slot.tenant, why=why)
                     await queue.pause(slot.tenant, why)
-                await queue.end(slot, "person", code, why, ending.unarchived)
+                await queue.end(slot, "person", code, why, ending.unarchived, in_doubt=doubts)
             case Later() as later:
-                await self._put_off(queue, slot, later, code, why)
+                await self._put_off(queue, slot, later, code, why, in_doubt=doubts)
                 # At once, for others who are not at their end.
                 await queue.make_jobs(slot.tenant, [slot.run])
 
     async def _put_off(
-        self, queue: Queue, slot: Slot, later: Later, code: int | None, why: str
+        self,
+        queue: Queue,
+        slot: Slot,
+        later: Later,
+        code: int | None,
+        why: str,
+        *,
+        in_doubt: int | None = None,
     ) -> None:
         """Give a run back; what was in vain is told, unless others have ended or begun it."""
         told = {"tenant": slot.tenant, "run": slot.run, "why": why}
-        if not await queue.put_off(slot, later, code, why):
+        if not await queue.put_off(slot, later, code, why, in_doubt=in_doubt):
             self.work.tell("worker.elsewhere", **told)
         elif later.vain:
             self.work.tell("worker.later", **told, seconds=later.seconds)

@@ -77,6 +77,10 @@ WORDS = {
         "{file} was put aside: reading it twice went beyond the limits of memory or time",
         "{file} 已搁置：两次读取均超出内存或时间限制",
     ),
+    "fleet.in_doubt": (
+        "in doubt: {count}, in run {runs}; `k3push settle` asks the ERP about them",
+        "状态未知：{count} 个，任务 {runs}；`k3push settle` 向 ERP 查询",
+    ),
     "fleet.unarchived": (
         "old runs could not be archived, and stay in the ledger: {why}",
         "旧任务无法归档，仍保留在台账中：{why}",

@@ -15,9 +15,10 @@ from k3push.adapters.clock import SystemClock
 from k3push.cli.actions.control_run import PATIENCE_S
 from k3push.cli.console.person import person_here
 from k3push.cli.console.screen import put_json, screen
+from k3push.config.setting_errors import SettingsError
 from k3push.config.tenants import Tenant, Tenants
 from k3push.core.control_words import Command, Verb
-from k3push.core.model import RunId
+from k3push.core.model import RunId, State
 from k3push.core.remark import remark
 from k3push.fleet import (
     Queue,
@@ -35,6 +36,7 @@ from k3push.runs.control import command
 from k3push.runs.outcome import Exit
 from k3push.runs.problem import Problem
 from k3push.runs.push_requests.request_stages import Act, note_act
+from k3push.wiring.config_file import load_settings
 from k3push.wiring.open_ledger import ledger_of
 from k3push.wiring.outputs import check_output
 from k3push.words.language import Say, harmless, speaker
@@ -174,6 +176,9 @@ async def status(
             await _write_metrics(queue, textfile)
             return Exit.DONE
         said = await standing(queue, names or known)
+    for row in said["tenants"]:
+        if row["in_doubt"]:
+            row["in_doubt"] = await _doubts_now(folder / f"{row['tenant']}.toml", row["in_doubt"])
     if json:
         put_json(_in_english(said))
         return Exit.DONE
@@ -181,6 +186,22 @@ async def status(
     for line in [*_tenant_lines(said["tenants"], say), "", *_worker_lines(said["workers"], say)]:
         console.print(line)
     return Exit.DONE
+
+
+async def _doubts_now(file: Path, noted: dict[str, int]) -> dict[str, int]:
+    """Count numbers in doubt of runs anew: somebody may have settled them without a worker.
+
+    Where the tenant's ledger cannot be read, what the workers have noted is said.
+    """
+    found: dict[str, int] = {}
+    try:
+        async with ledger_of(load_settings(file)) as ledger:
+            for run in noted:
+                counts = await ledger.counts(RunId(run))
+                found[run] = counts.get(State.SENT, 0) + counts.get(State.UNKNOWN, 0)
+    except (LedgerLostError, LookupError, SettingsError):
+        return noted
+    return {run: count for run, count in found.items() if count}
 
 
 async def _write_metrics(queue: Queue, path: Path) -> None:
@@ -233,6 +254,9 @@ def _tenant_lines(tenants: Sequence[dict[str, Any]], say: Say) -> list[str]:
         lines += [
             f"  [red]{escape(say('fleet.file_aside', file=file))}[/]" for file in row["files_aside"]
         ]
+        if doubts := row["in_doubt"]:
+            facts = {"count": sum(doubts.values()), "runs": ", ".join(doubts)}
+            lines.append(f"  [magenta]{escape(say('fleet.in_doubt', **facts))}[/]")
         if row["archive_failed"]:
             failed = say("fleet.unarchived", why=row["archive_failed"])
             lines.append(f"  [red]{escape(failed)}[/]")

@@ -139,7 +139,8 @@ RETURNING send_window, time_zone, waits, only_settle, asked_by;
 UPDATE fleet_runs
 SET outcome = CASE WHEN only_settle AND asked_by <> :asked_by THEN NULL ELSE :outcome END,
     only_settle = only_settle AND asked_by = :asked_by,
-    exit = :exit, why = :why, unarchived = :unarchived, ended_at = now(), worker = NULL
+    exit = :exit, why = :why, unarchived = :unarchived, ended_at = now(), worker = NULL,
+    in_doubt = :in_doubt
 WHERE tenant = :tenant AND run = :run AND outcome IS NULL AND worker = :worker
 RETURNING run;
 
@@ -148,9 +149,18 @@ UPDATE fleet_runs
 SET not_before = CASE WHEN only_settle AND asked_by <> :asked_by THEN now()
         ELSE now() + :seconds * interval '1 second' END,
     only_settle = :only_settle AND NOT (only_settle AND asked_by <> :asked_by),
-    waits = :waits, exit = coalesce(:exit, exit), why = :why, ended_at = now(), worker = NULL
+    waits = :waits, in_doubt = coalesce(:in_doubt, in_doubt), exit = coalesce(:exit, exit), why = :why, ended_at = now(), worker = NULL
 WHERE tenant = :tenant AND run = :run AND outcome IS NULL AND worker = :worker
 RETURNING run;
+
+-- name: end_cancelled
+-- A person has cancelled it while it was executed.
+UPDATE fleet_runs SET in_doubt = :in_doubt, exit = :exit
+WHERE tenant = :tenant AND run = :run AND outcome = 'cancelled' AND worker = :worker;
+
+-- name: in_doubt
+SELECT tenant, run, in_doubt FROM fleet_runs
+WHERE tenant = ANY(:names::text[]) AND in_doubt > 0 ORDER BY tenant, run;
 
 -- name: drop
 UPDATE fleet_runs SET outcome = 'dropped', why = :why, ended_at = now(), part = ''
