@@ -24,6 +24,7 @@ from k3push.runs.execute import Only
 from k3push.runs.find import RunFilter
 from k3push.runs.outcome import Exit, followed_of
 from k3push.runs.push_requests.program_roles import ProgramRole
+from k3push.runs.push_requests.program_tokens import revoke_program
 from k3push.runs.push_requests.request_stages import (
     Request,
     RequestKind,
@@ -46,9 +47,9 @@ from k3push.wiring.executor import RunOptions
 from k3push.wiring.line_observer import LineObserver
 from k3push.wiring.shared_login import IDLE_S, LOST_S
 from tests.memory_ledger.ledger import MemoryLedger
-from tests.runs.office import NOON, OLD_ORDER, orders, sandbox, steps
+from tests.runs.office import NOON, OLD_ORDER, VirtualClock, orders, sandbox, steps
 from tests.web.programs import API, played, program, until_over
-from tests.web.shop import FOUR_EYES, Shop, press, signed_in
+from tests.web.shop import BY_NAME, FOUR_EYES, Shop, press, signed_in
 from tests.web.test_pushes import edited, text_of
 from tests.web.visits import SPEAKERS, House, house, in_time
 
@@ -1165,8 +1166,12 @@ def test_what_is_asked_for_after_the_account_has_changed_is_refused_in_words(
     played(act, tmp_path)
 
 
-def test_four_eyes_hold_for_a_push_that_has_failed_before(tmp_path: Path) -> None:
-    """It was asked for before they were; to go on with it is a push, which needs a plan."""
+@pytest.mark.parametrize("lowered", [False, True])
+def test_four_eyes_hold_for_a_push_that_has_failed_before(tmp_path: Path, *, lowered: bool) -> None:
+    """To go on with it is a push, which needs a plan; and a role that may push.
+
+    It was asked for before that was so.
+    """
     shop = Shop(tmp_path)
 
     async def visit() -> None:
@@ -1180,7 +1185,11 @@ def test_four_eyes_hold_for_a_push_that_has_failed_before(tmp_path: Path) -> Non
             asked = (await wms.post("/pushes", json={"key": "e", "numbers": orders(1)})).json()
             assert (await until_over(wms, asked["id"]))["state"] == "failed"
         config.write_text(sound, "utf-8")
-        async with shop.open(FOUR_EYES) as home, program(home, token) as wms:
+        if lowered:
+            await revoke_program(shop.ledger, VirtualClock(), "wms")
+            token = await shop.token(role="operate")
+        rules = BY_NAME if lowered else FOUR_EYES
+        async with shop.open(rules) as home, program(home, token) as wms:
             path = f"/pushes/{asked['id']}/commands"
             answer = await wms.post(path, json={"command": "resume"})
             assert answer.status_code == 403

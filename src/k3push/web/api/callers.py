@@ -96,9 +96,7 @@ def needs(role: ProgramRole) -> Callable[..., Awaitable[Caller]]:
         if wait_s := rates.wait_s(name, program):
             later = {"retry-after": str(math.ceil(wait_s))}
             raise ProblemError("too-many", say("api.too_many", rate=program.rate), headers=later)
-        if not reaches(program.role, role):
-            why = say("api.no_right", role=program.role, needed=role)
-            raise ProblemError("no-right", why)
+        see_role(program, role, say)
         if twice := _key_twice(await request.body()):
             wrong = say("api.key_twice", key=twice)
             raise ProblemError("invalid", errors=[(f"body.{twice}", wrong)])
@@ -106,6 +104,16 @@ def needs(role: ProgramRole) -> Callable[..., Awaitable[Caller]]:
         return known
 
     return caller
+
+
+def see_role(program: Program, role: ProgramRole, say: Say) -> None:
+    """See that a program may do what needs *role*.
+
+    Raises:
+        ProblemError: It may not.
+    """
+    if not reaches(program.role, role):
+        raise ProblemError("no-right", say("api.no_right", role=program.role, needed=role))
 
 
 def _key_twice(body: bytes) -> str:

@@ -17,7 +17,7 @@ from k3push.runs.push_requests.request_stages import (
     note_act,
 )
 from k3push.web.api import shapes
-from k3push.web.api.callers import Approver, Caller, Operator
+from k3push.web.api.callers import Approver, Caller, Operator, see_role
 from k3push.web.api.named_requests import request_named, run_named
 from k3push.web.api.problems import ProblemError, documented
 from k3push.web.api.push_status import push_as
@@ -48,7 +48,9 @@ async def give(
     workshop = caller.workshop
     request = await request_named(caller, id)
     if request.stage is Stage.FAILED and wanted.command == "resume" and request.bills:
-        # It was never begun: this is a push, and no further execution of one.
+        # It was never begun: this is a push, and no further execution of one. Its token may have
+        # been made anew since, with a lower role.
+        see_role(caller.program, "approve", caller.say)
         if caller.desk.rules.four_eyes:
             raise ProblemError("four-eyes", caller.say("api.plan_instead"))
         request = await _moved(caller, request, Stage.APPROVED)
