@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from hashlib import sha256
 from typing import TYPE_CHECKING
 from zlib import crc32
@@ -204,8 +204,15 @@ class _Piece:
 
 
 def turn_of(schedule: str, due: datetime) -> str:
-    """Name a turn of a schedule; no name of another one begins so."""
-    return f"{due.isoformat()} {_digest_of(schedule)[:16]} "
+    """Name a turn of a schedule; no name of another one begins so.
+
+    Each worker's session tells times by a zone of its own.
+
+    >>> shanghai = datetime.fromisoformat("2026-01-03T04:00+08:00")
+    >>> turn_of("a", shanghai) == turn_of("a", datetime.fromisoformat("2026-01-02T20:00+00:00"))
+    True
+    """
+    return f"{due.astimezone(UTC).isoformat()} {_digest_of(schedule)[:16]} "
 
 
 def _digest_of(*told: str) -> str:
