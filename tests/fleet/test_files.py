@@ -209,8 +209,9 @@ async def test_a_list_that_is_looked_at_again_for_one_turn_is_queued_once(
             assert len(do(postgres_url, RUNS)) == runs
 
 
+@pytest.mark.parametrize("cancelled", [False, True])
 async def test_what_a_dead_worker_has_begun_to_list_is_listed_anew_and_never_executed(
-    postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, cancelled: bool
 ) -> None:
     """Whoever still lists it is waited for; one that wakes later finds that its run is nobody's."""
     acme = tenant(tmp_path, postgres_url, more=SCHEDULE)
@@ -224,8 +225,11 @@ async def test_what_a_dead_worker_has_begun_to_list_is_listed_anew_and_never_exe
         assert not listed
         with pytest.raises(RunIsAliveError):
             await work.look(acme, "nightly", queue, DUE)
+        if cancelled:
+            await queue.cancel("acme")
         monkeypatch.setattr("k3push.fleet.enqueue.LISTING_PATIENCE_S", 0.0)
         assert await work.look(acme, "nightly", queue, DUE) == ""
+        await queue.retry("acme")
         ((run, listed),) = do(postgres_url, RUNS)
         assert listed
         assert run != half

@@ -37,9 +37,9 @@ FROM fleet_runs WHERE tenant = :tenant AND part = :part;
 SELECT run FROM fleet_runs WHERE tenant = :tenant AND starts_with(part, :turn);
 
 -- name: free_part
--- One that was not listed is never executed then.
+-- One that was not listed is never executed then, though it was cancelled and is queued again.
 UPDATE fleet_runs
-SET part = '', outcome = CASE WHEN listed THEN outcome ELSE coalesce(outcome, 'dropped') END,
+SET part = '', outcome = CASE WHEN listed THEN outcome ELSE 'dropped' END,
     ended_at = CASE WHEN listed THEN ended_at ELSE now() END
 WHERE tenant = :tenant AND run = :run AND part = :part AND listed = :listed;
 
