@@ -169,37 +169,34 @@ def test_the_page_tells_that_a_schedule_has_found_nothing_new(tmp_path: Path) ->
     in_time(visit)
 
 
-def test_the_page_says_of_a_new_file_that_its_plan_waits_for_approval(tmp_path: Path) -> None:
-    """It said that there was nothing new; whoever presses is led to the plan."""
-    shop = Shop(tmp_path, more=MINUTELY)
+def test_a_new_file_whose_plan_waits_for_approval_is_told(tmp_path: Path) -> None:
+    """The page said that there was nothing new; whoever presses is led to the plan."""
+    shop, clock = Shop(tmp_path, more=MINUTELY), MovableClock()
     drop(tmp_path, "a.csv", *orders(2))
+    table, ledger = table_of(shop, clock), shop.ledger
 
-    async def visit(shop: Shop, home: House) -> None:
-        async with signed_in(home, "li") as li:
-            await press(li, "/schedules", "/schedules/inbox/plan")
-            plan = await shop.until("planned")
+    async def look_later() -> ScheduleEntry:
+        clock.time += MINUTE
+        await table.look(ledger)
+        return (await entries(ledger))["inbox"]
 
-            async def is_told() -> bool:
-                return (await entries(shop.ledger))["inbox"].last is not None
+    async def visit() -> None:
+        (plan,) = await table.ask(ledger, "inbox", "now", by="wang", approved=False)
+        await move(ledger, plan, Stage.PLANNED)
+        entry = await look_later()
+        assert entry.begun == (plan.id,)
+        assert entry.idle is None
+        assert "wait until their plans are approved" in SPEAKERS["en"].said(entry.why)
+        for when, approved in (("later", False), (f"later{BY_HAND}", True)):
+            asked = await table.ask(ledger, "inbox", when, by="li", approved=approved)
+            assert [each.id for each in asked] == [plan.id]
+        await ledger.open_run(replace(RUN, scope="sandbox|po|r"))
+        await ledger.take(FolderFile(**plan.how["file"]), RUN.id)
+        entry = await look_later()
+        assert entry.idle == clock.time
+        assert entry.why == ""
 
-            await until(is_told)
-            shown = text_of(await li.get("/schedules"))
-            assert "nothing new" not in shown
-            assert "the new files wait until their plans are approved or withdrawn" in shown
-            assert plan.id in shown
-            for what in ("plan", "run"):
-                led_to = await press(li, "/schedules", f"/schedules/inbox/{what}")
-                assert led_to.headers["location"] == f"/plans/{plan.id}"
-            await press(li, f"/plans/{plan.id}", f"/plans/{plan.id}/approve")
-            await shop.until("ended")
-
-            async def is_idle() -> bool:
-                return (await entries(shop.ledger))["inbox"].idle is not None
-
-            await until(is_idle)
-            assert "new files wait" not in text_of(await li.get("/schedules"))
-
-    played(visit, shop)
+    in_time(visit)
 
 
 class LostOnce(MemoryLedger):
