@@ -466,3 +466,19 @@ async def test_what_a_clerk_adds_to_a_bill_that_was_refused_once_is_no_late_docu
     again = await office.execute(SECOND, throttle=throttle, check=False, limits=NO_CANARY)
     (row,) = again.rows.values()
     assert row.code != TWIN, row
+
+
+@pytest.mark.parametrize("lag_s", [0.4, 3.0])
+async def test_links_that_a_look_by_number_shows_are_asked_for_again(lag_s: float) -> None:
+    """A copy of the database that lags behind answers every second look."""
+    office = Office(sandbox(query_lag_s=lag_s, copies_in_turn=True, latency_s=0.05))
+    await office.open_run(orders(6))
+    contexts: list[Context] = []
+
+    async def watch(context: Context) -> None:
+        contexts.append(context)
+        await anyio.sleep_forever()
+
+    pushed = await office.execute(throttle=steered(concurrency=1, chunk_size=2), beside=watch)
+    assert pushed.of(State.PUSHED) == set(orders(6))
+    assert contexts[0].links.tell

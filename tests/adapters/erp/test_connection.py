@@ -84,6 +84,16 @@ async def test_an_answer_may_end_its_connection(answer: bytes) -> None:
     assert server.connections == 2
 
 
+async def test_a_failure_ends_its_connection() -> None:
+    """What a proxy has given up may be answered yet, and would pass for the next call's answer."""
+    failed = b"HTTP/1.1 504 Gateway Timeout\r\nContent-Length: 0\r\n\r\n"
+    async with served(answering(failed, OK)) as server:
+        line = a_line()
+        answers = [(await call(line, server.url)).status_code for _ in range(3)]
+        await line.aclose()
+    assert (answers, server.connections) == ([504, 200, 200], 2)
+
+
 async def test_a_connection_that_the_server_closed_is_not_taken_for_the_next_call() -> None:
     """Servers and firewalls close what is idle."""
     async with served(answering(OK, then_close=True)) as server:

@@ -110,7 +110,9 @@ class Line(httpx.AsyncBaseTransport):
         left_s = loop.time()
         try:
             response = await self._exchange(wire, request)
-            if self._http.our_state is self._http.their_state is h11.DONE:
+            # After a proxy's word of a failure the true answer may follow on the same connection.
+            is_sound = response.status_code < httpx.codes.INTERNAL_SERVER_ERROR
+            if is_sound and self._http.our_state is self._http.their_state is h11.DONE:
                 self._http.start_next_cycle()
                 self._idle_since_s = loop.time()
                 self._wire, wire.busy = wire, False

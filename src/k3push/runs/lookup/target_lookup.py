@@ -27,14 +27,16 @@ from k3push.core.safety.target_sets import (
     unlinked,
 )
 from k3push.ports import ErpUnreachableError, LedgerLostError, LoginRefusedError, LookFailedError
+from k3push.runs.lag_pauses import lag_pauses
 from k3push.runs.lookup.looker import HARMLESS, HARMLESS_ID, Looker
 from k3push.runs.lookup.retried_reads import read_in_parts
 from k3push.runs.lookup.source_lookup import look_at_sources
 
 T = TypeVar("T")
-
-
 U = TypeVar("U")
+
+COPY_LAGS_S = 20.0
+"""For how long links are asked again that another look shows: a copy of the database is behind."""
 
 
 async def look_at_targets(
@@ -152,7 +154,26 @@ async def look_at_both(
             linked = linked if others is None else joined([linked, others])
     # The look has asked for ids that were not known before.
     found = _of_their_bills(context, found)
+    for pause_s in lag_pauses(COPY_LAGS_S):
+        if linked is None or context.links.missed or not _are_late(context, found, linked):
+            break
+        await anyio.sleep(pause_s)
+        again = [number for number in numbers if number in linked.linked]
+        linked = await _look_by_links(context, again, by_all=by_all, stop_or_not=stop_or_not)
     return _with_links(context, found, linked) if linked is not None else found
+
+
+def _are_late(context: Looker, found: Sighting, linked: Sighting) -> bool:
+    """Say whether a look by number shows a link that the links themselves have not found.
+
+    Several copies of the database may answer in turn, one of them behind the others.
+    """
+    return any(
+        target.id not in linked.by_link
+        and context.source_ids.get(number) in found.sources.get((number, target.id), ())
+        for number in linked.linked & found.targets.keys()
+        for target in found.targets[number]
+    )
 
 
 async def side_by_side(
