@@ -256,10 +256,6 @@ async def test_what_an_approval_makes_besides_is_named() -> None:
 # -- faults ---------------------------------------------------------------------------------------
 
 
-# A missing right, an exception, a database that failed: refusals that mean what they say.
-REFUSING = {"no-permission", "msgcode-4", "msgcode-6"}
-
-
 @pytest.mark.parametrize("channel", [Channel.SUBMIT, Channel.AUDIT])
 @pytest.mark.parametrize("name", shared_out(FAULT_NAMES, 4, of_more=1))
 async def test_whatever_a_call_meets_each_document_is_approved_once(
@@ -277,7 +273,7 @@ async def test_whatever_a_call_meets_each_document_is_approved_once(
         if not pushed.stop.causes:
             break
     assert await hasty(office) == []
-    if name in REFUSING:
+    if name == "no-permission":
         # Alone, as the first of a kind is; a person mends it and asks to look again.
         assert await counts(office) == {Follow.APPROVED: 5, Follow.REFUSED: 1}
         await again(office)
