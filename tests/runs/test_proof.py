@@ -18,7 +18,7 @@ from k3push.core.pacing.halting import HaltRule
 from k3push.core.protocol.logins import LoginCall, password_login
 from k3push.core.remark import read_remark
 from k3push.runs.context import Context
-from k3push.runs.doubt_ages import SettleTimes
+from k3push.runs.doubt_ages import DoubtAges, SettleTimes
 from k3push.runs.doubts.word_of_person import settle_by_word
 from k3push.runs.engine import push_run
 from k3push.runs.proof.unclear_documents import SHARED
@@ -505,8 +505,12 @@ async def test_a_row_names_every_document_that_the_answer_names() -> None:
     assert {len(row.targets) for row in pushed.rows.values()} == {2}
 
 
-async def test_nothing_is_absent_while_other_documents_of_its_call_still_come() -> None:
+async def test_nothing_is_absent_while_other_documents_of_its_call_still_come(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """The call is at work though the window has passed: what it has not saved yet, it may save."""
+    # That documents of the run come late holds absence back as well.
+    monkeypatch.setattr(DoubtAges, "shown_by_s", lambda _, times: times.shown_by_s)
     late = replace(fault("commit-late-then-empty"), seconds=400)
     plan = FaultPlan(steps=(Step(fault("ok")), Step(late)))
     office = Office(sandbox(plan, policy=Policy.SPLIT, save_gap_s=20.0))
