@@ -215,6 +215,8 @@ def approve_and_pause(li: Person, sandbox: Sandbox) -> None:
     with sandbox.stopping(made=6):  # the run must not end before a slow page can pause it
         li.press("desk.approve")
         li.page.wait_for_url("**/runs/*")
+        while not sandbox.made():
+            li.page.wait_for_timeout(50)
         li.press("web.pause")
         li.sees("#standing .held", "hold.control", since="")
         li.sees(".acts", "desk.act.approved")
