@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import httpx
 import pytest
 
 from k3push.adapters.plan_file import Plan
@@ -558,24 +559,35 @@ def test_of_two_plans_of_one_file_at_one_moment_the_second_is_brought_to_its_end
     in_time(visit)
 
 
-def test_what_a_person_has_stopped_stays_so_though_the_server_ends(tmp_path: Path) -> None:
-    """It is told to end before the open call has ended; the next server does not go on."""
-    shop = Shop(tmp_path, site=build(sandbox(latency_s=2.0)))
-    file = tmp_path / "config.toml"
+def slow_shop(folder: Path) -> Shop:
+    """Return a shop whose pushes take a while, one by one."""
+    shop = Shop(folder, site=build(sandbox(latency_s=2.0)))
+    file = folder / "config.toml"
     text = file.read_text("utf-8")
     file.write_text(text.replace("[run]\n", "[run]\nchunk_size = 2\nconcurrency = 1\n"), "utf-8")
+    return shop
+
+
+async def under_way(shop: Shop, person: httpx.AsyncClient) -> RunId:
+    """Push a list until something has left; return its run."""
+    url = (await send_list(person, "\n".join(orders(12)))).headers["location"]
+    await shop.until("planned")
+    await press(person, url, f"{url}/approve")
+
+    async def has_sent() -> bool:
+        return bool(shop.site.calls[Channel.PUSH])
+
+    await until(has_sent)
+    return RunId((await shop.asked()).runs[0])
+
+
+def test_what_a_person_has_stopped_stays_so_though_the_server_ends(tmp_path: Path) -> None:
+    """It is told to end before the open call has ended; the next server does not go on."""
+    shop = slow_shop(tmp_path)
 
     async def visit() -> None:
         async with shop.open(BY_NAME) as home, signed_in(home, "li") as li:
-            url = (await send_list(li, "\n".join(orders(12)))).headers["location"]
-            await shop.until("planned")
-            await press(li, url, f"{url}/approve")
-
-            async def has_sent() -> bool:
-                return bool(shop.site.calls[Channel.PUSH])
-
-            await until(has_sent)
-            run = (await shop.asked()).runs[0]
+            run = await under_way(shop, li)
             await press(li, f"/runs/{run}", f"/runs/{run}/control", words="stop")
         before = shop.site.calls[Channel.PUSH]
         async with shop.open(BY_NAME):
@@ -590,22 +602,11 @@ def test_what_a_person_has_stopped_stays_so_though_the_server_is_killed(
     tmp_path: Path, *, goes_on: bool
 ) -> None:
     """The stop stands beside the run, whose end nobody wrote down; a person may go on with it."""
-    shop = Shop(tmp_path, site=build(sandbox(latency_s=2.0)))
-    file = tmp_path / "config.toml"
-    text = file.read_text("utf-8")
-    file.write_text(text.replace("[run]\n", "[run]\nchunk_size = 2\nconcurrency = 1\n"), "utf-8")
+    shop = slow_shop(tmp_path)
 
     async def visit() -> None:
         async with shop.open(BY_NAME) as home, signed_in(home, "li") as li:
-            url = (await send_list(li, "\n".join(orders(12)))).headers["location"]
-            await shop.until("planned")
-            await press(li, url, f"{url}/approve")
-
-            async def has_sent() -> bool:
-                return bool(shop.site.calls[Channel.PUSH])
-
-            await until(has_sent)
-            run = (await shop.asked()).runs[0]
+            run = await under_way(shop, li)
             await shop.ledger.command(run, Command(Verb.STOP), at=VirtualClock().now())
             dead, shop.ledger = shop.ledger, shop.ledger.another_process()
             dead.die()
