@@ -16,11 +16,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks import crowd, doubles, makespan, scale, start, throughput, time_left
+from tests.benchmarks import crowd, doubles, losses, makespan, scale, start, throughput, time_left
 
 BENCHMARKS: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
     "crowd": crowd.measure,
     "doubles": doubles.measure,
+    "losses": losses.measure,
     "makespan": makespan.measure,
     "scale": scale.measure,
     "start": start.measure,
@@ -45,6 +46,7 @@ def main() -> None:
     commands = parser.add_subparsers(dest="name", required=True)
     crowd.add_options(commands.add_parser("crowd", help=crowd.measure.__doc__))
     doubles.add_options(commands.add_parser("doubles", help=doubles.measure.__doc__))
+    losses.add_options(commands.add_parser("losses", help=losses.measure.__doc__))
     makespan.add_options(commands.add_parser("makespan", help=makespan.measure.__doc__))
     scale.add_options(commands.add_parser("scale", help=scale.measure.__doc__))
     start.add_options(commands.add_parser("start", help=start.measure.__doc__))

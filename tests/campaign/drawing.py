@@ -131,6 +131,9 @@ DENSE = 10**10
 QUEUED = 2 * DENSE
 """In stories of seeds from here on pushes wait for each other in the ERP."""
 
+CROWDED = 3 * DENSE
+"""In stories of seeds from here on pushes of two runs do so, of minutes each."""
+
 # So long may a copy of the database lag behind in a dense story.
 LONG_LAG_S = 70.0
 
@@ -178,7 +181,8 @@ def story_of(seed: int) -> Story:
     chance = random.Random(seed)  # noqa: S311  # the same trials every time
     frame = _frame(seed, chance)
     events: list[Event] = []
-    if frame.linked and not (frame.partial or frame.again) and chance.random() < 0.35:
+    joins = chance.random() < 0.35 if frame.linked and not (frame.partial or frame.again) else False
+    if joins or seed >= CROWDED:
         first_bill = chance.randrange(frame.bills)
         count = chance.randint(2, frame.bills)
         at_s = chance.choice([0.0, 1.0, 7.0, 60.0, 900.0])
@@ -266,6 +270,9 @@ def _queue(seed: int, frame: Frame, events: Sequence[Event], later: Sequence[Eve
     if seed < QUEUED or any(isinstance(event, Sets) for event in later):
         return []
     chance = _of(seed, "queue")
+    if seed >= CROWDED:
+        work_s = chance.choice([90.0, 200.0, 380.0, 540.0])
+        return [Queues(work_s, chance.choice([30.0, 60.0]), chance.choice(GIVES_UP), fits=False)]
     runs = 2 if any(isinstance(event, Joins) for event in events) else 1
     most_s = QUEUE_ENDS_S / (runs * (frame.concurrency + PROBES))
     work_s = most_s * chance.choice([0.3, 1.0, 1.0])
@@ -494,6 +501,8 @@ def _frame(seed: int, chance: random.Random) -> Frame:
     few, many, sizes, at_once, rests = 6, 14, [1, 3, 5, 12], [1, 2, 4], [0, 0, 0, 9, 30]
     if _is_dense(seed):
         few, many, sizes = 2, 4, [1, 2, 4]
+    elif seed >= CROWDED:
+        few, many, sizes, at_once = 2, 4, [1], [1, 1, 2, 4]
     elif seed >= QUEUED:
         # More calls than a queue holds that is empty within the window.
         few, many, sizes, at_once, rests = 16, 24, [1, 1, 2], [2, 4, 8, 8], [0, 0, 0, 30]
@@ -527,7 +536,7 @@ def _frame(seed: int, chance: random.Random) -> Frame:
         chunk_size=chance.choice(sizes),
         concurrency=chance.choice(at_once),
         limits=PushLimits(
-            canary=chance.random() < 0.6,
+            canary=chance.random() < 0.6 or seed >= CROWDED,
             halt=halt,
             limit=chance.choice([None] * 6 + [4, 9]),
         ),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
 
 from k3push.simulator import Fault, fault
 from k3push.simulator.faults import NO_FAULT, Ending, Work
@@ -16,11 +17,19 @@ PROBES = 4
 
 @dataclass(frozen=True, slots=True)
 class Queues:
-    """The ERP works on one push after the other."""
+    """The ERP works on one push after the other.
+
+    Attributes:
+        work_s: Seconds for each.
+        patience_s: After so long a call is given up.
+        ending: How.
+        fits: All that may be in the queue is worked on within the window.
+    """
 
     work_s: float
     patience_s: float
     ending: Ending
+    fits: bool = True
 
     def __str__(self) -> str:
         """Say so."""
@@ -45,10 +54,15 @@ class PushQueue:
     """The queue of one site.
 
     >>> queue = PushQueue(Queues(40.0, 60.0, Ending.RESET), most_s=540.0)
-    >>> [queue.join(NO_FAULT, now_s=0.0).name for _ in range(2)]
+    >>> [queue.join(NO_FAULT, [number], now_s=0.0).name for number in "AB"]
     ['delay', 'late-commit']
-    >>> queue.join(NO_FAULT, now_s=500.0).seconds
+    >>> queue.join(NO_FAULT, "C", now_s=500.0).seconds
     40.0
+    >>> queue.findings
+    []
+    >>> _ = queue.join(NO_FAULT, "C", now_s=510.0)
+    >>> queue.findings
+    ['C: sent again while the ERP is at work on it']
 
     Attributes:
         habits: Its times.
@@ -60,18 +74,23 @@ class PushQueue:
     most_s: float
     longest_s: float = 0.0
     _free_s: float = 0.0
+    _over_s: dict[str, float] = field(default_factory=dict)
+    _again: list[str] = field(default_factory=list)
 
     @property
     def findings(self) -> list[str]:
-        """What is wrong: nobody but k3push has made the queue so long."""
-        late = self.longest_s >= self.most_s
-        return [f"a call waits {self.longest_s:.0f} s behind calls of ours"] if late else []
+        """What is wrong: nobody but k3push has made the queue so long, or sends into it again."""
+        late = self.habits.fits and self.longest_s >= self.most_s
+        found = [f"a call waits {self.longest_s:.0f} s behind calls of ours"] if late else []
+        return found + [f"{n}: sent again while the ERP is at work on it" for n in self._again]
 
-    def join(self, met: Fault, now_s: float) -> Fault:
+    def join(self, met: Fault, numbers: Collection[str], now_s: float) -> Fault:
         """Say what becomes of a push that comes now; one with a fault of its own does not wait."""
+        self._again += [n for n in numbers if self._over_s.get(n, now_s) > now_s]
         if met is not NO_FAULT:
             return met
         self._free_s = max(now_s, self._free_s) + self.habits.work_s
+        self._over_s |= dict.fromkeys(numbers, self._free_s)
         takes_s = self._free_s - now_s
         self.longest_s = max(self.longest_s, takes_s)
         if takes_s <= self.habits.patience_s:

@@ -334,6 +334,7 @@ def set_up(
         _sign(world, sorted(named))
     for event in story.all_of(Queues):
         witness.queue = PushQueue(event, times.longest_call_s)
+        witness.most_requests *= 1 if event.fits else 4
     if DENSE <= story.frame.seed < QUEUED:
         witness.most_sendings = MOST_OF_DENSE
     if story.cuts_pages:

@@ -134,7 +134,7 @@ class Witness(FaultScript):
         carried = tuple(numbers)
         met = super().next(channel, carried, user)
         if channel is Channel.PUSH and self.queue is not None:
-            met = self.queue.join(met, anyio.current_time())
+            met = self.queue.join(met, carried, anyio.current_time())
         self._requests += 1
         if self._requests > self.most_requests:
             raise EndlessError(f"more than {self.most_requests} requests")

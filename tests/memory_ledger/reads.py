@@ -162,6 +162,34 @@ class ReadVerbs(StoreView):
                 found.append(LatelySent(kept, called))
         return found
 
+    async def calls_of_others(self, run: RunId, since: datetime) -> Sequence[AttemptRecord]:
+        """Return attempts of other runs of the account of which is not known what they made."""
+        store = await self._turn()
+        self._known(store, run)
+        found = []
+        for kept in store.attempts:
+            intent = kept.attempt.intent
+            if intent.run == run or intent.began_at < since or not self._is_mine(store, intent.run):
+                continue
+            rows = store.runs[intent.run]
+            doubted = any(
+                row.state is State.UNKNOWN and rows.attempts.get(place) == kept.attempt.id
+                for place, row in rows.rows.items()
+            )
+            if doubted or (kept.ended_at is None and not kept.verdict):
+                found.append(kept)
+        return found
+
+    async def last_success(self, *, after: int) -> int:
+        """Return the newest attempt behind one that was answered with success."""
+        store = await self._turn()
+        ids = (
+            kept.attempt.id
+            for kept in store.attempts
+            if "note.success" in kept.verdict and self._is_mine(store, kept.attempt.intent.run)
+        )
+        return max((id_ for id_ in ids if id_ > after), default=0)
+
     async def twins(self, run: RunId) -> int:
         """Count the rows whose code is `model.TWIN`."""
         rows = await self._rows_of_run(run)

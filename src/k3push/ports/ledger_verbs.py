@@ -476,6 +476,24 @@ class Ledger(Protocol):
         """
         ...
 
+    async def calls_of_others(self, run: RunId, since: datetime) -> Sequence[AttemptRecord]:
+        """Return attempts of other runs of the account of which is not known what they have made.
+
+        They are not recorded, or a row that they sent last is `unknown`. The oldest first.
+
+        Args:
+            run: Its own attempts do not count.
+            since: Only attempts that began then or later.
+        """
+        ...
+
+    async def last_success(self, *, after: int) -> int:
+        """Return the newest attempt of the account, behind one, that was answered with success.
+
+        0 where there is none. It is one of any run.
+        """
+        ...
+
     async def twins(self, run: RunId) -> int:
         """Count the rows of *run* whose code is `model.TWIN`."""
         ...

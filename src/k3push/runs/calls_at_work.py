@@ -39,6 +39,8 @@ class CallsAtWork:
     Attributes:
         next_s: On the loop's clock, when one may leave though all places are kept.
         is_seeded: Those of earlier executions are known.
+        of_others: How many calls of other runs there may be besides.
+        others_due_s: On the loop's clock, when these are to be counted anew.
     """
 
     _attempts: set[int] = field(default_factory=set)
@@ -46,11 +48,13 @@ class CallsAtWork:
     _pause_s: float = FIRST_PAUSE_S
     next_s: float = -math.inf
     is_seeded: bool = False
+    of_others: int = 0
+    others_due_s: float = -math.inf
 
     @property
     def count(self) -> int:
         """How many there may be."""
-        return len(self._attempts)
+        return len(self._attempts) + self.of_others
 
     @property
     def known(self) -> frozenset[int]:

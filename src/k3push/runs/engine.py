@@ -48,6 +48,7 @@ from k3push.core.pacing.holds import Hold
 from k3push.core.remark import remark
 from k3push.core.safety.conclusion import Conclusion
 from k3push.runs.attempt import push_chunk
+from k3push.runs.calls_of_others import count_lost_by_others
 from k3push.runs.context import Context
 from k3push.runs.doubts.settle_doubts import tell_of_person
 from k3push.runs.form_marks import end_wait, note_mark
@@ -211,6 +212,7 @@ class _Engine:
         """Send chunks on their way until there are none and none can come back."""
         async with anyio.create_task_group() as on_their_way:
             while not self.context.stop.asked:
+                await self._count_lost_by_others()
                 chunk = self._next_chunk()
                 if chunk is not None:
                     on_their_way.start_soon(guarded, self.context.stop, partial(self._push, chunk))
@@ -219,12 +221,20 @@ class _Engine:
                 elif not self.settler.ends_what_is_stuck():
                     # What is due already waits for a place, a hold's end or the canary.
                     now_s = anyio.current_time()
-                    at_work_s = self.context.at_work.next_s
-                    due_s = (self.backlog.due_s(), self.context.auto.waits_until_s, at_work_s)
+                    work, auto_s = self.context.at_work, self.context.auto.waits_until_s
+                    due_s = (self.backlog.due_s(), auto_s, work.next_s, work.others_due_s)
                     next_s = min((each for each in due_s if each > now_s), default=math.inf)
                     self._tell_of_wait(now_s)
                     with anyio.move_on_after(next_s - now_s):
                         await self.wakeup.wait()
+
+    async def _count_lost_by_others(self) -> None:
+        """Count what other runs may have in the ERP, as long as nothing has told of its times."""
+        work, ages = self.context.at_work, self.context.ages
+        if ages.has_heard:
+            work.of_others, work.others_due_s = 0, math.inf
+        elif anyio.current_time() >= work.others_due_s:
+            await count_lost_by_others(self.context)
 
     def _tell_of_wait(self, now_s: float) -> None:
         """Say why nothing is on its way, though something is left to send."""

@@ -40,6 +40,7 @@ BY_KEY = (
     "accounts_with",
     "amend",
     "attempts_in",
+    "calls_of_others",
     "delete_row",
     "in_hand",
     "insert_attempt",
@@ -68,8 +69,8 @@ SELECT 'r' || i, 'a', 'a|p|s', '{}', '[]', '', i, 1 FROM generate_series(1, %(ru
 INSERT INTO runs (id, account, scope, route, jobs, folder, started_at, whole)
 SELECT 'o' || i, 'o' || i, 'o' || i || '|p|s', '{}', '[]', '', i, 1
 FROM generate_series(1, %(others)s) AS i;
-INSERT INTO attempts (id, run, chunk, nth, began_at, uptime_s, numbers, request)
-SELECT key * 1000 + j, key, j, 1, '2026', 0, '[]', ''
+INSERT INTO attempts (id, run, chunk, nth, began_at, uptime_s, numbers, request, ended_at)
+SELECT key * 1000 + j, key, j, 1, '2026', 0, '[]', '', '2026'
 FROM runs CROSS JOIN generate_series(1, %(rows)s) AS j;
 INSERT INTO rows (run, place, line, number, bill, source_id, state, attempt, account_hash)
 SELECT key, j, j, b, b, n * 1000000 + j, 'pushed', key * 1000 + j, %(hash)s + n - key

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 
 import pytest
 
@@ -536,6 +537,30 @@ async def test_attempts_and_notes_of_a_run_come_in_pages(ledger: Ledger) -> None
     assert await ledger.notes_in(first, after=notes[0].id, limit=1) == notes[1:]
     with pytest.raises(LookupError):
         await ledger.attempts_in(RunId("nobody"))
+
+
+# -- what other runs have in the ERP ----------------------------------------------------------
+
+
+async def test_calls_of_others_of_which_nothing_is_known_are_told(
+    ledger: Ledger, other: Ledger
+) -> None:
+    """What is on its way or in doubt, until it is settled; of the run itself nothing."""
+    first, second = await planned(ledger, "A B C"), await planned(other, "D", "r2")
+    doubted = await pushed(ledger, first, "A B", State.UNKNOWN)
+    await pushed(ledger, first, "C", State.PUSHED)
+    under_way = await sent(other, second, "D")
+
+    async def told(run: RunId, since: datetime = NOON) -> list[int]:
+        return [each.attempt.id for each in await other.calls_of_others(run, since)]
+
+    assert (await told(second), await told(first)) == ([doubted.id], [under_way.id])
+    assert await told(second, later(1)) == []
+    (kept,) = await other.calls_of_others(second, NOON)
+    assert kept == (await ledger.attempts_of(A))[0]
+    for number, left in (("A", [doubted.id]), ("B", [])):
+        await ledger.conclude(first, outcomes(number, State.PUSHED), at=later(9), note="")
+        assert await told(second) == left
 
 
 # -- what other runs have lately sent ---------------------------------------------------------

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
 from datetime import datetime
 
 from k3push.core.model import Uptime
@@ -37,6 +39,30 @@ def least_age_s(began_at: datetime, began: Uptime, now_at: datetime, now: Uptime
     may_be_one_boot = began_boot == now_boot and passed_s >= 0
     up_s = passed_s if may_be_one_boot else now.seconds
     return min(max(0.0, (now_at - began_at).total_seconds()), up_s)
+
+
+def behind_s(at: datetime, others: Iterable[datetime], window_s: float) -> float:
+    """Return how many seconds later a call may be carried out for those that left before it.
+
+    Calls may wait for each other in the ERP (P 5.15), and each may take a window. One whose window
+    was over by then had come to its end.
+
+    Args:
+        at: When the call left.
+        others: When calls left before it of which is not known what became of them; oldest first.
+        window_s: For so long the ERP may be at work on one call.
+
+    >>> noon = datetime(2026, 1, 2, 12)
+    >>> before = [datetime(2026, 1, 2, 11, minute) for minute in (49, 56, 59)]
+    >>> [behind_s(noon, before[:count], 600) for count in range(4)]
+    [0.0, 0.0, 360.0, 960.0]
+    """
+    end_s = -math.inf
+    for each in others:
+        left_s = (each - at).total_seconds()
+        if left_s > -window_s:
+            end_s = max(end_s, left_s) + window_s
+    return max(0.0, end_s)
 
 
 def _named(uptime: Uptime) -> tuple[str, str]:

@@ -46,6 +46,7 @@ from k3push.ports import (
     LookFailedError,
 )
 from k3push.runs.calls_at_work import may_run
+from k3push.runs.calls_of_others import hear_of_others, tell_of_late
 from k3push.runs.context import Context
 from k3push.runs.doubt_ages import SettleTimes
 from k3push.runs.doubts.doubt_answers import (
@@ -121,17 +122,22 @@ async def settle_once(context: Context, run: RunId) -> Settled:
             context.at_work.seed([each.attempt.id for each in kept if each and may_run(each)])
     else:
         context = replace(context, source_ids=context.source_ids | known, ids=ids)
+    if doubts:
+        await hear_of_others(context, run, doubts)
     aged = [(doubt, context.ages.age_s(doubt)) for doubt in doubts]
     due = [(doubt, age) for doubt, age in aged if age >= times.first_wait_s]
     settled = await _look(context, run, due) if due else Settled()
     over = settled.hopeless | settled.unproved | {each.number for each in settled.outcomes}
-    left = [(doubt, age) for doubt, age in aged if doubt.number not in over]
-    shown_by_s = context.ages.shown_by_s(times)
-    waits = [next_look_in_s(age, times, shown_by_s) for _, age in left]
+    left = [
+        (doubt, age, context.ages.shown_by_s(times, doubt))
+        for doubt, age in aged
+        if doubt.number not in over
+    ]
+    waits = [next_look_in_s(age, times, shown_by_s) for _, age, shown_by_s in left]
     return replace(
         settled,
         left=len(left),
-        at_work=frozenset(doubt.attempt for doubt, age in left if age < shown_by_s),
+        at_work=frozenset(doubt.attempt for doubt, age, shown_by_s in left if age < shown_by_s),
         next_due_s=min(waits, default=math.inf),
     )
 
@@ -240,10 +246,14 @@ async def _look(context: Context, run: RunId, due: Sequence[tuple[Doubt, float]]
     # What is found is written down first: it may prove that other users see what the sender makes.
     await _conclude_found(context, run, found.outcomes, shown.seen)
     silent = [(doubt, age) for doubt, age in due if doubt.number not in shown.made]
-    context.ages.note_looks([doubt for doubt, _ in due], shown.made)
+    late = context.ages.note_looks([doubt for doubt, _ in due], shown.made)
+    await tell_of_late(context, run, late)
     # A call whose documents still come may save more, though the window has passed.
-    shown_by_s, at_work = context.ages.shown_by_s(context.settle), found.at_work
-    over = [d for d, age in silent if age >= shown_by_s and d.attempt not in at_work]
+    over = [
+        doubt
+        for doubt, age in silent
+        if _is_over(context, doubt, age) and doubt.attempt not in found.at_work
+    ]
     absent, hopeless, unproved = await judge_silence(context, run, over, shown.seen)
     nothing = [_absent(doubt.number, context.settle) for doubt in absent]
     outcomes = [*found.outcomes, *nothing]
@@ -254,6 +264,11 @@ async def _look(context: Context, run: RunId, due: Sequence[tuple[Doubt, float]]
     unnamed = frozenset(found.unnamed)
     await _tell_whose(context, run, {n: shown.untied[n] for n in unnamed & shown.untied.keys()})
     return Settled(tuple(outcomes), parts, unnamed | hopeless, frozenset(unproved))
+
+
+def _is_over(context: Context, doubt: Doubt, age_s: float) -> bool:
+    """Say whether looks surely show what a call has made, if anything."""
+    return age_s >= context.ages.shown_by_s(context.settle, doubt)
 
 
 async def _shown_of(context: Context, run: RunId, due: Sequence[tuple[Doubt, float]]) -> _Shown:
@@ -274,7 +289,6 @@ async def _judge_shown(
 ) -> _Found:
     """Say what becomes of the doubts of which a look shows documents."""
     made, seen = shown.made, shown.seen
-    shown_by_s = context.ages.shown_by_s(context.settle)
     found = []
     at_work: set[int] = set()
     unnamed: set[BillNumber] = set()
@@ -292,10 +306,11 @@ async def _judge_shown(
         # was in doubt before, the document may be the earlier call's, and this call may make one
         # as well.
         sent_before = await was_in_doubt_before(context, doubt)
-        waited = age >= shown_by_s or not (splits or sent_before)
+        is_over = _is_over(context, doubt, age)
+        waited = is_over or not (splits or sent_before)
         if doubt.attempt in short or number in shown.untied:
             # The document that the answer names may be a second one of any of the call's bills.
-            if age >= shown_by_s:
+            if is_over:
                 unnamed.add(number)
             else:
                 at_work.add(doubt.attempt)

@@ -240,6 +240,21 @@ async def lately_sent(
     return [records.read_lately_sent(each) for each in found]
 
 
+async def calls_of_others(
+    connection: StepConnection, run: RunId, since: datetime
+) -> Sequence[AttemptRecord]:
+    """Return attempts of other runs of the account of which is not known what they have made."""
+    key = await run_key(connection, run)
+    found = await connection.all("calls_of_others", run=key, since=codec.write_time(since))
+    return [records.read_attempt(each) for each in found]
+
+
+async def last_success(connection: StepConnection, *, after: int) -> int:
+    """Return the newest attempt of the account, behind one, that was answered with success."""
+    found = await connection.all("last_success", after=after)
+    return int(found[0][0]) if found else 0
+
+
 async def twins(connection: StepConnection, run: RunId) -> int:
     """Count the rows of a run whose code is `model.TWIN`."""
     ((count,),) = await connection.all("count_twins", run=await run_key(connection, run))

@@ -653,6 +653,25 @@ FROM rows JOIN attempts ON attempts.id = rows.attempt
 WHERE rows.run = :run AND rows.rare >= 'unknown' AND rows.rare <= 'unknown'
 ORDER BY rows.rare, rows.place;
 
+-- name: calls_of_others
+SELECT {columns_of_attempt}
+FROM (
+    SELECT key FROM runs
+    WHERE account = :account AND (exit IS NULL OR exit <> 0) AND key <> :run
+        AND (ended_at IS NULL OR ended_at >= :since)
+    OFFSET 0
+) AS others CROSS JOIN LATERAL (
+    SELECT id FROM attempts
+    WHERE run = others.key AND ended_at IS NULL AND verdict IS NULL
+    UNION
+    SELECT attempt FROM rows
+    WHERE run = others.key AND rare >= 'unknown' AND rare <= 'unknown'
+) AS lost CROSS JOIN LATERAL (
+    SELECT * FROM attempts WHERE id = lost.id AND began_at >= :since LIMIT 1
+) AS attempts
+JOIN runs ON runs.key = attempts.run
+ORDER BY attempts.id;
+
 -- name: count_attempts
 SELECT count(*) FROM attempts WHERE run = :run;
 

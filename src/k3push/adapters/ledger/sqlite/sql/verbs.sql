@@ -423,6 +423,27 @@ WHERE rows.run = :run AND rows.state = 'unknown' AND rows.state <> 'planned'
     AND rows.state <> 'sent' AND rows.state <> 'pushed'
 ORDER BY rows.place;
 
+-- name: calls_of_others
+SELECT {columns_of_attempt}
+FROM (
+    SELECT attempts.id
+    FROM runs JOIN attempts INDEXED BY attempts_open ON attempts.run = runs.key
+    WHERE runs.account = :account AND (runs.exit IS NULL OR runs.exit <> 0) AND runs.key <> :run
+        AND (runs.ended_at IS NULL OR runs.ended_at >= :since)
+        AND attempts.ended_at IS NULL AND attempts.verdict IS NULL
+    UNION
+    SELECT rows.attempt
+    FROM runs JOIN rows INDEXED BY rows_by_state ON rows.run = runs.key
+    WHERE runs.account = :account AND (runs.exit IS NULL OR runs.exit <> 0) AND runs.key <> :run
+        AND (runs.ended_at IS NULL OR runs.ended_at >= :since)
+        AND rows.state = 'unknown' AND rows.state <> 'planned' AND rows.state <> 'sent'
+        AND rows.state <> 'pushed'
+) AS lost
+JOIN attempts ON attempts.id = lost.id
+JOIN runs ON runs.key = attempts.run
+WHERE attempts.began_at >= :since
+ORDER BY attempts.id;
+
 -- name: count_attempts
 SELECT attempts FROM runs WHERE key = :run;
 

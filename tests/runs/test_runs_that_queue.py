@@ -1,0 +1,108 @@
+"""Runs side by side whose pushes wait for each other in the ERP, behind an impatient proxy."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import anyio
+import pytest
+
+from k3push.core.model import RunId, State
+from k3push.runs.context import Context
+from k3push.runs.doubt_ages import SettleTimes
+from k3push.simulator import FaultPlan
+from k3push.simulator.faults import NO_FAULT
+from k3push.simulator.script import Step
+from tests.runs.office import (
+    ANSWER_TIMEOUT_S,
+    FIRST,
+    SECOND,
+    WINDOW_S,
+    Office,
+    orders,
+    sandbox,
+    steered,
+    steps,
+)
+from tests.runs.rough_answers import OPEN
+from tests.runs.test_calls_that_meet import queueing
+
+pytestmark = pytest.mark.anyio
+
+OK = Step(NO_FAULT)
+
+
+async def _in_use(plan: FaultPlan | None = None) -> Office:
+    """Return an office where a run has proved that links find what is there."""
+    faults = replace(plan or FaultPlan(), steps=(OK, *(plan or FaultPlan()).steps))
+    office = Office(sandbox(faults, **OPEN))
+    await office.open_run(orders(1, 50), RunId("r0"))
+    await office.execute(RunId("r0"))
+    return office
+
+
+@pytest.mark.parametrize(("runs", "each_s"), [(2, 380.0), (2, 590.0), (5, 380.0)])
+async def test_runs_side_by_side_wait_for_the_documents_of_each_other(
+    runs: int, each_s: float
+) -> None:
+    """What the one waits for may stand behind the other's call."""
+    numbers, states, sent = orders(2 * runs), dict[str, State](), list[str]()
+    office = await _in_use()
+
+    async def push(run: RunId, part: list[str]) -> None:
+        await office.open_run(part, run)
+        how: dict[str, Any] = {"settle": SettleTimes(), "check": False, "transport": erp}
+        pushed = await office.execute(run, throttle=steered(concurrency=1, chunk_size=1), **how)
+        states.update(pushed.states)
+        sent.extend(pushed.watch.carried)
+
+    async with anyio.create_task_group() as server:
+        erp = queueing(server, each_s, 60.0, told=True)
+        async with anyio.create_task_group() as tasks:
+            for index in range(runs):
+                part = numbers[2 * index : 2 * index + 2]
+                tasks.start_soon(push, RunId(f"r{index + 1}"), part)
+    # A session that is over by then would hide what a second call makes.
+    assert sorted(sent) == numbers
+    assert states == dict.fromkeys(numbers, State.PUSHED)
+
+
+@pytest.mark.parametrize("after_s", [30.0, 100.0])
+async def test_a_run_waits_for_the_calls_of_one_that_was_killed(after_s: float) -> None:
+    """Nobody looks for their documents, and the ERP may be at work on all of them."""
+    numbers = orders(2)
+    office = await _in_use()
+    await office.open_run(numbers[:1], FIRST)
+    await office.open_run(numbers[1:], SECOND)
+
+    async def kill(job: Context) -> None:
+        await anyio.sleep(after_s)
+        job.stop.scope.cancel()
+
+    async with anyio.create_task_group() as server:
+        how: dict[str, Any] = {"settle": SettleTimes(), "check": False}
+        how["transport"] = queueing(server, 380.0, 60.0, told=True)
+        how["throttle"] = steered(concurrency=1, chunk_size=1)
+        await office.execute(FIRST, beside=kill, **how)
+        pushed = await office.execute(SECOND, **how)
+        assert [each.code for each in pushed.watch.moves] == [""]  # it never counts as absent
+        assert pushed.of(State.PUSHED) == set(numbers[1:])
+
+
+async def test_runs_whose_calls_are_lost_do_not_wait_for_each_other_for_ever() -> None:
+    """Nothing was done, and each may be behind the other."""
+    numbers, ended_s = orders(3), list[float]()
+    office = await _in_use(steps(*["silence"] * 3))
+
+    async def push(number: str) -> None:
+        run = RunId(number)
+        await office.open_run([number], run)
+        await office.execute(run, settle=SettleTimes(), check=False)
+        ended_s.append(anyio.current_time())
+
+    async with anyio.create_task_group() as tasks:
+        for number in numbers:
+            tasks.start_soon(push, number)
+    await office.check()
+    assert max(ended_s) < ANSWER_TIMEOUT_S + 3 * WINDOW_S
