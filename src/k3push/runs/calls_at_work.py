@@ -40,7 +40,7 @@ class CallsAtWork:
         next_s: On the loop's clock, when one may leave though all places are kept.
         is_seeded: Those of earlier executions are known.
         of_others: How many calls of other runs there may be besides.
-        others_due_s: On the loop's clock, when these are to be counted anew.
+        others_counted_s: On the loop's clock, when these were counted last.
     """
 
     _attempts: set[int] = field(default_factory=set)
@@ -49,7 +49,7 @@ class CallsAtWork:
     next_s: float = -math.inf
     is_seeded: bool = False
     of_others: int = 0
-    others_due_s: float = -math.inf
+    others_counted_s: float = -math.inf
 
     @property
     def count(self) -> int:

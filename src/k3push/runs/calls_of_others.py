@@ -3,10 +3,8 @@
 Calls of several runs may stand in one queue, be they of one process or of many. So what one run
 knows of the queue counts for all:
 
-- Behind a call of which its run does not know yet what it has made, one that was written down
-  later may be carried out as much later (`ages.behind_s`). That call's own run may believe at the
-  end of its window that nothing was made, and the queue be none the shorter; so it counts until a
-  call that was written down later is answered.
+- Behind a call that was lost, one that was written down later may be carried out as much later
+  (`lost_calls`).
 - Where documents come late for one run, those of another may come as late.
 - A run to which nothing has told yet how long the ERP takes sends nothing behind such calls.
 """
@@ -19,13 +17,15 @@ from datetime import datetime, timedelta
 import anyio
 
 from k3push.core.model import RunId
-from k3push.core.safety.ages import behind_s
 from k3push.ports import AttemptRecord, Doubt, Memo
 from k3push.runs.calls_at_work import SOON_S, may_run
 from k3push.runs.context import Context
 
 LATE = "late"
 """Kind of the memos about a run: a call of which a document came late, with seconds."""
+
+QUEUE_OF = 4
+"""Windows in which calls may have left that are in front of a call in doubt."""
 
 MOST_LATE = 20
 """Memos that are read: the newest tell."""
@@ -39,17 +39,18 @@ async def hear_of_others(context: Context, run: RunId, doubts: Sequence[Doubt]) 
         run: Whose doubts these are.
         doubts: What may wait behind calls of others.
     """
-    window_s, ages = context.settle.window_s, context.ages
-    since = min(doubt.began_at for doubt in doubts) - timedelta(seconds=window_s)
+    window_s, lost, ages = context.settle.window_s, context.lost_calls, context.ages
+    calls = {doubt.attempt: doubt.began_at for doubt in doubts}
+    since = min(calls.values()) - timedelta(seconds=QUEUE_OF * window_s)
     # What is heard is older than the look that follows: nothing slips through between the two.
-    for kept in await _lost_by_others(context, run, since):
-        ages.calls_before[kept.attempt.id] = kept.attempt.intent.began_at
-    answered = await _answered_behind(context, ages.calls_before)
-    for doubt in {doubt.attempt: doubt for doubt in doubts}.values():
-        # Ids grow with the order in which calls are written down, whatever clocks say.
-        ids = [id_ for id_ in sorted(ages.calls_before) if answered < id_ < doubt.attempt]
-        before = [ages.calls_before[id_] for id_ in ids]
-        ages.note_behind(doubt.attempt, behind_s(doubt.began_at, before, window_s))
+    for kept in await _lost_by_others(context, since):
+        lost.note(kept.attempt.id, kept.attempt.intent.run, kept.attempt.intent.began_at)
+    for attempt in context.at_work.known & calls.keys():
+        lost.note(attempt, context.run.id, calls[attempt])
+    lost.answered = await _answered_behind(context, lost.first) or lost.answered
+    lost.drop_answered()
+    for attempt, began_at in calls.items():
+        ages.note_behind(attempt, lost.behind_s(attempt, run, began_at, window_s))
     now = context.clock.now()
     for memo in reversed(await context.ledger.memos(LATE, limit=MOST_LATE)):
         ago_s = max(0.0, (now - memo.at).total_seconds())
@@ -72,20 +73,21 @@ async def count_lost_by_others(context: Context) -> None:
     soon = now - timedelta(seconds=SOON_S)
     lost = [
         kept
-        for kept in await _lost_by_others(context, context.run.id, since)
+        for kept in await _lost_by_others(context, since)
         if kept.ended_at is not None or kept.attempt.intent.began_at < soon
     ]
-    answered = await _answered_behind(context, [kept.attempt.id for kept in lost])
+    answered = await _answered_behind(context, min((k.attempt.id for k in lost), default=0))
     work.of_others = sum(kept.attempt.id > answered for kept in lost)
-    work.others_due_s = anyio.current_time() + context.settle.poll_s
+    work.others_counted_s = anyio.current_time()
 
 
-async def _lost_by_others(context: Context, run: RunId, since: datetime) -> list[AttemptRecord]:
+async def _lost_by_others(context: Context, since: datetime) -> list[AttemptRecord]:
     if not context.reads_back:
         return []
-    return [kept for kept in await context.ledger.calls_of_others(run, since) if may_run(kept)]
+    others = await context.ledger.calls_of_others(context.run.id, since)
+    return [kept for kept in others if may_run(kept)]
 
 
-async def _answered_behind(context: Context, calls: Collection[int]) -> int:
-    """Return the newest call that was answered behind some, or 0: those before it are over."""
-    return await context.ledger.last_success(after=min(calls)) if calls else 0
+async def _answered_behind(context: Context, call: int) -> int:
+    """Return the newest call that was answered behind one, or 0."""
+    return await context.ledger.last_success(after=call) if call else 0

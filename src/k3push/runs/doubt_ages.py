@@ -60,7 +60,6 @@ class DoubtAges:
     Attributes:
         since: When this process began to know of them.
         gap_s: How far apart late documents came at most, since a call was answered.
-        calls_before: Calls of other runs that were lost, and when each was written down.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -77,7 +76,6 @@ class DoubtAges:
         self._late: set[int] = set()
         self._behind_s: dict[int, float] = {}
         self.gap_s = 0.0
-        self.calls_before: dict[int, datetime] = {}
 
     def ended(self, attempt: int, began_s: float) -> None:
         """Note that the exchange of *attempt* ends now, in this process.

@@ -72,6 +72,9 @@ from k3push.runs.wakeup import Wakeup
 # Documents in a row that a step may refuse before a person has to look at the route.
 MOST_REFUSED_CANARIES = 3
 
+# A call of another run that was lost meanwhile is not known for so long.
+COUNT_EVERY_S = 1.0
+
 # A shorter wait is over before anybody has read of it.
 LEAST_TOLD_S = 5.0
 
@@ -211,8 +214,7 @@ class _Engine:
     async def _send_all(self) -> None:
         """Send chunks on their way until there are none and none can come back."""
         async with anyio.create_task_group() as on_their_way:
-            while not self.context.stop.asked:
-                await self._count_lost_by_others()
+            while await self._may_go_on():
                 chunk = self._next_chunk()
                 if chunk is not None:
                     on_their_way.start_soon(guarded, self.context.stop, partial(self._push, chunk))
@@ -222,19 +224,25 @@ class _Engine:
                     # What is due already waits for a place, a hold's end or the canary.
                     now_s = anyio.current_time()
                     work, auto_s = self.context.at_work, self.context.auto.waits_until_s
-                    due_s = (self.backlog.due_s(), auto_s, work.next_s, work.others_due_s)
+                    others_s = work.others_counted_s + self.context.settle.poll_s
+                    due_s = [self.backlog.due_s(), auto_s, work.next_s]
+                    due_s += [others_s] if work.of_others else []
                     next_s = min((each for each in due_s if each > now_s), default=math.inf)
                     self._tell_of_wait(now_s)
                     with anyio.move_on_after(next_s - now_s):
                         await self.wakeup.wait()
 
-    async def _count_lost_by_others(self) -> None:
-        """Count what other runs may have in the ERP, as long as nothing has told of its times."""
-        work, ages = self.context.at_work, self.context.ages
+    async def _may_go_on(self) -> bool:
+        """Say whether no stop is asked, and see to it that calls of other runs are counted.
+
+        They count as long as nothing has told this run how long the ERP takes.
+        """
+        work, ages, stop = self.context.at_work, self.context.ages, self.context.stop
         if ages.has_heard:
-            work.of_others, work.others_due_s = 0, math.inf
-        elif anyio.current_time() >= work.others_due_s:
-            await count_lost_by_others(self.context)
+            work.of_others = 0
+        elif not stop.asked and anyio.current_time() >= work.others_counted_s + COUNT_EVERY_S:
+            await guarded(stop, partial(count_lost_by_others, self.context))
+        return not stop.asked
 
     def _tell_of_wait(self, now_s: float) -> None:
         """Say why nothing is on its way, though something is left to send."""

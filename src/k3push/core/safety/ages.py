@@ -44,24 +44,21 @@ def least_age_s(began_at: datetime, began: Uptime, now_at: datetime, now: Uptime
 def behind_s(at: datetime, others: Iterable[datetime], window_s: float) -> float:
     """Return how many seconds later a call may be carried out for those that left before it.
 
-    Calls may wait for each other in the ERP (P 5.15), and each may take a window. One whose window
-    was over by then had come to its end.
+    Calls may wait for each other in the ERP (P 5.15), and each may take a window.
 
     Args:
         at: When the call left.
-        others: When calls left before it of which is not known what became of them; oldest first.
+        others: When calls left before it of which is not known when they ended; oldest first.
         window_s: For so long the ERP may be at work on one call.
 
     >>> noon = datetime(2026, 1, 2, 12)
-    >>> before = [datetime(2026, 1, 2, 11, minute) for minute in (49, 56, 59)]
-    >>> [behind_s(noon, before[:count], 600) for count in range(4)]
-    [0.0, 0.0, 360.0, 960.0]
+    >>> before = [datetime(2026, 1, 2, 11, minute) for minute in (30, 49, 56, 59)]
+    >>> [behind_s(noon, before[:count], 600) for count in range(5)]
+    [0.0, 0.0, 0.0, 540.0, 1140.0]
     """
     end_s = -math.inf
     for each in others:
-        left_s = (each - at).total_seconds()
-        if left_s > -window_s:
-            end_s = max(end_s, left_s) + window_s
+        end_s = max(end_s, (each - at).total_seconds()) + window_s
     return max(0.0, end_s)
 
 
