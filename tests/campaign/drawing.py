@@ -181,8 +181,8 @@ def story_of(seed: int) -> Story:
     chance = random.Random(seed)  # noqa: S311  # the same trials every time
     frame = _frame(seed, chance)
     events: list[Event] = []
-    joins = chance.random() < 0.35 if frame.linked and not (frame.partial or frame.again) else False
-    if joins or seed >= CROWDED:
+    once = frame.linked and not (frame.partial or frame.again)
+    if once and (chance.random() < 0.35 or seed >= CROWDED):
         first_bill = chance.randrange(frame.bills)
         count = chance.randint(2, frame.bills)
         at_s = chance.choice([0.0, 1.0, 7.0, 60.0, 900.0])

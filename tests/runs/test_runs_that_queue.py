@@ -11,6 +11,7 @@ import pytest
 from k3push.core.model import RunId, State
 from k3push.runs.context import Context
 from k3push.runs.doubt_ages import SettleTimes
+from k3push.runs.push_limits import PushLimits
 from k3push.simulator import FaultPlan
 from k3push.simulator.faults import NO_FAULT
 from k3push.simulator.script import Step
@@ -18,6 +19,7 @@ from tests.runs.office import (
     ANSWER_TIMEOUT_S,
     FIRST,
     SECOND,
+    SETTLE,
     WINDOW_S,
     Office,
     orders,
@@ -25,12 +27,13 @@ from tests.runs.office import (
     steered,
     steps,
 )
-from tests.runs.rough_answers import OPEN
+from tests.runs.rough_answers import NO_CANARY, OPEN, REFUSED
 from tests.runs.test_calls_that_meet import queueing
 
 pytestmark = pytest.mark.anyio
 
 OK = Step(NO_FAULT)
+GIVES_UP_SOON = PushLimits(max_attempts=1)
 
 
 async def _in_use(plan: FaultPlan | None = None) -> Office:
@@ -66,6 +69,28 @@ async def test_runs_side_by_side_wait_for_the_documents_of_each_other(
     # A session that is over by then would hide what a second call makes.
     assert sorted(sent) == numbers
     assert states == dict.fromkeys(numbers, State.PUSHED)
+
+
+async def test_a_call_waits_for_those_of_other_runs_that_make_nothing() -> None:
+    """No late document tells of the queue, and the first two calls end in refusals."""
+    numbers, told = orders(3), dict[str, list[str]]()
+    office = await _in_use(FaultPlan(refusals=dict.fromkeys(numbers[:2], REFUSED)))
+
+    async def push(number: str) -> None:
+        run = RunId(number)
+        await office.open_run([number], run)
+        how: dict[str, Any] = {"settle": SettleTimes(), "check": False, "transport": erp}
+        if number != numbers[2]:
+            how["limits"] = GIVES_UP_SOON
+        pushed = await office.execute(run, **how)
+        told[number] = [each.code for each in pushed.watch.moves]
+
+    async with anyio.create_task_group() as server:
+        erp = queueing(server, 380.0, 60.0, told=True)
+        async with anyio.create_task_group() as tasks:
+            for number in numbers:
+                tasks.start_soon(push, number)
+    assert told[numbers[2]] == [""]  # it never counts as absent
 
 
 @pytest.mark.parametrize("after_s", [30.0, 100.0])
@@ -105,4 +130,58 @@ async def test_runs_whose_calls_are_lost_do_not_wait_for_each_other_for_ever() -
         for number in numbers:
             tasks.start_soon(push, number)
     await office.check()
-    assert max(ended_s) < ANSWER_TIMEOUT_S + 3 * WINDOW_S
+    assert max(ended_s) < ANSWER_TIMEOUT_S + 3 * WINDOW_S + 60.0
+
+
+async def test_a_run_sends_nothing_behind_what_another_has_lost() -> None:
+    """Nothing has told it yet how long the ERP takes; the other's call may take a window."""
+    numbers, began_s = orders(2), dict[str, float]()
+    office = await _in_use(steps("silence"))
+
+    async def push(number: str, after_s: float) -> None:
+        await anyio.sleep(after_s)
+        run = RunId(number)
+        await office.open_run([number], run)
+        pushed = await office.execute(run, settle=SettleTimes(), check=False)
+        began_s[number] = pushed.watch.sendings[0][0].intent.uptime.seconds
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(push, numbers[0], 0.0)
+        tasks.start_soon(push, numbers[1], 60.0)
+    await office.check()
+    assert began_s[numbers[1]] - began_s[numbers[0]] > WINDOW_S
+
+
+async def test_what_another_run_has_lost_holds_nothing_up_once_a_call_behind_it_is_answered() -> (
+    None
+):
+    """The ERP works on one call after the other, or on none of these."""
+    numbers = orders(5)
+    faults = [*["ok"] * 2, "make-then-silence", "ok", "silence"]
+    office = await _in_use(steps(*faults))
+    one_by_one = steered(concurrency=1, chunk_size=1)
+    took_s: dict[str, float] = {}
+
+    async def push(run: RunId, part: list[str], after_s: float) -> None:
+        await anyio.sleep(after_s)
+        await office.open_run(part, run)
+        began_s = anyio.current_time()
+        await office.execute(run, throttle=one_by_one, settle=SettleTimes(), check=False)
+        took_s[run] = anyio.current_time() - began_s
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(push, FIRST, numbers[:3], 0.0)
+        tasks.start_soon(push, SECOND, numbers[3:], 1.0)
+    await office.check()
+    assert took_s[SECOND] < ANSWER_TIMEOUT_S + WINDOW_S + 60.0
+
+
+async def test_calls_of_one_run_that_are_lost_hold_each_other_up_no_longer() -> None:
+    """Late documents tell what waits for what, and one run's own places bound the queue."""
+    numbers = orders(4)
+    office = await _in_use(steps(*["silence"] * 4))
+    await office.open_run(numbers)
+    began_s = anyio.current_time()
+    at_once = steered(concurrency=4, chunk_size=1)
+    await office.execute(throttle=at_once, settle=SettleTimes(), limits=NO_CANARY)
+    assert anyio.current_time() - began_s < ANSWER_TIMEOUT_S + SETTLE.shown_by_s + 10.0

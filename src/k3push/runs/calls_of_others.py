@@ -5,34 +5,27 @@ knows of the queue counts for all:
 
 - Behind a call that was lost, one that was written down later may be carried out as much later
   (`lost_calls`).
-- Where documents come late for one run, those of another may come as late.
 - A run to which nothing has told yet how long the ERP takes sends nothing behind such calls.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import anyio
 
 from k3push.core.model import RunId
-from k3push.ports import AttemptRecord, Doubt, Memo
+from k3push.ports import AttemptRecord, Doubt
 from k3push.runs.calls_at_work import SOON_S, may_run
 from k3push.runs.context import Context
-
-LATE = "late"
-"""Kind of the memos about a run: a call of which a document came late, with seconds."""
 
 QUEUE_OF = 4
 """Windows in which calls may have left that are in front of a call in doubt."""
 
-MOST_LATE = 20
-"""Memos that are read: the newest tell."""
-
 
 async def hear_of_others(context: Context, run: RunId, doubts: Sequence[Doubt]) -> None:
-    """Take in what other runs have in the ERP, and which documents have come late for them.
+    """Take in what other runs have in the ERP.
 
     Args:
         context: The execution.
@@ -51,19 +44,6 @@ async def hear_of_others(context: Context, run: RunId, doubts: Sequence[Doubt]) 
     lost.drop_answered()
     for attempt, began_at in calls.items():
         ages.note_behind(attempt, lost.behind_s(attempt, run, began_at, window_s))
-    now = context.clock.now()
-    for memo in reversed(await context.ledger.memos(LATE, limit=MOST_LATE)):
-        ago_s = max(0.0, (now - memo.at).total_seconds())
-        if ago_s < context.settle.shown_by_s:
-            ages.hear_of_late(int(memo.id), ago_s, float(memo.value["gap_s"]))
-
-
-async def tell_of_late(context: Context, run: RunId, late: Collection[int]) -> None:
-    """Write down calls of which documents have come late, before their rows are settled."""
-    for attempt in sorted(late):
-        value = {"gap_s": context.ages.gap_s}
-        memo = Memo(LATE, str(attempt), context.clock.now(), value, about=run)
-        await context.ledger.remember(memo)
 
 
 async def count_lost_by_others(context: Context) -> None:

@@ -59,7 +59,6 @@ class DoubtAges:
 
     Attributes:
         since: When this process began to know of them.
-        gap_s: How far apart late documents came at most, since a call was answered.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -73,9 +72,8 @@ class DoubtAges:
         self._missed: set[tuple[int, BillNumber]] = set()
         self._late_at_s = -math.inf
         self._heard_s = -math.inf
-        self._late: set[int] = set()
         self._behind_s: dict[int, float] = {}
-        self.gap_s = 0.0
+        self._gap_s = 0.0
 
     def ended(self, attempt: int, began_s: float) -> None:
         """Note that the exchange of *attempt* ends now, in this process.
@@ -119,50 +117,28 @@ class DoubtAges:
 
     def note_answer(self, seconds: float) -> None:
         """Note that a call was answered so long after it left: none has kept the ERP for longer."""
-        self.gap_s = min(self.gap_s, seconds)
+        self._gap_s = min(self._gap_s, seconds)
         self._heard_s = anyio.current_time()
 
-    def note_looks(
-        self, looked_for: Collection[Doubt], made: Container[BillNumber]
-    ) -> frozenset[int]:
+    def note_looks(self, looked_for: Collection[Doubt], made: Container[BillNumber]) -> None:
         """Note documents that have come, and such of which an earlier look showed nothing.
 
         Args:
             looked_for: What a look was about.
             made: Numbers of which a look has shown documents.
-
-        Returns:
-            The calls of which documents came late.
         """
         now_s = anyio.current_time()
         keys = {(doubt.attempt, doubt.number) for doubt in looked_for}
         shown = {key for key in keys if key[1] in made}
-        if late := frozenset(attempt for attempt, _ in shown & self._missed):
+        if late := {attempt for attempt, _ in shown & self._missed}:
             left_s = [now_s - self.age_s(each) for each in looked_for if each.attempt in late]
             # Calls may wait for each other, so each counts from the end of the one before.
             since_s = max(self._heard_s, *left_s)
-            self.gap_s = max(self.gap_s, (now_s - since_s) / len(late))
+            self._gap_s = max(self._gap_s, (now_s - since_s) / len(late))
             self._late_at_s = now_s
-            self._late |= late
         if shown:
             self._heard_s = now_s
         self._missed = (self._missed | keys) - shown
-        return late
-
-    def hear_of_late(self, attempt: int, ago_s: float, gap_s: float) -> None:
-        """Take in, once, what another process has noted of a call.
-
-        Args:
-            attempt: The call.
-            ago_s: So many seconds ago a document of it came late.
-            gap_s: How far apart late documents came then.
-        """
-        if attempt not in self._late:
-            self._late.add(attempt)
-            at_s = anyio.current_time() - ago_s
-            self.gap_s = max(self.gap_s, gap_s)
-            self._late_at_s = max(self._late_at_s, at_s)
-            self._heard_s = max(self._heard_s, at_s)
 
     def note_behind(self, attempt: int, seconds: float) -> None:
         """Note how much later a call may be carried out for those of other runs before it."""
@@ -173,7 +149,7 @@ class DoubtAges:
 
         Others may wait behind them in the ERP, and come as much later.
         """
-        for_s = max(times.window_s / 2, LONGER_THAN_GAP * self.gap_s)
+        for_s = max(times.window_s / 2, LONGER_THAN_GAP * self._gap_s)
         still = anyio.current_time() - self._late_at_s < for_s
         return math.inf if still else times.shown_by_s + self._behind_s.get(doubt.attempt, 0.0)
 
@@ -182,7 +158,7 @@ class DoubtAges:
 
         They may be worked on one after the other, each as long as late documents were apart.
         """
-        return max(1, times.held_up_s * 8 // self.gap_s) if self.gap_s else math.inf
+        return max(1, times.held_up_s * 8 // self._gap_s) if self._gap_s else math.inf
 
     def agree(self, doubt: Doubt, ids: set[str], apart_s: float) -> bool:
         """Say whether a look has found what an earlier one did, *apart_s* seconds before.

@@ -8,10 +8,13 @@ that was written down later is answered.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from k3push.core.model import RunId
 from k3push.core.safety.ages import behind_s
+
+TIE = timedelta(seconds=2)
+"""Of calls that were written down within that time nobody knows which came first."""
 
 
 @dataclass(slots=True)
@@ -53,11 +56,22 @@ class LostCalls:
     def behind_s(self, attempt: int, run: RunId, left_at: datetime, window_s: float) -> float:
         """Return how many seconds later a call may be carried out for those before it.
 
-        Ids grow in the order in which calls are written down, whatever clocks say. What calls of
-        one run tell of each other is known otherwise (`doubt_ages`).
+        What calls of one run tell of each other is known otherwise (`doubt_ages`).
         """
-        ids = [id_ for id_ in sorted(self._calls) if self.answered < id_ < attempt]
-        before = [self._calls[id_] for id_ in ids]
+        before = [
+            call
+            for id_, call in sorted(self._calls.items())
+            if self.answered < id_ != attempt and _may_be_before(id_, call[1], attempt, left_at)
+        ]
         if all(other == run for other, _ in before):
             return 0.0
         return behind_s(left_at, [at for _, at in before], window_s)
+
+
+def _may_be_before(one: int, one_at: datetime, other: int, other_at: datetime) -> bool:
+    """Say whether one call may have come to the ERP before another.
+
+    Ids grow in the order in which calls are written down, whatever clocks say; on its way the later
+    one may overtake.
+    """
+    return one < other or one_at <= other_at + TIE

@@ -16,6 +16,7 @@ from k3push.core.model import (
     State,
     Target,
 )
+from k3push.core.remark import also, remark
 from k3push.core.safety.legal_moves import FINAL, MOVES, OPEN, SENT_BEFORE, IllegalMoveError
 from k3push.ports import Doubt, Holder, InHand, Ledger
 from tests.adapters.ledger.samples import (
@@ -561,6 +562,23 @@ async def test_calls_of_others_of_which_nothing_is_known_are_told(
     for number, left in (("A", [doubted.id]), ("B", [])):
         await ledger.conclude(first, outcomes(number, State.PUSHED), at=later(9), note="")
         assert await told(second) == left
+
+
+async def test_the_newest_call_that_was_answered_with_success_is_told(
+    ledger: Ledger, other: Ledger
+) -> None:
+    """Of whichever run of the account."""
+    run, second = await planned(ledger, "A B C"), await planned(other, "D", "r2")
+    success = also(remark("note.success"), "ground")
+    told = [remark("note.refused", code="4"), success, remark("note.success"), ""]
+    tried = [await sent(ledger, run, name) for name in ("A", "B", "C")]
+    tried.append(await sent(other, second, "D"))
+    assert await other.last_success(after=0) == 0
+    for attempt, verdict in zip(tried, told, strict=True):
+        made = outcomes(attempt.intent.numbers[0], State.PUSHED)
+        await ledger.record(attempt, ANSWER, verdict, made, at=later(1))
+    last, before = tried[2].id, tried[1].id
+    assert [await other.last_success(after=id_) for id_ in (0, before, last)] == [last, last, 0]
 
 
 # -- what other runs have lately sent ---------------------------------------------------------

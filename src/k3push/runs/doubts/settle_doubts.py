@@ -46,7 +46,7 @@ from k3push.ports import (
     LookFailedError,
 )
 from k3push.runs.calls_at_work import may_run
-from k3push.runs.calls_of_others import hear_of_others, tell_of_late
+from k3push.runs.calls_of_others import hear_of_others
 from k3push.runs.context import Context
 from k3push.runs.doubt_ages import SettleTimes
 from k3push.runs.doubts.doubt_answers import (
@@ -246,8 +246,7 @@ async def _look(context: Context, run: RunId, due: Sequence[tuple[Doubt, float]]
     # What is found is written down first: it may prove that other users see what the sender makes.
     await _conclude_found(context, run, found.outcomes, shown.seen)
     silent = [(doubt, age) for doubt, age in due if doubt.number not in shown.made]
-    late = context.ages.note_looks([doubt for doubt, _ in due], shown.made)
-    await tell_of_late(context, run, late)
+    context.ages.note_looks([doubt for doubt, _ in due], shown.made)
     # A call whose documents still come may save more, though the window has passed.
     over = [
         doubt
