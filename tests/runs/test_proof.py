@@ -474,6 +474,14 @@ async def test_all_documents_of_a_split_are_named_after_a_lost_answer() -> None:
     assert {len(row.targets) for row in pushed.rows.values()} == {2}
 
 
+async def test_the_first_look_at_a_split_that_is_half_saved_settles_nothing() -> None:
+    """Nothing has shown yet that the rule splits, and the run would end with that bill."""
+    office = Office(sandbox(steps("make-then-reset"), policy=Policy.SPLIT, save_gap_s=30.0))
+    await office.open_run(orders(1))
+    pushed = await office.execute(limits=NO_CANARY, settle=SettleTimes(poll_s=40))
+    assert {len(row.targets) for row in pushed.rows.values()} == {2}
+
+
 async def test_all_documents_of_a_split_are_named_after_an_exception() -> None:
     """The exception is that of the caller; the saving goes on behind it."""
     office = Office(
