@@ -105,11 +105,8 @@ def query_failure(style: AnswerStyle, code: int, text: str, *, objects: bool) ->
 
     Args:
         style: How answers look.
-
         code: MsgCode.
-
         text: What the ERP says.
-
         objects: Whether rows are objects (BillQuery), which leaves the failure bare.
     """
     answer = failure(style, code, text)

@@ -64,15 +64,10 @@ class Documents:
 
     Args:
         store: All bills.
-
         flows: Which flows there are.
-
         habits: What the site does with documents.
-
         ids: Where new ids and numbers come from.
-
         now: Local time of the server.
-
         note: Notes the making of a successor.
     """
 
@@ -132,11 +127,8 @@ class Documents:
 
         Args:
             target: The document.
-
             by: Who approves it.
-
             operation: By a call or by hand, or by its flow.
-
             successor: What the ERP makes along with it, where that is worked out already.
         """
         held = self._holds(target)
@@ -205,9 +197,7 @@ class Documents:
 
         Args:
             target: The document.
-
             by: Who cancels it.
-
             pushes: How many pushes there have been.
         """
         if self._holds(target):

@@ -42,13 +42,9 @@ def refuse(
 
     Args:
         ending: How the request ends.
-
         style: How answers look.
-
         texts: What is said.
-
         rows: Whether the request is a query, which wraps refusals.
-
         objects: Whether the query's rows are objects.
     """
     codes = {

@@ -104,7 +104,6 @@ class Flows:
 
     Args:
         flows: The flows; a document enters the first whose start condition it meets.
-
         collation: How numbers are compared.
     """
 

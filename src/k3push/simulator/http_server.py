@@ -33,9 +33,7 @@ async def serve(site: Site, *, port: int = 0, started: Callable[[str], None] | N
 
     Args:
         site: The site.
-
         port: Port on 127.0.0.1; 0 for any free one.
-
         started: Called with the address once it is listening.
 
     Raises:

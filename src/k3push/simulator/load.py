@@ -54,28 +54,18 @@ class Load:
 
     Args:
         latency_s: How long a request takes on an idle site.
-
         per_number_s: How much longer, for each bill number of a push.
-
         capacity: Requests at once up to which latency stays as it is; beyond, it grows
             in proportion, so that no more than *capacity* / *latency_s* end in a second.
             0 for no bound.
-
         queue: Which requests wait for one another.
-
         round_trip_s: How much longer the network takes, which keeps no request waiting.
-
         slow_spell: When all of this is worse.
-
         slow: How many times as long the calls of a user take.
-
         look_s: What *latency_s* is for a request that names no numbers, if that differs.
-
         degrades: With which power latency grows beyond *capacity*: 1 in proportion, 0 not at
             all; with more than 1, fewer requests end in a second the more there are.
-
         jitter: By how much times vary by chance: the sigma of a log-normal factor of median 1.
-
         seed: Of that chance.
     """
 
@@ -127,9 +117,7 @@ class Load:
 
         Args:
             now_s: The site's clock.
-
             user: Who calls.
-
             numbers: Bill numbers in it.
         """
         lane = {Queue.USER: user, Queue.SITE: ""}.get(self.queue)

@@ -29,15 +29,10 @@ class OperationDesk:
 
     Args:
         world: The books.
-
         agenda: Where work is put down that is due later.
-
         replica: What queries read.
-
         style: How answers look.
-
         lag_s: How long a change is not seen by queries.
-
         pause_s: How long plug-ins are at work on a document after a push or a submit.
     """
 
@@ -89,11 +84,8 @@ class OperationDesk:
 
         Args:
             order: What is asked for.
-
             by: Who asks.
-
             met: What the call meets.
-
             now_s: The site's clock.
         """
         operated = self._world.operations.judge(

@@ -125,9 +125,7 @@ class Operations:
 
         Args:
             order: What is asked for.
-
             drop_one: Pass over the last document without a word.
-
             busy: Tells whether plug-ins are still at work on a document (P 11.8).
         """
         found = self.find(order)
@@ -157,9 +155,7 @@ class Operations:
 
         Args:
             operated: What came of it.
-
             by: Who asked for it.
-
             pushes: How many pushes there have been.
         """
         changed = [

@@ -119,7 +119,6 @@ def read_order(form: str, data: Mapping[str, Any]) -> PushOrder:
 
     Args:
         form: Key of the source form.
-
         data: Keys in lower case.
 
     >>> read_order("F", {"numbers": ["A,B", ""], "isenabledefaultrule": "true"}).numbers

@@ -28,7 +28,6 @@ class Replica:
 
         Args:
             old: Bills that will change.
-
             new: Bills that will only then be there.
         """
         past: dict[int, Bill | None] = dict.fromkeys(bill.id for bill in new)

@@ -46,14 +46,10 @@ def check_ledger(
             organisations may have one number. A row without it whose key code is `ambiguous`
             tells of none. The key follow is empty, `submitted`, `approved`, `waiting`, `refused`
             or `unknown`.
-
         world: What really happened. Late work must be done first (`Site.finish`).
-
         expected: Numbers that must have a row.
-
         since: Pushes to pass over, the oldest: what was there before, where a ledger is meant to
             push it again.
-
         but: Targets to pass over, by id.
         follows_already: Whether documents that the client has not made may be submitted and
             approved as well.

@@ -183,7 +183,6 @@ def build(options: SandboxOptions, clock: Callable[[], datetime] = beijing_time)
 
     Args:
         options: What it is like.
-
         clock: Local time of the server, for the dates of bills.
 
     Raises:
@@ -283,7 +282,6 @@ def fault_plan(faults: str | Path | FaultPlan, seed: int = 0) -> FaultPlan:
 
     Args:
         faults: A plan, the name of a preset, or the path of a script file.
-
         seed: For presets that choose.
 
     Raises:

@@ -194,7 +194,6 @@ class FaultScript:
 
     Args:
         plan: The plan.
-
         collation: How the numbers of a push are compared with those that are aimed at.
     """
 
@@ -231,10 +230,8 @@ class FaultScript:
 
         Args:
             channel: Its kind.
-
             numbers: Bill numbers in it; of a query, the texts in its filter; of a submit or
                 audit, the numbers of the documents' sources.
-
             user: Who asks.
         """
         for number in numbers if self._aimed else ():

@@ -133,9 +133,7 @@ class Query(Generic[R]):
 
         Args:
             rows: All that may pass.
-
             collate: How text is sorted.
-
             ordered: Whether they come in the order asked for, so that the rest can be left.
         """
         passing = filter(self.passes, rows)
@@ -158,11 +156,8 @@ def read_query(
 
     Args:
         data: What came, keys in lower case.
-
         fields: The fields there are, by their keys in lower case.
-
         dialect: How the site reads.
-
         most: Rows above which an answer is cut in silence.
 
     Raises:

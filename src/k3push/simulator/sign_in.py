@@ -81,7 +81,6 @@ class Logins:
 
     Args:
         accounts: What it accepts.
-
         seed: Where session ids come from.
     """
 
@@ -99,7 +98,6 @@ class Logins:
 
         Args:
             call: The login; the variants whose name ends in 2 take `isKickOff` as well.
-
             now_s: The site's clock.
         """
         user = call.text(1, "username")
@@ -131,9 +129,7 @@ class Logins:
 
         Args:
             headers: Names in lower case.
-
             target: The path that was asked for, which signatures cover.
-
             now_s: The site's clock.
 
         Raises:

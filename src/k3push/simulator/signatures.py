@@ -45,11 +45,8 @@ def headers_are_signed(
 
     Args:
         headers: Names in lower case.
-
         target: The path that was asked for.
-
         app_id: Id of the application that the site knows.
-
         app_secret: Its secret.
     """
     given_id = headers.get("x-kd-appkey", "")

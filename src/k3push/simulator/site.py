@@ -114,15 +114,10 @@ class Site:
 
     Args:
         world: Its books.
-
         logins: Its door.
-
         faults: What goes wrong.
-
         load: How long things take.
-
         desk: Who answers queries.
-
         manners: How it answers.
     """
 

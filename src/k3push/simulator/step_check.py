@@ -22,11 +22,8 @@ def check_follow(
 
     Args:
         told: Empty, `submitted`, `approved`, `waiting`, `refused` or `unknown`.
-
         number: The row's number.
-
         bills: The documents that it names.
-
         documents: What was done.
     """
     if told in {"", "unknown"}:
@@ -59,9 +56,7 @@ def check_documents(
 
     Args:
         documents: What was done.
-
         own: The documents that the client may submit and approve, by id.
-
         told: The ids of the documents that rows say were followed; None where rows tell nothing.
     """
     for bill_id in documents.history.named:

@@ -31,21 +31,13 @@ class World:
 
     Args:
         clock: Local time of the server, for the dates of bills only.
-
         routes: Conversion rules.
-
         policy: How they group sources.
-
         on_refusal: What one bad source does to the others of its call.
-
         texts: What the ERP says.
-
         collation: Which spellings are one number.
-
         habits: What becomes of targets after they were made.
-
         bulk: How calls that name several documents are worked on.
-
         flows: The approval flows.
     """
 
@@ -162,19 +154,13 @@ class World:
 
         Args:
             form: Its form.
-
             number: Number of its source.
-
             source_form: Form of its source; as the first rule that makes *form* has it, unless
                 given.
-
             typed: Whether the number was typed in: then neither a link nor the source's form
                 is there, and no quantity is taken.
-
             cancelled: Whether it was cancelled since.
-
             creator: Name of the user who made it.
-
             quantities: What it takes of each entry of its source; all that is left unless given.
         """
         route = next(route for route in self.rules if route.target is form)
@@ -263,9 +249,7 @@ class World:
 
         Args:
             conversion: What came of a push, or of a part of it.
-
             maker: Who pushed.
-
             push: Which push it belongs to; a new one unless given.
 
         Returns:

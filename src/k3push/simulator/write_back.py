@@ -26,7 +26,6 @@ def take(shares: Iterable[Share], *, closes: bool) -> None:
 
     Args:
         shares: What a target holds.
-
         closes: Whether a used-up line is closed, and a bill with its last line.
     """
     for share in shares:
