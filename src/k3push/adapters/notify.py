@@ -43,8 +43,6 @@ async def notify(urls: Sequence[str], title: str, body: str) -> list[str]:
 
     Args:
         urls: Addresses as Apprise reads them.
-        title: Some words.
-        body: Lines of text.
 
     Returns:
         The schemes of the addresses that took no message, such as `dingtalk`.

@@ -109,8 +109,6 @@ class OpenIdProvider:
         """Return what the provider says of who has signed in.
 
         Args:
-            asked: What it was asked.
-            code: What it has given the browser.
             issuer: Who has answered, by the answer itself; "" where it does not say (RFC 9207).
 
         Raises:

@@ -186,8 +186,6 @@ def lines_of(path: Path, route: str = "", *, sha256: str = "") -> Iterator[Fores
     """Yield the lines of one route of a plan, or of all, in the order of the job.
 
     Args:
-        path: The plan.
-        route: Name of the route.
         sha256: `Plan.sha256`, where it must be the plan that was read before.
 
     Raises:

@@ -160,8 +160,6 @@ def _exit_of(error: Exception, say: Say, *, is_begun: bool) -> int:
     """Say what went wrong, and return the exit code for it; a defect shows its trace.
 
     Args:
-        error: What has ended the command.
-        say: In whose words.
         is_begun: It may have begun something.
     """
     from k3push.adapters.job_files import JobFileError  # noqa: PLC0415
@@ -221,7 +219,6 @@ def command_line(lang: Lang, config: str = "") -> TyperGroup:
     """Return the command line in one language; it is made once, however many commands run.
 
     Args:
-        lang: The language.
         config: The file of settings that was typed, for `Say`.
     """
     say = speaker(lang, config=config)

@@ -89,7 +89,6 @@ async def samples_of(
     """Return the samples of a ledger, with a label `route` beside the given ones.
 
     Args:
-        ledger: Where they come from; it is only read.
         runs: How its runs stand that count (`Ledger.glances`), the oldest first.
         now: The time of day that the window goes by.
         window: When chunks may leave, as the settings say.

@@ -38,7 +38,6 @@ class Packed:
 
     Args:
         out: Takes ASCII.
-        say: Sentences.
     """
 
     def __init__(self, out: IO[str], say: Say) -> None:

@@ -58,7 +58,6 @@ def unended_words(acts: Sequence[Act], say: Say) -> str:
 
     Args:
         acts: What people and programs have done with it, the oldest first.
-        say: The language.
     """
     match last_turn(acts):
         case "queued" | "requeued":

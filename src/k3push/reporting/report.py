@@ -47,9 +47,6 @@ async def write_report(
     """Write the page of a run, readable by its owner only; an older one is replaced whole.
 
     Args:
-        ledger: Holds the run.
-        ending: How it stands.
-        path: The file.
         say: Sentences, in the page's language.
         now: When the page is made.
     """

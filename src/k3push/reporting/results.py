@@ -137,7 +137,6 @@ def read_causes(run: Run, counts: Mapping[State, int]) -> dict[Cause, str]:
     for those alone that nobody has settled since.
 
     Args:
-        run: The run.
         counts: Its rows by state, as they are now.
     """
     if not run.folder:

@@ -56,7 +56,6 @@ def reason_lines(clusters: Clusters, say: Say, *, causes: Collection[Cause] = ()
 
     Args:
         clusters: The numbers, by what they say.
-        say: Sentences.
         causes: Why the execution ended: what no look can settle is not advised to be looked at.
     """
     largest = clusters.largest()
@@ -79,9 +78,7 @@ def advice_lines(advice: Advice | None, reason: str, say: Say, *, indent: int) -
     """Return the cause, unless *reason* has said it, and the cure; nothing if none is known.
 
     Args:
-        advice: What is known.
         reason: The reason as it was said.
-        say: Sentences.
         indent: Spaces before each line.
     """
     if advice is None:

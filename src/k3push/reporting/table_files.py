@@ -96,11 +96,7 @@ async def write_table(
     """Write the rows of a run, in any of *states* (all if empty), to a file for its owner only.
 
     Args:
-        ledger: Holds the run.
-        run: The run.
-        path: The file.
         form: What writes its format.
-        states: Those of the rows.
         takes: Leaves rows out; None takes all.
 
     Returns:

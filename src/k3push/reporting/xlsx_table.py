@@ -36,7 +36,6 @@ def xlsx_table(
     """Write rows of a ledger to a workbook, row by row.
 
     Args:
-        path: The file.
         states: States that have a sheet of their own, if there are more than one.
         sheet_rows: Rows below a heading, after which another sheet goes on.
     """
@@ -61,7 +60,6 @@ def workbook(
     """Write a workbook; texts above Excel's 32,767 characters are cut there.
 
     Args:
-        path: The file.
         columns: Headings of each of its tables.
         sheet_rows: Rows below a heading, after which another sheet goes on.
 

@@ -104,9 +104,6 @@ def query_failure(style: AnswerStyle, code: int, text: str, *, objects: bool) ->
     """Give the answer of a query that failed (P 3.2, 6.3).
 
     Args:
-        style: How answers look.
-        code: MsgCode.
-        text: What the ERP says.
         objects: Whether rows are objects (BillQuery), which leaves the failure bare.
     """
     answer = failure(style, code, text)

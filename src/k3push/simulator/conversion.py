@@ -115,7 +115,6 @@ class Converter:
         """Work *order* out.
 
         Args:
-            order: What is asked for.
             user: Who becomes the targets' creator, unless the rule copies that.
             drop_one: Pass over the last source without a word (P 4.6).
             mislink: Let the targets' links name a source that is not theirs.

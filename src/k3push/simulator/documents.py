@@ -63,9 +63,6 @@ class Documents:
     """The targets of one world.
 
     Args:
-        store: All bills.
-        flows: Which flows there are.
-        habits: What the site does with documents.
         ids: Where new ids and numbers come from.
         now: Local time of the server.
         note: Notes the making of a successor.
@@ -126,8 +123,6 @@ class Documents:
         """Approve *target*.
 
         Args:
-            target: The document.
-            by: Who approves it.
             operation: By a call or by hand, or by its flow.
             successor: What the ERP makes along with it, where that is worked out already.
         """
@@ -196,8 +191,6 @@ class Documents:
         """Cancel *target*: what it took is free again.
 
         Args:
-            target: The document.
-            by: Who cancels it.
             pushes: How many pushes there have been.
         """
         if self._holds(target):

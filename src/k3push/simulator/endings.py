@@ -41,9 +41,6 @@ def refuse(
     """Give the ERP's own refusal for *ending*, or None where it is none.
 
     Args:
-        ending: How the request ends.
-        style: How answers look.
-        texts: What is said.
         rows: Whether the request is a query, which wraps refusals.
         objects: Whether the query's rows are objects.
     """

@@ -40,9 +40,7 @@ def fields_of(form: Form, draft_number: str | None, site: Build) -> Mapping[str,
     """Give the fields of *form* by their keys in lower case.
 
     Args:
-        form: The form.
         draft_number: What a draft shows as its number; "id" for its internal id (P 5.9).
-        site: Which fields the site has.
     """
     fields = [*_head_fields(form, draft_number), *_entry_fields(form), *_source_fields(form)]
     if site.source_forms:

@@ -32,7 +32,6 @@ async def serve(site: Site, *, port: int = 0, started: Callable[[str], None] | N
     """Serve *site* until cancelled.
 
     Args:
-        site: The site.
         port: Port on 127.0.0.1; 0 for any free one.
         started: Called with the address once it is listening.
 

@@ -117,7 +117,6 @@ class Load:
 
         Args:
             now_s: The site's clock.
-            user: Who calls.
             numbers: Bill numbers in it.
         """
         lane = {Queue.USER: user, Queue.SITE: ""}.get(self.queue)

@@ -28,10 +28,7 @@ class OperationDesk:
     """Does operations on the documents of one world.
 
     Args:
-        world: The books.
         agenda: Where work is put down that is due later.
-        replica: What queries read.
-        style: How answers look.
         lag_s: How long a change is not seen by queries.
         pause_s: How long plug-ins are at work on a document after a push or a submit.
     """
@@ -80,14 +77,7 @@ class OperationDesk:
         return self._world.documents.history.called(order.operation, bills)
 
     def work(self, order: OperationOrder, by: By, met: Fault, now_s: float) -> Reply:
-        """Do an operation, now or when a late commit is due, and give the true answer.
-
-        Args:
-            order: What is asked for.
-            by: Who asks.
-            met: What the call meets.
-            now_s: The site's clock.
-        """
+        """Do an operation, now or when a late commit is due, and give the true answer."""
         operated = self._world.operations.judge(
             order,
             drop_one=met.work is Work.DROP_ONE,

@@ -124,7 +124,6 @@ class Operations:
         """Work *order* out.
 
         Args:
-            order: What is asked for.
             drop_one: Pass over the last document without a word.
             busy: Tells whether plug-ins are still at work on a document (P 11.8).
         """
@@ -154,8 +153,6 @@ class Operations:
         """Keep what came of an operation; give the changes that took place.
 
         Args:
-            operated: What came of it.
-            by: Who asked for it.
             pushes: How many pushes there have been.
         """
         changed = [

@@ -87,11 +87,7 @@ class Desk:
     """Answers queries about one world.
 
     Args:
-        world: What is asked about.
-        limits: Where the server stops.
         draft_number: What a draft shows as its number (P 5.9).
-        build: Which fields the site has.
-        rights: Who may read what.
         copies_in_turn: Whether the books answer every second query, and the replica the others.
 
     Attributes:
@@ -139,7 +135,6 @@ class Desk:
 
         Args:
             data: The query, keys in lower case.
-            user: Who asks.
 
         Raises:
             QueryError: If the ERP would refuse it.

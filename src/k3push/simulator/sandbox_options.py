@@ -182,7 +182,6 @@ def build(options: SandboxOptions, clock: Callable[[], datetime] = beijing_time)
     """Put a site together.
 
     Args:
-        options: What it is like.
         clock: Local time of the server, for the dates of bills.
 
     Raises:

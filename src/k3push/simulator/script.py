@@ -193,7 +193,6 @@ class FaultScript:
     """A plan being played.
 
     Args:
-        plan: The plan.
         collation: How the numbers of a push are compared with those that are aimed at.
     """
 
@@ -229,10 +228,8 @@ class FaultScript:
         The order is: a fault aimed at one of its numbers, the next step for its kind, the seed.
 
         Args:
-            channel: Its kind.
             numbers: Bill numbers in it; of a query, the texts in its filter; of a submit or
                 audit, the numbers of the documents' sources.
-            user: Who asks.
         """
         for number in numbers if self._aimed else ():
             key = channel, self._collation(number)

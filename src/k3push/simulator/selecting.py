@@ -157,7 +157,6 @@ def read_query(
     Args:
         data: What came, keys in lower case.
         fields: The fields there are, by their keys in lower case.
-        dialect: How the site reads.
         most: Rows above which an answer is cut in silence.
 
     Raises:

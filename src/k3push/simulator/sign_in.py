@@ -80,7 +80,6 @@ class Logins:
     """The door of one site.
 
     Args:
-        accounts: What it accepts.
         seed: Where session ids come from.
     """
 
@@ -98,7 +97,6 @@ class Logins:
 
         Args:
             call: The login; the variants whose name ends in 2 take `isKickOff` as well.
-            now_s: The site's clock.
         """
         user = call.text(1, "username")
         refusal = self._refusal(call, user, now_s)
@@ -130,7 +128,6 @@ class Logins:
         Args:
             headers: Names in lower case.
             target: The path that was asked for, which signatures cover.
-            now_s: The site's clock.
 
         Raises:
             ForeignAccountError: If signed headers name another data centre.

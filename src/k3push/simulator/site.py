@@ -111,14 +111,6 @@ class Site:
     """A server without a socket.
 
     It may be used from trio and from asyncio; its clock is anyio's.
-
-    Args:
-        world: Its books.
-        logins: Its door.
-        faults: What goes wrong.
-        load: How long things take.
-        desk: Who answers queries.
-        manners: How it answers.
     """
 
     def __init__(

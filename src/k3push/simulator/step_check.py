@@ -22,9 +22,7 @@ def check_follow(
 
     Args:
         told: Empty, `submitted`, `approved`, `waiting`, `refused` or `unknown`.
-        number: The row's number.
         bills: The documents that it names.
-        documents: What was done.
     """
     if told in {"", "unknown"}:
         return
@@ -55,7 +53,6 @@ def check_documents(
     """Find calls and approvals that must not have been.
 
     Args:
-        documents: What was done.
         own: The documents that the client may submit and approve, by id.
         told: The ids of the documents that rows say were followed; None where rows tell nothing.
     """

@@ -31,14 +31,11 @@ class World:
 
     Args:
         clock: Local time of the server, for the dates of bills only.
-        routes: Conversion rules.
         policy: How they group sources.
         on_refusal: What one bad source does to the others of its call.
-        texts: What the ERP says.
         collation: Which spellings are one number.
         habits: What becomes of targets after they were made.
         bulk: How calls that name several documents are worked on.
-        flows: The approval flows.
     """
 
     def __init__(
@@ -153,7 +150,6 @@ class World:
         its links name a source that is in no query, as another module's bills may be.
 
         Args:
-            form: Its form.
             number: Number of its source.
             source_form: Form of its source; as the first rule that makes *form* has it, unless
                 given.

@@ -25,7 +25,6 @@ def take(shares: Iterable[Share], *, closes: bool) -> None:
     """Take *shares* from their sources.
 
     Args:
-        shares: What a target holds.
         closes: Whether a used-up line is closed, and a bill with its last line.
     """
     for share in shares:

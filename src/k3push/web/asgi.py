@@ -92,9 +92,7 @@ async def dashboard(
 
     Args:
         tenants: At least one, each by a name of its own.
-        rules: Who may come in.
         languages: What says sentences, by `en` and `zh`.
-        clock: The time of day.
         lang: The language of who asks for none of them.
         log: Told of commands and settlements, of logins, of looks that failed, and for debugging
             of each request.

@@ -226,10 +226,7 @@ class PageContext:
         """Return a page, and keep the language that was chosen.
 
         Args:
-            request: What asks for it.
             frame: What stands around it.
-            template: Its template.
-            status: Of the answer.
             live: Where its changes are told; "" if it has none.
             state: What a change of, told there, asks for another page.
             values: What its template shows.

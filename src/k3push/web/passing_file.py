@@ -33,7 +33,6 @@ async def passing_file(
     """Return a file to be taken away: whole, since nothing of it is sent before it is written.
 
     Args:
-        name: Of the file that is written.
         write: Writes it; what it raises is raised, and no file is left.
         saved_as: The name under which a browser keeps it.
         media: Its type; None is found out by its name.

@@ -134,15 +134,9 @@ class Fulfilment:
         """Make it ready; `serve` lets it begin.
 
         Args:
-            clock: The time of day.
-            say: The language of results.
-            log: Told of what begins, ends and fails.
             reader: Reads the lists of strangers.
             reads: How many of them it reads at a time.
-            make: Makes the executor of one request.
-            load: Reads the settings anew.
             hand_over: Where pushes are executed elsewhere.
-            messenger: Tells programs what became of what they have asked for.
             drains: Set when the server ends: what is under way is left to the next one.
         """
         self._clock = clock
@@ -178,8 +172,6 @@ class Fulfilment:
         """Look ahead at what is asked for, and write its plan down.
 
         Args:
-            ledger: The tenant's.
-            request: One that is to be planned.
             work: What is being done about it.
             settings: The tenant's, as they were read last.
             lists: The folder of lists that were uploaded, and of plans.
@@ -214,8 +206,6 @@ class Fulfilment:
         """Have the runs of a request executed to their ends.
 
         Args:
-            ledger: The tenant's.
-            request: One that is approved.
             work: What is being done about it.
             settings: The tenant's, as they were read last.
             lane: The one that it has taken; None where it needs none.

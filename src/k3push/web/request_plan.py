@@ -114,14 +114,10 @@ async def plan_of(
     """Look ahead at what a request asks for, and write its plan down.
 
     Args:
-        ledger: The tenant's.
-        request: What is asked for.
-        executor: Of the request.
         ahead: How it comes on.
         lists: The folder of lists that were uploaded, and of plans.
         reader: Reads the lists of strangers.
         reads: How many of them it reads at a time.
-        clock: The time of day.
 
     Returns:
         The plan, or why there is none, as a remark; "" where the server ends.
@@ -238,7 +234,6 @@ def planned_lines(
     """Return lines of a request's plan, each with its place among all, from 1.
 
     Args:
-        request: One that was planned.
         fates: Only lines of these, and none that repeats another; empty for all.
         after: Only lines behind this place: a list may have many bills on one line.
         limit: So many at most.

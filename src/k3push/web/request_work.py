@@ -87,16 +87,9 @@ class Workshop:
         """Make it ready; `serve` lets it begin.
 
         Args:
-            settings: The tenant's.
-            clock: The time of day.
-            say: The language of results.
-            log: Told of what begins, ends and fails.
             reader: Reads the lists that are sent, and those in folders: they are of strangers.
-            make: Makes the executor of one request.
-            load: Reads the settings anew.
             hand_over: Where pushes are executed elsewhere; settling and following are not, since
                 they ask and answer what somebody waits for.
-            messenger: Tells programs what became of what they have asked for.
         """
         self.settings = settings
         self.timetable = Timetable(settings, self.lists, clock, self.begin, log)
@@ -204,7 +197,6 @@ class Workshop:
         """Do what is left to be done about a request, unless that is being done.
 
         Args:
-            request: The request.
             left: Another server, or an earlier one, has accepted it, and may be at it.
         """
         (self._left.add if left else self._left.discard)(request.id)

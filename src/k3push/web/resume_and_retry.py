@@ -85,7 +85,6 @@ class Asker:
         """Push rejected numbers of a run again; None where it was asked for meanwhile.
 
         Args:
-            run: The run.
             takes: Which of them.
             detail: Which of them, for people.
 

@@ -200,8 +200,6 @@ class Timetable:
         What needs no approval is begun by one at a time (`schedule_pushes`).
 
         Args:
-            ledger: The tenant's.
-            name: The schedule's.
             when: Prefix of the ids of the requests, for this time or press and no other.
             by: Who asks; `schedule/NAME` for the schedule itself, as no user is called.
             approved: They need nobody's approval.
@@ -269,7 +267,6 @@ class Timetable:
         """Return the lists of each push that a schedule names now, and where they are from.
 
         Args:
-            ledger: The tenant's.
             schedule: What it names.
             folder: Where what the route selects will be listed.
             hidden: As in `_ask`.

@@ -131,7 +131,6 @@ async def digest_of(upload: Upload, kept: Path | None) -> str:
     """Return what tells an upload from others: what it holds and is called, and what was chosen.
 
     Args:
-        upload: The form.
         kept: The list that an earlier try has left, where the form brings none.
 
     Raises:

@@ -64,7 +64,6 @@ async def batches_of(
 
     Args:
         names: Job files, "-", and folders.
-        how: How files are read.
         new_of: Leaves out the files of a folder that were taken.
         warn: Prints one: what is passed over, and what has nothing new.
 
@@ -135,7 +134,6 @@ async def opened(
 
     Args:
         names: Job files, "-", and folders.
-        how: How files are read.
         new_of: Leaves out the files of a folder that were taken.
         warn: Prints what is passed over.
 
@@ -170,7 +168,6 @@ async def new_of_settings(
 
     Args:
         files: Found in a folder.
-        settings: Name the ledger.
         cut_off: Filled with files whose runs had no end, and that nobody executes.
     """
     if not await is_there(settings):

@@ -64,7 +64,6 @@ def opened_jobs(
 
     Args:
         names: Files, "-", or `SELECTED`.
-        how: How they are read.
         warn: Prints each bad line that is passed over, and what else is not read, once.
         strange: Those that strangers may have put where they are, by name.
 

@@ -59,7 +59,6 @@ def ledger_of(
     What is entered raises `LedgerLostError` where the ledger cannot be opened (`beginning`).
 
     Args:
-        settings: Name it.
         create: Make it if it is missing.
         places: For the connections to all servers, where others are open beside it.
 

@@ -28,8 +28,6 @@ async def open_listed(
     """Open a run for the lines of job files that ask for a route.
 
     Args:
-        executor: Executes it, and all others of its command.
-        ledger: Where to.
         names: What the job files are called.
         jobs: The job files, read to their ends before.
         routes: By the name that lines give.

@@ -40,7 +40,6 @@ def check_output(
     """See that writing a file takes nothing of ours away; links and letter case hide nothing.
 
     Args:
-        path: The file.
         settings: Whose ledgers and configurations are in use.
         jobs: Job files, plans and folders of job files in use, as they are named.
         may_be_plan: Whether a plan that is there may be replaced.

@@ -35,7 +35,6 @@ async def make_way(
     one of them.
 
     Args:
-        ledger: Knows the other runs.
         scopes: Of the run that is to begin.
         overlap: `share` goes on at once, `wait` waits for their end, `quit` gives way.
         warn: Prints one.

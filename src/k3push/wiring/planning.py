@@ -94,10 +94,7 @@ async def take_up(
     """Write the runs of a plan into the ledger; what is there already stays as it is.
 
     Args:
-        ledger: Where to.
         plan: The plan, which was checked.
-        path: Where it is.
-        clock: The time of day.
         because: Why numbers are pushed that have a target; "" if they are not.
         seen_at: When its bills were selected, where they were before it was made.
 

@@ -130,7 +130,6 @@ class Previewer:
         Args:
             jobs: Job files that have been read to their ends before.
             routes: By the name that lines give.
-            reading: Is told how far it is.
             take: Takes what is seen, some pages at a time.
             stop: Ends it early, where somebody else holds it as well.
         """

@@ -48,7 +48,6 @@ class RunActions:
         """Use an open ledger.
 
         Args:
-            settings: The configuration.
             ledger: Its ledger; None where nothing is done but looking ahead.
             make: Makes what executes one action, by how it differs from the settings.
         """

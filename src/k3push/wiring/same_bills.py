@@ -21,17 +21,7 @@ def same_bills(
     has_queue: bool = False,
     since: datetime | None = None,
 ) -> SameBills:
-    """Say which pushes those are.
-
-    Args:
-        settings: Of the tenant.
-        schedule: The schedule's name.
-        route: The schedule's.
-        now: The time.
-        waiting: As in `SameBills`.
-        has_queue: As in `SameBills`.
-        since: As in `SameBills`.
-    """
+    """Say which pushes those are."""
     given = settings.schedules[schedule]
     return SameBills(
         schedule=schedule,

@@ -84,9 +84,7 @@ class Selector:
         """Write what a route selects to a job file; say what a person has to know of it.
 
         Args:
-            path: The file.
             route: Whose source form is asked.
-            selection: Which of its bills.
             today: What days are counted from.
             ledger: Says which bills need no push, so that others come first; None where a person
                 wants them pushed all the same, or there is no ledger yet.

@@ -89,7 +89,6 @@ class ErpClient:
         """Begin without a connection.
 
         Args:
-            site: Where and how.
             turns: The line in which calls wait, which users of one site share; None is no limit.
             now_s: The time of day in seconds, for signatures.
             transport: Makes what carries a client's requests, instead of sockets.
@@ -379,10 +378,7 @@ class ErpClient:
         """Return all rows that pass a filter, with the fields that the form has.
 
         Args:
-            form: Its id.
-            fields: What is asked for.
             optional: Those of them that it may lack.
-            filter_string: Which rows.
         """
         return await self._forms.without_lacking(
             form, lambda lacking: without(fields, lacking), optional, filter_string

@@ -66,10 +66,8 @@ class FormRows:
         be taken for lacking by mistake, less is known of a document, and none is lost.
 
         Args:
-            form: What is read.
             fields_but: Returns its fields but those that it lacks.
             optional: Those that it may lack.
-            filter_string: Which rows.
             by_name: Fields are left out by name alone: without its status a source that is not
                 to be pushed would travel.
             believed_after_s: For how long refusals that name a field have to last.
@@ -114,10 +112,7 @@ class FormRows:
         field is wanted for queries. From then on the metadata of the form are ignored.
 
         Args:
-            form: What is read.
-            field: What the refusal names.
             seconds: For how long refusals have to last.
-            why: The refusal.
             beside: Fields that were asked for as well, and that the form may lack.
         """
         since_s = self._refused_for_s(form, field)

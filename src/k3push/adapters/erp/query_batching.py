@@ -66,7 +66,6 @@ class BatchedQueries:
         """Begin without a look.
 
         Args:
-            erp: Who is asked.
             at_once: How many questions all chunks that may be on their way now make of one look
                 each; one of more numbers than fit into a question makes several.
         """

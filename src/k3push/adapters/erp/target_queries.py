@@ -38,7 +38,6 @@ class TargetQueries:
         """Ask for documents of some numbers, and for their links.
 
         Args:
-            route: Whose target form is asked.
             numbers: As many as one query takes.
             by_all: Also for what has no link, where that may be hidden.
             unsent: Most of them will have none.

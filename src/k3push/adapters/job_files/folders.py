@@ -61,7 +61,6 @@ def look_into(place: Below, now_s: float) -> FolderContent:
     Whoever may write into it must not have a file read that lies elsewhere, so a link is no list.
 
     Args:
-        place: The folder.
         now_s: Seconds since 1970.
 
     Raises:

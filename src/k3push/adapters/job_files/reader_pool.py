@@ -77,11 +77,6 @@ class ReadersApart:
 
         Args:
             source: A copy of the file, in a folder of ours.
-            name: What messages call it.
-            column: As for `read_job`.
-            sheet: As for `read_job`.
-            skip_bad_lines: As for `read_job`.
-            on_bad_line: As for `read_job`.
 
         Raises:
             JobFileError: If the file must be mended first; `Code.KILLS_READER` with its digest if

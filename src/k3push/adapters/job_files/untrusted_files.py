@@ -41,7 +41,6 @@ def taken(file: UntrustedFile, name: str, *, aside: frozenset[str]) -> Iterator[
     """Copy a file for as long as the block lasts; the copy has the extension of the file.
 
     Args:
-        file: Where it is, and what it held.
         name: What messages call it.
         aside: Digests of files that are not read.
 
@@ -82,10 +81,6 @@ def _copied(source: IO[bytes], target: IO[bytes], name: str) -> str:
 
 def blocks(source: IO[bytes], name: str) -> Iterator[bytes]:
     """Read a file block by block.
-
-    Args:
-        source: The file.
-        name: What messages call it.
 
     Raises:
         JobFileError: It has more than `MOST_BYTES`.

@@ -58,8 +58,6 @@ def read_workbook(
         handle: The file, from its start.
         wanted: Name of the sheet, in any letter case; None is the first that can be seen, and ""
             the only one that can be seen and has cells: of several, one has to be named.
-        headings: Which of them stand for what.
-        bad: Where bad lines go.
 
     Raises:
         JobFileError: If it is no whole workbook, or has no such sheet or column.

@@ -116,7 +116,6 @@ def share_out(
     """Say for which bill each number is claimed now, and which bills cannot be had.
 
     Args:
-        bills: Those that are wanted.
         claimed: Who has claimed each number; what is free is absent.
     """
     taken: dict[BillNumber, BillNumber] = {}
@@ -177,7 +176,6 @@ def check_outcomes(
     """Return the moves that *outcomes* make, by place, if every one of them is legal.
 
     Args:
-        outcomes: What became of numbers.
         standings: Where their rows stand, one for each outcome; None where the run has no row.
         attempt: The attempt that the outcomes come from, or 0.
 

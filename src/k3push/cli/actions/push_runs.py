@@ -162,7 +162,6 @@ class Runner:
 
         Args:
             names: Files and folders, "-", or `SELECTED`.
-            how: How they are read.
             cut: They leave something out, so that not all is pushed.
         """
         self.keep(names)

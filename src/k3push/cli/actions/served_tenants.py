@@ -67,7 +67,6 @@ class ConfigFiles:
         """Return the settings of the tenants, and lines about those that are passed over.
 
         Args:
-            say: The language of the lines.
             begins: The server begins; later, what is wrong with any file holds up no other.
 
         Raises:
@@ -241,7 +240,6 @@ class ServedTenants:
         """Return a tenant as its file says; what was due before it was there is not begun.
 
         Args:
-            settings: Of its file.
             changed: Files that are not as they were.
             owes: It was there as the server began, and what was due before that is begun yet.
         """

@@ -22,7 +22,6 @@ def login_set(config: Path | None, name: str | None, say: Say) -> Exit:
     Args:
         config: The configuration file, which names the entries where *name* does not.
         name: The keyring's entry.
-        say: Sentences.
 
     Raises:
         Problem: There is no entry, no keyring, or no secret.

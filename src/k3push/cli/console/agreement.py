@@ -39,8 +39,6 @@ class Agreement:
 
         Args:
             erp: Where documents would be made.
-            terminal: Where it is shown.
-            say: Sentences.
             yes: Nobody is asked.
             limit: Numbers that are sent at most, or None.
         """

@@ -28,8 +28,6 @@ def put_listing(
     """Print rows under their headings; a Chinese character takes two places.
 
     Args:
-        console: Where to.
-        headings: One for each column.
         rows: Their cells, in the words of anybody.
         folds: Columns whose long cells go on below where a terminal is narrow. The others are
             whole in one line, since people copy them.

@@ -178,7 +178,6 @@ def open_log(options: LogOptions, console: Console, lost: Lost) -> Iterator[RunL
     """Open what a run is logged to, which may be nothing.
 
     Args:
-        options: What is wanted.
         console: Standard error, which may be showing a bar.
         lost: Is told if the file can no longer be written.
 

@@ -24,10 +24,7 @@ class LookProgress:
         """Begin with nothing seen.
 
         Args:
-            console: Where it is told.
-            say: Sentences.
             line: Says how far it is, from what was seen.
-            quiet: Whether nothing is told.
         """
         self._console = console
         self._say = say

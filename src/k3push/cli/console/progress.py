@@ -51,10 +51,7 @@ class RunProgress:
 
         Args:
             console: Standard error.
-            say: Sentences.
             counts: Rows by state.
-            throttle: How the run is driven.
-            quiet: Show nothing.
             now_s: A clock that only goes forward, in seconds.
         """
         self.counts: Counter[State] = Counter(counts)

@@ -68,7 +68,6 @@ class RunLocks:
         """Raise if this process has owned *run* and another has taken it over.
 
         Args:
-            run: The run that a verb is about to write for.
             epoch: What the ledger says now, while nobody can change it.
         """
         lock = self._held.get(run)
@@ -86,7 +85,6 @@ class RunLocks:
         """Become the executor of *run*.
 
         Args:
-            run: The run.
             account: Whose run it is.
             enter: Puts in order what the last executor left behind, in a transaction that
                 begins with a new epoch; it returns the run's key and the epoch.

@@ -49,8 +49,6 @@ class Connections:
     of the server waits for a place.
 
     Args:
-        server: The database.
-        most: How many at once.
         places: Those that all databases of its server share.
     """
 

@@ -38,9 +38,6 @@ async def amend_rows(
         connection: In the transaction that has found them.
         key: Of the run.
         before: Where the rows of bills stand, and which documents they name.
-        outcomes: What is added.
-        at: When.
-        note: Why.
     """
     amended = rules.check_amending(outcomes, [before.get(each.number) for each in outcomes])
     await connection.do_each(

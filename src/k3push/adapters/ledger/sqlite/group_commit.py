@@ -60,7 +60,6 @@ class GroupCommit:
         """Begin to write.
 
         Args:
-            path: The file.
             connection: Nobody else writes by it.
             still_there: Raises `LedgerLostError` where what was committed may be lost all the same;
                 asked after each commit.
@@ -84,7 +83,6 @@ class GroupCommit:
         unless the whole process dies; and that is what `Ledger.own` puts in order.
 
         Args:
-            work: What is to be written.
             brief: It is about one chunk, so that the event loop may wait for it.
 
         Raises:
@@ -286,8 +284,6 @@ class Reader:
         """Read the file at a path.
 
         Args:
-            path: Of the file.
-            connection: To it.
             check: Raises if it is not there any more: what was read would be what nobody writes.
         """
         self._path = path
