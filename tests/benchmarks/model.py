@@ -26,8 +26,7 @@ from k3push.core.safety.matching import MOST_NUMBERS
 from k3push.runs.intake import MOST_READY
 from k3push.runs.lookup.retried_reads import pause_s
 from k3push.runs.throttle import CALLS_A_LOOK
-from k3push.simulator.load import Load, Queue
-from k3push.simulator.sandbox_options import SandboxOptions
+from k3push.simulator.load import Load
 from tests.benchmarks.shapes import Shape
 
 Then = Callable[[], None]
@@ -106,7 +105,7 @@ class ModelledRun:
     def __init__(self, shape: Shape, pace: Pace, fixed: Setting | None, cut_s: float) -> None:
         options = shape.sandbox
         self.pace, self.fixed, self.cut_s = pace, fixed, cut_s
-        self.load = _load(options)
+        self.load = Load(options)
         self.most_a_minute = options.most_a_minute
         plan = options.faults
         share = len(getattr(plan, "refusals", ())) / shape.numbers
@@ -407,18 +406,3 @@ def _questions(numbers: int) -> list[int]:
     """Say how many numbers each look at a chunk asks for."""
     whole, rest = divmod(numbers, MOST_NUMBERS)
     return [MOST_NUMBERS] * whole + ([rest] if rest else [])
-
-
-def _load(options: SandboxOptions) -> Load:
-    return Load(
-        options.latency_s,
-        options.per_number_s,
-        options.capacity,
-        Queue(options.queue or "none"),
-        round_trip_s=options.round_trip_s,
-        slow_spell=options.slow_spell,
-        look_s=options.look_s,
-        degrades=options.degrades,
-        jitter=options.jitter,
-        seed=options.seed,
-    )

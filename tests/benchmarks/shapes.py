@@ -24,7 +24,7 @@ from k3push.core.pacing.samples import Setting
 from k3push.core.protocol import wire
 from k3push.core.safety.verdict import ReadBack, judge
 from k3push.simulator import SandboxOptions, build
-from k3push.simulator.load import SlowSpell
+from k3push.simulator.sandbox_options import SlowSpell
 from tests.memory_ledger.ledger import MemoryLedger
 from tests.runs.office import FIRST, LOGIN, NOON, ROUTE, Office, VirtualClock, orders, steered
 from tests.simulator.transport import SandboxTransport

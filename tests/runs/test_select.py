@@ -23,7 +23,7 @@ from k3push.simulator import SandboxOptions
 from k3push.simulator.forms import PURCHASE_ORDER
 from k3push.simulator.history import Maker
 from k3push.simulator.orders import PushOrder
-from k3push.simulator.queries import QueryLimits
+from k3push.simulator.sandbox_options import QueryLimits
 from k3push.simulator.script import Channel
 from tests.runs.office import LIMITS, LOGIN, NOON, ROUTE, Notebook, Office, orders, sandbox, steps
 

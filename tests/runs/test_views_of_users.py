@@ -75,7 +75,8 @@ async def test_documents_of_the_meantime_are_asked_of_all_users(
             office.site.world.add_target(IN_STOCK, number, creator="clerk")
         throttle.go_on()
 
-    office.site._load.round_trip_s = 0.5
+    load = office.site._load
+    load._options = replace(load._options, round_trip_s=0.5)
     await office.execute(
         login=login(USERS[0]),
         more_users={USERS[1]: login(USERS[1])},
@@ -133,7 +134,8 @@ async def test_no_part_of_a_bill_is_all_of_it_while_nobody_looks_who_sees_the_ot
         logins.accounts = replace(logins.accounts, users=users)
         logins.lose_all()
 
-    office.site._load.round_trip_s = 0.1
+    load = office.site._load
+    load._options = replace(load._options, round_trip_s=0.1)
     more = {USERS[1]: login(USERS[1])}
     pushed = await office.execute(
         login=login(USERS[0]), more_users=more, beside=administrator, check=False

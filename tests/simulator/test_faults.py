@@ -25,7 +25,7 @@ from k3push.simulator import (
     load_plan,
     plan_from,
 )
-from k3push.simulator.sandbox_options import fault_plan
+from k3push.simulator.sandbox import fault_plan
 
 SCRIPT = """
 session_calls = 9

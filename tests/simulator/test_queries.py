@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from k3push.simulator import AnswerStyle, PushOrder, QueryLimits, Refusal
+from k3push.simulator import AnswerStyle, PushOrder, QueryLimits, Refusal, SandboxOptions
 from k3push.simulator.queries import Desk
 from tests.simulator.clients import Client, logged_in, site_of
 
@@ -154,7 +154,7 @@ def test_rows_without_a_value_come_first() -> None:
     world.refuse(PUSHED[0], Refusal(11, "单价不能为0", saving=True))
     rule = "PUR_PurchaseOrder-STK_InStock"
     world.push(PushOrder("PUR_PurchaseOrder", PUSHED, rule_id=rule, draft_when_save_fails=True))
-    desk = Desk(world, draft_number=None)
+    desk = Desk(world, SandboxOptions(), draft_number=None)
     ask = {"formid": "STK_InStock", "fieldkeys": "FBillNo", "limit": "many"}
     _, rows, _ = desk.rows({**ask, "orderstring": "FBillNo"})
     assert rows == [[None], ["CGRK0000001"], ["CGRK0000002"]]

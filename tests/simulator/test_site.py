@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from k3push.simulator import FAULT_NAMES, Accounts, Aimed, Channel, FaultPlan, Refusal, Texts, fault
-from k3push.simulator.sandbox_options import beijing_time
+from k3push.simulator.sandbox import beijing_time
 from tests.simulator.clients import Client, client_of, logged_in, site_of
 
 pytestmark = pytest.mark.anyio

@@ -13,8 +13,8 @@ misreading cannot hide on both sides. From the inside out:
 - `site` and its `operation_desk` put them together; `http_server` carries it over sockets. Tests
   carry it in memory.
 
-`sandbox_options.build` makes a site; `row_check` and `step_check` compare a ledger with what
-really happened.
+`sandbox.build` makes a site of `sandbox_options`; `row_check` and `step_check` compare a ledger
+with what really happened.
 """
 
 from k3push.simulator.answers import AnswerStyle, DraftForm, FailedQuery
@@ -24,15 +24,20 @@ from k3push.simulator.flows import Flow, FlowNode
 from k3push.simulator.forms import Policy
 from k3push.simulator.history import Maker
 from k3push.simulator.http_server import serve
-from k3push.simulator.load import Queue
 from k3push.simulator.operations import BulkHabits
 from k3push.simulator.orders import Approval, Operation, OperationOrder, PushOrder
 from k3push.simulator.plan_files import load_plan, plan_from
 from k3push.simulator.presets import PRESETS
-from k3push.simulator.queries import QueryLimits
 from k3push.simulator.refusals import MsgCode, OnRefusal, Refusal, Texts
 from k3push.simulator.row_check import check_ledger
-from k3push.simulator.sandbox_options import PAYABLES, SandboxOptions, build, first_orders
+from k3push.simulator.sandbox import build
+from k3push.simulator.sandbox_options import (
+    PAYABLES,
+    QueryLimits,
+    Queue,
+    SandboxOptions,
+    first_orders,
+)
 from k3push.simulator.script import (
     Aimed,
     Channel,

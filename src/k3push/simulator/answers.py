@@ -121,14 +121,14 @@ def session_lost(style: AnswerStyle, text: str, *, rows: bool, objects: bool) ->
     return failure(style, MsgCode.CONTEXT_LOST, text)
 
 
-def push_answer(style: AnswerStyle, conversion: Conversion, on_refusal: OnRefusal) -> Any:
+def push_answer(style: AnswerStyle, conversion: Conversion, on_refusal: str) -> Any:
     """Give the answer to a push (P 5.3 to 5.8).
 
     Entities are targets, in the order of the database; no source is named anywhere.
     """
     targets = [made.target for made in conversion.made]
     problems = list(conversion.problems)
-    if on_refusal is OnRefusal.SILENT and targets:
+    if on_refusal == OnRefusal.SILENT and targets:
         problems = []
     converted = not problems
     shown = targets

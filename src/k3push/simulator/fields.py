@@ -3,51 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 from k3push.simulator.bills import Bill, Entry, Link
 from k3push.simulator.forms import Form
+from k3push.simulator.sandbox_options import SandboxOptions
 from k3push.simulator.selecting import Field, Kind, Value, whole
 
 Row = tuple[Bill, Entry | None, Link | None]
 """A bill, one of its entries where rows are flattened by entries, and likewise one of its links."""
 
 
-@dataclass(frozen=True, slots=True)
-class Build:
-    """Which of the fields that not every site has a site has.
-
-    Attributes:
-        source_forms: Those that hold the form of a target's source.
-        links: Those of the link tables.
-        rules: Those of the conversion rules: "all"; "names", for FNumber and FName alone; or
-            "none", where no rule is listed (P 12.1).
-        creators: Those that tell who made a document.
-        hollow: Keys that QueryBusinessInfo lists, and that queries refuse all the same, as of a
-            field without a column.
-        joins_inwardly: A query with fields of links passes over lines that have no link.
-    """
-
-    source_forms: bool = True
-    links: bool = True
-    rules: str = "all"
-    creators: bool = True
-    hollow: tuple[str, ...] = ()
-    joins_inwardly: bool = False
-
-
-def fields_of(form: Form, draft_number: str | None, site: Build) -> Mapping[str, Field[Row]]:
+def fields_of(
+    form: Form, draft_number: str | None, site: SandboxOptions
+) -> Mapping[str, Field[Row]]:
     """Give the fields of *form* by their keys in lower case.
 
     Args:
         draft_number: What a draft shows as its number; "id" for its internal id (P 5.9).
     """
     fields = [*_head_fields(form, draft_number), *_entry_fields(form), *_source_fields(form)]
-    if site.source_forms:
+    if site.source_form_fields:
         fields += _source_form_fields(form)
     if not site.creators:
         fields = [field for field in fields if not field.key.startswith("FCreatorId")]
-    if site.links:
+    if site.link_fields:
         fields += _link_fields(form)
     return {field.key.lower(): field for field in fields}
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import partial
 
-from k3push.simulator.answers import AnswerStyle, operation_answer
+from k3push.simulator.answers import operation_answer
 from k3push.simulator.bills import APPROVED, CREATED, DRAFT, IN_APPROVAL, REOPENED, Bill
 from k3push.simulator.exchange import Reply, json_reply
 from k3push.simulator.faults import Fault, Work
@@ -20,35 +20,23 @@ from k3push.simulator.operations import Operated
 from k3push.simulator.orders import SERVICES, Operation, OperationOrder, read_operation
 from k3push.simulator.replica import Replica
 from k3push.simulator.requests import Call
+from k3push.simulator.sandbox_options import SandboxOptions
 from k3push.simulator.script import Does
 from k3push.simulator.world import World
 
 
 class OperationDesk:
-    """Does operations on the documents of one world.
-
-    Args:
-        agenda: Where work is put down that is due later.
-        lag_s: How long a change is not seen by queries.
-        pause_s: How long plug-ins are at work on a document after a push or a submit.
-    """
+    """Does operations on the documents of one world."""
 
     def __init__(
-        self,
-        world: World,
-        agenda: Agenda,
-        replica: Replica,
-        style: AnswerStyle,
-        *,
-        lag_s: float,
-        pause_s: float,
+        self, world: World, agenda: Agenda, replica: Replica, options: SandboxOptions
     ) -> None:
         self._world = world
         self._agenda = agenda
         self._replica = replica
-        self._style = style
-        self._lag_s = lag_s
-        self._pause_s = pause_s
+        self._style = options.style
+        self._lag_s = options.query_lag_s
+        self._pause_s = options.pause_s
         self._ready_s: dict[int, float] = {}
 
     @staticmethod

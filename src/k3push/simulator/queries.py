@@ -7,18 +7,17 @@ a world of many bills; the whole filter is then tested on each candidate.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from k3push.simulator.bills import Bill
-from k3push.simulator.fields import Build, Row, fields_of
+from k3push.simulator.fields import Row, fields_of
 from k3push.simulator.filters import And, Literal, Node, Or, Test
 from k3push.simulator.forms import Form
 from k3push.simulator.orders import SERVICES
 from k3push.simulator.refusals import MsgCode
 from k3push.simulator.replica import Replica
+from k3push.simulator.sandbox_options import SandboxOptions
 from k3push.simulator.selecting import (
     Dialect,
     Field,
@@ -62,33 +61,11 @@ class Found(NamedTuple):
     looked: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class QueryLimits:
-    """Where the server stops.
-
-    Attributes:
-        rows: Rows in one answer: 10,000 now, 2,000 in 2020 (P 6.1). More are cut in silence.
-        filter_chars: Length of a filter above which the server throws; 0 for none.
-        user_rows: What `rows` is for some users.
-        quoted: What becomes of quoted numbers: "false", "fine" or "refused" (P 13.4).
-    """
-
-    rows: int = 10_000
-    filter_chars: int = 0
-    user_rows: Mapping[str, int] = dataclasses.field(default_factory=dict)
-    quoted: str = Quoted.FALSE
-
-    def rows_for(self, user: str) -> int:
-        """Give the rows in one answer to *user*."""
-        return self.user_rows.get(user, self.rows)
-
-
 class Desk:
     """Answers queries about one world.
 
     Args:
         draft_number: What a draft shows as its number (P 5.9).
-        copies_in_turn: Whether the books answer every second query, and the replica the others.
 
     Attributes:
         replica: What is read, where it lags behind the books.
@@ -101,29 +78,26 @@ class Desk:
     def __init__(
         self,
         world: World,
-        limits: QueryLimits | None = None,
+        options: SandboxOptions,
         draft_number: str | None = " ",
         *,
-        build: Build | None = None,
         rights: Rights | None = None,
-        copies_in_turn: bool = False,
     ) -> None:
         self._world = world
-        self._limits = limits or QueryLimits()
+        self._limits = options.limits
         self.rights = rights or Rights()
-        self.replica = Replica(in_turn=copies_in_turn)
+        self.replica = Replica(in_turn=options.copies_in_turn)
         self.unloaded: frozenset[str] = frozenset()
-        site = build or Build()
         self._fields = {
-            form.id: fields_of(form, draft_number, site) for form in world.forms.values()
+            form.id: fields_of(form, draft_number, options) for form in world.forms.values()
         }
-        self.hollow = frozenset(map(str.lower, site.hollow))
-        self._joins_inwardly = site.joins_inwardly
+        self.hollow = frozenset(map(str.lower, options.hollow_fields))
+        self._joins_inwardly = options.joins_inwardly
         self._dialect = Dialect(
             world.texts, world.collation, self._limits.filter_chars, Quoted(self._limits.quoted)
         )
         flows = world.documents.flows
-        self._rules = rules_of(world, site)
+        self._rules = rules_of(world, options)
         self._instances = instances_of(flows)
         self._tasks = {
             OPEN_TASKS.lower(): tasks_of(flows, done=False),

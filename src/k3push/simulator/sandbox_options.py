@@ -1,53 +1,72 @@
-"""From options to a site: the one place where a sandbox is put together."""
+"""What a sandbox is like: the options that each of its parts reads."""
 
 from __future__ import annotations
 
-import random
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import date, datetime, timedelta, timezone
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 
 from k3push.simulator.answers import AnswerStyle
-from k3push.simulator.collation import exact, loose, spelt_out
-from k3push.simulator.documents import Habits, Successor
-from k3push.simulator.fields import Build
-from k3push.simulator.forms import (
-    IN_STOCK,
-    PAYABLE,
-    PURCHASE_ORDER,
-    ROUTES,
-    SALE_ORDER,
-    Form,
-    Policy,
-    Route,
-)
-from k3push.simulator.load import Load, Queue, SlowSpell
+from k3push.simulator.documents import Successor
+from k3push.simulator.forms import IN_STOCK, PAYABLE, PURCHASE_ORDER, ROUTES, Policy, Route
 from k3push.simulator.operations import BulkHabits
-from k3push.simulator.plan_files import load_plan
-from k3push.simulator.presets import PRESETS
-from k3push.simulator.queries import Desk, QueryLimits
 from k3push.simulator.refusals import OnRefusal, Texts
-from k3push.simulator.script import FaultPlan, FaultScript
-from k3push.simulator.sign_in import Accounts, Logins
-from k3push.simulator.site import Manners, Site
-from k3push.simulator.visibility import Rights, Sight
-from k3push.simulator.world import World
+from k3push.simulator.script import FaultPlan
+from k3push.simulator.selecting import Quoted
+from k3push.simulator.sign_in import Accounts
 from k3push.simulator.write_back import WriteBack
 
-_BEIJING = timezone(timedelta(hours=8))
 
-# Approved purchase orders whose numbers are digits only, as many sites have them; spreadsheets
-# hold such numbers in cells that are no text.
-ALL_DIGITS = 40
-FIRST_ALL_DIGITS = 20180321170000
+class Queue(StrEnum):
+    """Which calls wait for one another (P 2.9)."""
 
-_SUPPLIERS = 7
+    NONE = "none"
+    """None do."""
+
+    USER = "user"
+    """Those of one user."""
+
+    SITE = "site"
+    """All do."""
 
 
-def beijing_time() -> datetime:
-    """Give the time that servers of K/3 Cloud keep (P 9)."""
-    return datetime.now(_BEIJING)
+@dataclass(frozen=True, slots=True)
+class SlowSpell:
+    """A time in which the site is busy with something else.
+
+    Attributes:
+        from_s: When it begins, in seconds from the first request.
+        to_s: When it ends.
+        slower: How many times longer everything takes.
+        capacity: What the options call by this name, during it.
+    """
+
+    from_s: float
+    to_s: float
+    slower: float
+    capacity: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class QueryLimits:
+    """Where the server stops.
+
+    Attributes:
+        rows: Rows in one answer: 10,000 now, 2,000 in 2020 (P 6.1). More are cut in silence.
+        filter_chars: Length of a filter above which the server throws; 0 for none.
+        user_rows: What `rows` is for some users.
+        quoted: What becomes of quoted numbers: "false", "fine" or "refused" (P 13.4).
+    """
+
+    rows: int = 10_000
+    filter_chars: int = 0
+    user_rows: Mapping[str, int] = field(default_factory=dict)
+    quoted: str = Quoted.FALSE
+
+    def rows_for(self, user: str) -> int:
+        """Give the rows in one answer to *user*."""
+        return self.user_rows.get(user, self.rows)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,168 +195,3 @@ def first_orders(count: int) -> tuple[str, ...]:
     ('CGDD0000000', 'CGDD0000001')
     """
     return tuple(f"{PURCHASE_ORDER.prefix}{index:07d}" for index in range(count))
-
-
-def build(options: SandboxOptions, clock: Callable[[], datetime] = beijing_time) -> Site:
-    """Put a site together.
-
-    Args:
-        clock: Local time of the server, for the dates of bills.
-
-    Raises:
-        ValueError: If an option or a script file is not as it should be.
-    """
-    plan = fault_plan(options.faults, options.seed)
-    collation = spelt_out if options.spells_out else loose
-    collation = exact if options.exact_numbers else collation
-    on_refusal = OnRefusal(options.on_refusal)
-    world = World(
-        clock,
-        routes=[
-            replace(
-                route,
-                allow_blocked=options.allow_blocked,
-                default=route.default and options.default_rules,
-            )
-            for route in options.routes
-        ],
-        policy=Policy(options.policy),
-        on_refusal=on_refusal,
-        texts=options.texts,
-        collation=collation,
-        habits=Habits(
-            WriteBack(options.write_back),
-            options.closes,
-            options.unaudit_to,
-            options.successors,
-        ),
-        bulk=options.bulk,
-        flows=plan.flows,
-    )
-    _stock(world, options, clock().date())
-    for number, refusal in plan.refusals.items():
-        world.refuse(number, refusal)
-    for number in options.untied:
-        world.untie(number)
-    for number, other in options.misnamed.items():
-        world.untie(number, other)
-    for (operation, number), refusal in plan.refused_follow.items():
-        world.refuse(number, refusal, operation)
-    accounts = options.accounts
-    if plan.session_calls:
-        accounts = replace(accounts, session_calls=plan.session_calls)
-    shown_number = options.style.draft_number
-    return Site(
-        world,
-        logins=Logins(accounts, options.seed),
-        faults=FaultScript(plan, collation),
-        load=Load(
-            options.latency_s,
-            options.per_number_s,
-            options.capacity,
-            Queue(options.queue or "none"),
-            slow=options.slow_users,
-            round_trip_s=options.round_trip_s,
-            slow_spell=options.slow_spell,
-            look_s=options.look_s,
-            degrades=options.degrades,
-            jitter=options.jitter,
-            seed=options.seed,
-        ),
-        desk=Desk(
-            world,
-            options.limits,
-            " " if shown_number is None else shown_number,
-            build=Build(
-                options.source_form_fields,
-                options.link_fields,
-                options.rules,
-                options.creators,
-                options.hollow_fields,
-                options.joins_inwardly,
-            ),
-            rights=Rights(
-                {user: Sight(sees) for user, sees in options.sees.items()},
-                {user: frozenset(forms) for user, forms in options.unreadable.items()},
-                frozenset(options.unseen_orgs),
-            ),
-            copies_in_turn=options.copies_in_turn,
-        ),
-        manners=Manners(
-            options.style,
-            on_refusal,
-            options.most_at_once,
-            options.most_a_minute,
-            options.query_lag_s,
-            options.save_gap_s,
-            options.pause_s,
-            options.names_when_saved,
-        ),
-    )
-
-
-def fault_plan(faults: str | Path | FaultPlan, seed: int = 0) -> FaultPlan:
-    """Give the plan that *faults* stands for.
-
-    Args:
-        faults: A plan, the name of a preset, or the path of a script file.
-        seed: For presets that choose.
-
-    Raises:
-        ValueError: If there is neither such a preset nor such a file.
-    """
-    if isinstance(faults, FaultPlan):
-        return faults
-    if str(faults) in PRESETS:
-        return PRESETS[str(faults)](seed)
-    path = Path(faults)
-    if not path.is_file():
-        raise ValueError(
-            f"{faults}: neither a preset ({', '.join(PRESETS)}) nor a script file that is there"
-        )
-    return load_plan(path)
-
-
-def _stock(world: World, options: SandboxOptions, today: date) -> None:
-    """Fill the books with orders: good ones, and some that a rule refuses."""
-    chance = random.Random(options.seed)  # noqa: S311 - the same orders every time
-    for form in (PURCHASE_ORDER, SALE_ORDER):
-        prefix = form.prefix
-        for index in range(options.orders):
-            days = index % options.dated_days if options.dated_days else 0
-            dated = str(today - timedelta(days)) if days else ""
-            _order(world, form, f"{prefix}{index:07d}", chance, dated=dated)
-        for index in range(options.blocked):
-            _order(world, form, f"{prefix}U{index:06d}", chance, status="ABD"[index % 3])
-            _order(world, form, f"{prefix}C{index:06d}", chance, closed=True)
-            _order(world, form, f"{prefix}X{index:06d}", chance, cancelled=True)
-        for number in options.twins:
-            if number.startswith(prefix):
-                _order(world, form, number, chance, org="200")
-    for index in range(ALL_DIGITS):
-        _order(world, PURCHASE_ORDER, f"{FIRST_ALL_DIGITS + index}", chance)
-
-
-def _order(
-    world: World,
-    form: Form,
-    number: str,
-    chance: random.Random,
-    *,
-    org: str = "100",
-    status: str = "C",
-    closed: bool = False,
-    cancelled: bool = False,
-    dated: str = "",
-) -> None:
-    world.add_source(
-        form,
-        number,
-        quantities=[chance.randint(2, 100) for _ in range(chance.randint(1, 3))],
-        party=f"P{chance.randint(1, _SUPPLIERS):03d}",
-        org=org,
-        status=status,
-        closed=closed,
-        cancelled=cancelled,
-        dated=dated,
-    )

@@ -15,7 +15,7 @@ from typing import Any
 
 import anyio
 
-from k3push.simulator.answers import AnswerStyle, push_answer, query_failure, session_lost, status
+from k3push.simulator.answers import push_answer, query_failure, session_lost, status
 from k3push.simulator.conversion import Conversion, Made
 from k3push.simulator.endings import refuse, shown, thrown
 from k3push.simulator.exchange import (
@@ -34,8 +34,8 @@ from k3push.simulator.load import Agenda, Load
 from k3push.simulator.operation_desk import OperationDesk
 from k3push.simulator.orders import OperationOrder, PushOrder, read_order
 from k3push.simulator.queries import Desk
-from k3push.simulator.refusals import OnRefusal
 from k3push.simulator.requests import BadCallError, Call, read_call, service_of
+from k3push.simulator.sandbox_options import SandboxOptions
 from k3push.simulator.script import Channel, Does, FaultScript
 from k3push.simulator.selecting import FilterTooLongError, QueryError
 from k3push.simulator.sign_in import ForeignAccountError, Logins, Session
@@ -53,32 +53,6 @@ RIVAL = "rival"
 """Whom another program logs in as."""
 
 _WELCOME = "k3push sandbox: a stand-in K/3 Cloud server. What really happened: /sandbox/truth"
-
-
-@dataclass(frozen=True, slots=True)
-class Manners:
-    """How the site answers.
-
-    Attributes:
-        style: How answers look.
-        on_refusal: Whether an answer mentions the sources that were refused.
-        most_at_once: Calls at once above which the rest are refused with MsgCode 14; 0
-            for no bound.
-        most_a_minute: Calls within a minute above which the rest are, likewise.
-        query_lag_s: How long what was committed is not seen by queries.
-        save_gap_s: How much later than the one before each target of a push is saved.
-        pause_s: How long plug-ins are at work on a document after a push or a submit.
-        names_when_saved: A document of one bill bears the number that the bill has as it is saved.
-    """
-
-    style: AnswerStyle = field(default_factory=AnswerStyle)
-    on_refusal: OnRefusal = OnRefusal.PARTIAL
-    most_at_once: int = 0
-    most_a_minute: int = 0
-    query_lag_s: float = 0.0
-    save_gap_s: float = 0.0
-    pause_s: float = 0.0
-    names_when_saved: bool = False
 
 
 @dataclass(slots=True)
@@ -121,7 +95,7 @@ class Site:
         faults: FaultScript,
         load: Load,
         desk: Desk,
-        manners: Manners,
+        options: SandboxOptions,
     ) -> None:
         self.world = world
         self.logins = logins
@@ -132,16 +106,9 @@ class Site:
         """Requests so far, by kind."""
         self._load = load
         self.desk = desk
-        self._manners = manners
+        self._manners = options
         self._agenda = Agenda()
-        self._operations = OperationDesk(
-            world,
-            self._agenda,
-            desk.replica,
-            manners.style,
-            lag_s=manners.query_lag_s,
-            pause_s=manners.pause_s,
-        )
+        self._operations = OperationDesk(world, self._agenda, desk.replica, options)
 
     async def handle(self, request: Request) -> Fate:
         """Answer *request*, when its time has come."""

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from k3push.simulator.fields import Build
 from k3push.simulator.flows import Flows, Instance, Task
 from k3push.simulator.forms import Route
 from k3push.simulator.orders import Approval
+from k3push.simulator.sandbox_options import SandboxOptions
 from k3push.simulator.selecting import Field, Kind, Value
 from k3push.simulator.sign_in import user_id
 from k3push.simulator.world import World
@@ -42,7 +42,7 @@ class Table(Generic[R]):
 _TaskRow = tuple[Instance, Task]
 
 
-def rules_of(world: World, site: Build) -> Table[Route]:
+def rules_of(world: World, site: SandboxOptions) -> Table[Route]:
     """Give the table of conversion rules (P 12.1).
 
     Only FNumber and FName were seen on a real site; the others are guessed from the columns of
