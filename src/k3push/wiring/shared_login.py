@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from types import TracebackType
 from typing import Any, Self, cast
 
 import anyio
@@ -162,12 +161,7 @@ class _Visit:
         self._logins = self._kept.erp.logins
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         """Leave; others may be at it still."""
         with anyio.CancelScope(shield=True):
             await self._keeper.leave(self._kept, self._tasks)

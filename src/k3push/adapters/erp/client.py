@@ -22,7 +22,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import partial
-from types import TracebackType
 from typing import Self, TypeVar
 
 from k3push.adapters.erp.calls import Calls, as_failed
@@ -103,12 +102,7 @@ class ErpClient:
         """Return itself."""
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         """Log out and close the lines."""
         await self._calls.aclose()
 

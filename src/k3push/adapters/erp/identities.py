@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import date
-from types import TracebackType
 from typing import Self, TypeVar
 
 import anyio
@@ -59,16 +58,11 @@ class Identities:
         """Return itself."""
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *error: object) -> None:
         """Log all users out, side by side, since each may have to wait for a dead server."""
         async with anyio.create_task_group() as tasks:
             for user in self._pool.users:
-                tasks.start_soon(user.erp.__aexit__, kind, error, trace)
+                tasks.start_soon(user.erp.__aexit__, *error)
 
     @property
     def logins(self) -> int:

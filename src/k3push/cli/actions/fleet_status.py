@@ -124,6 +124,10 @@ async def retry(folder: Path, names: Sequence[str], *, everybody: bool, say: Say
     return Exit.DONE
 
 
+WORDS = {"pause": pause, "continue": go_on, "cancel": cancel, "retry": retry}
+"""What each of these commands does."""
+
+
 async def _command(
     queue: Queue, tenant: Tenant, verb: Verb, say: Say, runs: Sequence[RunId] | None = None
 ) -> None:

@@ -95,45 +95,19 @@ def _add_group(app: typer.Typer, say: Say) -> None:
             lambda: fleet_status.status(folder, names or [], json=json, textfile=textfile, say=say)
         )
 
-    @command("command.fleet.pause", "k3push fleet pause --tenant acme")
-    def pause(
-        folder: Folder = Path("tenants"), names: Names = None, everybody: Everybody = False
-    ) -> int:
-        from k3push.cli.actions import fleet_status  # noqa: PLC0415
+    def add_word(word: str) -> None:
+        """Add the command by which a person says a word to all runs of tenants."""
 
-        return awaited(
-            lambda: fleet_status.pause(folder, names or [], everybody=everybody, say=say)
-        )
+        @command(f"command.fleet.{word}", f"k3push fleet {word} --tenant acme")
+        def act(
+            folder: Folder = Path("tenants"), names: Names = None, everybody: Everybody = False
+        ) -> int:
+            from k3push.cli.actions.fleet_status import WORDS  # noqa: PLC0415
 
-    @command("command.fleet.continue", "k3push fleet continue --tenant acme")
-    def continue_(
-        folder: Folder = Path("tenants"), names: Names = None, everybody: Everybody = False
-    ) -> int:
-        from k3push.cli.actions import fleet_status  # noqa: PLC0415
+            return awaited(lambda: WORDS[word](folder, names or [], everybody=everybody, say=say))
 
-        return awaited(
-            lambda: fleet_status.go_on(folder, names or [], everybody=everybody, say=say)
-        )
-
-    @command("command.fleet.cancel", "k3push fleet cancel --tenant acme")
-    def cancel(
-        folder: Folder = Path("tenants"), names: Names = None, everybody: Everybody = False
-    ) -> int:
-        from k3push.cli.actions import fleet_status  # noqa: PLC0415
-
-        return awaited(
-            lambda: fleet_status.cancel(folder, names or [], everybody=everybody, say=say)
-        )
-
-    @command("command.fleet.retry", "k3push fleet retry --tenant acme")
-    def retry(
-        folder: Folder = Path("tenants"), names: Names = None, everybody: Everybody = False
-    ) -> int:
-        from k3push.cli.actions import fleet_status  # noqa: PLC0415
-
-        return awaited(
-            lambda: fleet_status.retry(folder, names or [], everybody=everybody, say=say)
-        )
+    for word in ("pause", "continue", "cancel", "retry"):
+        add_word(word)
 
     @command("command.fleet.init_tenant", "k3push fleet init-tenant acme > acme.sql")
     def init_tenant(
