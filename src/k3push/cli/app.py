@@ -14,15 +14,17 @@ import typer
 import typer.main
 from typer.core import TyperGroup
 
-from k3push.cli.commands.dashboard import add_watching
-from k3push.cli.commands.erp_lists import add_lists
-from k3push.cli.commands.fleet_admin import add_fleet
-from k3push.cli.commands.inspect import add_audit, add_looking
-from k3push.cli.commands.ledger_admin import add_ledgers
-from k3push.cli.commands.program_admin import add_tokens
-from k3push.cli.commands.push import add_control, add_pushing
-from k3push.cli.commands.schedules import add_nights
-from k3push.cli.commands.setup import add_beginning
+from k3push.cli.commands import (
+    dashboard,
+    erp_lists,
+    fleet_admin,
+    inspect,
+    ledger_admin,
+    program_admin,
+    push,
+    schedules,
+    setup,
+)
 from k3push.cli.console.streams import prepare_streams
 from k3push.cli.framework import speak, what_is_wrong
 from k3push.cli.help_groups import grouped
@@ -240,17 +242,9 @@ def build_app(say: Say) -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     _add_global_options(app, say)
-    add_pushing(app, say)
-    add_control(app, say)
-    add_lists(app, say)
-    add_looking(app, say)
-    add_audit(app, say)
-    add_watching(app, say)
-    add_tokens(app, say)
-    add_beginning(app, say)
-    add_nights(app, say)
-    add_fleet(app, say)
-    add_ledgers(app, say)
+    single = (push, erp_lists, inspect, dashboard, program_admin, setup, schedules)
+    for module in (*single, fleet_admin, ledger_admin):
+        module.family.add_to(app, say)
     return app
 
 

@@ -1,35 +1,30 @@
-"""Options that several commands share, each written once, as typed groups.
+"""Options and arguments that several commands share, each written once; options also in groups.
 
 A command takes a group as one parameter; `cli.command_decorator` shows typer the options of it.
 """
 
-# No `from __future__ import annotations` here: typer reads the annotations.
-from dataclasses import dataclass, field
+from __future__ import annotations
+
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from k3push.cli.arguments import MOST_NUMBERS, parse_duration, parse_size, parse_until
-from k3push.cli.completion_values import routes
+from k3push.cli.command_decorator import argument, option, typed
+from k3push.cli.completion_values import routes, runs
 from k3push.core.control_words import Key
 from k3push.words.language import Say
 
 if TYPE_CHECKING:
     from k3push.wiring.job_lists import JobOptions
 
-
-def option(*flags: str, default: Any = None, words: str, **more: Any) -> Any:
-    """Make a field of a group.
-
-    Args:
-        flags: As they are typed.
-        default: What is left out means.
-        words: Key of the sentence that helps.
-        more: What else `typer.Option` takes.
-    """
-    return field(default=default, metadata={"flags": flags, "words": words, "more": more})
+Config = Annotated[Path | None, typed("--config", words="option.config")]
+Json = Annotated[bool, typed("--json", words="option.json")]
+Jobs = Annotated[list[str] | None, argument("JOB...", words="argument.jobs")]
+RunName = Annotated[str | None, argument("[RUN]", words="argument.run", autocompletion=runs)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +58,7 @@ class ListOptions:
         if idle and not jobs:
             raise typer.BadParameter(say("error.no_lists", option=idle))
 
-    def made(self) -> "JobOptions":
+    def made(self) -> JobOptions:
         """Return them as the readers take them."""
         from k3push.wiring.job_lists import JobOptions  # noqa: PLC0415
 
