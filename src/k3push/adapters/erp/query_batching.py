@@ -10,17 +10,24 @@ so that none is refused for the numbers of another.
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Collection,
+    Coroutine,
+    Mapping,
+    Sequence,
+)
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import date
+from functools import update_wrapper
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import anyio
 from anyio.lowlevel import checkpoint
 
-from k3push.core.model import BillNumber, Exchange, FlowTask, Route, Sighting, Source, Standing
-from k3push.core.protocol.links import FormEntry, LinkRow
-from k3push.core.protocol.selection import SelectedPage, Selection
+from k3push.core.model import BillNumber, Exchange, Route, Sighting, Source
 from k3push.core.protocol.wire import PUSH
 from k3push.core.safety.matching import MOST_NUMBERS
 from k3push.ports import (
@@ -31,6 +38,9 @@ from k3push.ports import (
     LookRefusedError,
     Turn,
 )
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 # A chunk looks at the field before its push and after it, and at the links before it.
 FIELD_LOOKS_A_CHUNK = 2
@@ -57,6 +67,18 @@ class _Look:
     answered: bool = False
     error: Exception | None = None
     alone: bool = False
+
+
+def _passed_on(
+    verb: Callable[Concatenate[Erp, P], Coroutine[Any, Any, T]],
+) -> Callable[Concatenate[BatchedQueries, P], Coroutine[Any, Any, T]]:
+    """Make a verb that the ERP behind the looks fulfils by itself."""
+
+    async def passed_on(self: BatchedQueries, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        found: T = await getattr(self._erp, verb.__name__)(*args, **kwargs)
+        return found
+
+    return update_wrapper(passed_on, verb)
 
 
 class BatchedQueries:
@@ -90,46 +112,6 @@ class BatchedQueries:
     def _time(self, push_s: float) -> None:
         self._push_s = _smoothed(self._push_s, push_s)
 
-    async def newest_of(self, route: Route) -> Sequence[tuple[str, BillNumber]]:
-        """Return the newest documents, and what each line names as its source."""
-        return await self._erp.newest_of(route)
-
-    async def newest_id(self, route: Route) -> str:
-        """Return the id of the newest document."""
-        return await self._erp.newest_id(route)
-
-    async def made_since(self, route: Route, when: str) -> Sequence[tuple[str, BillNumber]]:
-        """Return the documents made since a local time, and what each line names as its source."""
-        return await self._erp.made_since(route, when)
-
-    async def links_of(self, route: Route, ids: Collection[str]) -> Sequence[LinkRow]:
-        """Return the links of some documents to bills of any form."""
-        return await self._erp.links_of(route, ids)
-
-    async def partly_linked(self, route: Route, ids: Collection[str]) -> Collection[str]:
-        """Return which of some documents have a line without a link."""
-        return await self._erp.partly_linked(route, ids)
-
-    async def entries_of(self, form: str) -> Sequence[FormEntry]:
-        """Ask for the tables of a form."""
-        return await self._erp.entries_of(form)
-
-    async def newest_links(self, route: Route) -> Sequence[LinkRow]:
-        """Return the links of the newest documents."""
-        return await self._erp.newest_links(route)
-
-    async def linked_sources(self, route: Route) -> Sequence[BillNumber]:
-        """Return the bills that the newest documents' links name."""
-        return await self._erp.linked_sources(route)
-
-    async def standings_of(self, route: Route, ids: Collection[str]) -> Mapping[str, Standing]:
-        """Ask the target form for documents by their ids."""
-        return await self._erp.standings_of(route, ids)
-
-    async def flow_tasks_of(self, route: Route, numbers: Collection[str]) -> Mapping[str, FlowTask]:
-        """Ask for open tasks of approval flows."""
-        return await self._erp.flow_tasks_of(route, numbers)
-
     def spares(self, user: str) -> bool:
         """Say whether pushes go through others than *user*, who may not push."""
         return self._erp.spares(user)
@@ -144,15 +126,19 @@ class BatchedQueries:
         """Ask the source form for bills; whole questions come here already."""
         return await self._erp.sources_of(route, numbers)
 
-    async def sources_by_id(self, route: Route, ids: Sequence[str]) -> Mapping[str, Source]:
-        """Ask the source form for bills by id; whole questions come here already."""
-        return await self._erp.sources_by_id(route, ids)
-
-    async def selected(
-        self, route: Route, selection: Selection, *, today: date, after: str
-    ) -> SelectedPage:
-        """Ask the source form for the bills that a selection names."""
-        return await self._erp.selected(route, selection, today=today, after=after)
+    # Whole questions come here already, or what nobody else asks for at the same time.
+    newest_of = _passed_on(Erp.newest_of)
+    newest_id = _passed_on(Erp.newest_id)
+    made_since = _passed_on(Erp.made_since)
+    links_of = _passed_on(Erp.links_of)
+    partly_linked = _passed_on(Erp.partly_linked)
+    entries_of = _passed_on(Erp.entries_of)
+    newest_links = _passed_on(Erp.newest_links)
+    linked_sources = _passed_on(Erp.linked_sources)
+    standings_of = _passed_on(Erp.standings_of)
+    flow_tasks_of = _passed_on(Erp.flow_tasks_of)
+    sources_by_id = _passed_on(Erp.sources_by_id)
+    selected = _passed_on(Erp.selected)
 
     async def targets_of(
         self,
