@@ -73,7 +73,6 @@ class ArchiveFileError(Exception):
     """A file is no archive that can be read.
 
     Attributes:
-        path: The file.
         why: `missing`, `unreadable`, `none`, `newer` or `edited`.
     """
 
@@ -197,7 +196,6 @@ class Told:
     """What an archive tells of a number.
 
     Attributes:
-        run: The run.
         rows: Its rows of that number; none where it has none.
     """
 

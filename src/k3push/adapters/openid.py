@@ -61,7 +61,6 @@ class Asked:
         state: Comes back with the answer.
         nonce: Is in what is signed.
         verifier: Proves that whoever has the code has asked for it (PKCE).
-        redirect_uri: Where the answer goes.
     """
 
     state: str

@@ -33,11 +33,7 @@ class Audit:
     """An audit that is over.
 
     Attributes:
-        findings: What it has found.
-        exit: The command's exit code.
-        account: The account set.
         scope: Which bills were looked at, in words.
-        made_at: When.
     """
 
     findings: Findings

@@ -57,7 +57,6 @@ class Chart:
     """A figure, in the units of its SVG.
 
     Attributes:
-        title: As its caption calls it.
         series: For the legend.
         shapes: In the order in which they are drawn.
         levels: Words on the vertical axis.

@@ -36,11 +36,8 @@ class Contents:
     """What a page is made of, apart from its rows.
 
     Attributes:
-        ending: How the run stands.
         largest: Why numbers are where they are, the largest cluster first.
-        charts: Figures.
         left_out: Numbers whose rows the page does not hold.
-        made_at: When the page is made.
     """
 
     ending: Ending

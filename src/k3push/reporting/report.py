@@ -89,7 +89,6 @@ class Gatherer:
 
     Attributes:
         clusters: Why numbers are where they are.
-        timeline: What was done when.
         left_out: Numbers whose rows the page does not hold.
     """
 

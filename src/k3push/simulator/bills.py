@@ -39,10 +39,7 @@ class Link(NamedTuple):
     """Where a target's entry says that it came from.
 
     Attributes:
-        rule_id: The rule that made it.
         table: Entry table of the source.
-        bill_id: Id of the source bill.
-        entry_id: Id of the source entry.
         quantity: What it takes of that entry.
     """
 
@@ -58,7 +55,6 @@ class Origin(NamedTuple):
 
     Attributes:
         form: Id of the source's form; a blank where somebody typed the number in.
-        number: Number of the source bill.
     """
 
     form: str
@@ -72,7 +68,6 @@ class Entry:
     Attributes:
         id: Id of the line, unique over all bills.
         seq: Place in the bill, from 1.
-        material: Material number.
         quantity: What the line orders or delivers.
         left: What may still be pushed; below 0 where two pushes took the same at once.
         links: Set on targets that a rule made: one for each source entry in the line.
@@ -95,15 +90,12 @@ class Bill:
     """A source or a target.
 
     Attributes:
-        form: Its type.
         id: Internal id, unique over all bills; the database's order.
         number: Bill number; "" for a draft (P 5.9).
-        org: Number of the organisation.
         party: Number of the supplier or customer.
         status: FDocumentStatus: Z draft, A created, B in approval, C approved, D re-edit (P 6.7).
         created: When it was made, local time in ISO 8601 without offset.
         creator: Name of the user who made it.
-        entries: Its lines.
         closed: Whether FCloseStatus is B.
         cancelled: Whether FCancelStatus is B.
         deleted: Whether it was deleted, so that no query shows it.

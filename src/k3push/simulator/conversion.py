@@ -87,15 +87,10 @@ class Converter:
     """The rules of one world.
 
     Attributes:
-        store: Where sources are found.
-        routes: The rules there are.
-        policy: How they group.
         on_refusal: What one bad source does to the others.
-        texts: What is said.
         refusals: Refusals by order of the trial; keys are collated numbers.
         untied: Collated numbers whose targets keep no link, each with the source that they name
             instead, or "".
-        ids: Where new ids come from.
         now: Local time of the server, ISO 8601 without offset.
     """
 

@@ -34,7 +34,6 @@ class Successor:
     """A bill that the ERP makes when a document is approved (P 11.9).
 
     Attributes:
-        form: Its form.
         approved: Whether it is approved at once.
     """
 

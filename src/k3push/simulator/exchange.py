@@ -15,10 +15,8 @@ class Request:
     """An HTTP request, read whole.
 
     Attributes:
-        method: GET, POST, ...
         target: Path with query, as it stood in the request line.
         headers: Names in lower case; a repeated header keeps its last value.
-        body: The body.
     """
 
     method: str

@@ -179,8 +179,6 @@ class Fault:
     """One thing that goes wrong.
 
     Attributes:
-        work: What becomes of the work.
-        ending: What becomes of the answer.
         seconds: How long a delay or a late commit takes.
     """
 

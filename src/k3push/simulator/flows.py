@@ -19,7 +19,6 @@ class FlowNode:
     """A node of a flow.
 
     Attributes:
-        name: What users call it.
         person: Who has to process it.
         after_s: How long that takes; 0 where nobody ever does.
         decides: What comes of it.
@@ -40,7 +39,6 @@ class Flow:
         nodes: Its nodes, one at least.
         numbers: The sources whose documents enter it; every one where it is empty.
         spares: Users whose documents do not enter it (P 10.1).
-        name: What users call it.
     """
 
     form: str
@@ -56,10 +54,8 @@ class Task:
 
     Attributes:
         id: FAssignId.
-        node: The node.
         created: When the node was reached.
         completed: When it was processed; "" before.
-        result: What was decided.
         opinion: What was said.
     """
 
@@ -76,11 +72,8 @@ class Instance:
     """One document on its way through a flow.
 
     Attributes:
-        flow: The flow.
-        bill: The document.
         number: FNumber: the bill's number and the time (P 10.5).
         originator: Who submitted it.
-        created: When.
         tasks: Those of the nodes that were reached; the last may be open.
         running: Whether it has not ended.
     """

@@ -28,7 +28,6 @@ class Form:
 
     Attributes:
         id: The form's key; requests may spell it in any letter case.
-        name: What users call it.
         prefix: How the numbers of its bills begin.
         entry_key: Key of the entry table, which also begins the keys of its id, seq and links.
         entry_table: Database table of the entries, as links name it.

@@ -36,9 +36,6 @@ class Making(NamedTuple):
 
     Attributes:
         push: Which push made it, counted from 1; 0 for none.
-        source: The source bill.
-        target: The target bill.
-        maker: Who made it.
     """
 
     push: int
@@ -52,7 +49,6 @@ class By(NamedTuple):
 
     Attributes:
         maker: What kind of actor.
-        user: The user's name.
         call: Which call, counted from 1; 0 for none.
     """
 
@@ -65,8 +61,6 @@ class Deed(NamedTuple):
     """A change of a document.
 
     Attributes:
-        operation: What was done.
-        by: Who did it.
         before: The status before.
         after: The status after; "" where the document is gone.
     """
@@ -82,7 +76,6 @@ class Call(NamedTuple):
 
     Attributes:
         nth: Which call, counted from 1.
-        operation: What it asked for.
         looked: Whether the document's status was read since the call before it.
     """
 

@@ -45,7 +45,6 @@ class Change(NamedTuple):
     """What is to happen to a document.
 
     Attributes:
-        bill: The document.
         before: Its status when that was decided.
         successor: What the ERP makes along with it.
     """
@@ -60,7 +59,6 @@ class Operated:
     """What came of an operation, not yet kept.
 
     Attributes:
-        order: What was asked for.
         addressed: The documents that were found, in the database's order.
         changes: What is to happen.
         named: The documents that the answer names as done.
@@ -84,14 +82,10 @@ class Operations:
     """The operations of one world.
 
     Attributes:
-        store: Where documents are found.
-        documents: What becomes of them.
         forms: Forms by id in lower case.
-        texts: What is said.
         saving: Refusals of pushes by order of the trial, by collated source number: a draft
             that could not be saved for one cannot be submitted either.
         refusals: Refusals of operations by order of the trial, by collated source number.
-        habits: How calls are worked on.
     """
 
     store: Store

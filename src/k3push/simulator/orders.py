@@ -69,7 +69,6 @@ class OperationOrder:
     """An operation on documents.
 
     Attributes:
-        operation: Which.
         form: Key of their form.
         ids: Documents by internal id.
         numbers: Documents by number; they count only where no ids are given (P 11.1).

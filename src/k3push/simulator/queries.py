@@ -69,7 +69,6 @@ class Desk:
 
     Attributes:
         replica: What is read, where it lags behind the books.
-        rights: Who may read what.
         unloaded: Keys of fields, in lower case, that no form knows at the moment, as while a site
             loads its metadata anew.
         hollow: Keys of fields, likewise, that are listed and that queries refuse.

@@ -50,7 +50,6 @@ class Problem:
 
     Attributes:
         code: The answer's MsgCode, if this is its first line.
-        text: What the ERP says.
         field: FieldName of the line, if there is one.
         index: DIndex of the line: the document's place in the database's order.
     """

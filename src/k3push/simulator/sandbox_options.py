@@ -122,14 +122,12 @@ class SandboxOptions:
         twins: Numbers that a second organisation, 200, has as well.
         unseen_orgs: Organisations whose sources nobody sees; pushes find them.
         accounts: Who may log in, and how long sessions last.
-        style: How answers look.
         query_lag_s: Seconds after which queries see what was committed.
         copies_in_turn: Whether every second query sees it at once, as behind a balancer.
         save_gap_s: Seconds between the targets of one push, which are saved one by one.
         names_when_saved: A document of one bill bears the number that the bill has as it is saved,
             and not the one that it had as the call began.
         limits: Where queries stop.
-        texts: What the ERP says.
     """
 
     orders: int = 1000

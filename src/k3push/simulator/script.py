@@ -39,7 +39,6 @@ class Step:
     """The next request of its kind meets this fault.
 
     Attributes:
-        fault: The fault.
         on: The kind.
         user: Whose request; anybody's unless named.
     """
@@ -58,7 +57,6 @@ class Aimed:
     """A request that holds a certain number meets this fault.
 
     Attributes:
-        fault: The fault.
         once: Whether only the first such request does.
     """
 
@@ -121,7 +119,6 @@ class Seeded:
     Attributes:
         rate: Share of requests that meet one, from 0 to 1.
         faults: What may be chosen.
-        seed: The seed.
         most: Number of faults after which there are no more; 0 for no end.
         user: Whose requests; anybody's unless named.
     """

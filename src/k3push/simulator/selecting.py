@@ -19,12 +19,7 @@ Value = str | int | None
 
 
 class QueryError(Exception):
-    """The ERP refuses a query.
-
-    Attributes:
-        code: MsgCode.
-        text: What the ERP says.
-    """
+    """The ERP refuses a query."""
 
     def __init__(self, code: int, text: str) -> None:
         super().__init__(text)
@@ -70,9 +65,7 @@ class Field(Generic[R]):
 
     Attributes:
         key: Its key; requests may spell it in any letter case.
-        name: What users call it.
         of: Reads it from a row.
-        kind: What it holds.
         of_entry: Whether each entry has its own, so that rows are flattened by entries.
         of_link: Whether each link of an entry has its own, so that rows are flattened by links.
     """
@@ -90,7 +83,6 @@ class Dialect:
     """How one site reads queries.
 
     Attributes:
-        texts: What it says.
         collation: How text is compared.
         filter_chars: Length of a filter above which the server throws; 0 for none.
         quoted: What becomes of quoted numbers.
@@ -108,9 +100,7 @@ class Query(Generic[R]):
 
     Attributes:
         keys: Field keys, as asked for.
-        selected: Their fields.
         order: What rows are sorted by, and whether that descends.
-        tree: The filter.
         by_entry: Whether rows are those of entries.
         by_link: Whether rows are those of the entries' links.
         start: The place of the first row asked for, from 0.

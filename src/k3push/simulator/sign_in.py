@@ -27,7 +27,6 @@ class Accounts:
         acct_id: Id of its data centre.
         users: Password by user.
         app_id: Id of the application that may log in for users.
-        app_secret: Its secret.
         barred: Users who are not on the site's list for the WebAPI (P 2.4).
         licence_warning: Whether every login gets the licence warning, which carries no
             session though it says IsSuccessByAPI (P 2.2).
@@ -61,7 +60,6 @@ class Session:
 
     Attributes:
         id: KDSVCSessionId.
-        user: Who logged in.
         calls: Calls made with it.
         last_s: When it was used last, on the site's clock.
     """

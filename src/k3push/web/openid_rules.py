@@ -30,7 +30,6 @@ class OpenId:
     """How users come in by a provider.
 
     Attributes:
-        provider: The provider.
         failure: What it raises where somebody cannot be signed in; `why` says the reason.
         user_claim: Which claim is the user's name.
         roles_claim: Which claim gives roles; "" for none, and users have those of their names.

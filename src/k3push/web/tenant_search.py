@@ -50,7 +50,6 @@ class TenantSearch:
     number, or of what else is searched, the rows and runs of one after another are gone through.
 
     Attributes:
-        answers: What was found.
         searched: How many of the tenants were searched, with those before the first of this page.
         in_parts: Whether it is parts that are looked for.
     """

@@ -54,7 +54,6 @@ class RunOptions:
     """How a command's executions differ from the settings; None leaves it to them.
 
     Attributes:
-        config: The configuration file.
         because: Why targets that are there do not stop a push; "" if they do.
         window: In place of the settings' own, from a schedule.
         zone: Whose clock the window goes by; None is the computer's.

@@ -45,12 +45,7 @@ _EXITS = {Cause.LOOK_REFUSED: Exit.USAGE}
 
 
 class SelectionError(Problem):
-    """The ERP could not be read to the end.
-
-    Attributes:
-        cause: What has ended it.
-        words: Its words.
-    """
+    """The ERP could not be read to the end."""
 
     def __init__(self, what: str, exit_code: Exit, cause: Cause, words: str) -> None:
         super().__init__(what, exit_code)
@@ -60,12 +55,7 @@ class SelectionError(Problem):
 
 @dataclass(frozen=True, slots=True)
 class Selector:
-    """Selects bills as the settings say. Fulfils `retried_reads.Waiter`.
-
-    Attributes:
-        access: The way to the ERP.
-        warn: Prints a sentence.
-    """
+    """Selects bills as the settings say. Fulfils `retried_reads.Waiter`."""
 
     settings: Settings
     access: ErpAccess

@@ -26,8 +26,6 @@ class Endpoint:
         login: Makes the login request from the time in seconds; or signs every request.
         form_encoded: Send forms instead of JSON (P 1.5).
         verify: True, a file of CA certificates, or False.
-        connect_timeout_s: For connecting.
-        answer_timeout_s: For a whole answer.
     """
 
     url: str

@@ -20,7 +20,6 @@ class ErpSession:
         number: Its place among the sessions of this process, from 1.
         reopened: It was opened because one before it was lost.
         cookies: What goes into the Cookie header; signed requests learn it from an answer.
-        headers: Headers that carry it.
         accepted: Some call was answered under it with anything but a lost session.
         in_flight: Calls that travel under it.
         quiet: Set while none does.

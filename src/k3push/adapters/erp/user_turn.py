@@ -23,7 +23,6 @@ class User:
     Attributes:
         place: In the order of the settings.
         name: What the ERP calls it.
-        erp: Its session.
         lane: Its calls on their way, and how fast they came back.
     """
 
@@ -38,9 +37,7 @@ class UserTurn:
     """The turn of one of several users. Fulfils `ports.Turn`.
 
     Attributes:
-        mine: The user.
         answered: Is told of each answer.
-        users: How many there are.
         turn: The user's own turn, once it has come.
         left_s: When the push left.
         measures: Whether it tells how fast the user is served.

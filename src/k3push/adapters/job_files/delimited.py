@@ -35,7 +35,6 @@ class Layout:
     """Where the numbers stand.
 
     Attributes:
-        delimiter: Between the cells.
         first: The first line with data, from 1.
         number_at: Index of the number's cell, or -1 if there is none.
         id_at: Index of the id's cell, or -1 if there is none.
@@ -173,10 +172,8 @@ class FirstRow:
     """The first row as one delimiter cuts it.
 
     Attributes:
-        delimiter: Between the cells.
         cells: All of them, spaces around them trimmed.
         filled: Cells up to the last one that is not empty; spreadsheets leave empty ones behind.
-        lines: Lines that the row takes.
         closed: Whether each quotation mark that opens in it closes where a cell ends.
     """
 

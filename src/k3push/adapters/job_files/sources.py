@@ -69,7 +69,6 @@ class OpenJobFile:
         file: Name for messages.
         handle: The open file, seekable.
         start: Bytes to pass over before the text (a byte order mark).
-        encoding: Name of the codec.
         long_line: The first line longer than ``LONGEST_LINE``, from 1, or None.
     """
 

@@ -99,7 +99,6 @@ class Trouble:
     """One thing that is wrong with a job file.
 
     Attributes:
-        code: What is wrong.
         file: Name of the file as the operator gave it; "-" is standard input.
         line: Line in the file, from 1, or None if it is the file as a whole.
         item: Element of the JSON list, from 1, or None; a list of millions may be one line.

@@ -28,7 +28,6 @@ class UntrustedFile:
     """A job file of a stranger.
 
     Attributes:
-        place: Where it is.
         digest: SHA-256 of what it held when it was found; "" where nobody has looked.
     """
 

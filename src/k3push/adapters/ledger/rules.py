@@ -40,7 +40,6 @@ class RowStanding(NamedTuple):
 
     Attributes:
         place: `Row.place`.
-        state: Its state now.
         attempt: The last attempt that carried it, or 0.
     """
 

@@ -15,7 +15,6 @@ class Spelled(NamedTuple):
 
     Attributes:
         place: `Row.place`.
-        state: Its state now.
         attempt: The last attempt that carried it, or 0.
         bill: What the ERP calls it, or "".
         id: Its id, or "": rows of earlier versions have none.

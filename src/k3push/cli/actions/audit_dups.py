@@ -68,7 +68,6 @@ class AuditOptions:
         select: Those that the route selects are, whether they can still be pushed or not.
         since: Only what was made, or worked on, since then.
         excess: Which part of an ordered quantity may be taken beyond it.
-        output: A file to write.
     """
 
     jobs: Sequence[str]

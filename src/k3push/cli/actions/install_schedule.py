@@ -37,7 +37,6 @@ class Nightly:
 
     Attributes:
         at: Local time of day.
-        folder: Where it runs.
         command: Program and arguments, paths in full.
         drain_s: How long open calls may take once it is told to stop, in seconds.
     """

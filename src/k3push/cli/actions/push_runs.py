@@ -54,7 +54,6 @@ class CommandOptions(RunOptions):
         overlap: What to do while another run of the scope is under way.
         yes: Nobody is asked.
         json: One object for programs on standard output.
-        quiet: No progress.
     """
 
     overlap: Overlap = "share"

@@ -55,7 +55,6 @@ class ServeOptions:
     Attributes:
         configs: Configuration files; none for the usual one.
         tenants: A folder of configuration files, one a tenant.
-        browser: Open a browser.
         work: What is started in it is executed.
         enqueue: What is started in it is executed by the fleet's workers.
     """

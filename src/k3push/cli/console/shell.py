@@ -25,7 +25,6 @@ class Shell:
     Attributes:
         argv: As the interpreter made it: the script or `__main__.py`, and its arguments.
         orig_argv: As the interpreter was called.
-        environ: Variables.
         prefix: Of the virtual environment.
         platform: As `sys.platform`.
     """

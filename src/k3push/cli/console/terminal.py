@@ -38,7 +38,6 @@ class Terminal:
     """Standard output and standard error. Fulfils `wiring.executor.Observer`.
 
     Attributes:
-        quiet: No progress is shown.
         json: Standard output belongs to an object for programs, so summaries are left out.
     """
 

@@ -55,7 +55,6 @@ class _Part:
     """Columns that can be wrong by themselves, and how they are read.
 
     Attributes:
-        check: Name of the check.
         readers: By the column's name; each raises on what k3push never writes.
         only: The table that is looked through, or "" for all.
     """
