@@ -146,11 +146,7 @@ def plan_written(path: Path) -> Iterator[PlanWriter]:
 
 
 def is_plan(path: Path) -> bool:
-    """Say whether a file begins as a plan, of whatever format.
-
-    Raises:
-        OSError: It cannot be read.
-    """
+    """Say whether a file begins as a plan, of whatever format; raises `OSError`."""
     with path.open("rb") as file:
         try:
             return _MARK in _parsed(file.readline(LONGEST_LINE_BYTES))
@@ -159,11 +155,7 @@ def is_plan(path: Path) -> bool:
 
 
 def read_plan(path: Path) -> Plan:
-    """Read a plan to its end, and see that it is whole and was not edited.
-
-    Raises:
-        PlanFileError: It is not.
-    """
+    """Read a plan to its end; raises `PlanFileError` unless it is whole and was not edited."""
     reading = _Reading(path)
     values = reading.values()
     first = next(values)
@@ -221,21 +213,13 @@ def names_bill(path: Path, words: str) -> bool:
 
 
 def see_same(path: Path, sha256: str) -> None:
-    """See that a file still is the plan that was read before.
-
-    Raises:
-        PlanFileError: It is another one, or was edited.
-    """
+    """Raise `PlanFileError` unless a file still is the plan that was read before."""
     for _ in _Reading(path, sha256).values():
         pass
 
 
 def sha256_of(path: Path) -> str:
-    """Return the digest of a file's bytes, in hexadecimal.
-
-    Raises:
-        OSError: It cannot be read.
-    """
+    """Return the digest of a file's bytes, in hexadecimal; raises `OSError`."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

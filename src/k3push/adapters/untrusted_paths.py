@@ -120,11 +120,7 @@ class Below:
                 yield entries
 
     def is_folder(self) -> bool:
-        """Say whether it is a folder.
-
-        Raises:
-            IsLinkError: A part is a link.
-        """
+        """Say whether it is a folder; raises `IsLinkError` where a part is a link."""
         try:
             with ExitStack() as stack:
                 _descended(stack, self.base, self.parts)

@@ -44,11 +44,7 @@ class ListOptions:
     skip_bad_lines: bool = option("--skip-bad-lines", default=False, words="option.skip")
 
     def see_read(self, jobs: list[str] | None, say: Say) -> None:
-        """See that there are job files where it is said how they are read.
-
-        Raises:
-            BadParameter: There are none.
-        """
+        """Raise `BadParameter` where it is said how job files are read, and there are none."""
         said = {
             "--column": self.column,
             "--sheet": self.sheet,
@@ -98,11 +94,7 @@ class PaceOptions:
     canary: bool | None = option("--canary/--no-canary", words="option.canary")
 
     def made(self, say: Say) -> dict[str, Any]:
-        """Return what `RunOptions` has of them.
-
-        Raises:
-            BadParameter: One is out of its range.
-        """
+        """Return what `RunOptions` has of them; raises `BadParameter` where one is out of range."""
         return {
             "chunk_size": parse_size(self.chunk_size, Key.CHUNK_SIZE, say),
             "concurrency": parse_size(self.concurrency, Key.CONCURRENCY, say),
@@ -122,11 +114,7 @@ class BoundOptions:
     )
 
     def made(self, say: Say) -> dict[str, Any]:
-        """Return what `RunOptions` has of them.
-
-        Raises:
-            BadParameter: One cannot be read.
-        """
+        """Return what `RunOptions` has of them; raises `BadParameter` where one cannot be read."""
         from k3push.core.pacing.halting import HaltRule, HaltRuleError  # noqa: PLC0415
 
         if self.halt is not None:

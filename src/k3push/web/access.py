@@ -395,11 +395,7 @@ def _is_our_own(request: Request) -> bool:
 
 
 async def _form(request: Request) -> Mapping[str, str]:
-    """Read a form. Fields of one name come as lines of one.
-
-    Raises:
-        TooLargeError: It has more bytes than are taken.
-    """
+    """Read a form, fields of one name as lines of one; raises `TooLargeError`."""
     body = b""
     async with aclosing(request.stream()) as parts:
         async for part in parts:

@@ -168,11 +168,7 @@ class PageContext:
         return f"/t/{quote(tenant.name, safe='')}" if self.several else ""
 
     async def run(self, visit: Visit, request: Request) -> Run:
-        """Return the run that the address names.
-
-        Raises:
-            HTTPException: The tenant has none of that id.
-        """
+        """Return the run that the address names; raises `HTTPException` where there is none."""
         run = await visit.ledger.run(RunId(request.path_params["run"]))
         if run is None:
             raise HTTPException(404)

@@ -173,11 +173,7 @@ def cause_id(code: str, shape: str) -> str:
 
 
 def whole(text: str) -> int:
-    """Read a place in a list from an address.
-
-    Raises:
-        HTTPException: It is none.
-    """
+    """Read a place in a list from an address; raises `HTTPException` where it is none."""
     if not (text.isascii() and text.isdecimal() and len(text) < 16):  # noqa: PLR2004  # 64 bits
         raise HTTPException(400)
     return int(text)

@@ -136,11 +136,7 @@ class Workshop:
         return self.settings.folder / self.settings.serve.lists
 
     async def ledger(self) -> Ledger:
-        """Return the tenant's ledger, made if need be.
-
-        Raises:
-            LedgerLostError: It cannot be had.
-        """
+        """Return the tenant's ledger, made if need be; raises `LedgerLostError`."""
         if self._ledger is None:
             raise RuntimeError("the workshop is not open yet")
         return await self._ledger()

@@ -77,11 +77,7 @@ class ResultFiles:
 
 
 def _table_of(name: str) -> tuple[Form, list[State]]:
-    """Return the format and the states of a table by its name.
-
-    Raises:
-        HTTPException: There is none of that name.
-    """
+    """Return format and states of a table by its name; raises `HTTPException` where it is none."""
     stem, _, suffix = name.partition(".")
     states = [state for state in PARTS if state == stem]
     if stem != "ledger" and not states:

@@ -278,11 +278,7 @@ async def _routes(visit: Visit, asked: str) -> list[str]:
 
 
 def _filter_of(asked: Mapping[str, str]) -> RunFilter:
-    """Read which runs an address asks for.
-
-    Raises:
-        HTTPException: It asks for what there cannot be.
-    """
+    """Read which runs an address asks for; raises `HTTPException` where there cannot be such."""
     try:
         code = asked.get("exit", "")
         since, until = (asked.get(key, "") for key in ("since", "until"))

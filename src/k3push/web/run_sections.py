@@ -101,11 +101,7 @@ class RowsPage(TypedDict):
 
 
 async def rows(request: Request, ledger: Ledger, view: RunView) -> RowsPage:
-    """Read the rows that the address asks for.
-
-    Raises:
-        HTTPException: It names no state, or no place.
-    """
+    """Read the rows that the address asks for; raises `HTTPException` for an unknown state."""
     wanted = request.query_params.get("state", "")
     if wanted and wanted not in set(State):
         raise HTTPException(400)

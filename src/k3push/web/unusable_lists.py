@@ -62,11 +62,7 @@ class UnusableLists:
         self._known: dict[tuple[Path, JobOptions, str], tuple[Settings, UnusableListError]] = {}
 
     async def read(self, visit: Visit, id_: str, kept: Path, how: JobOptions) -> None:
-        """Read a list to its end, or know what was wrong with it when it was read before.
-
-        Raises:
-            UnusableListError: Somebody has to mend it.
-        """
+        """Read a list to its end, or know what was wrong before; raises `UnusableListError`."""
         settings, key = visit.working().settings, (kept, how, visit.frame.say.lang)
         known = self._known.get(key)
         if known is not None and known[0] is settings:

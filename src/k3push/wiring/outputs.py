@@ -72,11 +72,7 @@ def check_output(
 
 
 def see_writable(path: Path) -> None:
-    """See that a file can be made, before an hour of looks or a page of questions.
-
-    Raises:
-        Problem: It cannot.
-    """
+    """Raise `Problem` unless a file can be made, before an hour of looks or a page of questions."""
     try:
         with named(path).part():
             pass

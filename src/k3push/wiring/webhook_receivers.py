@@ -26,11 +26,7 @@ class Receivers:
 
 
 def receivers_of(settings: Settings) -> Receivers:
-    """Return the receivers, their secrets resolved.
-
-    Raises:
-        SettingsError: One cannot be had, or is no address.
-    """
+    """Return the receivers, their secrets resolved; raises `SettingsError` where one is unfit."""
     api = settings.api
     found = [each.resolve("api.webhooks", settings.file) for each in api.webhooks]
     if not all(map(is_address, found)):

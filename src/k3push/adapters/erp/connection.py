@@ -214,11 +214,7 @@ class Body:
         self._room = MOST_BYTES
 
     def add(self, part: bytes) -> None:
-        """Take what has come.
-
-        Raises:
-            httpx.RemoteProtocolError: It is too much.
-        """
+        """Take what has come; raises `httpx.RemoteProtocolError` where it is too much."""
         self._room -= len(part)
         if self._room < 0:
             raise httpx.RemoteProtocolError(f"an answer of more than {MOST_BYTES} bytes")

@@ -98,11 +98,7 @@ class _Walk:
         self._found: list[_Found] = []
 
     def over(self, source: OpenJobFile) -> Iterator[_Found]:
-        """Walk over the whole document.
-
-        Raises:
-            JobFileError: If its structure is wrong.
-        """
+        """Walk over the whole document; raises `JobFileError` where its structure is wrong."""
         events = ijson.sendable_list()
         parser = ijson.basic_parse_coro(events)
         halves = _Halves()

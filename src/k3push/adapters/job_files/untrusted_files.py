@@ -79,11 +79,7 @@ def _copied(source: IO[bytes], target: IO[bytes], name: str) -> str:
 
 
 def blocks(source: IO[bytes], name: str) -> Iterator[bytes]:
-    """Read a file block by block.
-
-    Raises:
-        JobFileError: It has more than `MOST_BYTES`.
-    """
+    """Read a file block by block; raises `JobFileError` behind `MOST_BYTES`."""
     size = 0
     while block := source.read(_BLOCK):
         size += len(block)

@@ -81,11 +81,7 @@ class _Archive(zipfile.ZipFile):
     _unpacked = 0
 
     def count(self, size: int) -> None:
-        """Count bytes that were unpacked.
-
-        Raises:
-            ValueError: There are more than a workbook has.
-        """
+        """Count bytes that were unpacked; raises `ValueError` where they are too many."""
         self._unpacked += size
         if self._unpacked > MOST_UNPACKED:
             raise ValueError(f"more than {MOST_UNPACKED >> 20} MB of cells")

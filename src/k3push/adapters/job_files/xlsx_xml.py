@@ -119,11 +119,7 @@ class ParserFeed:
         self._depth = 0
 
     def feed(self, chunk: bytes) -> None:
-        """Read on.
-
-        Raises:
-            ValueError: A tag has no end.
-        """
+        """Read on; raises `ValueError` where a tag has no end."""
         self._parser.Parse(chunk)
         self._fed += len(chunk)
         if self._fed - self._parser.CurrentByteIndex > _LONGEST_TAG + len(chunk):
@@ -134,11 +130,7 @@ class ParserFeed:
         self._parser.Parse(b"", True)  # noqa: FBT003 - expat's own way to say so
 
     def begin(self) -> None:
-        """Count an element that begins.
-
-        Raises:
-            ValueError: It is within too many others.
-        """
+        """Count an element that begins; raises `ValueError` where it is within too many others."""
         self._depth += 1
         if self._depth > _DEEPEST:
             raise ValueError("elements within elements without end")

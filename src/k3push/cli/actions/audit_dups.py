@@ -83,11 +83,7 @@ class Auditor:
     """`audit-dups`, with the settings and the words of a `Runner`."""
 
     def __init__(self, runner: Runner, options: AuditOptions) -> None:
-        """See that the options go together, and that the file can be written.
-
-        Raises:
-            Problem: They do not, or it cannot.
-        """
+        """Raise `Problem` unless the options go together, and the file can be written."""
         self._runner, self._options = runner, options
         self._settings, self._say, self._warn = runner.settings, runner.say, runner.warn
         self._recipients = recipients(runner.settings)

@@ -40,11 +40,7 @@ async def control(config: Path | None, words: Sequence[str], say: Say) -> Exit:
 
 
 async def _give(ledger: Ledger, run: Run, what: Command) -> Commanded:
-    """Give a command, and return what came of it.
-
-    Raises:
-        Problem: The run does not obey, or has ended.
-    """
+    """Give a command, and return what came of it; raises `Problem` where the run does not obey."""
     clock = SystemClock()
     await note_act(ledger, Act(clock.now(), run.id, person_here(), "control", str(what)))
     obeyed = await command(ledger, clock, run.id, what, patience_s=PATIENCE_S)

@@ -53,11 +53,7 @@ async def _opened(folder: Path) -> AsyncIterator[tuple[Queue, Tenants]]:
 
 
 def _meant(tenants: Tenants, names: Sequence[str], *, everybody: bool) -> list[Tenant]:
-    """Return the tenants that are named, or all.
-
-    Raises:
-        Problem: One is not known, or none is named.
-    """
+    """Return the named tenants, or all; raises `Problem` where none is named, or one unknown."""
     for name in names:
         if name not in tenants.by_name:
             known = ", ".join(tenants.by_name)

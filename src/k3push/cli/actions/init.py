@@ -256,11 +256,7 @@ def _ended_as_problem() -> Iterator[None]:
 
 
 def _endpoint(erp: Mapping[str, str]) -> Endpoint:
-    """Return how settings that are not written yet would reach the site.
-
-    Raises:
-        SettingsError: They would not.
-    """
+    """Return how settings that are not written yet reach the site, or raise `SettingsError`."""
     route = {"source": "A", "target": "B", "rule": "C"}
     settings = Settings.model_validate({"erp": dict(erp), "routes": {"default": route}})
     return next(iter(endpoints_of(settings).values()))

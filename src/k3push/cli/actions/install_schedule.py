@@ -114,11 +114,7 @@ def nightly(
 
 
 def print_for(scheduler: Scheduler, run: Nightly, say: Say) -> str:
-    """Return the text to install and, after it, how.
-
-    Raises:
-        ScheduleError: The scheduler cannot take the command.
-    """
+    """Return what to install, and how; raises `ScheduleError` where the command is unfit for it."""
     match scheduler:
         case "systemd":
             return _systemd(run, say)

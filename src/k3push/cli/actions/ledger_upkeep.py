@@ -71,11 +71,7 @@ class Place:
         return await version_of(self.settings.url, self.password)
 
     async def version_there(self) -> int:
-        """Return the version of its schema.
-
-        Raises:
-            Problem: There is no ledger.
-        """
+        """Return the version of its schema; raises `Problem` where there is no ledger."""
         version = await self.version()
         if not version:
             raise Problem(remark("error.no_ledger", path=self.shown))

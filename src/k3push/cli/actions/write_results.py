@@ -87,11 +87,7 @@ async def report(config: Path | None, name: str | None, say: Say, output: Path) 
 
 
 async def _whole_run(ledger: Ledger, name: str | None, settings: Settings) -> Run:
-    """Find a run of which the ledger has all rows.
-
-    Raises:
-        Problem: There is none, or it is archived.
-    """
+    """Find a run that is not archived; raises `Problem` where there is none."""
     run = await find_run(ledger, name)
     if run.archive is not None:
         raise Problem(remark("error.archived", run=run.id, file=settings.archive_path(run.archive)))

@@ -62,11 +62,7 @@ class LogOptions:
         return logging.DEBUG if self.verbosity > 1 else logging.INFO
 
     def check(self) -> None:
-        """See that the file can be written, before anything is sent.
-
-        Raises:
-            OSError: It cannot.
-        """
+        """Raise `OSError` unless the file can be written, before anything is sent."""
         if self.file is not None:
             with open(self.file, "a", encoding="utf-8", opener=_for_owner):
                 pass

@@ -60,11 +60,7 @@ class Caller:
 
     @property
     def workshop(self) -> Workshop:
-        """What does what is asked for.
-
-        Raises:
-            ProblemError: The server only watches.
-        """
+        """What does what is asked for; raises `ProblemError` where the server only watches."""
         if self.tenant.workshop is None:
             raise ProblemError("only-watches", self.say("api.only_watches"))
         return self.tenant.workshop
@@ -107,11 +103,7 @@ def needs(role: ProgramRole) -> Callable[..., Awaitable[Caller]]:
 
 
 def see_role(program: Program, role: ProgramRole, say: Say) -> None:
-    """See that a program may do what needs *role*.
-
-    Raises:
-        ProblemError: It may not.
-    """
+    """Raise `ProblemError` unless a program may do what needs *role*."""
     if not reaches(program.role, role):
         raise ProblemError("no-right", say("api.no_right", role=program.role, needed=role))
 

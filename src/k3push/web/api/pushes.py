@@ -86,11 +86,7 @@ async def _asked(
 
 
 def _wish(wanted: shapes.Wanted, caller: Caller, *, plan: bool) -> Wish:
-    """Read what a program asks for.
-
-    Raises:
-        ProblemError: It asks for what there cannot be.
-    """
+    """Read what a program asks for; raises `ProblemError` where there cannot be such."""
     if errors := list(unfit(wanted.model_dump(), caller)):
         raise ProblemError("invalid", errors=errors)
     bills = [(number, "") for number in wanted.numbers] or [("", id_) for id_ in wanted.ids]
@@ -121,11 +117,7 @@ def unfit(wanted: Mapping[str, Any], caller: Caller) -> Iterator[tuple[str, str]
 
 
 async def _list_of(wish: Wish, caller: Caller) -> str:
-    """Keep the bills of a plan as a job file, and return where it is.
-
-    Raises:
-        ProblemError: The disk refused.
-    """
+    """Keep the bills of a plan as a job file; raises `ProblemError` where the disk refuses."""
     rows = [{"id": id_} if id_ else {"number": number} for number, id_ in wish.bills]
     folder = caller.workshop.lists / request_id(caller.program.name, wish.key)
     # Another wish with the same key has another file: of both, one is accepted.

@@ -78,11 +78,7 @@ _FULL = re.compile(r"too many (clients|connections)|connection slots|太多(客�
 
 
 def parts_of_url(url: str) -> dict[str, Any]:
-    """Return what a URL of PostgreSQL names, as libpq calls it.
-
-    Raises:
-        NoLedgerError: It is no such URL.
-    """
+    """Return what a URL of PostgreSQL names, as libpq calls it; raises `NoLedgerError`."""
     try:
         return conninfo_to_dict(url)
     except psycopg.Error:
@@ -105,11 +101,7 @@ class Server:
 
     @classmethod
     def of(cls, url: str, password: str = "") -> Server:
-        """Read a URL; *password* is used where it has none.
-
-        Raises:
-            NoLedgerError: It is no URL of PostgreSQL.
-        """
+        """Read a URL; *password* is used where it has none. Raises `NoLedgerError`."""
         given = parts_of_url(url)
         if password:
             given.setdefault("password", password)

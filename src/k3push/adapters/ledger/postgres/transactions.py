@@ -66,11 +66,7 @@ class Connections:
 
     @asynccontextmanager
     async def place(self) -> AsyncIterator[None]:
-        """Hold a place for one connection that the block opens itself.
-
-        Raises:
-            PoolTimeout: All were in use for long.
-        """
+        """Hold a place for a connection that the block opens; raises `PoolTimeout`."""
         async with AsyncExitStack() as stack:
             try:
                 await stack.enter_async_context(self._places.one(self))

@@ -286,11 +286,7 @@ class SameFiles:
         self._successor: tuple[int, ...] | None = None
 
     def check(self) -> None:
-        """Raise if a file is gone, or another is in its place.
-
-        Raises:
-            LedgerLostError: One is.
-        """
+        """Raise `LedgerLostError` if a file is gone, or another is in its place."""
         if self.replaced():
             raise LedgerLostError(of_file(self._path, remark("ledger.replaced")))
 
