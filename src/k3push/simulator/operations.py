@@ -31,14 +31,12 @@ class BulkHabits:
         names_all: Whether documents that were passed over are named as done.
         verifies_flows: Whether Audit and UnAudit look for a running flow; sites before
             November 2023 do not (P 10.1).
-        deletable: Statuses in which a document can be deleted; reports differ (P 11.5).
     """
 
     on_refusal: OnRefusal = OnRefusal.PARTIAL
     most: int = 0
     names_all: bool = False
     verifies_flows: bool = True
-    deletable: str = DRAFT + CREATED + REOPENED
 
 
 class Change(NamedTuple):
@@ -207,13 +205,13 @@ class Operations:
 
     def _wrong_status(self, operation: Operation, bill: Bill) -> str:
         """Give what is said where the status of *bill* does not allow *operation*; else ""."""
-        texts = self.texts
+        texts, unsubmitted = self.texts, DRAFT + CREATED + REOPENED
         allowed = {
-            Operation.SUBMIT: (DRAFT + CREATED + REOPENED, texts.not_submittable),
+            Operation.SUBMIT: (unsubmitted, texts.not_submittable),
             Operation.AUDIT: (IN_APPROVAL, texts.submit_first),
             Operation.UNAUDIT: (APPROVED, texts.not_unapprovable),
             Operation.CANCEL_ASSIGN: (IN_APPROVAL, texts.not_submitted),
-            Operation.DELETE: (self.habits.deletable, texts.not_deletable),
+            Operation.DELETE: (unsubmitted, texts.not_deletable),
         }
         if operation is Operation.AUDIT and bill.status == APPROVED:
             return texts.already_approved
