@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from k3push.cli.console.person import person_here
@@ -19,36 +18,33 @@ from k3push.wiring.open_ledger import ledger_of
 from k3push.words.language import Say
 
 
-@dataclass(frozen=True, slots=True)
-class EnqueueOptions:
-    """What the command's options say."""
-
-    config: Path | None
-    how: JobOptions
-    slices: int
-    json: bool
-
-
-async def enqueue(names: Sequence[str], options: EnqueueOptions, say: Say) -> Exit:
+async def enqueue(
+    names: Sequence[str],
+    config: Path | None,
+    how: JobOptions,
+    say: Say,
+    *,
+    slices: int,
+    json: bool,
+) -> Exit:
     """Ask the fleet for runs of job files."""
     needs_fleet()
     from k3push.fleet import open_queue  # noqa: PLC0415
 
-    config = find_config(options.config)
-    tenant = tenant_of(config, os.environ)
+    tenant = tenant_of(find_config(config), os.environ)
     needs_shared_ledger(tenant.settings)
 
     def warn(sentence: str, /, **facts: object) -> None:
         sys.stderr.write(say(sentence, **facts) + "\n")
 
-    asker = Enqueuer(tenant, warn, slices=options.slices, by=person_here())
+    asker = Enqueuer(tenant, warn, slices=slices, by=person_here())
     async with (
         ledger_of(tenant.settings, create=True) as ledger,
         open_queue(queue_of(tenant), create=True) as queue,
     ):
-        runs = await asker.ask(ledger, queue, names, options.how)
+        runs = await asker.ask(ledger, queue, names, how)
         await queue.make_jobs(tenant.name, runs)
-    if options.json:
+    if json:
         put_json({"tenant": tenant.name, "runs": runs})
     else:
         for run in runs:

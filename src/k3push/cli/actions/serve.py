@@ -9,7 +9,7 @@ import tempfile
 import webbrowser
 from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack, closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,7 +24,8 @@ from k3push.adapters.job_files.reader_pool import ReadersApart
 from k3push.adapters.private_files import opened_for_owner
 from k3push.cli.actions.dashboard_access import door_of, is_any, is_loopback, rules_of
 from k3push.cli.actions.served_tenants import ConfigFiles, Queues, ServedTenants
-from k3push.cli.console.logs import LogOptions, open_loggers
+from k3push.cli.commands.dashboard import ServeOptions
+from k3push.cli.console.logs import open_loggers
 from k3push.cli.console.screen import screen
 from k3push.cli.console.signals import on_interrupt
 from k3push.core.remark import read_remark, remark
@@ -48,27 +49,6 @@ GRACE_S = 5
 KEEP_ALIVE_S = 75
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ServeOptions:
-    """What the command's options say.
-
-    Attributes:
-        configs: Configuration files; none for the usual one.
-        tenants: A folder of configuration files, one a tenant.
-        work: What is started in it is executed.
-        enqueue: What is started in it is executed by the fleet's workers.
-    """
-
-    host: str
-    port: int
-    configs: Sequence[Path]
-    tenants: Path | None
-    browser: bool
-    work: bool
-    enqueue: bool
-    log: LogOptions
-
-
 async def serve(options: ServeOptions, say: Say) -> Exit:
     """Serve until interrupted."""
     with staying():
@@ -78,7 +58,7 @@ async def serve(options: ServeOptions, say: Say) -> Exit:
 async def _serve(options: ServeOptions, say: Say) -> Exit:
     spare_memory()
     errors = screen(stderr=True, soft_wrap=True)
-    files = ConfigFiles(options.configs, options.tenants)
+    files = ConfigFiles(options.config or (), options.tenants)
     # Before they are read: what changes meanwhile is read again.
     seen = await to_thread.run_sync(files.state)
     settings, left = await to_thread.run_sync(files.usable, say)
@@ -88,10 +68,11 @@ async def _serve(options: ServeOptions, say: Say) -> Exit:
     enqueues = options.enqueue or door.serve.enqueue
     works = options.work or door.serve.work or enqueues
     rules = await to_thread.run_sync(rules_of, options.host, door)
-    if options.log.file is not None:
-        check_output(options.log.file, settings=settings, option="--log-file")
+    log_options = options.log()
+    if options.log_file is not None:
+        check_output(options.log_file, settings=settings, option="--log-file")
     try:
-        options.log.check()
+        log_options.check()
         listener = _listener(options.host, options.port)
     except OSError as error:
         why = error.strerror or str(error)
@@ -99,11 +80,11 @@ async def _serve(options: ServeOptions, say: Say) -> Exit:
 
     def lost(error: OSError) -> None:
         why = error.strerror or type(error).__name__
-        errors.print(say("warning.log_lost", path=options.log.file, why=why), markup=False)
+        errors.print(say("warning.log_lost", path=options.log_file, why=why), markup=False)
 
     async with AsyncExitStack() as stack:
         stack.enter_context(listener)
-        loggers = stack.enter_context(open_loggers(options.log, errors, lost))
+        loggers = stack.enter_context(open_loggers(log_options, errors, lost))
         queues = Queues(stack) if enqueues else None
         port: int = listener.getsockname()[1]
         log = _logger(loggers)

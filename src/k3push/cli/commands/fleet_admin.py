@@ -42,8 +42,10 @@ def enqueue(
 ) -> int:
     from k3push.cli.actions import enqueue_lists  # noqa: PLC0415
 
-    options = enqueue_lists.EnqueueOptions(settings.config, lists.made(), slices, json)
-    return awaited(lambda: enqueue_lists.enqueue(jobs, options, say))
+    how = lists.made()
+    return awaited(
+        lambda: enqueue_lists.enqueue(jobs, settings.config, how, say, slices=slices, json=json)
+    )
 
 
 @family.command("command.worker", "k3push worker --tenants tenants")
