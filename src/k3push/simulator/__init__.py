@@ -17,88 +17,48 @@ misreading cannot hide on both sides. From the inside out:
 with what really happened.
 """
 
-from k3push.simulator.answers import AnswerStyle, DraftForm, FailedQuery
-from k3push.simulator.documents import Successor
-from k3push.simulator.faults import FAULT_NAMES, Fault, fault
-from k3push.simulator.flows import Flow, FlowNode
-from k3push.simulator.forms import Policy
-from k3push.simulator.history import Maker
-from k3push.simulator.http_server import serve
-from k3push.simulator.operations import BulkHabits
-from k3push.simulator.orders import Approval, Operation, OperationOrder, PushOrder
-from k3push.simulator.plan_files import load_plan, plan_from
-from k3push.simulator.presets import PRESETS
-from k3push.simulator.refusals import MsgCode, OnRefusal, Refusal, Texts
-from k3push.simulator.row_check import check_ledger
-from k3push.simulator.sandbox import build
-from k3push.simulator.sandbox_options import (
-    PAYABLES,
-    QueryLimits,
-    Queue,
-    SandboxOptions,
-    first_orders,
-)
-from k3push.simulator.script import (
-    Aimed,
-    Channel,
-    Does,
-    FaultPlan,
-    FaultScript,
-    Hand,
-    Rival,
-    Seeded,
-    Step,
-)
-from k3push.simulator.sign_in import Accounts
-from k3push.simulator.site import Site
-from k3push.simulator.visibility import Sight
-from k3push.simulator.world import World
-from k3push.simulator.write_back import WriteBack
-
-__all__ = [
-    "FAULT_NAMES",
-    "PAYABLES",
-    "PRESETS",
-    "Accounts",
-    "Aimed",
-    "AnswerStyle",
-    "Approval",
-    "BulkHabits",
-    "Channel",
-    "Does",
-    "DraftForm",
-    "FailedQuery",
-    "Fault",
-    "FaultPlan",
-    "FaultScript",
-    "Flow",
-    "FlowNode",
-    "Hand",
-    "Maker",
-    "MsgCode",
-    "OnRefusal",
-    "Operation",
-    "OperationOrder",
-    "Policy",
-    "PushOrder",
-    "QueryLimits",
-    "Queue",
-    "Refusal",
-    "Rival",
-    "SandboxOptions",
-    "Seeded",
-    "Sight",
-    "Site",
-    "Step",
-    "Successor",
-    "Texts",
-    "World",
-    "WriteBack",
-    "build",
-    "check_ledger",
-    "fault",
-    "first_orders",
-    "load_plan",
-    "plan_from",
-    "serve",
-]
+from k3push.simulator.answers import AnswerStyle as AnswerStyle
+from k3push.simulator.answers import DraftForm as DraftForm
+from k3push.simulator.answers import FailedQuery as FailedQuery
+from k3push.simulator.documents import Successor as Successor
+from k3push.simulator.faults import FAULT_NAMES as FAULT_NAMES
+from k3push.simulator.faults import Fault as Fault
+from k3push.simulator.faults import fault as fault
+from k3push.simulator.flows import Flow as Flow
+from k3push.simulator.flows import FlowNode as FlowNode
+from k3push.simulator.forms import Policy as Policy
+from k3push.simulator.history import Maker as Maker
+from k3push.simulator.http_server import serve as serve
+from k3push.simulator.operations import BulkHabits as BulkHabits
+from k3push.simulator.orders import Approval as Approval
+from k3push.simulator.orders import Operation as Operation
+from k3push.simulator.orders import OperationOrder as OperationOrder
+from k3push.simulator.orders import PushOrder as PushOrder
+from k3push.simulator.plan_files import load_plan as load_plan
+from k3push.simulator.plan_files import plan_from as plan_from
+from k3push.simulator.presets import PRESETS as PRESETS
+from k3push.simulator.refusals import MsgCode as MsgCode
+from k3push.simulator.refusals import OnRefusal as OnRefusal
+from k3push.simulator.refusals import Refusal as Refusal
+from k3push.simulator.refusals import Texts as Texts
+from k3push.simulator.row_check import check_ledger as check_ledger
+from k3push.simulator.sandbox import build as build
+from k3push.simulator.sandbox_options import PAYABLES as PAYABLES
+from k3push.simulator.sandbox_options import QueryLimits as QueryLimits
+from k3push.simulator.sandbox_options import Queue as Queue
+from k3push.simulator.sandbox_options import SandboxOptions as SandboxOptions
+from k3push.simulator.sandbox_options import first_orders as first_orders
+from k3push.simulator.script import Aimed as Aimed
+from k3push.simulator.script import Channel as Channel
+from k3push.simulator.script import Does as Does
+from k3push.simulator.script import FaultPlan as FaultPlan
+from k3push.simulator.script import FaultScript as FaultScript
+from k3push.simulator.script import Hand as Hand
+from k3push.simulator.script import Rival as Rival
+from k3push.simulator.script import Seeded as Seeded
+from k3push.simulator.script import Step as Step
+from k3push.simulator.sign_in import Accounts as Accounts
+from k3push.simulator.site import Site as Site
+from k3push.simulator.visibility import Sight as Sight
+from k3push.simulator.world import World as World
+from k3push.simulator.write_back import WriteBack as WriteBack

@@ -9,7 +9,7 @@ encoding; ``delimited`` reads CSV, TSV and TXT, ``json_lists`` JSON, ``jsonl`` J
 Whatever the bytes are, they end as valid ``Listed`` values or as one ``JobFileError``.
 """
 
-from k3push.adapters.job_files.reading import read_job
-from k3push.adapters.job_files.troubles import Code, JobFileError, Trouble
-
-__all__ = ["Code", "JobFileError", "Trouble", "read_job"]
+from k3push.adapters.job_files.reading import read_job as read_job
+from k3push.adapters.job_files.troubles import Code as Code
+from k3push.adapters.job_files.troubles import JobFileError as JobFileError
+from k3push.adapters.job_files.troubles import Trouble as Trouble
