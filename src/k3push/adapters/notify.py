@@ -27,11 +27,7 @@ class NotifierMissingError(Exception):
 
 
 def unknown_services(urls: Sequence[str]) -> list[str]:
-    """Return the schemes of the addresses that Apprise knows no service for.
-
-    Raises:
-        NotifierMissingError: Apprise is not installed.
-    """
+    """Return the schemes that no service answers to; raises `NotifierMissingError`."""
     apprise = _apprise()
     return [_scheme(url) for url in urls if apprise.Apprise.instantiate(url) is None]
 

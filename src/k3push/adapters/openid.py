@@ -84,11 +84,7 @@ class OpenIdProvider:
         self._keys: KeySet | None = None
 
     async def ask(self, redirect_uri: str) -> tuple[str, Asked]:
-        """Return where a browser is sent to be signed in, and what was asked.
-
-        Raises:
-            OpenIdError: The provider is away.
-        """
+        """Return where a browser is sent to, and what was asked; raises `OpenIdError`."""
         about = await self._about()
         state, nonce, verifier = (secrets.token_urlsafe(32) for _ in range(3))
         asked = Asked(state, nonce, verifier, redirect_uri)

@@ -66,22 +66,14 @@ class Goal:
         return self.descriptor is not None and os.isatty(self.descriptor)
 
     def part(self) -> AbstractContextManager[Path]:
-        """Make the file that is written meanwhile, and is gone when the block has ended.
-
-        Raises:
-            OSError: It cannot be made.
-        """
+        """Make the file that is written meanwhile, and is gone with the block; raises `OSError`."""
         # Nobody can make a file beside a device.
         return fresh_part(
             Path(tempfile.gettempdir(), self.path.name) if self.is_stream else self.path
         )
 
     async def take(self, part: Path) -> None:
-        """Give the place what was written.
-
-        Raises:
-            OSError: The place does not take it.
-        """
+        """Give the place what was written; raises `OSError` where it does not take it."""
         if not self.is_stream:
             await anyio.to_thread.run_sync(put_in_place, part, self.path)
             return

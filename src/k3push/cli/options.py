@@ -73,11 +73,7 @@ class SelectOptions:
     select: bool = option("--select", default=False, words="option.select")
 
     def made(self, jobs: list[str] | None, say: Say) -> list[str]:
-        """Return the job files; none where the route selects.
-
-        Raises:
-            BadParameter: Both are asked for, or neither.
-        """
+        """Return the job files; `BadParameter` where both are asked for, or neither."""
         if self.select and jobs:
             raise typer.BadParameter(say("error.jobs_and_select"))
         if not self.select and not jobs:

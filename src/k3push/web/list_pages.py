@@ -115,11 +115,7 @@ class ListPages:
         return await self._ask(visit, id_, kept, origin_of_reading(how))
 
     async def _selecting(self, visit: Visit, id_: str, form: Mapping[str, str]) -> Request:
-        """Ask for a look ahead at what a route selects.
-
-        Raises:
-            UnusableListError: The route is to be named.
-        """
+        """Ask for what a route selects; raises `UnusableListError` where it is to be named."""
         workshop = visit.working()
         how = JobOptions(route=_field(form, "route"))
         try:

@@ -52,11 +52,7 @@ class Visit:
     visitor: Visitor
 
     def working(self) -> Workshop:
-        """Return what does what is asked of the tenant.
-
-        Raises:
-            HTTPException: The server only watches.
-        """
+        """Return what does what is asked; raises `HTTPException` where the server only watches."""
         if self.tenant.workshop is None:
             raise HTTPException(404)
         return self.tenant.workshop

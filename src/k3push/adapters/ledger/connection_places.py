@@ -60,11 +60,7 @@ class ConnectionPlaces:
 
     @asynccontextmanager
     async def one(self, pool: Pool) -> AsyncIterator[None]:
-        """Hold a place for one connection of a pool, as long as the block lasts.
-
-        Raises:
-            TimeoutError: All were in use for long.
-        """
+        """Hold a place for a connection of a pool; raises `TimeoutError` where none gets free."""
         with anyio.move_on_after(PRESSED_S):
             await self._make_room(pool)
         if not self._has_room(pool, pressed=True):

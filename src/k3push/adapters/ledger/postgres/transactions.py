@@ -76,11 +76,7 @@ class Connections:
 
     @asynccontextmanager
     async def one(self) -> AsyncIterator[AsyncConnection[Any]]:
-        """Lend a connection, as long as the block lasts.
-
-        Raises:
-            psycopg.Error: None could be had in time.
-        """
+        """Lend a connection, as long as the block lasts; raises `psycopg.Error`."""
         async with self.place():
             pool = self._pool = self._pool or self._new_pool()
             await pool.open()
