@@ -100,6 +100,17 @@ def test_a_chunk_stays_far_below_the_time_out() -> None:
     assert site.seconds(4, site.pace.setting.chunk_size) < 8 / 2
 
 
+def test_overloads_make_no_chunk_that_is_answered_too_late() -> None:
+    """Each call brings more then, and still so little that its answer is there in time."""
+    site = server(4, answer_timeout_s=8)
+    site.rounds(12)
+    for _ in range(6):
+        site.rounds(1, Ended.OVERLOADED)
+        size = site.pace.size(50_000, 1000, 1, 50_000)
+        assert site.seconds(1, size) < 8 / 2
+        site.rounds(1)
+
+
 @pytest.mark.parametrize("ended", [Ended.OVERLOADED, Ended.TIMED_OUT])
 def test_what_the_erp_says_outright_is_followed_at_once_and_once(ended: Ended) -> None:
     """All calls of a round say the same, which is one reason to ease off and not eight."""
@@ -124,6 +135,36 @@ def test_after_an_overload_calls_come_back_step_by_step() -> None:
     low = site.pace.setting.concurrency
     site.rounds(30)
     assert low < 12 <= site.pace.setting.concurrency
+
+
+@pytest.mark.parametrize("ended", [Ended.TIMED_OUT, Ended.REFUSED])
+def test_after_an_hour_of_lost_or_refused_calls_chunks_grow_again(ended: Ended) -> None:
+    """A busy hour, or bad bills that stand together in a list, must not cost the night."""
+    site = server(16)
+    site.rounds(6)
+    before = site.pace.setting.chunk_size
+    for _ in range(12):
+        site.rounds(1, ended)
+        site.rounds(int(ended is Ended.TIMED_OUT))
+    assert site.pace.setting.chunk_size <= 2
+    site.rounds(60)
+    assert site.pace.setting.chunk_size >= before / 2
+
+
+def test_chunks_that_a_proxy_gives_up_do_not_grow_so_large_again() -> None:
+    """Nobody else knows how long it waits, and each answer that is lost leaves a chunk in doubt."""
+    site = server(1)
+    site.rounds(20)
+    given_up_s = 30.0
+    longest_s = site.seconds(1, site.pace.setting.chunk_size)
+    site.pace.add(
+        CallSample(site.now_s, site.now_s + given_up_s, given_up_s, 0, 1, Ended.TIMED_OUT)
+    )
+    site.now_s += given_up_s
+    site.slower = 30.0 / longest_s
+    site.rounds(60)
+    setting = site.pace.setting
+    assert site.seconds(setting.concurrency, setting.chunk_size) < 0.6 * given_up_s
 
 
 def test_a_slow_hour_passes() -> None:

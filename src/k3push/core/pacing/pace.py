@@ -84,8 +84,10 @@ CHUNK_OVERSIZE = 2.5
 # planned.
 LAST_ROUND_OVERSIZE = 1.3
 
-# An answer is far below the time-out while it takes less than this part of it.
+# An answer is far below the time-out while it takes less than this part of it. Of the shortest time
+# after which a call was given up, by a proxy say, it may take more, since that is known.
 FAR_BELOW = 0.25
+BELOW_GIVEN_UP = 0.5
 
 MOST_STEPS = 500
 
@@ -220,9 +222,10 @@ class Pace:
         # One call at a time has no uneven end.
         others = max(1e-9, self._working(calls) - 1)
         size = CHUNK_OVERSIZE * math.sqrt(2 * max(left, 1) * server.per_call / others)
-        within_s = FAR_BELOW * self._answer_timeout_s / server.slowed(calls)
+        given_up_s = BELOW_GIVEN_UP * self._bounds.given_up_s
+        within_s = min(FAR_BELOW * self._answer_timeout_s, given_up_s) / server.slowed(calls)
         in_time = (within_s - server.call_s) / server.number_s
-        size = max(self._bounds.least_size, min(size, self._bounds.most_size, in_time))
+        size = min(max(size, self._bounds.least_size), self._bounds.most_size, in_time)
         return max(1, math.ceil(min(size, MOST_CHUNK_SIZE)))
 
     # -- samples ------------------------------------------------------------------------------
@@ -282,7 +285,7 @@ class Pace:
         if sample.ended is Ended.OVERLOADED:
             setting, why = self._bounds.overloaded(self.setting), remark("pace.overloaded")
         else:
-            setting = self._bounds.late(self.setting, fixes_size=self._fixes_size)
+            setting = self._bounds.late(self.setting, sample.push_s, fixes_size=self._fixes_size)
             why = remark("pace.late")
         self._set(sample.ended_s, self._but_fixed(setting), why)
 
@@ -334,6 +337,8 @@ class Pace:
         told = [sample for sample in now.samples if sample.came_to]
         if 2 * len(told) < len(now.samples):
             self._bounds.refused(self.setting)
+        else:
+            self._bounds.end_round()
         if told:
             for sample in self._telling(told) if now.is_first else told:
                 self._take(sample)
@@ -341,7 +346,6 @@ class Pace:
             self._model.fit()
             self._forget_if_changed()
             now.has_ended_one = True
-        self._bounds.end_round()
         now.end()
         if now.rounds_ended >= self._reach.patience:
             # What was seen of more calls grows old.
