@@ -136,7 +136,7 @@ def test_an_alert_rings_for_the_tenant_that_it_is_about(
 ) -> None:
     """It names the one, and is silent about the other."""
     (rest, *_) = CASES[rule["alert"]].rests
-    assert ringing(rule, scraped((LONG_S, {"acme": figures, "basf": rest}))) == {_of("acme")}
+    assert ringing(rule, scraped((LONG_S, {"acme": figures, "bexo": rest}))) == {_of("acme")}
 
 
 @pytest.mark.parametrize(("rule", "figures"), of_each("rests"))

@@ -54,7 +54,7 @@ def test_a_circle_of_links_is_no_defect(
 
 def test_a_ledger_behind_a_circle_is_its_tenants_trouble_alone(circles: Path) -> None:
     """All workers of the fleet read the folder; not one of them could begin or go on."""
-    for name, ledger in (("acme", "circle.csv"), ("basf", "basf.db")):
+    for name, ledger in (("acme", "circle.csv"), ("bexo", "bexo.db")):
         desk = Desk(circles).configure("http://127.0.0.1:9/K3Cloud/")
         text = (desk.folder / "config.toml").read_text("utf-8")
         (circles / "tenants").mkdir(exist_ok=True)
@@ -62,7 +62,7 @@ def test_a_ledger_behind_a_circle_is_its_tenants_trouble_alone(circles: Path) ->
         (circles / "tenants" / f"{name}.toml").write_text(
             text.replace("sqlite:///ledger.db", url), "utf-8"
         )
-    assert {"acme", "basf"} <= TenantFiles(circles / "tenants", {}).read().by_name.keys()
+    assert {"acme", "bexo"} <= TenantFiles(circles / "tenants", {}).read().by_name.keys()
 
 
 def test_a_circle_is_its_own_path(circles: Path) -> None:

@@ -74,7 +74,7 @@ def test_a_link_that_leads_nowhere_is_no_tenant(tmp_path: Path) -> None:
 def test_a_faulty_file_does_not_stop_the_others(tmp_path: Path) -> None:
     """One tenant's typing error is not a hundred tenants' night."""
     write(tmp_path, "acme.toml")
-    write(tmp_path, "basf.toml", more="[rnu]\n")
+    write(tmp_path, "bexo.toml", more="[rnu]\n")
     write(tmp_path, f"{'x' * (LONGEST_NAME + 1)}.toml")
     found = read(tmp_path)
     assert list(found.by_name) == ["acme"]
@@ -162,7 +162,7 @@ def test_another_database_is_another_ledger(tmp_path: Path, other: str) -> None:
 def test_a_change_of_any_file_is_seen(tmp_path: Path) -> None:
     """A worker looks at its tenants anew when, and only when, something has changed."""
     write(tmp_path, "acme.toml")
-    write(tmp_path, "basf.toml")
+    write(tmp_path, "bexo.toml")
     files = TenantFiles(tmp_path, {})
     first = files.read()
     assert files.read() is first
@@ -170,7 +170,7 @@ def test_a_change_of_any_file_is_seen(tmp_path: Path) -> None:
     second = files.read()
     assert second is not first
     assert second.by_name["acme"].settings.erp.acct_id == "other"
-    assert second.by_name["basf"] is first.by_name["basf"]
+    assert second.by_name["bexo"] is first.by_name["bexo"]
     write(tmp_path, "new.toml")
     third = files.read()
     assert "new" in third.by_name

@@ -225,16 +225,16 @@ def test_slices_hold_each_number_once(fleet: Fleet) -> None:
 def test_a_worker_without_a_secret_says_so_and_leaves_the_tenant(fleet: Fleet) -> None:
     """Where the secret should be is said, and never what it is."""
     fleet.tenant("acme")
-    config = fleet.tenant("basf", secret="BASF_PASSWORD")
+    config = fleet.tenant("bexo", secret="BEXO_PASSWORD")
     fleet.enqueue(orders(5), config)
     fleet.environment[SECRET] = "not-to-be-seen"
     with fleet.worker():
         time.sleep(1.5)
-    assert "leaves basf to others" in fleet.said
-    assert "env BASF_PASSWORD is not set" in fleet.said
+    assert "leaves bexo to others" in fleet.said
+    assert "env BEXO_PASSWORD is not set" in fleet.said
     assert "serves acme\n" in fleet.said
     assert "not-to-be-seen" not in fleet.said
-    assert fleet.row("basf")["queued"] == 1
+    assert fleet.row("bexo")["queued"] == 1
     assert fleet.sandbox.made() == 0
 
 
@@ -242,7 +242,7 @@ def test_a_worker_says_what_changes_in_its_folder_once(fleet: Fleet) -> None:
     """Its words may be a log of years; a folder that is away for a moment ends nothing."""
     fleet.tenant("acme")
     with fleet.worker():
-        fleet.tenant("basf", secret="BASF_PASSWORD")
+        fleet.tenant("bexo", secret="BEXO_PASSWORD")
         fleet.tenant("cola")
         until(lambda: fleet.do("SELECT serves FROM fleet_workers") == [(2,)])
         (fleet.folder / "tenants").rename(fleet.folder / "away")
@@ -254,7 +254,7 @@ def test_a_worker_says_what_changes_in_its_folder_once(fleet: Fleet) -> None:
     assert lines.count("serves acme") == 1
     assert lines.count("serves acme, cola") <= 2  # again after the folder was away
     assert sum("this folder of tenants cannot be read" in line for line in lines) == 1
-    assert sum("leaves basf to others" in line for line in lines) <= 2
+    assert sum("leaves bexo to others" in line for line in lines) <= 2
     assert sum("leaves other to others" in line for line in lines) == 1
 
 

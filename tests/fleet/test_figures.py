@@ -40,13 +40,13 @@ INSERT INTO fleet_schedules (tenant, schedule, cron, due_at, wanted, begin_at) V
     ('acme', 'b', '', now() - interval '1 hour', false, NULL),
     ('acme', 'c', '', now() + interval '1 day', false, NULL);
 INSERT INTO fleet_runs (tenant, run, lock, send_window, time_zone, outcome)
-VALUES ('basf', 'r2', '', '', '', 'person');
+VALUES ('bexo', 'r2', '', '', '', 'person');
 INSERT INTO fleet_runs (tenant, run, lock, send_window, time_zone, outcome, unarchived, ended_at)
 VALUES ('acme', 'a1', '', '', '', 'done', 'full', now() - interval '2 days'),
     ('acme', 'a2', '', '', '', 'done', '', now() - interval '1 day'),
-    ('basf', 'b1', '', '', '', 'done', '', now() - interval '3 days'),
-    ('basf', 'b2', '', '', '', 'done', 'No space left on device', now() - interval '2 days'),
-    ('basf', 'b3', '', '', '', 'person', NULL, now() - interval '1 day');
+    ('bexo', 'b1', '', '', '', 'done', '', now() - interval '3 days'),
+    ('bexo', 'b2', '', '', '', 'done', 'No space left on device', now() - interval '2 days'),
+    ('bexo', 'b3', '', '', '', 'person', NULL, now() - interval '1 day');
 """
 
 
@@ -94,10 +94,10 @@ async def test_each_figure_tells_of_what_it_is_named_after(
         assert rung(at_rest) == set()
         await ask(queue, "acme", "r1")
         do(postgres_url, TROUBLE)
-        await queue.pause("basf")
+        await queue.pause("bexo")
         await queue.put_aside("acme", "d", "a.csv")
         troubled = await samples(queue)
-        (row,) = (await standing(queue, ["basf"]))["tenants"]
+        (row,) = (await standing(queue, ["bexo"]))["tenants"]
     assert row["archive_failed"] == "No space left on device"
     assert rung(troubled) == {
         "K3pushNoWorker",

@@ -83,7 +83,7 @@ async def test_a_run_that_is_held_or_done_is_not_begun(postgres_url: str) -> Non
 
 async def test_runs_of_a_tenant_go_one_after_another(postgres_url: str, tmp_path: Path) -> None:
     """Side by side they would only wait for each other's numbers."""
-    served = {name: tenant(tmp_path, postgres_url, name) for name in ("acme", "basf")}
+    served = {name: tenant(tmp_path, postgres_url, name) for name in ("acme", "bexo")}
     work = FakeWork(served)
     async with serving(worker(work, postgres_url), worker(work, postgres_url, "w2")) as queue:
         for run in ("r1", "r2", "r3"):
@@ -108,12 +108,12 @@ async def test_a_tenant_that_is_not_served_here_is_left_to_others(
 ) -> None:
     """A host without the secret must not take the job, nor hold it up."""
     here = FakeWork({"acme": tenant(tmp_path, postgres_url)})
-    there = FakeWork({"basf": tenant(tmp_path, postgres_url, "basf")})
+    there = FakeWork({"bexo": tenant(tmp_path, postgres_url, "bexo")})
     async with serving(worker(here, postgres_url), worker(there, postgres_url, "w2")) as queue:
-        await ask(queue, "basf", "r1")
-        await outcome(queue, "basf", "r1")
+        await ask(queue, "bexo", "r1")
+        await outcome(queue, "bexo", "r1")
     assert here.began == []
-    assert [name for name, _, _ in there.began] == ["basf"]
+    assert [name for name, _, _ in there.began] == ["bexo"]
 
 
 async def test_a_tenant_that_comes_later_is_served(postgres_url: str, tmp_path: Path) -> None:
@@ -233,7 +233,7 @@ async def test_what_is_wrong_with_one_tenants_ledger_holds_up_no_other_tenant(
     postgres_url: str, tmp_path: Path, wrong: Exception, *, listed: bool
 ) -> None:
     """Its own database is away, or its secret is gone, and a dead worker has left a run of it."""
-    served = {name: tenant(tmp_path, postgres_url, name) for name in ("acme", "basf")}
+    served = {name: tenant(tmp_path, postgres_url, name) for name in ("acme", "bexo")}
     work = FakeWork(served, wrong={"acme": wrong})
     async with open_queue(Server.of(postgres_url), create=True) as queue:
         await queue.ask("acme", RunId("r1"), "acme", "", "")
@@ -244,9 +244,9 @@ async def test_what_is_wrong_with_one_tenants_ledger_holds_up_no_other_tenant(
         ago = f"{when} = {when} - interval '1 minute'"
         await change(postgres_url, "UPDATE fleet_runs SET " + ago)  # noqa: S608
     async with serving(worker(work, postgres_url)) as queue:
-        await queue.ask("basf", RunId("r2"), "basf", "", "")
-        await queue.listed("basf", RunId("r2"), 3)  # the leader gives it a job
-        await outcome(queue, "basf", "r2")
+        await queue.ask("bexo", RunId("r2"), "bexo", "", "")
+        await queue.listed("bexo", RunId("r2"), 3)  # the leader gives it a job
+        await outcome(queue, "bexo", "r2")
         (row,) = await queue.all("run", tenant="acme", run="r1")
     assert row["outcome"] is None
 
@@ -279,7 +279,7 @@ async def test_a_defect_that_a_file_brings_up_ends_no_worker(
 class Hanging(FakeWork):
     """Ledgers of some tenants neither answer nor refuse."""
 
-    hanging = ("acme", "basf")
+    hanging = ("acme", "bexo")
 
     async def end_sessions(self, tenant: Tenant, worker: str) -> None:
         """End what a dead worker holds, where that can be done at all."""
@@ -454,15 +454,15 @@ async def test_what_only_waits_to_be_settled_is_resumed_where_somebody_asks_for_
 
 async def test_a_paused_tenant_waits_for_its_word(postgres_url: str, tmp_path: Path) -> None:
     """Other tenants go on."""
-    served = {name: tenant(tmp_path, postgres_url, name) for name in ("acme", "basf")}
+    served = {name: tenant(tmp_path, postgres_url, name) for name in ("acme", "bexo")}
     work = FakeWork(served)
     async with serving(worker(work, postgres_url)) as queue:
         await queue.pause("acme")
         await ask(queue, "acme", "r1")
-        await ask(queue, "basf", "r2")
-        await outcome(queue, "basf", "r2")
+        await ask(queue, "bexo", "r2")
+        await outcome(queue, "bexo", "r2")
         await anyio.sleep(0.3)
-        assert [name for name, _, _ in work.began] == ["basf"]
+        assert [name for name, _, _ in work.began] == ["bexo"]
         await queue.go_on("acme")
         await outcome(queue, "acme", "r1")
 

@@ -237,7 +237,7 @@ def test_each_file_of_a_folder_is_a_tenant(desk: Desk, serve: Serve) -> None:
 
 def test_a_tenants_file_that_changes_changes_its_schedules(desk: Desk, serve: Serve) -> None:
     """A schedule that was added began with the next start of the server."""
-    for name in ("acme", "basf"):
+    for name in ("acme", "bexo"):
         configured(desk, name=f"tenants/{name}.toml")
     served = serve("--tenants", "tenants", "--work")
     with httpx.Client(trust_env=False, base_url=served.base) as browser:
@@ -246,7 +246,7 @@ def test_a_tenants_file_that_changes_changes_its_schedules(desk: Desk, serve: Se
         with (desk.folder / "tenants" / "acme.toml").open("a", encoding="utf-8") as file:
             file.write('\n[schedules.yearly]\ncron = "30 2 1 1 *"\njobs = "select"\n')
         until(lambda: "yearly" in browser.get("/t/acme/schedules").text)
-        assert "yearly" not in browser.get("/t/basf/schedules").text
+        assert "yearly" not in browser.get("/t/bexo/schedules").text
 
 
 def test_a_tenant_that_comes_while_the_server_works_has_a_ledger_made(
@@ -258,10 +258,10 @@ def test_a_tenant_that_comes_while_the_server_works_has_a_ledger_made(
     with httpx.Client(trust_env=False, base_url=served.base) as browser:
         browser.get(served.address)
         assert browser.get("/t/acme/").status_code == 200
-        desk.configure(NOWHERE, more='[ledger]\nurl = "sqlite:///basf.db"\n')
-        (desk.folder / "config.toml").rename(desk.folder / "tenants" / "basf.toml")
-        until(lambda: "/t/basf/" in browser.get("/").text)
-        assert browser.get("/t/basf/").status_code == 200
+        desk.configure(NOWHERE, more='[ledger]\nurl = "sqlite:///bexo.db"\n')
+        (desk.folder / "config.toml").rename(desk.folder / "tenants" / "bexo.toml")
+        until(lambda: "/t/bexo/" in browser.get("/").text)
+        assert browser.get("/t/bexo/").status_code == 200
 
 
 def test_a_tenant_that_another_one_has_put_to_rest_goes_on_after_that(
@@ -276,9 +276,9 @@ def test_a_tenant_that_another_one_has_put_to_rest_goes_on_after_that(
     text = (folder / "acme.toml").read_text("utf-8").replace(NOWHERE, ELSEWHERE)
 
     async def act(_: ServedTenants) -> None:
-        await anyio.Path(folder / "basf.toml").write_text(text, "utf-8")
+        await anyio.Path(folder / "bexo.toml").write_text(text, "utf-8")
         await until_told(told, ["rest"])
-        await anyio.Path(folder / "basf.toml").unlink()
+        await anyio.Path(folder / "bexo.toml").unlink()
         await until_told(told, ["rest", "take"])
 
     anyio.run(while_shown, folder, act)
@@ -303,7 +303,7 @@ def test_a_tenant_whose_file_could_not_be_read_once_goes_on_after_that(
     async def act(_: ServedTenants) -> None:
         monkeypatch.setattr(served_tenants, "load_settings", load)
         away.append("acme")
-        await anyio.Path(folder / "basf.toml").write_text("no settings", "utf-8")
+        await anyio.Path(folder / "bexo.toml").write_text("no settings", "utf-8")
         await until_told(told, ["rest"])
         away.clear()
         await until_told(told, ["take"])
@@ -321,7 +321,7 @@ def test_a_tenant_that_comes_begins_nothing_that_was_due_before(
     configured(desk, name="tenants/acme.toml")
     text = (folder / "acme.toml").read_text("utf-8").replace('acct_id = "', 'acct_id = "new-')
     text = text.replace("ledger.db", "other.db") + NIGHTLY.format(f"{due:%M %H} * * *")
-    came = folder / ("acme.toml" if moves else "basf.toml")
+    came = folder / ("acme.toml" if moves else "bexo.toml")
 
     async def act(shown: ServedTenants) -> None:
         before = shown.known.get(came)
@@ -349,7 +349,7 @@ def test_a_tenant_that_comes_before_what_it_needs_begins_nothing_that_was_due_be
     text = (folder / "acme.toml").read_text("utf-8").replace('acct_id = "', 'acct_id = "new-')
     text = text.replace("ledger.db", "other.db") + NIGHTLY.format(f"{due:%M %H} * * *")
     needs = '[api]\nwebhooks = [{ file = "hook" }]\nwebhook_secret = { file = "key" }\n'
-    came = folder / "basf.toml"
+    came = folder / "bexo.toml"
 
     async def until_it_is(state: Callable[[], bool]) -> None:
         with anyio.fail_after(20):
@@ -423,11 +423,11 @@ def test_a_file_that_is_named_holds_up_no_other_once_the_server_has_begun(
 
     async def act(shown: ServedTenants) -> None:
         await anyio.Path(desk.folder / comes).write_text("no settings", "utf-8")
-        await anyio.Path(folder / "basf.toml").write_text(
+        await anyio.Path(folder / "bexo.toml").write_text(
             text.replace("ledger.db", "b.db"), "utf-8"
         )
         with anyio.fail_after(20):
-            while folder / "basf.toml" not in shown.known:  # noqa: ASYNC110
+            while folder / "bexo.toml" not in shown.known:  # noqa: ASYNC110
                 await anyio.sleep(0.01)
         assert not rests
 
