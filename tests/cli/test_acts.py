@@ -50,6 +50,18 @@ def test_who_has_given_a_command_is_told_with_the_number(
     assert acts_of(desk, orders(2)[1]) == list(acts)
 
 
+def test_of_a_call_with_many_bills_the_part_of_one_is_told(desk: Desk, sandbox: Sandbox) -> None:
+    """Who asks for one bill has to find it among all others of its call otherwise."""
+    desk.configure(sandbox.url)
+    numbers = orders(30)
+    assert desk.k3push("run", desk.job(numbers), "--chunk-size", "30", "--no-canary").exit == 0
+    told, whole = (desk.k3push("explain", numbers[7], *how).out for how in ((), ("--whole",)))
+    assert told.count(numbers[7]) == whole.count(numbers[7]) == 1
+    assert not [number for number in numbers if number in told and number != numbers[7]]
+    assert told.count("… and 29 more (--whole)") == 2
+    assert [number for number in numbers if number not in whole] == []
+
+
 def test_who_has_steered_a_run_is_told(desk: Desk, start: Start) -> None:
     """Each word to a run that is under way, whether it was obeyed or not."""
     sandbox, numbers = start("--latency", "0.1"), orders(60)

@@ -156,6 +156,20 @@ def test_what_is_no_whole_list_is_left_and_named(
     assert "~$" not in ran.err
 
 
+@pytest.mark.parametrize("command", ["run", "plan"])
+def test_a_route_that_is_not_there_is_refused_though_nothing_asks_for_it(
+    desk: Desk, untouched: Sandbox, inbox: Path, command: str
+) -> None:
+    """A nightly command with a slip in it would end with 0 until the first list comes."""
+    desk.configure(untouched.url)
+    (inbox / "empty.csv").write_text("number\n", "utf-8")
+    job = "inbox" if command == "run" else "inbox/empty.csv"
+    ran = desk.k3push(command, job, "--route", "po-instok")
+    assert ran.exit == 2, ran
+    assert "no route 'po-instok'" in ran.err
+    assert desk.k3push(command, job, "--route", "po-instock").exit == 0
+
+
 def test_one_bad_file_and_none_is_sent(desk: Desk, untouched: Sandbox, inbox: Path) -> None:
     """Exit 2 says that nothing was sent, so all are read first, and every bad one is named."""
     desk.configure(untouched.url)

@@ -136,9 +136,11 @@ def routes_of(
     """Return the route for each name that lines give, "" among them.
 
     Raises:
-        SettingsError: `--route` names none, or must name one.
+        SettingsError: `--route` names none, though no line may ask for it, or must name one.
         Problem: A line of a job file names none; the line is told.
     """
+    if how.route:
+        settings.route(how.route)
     return {name: _route(settings, name, how, asked) for name, asked in lines.items()}
 
 

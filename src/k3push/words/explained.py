@@ -42,6 +42,7 @@ WORDS = {
         "nothing was recorded: k3push was killed, or lost its ledger",
         "没有记录：k3push 被终止，或失去了台账",
     ),
+    "explain.others": ("… and {count} more (--whole)", "… 另有 {count} 项（--whole）"),
     "explain.cut": ("… ({bytes} bytes)", "…（共 {bytes} 字节）"),
     # -- what the exchange of a call meant ---------------------------------------------------
     "note.wait": (

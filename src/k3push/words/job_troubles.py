@@ -191,6 +191,14 @@ WORDS = {
         "Name the column with --column, or call it number; if these are bill numbers, put each on a line of its own.",
         "请用 --column 指定列名，或将该列标题改为“单据编号”；如果这些就是单据编号，请每行放一个。",
     ),
+    "job.late_heading": (
+        "the heading {value} stands below other lines",
+        "列标题 {value} 的上方还有其他行",
+    ),
+    "job.late_heading.cure": (
+        "Remove the lines above it, such as a title.",
+        "请删除其上方的行，例如表名。",
+    ),
     "job.no_such_column": (
         "there is no column {column}; the first line has {headings}",
         "没有名为 {column} 的列；首行内容为：{headings}",

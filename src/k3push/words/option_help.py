@@ -166,6 +166,10 @@ WORDS = {
         "Archive to look in, or a folder of archives, instead of the ledger.",
         "在该归档（或归档文件夹）中查看，而不是在台账中。",
     ),
+    "option.whole": (
+        "Show requests and answers whole, with the parts of other bills.",
+        "完整显示请求与应答，包括其他单据的部分。",
+    ),
     "option.since": (
         "Only bills with a document made since this day, or worked on by the ledger since: 2026-11-25, today, today-1.",
         "只核对自该日起生成过下游单据（或台账处理过）的源单：2026-11-25、today、today-1。",

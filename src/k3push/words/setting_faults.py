@@ -151,6 +151,10 @@ WORDS = {
         "{text!r}: min=N counts for fail=N% alone, which is missing; use fail=20%,min=50",
         "{text!r}：min=N 只对 fail=N% 起作用，而规则中没有；请用 fail=20%,min=50",
     ),
+    "halt.twice": (
+        "{text!r}: {part} is there twice; keep one of them",
+        "{text!r}：{part} 写了两次，请只保留一个",
+    ),
     "halt.both": ("a halt rule is either soon or now", "停止规则只能用 soon 或 now 之一"),
     "window.form": (
         '{text!r} is no window; use two times such as "20:00-06:00"',

@@ -109,6 +109,15 @@ def test_unknown_headings_are_named_with_the_cure(write: Write) -> None:
         numbers(write("a.csv", "客户,订单\nK,A1\n"))
 
 
+@pytest.mark.parametrize("heading", ["单据编号", " FBillNo ", "内码"])
+def test_a_title_above_the_heading_of_one_column_is_no_bill(write: Write, heading: str) -> None:
+    """It would be a row that the ERP does not know, and so would the heading."""
+    content = f"采购订单清单\n\n{heading}\nA1\n"
+    assert troubles(write("a.csv", content))[-1] == (Code.LATE_HEADING, 3)
+    with refused(JobFileError, r"line 3: the heading .* stands below other lines"):
+        numbers(write("b.txt", content))
+
+
 def test_two_columns_that_could_be_meant_are_an_error(write: Write) -> None:
     """A guess could push the wrong bills."""
     assert troubles(write("a.csv", "编号,单据编号\n1,A1\n")) == [(Code.TWO_COLUMNS, 1)]

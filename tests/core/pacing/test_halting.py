@@ -42,6 +42,16 @@ def test_a_rule_that_cannot_be_read_says_what_can(text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "text",
+    ["fail=20%,fail=30%", "fail=3,fail=3", "unknown=1,fail=2,unknown=9", "fail=20%,min=5,min=50"],
+)
+def test_a_rule_with_one_part_twice_is_refused(text: str) -> None:
+    """Nobody can say which of the two was meant, and the laxer one may let a night go wrong."""
+    with refused(HaltRuleError, "is there twice"):
+        HaltRule.parse(text)
+
+
+@pytest.mark.parametrize(
     ("text", "words"),
     [
         ("min=50", "fail=N%"),

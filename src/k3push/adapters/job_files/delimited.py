@@ -41,6 +41,7 @@ class Layout:
         route_at: Index of the route's cell, or -1 if there is none.
         width: Cells of the heading.
         ours: It is an export of ours, in which an apostrophe may be a mark.
+        bare: There is no heading.
     """
 
     delimiter: str
@@ -50,6 +51,7 @@ class Layout:
     route_at: int
     width: int
     ours: bool = False
+    bare: bool = False
 
 
 def read_table(source: OpenJobFile, headings: Headings, bad: BadLines) -> Iterator[Listed]:
@@ -74,6 +76,8 @@ def read_table(source: OpenJobFile, headings: Headings, bad: BadLines) -> Iterat
                 if checked is None:
                     continue
                 number = checked
+            if layout.bare:
+                see_no_heading(number, line, headings, bad)
             id_ = internal_id(_cell(row, id_at)) if 0 <= id_at < cells else ""
             route = tidy(row[route_at]) if 0 <= route_at < cells else ""
             if id_ is None:
@@ -82,6 +86,17 @@ def read_table(source: OpenJobFile, headings: Headings, bad: BadLines) -> Iterat
                 yield Listed(line, BillNumber(number), route, id_)
             else:
                 bad.add(Code.BAD_ROUTE, line, value=shown(route))
+
+
+def see_no_heading(number: str, line: int, headings: Headings, bad: BadLines) -> None:
+    """Refuse a heading within a bare column: what stands above it is a title, and no bill.
+
+    Raises:
+        JobFileError: It is one.
+    """
+    # No heading ends with a digit, and most numbers do.
+    if not number[-1:].isdigit() and headings.role(number):
+        raise bad.stop(Code.LATE_HEADING, line, value=shown(number))
 
 
 def _cell(row: Sequence[str], at: int) -> str:
@@ -227,7 +242,7 @@ def columns(row: FirstRow, line: int, headings: Headings, bad: BadLines) -> Layo
         column = shown(headings.column)
         raise bad.stop(Code.NO_SUCH_COLUMN, line, column=column, headings=seen)
     if row.filled <= 1:
-        return Layout(row.delimiter, line, 0, -1, -1, 1)
+        return Layout(row.delimiter, line, 0, -1, -1, 1, bare=True)
     # Headings seldom have digits and bill numbers always do.
     if all(any(c.isdigit() for c in cell) for cell in row.cells[: row.filled] if cell):
         raise bad.stop(Code.PASTED_LIST, line, headings=seen)

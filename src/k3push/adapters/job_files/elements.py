@@ -44,7 +44,10 @@ class Elements:
         keys: dict[str, list[str]] = {role: [] for role in ("", *ROLES)}
         for key in fields:
             keys[self.role(key)].append(key)
-        if twice := next((keys[role] for role in ROLES if len(keys[role]) > 1), None):
+        # A list of bills beside a bill would be passed over.
+        lists = [key for key in keys[""] if is_list_key(key) and isinstance(fields[key], list)]
+        rivals = [keys["number"] + lists if keys["number"] else [], *(keys[r] for r in ROLES)]
+        if twice := next((each for each in rivals if len(each) > 1), None):
             self._bad.add(Code.TWO_KEYS, line, item, keys=names(twice))
             return None
         number_of, id_of, route_of = (fields[keys[r][0]] if keys[r] else None for r in ROLES)
@@ -97,6 +100,11 @@ def _id(value: object) -> str | None:
     if isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool)):
         return internal_id(tidy(str(value)))
     return None
+
+
+def is_list_key(key: str) -> bool:
+    """Say whether a list of bills stands under a key, and not one bill."""
+    return key.casefold() == "numbers"
 
 
 def put_field(fields: dict[str, object], key: str, value: object) -> None:

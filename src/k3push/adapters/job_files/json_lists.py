@@ -12,7 +12,13 @@ from typing import Any, Final
 
 import ijson  # type: ignore[import-untyped]  # it has no types of its own
 
-from k3push.adapters.job_files.elements import Elements, json_shown, put_field, route_name
+from k3push.adapters.job_files.elements import (
+    Elements,
+    is_list_key,
+    json_shown,
+    put_field,
+    route_name,
+)
 from k3push.adapters.job_files.number_columns import Headings
 from k3push.adapters.job_files.sources import OpenJobFile
 from k3push.adapters.job_files.troubles import BadLines, Code, names
@@ -90,6 +96,8 @@ class _Walk:
         self._has_list = False
         self._key = ""
         self._keys: list[str] = []
+        # Where the outer object names a bill itself.
+        self._own: tuple[int, str] | None = None
         # The element that is being read: its first line, its fields (None: it is no object),
         # its latest key.
         self._began = 0
@@ -151,6 +159,8 @@ class _Walk:
             self._key = key = key.casefold()
             if key in self._keys and key in _OURS:
                 raise self._bad.stop(Code.KEY_TWICE, line, key=key)
+            if key not in _OURS and self._role(key) == "number":
+                self._own = (line, key)
             if key in _OURS or len(self._keys) < _KEYS_KEPT:
                 self._keys.append(key)
 
@@ -173,7 +183,10 @@ class _Walk:
 
     def _note(self, value: object) -> None:
         """Keep a field of the element, unless nobody will ask for it."""
-        if self._fields is not None and (len(self._fields) < _KEYS_KEPT or self._role(self._field)):
+        if self._fields is None:
+            return
+        counts = self._role(self._field) or is_list_key(self._field)
+        if counts or len(self._fields) < _KEYS_KEPT:
             put_field(self._fields, self._field, value)
 
     def _open(self, line: int, *, is_map: bool) -> None:
@@ -210,6 +223,10 @@ class _Walk:
                 self._fields = None
             elif self._depth < self._floor:
                 self._floor = 0
+        if self._depth == 0 and self._has_list and self._own is not None:
+            # A bill of the outer object's own would be passed over.
+            line, key = self._own
+            raise self._bad.stop(Code.TWO_KEYS, line, keys=names([key, "numbers"]))
         if self._depth == 0 and not self._has_list:
             # An object that would be an element itself is the first line of JSONL.
             is_element = any(self._role(key) in {"number", "id"} for key in self._keys)

@@ -54,6 +54,7 @@ class Code(StrEnum):
     LONG_LINE = "long_line"
 
     UNKNOWN_HEADINGS = "unknown_headings"
+    LATE_HEADING = "late_heading"
     NO_SUCH_COLUMN = "no_such_column"
     TWO_COLUMNS = "two_columns"
     PASTED_LIST = "pasted_list"

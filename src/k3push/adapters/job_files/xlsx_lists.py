@@ -11,7 +11,7 @@ from decimal import Decimal, InvalidOperation
 from itertools import chain, islice
 from typing import IO, Final
 
-from k3push.adapters.job_files.delimited import FirstRow, Layout, columns
+from k3push.adapters.job_files.delimited import FirstRow, Layout, columns, see_no_heading
 from k3push.adapters.job_files.number_columns import (
     Headings,
     flaw_of_cell,
@@ -127,21 +127,22 @@ def _listed(
         if not rest:
             raise bad.stop(Code.BLANK_ONLY_SHEET)
         raise bad.stop(Code.BLANK_SHEET, sheets=names(rest))
-    line, cells = first
+    _, cells = first
     # A list may begin in any column.
     offset = min(column for column, cell in cells.items() if _is_there(cell))
     layout = _layout(first, offset, headings, bad)
     number_at, id_at, route_at = (
         offset + at if at >= 0 else -1 for at in (layout.number_at, layout.id_at, layout.route_at)
     )
-    has_heading = layout.first > line
-    for row, found in rows if has_heading else chain([first], rows):
-        others = () if has_heading else (column for column in found if column != number_at)
+    for row, found in chain([first], rows) if layout.bare else rows:
+        others = (column for column in found if column != number_at) if layout.bare else ()
         id_ = _id(found.get(id_at, _NO_CELL))
         by_id = id_ and not _is_there(found.get(number_at, _NO_CELL))
         number = "" if by_id else _number(found, number_at, row, bad)
         if number is None:
             continue
+        if layout.bare:
+            see_no_heading(number, row, headings, bad)
         if id_ is None:
             bad.add(Code.BAD_ID, row, value=shown(found[id_at].text))
             continue

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime
 from functools import partial
@@ -15,11 +15,12 @@ from k3push.cli.actions.show_runs import print_runs
 from k3push.cli.console.screen import screen
 from k3push.config.settings import Settings
 from k3push.core.advice.diagnosis import advise, advise_of_doubt, code_of, code_of_step
-from k3push.core.model import BillNumber, Row, RunId, State
+from k3push.core.model import BillNumber, Row, RunId, State, number_in
 from k3push.core.remark import remark
 from k3push.core.safety.document_steps import FOR_PERSON
 from k3push.ports import AttemptRecord, Ledger, StepRecord
 from k3push.reporting.packed_rows import moment, words_of
+from k3push.reporting.part_of_bill import part_of_bill
 from k3push.reporting.phrases import act_line, step_line
 from k3push.reporting.results import read_causes
 from k3push.reporting.summary import NO_LOOK_SETTLES, advice_lines, cause_lines
@@ -37,15 +38,22 @@ from k3push.words.language import Say, harmless
 if TYPE_CHECKING:
     from k3push.adapters.archive_files import Told
 
-# An answer longer than this is cut on the terminal; the ledger has it whole.
+# What is longer is cut on the terminal, unless all of it was asked for.
 MOST_SHOWN = 4000
 
 MOST_CALLED = 20
 """Runs that are shown where their list or user is asked for in place of a number."""
 
 
-async def explain(config: Path | None, number: str, say: Say) -> Exit:
-    """Print every row, request, answer and note of one number."""
+async def explain(config: Path | None, number: str, say: Say, *, whole: bool = False) -> Exit:
+    """Print every row, request, answer and note of one number.
+
+    Args:
+        config: The configuration file.
+        number: The number, or a part of one.
+        say: Sentences.
+        whole: Requests and answers are shown with the parts of other bills, and not cut.
+    """
     console = screen(soft_wrap=True, highlight=False, markup=False)
     settings = load_settings(config)
     async with ledger_of(settings) as ledger:
@@ -81,8 +89,9 @@ async def explain(config: Path | None, number: str, say: Say) -> Exit:
                 }
                 console.print("  " + say("explain.archived", **facts))
         bills = dict.fromkeys(row.key for _, row in rows)
+        shown = _shown_whole if whole else partial(_shown, names=_names_in(rows), say=say)
         told = [
-            (r.attempt.intent.began_at, _attempt_lines(r, say))
+            (r.attempt.intent.began_at, _attempt_lines(r, say, shown))
             for bill in bills
             for r in await ledger.attempts_of(bill)
         ]
@@ -92,7 +101,7 @@ async def explain(config: Path | None, number: str, say: Say) -> Exit:
             for note in await ledger.notes_of(bill)
         ]
         told += [
-            (each.attempt.intent.began_at, _call_lines(step_line(each, say), each, say))
+            (each.attempt.intent.began_at, _call_lines(step_line(each, say), each, say, shown))
             for each in steps.values()
         ]
         told += [
@@ -117,7 +126,9 @@ def _why_none(settings: Settings, number: str) -> str:
     return remark("error.no_number", number=number)
 
 
-async def explain_archived(config: Path | None, number: str, archive: Path, say: Say) -> Exit:
+async def explain_archived(
+    config: Path | None, number: str, archive: Path, say: Say, *, whole: bool = False
+) -> Exit:
     """Print every row, request, answer and note of one number that archives tell of."""
     from k3push.adapters.archive_files import (  # noqa: PLC0415  # few look into archives
         ArchiveFileError,
@@ -143,7 +154,7 @@ async def explain_archived(config: Path | None, number: str, archive: Path, say:
 
     found = await anyio.to_thread.run_sync(lambda: list(look()))
     if found:
-        _print_told(found, say)
+        _print_told(found, say, whole=whole)
     for error in broken[:1]:
         said = {"said": error} if error.why == "unreadable" else {}
         raise Problem(remark(f"error.archive.{error.why}", path=error.path, **said)) from error
@@ -152,8 +163,10 @@ async def explain_archived(config: Path | None, number: str, archive: Path, say:
     return Exit.DONE
 
 
-def _print_told(found: Sequence[Told], say: Say) -> None:
+def _print_told(found: Sequence[Told], say: Say, *, whole: bool) -> None:
     """Print what archives tell of a number."""
+    names = _names_in([(told.run, row) for told in found for row in told.rows])
+    shown = _shown_whole if whole else partial(_shown, names=names, say=say)
     console = screen(soft_wrap=True, highlight=False, markup=False)
     for told in found:
         for row in told.rows:
@@ -162,7 +175,7 @@ def _print_told(found: Sequence[Told], say: Say) -> None:
     _print_in_order(
         [
             *(
-                (each.attempt.intent.began_at, _attempt_lines(each, say))
+                (each.attempt.intent.began_at, _attempt_lines(each, say, shown))
                 for told in found
                 for each in told.attempts
             ),
@@ -225,7 +238,22 @@ def _row_lines(
     return lines
 
 
-def _attempt_lines(record: AttemptRecord, say: Say) -> list[str]:
+def _names_in(rows: Sequence[tuple[RunId, Row]]) -> frozenset[str]:
+    """Return the numbers and ids of a bill and of its documents."""
+    return frozenset(
+        name
+        for _, row in rows
+        for name in (
+            row.shown_number,
+            number_in(row.bill),
+            row.shown_id,
+            *(each for target in row.targets for each in (target.number, target.id)),
+        )
+        if name
+    )
+
+
+def _attempt_lines(record: AttemptRecord, say: Say, shown: Callable[[bytes], str]) -> list[str]:
     intent = record.attempt.intent
     attempt = say(
         "explain.attempt",
@@ -235,13 +263,14 @@ def _attempt_lines(record: AttemptRecord, say: Say) -> list[str]:
         nth=intent.nth,
         count=len(intent.numbers),
     )
-    return _call_lines(attempt, record, say)
+    return _call_lines(attempt, record, say, shown)
 
 
-def _call_lines(what: str, record: AttemptRecord | StepRecord, say: Say) -> list[str]:
-    """Tell of a call, what came back, and what was made of that."""
+def _call_lines(
+    what: str, record: AttemptRecord | StepRecord, say: Say, shown: Callable[[bytes], str]
+) -> list[str]:
+    """Tell of a call, what came back, and what was made of that; *shown* says how."""
     intent = record.attempt.intent
-    shown = partial(_shown, say=say)
     lines = [
         f"{moment(intent.began_at)}  {what}",
         "  " + say("explain.request", what=shown(intent.request)),
@@ -252,8 +281,13 @@ def _call_lines(what: str, record: AttemptRecord | StepRecord, say: Say) -> list
     return lines
 
 
-def _shown(body: bytes, say: Say) -> str:
-    text = body.decode("utf-8", "replace")
+def _shown_whole(body: bytes) -> str:
+    return body.decode("utf-8", "replace")
+
+
+def _shown(body: bytes, names: frozenset[str], say: Say) -> str:
+    """Return what a body says of a bill, cut where that grows too long."""
+    text = part_of_bill(_shown_whole(body), names, lambda count: say("explain.others", count=count))
     if len(text) <= MOST_SHOWN:
         return text
     return text[:MOST_SHOWN] + say("explain.cut", bytes=len(body))

@@ -42,10 +42,10 @@ class Planner:
         check_output(path, settings=[self.settings], jobs=names, may_be_plan=True, is_kept=True)
         with opened_jobs(names, how, self.warn) as jobs:
             lines = await survey(jobs)
+            routes = routes_of(self.settings, how, lines)
             if not lines:
                 self.warn("notice.empty_job", job=", ".join(names))
                 return self._report(Preview({}), path, "", began_s)
-            routes = routes_of(self.settings, how, lines)
             self._runner.see_used(how, lines)
             count = sum(asked.count for asked in lines.values())
             try:

@@ -171,9 +171,9 @@ class Runner:
                 self.warn("inbox.cut_off", file=Path(left.folder, left.name), run=run)
             cut = cut or bool(cut_off)
             lines = merged([part.asked for part in parts])
+            routes = routes_of(self.settings, how, lines)
             if not lines:
                 return self.report_all([], stopped=cut)
-            routes = routes_of(self.settings, how, lines)
             self.see_used(how, lines)
             if self.agreement.asks(names):
                 count = sum(asked.count for asked in lines.values())
@@ -210,13 +210,8 @@ class Runner:
         return self.report_all(endings, stopped=waiting)
 
     def see_used(self, how: JobOptions, lines: Collection[str]) -> None:
-        """Warn where `--route` says nothing, since each line names a route of its own.
-
-        Raises:
-            SettingsError: There is no such route.
-        """
+        """Warn where `--route` says nothing, since each line names a route of its own."""
         if how.route and not {"", how.route}.intersection(lines):
-            self.settings.route(how.route)
             self.warn("notice.route_unused", route=how.route, named=", ".join(sorted(lines)))
 
     async def run_selected(self, how: JobOptions) -> Exit:

@@ -54,13 +54,16 @@ def explain(
     say: Say,
     number: Annotated[str, argument("NUMBER", words="argument.number")],
     archive: Annotated[Path | None, typed("--archive", metavar="F", words="option.archive")] = None,
+    whole: Annotated[bool, typed("--whole", words="option.whole")] = False,
     config: Config = None,
 ) -> int:
     from k3push.cli.actions import explain_number  # noqa: PLC0415
 
     if archive is not None:
-        return awaited(lambda: explain_number.explain_archived(config, number, archive, say))
-    return awaited(lambda: explain_number.explain(config, number, say))
+        return awaited(
+            lambda: explain_number.explain_archived(config, number, archive, say, whole=whole)
+        )
+    return awaited(lambda: explain_number.explain(config, number, say, whole=whole))
 
 
 @family.command("command.report", "k3push report --output night.html")

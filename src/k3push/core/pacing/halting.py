@@ -90,11 +90,11 @@ class HaltRule:
 
         Raises:
             HaltRuleError: If a part is not fail=N, fail=N%, min=N or unknown=N, with N from 1, nor
-                soon or now; or if they contradict each other.
+                soon or now; or if they contradict each other, or one is there twice.
         """
         percent = fails = unknown = None
         least = 0
-        when = set()
+        when, seen = set(), set()
         for part in filter(None, (part.strip() for part in text.split(","))):
             if part in {"soon", "now"}:
                 when.add(part)
@@ -103,6 +103,9 @@ class HaltRule:
             if match is None or (match[3] and match[1] != "fail"):
                 raise HaltRuleError(remark("halt.form", text=part))
             name, value = match[1], int(match[2])
+            if (name, match[3]) in seen:
+                raise HaltRuleError(remark("halt.twice", text=part, part=f"{name}=N{match[3]}"))
+            seen.add((name, match[3]))
             if match[3] and value > _WHOLE_PERCENT:
                 raise HaltRuleError(remark("halt.never", text=part))
             if name == "min":
