@@ -161,7 +161,7 @@ def test_the_bar_tells_how_fast_it_goes_and_when_it_ends() -> None:
     time_s.now_s = 2.0
     progress.recorded(ATTEMPT, MADE, InDoubt("broken", "reset"), 1.0)
     course, standing = drawn(console, progress)
-    assert course.endswith("6/102 · ETA 0:00:01 to 0:00:56 · 2.0/s · 4 calls × 20")
+    assert course.endswith("6/102 · ETA 0:00:15 to 0:00:56 · 2.0/s · 4 calls × 20")
     assert standing == "rejected 2 · pushed 4"
     throttle.fix(Key.CONCURRENCY, 9)
     assert "9 calls × 20" in drawn(console, progress)[0]
@@ -194,8 +194,21 @@ def test_the_model_of_the_server_tells_the_time_left_where_there_is_one() -> Non
     pace.size(103, 100, 4, made=1)
     pace.add(CallSample(1.0, 3.0, push_s=1.5, numbers=4))
     assert "ETA 0:00:01 to 0:00:15" in drawn(console, progress)[0]
-    throttle.advise(Key.CALLS_PER_MINUTE, 3)
-    assert "ETA 0:00:01 to 0:00:29" in drawn(console, progress)[0]
+
+
+def test_under_a_limit_on_calls_the_time_left_is_wide_until_calls_have_told() -> None:
+    """The first number has waited for its turns as others will not, and a chunk holds many."""
+    time_s, console, throttle = Watch(), screen(terminal=True), steered(calls_per_minute=60)
+    pace = Pace()
+    throttle.foresee(pace.time_left)
+    progress = RunProgress(console, speaker("en"), {State.PLANNED: 1004}, throttle, now_s=time_s)
+    time_s.now_s = 15.0
+    progress.recorded(ATTEMPT, MADE, InDoubt("broken", "reset"), 1.0)
+    pace.add(CallSample(0, 15.0, push_s=0.5, numbers=1))
+    # 1,000 numbers in five chunks need fifteen calls, one a second.
+    assert "ETA 0:00:15 to 4:10:00" in drawn(console, progress)[0]
+    throttle.fix(Key.CHUNK_SIZE, 10)
+    assert "ETA 0:05:00 to 4:10:00" in drawn(console, progress)[0]
 
 
 def test_the_rate_is_that_of_the_last_minute() -> None:

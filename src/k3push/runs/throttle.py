@@ -13,6 +13,8 @@ from dataclasses import dataclass
 import anyio
 
 from k3push.core.control_words import Key
+from k3push.core.pacing.bounds import MOST_CHUNK_SIZE
+from k3push.core.pacing.expected import CALLS_A_CHUNK
 from k3push.core.pacing.holds import Hold, HoldCause, outside
 from k3push.core.pacing.phases import FIRST_CHUNK_SIZE, FIRST_CONCURRENCY
 from k3push.core.pacing.time_left import TimeLeft
@@ -104,12 +106,25 @@ class Throttle:
             return hold
         return self._spared if anyio.current_time() < self._spared_until_s else None
 
-    def time_left(self, left: int) -> TimeLeft | None:
-        """Say how long *left* numbers take at the present pace, as far as calls have told.
+    def time_left(self, left: int, by_rate: TimeLeft | None) -> TimeLeft | None:
+        """Say how long *left* numbers take at the present pace; None where nothing has told yet.
 
-        None where they have not yet, or where a limit on calls a minute decides.
+        The model of the server tells it, or else the rate. Under a limit on calls a minute neither
+        knows how long calls are going to wait for their turns, so that it is from the least of both
+        to the most, and no less than the fewest calls take.
+
+        Args:
+            left: Numbers that are still to be sent.
+            by_rate: How long they take at the rate of late, where that is known.
         """
-        return None if self[Key.CALLS_PER_MINUTE] else self._foresees(left)
+        foreseen, limit = self._foresees(left), self[Key.CALLS_PER_MINUTE]
+        known = [each for each in (foreseen, by_rate) if each is not None]
+        if not (limit and known):
+            return foreseen or by_rate
+        size = self.fixed(Key.CHUNK_SIZE) or MOST_CHUNK_SIZE
+        fewest_s = CALLS_A_CHUNK * left / size * 60 / limit
+        least_s = max(fewest_s, min(each.least_s for each in known))
+        return TimeLeft(least_s, max(least_s, *(each.most_s for each in known)))
 
     async def changed(self) -> None:
         """Wait until something is steered, or a hold may have begun or ended by itself."""

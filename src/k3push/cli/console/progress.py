@@ -198,7 +198,7 @@ class RunProgress:
     def _time_left(self) -> list[str]:
         """Say how long it will take: from one time to another, as far as is known."""
         left = self.total - self.done
-        time_left = self._throttle.time_left(left) or self._speed.time_left(self._now_s(), left)
+        time_left = self._throttle.time_left(left, self._speed.time_left(self._now_s(), left))
         if time_left is None:
             return []
         least, most = (timedelta(seconds=math.ceil(each)) for each in time_left)
