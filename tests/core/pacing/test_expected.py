@@ -80,6 +80,34 @@ def test_a_long_list_is_foretold_as_its_beginning_goes_on() -> None:
     assert 15 < long.calls / short.calls < 40
 
 
+def test_a_long_list_of_single_numbers_is_played_in_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A dashboard stands still meanwhile, and all of it took twenty seconds."""
+    played, add = [], Pace.add
+
+    def count(pace: Pace, sample: CallSample, **fixed: int | None) -> None:
+        played.append(sample)
+        add(pace, sample, **fixed)
+
+    monkeypatch.setattr(Pace, "add", count)
+    server = FittedServer(call_s=0.5, number_s=0.1, look_s=0.1, knee=4.0)
+    told = expect(50_000, Driven(chunk_size=1), Learnt(server, tried=4))
+    assert len(played) < 2000
+    assert told.calls == 50_000
+    assert told.time is not None
+    assert told.time.least_s < 50_000 * 0.7 / 4 < told.time.most_s
+
+
+@pytest.mark.parametrize("size", [1, 10])
+def test_calls_side_by_side_are_foretold_where_a_person_has_set_their_size(size: int) -> None:
+    """The pace finds how many there may be all the same."""
+    found = Learnt(FittedServer(call_s=0.5, number_s=0.1, look_s=0.1, knee=16.0), tried=16)
+    steered = expect(2000, Driven(chunk_size=size), found).time
+    fixed = expect(2000, Driven(16, size), found).time
+    assert steered is not None
+    assert fixed is not None
+    assert steered.about_s == pytest.approx(fixed.about_s, rel=0.2)
+
+
 def test_a_run_of_single_numbers_teaches_no_pace() -> None:
     """What of its time was the call's and what the number's is not known; what was is kept."""
     pace = Pace()

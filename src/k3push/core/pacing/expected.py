@@ -21,8 +21,9 @@ from k3push.core.pacing.time_left import TimeLeft, of_whole_list
 # Assumed of a server of which nothing is known: the number of calls is played on it, and no time.
 UNKNOWN = Learnt(FittedServer(call_s=0.4, number_s=0.05, look_s=0.1, knee=4.0), tried=1)
 
-# Numbers that are played at most; the rest is taken to go on as the last of them did.
-MOST_PLAYED = 20_000
+# Numbers and calls that are played at most; the rest is taken to go on as the last of them did. A
+# call takes about a millisecond, and a server with many tenants waits meanwhile.
+MOST_PLAYED, MOST_CALLS_PLAYED = 20_000, 500
 
 # Of each chunk: its push, and as many looks as a site without and one with links needs at least.
 CALLS_A_CHUNK = 3
@@ -132,8 +133,8 @@ def _play(numbers: int, driven: Driven, learnt: Learnt) -> _Play:
     pace.recall(learnt)
     # The canary travels alone, and so does the chunk behind it.
     alone = 2 if driven.canary else 1
-    left = played = min(numbers, MOST_PLAYED)
-    beyond = numbers - played
+    left = min(numbers, MOST_PLAYED)
+    beyond = numbers - left
     now_s, made, calls, order = 0.0, 0, 0, count()
     under_way: list[tuple[float, int, CallSample]] = []
     while left or under_way:
@@ -143,19 +144,18 @@ def _play(numbers: int, driven: Driven, learnt: Learnt) -> _Play:
         while left and (open_ := len(under_way) + len(leaving)) < most:
             if open_ and calls + len(leaving) <= alone:
                 break
-            if driven.canary and not calls:
-                size = 1
-            elif driven.chunk_size is not None:
-                size = driven.chunk_size
-            else:
-                rest = left + beyond
-                size = pace.size(rest, rest, max(1, most - open_), made, now_s=now_s)
+            # The pace is asked also where a person has set the size: it learns what is left.
+            rest = left + beyond
+            size = pace.size(rest, rest, max(1, most - open_), made, now_s=now_s)
+            size = 1 if driven.canary and not calls else driven.chunk_size or size
             if not size:
                 wait_s = pace.waits_until_s
                 break
             leaving.append(min(size, left))
             left -= leaving[-1]
         calls += len(leaving)
+        goes_beyond = left if calls >= MOST_CALLS_PLAYED else 0
+        left, beyond = left - goes_beyond, beyond + goes_beyond
         at_once = len(under_way) + len(leaving)
         for size in leaving:
             slowed = server.slowed(at_once)

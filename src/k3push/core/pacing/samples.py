@@ -48,8 +48,12 @@ class CallSample:
 
     @property
     def looks_s(self) -> float:
-        """How long its looks took."""
-        return self.ended_s - self.began_s - self.push_s
+        """How long its looks took: nothing where there were none, and by rounding no less.
+
+        >>> CallSample(0.5, 0.6, push_s=0.1).looks_s
+        0.0
+        """
+        return max(0.0, self.ended_s - self.began_s - self.push_s)
 
 
 @dataclass(frozen=True, slots=True)
