@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 
 from k3push.adapters.job_files import read_job
 from k3push.core.model import BillNumber, Listed, Outcome, Route, Run, RunId, State
-from k3push.reporting.table_files import csv_table, write_table
+from k3push.reporting.table_files import COLUMNS, Record, csv_table, write_table
 from tests.memory_ledger.ledger import MemoryLedger
 
 NOW = datetime(2026, 11, 25, 20, 0, tzinfo=UTC)
@@ -20,6 +21,15 @@ RUN = Run(RunId("r1"), "s", Route("po", "A", "B", "A-B"), ("job.csv",), "", NOW)
 def anyio_backend() -> str:
     """Return the loop that files are written on."""
     return "asyncio"
+
+
+def test_no_cell_starts_a_formula(tmp_path: Path) -> None:
+    """Whatever the ERP, a list or the settings call a thing."""
+    texts = [f"={name}" for name in COLUMNS]
+    with csv_table(tmp_path / "all.csv") as put:
+        put([Record(*texts)])  # type: ignore[arg-type]  # each of them a text
+    with (tmp_path / "all.csv").open(encoding="utf-8-sig", newline="") as file:
+        assert list(csv.reader(file))[1] == [f"'{text}" for text in texts]
 
 
 @pytest.mark.anyio

@@ -138,24 +138,9 @@ def jsonl_table(path: Path, _: Sequence[State]) -> Iterator[Put]:
         )
 
 
-def _cells(record: Record) -> tuple[object, ...]:
-    """Return the cells of a row; of those that are texts of others, none starts a formula."""
-    line, number, state, targets, ids, code, reason, attempts, chunk, run, route, *rest = record
-    return (
-        line,
-        marked(number),
-        state,
-        marked(targets),
-        marked(ids),
-        marked(code),
-        marked(reason),
-        attempts,
-        chunk,
-        run,
-        marked(route),
-        *rest[:-1],
-        marked(record.follow_reason),
-    )
+def _cells(record: Record) -> Iterator[str | int | None]:
+    """Return the cells of a row, none of which starts a formula."""
+    return (marked(cell) if isinstance(cell, str) else cell for cell in record)
 
 
 def local(moment: datetime | None) -> str | None:
