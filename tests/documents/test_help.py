@@ -8,6 +8,7 @@ import pytest
 
 from k3push.cli.app import run
 from k3push.words.language import Lang
+from k3push.words.width import columns
 from tests.documents.generated import commands
 from tests.documents.pages import LANGUAGES
 
@@ -19,6 +20,7 @@ def test_help_lists_each_command(lang: Lang, capsys: pytest.CaptureFixture[str])
     """Help is where everybody begins."""
     assert run(["--lang", lang, "--help"], lang) == 0
     lines = capsys.readouterr().out.splitlines()
+    assert [line for line in lines if columns(line) > COLUMNS] == []
     listed = {line.split()[0] for line in lines if line.startswith(" ")}
     assert listed >= {name.split()[0] for name in commands(lang)}
 

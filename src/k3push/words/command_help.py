@@ -4,7 +4,7 @@ from __future__ import annotations
 
 WORDS = {
     "app.help": (
-        "Push bills down (单据下推) in Kingdee K/3 Cloud (金蝶云星空) in bulk, never twice.",
+        "Push bills down (单据下推) in bulk in K/3 Cloud (金蝶云星空), never twice.",
         "在金蝶云星空中批量下推单据，绝不重复下推。",
     ),
     "app.epilog": (

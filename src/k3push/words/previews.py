@@ -28,7 +28,7 @@ WORDS = {
     ),
     "plan.range": (
         "{least} to {most}, judging by the last run",
-        "{least} 至 {most}（按上次任务估计）",
+        "{least}至 {most}（按上次任务估计）",
     ),
     "plan.about": ("about {least}, judging by the last run", "约 {least}（按上次任务估计）"),
     "plan.seconds": ("{n} s", "{n} 秒"),
