@@ -281,6 +281,8 @@ def test_a_script_file_says_all_that_a_plan_can(tmp_path: Path) -> None:
             "a node decides pass or reject or end, not 'maybe'",
         ),
         ("[[rival]]\nnth = 1", "needs the key 'number'"),
+        ("[[step]]\nfault = 5", "a step: fault is a text, in quotes"),
+        ("[[bill]]\nnumber = 17\nfault = 'reset'", "a bill: number is a text, in quotes"),
         ("not toml", "script.toml"),
     ],
 )

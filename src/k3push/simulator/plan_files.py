@@ -13,6 +13,9 @@ from k3push.simulator.orders import Approval, Operation
 from k3push.simulator.refusals import Refusal
 from k3push.simulator.script import Aimed, Channel, Does, FaultPlan, Hand, Rival, Seeded, Step
 
+# Keys whose values are texts, in whichever table.
+_TEXTS = "decides does fault field form name number on person text user"
+
 
 def load_plan(path: Path) -> FaultPlan:
     """Read a plan from a TOML file.
@@ -143,10 +146,12 @@ def _seeded(name: str, content: Mapping[str, Any]) -> Seeded | None:
 
 
 def _check(what: str, item: Mapping[str, Any], required: str = "", optional: str = "") -> None:
-    """Refuse *item* if a key is missing or not known; keys are parted by blanks."""
+    """Refuse *item* if a key is missing or not known, or no text; keys are parted by blanks."""
     missing = set(required.split()) - set(item)
     if missing:
         raise ValueError(f"{what} needs the key {min(missing)!r}")
     unknown = set(item) - set(required.split()) - set(optional.split())
     if unknown:
         raise ValueError(f"{what} has no key {min(unknown)!r}")
+    if strange := [key for key in _TEXTS.split() if not isinstance(item.get(key, ""), str)]:
+        raise ValueError(f"{what}: {strange[0]} is a text, in quotes")
