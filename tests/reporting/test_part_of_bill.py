@@ -22,6 +22,7 @@ def test_of_the_numbers_and_documents_of_a_call_those_of_the_bill_are_shown() ->
     numbers = [f"CGDD{nth:02}" for nth in range(1, 9)]
     assert part({"Numbers": numbers, "Ids": ""}) == {"Numbers": ["CGDD03", "7 more"], "Ids": ""}
     assert part({"R": {"S": MADE}}) == {"R": {"S": [MADE[2], "7 more"]}}
+    assert part({"Ids": "100001,100002,100003,100004"}) == {"Ids": "100003,3 more"}
 
 
 def test_a_message_that_names_the_bill_is_shown_and_no_other_bills() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Collection
 from typing import Any
 
@@ -10,6 +11,9 @@ from k3push.core.safety.named_bills import messages_by_number
 
 # Shorter lists are shown as they are.
 MOST_WHOLE = 3
+
+# The ERP takes the ids of a call as one text.
+_IDS = re.compile(r"[0-9]+(,[0-9]+)+")
 
 
 def part_of_bill(text: str, names: Collection[str], others: Callable[[int], str]) -> str:
@@ -39,6 +43,8 @@ def part_of_bill(text: str, names: Collection[str], others: Callable[[int], str]
 def _part(value: Any, names: Collection[str], others: Callable[[int], str]) -> Any:
     if isinstance(value, dict):
         return {key: _part(each, names, others) for key, each in value.items()}
+    if isinstance(value, str) and _IDS.fullmatch(value):
+        return ",".join(map(str, _part(value.split(","), names, others)))
     if not isinstance(value, list):
         return value
     own = [each for each in value if _names_any(each, names)]
