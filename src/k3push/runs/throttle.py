@@ -14,10 +14,9 @@ import anyio
 
 from k3push.core.control_words import Key
 from k3push.core.pacing.bounds import MOST_CHUNK_SIZE
-from k3push.core.pacing.expected import CALLS_A_CHUNK
 from k3push.core.pacing.holds import Hold, HoldCause, outside
 from k3push.core.pacing.phases import FIRST_CHUNK_SIZE, FIRST_CONCURRENCY
-from k3push.core.pacing.time_left import TimeLeft
+from k3push.core.pacing.time_left import CALLS_A_CHUNK, TimeLeft
 from k3push.core.pacing.window import Window
 from k3push.core.safety.matching import MOST_NUMBERS
 from k3push.ports import Clock

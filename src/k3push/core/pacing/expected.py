@@ -16,7 +16,7 @@ from k3push.core.pacing.chunking import count_chunks
 from k3push.core.pacing.pace import Pace
 from k3push.core.pacing.samples import CallSample
 from k3push.core.pacing.server_model import FittedServer, Learnt
-from k3push.core.pacing.time_left import TimeLeft, of_whole_list
+from k3push.core.pacing.time_left import CALLS_A_CHUNK, TimeLeft, of_whole_list
 
 # Assumed of a server of which nothing is known: the number of calls is played on it, and no time.
 UNKNOWN = Learnt(FittedServer(call_s=0.4, number_s=0.05, look_s=0.1, knee=4.0), tried=1)
@@ -24,9 +24,6 @@ UNKNOWN = Learnt(FittedServer(call_s=0.4, number_s=0.05, look_s=0.1, knee=4.0), 
 # Numbers and calls that are played at most; the rest is taken to go on as the last of them did. A
 # call takes about a millisecond, and a server with many tenants waits meanwhile.
 MOST_PLAYED, MOST_CALLS_PLAYED = 20_000, 500
-
-# Of each chunk: its push, and as many looks as a site without and one with links needs at least.
-CALLS_A_CHUNK = 3
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,9 @@ from typing import NamedTuple
 AT_FIRST = 4.0
 SOONER, LATER = 0.5, 1.0
 
+# Of each chunk: its push, and as many looks as a site without and one with links needs at least.
+CALLS_A_CHUNK = 3
+
 
 class TimeLeft(NamedTuple):
     """How long something takes.
