@@ -21,6 +21,7 @@ import trio
 from trio.testing import MockClock
 
 from k3push.core.model import State
+from k3push.runs.doubt_ages import SettleTimes
 from k3push.simulator import FaultPlan, SandboxOptions
 from k3push.simulator.faults import fault
 from k3push.simulator.script import Channel, Seeded
@@ -120,7 +121,7 @@ async def _push(options: SandboxOptions, numbers: int, size: int) -> Cost:
     executions, left = 0, {*orders(numbers)}
     while left and executions < MOST_EXECUTIONS:
         throttle = steered(concurrency=CALLS_AT_ONCE, chunk_size=size)
-        pushed = await office.execute(throttle=throttle)
+        pushed = await office.execute(throttle=throttle, settle=SettleTimes())
         left = pushed.of(State.PLANNED) | pushed.of(State.UNKNOWN)
         executions += 1
     pushes = office.site.calls[Channel.PUSH]
