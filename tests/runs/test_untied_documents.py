@@ -28,6 +28,7 @@ from k3push.simulator.world import World
 from tests.runs.office import (
     FIRST,
     LIMITS,
+    ROUTE,
     SECOND,
     Office,
     VirtualClock,
@@ -50,6 +51,8 @@ from tests.runs.rough_answers import (
 )
 
 pytestmark = pytest.mark.anyio
+
+PARTS = replace(ROUTE, allow_partial=True)
 
 AT_A_DOUBT = PushLimits(halt=HaltRule(unknown_count=1))
 """It ends there, so that another process has to find out what became of it."""
@@ -436,3 +439,15 @@ async def test_an_older_refusal_of_its_own_hides_no_document_of_a_later_call_of_
         await anyio.sleep(60)
     await office.execute(FIRST, **how)
     assert doubled(office, numbers) == []
+
+
+@pytest.mark.parametrize("links", [False, True])
+async def test_a_document_of_one_lost_bill_leaves_no_other_to_a_person(*, links: bool) -> None:
+    """A clerk has pushed it in part right before; both answers are lost and settled together."""
+    office = Office(sandbox(steps("ok", "reset", "reset"), link_fields=links, **OPEN), PARTS)
+    numbers = orders(4)
+    for number in (numbers[1], *orders(1, first=20)):
+        office.site.world.add_target(IN_STOCK, number, creator="sandbox")
+    await office.open_run(numbers)
+    pushed = await office.execute(throttle=steered(concurrency=1, chunk_size=1), check=False)
+    assert pushed.of(State.PUSHED) == {*numbers}

@@ -22,11 +22,24 @@ class Stray(NamedTuple):
         id: Its id.
         standing: How it stands.
         names: The numbers that it bears all the same.
+        tied: Numbers of those that were asked for, folded, to whose bills it is tied, if only to
+            such: it is no stray beside calls for other bills.
     """
 
     id: str
     standing: Standing
     names: Collection[BillNumber] = ()
+    tied: Collection[str] = ()
+
+    def is_of_others(self, bills: Collection[BillNumber]) -> bool:
+        """Say whether it is surely of other bills than these; one of them may name a part of one.
+
+        >>> stray = Stray("1", Standing("RK1", "C", cancelled=False), tied={"a1"})
+        >>> [stray.is_of_others([BillNumber(bill)]) for bill in ("B1", "A1", "A12")]
+        [True, False, False]
+        """
+        numbers = [fold(number_in(bill)) for bill in bills]
+        return bool(self.tied) and not any(of in one for of in self.tied for one in numbers)
 
 
 class Strays(NamedTuple):
@@ -100,8 +113,10 @@ async def look_for_strays(
         others = {value for value, bills in found.items() if ours.isdisjoint(b.id for b in bills)}
         told |= {id_ for id_, value in rows if value in others and found[value]}
     strays = [id_ for id_ in dict.fromkeys(id_ for id_, _ in rows) if id_ not in told]
+    linked: Mapping[str, Collection[str]] = {}
     if strays:
-        told = await _tied(context, strays, whole)
+        linked = await _linked(context, strays)
+        told = {id_ for id_, of in linked.items() if numbered.isdisjoint(of)}
         left = {*strays} - told
         told |= {*await earlier({value for id_, value in rows if value and id_ in left})}
         strays = [id_ for id_ in strays if id_ not in told]
@@ -117,15 +132,20 @@ async def look_for_strays(
         is_numbered = not numbered.isdisjoint(map(fold, names[id_]))
         return id_ in standings and not (is_numbered and standings[id_].cancelled)
 
+    def tied(id_: str) -> Collection[str]:
+        """Return the numbers to whose bills a document is tied, if it is."""
+        named = {fold(each) for each in names[id_] if names_tell and each in whole}
+        return named or linked.get(id_, ())
+
     there = list(filter(counts, strays))
-    return Strays([Stray(id_, standings[id_], names[id_]) for id_ in there], standings)
+    return Strays([Stray(id_, standings[id_], names[id_], tied(id_)) for id_ in there], standings)
 
 
-async def _tied(context: Looker, ids: Sequence[str], whole: Sequence[str]) -> set[str]:
-    """Return which documents a link ties to another bill than those of some numbers.
+async def _linked(context: Looker, ids: Sequence[str]) -> dict[str, set[str]]:
+    """Return the numbers, folded, of the bills to which links tie documents.
 
-    If nobody is shown the linked bill, it may be another one with such a number, which the ERP has
-    pushed instead.
+    If nobody is shown a linked bill, it may be another one with such a number, which the ERP has
+    pushed instead: its document is left out.
     """
     route, tables = context.route, source_tables(context.route)
     asked = f"the links of {route.target}"
@@ -136,7 +156,11 @@ async def _tied(context: Looker, ids: Sequence[str], whole: Sequence[str]) -> se
     ours = [row for row in rows if not row.table.strip() or row.table.lower() in tables]
     wanted = list(dict.fromkeys(row.source_id for row in ours))
     bills, _ = await look_at_ids(context, wanted) if wanted else ({}, {})
-    numbers = set(map(fold, whole))
-    named = {id_ for id_, bill in bills.items() if bill.number and fold(bill.number) not in numbers}
-    doubtful = {row.document for row in ours if row.source_id not in named}
-    return {row.document for row in rows} - doubtful
+    linked: dict[str, set[str]] = {row.document: set() for row in rows}
+    for row in ours:
+        bill = bills.get(row.source_id)
+        if bill is None or not bill.number:
+            linked.pop(row.document, None)
+        elif row.document in linked:
+            linked[row.document].add(fold(bill.number))
+    return linked

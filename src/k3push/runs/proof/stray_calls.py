@@ -153,7 +153,8 @@ class StrayCalls:
             of_call = [
                 stray
                 for stray in strays.made_while(call, self._clock)
-                if not _was_before(call, stray, before, found.beside)
+                if not stray.is_of_others(call.bills)
+                and not _was_before(call, stray, before, found.beside)
             ]
             if of_call:
                 of_call = await _not_known(of_call, call, made, found_rows)
