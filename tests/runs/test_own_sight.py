@@ -12,12 +12,12 @@ import pytest
 
 from k3push.core.model import BillNumber, RunId, State
 from k3push.core.pacing.halting import HaltRule
-from k3push.runs.doubts.silent_doubts import UNSEEN
 from k3push.runs.doubts.word_of_person import settle_by_word
 from k3push.runs.proof import own_sight
+from k3push.runs.proof.own_sight import UNSEEN
 from k3push.runs.push_limits import PushLimits
 from k3push.runs.stop import Cause
-from k3push.simulator import Policy, site
+from k3push.simulator import FaultPlan, Policy, Refusal, site
 from k3push.simulator.answers import failure
 from k3push.simulator.exchange import json_reply
 from tests.runs.office import (
@@ -32,11 +32,12 @@ from tests.runs.office import (
     steered,
     steps,
 )
-from tests.runs.rough_answers import AT_A_DOUBT, NO_HALT, OPEN, doubled
+from tests.runs.rough_answers import AT_A_DOUBT, NO_HALT, OPEN, doubled, keep_a_part
 from tests.runs.test_proof import accounts, login
 
 pytestmark = pytest.mark.anyio
 
+KNOWN = RunId("r0")
 HOW: dict[str, Any] = {"throttle": steered(concurrency=1, chunk_size=1), "check": False}
 
 
@@ -233,12 +234,8 @@ async def test_what_one_execution_has_missed_the_next_one_knows(
 ) -> None:
     """A person settles the bill whose document no look has shown; another is in doubt still."""
     plan = steps(*["ok"] * 4, "make-then-reset", slow)
-    options: dict[str, Any] = {"sees": {"sandbox": "half"}, "link_fields": links, **OPEN}
-    office, numbers = Office(sandbox(plan, **options), documents=False), orders(6)
-    ids = office.site.world._ids
-    wanted = [True] * 4 + [False] * 2
-    while [_is_seen(ids.bill + nth) for nth in range(1, 7)] != wanted:
-        ids.bill += 1
+    office = _half_seen([True] * 4 + [False] * 2, faults=plan, link_fields=links)
+    numbers = orders(6)
     await office.open_run(numbers)
     pushed = await office.execute(limits=NO_HALT, **HOW)
     assert set(pushed.stop.causes) == {Cause.CONTRADICTION}
@@ -290,6 +287,73 @@ async def test_a_refusal_of_several_frees_none_where_nobody_sees_what_its_sender
         for making in office.site.world.makings_of(n)
     )
     assert doubled(office, numbers) == []
+
+
+@pytest.mark.parametrize("links", [True, False])
+@pytest.mark.parametrize("shown", [4, 12])
+async def test_a_refusal_of_several_frees_none_where_its_sender_is_not_shown_all_that_he_makes(
+    monkeypatch: pytest.MonkeyPatch, shown: int, *, links: bool
+) -> None:
+    """An answer has named a document that no look shows, and a person has settled that bill."""
+    office = _half_seen([True] * shown + [False] * 2, link_fields=links)
+    numbers = orders(shown + 5)
+    keep_a_part(monkeypatch, numbers[-4:], kept=1, why=Refusal(11, "仓库必录"))
+    await office.open_run(numbers)
+    pushed = await office.execute(limits=NO_HALT, **HOW)
+    assert pushed.of(State.UNKNOWN) == {numbers[shown]}
+    await _say_pushed(office, numbers[shown])
+    how = {**HOW, "throttle": steered(concurrency=1, chunk_size=4)}
+    pushed = await office.execute(limits=NO_HALT, **how)
+    assert doubled(office, numbers) == []
+    assert pushed.of(State.UNKNOWN) == {*numbers[-4:]}
+
+
+@pytest.mark.parametrize("links", [True, False])
+@pytest.mark.parametrize("again", [FIRST, SECOND])
+async def test_what_a_refused_call_may_hide_waits_once_its_sender_is_not_shown_all(
+    monkeypatch: pytest.MonkeyPatch, again: RunId, *, links: bool
+) -> None:
+    """It has saved its last bill; of the part that goes on first, a document is not shown."""
+    office, numbers = _half_seen([True] * 2 + [False] * 5, link_fields=links), orders(4)
+    await office.open_run(orders(2, first=20), KNOWN)
+    await office.execute(KNOWN, limits=NO_HALT, **HOW)
+    work, met = site.Site._push, iter([True])
+
+    def push(self: Any, visit: Any, now_s: float) -> Any:
+        if not next(met, False):
+            return work(self, visit, now_s)
+        conversion = self.world.convert(self._order(visit), visit.user)
+        self._save(replace(conversion, made=conversion.made[-1:]), now_s)
+        return json_reply(failure(self._manners.style, 11, "仓库必录"))
+
+    monkeypatch.setattr(site.Site, "_push", push)
+    how = {**HOW, "throttle": steered(concurrency=1, chunk_size=4)}
+    await office.open_run(numbers)
+    pushed = await office.execute(limits=NO_HALT, **how)
+    assert pushed.of(State.PLANNED) == {*numbers[1:]}
+    await _say_pushed(office, numbers[0])
+    if again == SECOND:
+        await office.open_run(numbers[1:], SECOND)
+    pushed = await office.execute(again, limits=NO_HALT, **how)
+    assert doubled(office, numbers) == []
+    left = State.UNKNOWN if again == FIRST else State.PLANNED
+    assert pushed.of(left) == {*numbers[1:]}
+
+
+def _half_seen(wanted: Sequence[bool], faults: FaultPlan | None = None, **options: Any) -> Office:
+    """Return an office whose user is shown the next documents or not, as is wanted."""
+    office = Office(sandbox(faults, sees={"sandbox": "half"}, **OPEN, **options), documents=False)
+    ids = office.site.world._ids
+    while [_is_seen(ids.bill + nth) for nth, _ in enumerate(wanted, start=1)] != wanted:
+        ids.bill += 1
+    return office
+
+
+async def _say_pushed(office: Office, number: str) -> None:
+    """Let a person settle a bill, and some time pass."""
+    ledger, bill = office.store.another_process(), BillNumber(number)
+    await settle_by_word(ledger, VirtualClock(), FIRST, bill, State.PUSHED, because="I see it")
+    await anyio.sleep(900)
 
 
 async def test_a_found_part_says_that_another_may_be_out_of_sight() -> None:

@@ -19,13 +19,11 @@ from k3push.runs.lookup.document_lookup import look_at_standings
 from k3push.runs.lookup.line_links import are_linked
 from k3push.runs.lookup.target_lookup import look_at_targets
 from k3push.runs.merged_beside import has_made_beside, may_hide_merged
+from k3push.runs.proof.own_sight import UNSEEN
 from k3push.runs.proof.seen_since import shown_since
 from k3push.runs.proof.stray_calls import OpenCall
 from k3push.runs.proof.unclear_documents import unclear
 from k3push.runs.renumbered_bills import moved_among
-
-UNSEEN = "unseen"
-"""`Outcome.code` of a number in doubt whose sender may not be shown what he has made."""
 
 
 async def judge_silence(

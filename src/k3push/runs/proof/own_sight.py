@@ -26,6 +26,9 @@ from k3push.runs.proof.document_makers import LEAST_SAMPLE, MOST_KNOWN
 from k3push.runs.proof.named_documents import NamedCall, named_and_untied
 from k3push.runs.proof.person_words import says_absent
 
+UNSEEN = "unseen"
+"""`Outcome.code` of a number in doubt whose sender may not be shown what he has made."""
+
 # For how long a document that an answer has named and no look shows counts as hidden from its user.
 # Later it was probably deleted.
 UNSHOWN_KEEPS = timedelta(days=31)
