@@ -29,6 +29,7 @@ from tests.runs.office import (
     LIMITS,
     ROUTE,
     SECOND,
+    WINDOW_S,
     Notebook,
     Office,
     VirtualClock,
@@ -237,6 +238,22 @@ async def test_after_a_contradiction_a_persons_word_lets_the_rest_go_on() -> Non
         await settle_by_word(ledger, clock, FIRST, bill, State.PUSHED, because="seen")
     again = await office.execute(limits=limits, throttle=five, check=False)
     assert len(again.of(State.UNKNOWN)) == 5
+
+
+@pytest.mark.parametrize("links", [True, False])
+async def test_a_contradiction_waits_for_no_answers_that_it_keeps_from_coming(
+    *, links: bool
+) -> None:
+    """A success has made nothing; since then, a clerk's document proves what looks show."""
+    numbers, one = orders(3), steered(concurrency=1, chunk_size=1)
+    office = Office(sandbox(steps("drop-one"), link_fields=links), documents=False)
+    await office.open_run(numbers)
+    stopped = await office.execute(throttle=one)
+    assert Cause.CONTRADICTION in stopped.stop.causes
+    office.site.world.add_target(IN_STOCK, *orders(1, first=20))
+    with anyio.fail_after(10 * WINDOW_S):
+        rest = await office.execute(throttle=one)
+    assert rest.of(State.PUSHED) == {*numbers}
 
 
 async def test_an_answer_that_could_not_be_read_back_is_not_settled_by_absence() -> None:

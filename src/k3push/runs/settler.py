@@ -61,6 +61,7 @@ class Settler:
             since an earlier execution. Nothing leaves before they are settled.
         unproved: Numbers that wait for the proof that the field finds what is there.
         hopeless: Numbers that no look can settle.
+        due: Numbers whose window has passed, and of whose sender more has to be known.
         canaries: Numbers that travelled alone to prove it, and whose answer was lost.
         _news: Counts what is noted here, so that a settling under way misses nothing.
         _absent: What was sent, and was not there after its window.
@@ -76,6 +77,7 @@ class Settler:
     contradicted: dict[BillNumber, str]
     unproved: frozenset[BillNumber] = frozenset()
     hopeless: frozenset[BillNumber] = frozenset()
+    due: frozenset[BillNumber] = frozenset()
     canaries: int = 0
     _news: int = 0
     _absent: set[BillNumber] = field(default_factory=set)
@@ -117,9 +119,13 @@ class Settler:
         return not proved and self.canaries >= MOST_CANARIES
 
     def sends_nothing_more(self) -> bool:
-        """Say whether nothing that was never sent leaves in this execution, as far as is known."""
-        for_person = self.contradicted and self.contradicted.keys() <= self.hopeless
-        return self.waits_for_proof() or bool(for_person)
+        """Say whether nothing that was never sent leaves before what is in doubt is settled.
+
+        What contradicts itself waits for no more to be known, since it keeps the rest from leaving.
+        """
+        judged = self.hopeless | self.due
+        stuck = bool(self.contradicted) and self.contradicted.keys() <= judged
+        return self.waits_for_proof() or stuck
 
     def ends_what_is_stuck(self) -> bool:
         """End the execution where nothing that it still does can let the rest leave.
@@ -157,7 +163,7 @@ class Settler:
             self.backlog.put_last(Chunk(0, part, by_itself=by_itself))
             self._absent.update(part)
         self.unproved = settled.unproved
-        self.hopeless = settled.hopeless
+        self.hopeless, self.due = settled.hopeless, settled.due
         self.context.at_work.keep(settled.at_work, at_work)
         for outcome in settled.outcomes:
             self.contradicted.pop(outcome.number, None)

@@ -86,6 +86,7 @@ class Settled:
         hopeless: Numbers that no look can settle, only a person.
         unproved: Numbers that wait for the proof that the field finds what is there.
         left: How many numbers a later look may settle.
+        due: Those of them whose window has passed: more has to be known, of their sender at most.
         at_work: Attempts of these at which the ERP may still be at work.
         next_due_s: Seconds until the next look is worth it; infinite if none is left.
     """
@@ -95,6 +96,7 @@ class Settled:
     hopeless: frozenset[BillNumber] = frozenset()
     unproved: frozenset[BillNumber] = frozenset()
     left: int = 0
+    due: frozenset[BillNumber] = frozenset()
     at_work: frozenset[int] = frozenset()
     next_due_s: float = math.inf
 
@@ -137,6 +139,7 @@ async def settle_once(context: Context, run: RunId) -> Settled:
     return replace(
         settled,
         left=len(left),
+        due=frozenset(doubt.number for doubt, age, shown_by_s in left if age >= shown_by_s),
         at_work=frozenset(doubt.attempt for doubt, age, shown_by_s in left if age < shown_by_s),
         next_due_s=min(waits, default=math.inf),
     )
