@@ -16,6 +16,10 @@ from k3push.ports import AttemptRecord, Clock, Doubt
 LONGER_THAN_GAP = 1.5
 """How much longer a next late document is waited for than the longest of them has taken."""
 
+# The part of a window in which calls that wait for each other are to end: each may leave late
+# (`SettleTimes.held_up_s`), and take somewhat longer than those before it.
+IN_TIME = 0.8
+
 
 @dataclass(frozen=True, slots=True)
 class SettleTimes:
@@ -110,11 +114,6 @@ class DoubtAges:
         self.age_s(doubt)
         return anyio.current_time() - self._seen[doubt.attempt][0]
 
-    @property
-    def has_heard(self) -> bool:
-        """Whether this process knows of some call how long it took the ERP."""
-        return self._heard_s > -math.inf
-
     def note_answer(self, seconds: float) -> None:
         """Note that a call was answered so long after it left: none has kept the ERP for longer."""
         self._gap_s = min(self._gap_s, seconds)
@@ -153,12 +152,19 @@ class DoubtAges:
         still = anyio.current_time() - self._late_at_s < for_s
         return math.inf if still else times.shown_by_s + self._behind_s.get(doubt.attempt, 0.0)
 
-    def most_in_time(self, times: SettleTimes) -> float:
+    def most_in_time(self, times: SettleTimes, given_up: int) -> float:
         """Return how many calls may be at work if the last one is to end within its window.
 
-        They may be worked on one after the other, each as long as late documents were apart.
+        They may be worked on one after the other, each as long as late documents were apart. Behind
+        calls that were given up, one may be until something tells how long the ERP takes.
+
+        Args:
+            times: The window.
+            given_up: How many of those at work were given up.
         """
-        return max(1, times.held_up_s * 8 // self._gap_s) if self._gap_s else math.inf
+        if given_up and self._heard_s == -math.inf:
+            return 1
+        return max(1, times.window_s * IN_TIME // self._gap_s) if self._gap_s else math.inf
 
     def agree(self, doubt: Doubt, ids: set[str], apart_s: float) -> bool:
         """Say whether a look has found what an earlier one did, *apart_s* seconds before.

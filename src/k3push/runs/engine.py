@@ -287,10 +287,8 @@ class _Engine:
 
     def _has_room(self, places: int, now_s: float) -> bool:
         """Say whether one more call may leave beside those at which the ERP may be at work."""
-        ages, at_work = self.context.ages, self.context.at_work
-        in_time = ages.most_in_time(self.context.settle)
-        if at_work.count and not ages.has_heard:
-            in_time = 1  # nothing tells how long the ERP takes for one of them
+        at_work, settle = self.context.at_work, self.context.settle
+        in_time = self.context.ages.most_in_time(settle, at_work.count)
         return at_work.leaves_room(int(min(places, in_time)), self.backlog.open, now_s, in_time)
 
     async def _push(self, chunk: Chunk) -> None:
