@@ -13,8 +13,9 @@ from k3push.core.model import BillNumber, RunId, State, Uptime
 from k3push.core.pacing.halting import HaltRule
 from k3push.runs.doubts.word_of_person import settle_by_word
 from k3push.runs.push_limits import PushLimits
-from k3push.simulator import Policy
+from k3push.simulator import FaultPlan, Policy, fault
 from k3push.simulator.exchange import Break, Fate, Request
+from k3push.simulator.script import Aimed
 from tests.runs.office import (
     FIRST,
     SECOND,
@@ -255,3 +256,25 @@ async def test_a_run_waits_while_another_one_settles_its_doubt(away_s: float) ->
         both.start_soon(go, FIRST, 0)
         both.start_soon(go, SECOND, 30)
     assert ends[FIRST] | ends[SECOND] == {State.PUSHED, State.ALREADY}
+
+
+async def test_a_run_waits_while_documents_of_another_one_come_late() -> None:
+    """The ERP works on one call after the other, and the call for the last bill was lost."""
+    numbers = orders(3)
+    lost = dict(zip(numbers, ("late-commit:60", "late-commit:590", "reset"), strict=True))
+    plan = FaultPlan(aimed={number: Aimed(fault(name)) for number, name in lost.items()})
+    office = Office(sandbox(plan, **OPEN))
+    await office.open_run(numbers)
+    await office.open_run(numbers[2:], SECOND)
+    often = replace(SETTLE, poll_s=20)
+
+    async def go(run: RunId, after_s: float) -> None:
+        await anyio.sleep(after_s)
+        how: dict[str, Any] = {"throttle": steered(concurrency=3, chunk_size=1), "settle": often}
+        await office.execute(run, limits=NO_CANARY, check=False, **how)
+
+    async with anyio.create_task_group() as both:
+        both.start_soon(go, FIRST, 0)
+        both.start_soon(go, SECOND, 30)
+    assert (await office.rows(SECOND))[numbers[2]].state is State.ALREADY
+    assert doubled(office, numbers) == []

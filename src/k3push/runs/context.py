@@ -96,6 +96,8 @@ class Context:
         noting_look: A lock, held while that is written down.
         doubted_elsewhere: Numbers that wait, or have waited, for another run; its call may be
             carried out after ours.
+        ages_elsewhere: How old doubts of living runs are that are waited for, and which of them
+            were open at the last look at their rows.
         twins: Numbers that were found to have more documents than their push made.
         twins_in_a_row: Those among the last bills of calls whose answers name no documents.
         split_bills: Whether the rule splits bills, as far as is known.
@@ -144,6 +146,7 @@ class Context:
     look_due_since: datetime | None = None
     noting_look: anyio.Lock = field(default_factory=anyio.Lock)
     doubted_elsewhere: dict[BillNumber, None] = field(default_factory=dict)
+    ages_elsewhere: dict[RunId, tuple[DoubtAges, Sequence[Doubt]]] = field(default_factory=dict)
     twins: int = 0
     twins_in_a_row: int = 0
     named: dict[str, dict[BillNumber, str]] = field(default_factory=dict)

@@ -143,14 +143,23 @@ class DoubtAges:
         """Note how much later a call may be carried out for those of other runs before it."""
         self._behind_s[attempt] = seconds
 
-    def shown_by_s(self, times: SettleTimes, doubt: Doubt) -> float:
+    def behind_s(self, doubt: Doubt) -> float:
+        """Return how much later the call of a doubt may be carried out for those before it."""
+        return self._behind_s.get(doubt.attempt, 0.0)
+
+    def shown_by_s(self, times: SettleTimes, behind_s: float = 0.0, more_s: float = 0.0) -> float:
         """Return from which age on absence counts; infinite while documents still come late.
 
         Others may wait behind them in the ERP, and come as much later.
+
+        Args:
+            times: The window.
+            behind_s: How much later a call may be carried out.
+            more_s: For how much longer absence does not count while documents come late.
         """
         for_s = max(times.window_s / 2, LONGER_THAN_GAP * self._gap_s)
-        still = anyio.current_time() - self._late_at_s < for_s
-        return math.inf if still else times.shown_by_s + self._behind_s.get(doubt.attempt, 0.0)
+        still = anyio.current_time() - self._late_at_s < for_s + more_s
+        return math.inf if still else times.shown_by_s + behind_s
 
     def most_in_time(self, times: SettleTimes, given_up: int) -> float:
         """Return how many calls may be at work if the last one is to end within its window.

@@ -48,7 +48,7 @@ from k3push.ports import (
 from k3push.runs.calls_at_work import may_run
 from k3push.runs.calls_of_others import hear_of_others
 from k3push.runs.context import Context
-from k3push.runs.doubt_ages import SettleTimes
+from k3push.runs.doubt_ages import DoubtAges, SettleTimes
 from k3push.runs.doubts.doubt_answers import (
     answer_to,
     attempt_of,
@@ -61,6 +61,7 @@ from k3push.runs.doubts.doubt_answers import (
 from k3push.runs.doubts.doubt_words import tell_of_doubts
 from k3push.runs.doubts.silent_doubts import judge_silence
 from k3push.runs.doubts.tries_used_up import ended_by_tries
+from k3push.runs.kept_attempts import rows_under
 from k3push.runs.lookup.retried_reads import READ_IS_TRIED_S
 from k3push.runs.lookup.target_lookup import found_by
 from k3push.runs.own_documents import but_others_cancelled, ours_of, with_loose_of_others
@@ -131,7 +132,7 @@ async def settle_once(context: Context, run: RunId) -> Settled:
     settled = await _look(context, run, due) if due else Settled()
     over = settled.hopeless | settled.unproved | {each.number for each in settled.outcomes}
     left = [
-        (doubt, age, context.ages.shown_by_s(times, doubt))
+        (doubt, age, context.ages.shown_by_s(times, context.ages.behind_s(doubt)))
         for doubt, age in aged
         if doubt.number not in over
     ]
@@ -177,20 +178,42 @@ async def hopeless_in(
     has not settled some looks after the window counts as one that it cannot settle; otherwise two
     runs might wait for each other for ever.
     """
-    held = set(map(number_in, numbers))
-    doubts = [d for d in await context.ledger.doubts(run) if number_in(d.number) in held]
+    held, every = set(map(number_in, numbers)), await context.ledger.doubts(run)
+    doubts = [doubt for doubt in every if number_in(doubt.number) in held]
     if not context.reads_back:
         return {doubt.number for doubt in doubts}
     times = context.settle
     # The ERP may be unreachable when the window ends; the other executor then repeats its look for
     # a while.
     enough_s = LOOKS_OF_OTHERS * times.poll_s + READ_IS_TRIED_S
-    old = [doubt for doubt in doubts if context.ages.age_s(doubt) >= times.shown_by_s + enough_s]
+    late = await _note_late_elsewhere(context, run, every)
+    if doubts:
+        await hear_of_others(context, run, doubts)
+    old = [
+        doubt
+        for doubt in doubts
+        if context.ages.age_s(doubt) - enough_s
+        >= late.shown_by_s(times, context.ages.behind_s(doubt), enough_s)
+    ]
     # The other process may have been paused, so its time to look counts from when we first see the
     # doubt.
     hopeless = {doubt.number for doubt in old if context.ages.watched_s(doubt) >= enough_s}
     rest = [doubt for doubt in old if doubt.number not in hopeless]
     return hopeless | {doubt.number for doubt in rest if await names_documents(context, doubt)}
+
+
+async def _note_late_elsewhere(context: Context, run: RunId, doubts: Sequence[Doubt]) -> DoubtAges:
+    """Note which documents of another run have come late, as its rows tell."""
+    ages, earlier = context.ages_elsewhere.setdefault(run, (DoubtAges(context.clock), ()))
+    context.ages_elsewhere[run] = ages, doubts
+    open_ = {(doubt.attempt, doubt.number) for doubt in doubts}
+    gone = [doubt for doubt in earlier if (doubt.attempt, doubt.number) not in open_]
+    rows = {d.number: await rows_under(context.ledger, run, d.number) for d in gone}
+    made = {number for number, of in rows.items() if any(row.targets for row in of)}
+    # Two looks have to agree: what they find at once has not come late.
+    at_once_s = context.settle.first_wait_s + 2 * context.settle.poll_s
+    ages.note_looks([d for d in (*doubts, *gone) if ages.age_s(d) >= at_once_s], made)
+    return ages
 
 
 def next_look_in_s(age_s: float, times: SettleTimes, shown_by_s: float) -> float:
@@ -270,7 +293,7 @@ async def _look(context: Context, run: RunId, due: Sequence[tuple[Doubt, float]]
 
 def _is_over(context: Context, doubt: Doubt, age_s: float) -> bool:
     """Say whether looks surely show what a call has made, if anything."""
-    return age_s >= context.ages.shown_by_s(context.settle, doubt)
+    return age_s >= context.ages.shown_by_s(context.settle, context.ages.behind_s(doubt))
 
 
 async def _shown_of(context: Context, run: RunId, due: Sequence[tuple[Doubt, float]]) -> _Shown:
