@@ -20,6 +20,7 @@ from k3push.runs.stop import Cause
 from k3push.simulator import FaultPlan, Policy, Refusal, site
 from k3push.simulator.answers import failure
 from k3push.simulator.exchange import json_reply
+from k3push.simulator.forms import PURCHASE_ORDER
 from tests.runs.office import (
     FIRST,
     ROUTE,
@@ -309,9 +310,9 @@ async def test_a_refusal_of_several_frees_none_where_its_sender_is_not_shown_all
 
 
 @pytest.mark.parametrize("links", [True, False])
-@pytest.mark.parametrize("again", [FIRST, SECOND])
+@pytest.mark.parametrize(("again", "status"), [(FIRST, "C"), (FIRST, "D"), (SECOND, "C")])
 async def test_what_a_refused_call_may_hide_waits_once_its_sender_is_not_shown_all(
-    monkeypatch: pytest.MonkeyPatch, again: RunId, *, links: bool
+    monkeypatch: pytest.MonkeyPatch, again: RunId, status: str, *, links: bool
 ) -> None:
     """It has saved its last bill; of the part that goes on first, a document is not shown."""
     office, numbers = _half_seen([True] * 2 + [False] * 5, link_fields=links), orders(4)
@@ -332,6 +333,9 @@ async def test_what_a_refused_call_may_hide_waits_once_its_sender_is_not_shown_a
     pushed = await office.execute(limits=NO_HALT, **how)
     assert pushed.of(State.PLANNED) == {*numbers[1:]}
     await _say_pushed(office, numbers[0])
+    for number in numbers[1:]:
+        (bill,) = office.site.world.store.by_number(PURCHASE_ORDER, number)
+        bill.status = status  # D: somebody takes its approval back
     if again == SECOND:
         await office.open_run(numbers[1:], SECOND)
     pushed = await office.execute(again, limits=NO_HALT, **how)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from k3push.core.model import BillNumber, Outcome, RunId, Sighting, State
+from k3push.core.model import BillNumber, Outcome, Sighting, State
 from k3push.core.remark import remark
 from k3push.core.safety.conclusion import STRAY
 from k3push.core.safety.legal_moves import SENT_BEFORE
@@ -22,13 +22,17 @@ from k3push.runs.own_documents import (
     ours_of,
     with_loose_of_others,
 )
-from k3push.runs.proof.own_sight import UNSEEN, out_of_sight
+from k3push.runs.proof.own_sight import UNSEEN
 from k3push.runs.proof.unclear_documents import unclear
 from k3push.runs.pushed_since import pushed_since
 from k3push.runs.renumbered_bills import look_at_sent
 from k3push.runs.sending_state import Sending
 from k3push.runs.source_check import query_refused
-from k3push.runs.stray_documents import OfBill, bills_beside_strays, unsettled_calls
+from k3push.runs.stray_documents import (
+    bills_beside_strays,
+    bills_out_of_sight,
+    unsettled_calls,
+)
 from k3push.runs.there_already import already, by_ledger, ours_of_shared
 from k3push.runs.twins import note_twins
 
@@ -134,7 +138,7 @@ async def _in_doubt(
     another run has sent is that one's to settle: it stays planned here, and is not sent.
     """
     every = await unsettled_calls(context, numbers, sending.sent)
-    unseen, missed = await _out_of_sight(context, every)
+    unseen, missed = await bills_out_of_sight(context, every)
     left = [(of, kept) for of, kept in every if of[1] not in unseen]
     strays = await bills_beside_strays(context, left)
     left = [(of, kept) for of, kept in left if of[1] not in strays]
@@ -152,20 +156,6 @@ async def _in_doubt(
         Outcome(number, State.UNKNOWN, (), *told[number])
         for number in beside.keys() - theirs.keys()
     ]
-
-
-async def _out_of_sight(
-    context: Context, every: Sequence[OfBill]
-) -> tuple[dict[BillNumber, RunId], str]:
-    """Return the bills of which a call may have made what its sender is not shown, and why.
-
-    Answers have named documents of that sender that no look shows.
-    """
-    found, missed = dict[BillNumber, RunId](), list[str]()
-    for (run, number), kept in every:
-        if hidden := await context.missed_of(kept.attempt.intent.sender):
-            found[number], missed = run, [*missed, *hidden]
-    return found, out_of_sight(list(dict.fromkeys(missed))) if found else ""
 
 
 def _unsent(

@@ -22,10 +22,15 @@ from k3push.runs.earlier_calls import may_have_made
 from k3push.runs.kept_attempts import sent_by
 from k3push.runs.last_looks import note_look, note_refused
 from k3push.runs.own_documents import named_there, ours_of
+from k3push.runs.proof.own_sight import UNSEEN
 from k3push.runs.proof.unclear_documents import SHARED, unclear
 from k3push.runs.renumbered_bills import look_at_sent
 from k3push.runs.retry import attempts_before
-from k3push.runs.stray_documents import bills_beside_strays, unsettled_calls
+from k3push.runs.stray_documents import (
+    bills_beside_strays,
+    bills_out_of_sight,
+    unsettled_calls,
+)
 
 
 async def attempts_of(context: Context, bill: BillNumber) -> list[AttemptRecord]:
@@ -86,9 +91,10 @@ async def made_before(
             found[number] = outcome
     context.sent_earlier.update(numbers)
     calls = await unsettled_calls(context, [n for n in numbers if n not in found])
-    beside = await bills_beside_strays(context, calls)
-    why = remark("note.stray")
+    beside, why = await bills_beside_strays(context, calls), remark("note.stray")
     found |= {n: Outcome(n, State.UNKNOWN, code=STRAY, reason=why) for n in beside}
+    hidden, missed = await bills_out_of_sight(context, calls)
+    found |= {n: Outcome(n, State.UNKNOWN, code=UNSEEN, reason=missed) for n in hidden}
     return [found.get(each.number, each) for each in refused]
 
 

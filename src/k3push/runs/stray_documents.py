@@ -20,6 +20,7 @@ from k3push.runs.context import Context
 from k3push.runs.earlier_calls import did_nothing, has_lost_session, may_have_saved, was_in_doubt
 from k3push.runs.form_marks import mark_before
 from k3push.runs.kept_attempts import attempts_under
+from k3push.runs.proof.own_sight import out_of_sight
 from k3push.runs.proof.person_words import calls_before
 from k3push.runs.proof.stray_calls import OpenCall
 from k3push.runs.renumbered_bills import moved_among
@@ -56,6 +57,20 @@ async def bills_beside_strays(context: Context, every: Sequence[OfBill]) -> dict
         for (run, number), kept in sorted(every, key=lambda of: of[0][0] == context.run.id)
         if calls[kept.attempt.id] in suspects
     }
+
+
+async def bills_out_of_sight(
+    context: Context, every: Sequence[OfBill]
+) -> tuple[dict[BillNumber, RunId], str]:
+    """Return the bills of which a call may have made what its sender is not shown, and why.
+
+    Answers have named documents of that sender that no look shows.
+    """
+    found, missed = dict[BillNumber, RunId](), list[str]()
+    for (run, number), kept in every:
+        if hidden := await context.missed_of(kept.attempt.intent.sender):
+            found[number], missed = run, [*missed, *hidden]
+    return found, out_of_sight(list(dict.fromkeys(missed))) if found else ""
 
 
 async def _open_call(
