@@ -33,7 +33,14 @@ from tests.runs.office import (
     steered,
     steps,
 )
-from tests.runs.rough_answers import AT_A_DOUBT, NO_HALT, OPEN, doubled, keep_a_part
+from tests.runs.rough_answers import (
+    AT_A_DOUBT,
+    NO_HALT,
+    OPEN,
+    doubled,
+    keep_a_part,
+    plan_again,
+)
 from tests.runs.test_proof import accounts, login
 
 pytestmark = pytest.mark.anyio
@@ -342,6 +349,22 @@ async def test_what_a_refused_call_may_hide_waits_once_its_sender_is_not_shown_a
     assert doubled(office, numbers) == []
     left = State.UNKNOWN if again == FIRST else State.PLANNED
     assert pushed.of(left) == {*numbers[1:]}
+
+
+async def test_a_lone_bill_that_was_refused_is_retried_though_its_sender_is_not_shown_all() -> None:
+    """The ERP makes nothing of a bill that it refuses, unless the rule splits bills."""
+    office, numbers = _half_seen([True, False, True]), orders(3)
+    office.site.world.refuse(numbers[0], Refusal(11, "仓库必录"))
+    await office.open_run(orders(1, first=20), KNOWN)
+    await office.execute(KNOWN, limits=NO_HALT, **HOW)
+    await office.open_run(numbers)
+    pushed = await office.execute(limits=NO_HALT, **HOW)
+    assert pushed.of(State.UNKNOWN) == {numbers[1]}
+    await _say_pushed(office, numbers[1])
+    office.site.world.allow(numbers[0])
+    await plan_again(office)
+    pushed = await office.execute(limits=NO_HALT, **HOW)
+    assert pushed.rows[numbers[0]].state is State.PUSHED
 
 
 def _half_seen(wanted: Sequence[bool], faults: FaultPlan | None = None, **options: Any) -> Office:

@@ -15,9 +15,16 @@ from typing import NamedTuple
 
 from k3push.core.model import ABSENT, BillNumber, RunId
 from k3push.core.protocol import wire
+from k3push.core.safety.evidence import may_hide_part
 from k3push.ports import AttemptRecord, LatelySent
 from k3push.runs.context import Context
-from k3push.runs.earlier_calls import did_nothing, has_lost_session, may_have_saved, was_in_doubt
+from k3push.runs.earlier_calls import (
+    did_nothing,
+    has_lost_session,
+    may_have_saved,
+    refusal_of,
+    was_in_doubt,
+)
 from k3push.runs.form_marks import mark_before
 from k3push.runs.kept_attempts import attempts_under
 from k3push.runs.proof.own_sight import out_of_sight
@@ -64,11 +71,16 @@ async def bills_out_of_sight(
 ) -> tuple[dict[BillNumber, RunId], str]:
     """Return the bills of which a call may have made what its sender is not shown, and why.
 
-    Answers have named documents of that sender that no look shows.
+    Answers have named documents of that sender that no look shows. A refusal of one bill has made
+    nothing of it, or a part where the rule splits bills.
     """
     found, missed = dict[BillNumber, RunId](), list[str]()
     for (run, number), kept in every:
-        if hidden := await context.missed_of(kept.attempt.intent.sender):
+        said, intent = refusal_of(kept), kept.attempt.intent
+        several = said is not None and await context.may_split()
+        if said is not None and not may_hide_part(said, intent.numbers, several=several):
+            continue
+        if hidden := await context.missed_of(intent.sender):
             found[number], missed = run, [*missed, *hidden]
     return found, out_of_sight(list(dict.fromkeys(missed))) if found else ""
 
