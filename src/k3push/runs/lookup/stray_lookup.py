@@ -35,11 +35,12 @@ class Stray(NamedTuple):
         """Say whether it is surely of other bills than these; one of them may name a part of one.
 
         >>> stray = Stray("1", Standing("RK1", "C", cancelled=False), tied={"a1"})
-        >>> [stray.is_of_others([BillNumber(bill)]) for bill in ("B1", "A1", "A12")]
-        [True, False, False]
+        >>> [stray.is_of_others([BillNumber(bill)]) for bill in ("B1", "A1", "A12", ",100")]
+        [True, False, False, False]
         """
         numbers = [fold(number_in(bill)) for bill in bills]
-        return bool(self.tied) and not any(of in one for of in self.tied for one in numbers)
+        may_be = any(not one or of in one for of in self.tied for one in numbers)
+        return bool(self.tied) and not may_be
 
 
 class Strays(NamedTuple):
@@ -101,6 +102,7 @@ async def look_for_strays(
     ]
     made = await known(strange) if strange else {}
     told = {id_ for id_, value in rows if id_ in made.get(value, ())}
+    have_moved = not names_tell
     # A document of several bills names each of them.
     names_tell = names_tell and not context.links.outweigh
     open_ = {value for id_, value in rows if id_ not in told and names_tell}
@@ -135,7 +137,7 @@ async def look_for_strays(
     def tied(id_: str) -> Collection[str]:
         """Return the numbers to whose bills a document is tied, if it is."""
         named = {fold(each) for each in names[id_] if names_tell and each in whole}
-        return named or linked.get(id_, ())
+        return () if have_moved else named or linked.get(id_, ())
 
     there = list(filter(counts, strays))
     return Strays([Stray(id_, standings[id_], names[id_], tied(id_)) for id_ in there], standings)
