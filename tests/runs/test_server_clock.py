@@ -20,8 +20,8 @@ EVENING = ServerClock(datetime(2026, 1, 2, 20), at_s=100.0)  # noqa: DTZ001  # i
         # Somebody has set the clock back since.
         (Began(NOON, NOON - timedelta(days=1)), None, "12-31 00:00"),
         # The server's own clock was read before the call left, or after; or another sent it.
-        (Began(NOON, NOON, on_loop_s=160.0), EVENING, "01-02 18:46"),
-        (Began(NOON, NOON, on_loop_s=99.0), EVENING, "01-02 18:44"),
+        (Began(NOON, NOON, left_s=160.0), EVENING, "01-02 18:46"),
+        (Began(NOON, NOON, left_s=99.0), EVENING, "01-02 18:44"),
         (Began(NOON, NOON), EVENING, "01-01 22:45"),
     ],
 )

@@ -13,13 +13,13 @@ import pytest
 
 from k3push.adapters.erp.client import ErpClient
 from k3push.adapters.erp.form_rows import FormRows
-from k3push.core.model import BillNumber, RunId, State
+from k3push.core.model import BillNumber, RunId, State, Uptime
 from k3push.core.pacing.halting import HaltRule
 from k3push.ports import LookRefusedError
 from k3push.runs.context import Context
 from k3push.runs.doubts.word_of_person import settle_by_word
 from k3push.runs.push_limits import PushLimits
-from k3push.simulator import Channel, FaultPlan, Refusal, fault
+from k3push.simulator import Channel, FaultPlan, Refusal, build, fault
 from k3push.simulator.bills import Origin
 from k3push.simulator.conversion import Converter
 from k3push.simulator.forms import IN_STOCK, PURCHASE_ORDER
@@ -32,6 +32,7 @@ from tests.runs.office import (
     SECOND,
     Office,
     VirtualClock,
+    add_old_document,
     orders,
     sandbox,
     steered,
@@ -39,6 +40,7 @@ from tests.runs.office import (
 )
 from tests.runs.rough_answers import (
     NO_CANARY,
+    NO_HALT,
     OPEN,
     REFUSED,
     FastClock,
@@ -148,6 +150,37 @@ async def test_a_clock_that_is_ahead_hides_no_untied_document(days: int) -> None
     one_by_one = steered(concurrency=1, chunk_size=1)
     await office.execute(limits=AT_A_DOUBT, throttle=one_by_one, clock=clock, check=False)
     await office.execute(throttle=one_by_one, clock=clock, check=False)
+    assert doubled(office, numbers) == []
+
+
+class SleptClock(VirtualClock):
+    """A machine that sleeps for a night, in which virtual time stands still as the loop's does."""
+
+    wakes_s = 405.0
+    slept = timedelta(hours=8)
+
+    def now(self) -> datetime:
+        """Return the time of day."""
+        return super().now() + (self.slept if anyio.current_time() > self.wakes_s else timedelta())
+
+    def uptime(self) -> Uptime:
+        """Return the time since the machine came up, with the time in which it has slept."""
+        since = super().uptime()
+        slept = self.slept if anyio.current_time() > self.wakes_s else timedelta()
+        return replace(since, seconds=since.seconds + slept.total_seconds())
+
+
+async def test_a_night_in_which_the_machine_sleeps_hides_no_untied_document() -> None:
+    """The call left in the evening, and the server's time is learnt from what is made after it."""
+    numbers = orders(14)
+    plan = steps("ok", "ok", "ok", "make-then-reset")
+    options = sandbox(plan, untied=(numbers[3],), latency_s=20.0, **OPEN)
+    office = Office(site=build(options, clock=SleptClock().now))
+    add_old_document(office.site.world)
+    await office.open_run(numbers)
+    how: dict[str, Any] = {"throttle": steered(concurrency=1, chunk_size=1), "check": False}
+    pushed = await office.execute(limits=NO_HALT, clock=SleptClock(), **how)
+    assert pushed.rows[numbers[3]].state is State.UNKNOWN
     assert doubled(office, numbers) == []
 
 

@@ -157,11 +157,11 @@ async def send_once(context: Context, sending: Sending) -> SendAgain | None:
         context.sent_before |= {n: frozenset(before.get(n, ())) for n in first}
         context.on_their_way += 1
         try:
-            began_s = anyio.current_time()
+            began_s, left_s = anyio.current_time(), context.awake_s
             sending.before_s = began_s - sending.began_s
             exchange = await _leave_uncrossed(context, sending, turn, attempt.intent)
             sending.push_s = anyio.current_time() - began_s
-            context.ages.ended(attempt.id, began_s)
+            context.ages.ended(attempt.id, left_s)
             if isinstance(exchange, NeverSent):
                 for number in first:
                     del context.sent_before[number]

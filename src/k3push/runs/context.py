@@ -167,7 +167,7 @@ class Context:
 
     @property
     def awake_s(self) -> float:
-        """Seconds by a clock that goes on while the machine sleeps, for the age of looks."""
+        """Seconds by a clock that nobody can set, and that goes on while the machine sleeps."""
         return self.clock.uptime().seconds
 
     @property
@@ -382,7 +382,7 @@ class Context:
         """Say why the sender of a call may not be shown what he makes, as a remark; "" if he is."""
         if missed := await self.missed_of(doubt.sender):
             return out_of_sight(missed)
-        if self.began(doubt.attempt, doubt.began_at).on_loop_s is not None:
+        if self.began(doubt.attempt, doubt.began_at).left_s is not None:
             return ""  # his documents of this execution are compared with what answers name
         sees = await self.own_sight.sees_earlier(
             self, self.ledger, self.run, doubt, self.ages.since
@@ -391,8 +391,8 @@ class Context:
 
     def began(self, attempt: int, at: datetime) -> Began:
         """Say when an attempt left, by each clock that knows it."""
-        on_loop_s = self.ages.began_s({attempt})
-        return Began(at, self.clock.now(), on_loop_s, anyio.current_time())
+        left_s = self.ages.began_s({attempt})
+        return Began(at, self.clock.now(), left_s, self.awake_s)
 
     async def calls_with_strays(
         self, calls: Sequence[OpenCall], *, names_tell: bool = True
@@ -400,7 +400,7 @@ class Context:
         """Say which calls may have made a document that ties itself to no bill (`stray_calls`)."""
         if not calls:
             return []
-        await self.stray_calls.read_clock(self, self.ledger, self.run.id)
+        await self.stray_calls.read_clock(self, self.ledger, self.run.id, self.awake_s)
         return await self.stray_calls.among(
             self, self.ledger, self.run, calls, proofs=self.proofs, names_tell=names_tell
         )

@@ -84,14 +84,14 @@ class DoubtAges:
 
         Args:
             attempt: The attempt.
-            began_s: When it left, on the loop's clock.
+            began_s: When it left, by `Context.awake_s`.
         """
         self._seen[attempt] = (anyio.current_time(), 0.0)
         self._began_s[attempt] = began_s
         self._ended_at[attempt] = self._clock.now()
 
     def began_s(self, attempts: Collection[int]) -> float | None:
-        """Return when the first of some attempts left, on the loop's clock; None if not here."""
+        """Return when the first of some attempts left, by `Context.awake_s`; None if not here."""
         known = [self._began_s.get(attempt, -math.inf) for attempt in attempts]
         earliest = min(known, default=-math.inf)
         return earliest if earliest > -math.inf else None

@@ -179,7 +179,7 @@ async def _conclude(
     sending.merged = are_merged(made)
     sending.note_found(context, seen)
     sending.found_own = sending.found_own or bool(made)
-    context.stray_calls.note_answer(said.targets(numbers))
+    context.stray_calls.note_answer(said.targets(numbers), context.awake_s)
     loose = frozenset(t.id for n in numbers for t in seen.loose.get(n, ()))
     look = Look(made, proved=sending.links_proved or sending.found_links, loose=loose)
     if len(made) < len(numbers):

@@ -48,7 +48,7 @@ async def bills_beside_strays(context: Context, every: Sequence[OfBill]) -> dict
     """
     if not every:
         return {}
-    await context.stray_calls.read_clock(context, context.ledger, context.run.id)
+    await context.stray_calls.read_clock(context, context.ledger, context.run.id, context.awake_s)
     if not context.stray_calls.tells_after:
         every = [(of, kept) for of, kept in every if _counts_untimed(context, kept)]
     carried: dict[int, tuple[AttemptRecord, list[BillNumber]]] = {}

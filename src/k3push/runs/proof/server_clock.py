@@ -11,8 +11,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 
-import anyio
-
 from k3push.core.model import RunId, Standing
 from k3push.ports import Ledger, Made
 from k3push.runs.lookup.document_lookup import look_at_standings
@@ -32,8 +30,7 @@ from k3push.runs.proof.document_makers import (
 # Documents of the ledger whose times are compared with the server's.
 SAMPLE_OF_TIMES = 3
 
-# If a clock has advanced by this much more or less than the loop's, it was set, or the machine has
-# slept.
+# If the time of day has advanced by this much more or less than the other clock, it was set.
 CLOCK_WAS_SET_S = 5.0
 
 # How far two clocks may drift apart in a night; the ERP gives times in whole seconds.
@@ -46,7 +43,7 @@ class ServerClock:
 
     Attributes:
         local: A lower bound of its local time at *at_s*: the newest time of making that was read.
-        at_s: What the event loop's clock showed when *local* was read.
+        at_s: When *local* was read, by `Context.awake_s`.
         utc_lead: By how much at most the clock of a sending machine, in UTC, was ahead of it.
         tells_time: Whether documents tell the time of day at which they were made.
         compared: Whether *utc_lead* is known.
@@ -81,28 +78,28 @@ class Began:
     Attributes:
         at: By the clock of the machine that sent it.
         now: What the clock of this machine shows now, which somebody may have set meanwhile.
-        on_loop_s: When it left by the event loop's clock; None where another execution has sent it.
-        now_s: What the event loop's clock shows now.
+        left_s: When it left by `Context.awake_s`, which nobody can set, and which goes on while the
+            machine sleeps; None where another execution has sent it.
+        now_s: What that clock shows now.
     """
 
     at: datetime
     now: datetime
-    on_loop_s: float | None = None
+    left_s: float | None = None
     now_s: float = 0.0
 
     @property
     def is_timed(self) -> bool:
         """Whether this execution has sent it, and no one has set the clock since."""
-        if self.on_loop_s is None:
+        if self.left_s is None:
             return False
         since_s = (self.now - self.at).total_seconds()
-        return abs(since_s - (self.now_s - self.on_loop_s)) < CLOCK_WAS_SET_S
+        return abs(since_s - (self.now_s - self.left_s)) < CLOCK_WAS_SET_S
 
     def no_later_than(self, clock: ServerClock | None) -> datetime:
         """Return a local time of the server that had passed when the call left."""
-        if clock is not None and self.on_loop_s is not None:
-            # Nobody can set the loop's clock.
-            when = clock.local + timedelta(seconds=self.on_loop_s - clock.at_s)
+        if clock is not None and self.left_s is not None:
+            when = clock.local + timedelta(seconds=self.left_s - clock.at_s)
         else:
             # If our clock is right, no server's local time is earlier than this (P 9).
             utc_lead = max(WESTERNMOST, clock.utc_lead if clock else WESTERNMOST)
@@ -112,12 +109,21 @@ class Began:
         return when if clock and clock.tells_time else datetime.combine(when, time())
 
 
-async def read_clock(looker: Looker, ledger: Ledger, run: RunId) -> ServerClock | None:
+async def read_clock(
+    looker: Looker, ledger: Ledger, run: RunId, now_s: float
+) -> ServerClock | None:
     """Learn from the newest documents of the ledger how late it is at the server.
 
-    None where the ledger knows no document whose time is told.
+    Args:
+        looker: What to look with.
+        ledger: Knows the documents.
+        run: Whose scope counts.
+        now_s: By `Context.awake_s`.
+
+    Returns:
+        None where the ledger knows no document whose time is told.
     """
-    known, now_s = await ledger.made_by(run, limit=SAMPLE), anyio.current_time()
+    known = await ledger.made_by(run, limit=SAMPLE)
     standings = await _standings_of(looker, known)
     times = [at for each in standings.values() if (at := created_at(each))]
     if not times:

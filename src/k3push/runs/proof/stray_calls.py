@@ -88,16 +88,16 @@ class StrayCalls:
         """
         return self._clock is not None and not self._clock.tells_time
 
-    async def read_clock(self, looker: Looker, ledger: Ledger, run: RunId) -> None:
+    async def read_clock(self, looker: Looker, ledger: Ledger, run: RunId, now_s: float) -> None:
         """Learn how late it is at the server, once (`server_clock`)."""
         if self._clock is None:
-            self._clock = await read_clock(looker, ledger, run) or self._clock
+            self._clock = await read_clock(looker, ledger, run, now_s) or self._clock
 
-    def note_answer(self, named: Sequence[Target]) -> None:
+    def note_answer(self, named: Sequence[Target], now_s: float) -> None:
         """Note documents that an answer has just named: they were there before every later call."""
         ids = [target.id for target in named if target.id.isdecimal()]
         if ids:
-            self._marks.append((anyio.current_time(), max(ids, key=int)))
+            self._marks.append((now_s, max(ids, key=int)))
 
     async def among(
         self,
@@ -168,7 +168,7 @@ class StrayCalls:
         Returns:
             What an answer to this execution has named, and what a look has shown; "" for none.
         """
-        left_s = -math.inf if call.began.on_loop_s is None else call.began.on_loop_s
+        left_s = -math.inf if call.began.left_s is None else call.began.left_s
         named = next((id_ for at_s, id_ in reversed(self._marks) if at_s < left_s), "")
         return named, call.mark
 
