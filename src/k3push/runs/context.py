@@ -391,7 +391,7 @@ class Context:
 
     def began(self, attempt: int, at: datetime) -> Began:
         """Say when an attempt left, by each clock that knows it."""
-        left_s = self.ages.began_s({attempt})
+        left_s = self.ages.left_s({attempt})
         return Began(at, self.clock.now(), left_s, self.awake_s)
 
     async def calls_with_strays(

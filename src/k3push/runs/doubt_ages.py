@@ -70,7 +70,7 @@ class DoubtAges:
         self._clock = clock
         self.since = clock.now()
         self._seen: dict[int, tuple[float, float]] = {}
-        self._began_s: dict[int, float] = {}
+        self._left_s: dict[int, float] = {}
         self._ended_at: dict[int, datetime] = {}
         self._found: dict[tuple[int, BillNumber], tuple[set[str], float]] = {}
         self._missed: set[tuple[int, BillNumber]] = set()
@@ -79,20 +79,20 @@ class DoubtAges:
         self._behind_s: dict[int, float] = {}
         self._gap_s = 0.0
 
-    def ended(self, attempt: int, began_s: float) -> None:
+    def ended(self, attempt: int, left_s: float = -math.inf) -> None:
         """Note that the exchange of *attempt* ends now, in this process.
 
         Args:
             attempt: The attempt.
-            began_s: When it left, by `Context.awake_s`.
+            left_s: When it left, by `Context.awake_s`; minus infinity if nobody asks for that.
         """
         self._seen[attempt] = (anyio.current_time(), 0.0)
-        self._began_s[attempt] = began_s
+        self._left_s[attempt] = left_s
         self._ended_at[attempt] = self._clock.now()
 
-    def began_s(self, attempts: Collection[int]) -> float | None:
+    def left_s(self, attempts: Collection[int]) -> float | None:
         """Return when the first of some attempts left, by `Context.awake_s`; None if not here."""
-        known = [self._began_s.get(attempt, -math.inf) for attempt in attempts]
+        known = [self._left_s.get(attempt, -math.inf) for attempt in attempts]
         earliest = min(known, default=-math.inf)
         return earliest if earliest > -math.inf else None
 

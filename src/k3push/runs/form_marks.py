@@ -62,7 +62,7 @@ async def _newest_id(context: Context) -> str:
 
 async def mark_before(context: Context, run: RunId, chunk: int, attempt: int) -> str:
     """Return a document that was there before a call left, as late as one is known, or ""."""
-    is_ours = run == context.run.id and context.ages.began_s({attempt}) is not None
+    is_ours = run == context.run.id and context.ages.left_s({attempt}) is not None
     # A mark of an earlier execution was there before this one as well.
     return (context.mark if is_ours else "") or await _kept(context, run, chunk)
 

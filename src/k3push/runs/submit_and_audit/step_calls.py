@@ -131,7 +131,7 @@ class StepCalls:
         began_s: float,
     ) -> None:
         context, intent, verdict = self.context, attempt.intent, judge(exchange)
-        self.doubts.ages.ended(attempt.id, began_s)
+        self.doubts.ages.ended(attempt.id)
         documents, ended_s = [entry.document for entry in entries], anyio.current_time()
         match verdict:
             case SendAgain(because=because, session=session):
