@@ -518,7 +518,7 @@ async def test_nothing_is_absent_while_other_documents_of_its_call_still_come(
 ) -> None:
     """The call is at work though the window has passed: what it has not saved yet, it may save."""
     # That documents of the run come late holds absence back as well.
-    monkeypatch.setattr(DoubtAges, "shown_by_s", lambda _, times, *_: times.shown_by_s)
+    monkeypatch.setattr(DoubtAges, "shown_by_s", lambda _, times, *_more: times.shown_by_s)
     late = replace(fault("commit-late-then-empty"), seconds=400)
     plan = FaultPlan(steps=(Step(fault("ok")), Step(late)))
     office = Office(sandbox(plan, policy=Policy.SPLIT, save_gap_s=20.0))

@@ -189,15 +189,12 @@ async def hopeless_in(
     late = await _note_late_elsewhere(context, run, every)
     if doubts:
         await hear_of_others(context, run, doubts)
-    old = [
-        doubt
-        for doubt in doubts
-        if context.ages.age_s(doubt) - enough_s
-        >= late.shown_by_s(times, context.ages.behind_s(doubt), enough_s)
-    ]
+    old_s = late.shown_by_s(times, more_s=enough_s) + enough_s
+    ages = context.ages
+    old = [doubt for doubt in doubts if ages.age_s(doubt) - ages.behind_s(doubt) >= old_s]
     # The other process may have been paused, so its time to look counts from when we first see the
     # doubt.
-    hopeless = {doubt.number for doubt in old if context.ages.watched_s(doubt) >= enough_s}
+    hopeless = {doubt.number for doubt in old if ages.watched_s(doubt) >= enough_s}
     rest = [doubt for doubt in old if doubt.number not in hopeless]
     return hopeless | {doubt.number for doubt in rest if await names_documents(context, doubt)}
 
