@@ -114,6 +114,11 @@ class DoubtAges:
         self.age_s(doubt)
         return anyio.current_time() - self._seen[doubt.attempt][0]
 
+    @property
+    def has_heard(self) -> bool:
+        """Whether this process knows of some call how long it took the ERP."""
+        return self._heard_s > -math.inf
+
     def note_answer(self, seconds: float) -> None:
         """Note that a call was answered so long after it left: none has kept the ERP for longer."""
         self._gap_s = min(self._gap_s, seconds)
@@ -171,7 +176,7 @@ class DoubtAges:
             times: The window.
             given_up: How many of those at work were given up.
         """
-        if given_up and self._heard_s == -math.inf:
+        if given_up and not self.has_heard:
             return 1
         return max(1, times.window_s * IN_TIME // self._gap_s) if self._gap_s else math.inf
 
