@@ -577,6 +577,8 @@ def _bills(frame: Frame, chance: random.Random, hands: random.Random) -> list[Ev
 def _conditions(frame: Frame, chance: random.Random) -> list[Event]:
     """Draw what the site is like beside what is usual."""
     numbers = orders(frame.bills)
+    # Where the first look is the last, what is saved later than that makes a difference.
+    gaps_s = [0.5, 3.0, 45.0 if _is_dense(frame.seed) else 20.0]
     draws: list[tuple[float, Callable[[], Event]]] = [
         (0.05, lambda: AsksField(chance.choice(["FSupplierId.FNumber", "FNote"]))),
         (0.1, IsNew),
@@ -584,7 +586,7 @@ def _conditions(frame: Frame, chance: random.Random) -> list[Event]:
         (0.1, StaysOpen),
         (0.15, lambda: CutsPages(_rows(frame, chance.choice([1, 2, 3, 7, 20, 50])))),
         (0.08, lambda: Lags(chance.choice([0.3, 1.5, 8.0]))),
-        (0.1, lambda: SavesApart(chance.choice([0.5, 3.0, 20.0]))),
+        (0.1, lambda: SavesApart(chance.choice(gaps_s))),
         (0.12, lambda: _reads_fail(chance)),
         (0.05, lambda: IsGuarded(chance.choice(numbers), fault(chance.choice(GUARDS)))),
         (0.1, lambda: _breaks(chance.choice(numbers), chance)),
