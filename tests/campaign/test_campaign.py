@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.campaign.drawing import DENSE, QUEUED, story_of
+from tests.campaign.drawing import CROWDED, DENSE, QUEUED, story_of
 from tests.campaign.trial import play
 from tests.shares import shared_out
 
@@ -11,11 +11,14 @@ DENSE_SEEDS = 200
 BLOCK = 25
 SHARES, OF_MORE = 12, 3
 QUEUED_SEEDS = 50
-FIRST = tuple(
-    first
-    for begin, seeds in ((0, SEEDS), (DENSE, DENSE_SEEDS), (QUEUED, QUEUED_SEEDS))
-    for first in range(begin, begin + seeds, BLOCK)
+CROWDED_SEEDS = 25
+RANGES = (
+    (0, SEEDS),
+    (DENSE, DENSE_SEEDS),
+    (QUEUED, QUEUED_SEEDS),
+    (CROWDED, CROWDED_SEEDS),
 )
+FIRST = tuple(first for begin, seeds in RANGES for first in range(begin, begin + seeds, BLOCK))
 
 
 @pytest.mark.timeout(300)
