@@ -52,8 +52,8 @@ WORDS = {
         "此单据被删除、作废或改了编号，或此用户无权查看",
     ),
     "advice.document-gone.cure": (
-        "look the bill up in the ERP; if it has no document, use `--again`",
-        "请在 ERP 中下查源单；确无下游单据则用 `--again`",
+        "look the bill up; if it has no document, list it alone for `--again`",
+        "请在 ERP 中下查源单；确无下游单据则单独列表，用 `--again`",
     ),
     "advice.step-unclear.cause": (
         "the ERP does not say what the step has come to",
@@ -172,16 +172,16 @@ WORDS = {
         "本台账已下推过；此路线无法查询下游单据",
     ),
     "advice.ledger.cure": (
-        "look it up in the ERP; if its document is gone, `--again`",
-        "请在 ERP 中下查；下游单据确已删除则用 `--again`",
+        "look it up; if its document is gone, list it alone for `--again`",
+        "请在 ERP 中下查；下游单据确已删除则单独列表，用 `--again`",
     ),
     "advice.unshown.cause": (
         "this ledger pushed it, and the ERP shows no document of it now",
         "本台账已下推过，但 ERP 现在查不到下游单据",
     ),
     "advice.unshown.cure": (
-        "see if it is deleted or hidden from this user; if gone, `--again`",
-        "查明是已删除还是此用户无权查看；确已删除则用 `--again`",
+        "see if it is gone, or hidden; if gone, list it alone for `--again`",
+        "查明是已删除还是无权查看；确已删除则单独列表，用 `--again`",
     ),
     "advice.contradiction.cause": (
         "the ERP says it acted, and no target names this number",
@@ -236,8 +236,8 @@ WORDS = {
         "下游单据只写有此编号，可能属于另一张源单",
     ),
     "advice.shared.cure": (
-        "see whose they are in the ERP, then `settle --as`, or `--again`",
-        "请在 ERP 中查明归属，再 `settle --as`，或用 `--again`",
+        "see whose they are; `settle --as`, or list it alone for `--again`",
+        "请在 ERP 中查明归属，再 `settle --as`，或单独列表用 `--again`",
     ),
     "advice.cancelled-since.cause": (
         "somebody has cancelled what its call may have made",

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -240,6 +241,17 @@ def test_whatever_keeps_a_document_from_its_steps_has_a_cure() -> None:
         joined,
         "note.document.in_flow",  # its document waits, and is not refused
     ]
+
+
+def test_who_is_to_push_again_is_told_to_list_the_bill_alone() -> None:
+    """`--again` pushes each bill of its list, and the list at hand has the others as well."""
+    told = [entry.cure for entry in ENTRIES if "`--again`" in english(f"{entry.cure}{{}}")]
+    assert told
+    for key in told:
+        words = sentence(key)
+        assert words is not None
+        assert "list it alone for `--again`" in words[0]
+        assert re.search("单独列表，?用 `--again`", words[1])
 
 
 def test_what_nobody_knows_gets_no_advice() -> None:
