@@ -34,7 +34,7 @@ from k3push.core.model import Step as Take
 from k3push.core.pacing.halting import HaltRule
 from k3push.core.protocol.selection import Selection
 from k3push.core.safety.verdict import InDoubt, judge
-from k3push.ports import RunIsAliveError, StepRecord
+from k3push.ports import LookRefusedError, RunIsAliveError, StepRecord
 from k3push.runs.attempt import StatusLook, send_step
 from k3push.runs.context import Context
 from k3push.runs.outcome import Exit, exit_of, followed_of
@@ -167,6 +167,22 @@ async def test_what_was_made_is_submitted_and_approved() -> None:
     sizes = [len(each.attempt.intent.ids) for each in kept]
     assert sizes[:2] == [1, 1]
     assert len(sizes) < 14
+
+
+async def test_documents_that_a_site_tells_only_of_a_few_at_once_are_approved(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A question that is refused for several is asked in halves (rule 7)."""
+    ask = ErpClient.standings_of
+
+    async def of_few(erp: ErpClient, route: Route, ids: Collection[str]) -> Mapping[str, Standing]:
+        if len(ids) > 2:
+            raise LookRefusedError("the filter is too long", code="4", definite=False)
+        return await ask(erp, route, ids)
+
+    monkeypatch.setattr(ErpClient, "standings_of", of_few)
+    office = await followed(10)
+    assert await counts(office) == {Follow.APPROVED: 10}
 
 
 async def test_where_only_submitting_is_asked_for_nothing_is_approved() -> None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from k3push.core.model import FlowTask, Standing
 from k3push.core.protocol import wire
+from k3push.ports import LookFailedError
 from k3push.runs.lookup.looker import Looker
-from k3push.runs.lookup.retried_reads import read_unless_refused, read_with_retries
+from k3push.runs.lookup.retried_reads import read_in_parts, read_unless_refused
+
+NO_DOCUMENT = "0"
+"""An id that no document has."""
 
 
 async def look_at_standings(
@@ -16,18 +20,37 @@ async def look_at_standings(
 ) -> Mapping[str, Standing]:
     """Read how documents of the target form stand, by id; one that is gone is absent.
 
-    It goes on trying after a stop was asked, since what a call has done must be written down.
+    It goes on trying after a stop was asked, since what a call has done must be written down. Where
+    the ERP refuses to be asked for several, it is asked for fewer.
 
     Args:
         context: What to look with.
         ids: The documents.
         of_source: Bills of the source form are read instead.
+
+    Raises:
+        LookFailedError: It was tried for long, or one of them cannot be asked for.
     """
     route = context.route
     route = replace(route, target=route.source) if of_source else route
-    return await read_with_retries(
-        context, route.target, lambda: context.erp.standings_of(route, ids), stop_or_not=True
+    found: dict[str, Standing] = {}
+    refused: dict[str, str] = {}
+
+    async def read(part: Sequence[str]) -> None:
+        found.update(await context.erp.standings_of(route, part))
+
+    await read_in_parts(
+        context,
+        route.target,
+        sorted(ids),
+        read,
+        harmless=lambda: context.erp.standings_of(route, [NO_DOCUMENT]),
+        refused=refused,
+        stop_or_not=True,
     )
+    for why in refused.values():
+        raise LookFailedError(why)
+    return found
 
 
 async def look_at_standings_if_allowed(
