@@ -222,6 +222,31 @@ def test_slices_hold_each_number_once(fleet: Fleet) -> None:
     assert all(len(part) >= 10 for part in parts)
 
 
+def test_slices_push_a_bill_once_however_its_lines_name_it(
+    tmp_path: Path, postgres_url: str
+) -> None:
+    """Where bills may be pushed in parts, two slices made two documents of one bill."""
+    numbers = orders(8)
+    with Sandbox(tmp_path, "--write-back", "never") as sandbox:
+        fleet = Fleet(tmp_path, sandbox, postgres_url)
+        name = fleet.tenant("acme")
+        config = fleet.folder / name
+        table = "[routes.po-instock]\n"
+        text = config.read_text("utf-8")
+        config.write_text(text.replace(table, f"{table}allow_partial = true\n"), "utf-8")
+        fleet.enqueue(numbers, name)
+        with fleet.worker():
+            until(fleet.done)
+            desk = Desk(fleet.folder)
+            by_id = "".join(f",{row['id']}\n" for row in desk.rows())
+            lines = "".join(f"{number},\n" for number in numbers)
+            job = desk.write("again.csv", f"number,id\n{lines}{by_id}")
+            fleet.k3push("enqueue", job, "--config", name, "--slices", "4")
+            until(fleet.done)
+        made = sandbox.truth()["sources"]
+    assert {number: len(made[number]) for number in numbers} == dict.fromkeys(numbers, 2)
+
+
 def test_a_worker_without_a_secret_says_so_and_leaves_the_tenant(fleet: Fleet) -> None:
     """Where the secret should be is said, and never what it is."""
     fleet.tenant("acme")

@@ -14,6 +14,7 @@ import anyio.to_thread
 from k3push.adapters.clock import SystemClock
 from k3push.config.tenants import Tenant
 from k3push.core.model import FolderFile, Listed, Route, Run, RunId
+from k3push.core.safety.matching import fold
 from k3push.ports import Ledger, RunIsAliveError
 from k3push.runs.create import list_numbers, merged, new_run, open_new
 from k3push.runs.outcome import Exit
@@ -88,6 +89,7 @@ class Enqueuer:
     ) -> list[RunId]:
         file = part.batch.file
         slices = min(self.slices, sum(asked.count for asked in part.asked.values()))
+        seen_at = _since(file, slices, seen_at)
         chosen = part.routes_among(routes)
         pieces = [_Piece(route, nth, slices) for route in chosen for nth in range(slices)]
         runs: dict[RunId, int] = {}
@@ -99,7 +101,7 @@ class Enqueuer:
                     await ledger.take(file, known)  # the routes may stand in another order now
                 continue
             run = await self._asked(ledger, queue, part, piece, name)
-            if seen_at is not None and file is None:
+            if seen_at is not None:
                 await keep_seen(ledger, run.id, seen_at)
 
             def takes(listed: Listed, piece: _Piece = piece) -> bool:
@@ -203,6 +205,13 @@ class _Piece:
         return _slice_of(listed.number or listed.id, self.of) == self.nth
 
 
+def _since(file: FolderFile | None, slices: int, seen_at: datetime | None) -> datetime | None:
+    """Say since when what other runs push is not pushed once more; None is never."""
+    if slices > 1:  # what one of them has pushed no other does, however its line names the bill
+        return seen_at or SystemClock().now()
+    return seen_at if file is None else None
+
+
 def turn_of(schedule: str, due: datetime) -> str:
     """Name a turn of a schedule; no name of another one begins so.
 
@@ -220,5 +229,5 @@ def _digest_of(*told: str) -> str:
 
 
 def _slice_of(name: str, slices: int) -> int:
-    """Return the slice of a number, or of an id; spellings that differ by case are in one."""
-    return crc32(name.casefold().encode()) % slices
+    """Return the slice of a number, or of an id; spellings of one number are in one."""
+    return crc32(fold(name).encode()) % slices
