@@ -11,9 +11,11 @@ import pytest
 from psycopg import errors
 
 from k3push.adapters.ledger.postgres import open_postgres
+from k3push.adapters.ledger.postgres.database import Server
 from k3push.cli.actions.init_tenant import print_sql
 from k3push.core.model import BillNumber, Intent, Listed, Outcome, State
 from k3push.fleet.isolation import SHARED, WHOSE, isolation_sql
+from k3push.fleet.queue_database import end_sessions
 from k3push.ports import LedgerLostError, NoLedgerError
 from k3push.words.language import speaker
 from tests.adapters.ledger.samples import ANSWER, NOON, UPTIME, a_run, identified
@@ -127,6 +129,20 @@ async def test_no_role_can_say_that_anothers_transaction_was_committed(
         with session(postgres_url, roles[1]) as older:
             older.execute("INSERT INTO signatures VALUES ('older', 1)")
         assert (str(slot).partition(" ")[2], nth) == (roles[1], 1)
+
+
+async def test_a_role_ends_its_own_sessions_of_a_paused_worker(
+    postgres_url: str, roles: tuple[str, str]
+) -> None:
+    """Those of other tenants stood in the way, so what a paused worker had was its for ever."""
+    worker = f"k3push-{uuid4().hex}"
+    with session(postgres_url, roles[0]) as own, session(postgres_url, roles[1]) as others:
+        for each in (own, others):
+            each.execute("SELECT set_config('application_name', %s, false)", (worker,))
+        await end_sessions(Server.of(as_role(postgres_url, roles[0])), worker)
+        with pytest.raises(psycopg.OperationalError):
+            own.execute("SELECT 1")
+        others.execute("SELECT 1")
 
 
 async def test_a_wrong_account_in_a_tenants_file_reaches_nothing(

@@ -445,4 +445,6 @@ SELECT run, outcome, exit, why, worker, ended_at, not_before
 FROM fleet_runs WHERE tenant = :tenant AND run = :run;
 
 -- name: end_sessions
-SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = :worker;
+-- Those of other tenants, and of the queue, may be of roles that this one has no right to.
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+WHERE application_name = :worker AND pg_has_role(usesysid, 'USAGE');
