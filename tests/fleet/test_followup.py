@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import pairwise
 
 import pytest
 
@@ -120,3 +121,15 @@ def test_what_is_stopped_stays_so_where_a_session_was_lost_beside_it(cause: Caus
     assert isinstance(next_of(replace(ended(Exit.UNREACHABLE), causes=lost), waits=0), ForPerson)
     for away in (Cause.UNREACHABLE, Cause.LEDGER_LOST):
         assert isinstance(next_of(ended(Exit.UNREACHABLE, cause, away), waits=0), ForPerson)
+
+
+def test_runs_that_end_each_others_sessions_are_tried_again_apart() -> None:
+    """They are of one user, and ended at one moment: together again, they end as before."""
+    lost = {Cause.LOGIN_REFUSED: remark("answer.session_useless")}
+    ending = replace(ended(Exit.UNREACHABLE), causes=lost)
+    runs = [replace(RUN, id=RunId(f"20261125-200000-ab{letter}")) for letter in "cdefghjk"]
+    tried = [next_of(replace(ending, run=run), waits=0) for run in runs]
+    seconds = sorted(each.seconds for each in tried if isinstance(each, Later))
+    assert len(seconds) == len(runs)
+    assert all(60.0 <= each < 120.0 for each in seconds)
+    assert min(after - before for before, after in pairwise(seconds)) > 1

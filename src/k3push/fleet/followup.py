@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import reduce
+from zlib import crc32
 
-from k3push.core.model import State
+from k3push.core.model import RunId, State
 from k3push.core.remark import remark
 from k3push.runs.outcome import Ending, Exit
 from k3push.runs.stop import Cause, is_session_lost, told_as
@@ -115,6 +116,8 @@ def next_of(ending: Ending, waits: int, *, only_settle: bool = False) -> Next:
     settles = halts and doubts_of(ending) > 0 and not only_settle
     if may_pass or barred or (is_vain and (settles or not halts)):
         first_s = LEDGER_WAIT_S if causes.keys() & _VAIN == {Cause.LEDGER_LOST} else FIRST_WAIT_S
+        if may_pass:
+            first_s *= 1 + _share_of(ending.run.id)
         return Later(next_try_in_s(waits, first_s), vain=True, only_settle=only_settle or settles)
     if ending.exit in {Exit.DONE, Exit.SOME_REJECTED}:
         looks = ending.followed.waiting and waits < MOST_LOOKS_AT_FLOWS and not only_settle
@@ -124,6 +127,14 @@ def next_of(ending: Ending, waits: int, *, only_settle: bool = False) -> Next:
     if causes and not stopped:
         return Later(only_settle=only_settle)
     return ForPerson()
+
+
+def _share_of(run: RunId) -> float:
+    """Return a part of 1 that is a run's own.
+
+    Runs of one user that end each other's sessions would do so again, tried again at one moment.
+    """
+    return crc32(run.encode()) / 2**32
 
 
 def remark_on_causes(causes: Mapping[Cause, str]) -> str:
