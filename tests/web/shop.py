@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from html import unescape
@@ -100,6 +100,7 @@ class Shop:
     send: Post = post
     hand_over: HandOver | None = None
     reader: Reader = read_job
+    beside: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         """Write the settings."""
@@ -135,6 +136,7 @@ class Shop:
             load=lambda path: read_settings(other or path, {}),
             hand_over=self.hand_over,
             messenger=Messenger(self.receivers, VirtualClock(), log, self.send),
+            beside=lambda: self.beside,
         )
         return replace(tenant(self.ledger, acct_id="sandbox"), workshop=workshop)
 

@@ -34,6 +34,7 @@ from k3push.runs.push_requests.request_stages import (
     requests,
     requests_of,
     steps_asked_for,
+    tenant_of,
 )
 from k3push.simulator import build
 from k3push.simulator.forms import PURCHASE_ORDER
@@ -49,7 +50,15 @@ from k3push.wiring.shared_login import IDLE_S, LOST_S
 from tests.memory_ledger.ledger import MemoryLedger
 from tests.runs.office import NOON, OLD_ORDER, VirtualClock, orders, sandbox, steps
 from tests.web.programs import API, played, program, until_over
-from tests.web.shop import BY_NAME, FOUR_EYES, Shop, press, signed_in
+from tests.web.shop import (
+    BY_NAME,
+    FOUR_EYES,
+    Shop,
+    fields_of,
+    press,
+    send_list,
+    signed_in,
+)
 from tests.web.test_pushes import edited, text_of
 from tests.web.visits import SPEAKERS, House, house, in_time
 
@@ -222,6 +231,37 @@ def test_a_bill_that_two_pushes_name_is_pushed_once(tmp_path: Path) -> None:
         assert {shop.documents(number) for number in orders(4)} == {1}
 
     played(push, tmp_path)
+
+
+def test_each_request_says_which_tenant_was_asked(tmp_path: Path) -> None:
+    """Tenants of one account share the ledger; a server that starts tells theirs apart by it."""
+    shop = Shop(tmp_path, more='[schedules.one]\ncron = "0 3 * * *"\njobs = ["list.csv"]\n')
+    (tmp_path / "list.csv").write_text("CGDD0000001", "utf-8")
+
+    async def visit() -> None:
+        token = await shop.token()
+        async with (
+            shop.open() as home,
+            program(home, token) as wms,
+            signed_in(home, "li") as li,
+        ):
+            await send_list(li, "CGDD0000000")
+            url = f"/plans/{(await shop.until('planned')).id}"
+            await press(li, url, f"{url}/withdraw")
+            await press(li, url, f"{url}/again")
+            await shop.until("planned")
+            await li.post("/schedules/one/plan", data=fields_of(await li.get("/schedules")))
+            await shop.until("planned")
+            told = (await wms.post("/pushes", json=asked("e-1", "CGDD9999999"))).json()
+            run = (await until_over(wms, told["id"]))["run"]
+            await wms.post(f"/pushes/{told['id']}/commands", json={"command": "retry"})
+            await shop.until("ended")
+            await press(li, f"/runs/{run}", f"/runs/{run}/retry", all="yes")
+            found = await requests(shop.ledger)
+        assert len(found) == 6
+        assert {tenant_of(each) for each in found} == {"config"}
+
+    in_time(visit)
 
 
 def test_a_kill_between_accepted_and_executed_loses_nothing(tmp_path: Path) -> None:

@@ -808,6 +808,30 @@ def test_two_servers_that_plan_one_request_keep_one_plan(tmp_path: Path) -> None
     in_time(visit)
 
 
+@pytest.mark.parametrize("is_there", [True, False])
+def test_what_another_tenant_of_the_account_was_asked_is_left_to_it(
+    tmp_path: Path, *, is_there: bool
+) -> None:
+    """Its settings are others: what it would leave new was approved, and pushed as another user."""
+    shop = Shop(tmp_path, beside=["config", "other"] if is_there else ["config"])
+    kept = tmp_path / "lists" / "one" / "pasted"
+    kept.parent.mkdir(parents=True)
+    kept.write_text("\n".join(orders(3)))
+    asked = Request("one", RequestKind.PUSH, "li", NOON, Stage.PLANNING, jobs=[str(kept)])
+
+    async def visit() -> None:
+        await put_request(shop.ledger, asked, "other")
+        async with shop.open() as home, signed_in(home, "li") as li:
+            if is_there:
+                await anyio.sleep(3600)
+                assert "request.taken_up" not in dict(shop.logged)
+                assert (await shop.asked()).stage is Stage.PLANNING
+                await send_list(li, "CGDD0000000")  # and what it is asked for itself is done
+            await shop.until("planned")
+
+    in_time(visit)
+
+
 async def tried(shop: Shop) -> None:
     """Wait until a server has tried to do something about a request, in vain."""
     patience = Patience()

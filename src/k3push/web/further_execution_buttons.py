@@ -147,8 +147,9 @@ class FurtherExecutionButtons:
         return await self._answer(visit, run, "retry", asking)
 
     def _asker(self, visit: Visit) -> Asker:
-        begin = visit.working().begin
-        return Asker(visit.ledger, self._desk.clock, visit.visitor.user, begin)
+        asked = visit.working()
+        user = visit.visitor.user
+        return Asker(visit.ledger, self._desk.clock, user, asked.begin, asked.tenant)
 
     async def _answer(
         self,

@@ -135,7 +135,7 @@ class ListPages:
             jobs=[str(kept)],
             how=how,
         )
-        asked = await put_request(visit.ledger, asked)
+        asked = await put_request(visit.ledger, asked, visit.working().tenant)
         self._desk.log_request("request.made", visit, asked)
         visit.working().begin(asked)
         return asked

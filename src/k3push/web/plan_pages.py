@@ -197,7 +197,7 @@ class PlanPages:
             digest="",
             version=1,
         )
-        new = await put_request(visit.ledger, new)
+        new = await put_request(visit.ledger, new, visit.working().tenant)
         self._desk.log_request("request.made", visit, new)
         visit.working().begin(new)
         return RedirectResponse(plan_url(visit.base, new.id), 303)

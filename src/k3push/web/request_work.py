@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import traceback
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Container, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from datetime import datetime
@@ -29,6 +29,7 @@ from k3push.runs.push_requests.request_stages import (
     find_request,
     move,
     requests,
+    tenant_of,
 )
 from k3push.runs.push_requests.schedule_pushes import is_approved_ahead
 from k3push.runs.stop import Cause
@@ -83,6 +84,7 @@ class Workshop:
         load: Callable[[Path], Settings] = load_settings,
         hand_over: HandOver | None = None,
         messenger: Messenger | None = None,
+        beside: Callable[[], Container[str]] = tuple,
     ) -> None:
         """Make it ready; `serve` lets it begin.
 
@@ -90,6 +92,7 @@ class Workshop:
             reader: Reads the lists that are sent, and those in folders: they are of strangers.
             hand_over: Where pushes are executed elsewhere; settling and following are not, since
                 they ask and answer what somebody waits for.
+            beside: The tenants that the server has.
         """
         self.settings = settings
         self.timetable = Timetable(settings, self.lists, clock, self.begin, log)
@@ -99,6 +102,7 @@ class Workshop:
         self._reader = reader
         self._reads = anyio.CapacityLimiter(READS_AT_ONCE)
         self._messenger = messenger
+        self._beside = beside
         self._drains = anyio.Event()
         self._fulfilment = Fulfilment(
             clock,
@@ -129,6 +133,11 @@ class Workshop:
     def draining(self) -> bool:
         """Whether the server ends: nothing is begun any more."""
         return self._drains.is_set()
+
+    @property
+    def tenant(self) -> str:
+        """The tenant's name."""
+        return self.settings.file.stem
 
     @property
     def lists(self) -> Path:
@@ -213,9 +222,19 @@ class Workshop:
         is_near = request.id in self._works or request.id in self._queue
         if request.stage not in {Stage.PLANNING, Stage.APPROVED} or is_near:
             return
+        if not self._is_mine(request):
+            return
         if self._age_s(request) > LEFT_S:
             self._log("request.taken_up", request=request.id)
             self.begin(request, left=True)
+
+    def _is_mine(self, request: Request) -> bool:
+        """Say whether no other tenant of this server was asked, whose settings may be others.
+
+        Of one that is not served any more, such as a file with a new name, any takes it up.
+        """
+        asked = tenant_of(request)
+        return asked == self.tenant or asked not in self._beside()
 
     def _age_s(self, request: Request) -> float:
         """Return for how many seconds a server has had something to do about a request."""
@@ -297,7 +316,8 @@ class Workshop:
                 await anyio.sleep(WAIT_S)
                 continue
             for request in reversed(left):
-                if request.stage is not Stage.PLANNED or is_approved_ahead(request):
+                is_due = request.stage is not Stage.PLANNED or is_approved_ahead(request)
+                if is_due and self._is_mine(request):
                     self._log("request.taken_up", request=request.id)
                     self.begin(request, left=True)
             return

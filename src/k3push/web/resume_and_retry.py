@@ -40,12 +40,14 @@ class Asker:
     Attributes:
         by: A user's name or a program's; "" where nobody is known by name.
         begin: Has what was asked for done.
+        tenant: Who is asked.
     """
 
     ledger: Ledger
     clock: Clock
     by: str
     begin: Callable[[Request], None]
+    tenant: str = ""
 
     async def resume(self, run: Run) -> Request | None:
         """Go on with a run, and with all that were begun with it; None where that was asked for.
@@ -137,6 +139,7 @@ class Asker:
                 approved_by=self.by,
                 approved_at=now.isoformat(),
             ),
+            self.tenant,
         )
         for each in runs:
             await note_act(self.ledger, Act(now, each.id, self.by, what, detail))

@@ -256,7 +256,7 @@ class Timetable:
                 jobs=names,
                 how=how | origin,
             )
-            put = await put_request(ledger, request)
+            put = await put_request(ledger, request, self.settings.file.stem)
             asked.append(put)
             self.begin(put)
         return before, asked

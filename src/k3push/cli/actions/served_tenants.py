@@ -290,6 +290,7 @@ class ServedTenants:
             reader=self.reader,
             hand_over=hand_over,
             messenger=messenger,
+            beside=lambda: {file.stem for file in (*self.known, *self.seen)},
         )
 
 

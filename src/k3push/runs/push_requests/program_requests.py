@@ -88,7 +88,7 @@ async def asked_before(ledger: Ledger, program: Program, wish: Wish) -> Request 
 
 
 async def accept(
-    ledger: Ledger, clock: Clock, program: Program, wish: Wish, *, job: str = ""
+    ledger: Ledger, clock: Clock, program: Program, wish: Wish, *, job: str = "", tenant: str = ""
 ) -> Request:
     """Write down what a program asks for, once, and return it as it is there.
 
@@ -98,6 +98,7 @@ async def accept(
         program: Who asks.
         wish: What for.
         job: The list of its bills, where there is to be a plan.
+        tenant: Who is asked.
 
     Raises:
         KeyReusedError: It has asked for something else with that key.
@@ -121,7 +122,7 @@ async def accept(
         bills=() if wish.plan else wish.bills,
         steps=wish.steps,
     )
-    kept = await put_request(ledger, new)
+    kept = await put_request(ledger, new, tenant)
     if kept.digest != wish.digest:
         raise KeyReusedError
     return kept

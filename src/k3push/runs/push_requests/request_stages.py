@@ -82,6 +82,9 @@ class RequestKind(StrEnum):
     """The documents of runs take the steps of their route; nothing is pushed."""
 
 
+_TENANT = "tenant"
+
+
 class OvertakenError(Exception):
     """A request is no longer in the stage that a change needs.
 
@@ -183,9 +186,21 @@ def _request(memo: Memo) -> Request:
     )
 
 
-async def put_request(ledger: Ledger, request: Request) -> Request:
-    """Write a request down, unless one of its id is there; return the one that is."""
-    return _request(await ledger.remember(_memo(request)))
+async def put_request(ledger: Ledger, request: Request, tenant: str = "") -> Request:
+    """Write a request down, unless one of its id is there; return the one that is.
+
+    Args:
+        ledger: Where to.
+        request: The request.
+        tenant: Who was asked. Others of the account share the ledger, and not the settings.
+    """
+    asked = replace(request, how={**request.how, _TENANT: tenant}) if tenant else request
+    return _request(await ledger.remember(_memo(asked)))
+
+
+def tenant_of(request: Request) -> str:
+    """Return the tenant that was asked; "" where an older version has not said."""
+    return str(request.how.get(_TENANT, ""))
 
 
 async def find_request(ledger: Ledger, id_: str) -> Request | None:

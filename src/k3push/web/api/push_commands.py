@@ -60,7 +60,13 @@ async def give(
     if wanted.command in {"pause", "continue", "stop"}:
         await _control(caller, run, wanted.command)
     else:
-        asker = Asker(caller.ledger, caller.desk.clock, caller.program.by, workshop.begin)
+        asker = Asker(
+            caller.ledger,
+            caller.desk.clock,
+            caller.program.by,
+            workshop.begin,
+            workshop.tenant,
+        )
         try:
             if wanted.command == "resume":
                 await asker.resume(run)

@@ -74,7 +74,14 @@ async def _asked(
         found = await asked_before(caller.ledger, program, wish)
         if found is None:
             job = await _list_of(wish, caller) if plan else ""
-            found = await accept(caller.ledger, caller.desk.clock, program, wish, job=job)
+            found = await accept(
+                caller.ledger,
+                caller.desk.clock,
+                program,
+                wish,
+                tenant=caller.workshop.tenant,
+                job=job,
+            )
             caller.log("request.made", request=found.id, key=wish.key)
         else:
             response.status_code = 200
