@@ -172,6 +172,9 @@ class ReadVerbs(StoreView):
             if intent.run == run or intent.began_at < since or not self._is_mine(store, intent.run):
                 continue
             rows = store.runs[intent.run]
+            ended_at = rows.run.ended_at
+            if rows.run.exit == 0 or (ended_at is not None and ended_at < since):
+                continue
             doubted = any(
                 row.state is State.UNKNOWN and rows.attempts.get(place) == kept.attempt.id
                 for place, row in rows.rows.items()

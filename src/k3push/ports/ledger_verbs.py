@@ -479,7 +479,8 @@ class Ledger(Protocol):
     async def calls_of_others(self, run: RunId, since: datetime) -> Sequence[AttemptRecord]:
         """Return attempts of other runs of the account of which is not known what they have made.
 
-        They are not recorded, or a row that they sent last is `unknown`. The oldest first.
+        They are not recorded, or a row that they sent last is `unknown`. The oldest first. Of runs
+        that have ended with exit code 0, or before *since*, none is told.
 
         Args:
             run: Its own attempts do not count.
