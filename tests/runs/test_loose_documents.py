@@ -507,7 +507,8 @@ async def test_a_loose_document_may_be_of_any_call_of_ours_that_nobody_has_settl
     await office.open_run(REST[:12], first)
     await go_on(office, first)
     await office.open_run([LOST])
-    await office.open_run([OTHER], SECOND)
+    # A run to which nothing has told how long the ERP takes would wait for the other's call.
+    await office.open_run([REST[12], OTHER], SECOND)
     if case == "behind-runs-of-other-forms":
         route = replace(ROUTE, name="other", target="PUR_ReceiveBill")
         for nth in range(21):

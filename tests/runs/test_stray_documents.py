@@ -899,7 +899,7 @@ async def test_a_lock_on_one_bill_says_nothing_of_those_beside_it(
     assert await codes(office) == {(State.UNKNOWN, "stray"): 4}
 
 
-@pytest.mark.parametrize("seed", [16, 48, 76, 160])
+@pytest.mark.parametrize("seed", [5, 16, 48, 76])
 async def test_what_a_success_passed_over_is_asked_for_before_it_is_sent_again(
     monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
