@@ -489,9 +489,10 @@ class Ledger(Protocol):
         ...
 
     async def last_success(self, *, after: int) -> int:
-        """Return the newest attempt of the account, behind one, that was answered with success.
+        """Return the newest attempt of the account, behind one, whose answer names documents.
 
-        0 where there is none. It is one of any run.
+        0 where there is none. It is one of any run. A success that names nothing may have come
+        before the ERP was at work on it.
         """
         ...
 

@@ -403,6 +403,8 @@ def remark_on(verdict: SendAgain | InDoubt | ReadBack) -> str:
             return remark("note.doubt", code=code, why=because)
         case ReadBack(said, twice=True):
             return remark("note.refused_twice", code=said.code)
+        case ReadBack(said) if said.success and not said.named:
+            return remark("note.silent_success")
         case ReadBack(said):
             code = f"MsgCode {said.code or '-'}"
             return remark("note.success") if said.success else remark("note.refused", code=code)

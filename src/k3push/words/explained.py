@@ -55,6 +55,10 @@ WORDS = {
     ),
     "note.doubt": ("in doubt ({code}: {why})", "结果未知（{code}：{why}）"),
     "note.success": ("finished (success); read back", "已处理（成功）；已回查"),
+    "note.silent_success": (
+        "finished (success, no document named); read back",
+        "已处理（成功，未列出下游单据）；已回查",
+    ),
     "note.by_link": ("found by the ERP's link", "由 ERP 的关联关系查得"),
     "note.by_field": ("found by {field}", "由 {field} 查得"),
     "note.by_both": (
