@@ -40,8 +40,7 @@ async def hear_of_others(context: Context, run: RunId, doubts: Sequence[Doubt]) 
         lost.note(kept.attempt.id, kept.attempt.intent.run, kept.attempt.intent.began_at)
     for attempt in context.at_work.known & calls.keys():
         lost.note(attempt, context.run.id, calls[attempt])
-    lost.answered = await _answered_behind(context, lost.first) or lost.answered
-    lost.drop_answered()
+    lost.forget_before(await _answered_behind(context, lost.first))
     for attempt, began_at in calls.items():
         ages.note_behind(attempt, lost.behind_s(attempt, run, began_at, window_s))
 

@@ -29,15 +29,11 @@ class LostCalls:
     >>> calls.note(8, two, noon)
     >>> calls.behind_s(9, one, noon, 600)
     1200.0
-    >>> calls.answered = 10
+    >>> calls.forget_before(10)
     >>> calls.behind_s(9, one, noon, 600)
     0.0
-
-    Attributes:
-        answered: A call that was answered; those that were written down before it are over.
     """
 
-    answered: int = 0
     _calls: dict[int, tuple[RunId, datetime]] = field(default_factory=dict)
 
     @property
@@ -49,9 +45,9 @@ class LostCalls:
         """Note a call, whose it is and when it left."""
         self._calls[attempt] = run, left_at
 
-    def drop_answered(self) -> None:
-        """Forget what is over."""
-        self._calls = {id_: call for id_, call in self._calls.items() if id_ > self.answered}
+    def forget_before(self, answered: int) -> None:
+        """Forget what was written down before a call that was answered: it is over."""
+        self._calls = {id_: call for id_, call in self._calls.items() if id_ > answered}
 
     def behind_s(self, attempt: int, run: RunId, left_at: datetime, window_s: float) -> float:
         """Return how many seconds later a call may be carried out for those before it.
@@ -61,7 +57,7 @@ class LostCalls:
         before = [
             call
             for id_, call in sorted(self._calls.items())
-            if self.answered < id_ != attempt and _may_be_before(id_, call[1], attempt, left_at)
+            if id_ != attempt and _may_be_before(id_, call[1], attempt, left_at)
         ]
         if all(other == run for other, _ in before):
             return 0.0

@@ -11,9 +11,6 @@ from k3push.ports import LookFailedError
 from k3push.runs.lookup.looker import Looker
 from k3push.runs.lookup.retried_reads import read_in_parts, read_unless_refused
 
-NO_DOCUMENT = "0"
-"""An id that no document has."""
-
 
 async def look_at_standings(
     context: Looker, ids: Collection[str], *, of_source: bool = False
@@ -44,12 +41,12 @@ async def look_at_standings(
         route.target,
         sorted(ids),
         read,
-        harmless=lambda: context.erp.standings_of(route, [NO_DOCUMENT]),
+        harmless=lambda: context.erp.standings_of(route, [wire.NO_ID]),
         refused=refused,
         stop_or_not=True,
     )
-    for why in refused.values():
-        raise LookFailedError(why)
+    if refused:
+        raise LookFailedError(next(iter(refused.values())))
     return found
 
 
