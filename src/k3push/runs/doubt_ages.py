@@ -1,4 +1,4 @@
-"""How old doubts are, and when they are asked for again (rule 6)."""
+"""How old doubts are, and from which age absence counts (rule 6)."""
 
 from __future__ import annotations
 
