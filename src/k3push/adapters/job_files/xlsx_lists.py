@@ -1,4 +1,4 @@
-"""XLSX lists: which number each row of a sheet means, and which cells cannot mean one.
+"""XLSX lists: which sheet is read, which number each row means, and which cells mean none.
 
 Hidden rows count, those that a filter hides too: a list says which bills it means by what
 is in it, and not by how it was last looked at.

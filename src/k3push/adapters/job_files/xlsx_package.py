@@ -1,4 +1,4 @@
-"""An XLSX file as a ZIP package: its parts and sheets, and the rows of a sheet as a stream.
+"""An XLSX file as a ZIP package: its sheets, hidden or not, and the rows of one as a stream.
 
 Read here and not by a spreadsheet library, since what those give is too late or too little:
 a cell that holds an error comes as an empty one, a number with its digits rounded, and a
