@@ -1,4 +1,4 @@
-"""What happened to a bill: the evidence of `explain`, the report and the dashboard.
+"""What happened to a bill: the `reason` of its row, and the evidence of `explain` and the pages.
 
 Sentences of `note` stand in ledgers as remarks (`core.remark`): as verdict of a call, as note of
 a bill, as reason of a row. So a key, once released, is never given another meaning, and a
