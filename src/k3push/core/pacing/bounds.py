@@ -1,4 +1,4 @@
-"""Bounds that the ERP has set outright, by turning calls away or answering too late."""
+"""What an overload, a time-out or refused chunks bound, and how these bounds widen again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`auto`: how many calls at once and how many numbers in each, also after an overload.
+"""`auto`: how many calls at once and how many numbers in each end the list soonest.
 
 `server_model` says from all samples what a call costs, what a number costs, and how many calls the
 server works on side by side. Here it is decided what follows from that.
