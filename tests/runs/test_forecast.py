@@ -16,7 +16,7 @@ from k3push.core.pacing.expected import Driven, expect
 from k3push.core.pacing.halting import HaltRule
 from k3push.core.plan import Forecast, Foreseen
 from k3push.core.protocol.logins import LoginCall, password_login
-from k3push.core.safety.matching import MOST_NUMBERS
+from k3push.core.safety.question_parts import MOST_NUMBERS
 from k3push.runs.context import Context
 from k3push.runs.create import JobSource, scope_of, take_up_plan
 from k3push.runs.doubts.word_of_person import settle_by_word

@@ -19,8 +19,8 @@ GARBAGE_AFTER = 10_000
 LONGEST_H = 7 * 24
 """The longest execution that an option may ask for, in hours: a week."""
 
-MOST_NUMBERS = 1_000_000_000
-"""More numbers than any list has; an option that counts them takes no more."""
+LARGEST_COUNT = 1_000_000_000
+"""More numbers than any list has; an option that counts numbers takes no more."""
 
 _DAYS_BACK = re.compile(r"today(?:-([0-9]{1,5}))?")
 _DURATION = re.compile(r"(?:([0-9]{1,9})h)?(?:([0-9]{1,9})m)?(?:([0-9]{1,9})s)?")

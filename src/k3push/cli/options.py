@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from k3push.cli.arguments import MOST_NUMBERS, parse_duration, parse_size, parse_until
+from k3push.cli.arguments import LARGEST_COUNT, parse_duration, parse_size, parse_until
 from k3push.cli.command_decorator import argument, option, typed
 from k3push.cli.completion_values import routes, runs
 from k3push.core.control_words import Key
@@ -106,7 +106,7 @@ class BoundOptions:
     until: str | None = option("--until", metavar="HH:MM", words="option.until")
     max_duration: str | None = option("--max-duration", metavar="D", words="option.max_duration")
     limit: int | None = option(
-        "--limit", min=1, max=MOST_NUMBERS, metavar="N", words="option.limit"
+        "--limit", min=1, max=LARGEST_COUNT, metavar="N", words="option.limit"
     )
 
     def made(self, say: Say) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import anyio.to_thread
 from k3push.core.model import Listed, Row, Run, id_in, number_in
 from k3push.core.pacing.chunking import split
 from k3push.core.protocol.audit_queries import Named
-from k3push.core.safety.matching import MOST_NUMBERS
+from k3push.core.safety.question_parts import MOST_NUMBERS
 from k3push.ports import Inspection, Ledger
 from k3push.runs.create import JobSource
 from k3push.runs.forecast import ForecastContext

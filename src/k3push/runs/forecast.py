@@ -44,7 +44,7 @@ from k3push.core.plan import Forecast, Foreseen, busy_seconds
 from k3push.core.remark import remark
 from k3push.core.safety.legal_moves import OPEN
 from k3push.core.safety.links_found import Links
-from k3push.core.safety.matching import MOST_NUMBERS
+from k3push.core.safety.question_parts import MOST_NUMBERS
 from k3push.ports import Erp, Ledger, Made
 from k3push.runs.create import JobSource
 from k3push.runs.lookup.link_discovery import find_links

@@ -29,7 +29,7 @@ from k3push.core.model import (
 from k3push.core.pacing.backlog import Backlog
 from k3push.core.pacing.chunking import apart, halve
 from k3push.core.safety.conclusion import DROPPED
-from k3push.core.safety.matching import MOST_NUMBERS
+from k3push.core.safety.question_parts import MOST_NUMBERS
 from k3push.ports import InHand
 from k3push.runs.context import Context
 from k3push.runs.earlier_calls import wait_for_call_s, was_in_doubt, was_refused

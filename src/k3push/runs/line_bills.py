@@ -23,7 +23,7 @@ from k3push.core.model import (
 )
 from k3push.core.pacing.chunking import split
 from k3push.core.remark import remark
-from k3push.core.safety.matching import MOST_NUMBERS
+from k3push.core.safety.question_parts import MOST_NUMBERS
 from k3push.runs.context import Context
 from k3push.runs.moved_rows import attempts_at_another, note_moved
 from k3push.runs.planned_runs import is_of_plan

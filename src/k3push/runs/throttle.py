@@ -18,7 +18,7 @@ from k3push.core.pacing.holds import Hold, HoldCause, outside
 from k3push.core.pacing.phases import FIRST_CHUNK_SIZE, FIRST_CONCURRENCY
 from k3push.core.pacing.time_left import CALLS_A_CHUNK, TimeLeft
 from k3push.core.pacing.window import Window
-from k3push.core.safety.matching import MOST_NUMBERS
+from k3push.core.safety.question_parts import MOST_NUMBERS
 from k3push.ports import Clock
 
 # The time of day may be set, and daylight saving begins and ends, while an edge of the window

@@ -27,7 +27,7 @@ from k3push.core.model import (
 )
 from k3push.core.protocol.links import FormEntry, LinkRow
 from k3push.core.protocol.selection import SelectedPage, Selection
-from k3push.core.safety.matching import MOST_NUMBERS
+from k3push.core.safety.question_parts import MOST_NUMBERS
 from k3push.ports import LookFailedError, LookRefusedError, Turn
 from tests.adapters.erp.sites import ROUTE
 

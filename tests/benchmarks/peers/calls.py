@@ -24,7 +24,7 @@ from k3push.core.model import BillNumber, Route
 from k3push.core.pacing.chunking import split
 from k3push.core.protocol import bill_rows, wire
 from k3push.core.protocol.paging import PAGE_ROWS
-from k3push.core.safety.matching import MOST_NUMBERS, questions
+from k3push.core.safety.question_parts import MOST_NUMBERS, questions
 from k3push.runs.throttle import CALLS_A_LOOK
 
 Post = Callable[[str, bytes], Awaitable[bytes]]

@@ -62,7 +62,8 @@ from k3push.core.protocol.selection import (
     selection_filter,
 )
 from k3push.core.protocol.sightings import sighting
-from k3push.core.safety.matching import MOST_NUMBERS, assign, maybe_spelled_otherwise, questions
+from k3push.core.safety.matching import assign, maybe_spelled_otherwise
+from k3push.core.safety.question_parts import MOST_NUMBERS, questions
 from k3push.ports import (
     LAST_BELIEVED_AFTER_S,
     LoginRefusedError,

@@ -16,7 +16,7 @@ from k3push.core.protocol.audit_queries import Inspected, Named
 from k3push.core.protocol.keyset import part_of
 from k3push.core.protocol.paging import PagesError, Row
 from k3push.core.remark import remark
-from k3push.core.safety.matching import MOST_NUMBERS
+from k3push.core.safety.question_parts import MOST_NUMBERS
 from k3push.ports import LookFailedError
 
 V = TypeVar("V")

@@ -21,7 +21,7 @@ from k3push.core.protocol.links import (
     target_entry,
 )
 from k3push.core.protocol.msg_codes import NO_RIGHT
-from k3push.core.safety.matching import MOST_NUMBERS
+from k3push.core.safety.question_parts import MOST_NUMBERS
 from k3push.ports import (
     BELIEVED_AFTER_S,
     LAST_BELIEVED_AFTER_S,

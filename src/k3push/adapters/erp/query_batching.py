@@ -29,7 +29,7 @@ from anyio.lowlevel import checkpoint
 
 from k3push.core.model import BillNumber, Exchange, Route, Sighting, Source
 from k3push.core.protocol.wire import PUSH
-from k3push.core.safety.matching import MOST_NUMBERS
+from k3push.core.safety.question_parts import MOST_NUMBERS
 from k3push.ports import (
     Erp,
     ErpUnreachableError,

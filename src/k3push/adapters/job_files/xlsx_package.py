@@ -18,7 +18,7 @@ from typing import IO, Final
 from xml.parsers import expat
 
 from k3push.adapters.job_files.xlsx_xml import (
-    MOST_CHARACTERS,
+    MOST_TEXT_CHARACTERS,
     MOST_TEXTS,
     CellKind,
     ParserFeed,
@@ -134,7 +134,7 @@ class Workbook:
             for text in self._texts(part):
                 texts.append(text)
                 characters += len(text)
-                if len(texts) > MOST_TEXTS or characters > MOST_CHARACTERS:
+                if len(texts) > MOST_TEXTS or characters > MOST_TEXT_CHARACTERS:
                     raise ValueError("more texts than can be kept")
         return texts
 

@@ -24,9 +24,9 @@ _LONGEST_TAG: Final = 1 << 20
 _DEEPEST: Final = 100
 
 MOST_TEXTS: Final = 1 << 22
-"""Texts that cells share, and with `MOST_CHARACTERS` what may be kept of them in memory."""
+"""Texts that cells share, and with `MOST_TEXT_CHARACTERS` what may be kept of them in memory."""
 
-MOST_CHARACTERS: Final = 1 << 28
+MOST_TEXT_CHARACTERS: Final = 1 << 28
 
 _SPACES: Final = (
     "http://schemas.openxmlformats.org/spreadsheetml/2006/main",

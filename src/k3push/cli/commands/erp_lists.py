@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from k3push.cli.arguments import MOST_NUMBERS, awaited
+from k3push.cli.arguments import LARGEST_COUNT, awaited
 from k3push.cli.command_decorator import Family, argument, typed
 from k3push.cli.options import Config, Json
 from k3push.words.language import Say
@@ -24,7 +24,7 @@ def select(
     where: Annotated[str | None, typed("--where", metavar="EXPR", words="option.where")] = None,
     max_count: Annotated[
         int | None,
-        typed("--max-count", min=1, max=MOST_NUMBERS, metavar="N", words="option.max_count"),
+        typed("--max-count", min=1, max=LARGEST_COUNT, metavar="N", words="option.max_count"),
     ] = None,
     json: Json = False,
     config: Config = None,

@@ -1,8 +1,8 @@
-"""Which answer rows belong to which numbers that were asked for.
+"""Which spellings may be one bill, and which answer rows belong to which numbers asked for.
 
 The ERP's database may pass over letter case and width when it compares (P 4.7), so a row can
 come back in another spelling than the one asked for. Whether it does is asked, not guessed:
-two spellings that might be one bill never share a question.
+two spellings that might be one bill never share a question (`question_parts`).
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import TypeVar
 
 from k3push.core.model import BillNumber
-from k3push.core.pacing.chunking import apart, split
 
 Row = TypeVar("Row")
 
@@ -20,11 +19,6 @@ _KATAKANA = {hiragana: hiragana + 0x60 for hiragana in range(0x3041, 0x3097)}
 
 # Combining marks, and characters that only join or part others.
 _UNSEEN = {"Mn", "Cf"}
-
-# An IN list of this many numbers, and a filter of this many characters, went through on every
-# server that is known of; nothing official limits them.
-MOST_NUMBERS = 100
-MOST_CHARACTERS = 4000
 
 
 def fold(number: str) -> str:
@@ -43,16 +37,6 @@ def fold(number: str) -> str:
         return number.lower().strip()
     plain = unicodedata.normalize("NFKD", number).casefold().translate(_KATAKANA)
     return "".join(c for c in plain if unicodedata.category(c) not in _UNSEEN).strip()
-
-
-def questions(numbers: Iterable[BillNumber]) -> list[tuple[BillNumber, ...]]:
-    """Divide numbers into lists of which each can be one filter.
-
-    >>> questions([BillNumber("a1"), BillNumber("B2"), BillNumber("A1")])
-    [('a1', 'B2'), ('A1',)]
-    """
-    rounds = apart(dict.fromkeys(numbers), fold)
-    return [part for each in rounds for part in _short_enough(each)]
 
 
 def assign(
@@ -109,9 +93,3 @@ def maybe_spelled_otherwise(
     if all(number.isascii() for number in found):
         return [number for number in silent if found and not number.isascii()]
     return silent
-
-
-def _short_enough(numbers: list[BillNumber]) -> list[tuple[BillNumber, ...]]:
-    # A quote is written twice.
-    longest = max(len(number) + number.count("'") for number in numbers) + len("'',")
-    return split(numbers, max(1, min(MOST_NUMBERS, MOST_CHARACTERS // longest)))
