@@ -1,4 +1,4 @@
-"""Numbers into chunks of a size, and the arithmetic of halves."""
+"""Numbers into chunks of a size, or a chunk into halves or quarters."""
 
 from __future__ import annotations
 
