@@ -17,9 +17,12 @@ from anyio import to_thread
 
 from k3push.adapters.ledger.sql_steps.step_connection import Value
 from k3push.adapters.ledger.sqlite import SqliteLedger, migrate
-from k3push.adapters.ledger.sqlite.connections import Connection, SameFiles, connect, locks_folder
+from k3push.adapters.ledger.sqlite.connections import Connection
+from k3push.adapters.ledger.sqlite.files_beside import locks_folder
 from k3push.adapters.ledger.sqlite.group_commit import GroupCommit, Reader
+from k3push.adapters.ledger.sqlite.opening import connect
 from k3push.adapters.ledger.sqlite.run_locks import RunLocks
+from k3push.adapters.ledger.sqlite.same_files import SameFiles
 from k3push.core.model import BillNumber, Listed, State
 from k3push.runs.push_limits import PushLimits
 from k3push.simulator.script import Channel

@@ -5,7 +5,7 @@ from contextlib import closing
 
 import pytest
 
-from k3push.adapters.ledger.sqlite.connections import VERSION
+from k3push.adapters.ledger.sqlite.schema import VERSION
 from tests.cli.conftest import Start
 from tests.cli.terminal import PATIENT, Desk, Sandbox, assert_all_once, end, orders, until
 

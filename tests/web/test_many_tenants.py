@@ -17,7 +17,7 @@ import pytest
 from anyio import to_thread
 
 from k3push.adapters.ledger.sqlite import open_sqlite
-from k3push.adapters.ledger.sqlite.connections import SameFiles
+from k3push.adapters.ledger.sqlite.same_files import SameFiles
 from k3push.core.model import BillNumber, Listed, Row, RunId
 from k3push.ports import Glance, Ledger, LedgerLostError
 from k3push.reporting.metrics import Sample, samples_of

@@ -15,8 +15,9 @@ from anyio.lowlevel import checkpoint
 
 from k3push.adapters.ledger.sql_steps import reads, writes
 from k3push.adapters.ledger.sqlite.account_connection import AccountConnection, run_to_end
-from k3push.adapters.ledger.sqlite.connections import Connection, connect
+from k3push.adapters.ledger.sqlite.connections import Connection
 from k3push.adapters.ledger.sqlite.group_commit import GroupCommit
+from k3push.adapters.ledger.sqlite.opening import connect
 from k3push.core.model import Run
 from tests.adapters.ledger.samples import ACCOUNT, a_run
 

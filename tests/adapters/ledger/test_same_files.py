@@ -17,9 +17,9 @@ from anyio import run_process, to_thread
 
 from k3push.adapters.ledger.maintenance.copy import copy
 from k3push.adapters.ledger.maintenance.sqlite_tables import books_in_sqlite
-from k3push.adapters.ledger.sqlite import connections, migrate, open_sqlite
-from k3push.adapters.ledger.sqlite.connections import SameFiles
+from k3push.adapters.ledger.sqlite import migrate, open_sqlite, opening
 from k3push.adapters.ledger.sqlite.ledger import LOOKS_AT_ONCE
+from k3push.adapters.ledger.sqlite.same_files import SameFiles
 from k3push.core.model import State
 from k3push.ports import Ledger, LedgerLostError, RunIsAliveError
 from tests.adapters.ledger.samples import (
@@ -106,7 +106,7 @@ async def test_a_file_that_is_mounted_by_itself_is_refused(
     async with open_sqlite(path, account=ACCOUNT):
         pass
     mounts = APath(path.parent / "mounts")
-    monkeypatch.setattr(connections, "MOUNTS", Path(mounts))
+    monkeypatch.setattr(opening, "MOUNTS", Path(mounts))
     line = "745 31 0:26 {from_} {at} rw,relatime - ext4 /dev/vda rw\n"
     await mounts.write_text(line.format(from_=path, at="/elsewhere"))
     async with open_sqlite(path, account=ACCOUNT) as ledger:
@@ -127,7 +127,7 @@ async def test_a_mounted_file_is_known_whatever_its_name_holds(
     async with open_sqlite(path, account=ACCOUNT):
         pass
     mounts = APath(tmp_path / "mounts")
-    monkeypatch.setattr(connections, "MOUNTS", Path(mounts))
+    monkeypatch.setattr(opening, "MOUNTS", Path(mounts))
     place = os.fsencode(tmp_path / "a\\040b\\011c\\012d\\134040e\rf" / path.name)
     await mounts.write_bytes(b"745 31 0:26 / %s rw,relatime - ext4 /dev/vda rw\n" % place)
     with refused(LedgerLostError, "Mount the folder"):

@@ -15,16 +15,12 @@ from k3push.adapters.ledger.sql_files import verbs_of
 from k3push.adapters.ledger.sql_steps import writes
 from k3push.adapters.ledger.sqlite import SqliteLedger, open_sqlite, sending
 from k3push.adapters.ledger.sqlite.account_connection import AccountConnection, run_to_end
-from k3push.adapters.ledger.sqlite.connections import (
-    PACKAGE,
-    Connection,
-    SameFiles,
-    connect,
-    locks_folder,
-    lost_as_ledger,
-)
+from k3push.adapters.ledger.sqlite.connections import PACKAGE, Connection, lost_as_ledger
+from k3push.adapters.ledger.sqlite.files_beside import locks_folder
 from k3push.adapters.ledger.sqlite.group_commit import GroupCommit, Reader
+from k3push.adapters.ledger.sqlite.opening import connect
 from k3push.adapters.ledger.sqlite.run_locks import RunLocks
+from k3push.adapters.ledger.sqlite.same_files import SameFiles
 from k3push.core.model import BillNumber, Listed, NoAnswer, Outcome, State
 from k3push.ports import Ledger, LedgerLostError
 from tests.adapters.ledger.samples import (

@@ -16,7 +16,8 @@ from k3push.adapters.ledger.maintenance.sql_tables import (
     insertion,
     page_query,
 )
-from k3push.adapters.ledger.sqlite.connections import locks_folder, lost_as_ledger
+from k3push.adapters.ledger.sqlite.connections import lost_as_ledger
+from k3push.adapters.ledger.sqlite.files_beside import locks_folder
 from k3push.adapters.ledger.sqlite.run_locks import RunLocks
 
 PATIENCE_S = 30.0

@@ -32,18 +32,15 @@ from anyio.lowlevel import RunVar
 from k3push.adapters.ledger import codec
 from k3push.adapters.ledger.sql_steps.ledger import SqlLedger, Work, read_by, written_by
 from k3push.adapters.ledger.sql_steps.reads import counts
-from k3push.adapters.ledger.sqlite import connections, reads, sending, steps
+from k3push.adapters.ledger.sqlite import reads, schema, sending, steps
 from k3push.adapters.ledger.sqlite.account_connection import AccountConnection, run_to_end
-from k3push.adapters.ledger.sqlite.connections import (
-    Connection,
-    SameFiles,
-    connect,
-    locks_folder,
-    lost_as_ledger,
-)
+from k3push.adapters.ledger.sqlite.connections import Connection, lost_as_ledger
 from k3push.adapters.ledger.sqlite.file_birth import birth_of
+from k3push.adapters.ledger.sqlite.files_beside import locks_folder
 from k3push.adapters.ledger.sqlite.group_commit import GroupCommit, Reader
+from k3push.adapters.ledger.sqlite.opening import connect
 from k3push.adapters.ledger.sqlite.run_locks import RunLocks
+from k3push.adapters.ledger.sqlite.same_files import SameFiles
 from k3push.core.model import Attempt, BillNumber, Intent, RunId, State
 from k3push.core.safety.legal_moves import OPEN
 from k3push.ports import Holder, LedgerLostError
@@ -133,7 +130,7 @@ async def migrate(path: Path, *, create: bool = False) -> None:
 
 async def version_of(path: Path) -> int:
     """Return the version of the ledger in a file; 0 if there is none."""
-    return await to_thread.run_sync(connections.version_of, path)
+    return await to_thread.run_sync(schema.version_of, path)
 
 
 def _is_known(at: datetime, last_begun: datetime | None) -> bool:

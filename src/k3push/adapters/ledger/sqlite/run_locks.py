@@ -12,7 +12,9 @@ from urllib.parse import quote, unquote
 
 from filelock import FileLock, Timeout
 
-from k3push.adapters.ledger.sqlite.connections import identity, lock_at, of_file
+from k3push.adapters.ledger.sqlite.connections import of_file
+from k3push.adapters.ledger.sqlite.files_beside import lock_at
+from k3push.adapters.ledger.sqlite.same_files import identity
 from k3push.core.model import RunId
 from k3push.core.remark import remark
 from k3push.ports import LedgerLostError, RunIsAliveError
