@@ -23,7 +23,8 @@ from k3push.core.remark import remark
 from k3push.core.safety.conclusion import CONTRADICTION
 from k3push.ports import RunIsAliveError
 from k3push.runs.context import Context
-from k3push.runs.doubts.settle_doubts import hopeless_in, settle_once, tell_of_person, tell_of_proof
+from k3push.runs.doubts.doubts_elsewhere import hopeless_in
+from k3push.runs.doubts.settle_doubts import settle_once, tell_of_person, tell_of_proof
 from k3push.runs.held_numbers import HeldNumbers
 from k3push.runs.intake import Intake
 from k3push.runs.last_looks import note_look

@@ -2,9 +2,8 @@
 
 The ERP is only read here.
 
-A number is done when two looks, `poll_s` apart, show the same documents. One look is not enough: a
-rule that splits a bill saves its documents one after another. Where such a rule was seen, the
-window has to pass as well. Absence counts only
+A number is done when two looks, `poll_s` apart, show the same documents (`shown_doubts`). Absence
+(`silent_doubts`) counts only
 
 - after `window_s` plus `first_wait_s`: the ERP may finish a call long after the connection broke
   (P 5.15), and looks may show it late;
@@ -20,60 +19,27 @@ look is wrong, and only a person can settle the number.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
-from k3push.core.model import (
-    ABSENT,
-    BillNumber,
-    Outcome,
-    RunId,
-    Sighting,
-    State,
-    Target,
-    Targets,
-    number_in,
-)
+from k3push.core.model import ABSENT, BillNumber, Outcome, RunId, Sighting, State, Targets
 from k3push.core.pacing.chunking import halve
 from k3push.core.protocol.links import link_fields
-from k3push.core.remark import also, remark
-from k3push.core.safety.target_sets import ids_in, labels, new_targets, united
-from k3push.ports import (
-    SHORTEST_WAIT_S,
-    Doubt,
-    ErpUnreachableError,
-    LoginRefusedError,
-    LookFailedError,
-)
+from k3push.core.remark import remark
+from k3push.ports import SHORTEST_WAIT_S, Doubt
 from k3push.runs.calls_at_work import may_run
 from k3push.runs.calls_of_others import hear_of_others
 from k3push.runs.context import Context
-from k3push.runs.doubt_ages import DoubtAges, SettleTimes
-from k3push.runs.doubts.doubt_answers import (
-    answer_to,
-    attempt_of,
-    crowded_among,
-    names_documents,
-    of_short_looks,
-    was_in_doubt_before,
-    without_strangers,
-)
+from k3push.runs.doubt_ages import SettleTimes
+from k3push.runs.doubts.doubt_answers import attempt_of
 from k3push.runs.doubts.doubt_words import tell_of_doubts
+from k3push.runs.doubts.shown_doubts import Shown, is_surely_shown, judge_shown, shown_of
 from k3push.runs.doubts.silent_doubts import judge_silence
 from k3push.runs.doubts.tries_used_up import ended_by_tries
-from k3push.runs.kept_attempts import rows_under
-from k3push.runs.lookup.retried_reads import READ_IS_TRIED_S
 from k3push.runs.lookup.target_lookup import found_by
-from k3push.runs.own_documents import but_others_cancelled, ours_of, with_loose_of_others
-from k3push.runs.proof.own_sight import out_of_sight
-from k3push.runs.proof.seen_since import note_shown
 from k3push.runs.proof.unclear_documents import whose
-from k3push.runs.renumbered_bills import look_at_sent
 from k3push.runs.stop import Cause
-from k3push.runs.twins import note_twins, told_of_doubtful, told_of_twins
-
-# How many looks after the window another executor gets, before its doubts are left to a person.
-LOOKS_OF_OTHERS = 5
+from k3push.runs.twins import note_twins
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,50 +135,6 @@ def tell_of_proof(context: Context, count: int) -> None:
     context.stop.ask(Cause.UNPROVED, f"{count}: {route.target}.{field}")
 
 
-async def hopeless_in(
-    context: Context, run: RunId, numbers: Collection[BillNumber]
-) -> set[BillNumber]:
-    """Return doubts over *numbers* that only a person can settle, in a run that is executed.
-
-    Nothing is settled here: the process that executes the run makes its own looks. A doubt that it
-    has not settled some looks after the window counts as one that it cannot settle; otherwise two
-    runs might wait for each other for ever.
-    """
-    held, every = set(map(number_in, numbers)), await context.ledger.doubts(run)
-    doubts = [doubt for doubt in every if number_in(doubt.number) in held]
-    if not context.reads_back:
-        return {doubt.number for doubt in doubts}
-    times = context.settle
-    # The ERP may be unreachable when the window ends; the other executor then repeats its look for
-    # a while.
-    enough_s = LOOKS_OF_OTHERS * times.poll_s + READ_IS_TRIED_S
-    late = await _note_late_elsewhere(context, run, every)
-    if doubts:
-        await hear_of_others(context, run, doubts)
-    old_s = late.shown_by_s(times, more_s=enough_s) + enough_s
-    ages = context.ages
-    old = [doubt for doubt in doubts if ages.age_s(doubt) - ages.behind_s(doubt) >= old_s]
-    # The other process may have been paused, so its time to look counts from when we first see the
-    # doubt.
-    hopeless = {doubt.number for doubt in old if ages.watched_s(doubt) >= enough_s}
-    rest = [doubt for doubt in old if doubt.number not in hopeless]
-    return hopeless | {doubt.number for doubt in rest if await names_documents(context, doubt)}
-
-
-async def _note_late_elsewhere(context: Context, run: RunId, doubts: Sequence[Doubt]) -> DoubtAges:
-    """Note which documents of another run have come late, as its rows tell."""
-    ages, earlier = context.ages_elsewhere.setdefault(run, (DoubtAges(context.clock), ()))
-    context.ages_elsewhere[run] = ages, doubts
-    open_ = {(doubt.attempt, doubt.number) for doubt in doubts}
-    gone = [doubt for doubt in earlier if (doubt.attempt, doubt.number) not in open_]
-    rows = {d.number: await rows_under(context.ledger, run, d.number) for d in gone}
-    made = {number for number, of in rows.items() if any(row.targets for row in of)}
-    # Two looks have to agree: what they find at once has not come late.
-    at_once_s = context.settle.first_wait_s + 2 * context.settle.poll_s
-    ages.note_looks([d for d in (*doubts, *gone) if ages.age_s(d) >= at_once_s], made)
-    return ages
-
-
 def next_look_in_s(age_s: float, times: SettleTimes, shown_by_s: float) -> float:
     """Return how long to wait for the next look at a doubt, in seconds.
 
@@ -228,44 +150,10 @@ def next_look_in_s(age_s: float, times: SettleTimes, shown_by_s: float) -> float
     return max(min(left_s, times.poll_s), SHORTEST_WAIT_S) if left_s > 0 else times.poll_s
 
 
-@dataclass(frozen=True, slots=True)
-class _Shown:
-    """What a look has shown of doubts.
-
-    Attributes:
-        seen: The look, without loose documents that somebody else has made.
-        made: New documents by the number of their bill, without those of others.
-        ours: What becomes of the bills of these.
-        untied: New documents that only bear the number of a bill, of bills for which the look shows
-            nothing surer.
-    """
-
-    seen: Sighting
-    made: Targets
-    ours: Mapping[BillNumber, Outcome]
-    untied: Targets
-
-
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """What becomes of doubts of which a look shows documents.
-
-    Attributes:
-        outcomes: Bills that are done.
-        at_work: Attempts that may make more documents.
-        unnamed: Numbers that only a person can settle: nothing tells of which bill their document
-            is, or the answer names one that no look shows.
-    """
-
-    outcomes: Sequence[Outcome]
-    at_work: Collection[int]
-    unnamed: Collection[BillNumber]
-
-
 async def _look(context: Context, run: RunId, due: Sequence[tuple[Doubt, float]]) -> Settled:
     """Look for the documents of doubts, and conclude those that the look settles."""
-    shown = await _shown_of(context, run, due)
-    found = await _judge_shown(context, due, shown)
+    shown = await shown_of(context, run, due)
+    found = await judge_shown(context, due, shown)
     # What is found is written down first: it may prove that other users see what the sender makes.
     await _conclude_found(context, run, found.outcomes, shown.seen)
     silent = [(doubt, age) for doubt, age in due if doubt.number not in shown.made]
@@ -274,7 +162,7 @@ async def _look(context: Context, run: RunId, due: Sequence[tuple[Doubt, float]]
     over = [
         doubt
         for doubt, age in silent
-        if _is_over(context, doubt, age) and doubt.attempt not in found.at_work
+        if is_surely_shown(context, doubt, age) and doubt.attempt not in found.at_work
     ]
     absent, hopeless, unproved = await judge_silence(context, run, over, shown.seen)
     nothing = [_absent(doubt.number, context.settle) for doubt in absent]
@@ -286,76 +174,6 @@ async def _look(context: Context, run: RunId, due: Sequence[tuple[Doubt, float]]
     unnamed = frozenset(found.unnamed)
     await _tell_whose(context, run, {n: shown.untied[n] for n in unnamed & shown.untied.keys()})
     return Settled(tuple(outcomes), parts, unnamed | hopeless, frozenset(unproved))
-
-
-def _is_over(context: Context, doubt: Doubt, age_s: float) -> bool:
-    """Say whether looks surely show what a call has made, if anything."""
-    return age_s >= context.ages.shown_by_s(context.settle, context.ages.behind_s(doubt))
-
-
-async def _shown_of(context: Context, run: RunId, due: Sequence[tuple[Doubt, float]]) -> _Shown:
-    """Look for the documents of doubts, and tell ours from those of others."""
-    before: Mapping[BillNumber, Sequence[str]] = {d.number: d.before for d, _ in due}
-    seen = await _look_at(context, run, due, before)
-    new = new_targets(seen.targets, before)
-    # A document that only bears the number may be ours where nothing better is shown.
-    untied = {n: found for n, found in seen.loose.items() if found and n not in new}
-    made, ours = await _ours_among(context, run, due, {**untied, **new})
-    seen = replace(seen, loose={n: seen.loose[n] for n in seen.loose.keys() & made.keys()})
-    seen = await but_others_cancelled(context, seen, before, run)
-    return _Shown(seen, made, ours, untied)
-
-
-async def _judge_shown(
-    context: Context, due: Sequence[tuple[Doubt, float]], shown: _Shown
-) -> _Found:
-    """Say what becomes of the doubts of which a look shows documents."""
-    made, seen = shown.made, shown.seen
-    found = []
-    at_work: set[int] = set()
-    unnamed: set[BillNumber] = set()
-    splits = await _may_split(context, [doubt for doubt, _ in due if doubt.number in made])
-    with_some = [(doubt, age) for doubt, age in due if doubt.number in made]
-    doubts = [doubt for doubt, _ in with_some]
-    short = await of_short_looks(context, doubts, seen)
-    crowded = await crowded_among(context, doubts, made, seen, splits=splits)
-    # A document that bears the number alone, beside one that a link ties to the bill.
-    loose = {n: found for n, found in seen.loose.items() if n not in shown.untied}
-    doubtful = united(crowded, new_targets(loose, {d.number: d.before for d in doubts}))
-    for doubt, age in with_some:
-        number = doubt.number
-        # If the rule splits bills, a further document may come until the window ends. If the number
-        # was in doubt before, the document may be the earlier call's, and this call may make one
-        # as well.
-        sent_before = await was_in_doubt_before(context, doubt)
-        is_over = _is_over(context, doubt, age)
-        waited = is_over or not (splits or sent_before)
-        if doubt.attempt in short or number in shown.untied:
-            # The document that the answer names may be a second one of any of the call's bills.
-            if is_over:
-                unnamed.add(number)
-            else:
-                at_work.add(doubt.attempt)
-        elif waited and context.ages.agree(
-            doubt, {target.id for target in made[number]}, context.settle.poll_s
-        ):
-            outcome = shown.ours[number]
-            if sent_before and not splits:
-                outcome = told_of_twins(outcome)
-            outcome = told_of_doubtful(outcome, doubtful.get(number, ()))
-            if gone := seen.cancelled.get(number):
-                # What the call has made may be that, and what is shown a person's.
-                why = remark("note.cancelled_before", documents=labels(gone))
-                outcome = outcome._replace(reason=also(outcome.reason, why))
-            if missed := await context.missed_of(doubt.sender):
-                # The rule may split bills, and another part of this one be out of sight as well.
-                outcome = outcome._replace(reason=also(outcome.reason, out_of_sight(missed)))
-            found.append(outcome)
-            by_field = seen.by_the_field().intersection(t.id for t in made[number])
-            context.proofs.field_finds = context.proofs.field_finds or bool(by_field)
-        else:
-            at_work.add(doubt.attempt)
-    return _Found(found, at_work, unnamed)
 
 
 async def _conclude_found(
@@ -370,7 +188,7 @@ async def _conclude_found(
         note_twins(context, found)
 
 
-def _note_met(context: Context, settled: Sequence[Doubt], shown: _Shown) -> None:
+def _note_met(context: Context, settled: Sequence[Doubt], shown: Shown) -> None:
     """Remember which documents of settled bills no call of ours made: a later one may be ours."""
     for doubt in settled:
         theirs = () if doubt.number in shown.made else shown.seen.bearing(doubt.number)
@@ -379,72 +197,10 @@ def _note_met(context: Context, settled: Sequence[Doubt], shown: _Shown) -> None
         context.sent_before.setdefault(doubt.number, met)
 
 
-async def _look_at(
-    context: Context,
-    run: RunId,
-    due: Sequence[tuple[Doubt, float]],
-    before: Mapping[BillNumber, Sequence[str]],
-) -> Sighting:
-    """Look for the documents of doubts.
-
-    For a document with the number and no link, answers and makers tell whose it is.
-    """
-    seen = await look_at_sent(
-        context, list(before), before=before, run=run, by_all=True, stop_or_not=True
-    )
-    if not seen.loose:
-        return seen
-    named: dict[BillNumber, tuple[Target, ...]] = {}
-    for doubt in (doubt for doubt, _ in due if doubt.number in seen.loose):
-        numbers, said = await answer_to(context, doubt)
-        if said is not None and len(numbers) == 1:
-            ids = {target.id for target in said.targets(numbers)}
-            found = seen.loose[doubt.number]
-            named[doubt.number] = tuple(target for target in found if target.id in ids)
-    loose = new_targets(seen.loose, ids_in(named))
-    seen = replace(seen, targets=united(seen.targets, named), loose=loose)
-    return await with_loose_of_others(context, seen, before, run)
-
-
 async def _tell_whose(context: Context, run: RunId, documents: Targets) -> None:
     """Write down that documents exist which may be a bill's, and that nothing proves it."""
     told = [whose(bill, documents[bill])._replace(state=State.UNKNOWN) for bill in documents]
     await tell_of_doubts(context, run, told)
-
-
-async def _ours_among(
-    context: Context, run: RunId, due: Sequence[tuple[Doubt, float]], made: Targets
-) -> tuple[Targets, Mapping[BillNumber, Outcome]]:
-    """Return which shown documents a run has made of its doubts, and note that they were shown.
-
-    Args:
-        context: The execution.
-        run: Which run.
-        due: The doubts, with their ages.
-        made: What is new since their calls.
-
-    Returns:
-        The documents, and what becomes of the bills by them.
-    """
-    made, now = await without_strangers(context, due, made), context.clock.now()
-    try:
-        ours = await ours_of(context, made, run)
-    except (LookFailedError, ErpUnreachableError, LoginRefusedError):
-        # Whose they are cannot be asked now; that they were shown is noted all the same.
-        await note_shown(context.ledger, run, _by_attempt(due, made), at=now)
-        raise
-    made = {number: made[number] for number in ours}
-    await note_shown(context.ledger, run, _by_attempt(due, made), at=now)
-    return made, ours
-
-
-def _by_attempt(due: Sequence[tuple[Doubt, float]], made: Targets) -> Mapping[int, Targets]:
-    """Group the documents of doubts by the attempt of each doubt."""
-    found: dict[int, dict[BillNumber, tuple[Target, ...]]] = {}
-    for doubt, _ in due:
-        if doubt.number in made:
-            found.setdefault(doubt.attempt, {})[doubt.number] = made[doubt.number]
-    return found
 
 
 async def _conclude(
@@ -482,13 +238,6 @@ async def _conclude(
                 context.absent.add(doubt.number)
             together.setdefault(doubt.attempt, []).append(doubt.number)
     return tuple(part for numbers in together.values() for part in halve(numbers))
-
-
-async def _may_split(context: Context, doubts: Sequence[Doubt]) -> bool:
-    """Say whether bills that were found may have more documents than a look shows."""
-    calls = {doubt.attempt: doubt for doubt in doubts}.values()
-    kept = [each for doubt in calls if (each := await attempt_of(context, doubt))]
-    return bool(doubts) and (not context.is_by_rule(kept) or await context.may_split())
 
 
 def _absent(number: BillNumber, times: SettleTimes) -> Outcome:
