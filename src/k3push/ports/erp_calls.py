@@ -1,4 +1,4 @@
-"""What the use cases need of the ERP: a turn to send, and looks, each with its duties."""
+"""What the use cases need of the ERP: a turn to send, and looks, with duties; and how it fails."""
 
 from __future__ import annotations
 

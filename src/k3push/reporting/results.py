@@ -1,4 +1,4 @@
-"""The results folder of a run: the ledger, its parts as job files, and a summary."""
+"""The results folder of a run: table, lists by state, and a summary that says why it stopped."""
 
 from __future__ import annotations
 

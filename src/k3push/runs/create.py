@@ -1,4 +1,7 @@
-"""From job files to a run in the ledger. Nothing is asked of the ERP, and nothing is sent."""
+"""From job files, or a plan, to a run in the ledger: its id, its scope and its rows.
+
+Nothing is asked of the ERP, and nothing is sent.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which runs are meant, by name or filter; what is left in a run."""
+"""Which runs are meant, by name or filter; which are under way, or cut off; what is left in one."""
 
 from __future__ import annotations
 

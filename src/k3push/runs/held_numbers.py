@@ -1,4 +1,4 @@
-"""Numbers of this run that another run has claimed."""
+"""Numbers of this run are claimed before they leave; what another run has claimed waits for it."""
 
 from __future__ import annotations
 

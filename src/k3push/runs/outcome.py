@@ -1,4 +1,4 @@
-"""How an execution ended, or several: the exit code, and the object that scripts read."""
+"""How an execution ended, or several, and what is open: the exit code, and what scripts read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rows of a run, page by page."""
+"""The rows of a run, page by page, and how far their documents have come after the push."""
 
 from __future__ import annotations
 

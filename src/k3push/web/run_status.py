@@ -1,4 +1,4 @@
-"""How a run stands, in words."""
+"""How a run stands, in words, and which commands would change something."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Who has shown the token or the password. All of it is in memory, and ends with the process."""
+"""Who has shown the token or the password, and who has to wait for having guessed it wrong.
+
+All of it is in memory, and ends with the process.
+"""
 
 from __future__ import annotations
 

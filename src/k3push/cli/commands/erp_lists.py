@@ -1,4 +1,4 @@
-"""The commands that list what is in the ERP, and send nothing."""
+"""`select` and `rules`: the commands that list what is in the ERP, and send nothing."""
 
 from __future__ import annotations
 

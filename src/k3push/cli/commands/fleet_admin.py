@@ -1,4 +1,4 @@
-"""The commands that spread runs over machines."""
+"""`enqueue`, `worker` and `fleet`: the commands that spread runs over machines."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The commands that look at the ledger, and at what others have made."""
+"""`status`, `runs`, `explain`, `report`, `export` and `audit-dups`: what look, and send nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The commands about the ledger as a whole."""
+"""`ledger`: the commands about the ledger as a whole."""
 
 from __future__ import annotations
 

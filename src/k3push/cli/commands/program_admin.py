@@ -1,4 +1,4 @@
-"""The commands about the programs that ask the dashboard's server for pushes."""
+"""`token`: the commands about the programs that ask the dashboard's server for pushes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The commands that move numbers, and the one that steers them."""
+"""`plan`, `apply`, `run`, `resume`, `retry`, `settle` and `follow`, and `control` over them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The commands that prepare runs which nobody watches."""
+"""`schedule` and `login set`: the commands that prepare runs which nobody watches."""
 
 from __future__ import annotations
 

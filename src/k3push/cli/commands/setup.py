@@ -1,4 +1,4 @@
-"""The commands that come before the first run."""
+"""`check`, `completion`, `init`, `sandbox` and `demo`: the commands before the first run."""
 
 from __future__ import annotations
 

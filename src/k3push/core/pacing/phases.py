@@ -1,4 +1,4 @@
-"""The phases of `auto`: first one call travels alone, then rounds of calls side by side."""
+"""The phases of `auto`: one call alone, then rounds of calls; and how far a try of more may go."""
 
 from __future__ import annotations
 

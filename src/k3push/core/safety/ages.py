@@ -1,4 +1,7 @@
-"""How old an attempt surely is, by two clocks of which one can be set."""
+"""How old an attempt surely is, and how much later it may be carried out for those before it.
+
+An age goes by two clocks, of which one can be set.
+"""
 
 from __future__ import annotations
 

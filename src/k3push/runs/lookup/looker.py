@@ -1,4 +1,4 @@
-"""What a look at the ERP is made with."""
+"""What a look at the ERP is made with, and whether there is a way to ask the target form."""
 
 from __future__ import annotations
 

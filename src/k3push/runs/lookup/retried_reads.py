@@ -1,4 +1,4 @@
-"""Reads of the ERP that are tried again: reading is safe, so one failure is not final.
+"""Reads of the ERP that are tried again, or in halves: reading is safe, and one failure not final.
 
 A read that fails for good raises; it never turns into "nothing is there" (rule 7). Three kinds of
 failure are told apart:
