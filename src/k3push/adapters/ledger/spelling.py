@@ -131,7 +131,8 @@ def _named(
     # Whoever stays where it is keeps its id from the others, which may stay for that.
     while True:
         unsent = {place for place in wanted if not rows[place].attempt}
-        kept = {row.id for place, row in rows.items() if place not in {*moving, *unsent}}
+        going = {*moving, *unsent}
+        kept = {row.id for place, row in rows.items() if place not in going}
         # Two bills may have exchanged their numbers.
         kept.update(wanted[place].id for place in unsent)
         kept.update(kept_ids)
