@@ -195,6 +195,23 @@ async def test_a_neighbour_that_gets_another_number_leaves_no_bill_to_a_person()
     assert [row.state for row in (await office.rows()).values()] == [State.PUSHED, State.REJECTED]
 
 
+async def test_neighbours_that_exchange_their_numbers_leave_no_bill_to_a_person() -> None:
+    """Asking for what is known by the numbers of today tells nothing of whose they were."""
+    *numbers, other = orders(4)
+    wrong_field = replace(ROUTE, source_number_field="FSupplierId.FNumber")
+    office = Office(sandbox(steps("drop-one-then-html-503"), **OPEN), wrong_field)
+    bills = [bill_of(office, number) for number in (numbers[0], other)]
+    office.site.world.add_target(IN_STOCK, other)
+    await office.open_run(numbers)
+    at_once = steered(concurrency=1, chunk_size=3)
+    await office.execute(limits=AT_A_DOUBT, throttle=at_once, check=False)
+    rename(office, bills[0], "TMP")
+    rename(office, bills[1], numbers[0])
+    rename(office, bills[0], other)
+    await office.execute(throttle=at_once, check=False)
+    assert {row.state for row in (await office.rows()).values()} == {State.PUSHED}
+
+
 async def test_the_row_of_a_bill_that_is_entered_anew_has_its_id() -> None:
     """A lost call made nothing; meanwhile its number has gone to a bill that was entered anew."""
     numbers = orders(2)

@@ -30,6 +30,7 @@ import anyio
 
 from k3push.core.model import RunId, Sighting
 from k3push.ports import ErpUnreachableError, Ledger, LoginRefusedError, LookFailedError, Made, Memo
+from k3push.runs.kept_attempts import rows_under
 from k3push.runs.lookup.looker import Looker, can_ask
 from k3push.runs.lookup.newest_lookup import look_at_newest, look_at_newest_links
 from k3push.runs.lookup.target_lookup import look_at_both
@@ -153,7 +154,7 @@ class Proofs:
     ) -> None:
         """Look for documents that the ledger names, by the field and by links."""
         known = await _made_alike(looker, ledger, run)
-        seen = await _look_for(looker, known)
+        seen = await _look_for(looker, ledger, known)
         by_field, links = seen.by_the_field(), looker.links
         self.field_finds = self.field_finds or any(_ids(each) & by_field for each in known)
         for each in known:
@@ -224,7 +225,7 @@ class Proofs:
             known = [each for each in made if _ids(each) & named]
             if len(known) < LEAST_SAMPLE:
                 return False  # the sender may make more of them yet
-            seen = await _look_for(looker, known)
+            seen = await _look_for(looker, ledger, known)
             if not seen.users <= asked[1]:
                 return False  # one of them may have seen it who has not looked before
             self._sees[asked] = all(_ids(each) & named <= _ids_of(seen, each) for each in known)
@@ -248,11 +249,25 @@ async def _made_alike(looker: Looker, ledger: Ledger, run: RunId) -> Sequence[Ma
     return known if by_field else await made_alike(looker, ledger, known)
 
 
-async def _look_for(looker: Looker, known: Collection[Made]) -> Sighting:
+async def _look_for(looker: Looker, ledger: Ledger, known: Collection[Made]) -> Sighting:
+    """Look for documents by their bills, which may have other numbers by now."""
     numbers = list(dict.fromkeys(each.number for each in known))
     if not numbers:
         return Sighting()
-    return await look_at_both(looker, numbers, by_all=True, together=False, stop_or_not=False)
+    then = {
+        each.number: row.source_id
+        for each in known
+        if each.number not in looker.source_ids
+        for row in await rows_under(ledger, each.run, each.number)
+        if row.source_id
+    }
+    looker.source_ids.update(then)
+    try:
+        return await look_at_both(looker, numbers, by_all=True, together=False, stop_or_not=False)
+    finally:
+        # A bill of this run may have got the number.
+        for number in then:
+            looker.source_ids.pop(number, None)
 
 
 async def _named_of_row(looker: Looker, ledger: Ledger, made: Made) -> set[str]:
