@@ -32,8 +32,9 @@ from k3push.runs.push_requests.request_stages import (
     note_act,
     put_request,
     requests,
+    tenant_of,
 )
-from k3push.runs.push_requests.schedule_entries import ScheduleEntry, entries, note
+from k3push.runs.push_requests.schedule_entries import SCHEDULE, ScheduleEntry, entries, note
 from k3push.runs.push_requests.schedule_pushes import schedule_of
 from k3push.simulator import build
 from k3push.simulator.script import Channel
@@ -57,6 +58,7 @@ from tests.web.shop import (
 from tests.web.test_pushes import played, text_of
 from tests.web.visits import SPEAKERS, House, house, in_time, led
 
+TENANT = "config"
 MINUTELY = """
 [schedules.inbox]
 cron = "* * * * *"
@@ -83,10 +85,10 @@ async def until(condition: Callable[[], Awaitable[bool]], every_s: float = 0.05)
             await anyio.sleep(every_s)
 
 
-def drop(folder: Path, name: str, *numbers: str) -> None:
+def drop(folder: Path, name: str, *numbers: str, into: str = "inbox") -> None:
     """Put a list into the folder that a schedule looks into, as old as it has to be."""
-    (folder / "inbox").mkdir(exist_ok=True)
-    path = folder / "inbox" / name
+    (folder / into).mkdir(exist_ok=True)
+    path = folder / into / name
     path.write_text("number\n" + "\n".join(numbers))
     os.utime(path, (0, 0))
 
@@ -179,7 +181,7 @@ def test_a_new_file_whose_plan_waits_for_approval_is_told(tmp_path: Path) -> Non
     async def look_later() -> ScheduleEntry:
         clock.time += MINUTE
         await table.look(ledger)
-        return (await entries(ledger))["inbox"]
+        return (await entries(ledger, TENANT))["inbox"]
 
     async def visit() -> None:
         (plan,) = await table.ask(ledger, "inbox", "now", by="wang", approved=False)
@@ -242,7 +244,7 @@ def test_a_paused_schedule_begins_nothing_and_makes_nothing_up(tmp_path: Path) -
     drop(tmp_path, "a.csv", *orders(2))
 
     async def visit() -> None:
-        await note(shop.ledger, "inbox", NOON, paused=True, by="li", since=NOON)
+        await note(shop.ledger, TENANT, "inbox", NOON, paused=True, by="li", since=NOON)
         async with shop.open() as home, signed_in(home, "wang") as wang:
             await anyio.sleep(600)
             assert await requests(shop.ledger) == []
@@ -260,8 +262,57 @@ def test_a_paused_schedule_begins_nothing_and_makes_nothing_up(tmp_path: Path) -
             # Not by a time that was due while it was paused.
             assert asked.id > f"{NOON + timedelta(minutes=10):%Y%m%d-%H%M%S}"
             await press(wang, "/schedules", "/schedules/inbox/pause")
-            entry = (await entries(shop.ledger))["inbox"]
+            entry = (await entries(shop.ledger, TENANT))["inbox"]
             assert (entry.paused, entry.by) == (True, "wang")
+
+    in_time(visit)
+
+
+def test_tenants_of_one_ledger_may_call_their_schedules_by_one_name(tmp_path: Path) -> None:
+    """Both are due at the same minute, and each has lists of its own."""
+    due, clock = MINUTELY.replace('"inbox"', '"inbox/a.csv"'), MovableClock()
+    shop = Shop(tmp_path, more=due)
+    text = (tmp_path / "config.toml").read_text("utf-8").replace("inbox/a.csv", "other/b.csv")
+    (tmp_path / "second.toml").write_text(text, "utf-8")
+    mine = table_of(shop, clock)
+    theirs = replace(mine, settings=read_settings(tmp_path / "second.toml", {}))
+    drop(tmp_path, "a.csv", *orders(2))
+    drop(tmp_path, "b.csv", *orders(3), into="other")
+
+    async def visit() -> None:
+        mine.owe_nothing()
+        theirs.owe_nothing()
+        clock.time += MINUTE
+        for table in (mine, theirs):
+            await table.look(shop.ledger)
+        asked = {tenant_of(each): Path(each.jobs[0]).name for each in await requests(shop.ledger)}
+        assert asked == {"config": "a.csv", "second": "b.csv"}
+        await note(shop.ledger, "second", "inbox", clock.time, paused=True)
+        known = (await entries(shop.ledger, TENANT))["inbox"]
+        assert (known.last, known.paused) == (clock.time, False)
+
+    in_time(visit)
+
+
+def test_what_was_paused_by_its_name_alone_is_paused_still(tmp_path: Path) -> None:
+    """An earlier version has kept it so."""
+    shop, clock = Shop(tmp_path, more=MINUTELY), MovableClock()
+    drop(tmp_path, "a.csv", *orders(2))
+    table = table_of(shop, clock)
+
+    async def visit() -> None:
+        early = Memo(SCHEDULE, "inbox", NOON, {"paused": True, "by": "li"})
+        await shop.ledger.remember(early)
+        for _ in range(3):
+            clock.time += MINUTE
+            await table.look(shop.ledger)
+        assert await requests(shop.ledger) == []
+        await note(shop.ledger, TENANT, "inbox", clock.time, since=clock.time)
+        assert (await entries(shop.ledger, TENANT))["inbox"].by == "li"
+        await note(shop.ledger, TENANT, "inbox", clock.time, paused=False)
+        clock.time += MINUTE
+        await table.look(shop.ledger)
+        assert len(await requests(shop.ledger)) == 1
 
     in_time(visit)
 
@@ -368,7 +419,7 @@ def test_what_is_due_while_a_push_of_the_schedule_goes_on_is_that_push(tmp_path:
             answer = await press(li, "/schedules", "/schedules/nightly/run")
 
             async def is_told() -> bool:
-                return (await entries(shop.ledger))["nightly"].last is not None
+                return (await entries(shop.ledger, TENANT))["nightly"].last is not None
 
             await until(is_told, every_s=1)
             (asked,) = await requests(shop.ledger)
@@ -458,7 +509,7 @@ def test_what_was_put_off_is_not_begun_half_a_day_later(tmp_path: Path, how: str
         if how == "paused":
             for paused in (True, False):
                 at = clock.time
-                await note(shop.ledger, "nightly", at, paused=paused, by="li", since=at)
+                await note(shop.ledger, TENANT, "nightly", at, paused=paused, by="li", since=at)
                 await table.look(shop.ledger)
         elif how == "changed":
             later = table.schedules["nightly"].model_copy(update={"cron": "0 3 1 7 *"})
@@ -638,7 +689,7 @@ def test_who_presses_as_the_push_of_a_first_press_is_written_down_is_led_to_it(
         return await find(ledger, id_)
 
     async def visit() -> None:
-        await note(shop.ledger, "nightly", NOON, turn=f"0{BY_HAND}", turn_at=NOON)
+        await note(shop.ledger, TENANT, "nightly", NOON, turn=f"0{BY_HAND}", turn_at=NOON)
         monkeypatch.setattr(timetable, "find_request", found)
         led = await table.ask(shop.ledger, "nightly", f"2{BY_HAND}", by="li", approved=True)
         assert [each.id for each in led] == [each.id for each in await requests(shop.ledger)]
@@ -662,7 +713,7 @@ def test_what_is_due_while_another_run_selects_is_begun_after_it(
                 clock.time = NOON + minute * MINUTE
                 await table.look(shop.ledger)
             assert await requests(shop.ledger) == []
-            assert run.id in (await entries(shop.ledger))["nightly"].why
+            assert run.id in (await entries(shop.ledger, TENANT))["nightly"].why
         clock.time += MINUTE
         await table.look(shop.ledger)
         assert len(await requests(shop.ledger)) == (1 if minutes < 60 else 0)
@@ -689,7 +740,7 @@ def test_a_push_of_a_new_file_that_has_failed_hides_no_other(tmp_path: Path) -> 
         clock.time += timedelta(seconds=45)
         await table.look(shop.ledger)
         (due,) = await requests(shop.ledger, only_open=True)
-        entry = (await entries(shop.ledger))["inbox"]
+        entry = (await entries(shop.ledger, TENANT))["inbox"]
         assert (entry.begun, entry.why) == ((due.id,), "")
         assert len(seen | {due.id}) == 3
 
@@ -916,7 +967,7 @@ def test_a_server_that_was_away_makes_up_for_an_hour(tmp_path: Path, away_min: i
         await anyio.sleep(away_min * 60)
         assert clock.now() - NOON >= timedelta(minutes=away_min)
         await table.look(shop.ledger)
-        known = (await entries(shop.ledger)).get("inbox", ScheduleEntry("inbox"))
+        known = (await entries(shop.ledger, TENANT)).get("inbox", ScheduleEntry("inbox"))
         assert (known.last is not None) == (away_min == 30)
 
     in_time(visit)
@@ -971,7 +1022,7 @@ async def look(table: Timetable, shop: Shop) -> None:
 
 async def begun_last(shop: Shop, name: str = "inbox") -> datetime | None:
     """Return what was due and begun last."""
-    return (await entries(shop.ledger)).get(name, ScheduleEntry(name)).last
+    return (await entries(shop.ledger, TENANT)).get(name, ScheduleEntry(name)).last
 
 
 def test_nothing_of_the_night_begins_by_day_since_nobody_could_look(tmp_path: Path) -> None:
@@ -1088,7 +1139,8 @@ def test_a_clock_that_was_wrong_once_keeps_no_schedule_from_its_work(tmp_path: P
     async def visit() -> None:
         clock.time = NOON.replace(year=2099) + MINUTE
         assert await begun() == 1
-        await note(shop.ledger, "nightly", clock.time, paused=False, by="li", since=clock.time)
+        at = clock.time
+        await note(shop.ledger, TENANT, "nightly", at, paused=False, by="li", since=at)
         clock.time = NOON + 30 * MINUTE
         table.owe_nothing()
         clock.time = NOON + 61 * MINUTE

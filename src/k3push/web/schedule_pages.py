@@ -43,7 +43,7 @@ class SchedulePages:
         """List the schedules of the settings."""
         visit = await self._desk.visit(request)
         timetable = visit.working().timetable
-        known = await entries(visit.ledger)
+        known = await entries(visit.ledger, timetable.tenant)
         now = self._desk.clock.now()
         lines = []
         for name, settings in timetable.schedules.items():
@@ -103,7 +103,7 @@ class SchedulePages:
         if not timetable.is_kept_here:
             raise HTTPException(404)
         now, user = self._desk.clock.now(), visit.visitor.user
-        await note(visit.ledger, name, now, paused=paused, by=user, since=now)
+        await note(visit.ledger, timetable.tenant, name, now, paused=paused, by=user, since=now)
         event = "schedule.paused" if paused else "schedule.continued"
         self._desk.log(event, tenant=visit.tenant.name, schedule=name, user=user)
         return RedirectResponse(f"{visit.base}/schedules", 303)

@@ -35,10 +35,9 @@ from k3push.runs.push_requests.request_stages import (
     requests,
 )
 from k3push.runs.push_requests.schedule_entries import (
-    SCHEDULE,
     ScheduleEntry,
     entries,
-    entry_of,
+    entry_now,
     note,
     revise_entry,
 )
@@ -96,6 +95,11 @@ class Timetable:
         return self.settings.schedules
 
     @property
+    def tenant(self) -> str:
+        """Whose they are."""
+        return self.settings.file.stem
+
+    @property
     def is_kept_here(self) -> bool:
         """Whether the server begins what is due; else a fleet does."""
         return not self.settings.ledger.in_postgres
@@ -137,14 +141,14 @@ class Timetable:
         if self._met is self.settings:
             return
         meets, now = self.settings, self.clock.now()
-        for name in self.schedules.keys() - await entries(ledger):
-            await note(ledger, name, now, since=now)
+        for name in self.schedules.keys() - await entries(ledger, self.tenant):
+            await note(ledger, self.tenant, name, now, since=now)
         self._met = meets
 
     async def look(self, ledger: Ledger) -> None:
         """Begin what is due."""
         now = self.clock.now()
-        earliest, known = now - CATCH_UP, await entries(ledger)
+        earliest, known = now - CATCH_UP, await entries(ledger, self.tenant)
         since = max(self._looked or earliest, earliest)
         for name, schedule in self.schedules.items():
             entry = known.get(name, ScheduleEntry(name))
@@ -176,7 +180,7 @@ class Timetable:
             why = str(error)
             if self.clock.now() - due < CATCH_UP:
                 self._put_off[name] = due
-                await note(ledger, name, self.clock.now(), why=why)
+                await note(ledger, self.tenant, name, self.clock.now(), why=why)
                 return
         except JobFileError as error:
             why = str(error)
@@ -187,9 +191,9 @@ class Timetable:
             if waits:
                 why = remark("note.plans_wait")
                 found = {"last": due, "begun": waits, "why": why}
-            await note(ledger, name, self.clock.now(), **found)
+            await note(ledger, self.tenant, name, self.clock.now(), **found)
             return
-        await note(ledger, name, self.clock.now(), last=due, begun=begun, why=why)
+        await note(ledger, self.tenant, name, self.clock.now(), last=due, begun=begun, why=why)
         self.log("schedule.due", schedule=name, requests=", ".join(begun), why=why)
 
     async def ask(
@@ -234,7 +238,7 @@ class Timetable:
         *hidden* come the open requests of files that are new for no run.
         """
         schedule, at = self.schedules[name], self.clock.now()
-        mark = _mark_of_name(name)
+        mark = _mark_of_name(self.tenant, name)
         before, turn = await self._turn(ledger, name, when, due) if approved else ([], when)
         how: dict[str, Any] = {"route": schedule.route, "schedule": name, "approved": approved}
         found = await self._lists_of(ledger, schedule, self.lists / f"{turn}-{mark}", hidden)
@@ -256,7 +260,7 @@ class Timetable:
                 jobs=names,
                 how=how | origin,
             )
-            put = await put_request(ledger, request, self.settings.file.stem)
+            put = await put_request(ledger, request, self.tenant)
             asked.append(put)
             self.begin(put)
         return before, asked
@@ -294,10 +298,9 @@ class Timetable:
         Raises:
             HinderedError: Another run pushes the same.
         """
-        mark = _mark_of_name(name)
+        mark = _mark_of_name(self.tenant, name)
         while True:
-            memo = await ledger.memo(SCHEDULE, name)
-            entry = entry_of(memo) if memo else ScheduleEntry(name)
+            entry = await entry_now(ledger, self.tenant, name)
             now = self.clock.now()
             is_fresh = entry.turn_at is not None and abs(now - entry.turn_at) < SAME_PRESS
             # Of two times that were due, each is its own.
@@ -307,7 +310,7 @@ class Timetable:
             begun = await self._under_way(ledger, name, now, due, by_hand=BY_HAND in when)
             if shared:
                 return begun, entry.turn
-            if await revise_entry(ledger, name, memo, now, turn=when, turn_at=now):
+            if await revise_entry(ledger, self.tenant, entry, now, turn=when, turn_at=now):
                 return begun, when
 
     async def _under_way(
@@ -365,8 +368,9 @@ async def _is_free(ledger: Ledger, id_: str, *, by_hand: bool) -> bool:
     return by_hand and (found is None or found.is_open)
 
 
-def _mark_of_name(name: str) -> str:
-    return sha256(name.encode()).hexdigest()[:8]
+def _mark_of_name(tenant: str, name: str) -> str:
+    """Tell a schedule from others of its ledger, which tenants of one account may share."""
+    return sha256(f"{tenant}/{name}".encode()).hexdigest()[:8]
 
 
 def _mark_of(origin: Mapping[str, Any]) -> str:

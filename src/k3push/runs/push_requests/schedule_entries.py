@@ -14,7 +14,10 @@ from typing import Any
 from k3push.ports import Ledger, Memo
 
 SCHEDULE = "schedule"
-"""Kind of the memo of a schedule; its id is the schedule's name."""
+"""Kind of the memo of a schedule; its id is the name of the tenant and that of the schedule.
+
+Tenants of one account may share a ledger. Earlier the id was the schedule's name alone.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,46 +50,64 @@ class ScheduleEntry:
     version: int = 0
 
 
-async def entries(ledger: Ledger) -> dict[str, ScheduleEntry]:
-    """Return what the ledger knows of schedules, by name."""
-    return {memo.id: entry_of(memo) for memo in await ledger.memos(SCHEDULE)}
+async def entries(ledger: Ledger, tenant: str) -> dict[str, ScheduleEntry]:
+    """Return what the ledger knows of a tenant's schedules, by name."""
+    memos = {memo.id: memo for memo in await ledger.memos(SCHEDULE)}
+    own, early = _id(tenant, ""), {id_ for id_ in memos if "/" not in id_}
+    names = early | {id_.removeprefix(own) for id_ in memos if id_.startswith(own)}
+    return {name: _entry(name, memos.get(_id(tenant, name)), memos.get(name)) for name in names}
 
 
-def entry_of(memo: Memo) -> ScheduleEntry:
-    """Read a memo of the kind `SCHEDULE`."""
+async def entry_now(ledger: Ledger, tenant: str, name: str) -> ScheduleEntry:
+    """Return what the ledger knows of a schedule."""
+    memo = await ledger.memo(SCHEDULE, _id(tenant, name))
+    return _entry(name, memo, None if memo else await ledger.memo(SCHEDULE, name))
+
+
+def _id(tenant: str, name: str) -> str:
+    return f"{tenant}/{name}"
+
+
+def _entry(name: str, memo: Memo | None, early: Memo | None) -> ScheduleEntry:
+    """Read what is known of a schedule; *early* tells it under its name alone."""
+    known = memo or early
+    if known is None:
+        return ScheduleEntry(name)
 
     def moment(key: str) -> datetime | None:
-        text = memo.value.get(key)
+        text = known.value.get(key)
         return datetime.fromisoformat(text) if text else None
 
     return ScheduleEntry(
-        memo.id,
-        paused=bool(memo.value.get("paused")),
-        by=str(memo.value.get("by", "")),
+        name,
+        paused=bool(known.value.get("paused")),
+        by=str(known.value.get("by", "")),
         since=moment("since"),
         last=moment("last"),
-        begun=tuple(memo.value.get("begun", ())),
-        why=str(memo.value.get("why", "")),
+        begun=tuple(known.value.get("begun", ())),
+        why=str(known.value.get("why", "")),
         idle=moment("idle"),
-        turn=str(memo.value.get("turn", "")),
+        turn=str(known.value.get("turn", "")),
         turn_at=moment("turn_at"),
-        version=memo.version,
+        version=memo.version if memo else 0,
     )
 
 
-async def note(ledger: Ledger, name: str, at: datetime, **changes: Any) -> ScheduleEntry:
+async def note(
+    ledger: Ledger, tenant: str, name: str, at: datetime, **changes: Any
+) -> ScheduleEntry:
     """Change what the ledger knows of a schedule, and return it as it is then."""
     while True:
-        memo = await ledger.memo(SCHEDULE, name)
-        if changed := await revise_entry(ledger, name, memo, at, **changes):
+        entry = await entry_now(ledger, tenant, name)
+        if changed := await revise_entry(ledger, tenant, entry, at, **changes):
             return changed
 
 
 async def revise_entry(
-    ledger: Ledger, name: str, memo: Memo | None, at: datetime, **changes: Any
+    ledger: Ledger, tenant: str, entry: ScheduleEntry, at: datetime, **changes: Any
 ) -> ScheduleEntry | None:
     """Change what the ledger knows of a schedule; None where somebody else has, meanwhile."""
-    entry = replace(entry_of(memo) if memo else ScheduleEntry(name), **changes)
+    entry = replace(entry, **changes)
     value = {
         "paused": entry.paused,
         "by": entry.by,
@@ -98,8 +119,9 @@ async def revise_entry(
         "turn": entry.turn,
         "turn_at": entry.turn_at.isoformat() if entry.turn_at else "",
     }
-    if memo is None:
-        kept = await ledger.remember(Memo(SCHEDULE, name, at, value))
-        return replace(entry, version=1) if kept.value == value else None
-    revised = await ledger.revise(replace(memo, value=value))
-    return replace(entry, version=memo.version + 1) if revised else None
+    memo = Memo(SCHEDULE, _id(tenant, entry.name), at, value)
+    if entry.version:
+        is_done = await ledger.revise(replace(memo, version=entry.version))
+        return replace(entry, version=entry.version + 1) if is_done else None
+    kept = await ledger.remember(memo)
+    return replace(entry, version=1) if kept.value == value else None
