@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from k3push.adapters.ledger import rules
+from k3push.adapters.ledger import claims, rules
 from k3push.adapters.ledger.spelling import Spelled, spell
 from k3push.core.model import (
     BillNumber,
@@ -284,7 +284,7 @@ def move(
             settled_at=rules.settled_at(outcome.state, at),
         )
         claim = (rows.run.scope, number_in(outcome.number))
-        if store.claims.get(claim) == (rows.run.id, outcome.number) and not rules.keeps_claim(
+        if store.claims.get(claim) == (rows.run.id, outcome.number) and not claims.keeps_claim(
             outcome.state, keep_planned=keep_planned
         ):
             del store.claims[claim]

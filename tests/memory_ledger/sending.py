@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from itertools import chain
 
-from k3push.adapters.ledger import rules
+from k3push.adapters.ledger import claims, rules
 from k3push.core.model import (
     Attempt,
     BillNumber,
@@ -38,8 +38,8 @@ class SendingVerbs(StoreView):
         """Claim what is free or was held by the dead for numbers that nobody sent."""
         store = await self._turn()
         scope = self._known(store, run).run.scope
-        rules.check_claim(numbers)
-        claimed: dict[BillNumber, rules.Claimed] = {}
+        claims.check_claim(numbers)
+        claimed: dict[BillNumber, claims.Claimed] = {}
         holders: dict[BillNumber, Holder] = {}
         for number in dict.fromkeys(map(number_in, numbers)):
             if (scope, number) not in store.claims:
@@ -47,11 +47,11 @@ class SendingVerbs(StoreView):
             holder, bill = store.claims[scope, number]
             rows, alive = store.runs[holder], holder in store.owners
             row = rows.rows.get(rows.bills.get(bill, 0))
-            claimed[number] = rules.Claimed(bill, holder == run, alive, row and row.state)
+            claimed[number] = claims.Claimed(bill, holder == run, alive, row and row.state)
             holders[number] = Holder(holder, alive=alive)
             if holder != run and not alive and row and row.state is State.SENT:
                 rows.rows[row.place] = killed(row)
-        taken, held = rules.share_out(numbers, claimed)
+        taken, held = claims.share_out(numbers, claimed)
         store.claims |= {(scope, number): (run, bill) for number, bill in taken.items()}
         return {bill: holders[number_in(bill)] for bill in held}
 

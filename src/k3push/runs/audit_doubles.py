@@ -32,9 +32,9 @@ from k3push.core.safety.target_sets import by_age
 from k3push.core.safety.verdict import ReadBack
 from k3push.ports import Inspection, Ledger, Once
 from k3push.runs.audit_feeds import Batches
+from k3push.runs.audit_judgement import judge_bills
 from k3push.runs.earlier_calls import did_nothing
 from k3push.runs.forecast import ForecastContext
-from k3push.runs.judged_bills import judge_bills
 from k3push.runs.kept_attempts import attempts_under, verdict_of
 from k3push.runs.lookup.document_lookup import look_at_standings
 from k3push.runs.lookup.retried_reads import read_with_retries

@@ -1,4 +1,4 @@
-"""What every ledger decides in the same way, whatever it keeps its rows in.
+"""What every ledger allows and counts: which rows may move, and how many have each state.
 
 A ledger reads the rows a verb is about, asks here, and only then writes: so two ledgers can
 differ in how they store, and never in what they allow.
@@ -86,48 +86,6 @@ def check_scope(scope: str, account: str) -> None:
         raise ValueError(f"the ledger is opened for account {account}, not for scope {scope}")
 
 
-class Claimed(NamedTuple):
-    """Who has claimed a number, and for which bill.
-
-    Attributes:
-        bill: What the ERP calls it.
-        mine: Whether the run that asks holds it.
-        alive: Whether a process executes the run that holds it.
-        state: Where the row of the bill stands in that run; None where it has none.
-    """
-
-    bill: BillNumber
-    mine: bool
-    alive: bool
-    state: State | None
-
-    def yields(self, bill: BillNumber) -> bool:
-        """Say whether the claim can be had for a bill of the number."""
-        is_open = self.state in legal_moves.OPEN
-        if self.mine:
-            return bill == self.bill or not is_open
-        return not self.alive and not is_open
-
-
-def share_out(
-    bills: Iterable[BillNumber], claimed: Mapping[BillNumber, Claimed]
-) -> tuple[dict[BillNumber, BillNumber], list[BillNumber]]:
-    """Say for which bill each number is claimed now, and which bills cannot be had.
-
-    Args:
-        claimed: Who has claimed each number; what is free is absent.
-    """
-    taken: dict[BillNumber, BillNumber] = {}
-    held = []
-    for bill in bills:
-        number = number_in(bill)
-        if number not in claimed or claimed[number].yields(bill):
-            taken[number] = bill
-        else:
-            held.append(bill)
-    return taken, held
-
-
 def check_begin(number: BillNumber, standing: RowStanding | None, *, claimed: bool) -> None:
     """Raise unless a number may travel: a row of the run, planned, and claimed by the run."""
     if standing is None:
@@ -142,11 +100,6 @@ def check_once(bills: Iterable[BillNumber]) -> None:
     twice = [number for number, times in Counter(map(number_in, bills)).items() if times > 1]
     if twice:
         raise legal_moves.IllegalMoveError(f"{twice[0]}: named twice in one attempt")
-
-
-def check_claim(bills: Iterable[BillNumber]) -> None:
-    """Raise if a number would be claimed for two bills at once."""
-    check_once(set(bills))
 
 
 def check_recording(
@@ -244,22 +197,6 @@ def check_amending(
             raise legal_moves.IllegalMoveError(f"{outcome.number}: a document would be taken away")
         amended[place] = outcome
     return tuple(amended.items())
-
-
-def keeps_claim(state: State, *, keep_planned: bool = False) -> bool:
-    """Say whether a number that moved to *state* stays claimed."""
-    return state in legal_moves.OPEN or (keep_planned and state is State.PLANNED)
-
-
-def claims_that_end(
-    moves: Iterable[tuple[int, Outcome]], *, keep_planned: bool
-) -> list[BillNumber]:
-    """Return the bills that are claimed no longer once they have moved."""
-    return [
-        outcome.number
-        for _, outcome in moves
-        if not keeps_claim(outcome.state, keep_planned=keep_planned)
-    ]
 
 
 def tallied(

@@ -1,4 +1,4 @@
-"""Conversion rules (单据转换规则) as a site lists them (P 12.1).
+"""Conversion rules (单据转换规则) as a site lists them, and what that tells of a route (P 12.1).
 
 Number and name were seen on a real site. The other fields are those of the table behind the form,
 and a site that lacks one leaves it unknown; nothing is taken for wrong by them.

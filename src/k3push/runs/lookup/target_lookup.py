@@ -1,4 +1,4 @@
-"""Ask the target form what was made of bills: by the number field, and by the links.
+"""Ask the target form what was made of bills, by field and by links, and of which of them.
 
 A look is one question, with what its answer means: by which evidence a document was found, which
 bill of a number it is of, and what a site that refuses the question leaves unknown. Each read is

@@ -14,7 +14,7 @@ from typing import Any
 
 from psycopg import AsyncCursor
 
-from k3push.adapters.ledger import codec, records, rules
+from k3push.adapters.ledger import claims, codec, records, rules
 from k3push.adapters.ledger.postgres.database import Connection
 from k3push.adapters.ledger.sql_steps import steps
 from k3push.adapters.ledger.sql_steps.archiving import check_is_there
@@ -55,14 +55,14 @@ async def bury_executor(connection: Connection, run: RunId, *, executes: bool) -
 
 
 async def _bury(connection: Connection, mine: RunKey) -> None:
-    claims = await connection.all("claims_of_run", run=mine.key, scope=mine.scope)
+    held = await connection.all("claims_of_run", run=mine.key, scope=mine.scope)
     sent = await connection.all("sent_rows", run=mine.key)
     for _, state, bill in sent:
         legal_moves.check(bill, State(state), State.UNKNOWN)
     await _kill(connection, mine.key, [place for place, _, _ in sent])
     await connection.do("close_attempts", run=mine.key, verdict=rules.KILLED_BECAUSE)
     await steps.bury(connection, mine.key)
-    idle = [bill for bill, state in claims if state is None or not rules.keeps_claim(State(state))]
+    idle = [bill for bill, state in held if state is None or not claims.keeps_claim(State(state))]
     if idle:
         await connection.do(
             "delete_claims", scope=mine.scope, run=mine.key, **as_called(connection, idle)
@@ -73,9 +73,9 @@ async def claim(
     connection: Connection, run: RunId, numbers: Sequence[BillNumber]
 ) -> Mapping[BillNumber, Holder]:
     """Claim what is free, or was held by the dead for numbers that nobody sent."""
-    rules.check_claim(numbers)
+    claims.check_claim(numbers)
     mine, found = await _claim_free(connection, run, numbers)
-    claimed: dict[BillNumber, rules.Claimed] = {}
+    claimed: dict[BillNumber, claims.Claimed] = {}
     holders: dict[BillNumber, Holder] = {}
     alive: dict[int, bool] = {}
     for bill, key, holder, place, word in found:
@@ -83,12 +83,12 @@ async def claim(
         if key not in alive:
             ((alive[key],),) = await connection.all("is_alive", run=key)
         state = State(word) if word else None
-        claimed[number] = rules.Claimed(bill, key == mine.key, alive[key], state)
+        claimed[number] = claims.Claimed(bill, key == mine.key, alive[key], state)
         holders[number] = Holder(RunId(holder), alive=alive[key])
         if key != mine.key and not alive[key] and state is State.SENT:
             legal_moves.check(bill, State.SENT, State.UNKNOWN)
             await _kill(connection, key, [place])
-    taken, held = rules.share_out(numbers, claimed)
+    taken, held = claims.share_out(numbers, claimed)
     over = [bill for number, bill in taken.items() if number in claimed]
     if over:
         await connection.do(
@@ -277,7 +277,7 @@ async def _move(
         ),
         run=run.key,
     )
-    if done := rules.claims_that_end(moves, keep_planned=keep_planned):
+    if done := claims.claims_that_end(moves, keep_planned=keep_planned):
         await connection.do(
             "delete_claims", scope=run.scope, run=run.key, **as_called(connection, done)
         )

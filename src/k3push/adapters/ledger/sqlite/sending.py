@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from k3push.adapters.ledger import codec, records, rules
+from k3push.adapters.ledger import claims, codec, records, rules
 from k3push.adapters.ledger.sql_steps import steps
 from k3push.adapters.ledger.sql_steps.archiving import check_is_there
 from k3push.adapters.ledger.sql_steps.sending import amend_rows, read_standings, take_down
@@ -51,7 +51,7 @@ async def bury_executor(connection: AccountConnection, run: RunId, *, executes: 
     idle = [
         number
         for number, state in await connection.all("claims_of_run", run=key)
-        if state is None or not rules.keeps_claim(records.STATES[state])
+        if state is None or not claims.keeps_claim(records.STATES[state])
     ]
     called = as_called(connection, idle)
     await connection.do("delete_claims", scope=mine.scope, run=key, **called)
@@ -64,7 +64,7 @@ async def claim_free(
     connection: AccountConnection, run: RunId, numbers: Sequence[BillNumber]
 ) -> bool:
     """Claim what is free; say whether all of it was."""
-    rules.check_claim(numbers)
+    claims.check_claim(numbers)
     called = as_called(connection, numbers)
     return await connection.changed("claim_free", run=run, **called) == len(set(numbers))
 
@@ -78,7 +78,7 @@ async def claim(
 ) -> Mapping[BillNumber, Holder]:
     """Claim what was held by the dead for numbers that nobody sent, and say who holds the rest."""
     key, scope, found = await _of_run(connection, "holders", run, numbers)
-    claimed: dict[BillNumber, rules.Claimed] = {}
+    claimed: dict[BillNumber, claims.Claimed] = {}
     holders: dict[BillNumber, Holder] = {}
     alive: dict[RunId, bool] = {}
     for bill, holder_key, holder, place, word in orjson.loads(found):
@@ -86,12 +86,12 @@ async def claim(
         if holder not in alive:
             alive[holder] = is_alive(holder)
         state = records.STATES[word] if word else None
-        claimed[number] = rules.Claimed(bill, holder_key == key, alive[holder], state)
+        claimed[number] = claims.Claimed(bill, holder_key == key, alive[holder], state)
         holders[number] = Holder(holder, alive=alive[holder])
         if holder_key != key and not alive[holder] and state is State.SENT:
             legal_moves.check(bill, State.SENT, State.UNKNOWN)
             await _kill(connection, holder_key, [place])
-    taken, held = rules.share_out(numbers, claimed)
+    taken, held = claims.share_out(numbers, claimed)
     called = as_called(connection, taken.values())
     await connection.do("set_claims", scope=scope, run=key, **called)
     return {bill: holders[number_in(bill)] for bill in held}
@@ -233,7 +233,7 @@ async def _move(
             settled_at=rules.settled_at(state, at_text),
             targets=codec.write_json({str(p): codec.target_items(o.targets) for p, o in parts}),
         )
-    if done := rules.claims_that_end(moves, keep_planned=keep_planned):
+    if done := claims.claims_that_end(moves, keep_planned=keep_planned):
         called = as_called(connection, done)
         await connection.do("delete_claims", scope=scope, run=run, **called)
     await tally(connection, run, rules.tallied(moves, standings))
