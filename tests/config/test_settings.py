@@ -234,7 +234,7 @@ BAD: list[tuple[str, str, str, int | None, str]] = [
     ('"https://erp.example.com"', '"https://me:pw@erp.com"', "erp.url", 2, "their own keys"),
     ('"https://erp.example.com"', '"https://erp:port"', "erp.url", 2, "no host"),
     ('"https://erp.example.com"', '"https://erp .com"', "erp.url", 2, "must end"),
-    ('"https://erp.example.com"', '"https://erp/K3Cloud/?a=1"', "erp.url", 2, "must end"),
+    ('"https://erp.example.com"', '"https://erp/site/?a=1"', "erp.url", 2, "must end"),
     ('"https://erp.example.com"', '"https://[erp"', "erp.url", 2, "no address"),
     ('"https://erp.example.com"', "7", "erp.url", 2, "must be text"),
     ('acct_id = "64f0"\n', "", "erp.acct_id", 1, "is missing"),
@@ -413,6 +413,9 @@ def test_a_byte_order_mark_is_no_fault(tmp_path: Path) -> None:
         ("https://erp/k3cloud", "https://erp/k3cloud/"),
         ("HTTPS://erp/K3Cloud/", "HTTPS://erp/K3Cloud/"),
         ("https://erp/site/K3Cloud", "https://erp/site/K3Cloud/"),
+        ("http://erp/k3cloud/html5/index.aspx", "http://erp/k3cloud/"),
+        ("https://erp/site/K3Cloud/html5/dform.aspx?ud=1#x", "https://erp/site/K3Cloud/"),
+        ("https://erp/k3cloudy", "https://erp/k3cloudy/K3Cloud/"),
     ],
 )
 def test_an_address_is_completed(tmp_path: Path, given: str, url: str) -> None:

@@ -38,6 +38,9 @@ LONGEST_HOST = 253
 """Characters of the longest name of a host (RFC 1035)."""
 
 _SERVED = re.compile(r"[0-9A-Za-z._-]+")
+# What a browser shows when somebody is in the ERP: all up to the folder of its site.
+_OF_BROWSER = re.compile(r"(https?://[^/?#]+(?:/[^/?#]+)*?/k3cloud)(?=[/?#]|$)", re.IGNORECASE)
+
 _LABEL = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
 
 
@@ -87,11 +90,15 @@ def _has_host(parts: SplitResult) -> bool:
 
 
 def _base_url(url: str) -> str:
-    """Complete a server's address (P 1.1).
+    """Complete a server's address (P 1.1), or shorten one that was copied from a browser.
 
     >>> _base_url("https://erp.example.com")
     'https://erp.example.com/K3Cloud/'
+    >>> _base_url("https://erp.example.com/k3cloud/html5/index.aspx?ud=1#a")
+    'https://erp.example.com/k3cloud/'
     """
+    if found := _OF_BROWSER.match(url):
+        url = found[1]
     if not url.lower().startswith(("http://", "https://")):
         raise ValueError(remark("url.scheme"))
     if len(url) > LONGEST_URL or not url.isprintable():
