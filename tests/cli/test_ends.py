@@ -504,6 +504,27 @@ def test_settle_makes_the_look_that_is_due_after_a_kill(desk: Desk, start: Start
     assert "no unknown numbers" in again.err, again
 
 
+def test_settle_and_retry_name_other_runs_that_have_something_for_them(
+    desk: Desk, start: Start
+) -> None:
+    """The last run has nothing; what the one before it has left is not passed over in silence."""
+    script = '[[step]]\nfault = "make-then-reset"\n'
+    sandbox = start("--faults", desk.write("script.toml", script))
+    desk.configure(
+        sandbox.url, lines={"first_wait_s": "first_wait_s = 60", "window_s": "window_s = 600"}
+    )
+    job = desk.job([*orders(3), "CGDDU000001"])
+    left = desk.k3push("run", job, "--no-canary", "--max-duration", "2s", "--json")
+    assert (left.exit, left.said["counts"]) == (4, {"rejected": 1, "unknown": 3}), left
+    assert desk.k3push("run", desk.job(orders(2, 10), "more.csv")).exit == 0
+    settled, retried = desk.k3push("settle"), desk.k3push("retry")
+    assert f"k3push settle {left.said['run']}" in settled.err, settled
+    assert f"k3push retry {left.said['run']}" in retried.err, retried
+    desk.configure(sandbox.url)
+    assert desk.k3push("settle", left.said["run"]).exit == 3
+    assert "k3push settle" not in desk.k3push("settle").err
+
+
 def test_a_deadline_ends_a_run(desk: Desk, slow: Sandbox) -> None:
     """`--max-duration` ends a run with 5, and `resume` goes on."""
     desk.configure(slow.url)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Collection, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -27,7 +27,7 @@ from k3push.runs.row_search import runs_holding
 MOST_NAMED = 5
 
 MOST_LEFT = 20
-"""Runs among which those that stopped before their end are looked for."""
+"""Runs among which those that have something left are looked for."""
 
 RUNS_A_PAGE = 500
 """Runs that are read at once, of however many there are."""
@@ -101,17 +101,30 @@ async def is_under_way(ledger: Ledger, run: Run) -> bool:
 async def left_behind(ledger: Ledger, known: Collection[RunId]) -> list[Run]:
     """Return other runs than those known that stopped before their end, the newest first.
 
-    Only the newest that are not done are looked at, so that a ledger of years costs no more. One
-    with rejected numbers has ended, wherever its results have gone since.
+    One with rejected numbers has ended, wherever its results have gone since.
     """
-    ended = {Exit.DONE, Exit.SOME_REJECTED}
+    return await others_where(_has_stopped, ledger, known)
+
+
+async def _has_stopped(_: Ledger, run: Run) -> bool:
+    return run.exit not in {Exit.DONE, Exit.SOME_REJECTED}
+
+
+async def others_where(
+    fits: Callable[[Ledger, Run], Awaitable[bool]], ledger: Ledger, known: Collection[RunId]
+) -> list[Run]:
+    """Return runs that fit and are neither known, under way nor archived, the newest first.
+
+    Only the newest that are not done are looked at, so that a ledger of years costs no more.
+    """
     newest = await ledger.runs(last=MOST_LEFT, undone=True)
     return [
         run
         for run in reversed(newest)
         if run.id not in known
         and run.whole
-        and run.exit not in ended
+        and run.archive is None
+        and await fits(ledger, run)
         and not await living_beside(ledger, run)
     ]
 

@@ -22,7 +22,7 @@ from k3push.ports import Ledger, RunIsAliveError
 from k3push.runs.control import left_to_another
 from k3push.runs.create import JobSource
 from k3push.runs.execute import Only
-from k3push.runs.find import ids_of, is_unfinished, left_behind
+from k3push.runs.find import ids_of, is_unfinished, left_behind, others_where
 from k3push.runs.outcome import Ending, anything_to_settle
 from k3push.runs.problem import Problem
 from k3push.runs.push_requests.request_stages import Act, note_act
@@ -145,6 +145,9 @@ class RunActions:
         if not planned:
             executor.observer.warn("notice.nothing_rejected", count=len(runs), run=ids_of(runs))
             await self._tell_of_planned(executor, runs)
+            if others := await others_where(_has_rejected, ledger, {run.id for run in runs}):
+                told = {"run": others[0].id, "runs": ids_of(others)}
+                executor.observer.warn("notice.rejected_elsewhere", **told)
         why = ", ".join(filter(None, (reason, executor.options.because)))
         await self._note(executor, planned, "retry", why)
         await self._until_free(planned)
@@ -162,6 +165,9 @@ class RunActions:
         if not doubtful:
             executor.observer.warn("notice.nothing_unknown", count=len(runs), run=ids_of(runs))
             await self._tell_of_planned(executor, runs)
+            if others := await others_where(_has_unknown, ledger, {run.id for run in runs}):
+                told = {"run": others[0].id, "runs": ids_of(others)}
+                executor.observer.warn("notice.unknown_elsewhere", **told)
         for run in doubtful:
             executor.route_now(run)  # before it is noted that the ERP was asked
         await self._note(executor, doubtful, "settle")
@@ -269,6 +275,14 @@ class RunActions:
             )
             runs.append(await listing)
         return runs
+
+
+async def _has_rejected(ledger: Ledger, run: Run) -> bool:
+    return bool((await ledger.counts(run.id)).get(State.REJECTED))
+
+
+async def _has_unknown(ledger: Ledger, run: Run) -> bool:
+    return await anything_to_settle(ledger, run.id)
 
 
 @asynccontextmanager

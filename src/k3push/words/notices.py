@@ -123,6 +123,14 @@ WORDS = {
         "{count:?run|runs} {run} {count:?has|have} no unknown numbers",
         "{count:?任务|各任务} {run} 没有结果未知的单据",
     ),
+    "notice.unknown_elsewhere": (
+        "there is something unknown in {runs}; `k3push settle {run}` asks the ERP about it",
+        "{runs} 中还有未知的结果；可用 `k3push settle {run}` 向 ERP 核实",
+    ),
+    "notice.rejected_elsewhere": (
+        "there are rejected numbers in {runs}; `k3push retry {run}` pushes them again",
+        "{runs} 中有被拒绝的单据；可用 `k3push retry {run}` 重新下推",
+    ),
     "notice.settled_by_person": (
         "{number}: {state}, as you have found out",
         "{number}：{state}，按人工核实登记",
