@@ -249,6 +249,18 @@ ARGUMENTS = {
     "because-without-again": bad_words(*RUN, "--because", "x", named=("--again", "missing")),
     "because-without-as": bad_words("settle", "--because", "x", named=("--as", "missing")),
     "settle-two-runs": bad_words("settle", "A", "B", named=("one run", "--as")),
+    "dry-run": bad_words(*RUN, "--dry-run", named=("--dry-run", "k3push plan")),
+    "command-of-other-tools": bad_words("pause", named=("'pause'", "k3push control pause")),
+    "list-of-other-tools": bad_words("list", named=("'list'", "k3push runs")),
+    "undo": bad_words("undo", named=("'undo'", "k3push export", "--state pushed")),
+    "number-for-a-list": Mistake(
+        types=("run", "CGDD0000001"), named=("CGDD0000001", "no such file", "| k3push run -")
+    ),
+    "folder-for-a-config": Mistake(
+        types=("status", "--config", "lists"),
+        files={"lists/a.csv": GOOD},
+        named=("lists: this is a folder", "name a file"),
+    ),
     "no-list": bad_words("run", named=("error: name job files", "--select")),
     "select-and-column": bad_words("run", "--select", "--column", "x", named=("--column",)),
     "plan-select-and-sheet": bad_words("plan", "--select", "--sheet", "x", named=("--sheet",)),

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import errno
+import os
+
 import pytest
 
 from k3push.core.remark import remark
@@ -29,6 +32,13 @@ def test_a_file_says_what_is_inside_a_sentence_in_the_language_of_the_sentence()
     """Else the other language would stand within each of the two."""
     told = remark("note.wait", why=remark("note.session_gone"))
     assert in_files(told) == f"{chinese(told)} ({english(told)})"
+
+
+def test_what_the_system_says_of_a_file_is_said_in_chinese_too() -> None:
+    """Half a sentence in English stood within each that tells why a file cannot be written."""
+    why = os.strerror(errno.EACCES)
+    assert Say("zh")("output.unusable", path="a.csv", why=why) == "无法写入 a.csv：没有权限"
+    assert Say("en")("output.unusable", path="a.csv", why=why).endswith(why)
 
 
 def test_facts_that_no_sentence_can_hold_are_shown_as_they_are() -> None:

@@ -29,6 +29,29 @@ _CHOICE = re.compile(r"\w+(?:\|\w+)+")
 # Such as `x>=1` and `0<=x<=9`.
 _RANGE = re.compile(r"[-.\d]*[<=]*x[<>=]*[-.\d]*")
 
+# What other tools call it, and the command line that does it here.
+_INSTEAD = {
+    "help": "k3push --help",
+    "version": "k3push --version",
+    "push": "k3push run",
+    "start": "k3push run",
+    "list": "k3push runs",
+    "ls": "k3push runs",
+    "history": "k3push runs",
+    "log": "k3push explain",
+    "logs": "k3push explain",
+    "show": "k3push explain",
+    "pause": "k3push control pause",
+    "continue": "k3push control continue",
+    "stop": "k3push control stop",
+    "cancel": "k3push control stop",
+    "validate": "k3push check",
+    "dashboard": "k3push serve",
+    "--dry-run": "k3push plan",
+}
+# What nothing does here.
+_UNDONE = {"undo", "rollback", "revert", "delete"}
+
 WIDEST_NAME = 30
 """Columns of an option beside which its help still stands on one line."""
 
@@ -62,17 +85,35 @@ def what_is_wrong(error: Any, say: Say) -> str:
     match type(error).__name__:
         case "NoArgsIsHelpError":
             return str(error.message)
-        case "NoSuchOption" if error.possibilities:
-            near = ", ".join(sorted(error.possibilities))
-            return say("framework.no_option_near", name=error.option_name, near=near)
         case "NoSuchOption":
-            return say("framework.no_option", name=error.option_name)
+            return _unknown_option(error, say)
         case "MissingParameter":
             return _missing(error, say)
         case "BadParameter":
             return _invalid(error, say)
         case _:
-            return _recognised(error.format_message(), say)
+            is_first = error.ctx is not None and error.ctx.parent is None
+            text = error.format_message()
+            return (_of_other_tools(text, say) if is_first else "") or _recognised(text, say)
+
+
+def _unknown_option(error: Any, say: Say) -> str:
+    name = error.option_name
+    if instead := _INSTEAD.get(name):
+        return say("framework.no_option_but", name=name, instead=instead)
+    if error.possibilities:
+        near = ", ".join(sorted(error.possibilities))
+        return say("framework.no_option_near", name=name, near=near)
+    return say("framework.no_option", name=name)
+
+
+def _of_other_tools(text: str, say: Say) -> str:
+    """Say what to type instead of a command that other tools have; "" for any other text."""
+    found = re.match(r"No such command '(\S+)'\.", text)
+    name = found[1] if found else ""
+    if instead := _INSTEAD.get(name):
+        return say("framework.no_command_but", name=repr(name), instead=instead)
+    return say("framework.no_undoing", name=repr(name)) if name in _UNDONE else ""
 
 
 def _missing(error: Any, say: Say) -> str:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 Config = Annotated[Path | None, typed("--config", words="option.config")]
 Json = Annotated[bool, typed("--json", words="option.json")]
 Jobs = Annotated[list[str] | None, argument("JOB...", words="argument.jobs")]
+Lists = Annotated[list[str] | None, argument("JOB...", words="argument.lists")]
 RunName = Annotated[str | None, argument("[RUN]", words="argument.run", autocompletion=runs)]
 
 

@@ -71,6 +71,11 @@ def check_output(
         raise Problem(remark("output.ours", path=place, what=remark(f"output.taken.{what}")))
 
 
+def called(path: Path) -> str:
+    """Return what a sentence calls the place of an output."""
+    return remark("output.stdout") if path == STANDARD_OUTPUT else str(path)
+
+
 def see_writable(path: Path) -> None:
     """Raise `Problem` unless a file can be made, before an hour of looks or a page of questions."""
     try:

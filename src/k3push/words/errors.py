@@ -138,6 +138,7 @@ WORDS = {
         "{path} and --json both write to standard output; name a file, or leave --json out",
         "{path} 与 --json 都写到标准输出；请指定文件，或去掉 --json",
     ),
+    "output.stdout": ("standard output", "标准输出"),
     "output.is_folder": ("{path}: this is a folder; name a file", "{path}：这是文件夹；请指定文件"),
     # -- runs ------------------------------------------------------------------------------
     "error.no_run": (

@@ -23,6 +23,18 @@ WORDS = {
         "No such command {name}. Did you mean {near}?",
         "没有命令 {name}。是否应为 {near}？",
     ),
+    "framework.no_command_but": (
+        "No such command {name}. Use: {instead}",
+        "没有命令 {name}。请用：{instead}",
+    ),
+    "framework.no_undoing": (
+        "No such command {name}. What was pushed is deleted in the ERP, by a person; k3push export --output made.csv --state pushed lists it",
+        "没有命令 {name}。已下推的单据只能由人在 ERP 中删除；k3push export --output made.csv --state pushed 可将其列出",
+    ),
+    "framework.no_option_but": (
+        "No such option: {name}. Use: {instead}",
+        "没有选项 {name}。请用：{instead}",
+    ),
     "framework.no_option": ("No such option: {name}", "没有选项 {name}"),
     "framework.no_option_near": (
         "No such option: {name} (Possible options: {near})",

@@ -14,6 +14,11 @@ WORDS = {
     # -- the file as a whole -----------------------------------------------------------------
     "job.missing": ("there is no such file", "文件不存在"),
     "job.missing.cure": ("Check the name and the folder.", "请检查文件名和所在文件夹。"),
+    "job.missing_word": ("there is no such file", "文件不存在"),
+    "job.missing_word.cure": (
+        "Check the name and the folder. A bill number goes into a list, or as in `echo NUMBER | k3push run -`.",
+        "请检查文件名和所在文件夹。若是单据编号，请写入清单，或执行 `echo 编号 | k3push run -`。",
+    ),
     "job.folder": ("this is a folder", "这是一个文件夹"),
     "job.folder.cure": ("Name the job file in it.", "请指定其中的清单文件。"),
     "job.device": (

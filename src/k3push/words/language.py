@@ -13,6 +13,7 @@ from typing import Literal
 
 from k3push.core.remark import own_words, read_remark
 from k3push.words import sentence
+from k3push.words.system_errors import IN_CHINESE
 
 Lang = Literal["en", "zh"]
 
@@ -190,6 +191,8 @@ class Say:
     def _fact(self, value: object) -> object:
         if isinstance(value, BaseException | PurePath):
             value = str(value)
+        if self.lang == "zh" and isinstance(value, str):
+            value = IN_CHINESE.get(value, value)
         return self.said(value) if isinstance(value, str) else value
 
 

@@ -10,6 +10,8 @@ WORDS = {
         "Job files, folders of them, or - for standard input.",
         "清单文件、存放清单的文件夹，或用 - 表示标准输入。",
     ),
+    "argument.lists": ("Job files, or - for standard input.", "清单文件，或用 - 表示标准输入。"),
+    "argument.scheduled": ("Job files, or folders of them.", "清单文件，或存放清单的文件夹。"),
     "argument.audit": (
         "Job files, or - for standard input; default: all bills that have documents.",
         "清单文件，或用 - 表示标准输入；默认核对所有有下游单据的源单。",

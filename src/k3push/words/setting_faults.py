@@ -11,6 +11,7 @@ WORDS = {
     "setting.environment": ("environment", "环境变量"),
     # -- the file ----------------------------------------------------------------------------
     "setting.no_toml": ("no valid TOML: {why}", "不是有效的 TOML：{why}"),
+    "setting.is_folder": ("this is a folder; name a file in it", "这是文件夹；请指定其中的文件"),
     "setting.no_file": (
         "there is no such file. Check the name and the folder",
         "文件不存在。请检查文件名和所在文件夹",

@@ -12,6 +12,10 @@ WORDS = {
         "{count} {count:?bill|bills} of {form} {count:?is|are} in {path}.",
         "{form} 单据 {count} 张，已写入 {path}。",
     ),
+    "select.streamed": (
+        "{count} {count:?bill|bills} of {form} written to standard output.",
+        "{form} 单据 {count} 张，已写入标准输出。",
+    ),
     "select.next": ("Next: {command}", "下一步：{command}"),
     "select.more": (
         "There are more bills of {form} than the {count} that {count:?was|were} taken: max_count of route {route} ends the list. Select again once these are pushed, narrow the filter, or raise max_count.",

@@ -136,7 +136,8 @@ def opened(source: Path | IO[bytes], file: str) -> Iterator[IO[bytes]]:
     try:
         handle = source.open("rb")
     except FileNotFoundError as error:
-        raise JobFileError(Trouble(Code.MISSING, file)) from error
+        is_word = file == source.stem  # neither a folder nor an ending: a bill, perhaps
+        raise JobFileError(Trouble(Code.MISSING_WORD if is_word else Code.MISSING, file)) from error
     except PermissionError as error:
         raise JobFileError(Trouble(Code.NO_PERMISSION, file)) from error
     with handle:

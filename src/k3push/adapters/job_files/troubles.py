@@ -25,6 +25,7 @@ class Code(StrEnum):
     """What is wrong; the sentences are `job.CODE` and `job.CODE.cure`."""
 
     MISSING = "missing"
+    MISSING_WORD = "missing_word"
     FOLDER = "folder"
     DEVICE = "device"
     LINK = "link"

@@ -84,7 +84,11 @@ async def select(choice: SelectChoice, output: Path, say: Say) -> Exit:
     else:
         shown = terminal.errors if streams else terminal.output
         out = partial(shown.print, highlight=False, markup=False)
-        out(say("select.written", count=found.count, form=route.source, path=output))
+        told = {"count": found.count, "form": route.source}
+        if streams:
+            out(say("select.streamed", **told))
+        else:
+            out(say("select.written", path=output, **told))
         if found.count and not streams:
             where = ("--config", choice.config) if choice.config else ()
             which = ("--route", choice.route) if choice.route else ()

@@ -21,7 +21,7 @@ from k3push.runs.problem import Problem
 from k3push.runs.push_requests.request_stages import steps_asked_for
 from k3push.wiring.config_file import load_settings
 from k3push.wiring.open_ledger import ledger_of
-from k3push.wiring.outputs import check_output, jobs_of
+from k3push.wiring.outputs import called, check_output, jobs_of
 from k3push.words.language import Say
 
 FileFormat = Literal["csv", "jsonl", "xlsx", "parquet"]
@@ -55,9 +55,9 @@ async def export(
             count = await write_table(ledger, run, output, table, states)
         except OSError as error:
             why = error.strerror or error
-            raise Problem(remark("error.file", path=output, why=why)) from error
+            raise Problem(remark("error.file", path=called(output), why=why)) from error
     screen(stderr=True, soft_wrap=True).print(
-        say("notice.exported", count=count, path=output), highlight=False, markup=False
+        say("notice.exported", count=count, path=called(output)), highlight=False, markup=False
     )
     return Exit.DONE
 
@@ -79,9 +79,9 @@ async def report(config: Path | None, name: str | None, say: Say, output: Path) 
         try:
             await write_report(ledger, ending, output, say, now=SystemClock().now())
         except OSError as error:
-            raise Problem(remark("error.file", path=output, why=error.strerror)) from error
+            raise Problem(remark("error.file", path=called(output), why=error.strerror)) from error
     screen(stderr=True, soft_wrap=True).print(
-        say("notice.report", path=output), highlight=False, markup=False
+        say("notice.report", path=called(output)), highlight=False, markup=False
     )
     return Exit.DONE
 

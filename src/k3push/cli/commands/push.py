@@ -17,6 +17,7 @@ from k3push.cli.options import (
     ConfigOptions,
     Jobs,
     ListOptions,
+    Lists,
     LogGroup,
     OutputOptions,
     OverlapOptions,
@@ -63,7 +64,7 @@ def plan(
     output: Annotated[
         Path | None, typed("--output", "-o", metavar="F", words="option.plan_output")
     ] = None,
-    jobs: Jobs = None,
+    jobs: Lists = None,
 ) -> int:
     from k3push.cli.actions.plan_and_apply import Planner  # noqa: PLC0415
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from k3push.cli.arguments import parse_time
 from k3push.cli.command_decorator import argument, command_group, typed
-from k3push.cli.options import Config, Jobs, SelectOptions
+from k3push.cli.options import Config, SelectOptions
 from k3push.words.language import Say
 
 family = command_group("command.login")
@@ -22,7 +22,7 @@ def schedule(
     ],
     route: Annotated[str | None, typed("--route", words="option.route")] = None,
     config: Config = None,
-    jobs: Jobs = None,
+    jobs: Annotated[list[str] | None, argument("JOB...", words="argument.scheduled")] = None,
 ) -> int:
     from k3push.cli.actions import install_schedule as scheduling  # noqa: PLC0415
 
