@@ -215,6 +215,8 @@ def test_the_verdict_names_what_a_browser_has() -> None:
             text = (await browser.get(URL)).text
             assert "or <b>Settle by hand, on the number&#39;s page</b>" in text
             assert "settle --as" not in text
+            chinese = (await browser.get(f"{URL}?lang=zh")).text
+            assert "查不清的用<b>单据页面的“人工核实”</b>登记" in chinese
 
     in_time(visit)
 

@@ -1197,6 +1197,8 @@ def test_refused_numbers_are_retried_all_or_by_cause_or_by_choice(tmp_path: Path
                 False,
             )
             assert "approve it in the ERP, then <b>Retry</b>" in page.text  # a button, no command
+            chinese = (await li.get(f"{url}?lang=zh")).text
+            assert "然后<b>“重试”</b>" in chinese
             of_one = (
                 r'name="cause" value="(.{16})">.*?"code" value="(.*?)">.*?"shape" value="(.*?)">'
             )

@@ -83,13 +83,15 @@ class Frame:
             case ["settle", "--as", *_]:
                 return self.say("web.settle_there")
             case ["control", *_, "continue"]:
-                return self.say("web.continue")
+                key = "web.continue"
             case ["report"]:
-                return self.say("desk.report")
+                key = "desk.report"
             case [verb, *rest] if self.works and verb in _BUTTONS and "--" not in str(rest):
-                return self.say(_BUTTONS[verb])
+                key = _BUTTONS[verb]
             case _:
                 return ""
+        # Else its name runs into the words about it.
+        return f"“{self.say(key)}”" if self.say.lang == "zh" else self.say(key)
 
 
 @cache

@@ -127,7 +127,7 @@ WORDS = {
     "desk.begins_soon": ("the server is about to execute it", "服务即将执行此任务"),
     "desk.next": ("What next", "下一步"),
     "desk.resume": ("Resume", "继续任务"),
-    "desk.settle": ("Ask the ERP about the unknown ones", "向 ERP 核实未知单据"),
+    "desk.settle": ("Ask the ERP about the unknown ones", "向 ERP 查询未知单据"),
     "desk.follow": ("Submit and approve documents", "提交、审核下游单据"),
     "desk.retry": ("Retry", "重试"),
     "desk.retry_all": ("Retry all rejected", "重试全部被拒单据"),

@@ -89,7 +89,7 @@ WORDS = {
     ),
     "web.settle_why": (
         "This number is unknown: the answer to its push was lost. Look it up in the ERP, then say what is there. `k3push settle` asks the ERP instead.",
-        "此单据结果未知：下推的应答已丢失。请先在 ERP 中查明，再登记结论；也可用 `k3push settle` 向 ERP 核实。",
+        "此单据结果未知：下推的应答已丢失。请先在 ERP 中查明，再登记结论；也可用 `k3push settle` 核实。",
     ),
     "web.settle_pushed": (
         "pushed: the document is there",
