@@ -331,6 +331,25 @@ def test_groups_stand_upon_one_another_on_a_telephone(browser: Browser, tmp_path
         )
 
 
+def test_what_an_audit_found_stands_upon_one_another_on_a_telephone(
+    browser: Browser, tmp_path: Path
+) -> None:
+    """Eight columns side by side are three letters wide."""
+    with new_findings() as findings:
+        findings.begin("po-instock")
+        path = tmp_path / "audit.html"
+        in_trio(write_audit, found(findings), path, speaker("en"))
+    page = browser.new_page(viewport=ViewportSize(width=390, height=900))
+    page.goto(path.as_uri())
+    cells = page.locator(".audit tbody tr").first.locator("th, td").all()
+    places = [place for cell in cells if (place := cell.bounding_box())]
+    assert len({place["x"] for place in places}) == 1
+    assert all(place["width"] > 300 for place in places)
+    said = page.evaluate(LABELLED, ".audit tbody tr:first-child td")
+    assert "expected 1 / 2" in " ".join(said)
+    page.close()
+
+
 @pytest.mark.parametrize("width", shared_out([1280, 390], 2))
 def test_nothing_bars_the_way(browser: Browser, tmp_path: Path, width: int) -> None:
     """Also those read it who see little, hear it, or have no mouse."""
