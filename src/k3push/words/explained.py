@@ -106,6 +106,10 @@ WORDS = {
     "note.wordless": ("neither success nor a reason", "既未报告成功，也未说明原因"),
     "note.page": ("a page instead of JSON: {start}", "应答是网页而不是 JSON：{start}"),
     "note.text": ("a text instead of JSON: {start}", "应答是文本而不是 JSON：{start}"),
+    "note.redirect": (
+        "HTTP {status} leads to {place} instead",
+        "HTTP {status}，转向 {place}",
+    ),
     "note.empty_body": ("an empty body", "应答内容为空"),
     # -- what happened apart from calls ------------------------------------------------------
     "note.planned": ("taken over from the plan; nothing was sent", "照计划登记，没有发送"),

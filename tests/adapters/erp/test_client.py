@@ -498,6 +498,16 @@ async def test_redirects_are_not_followed() -> None:
         assert await push(erp, A) == Answered(307, b"")
 
 
+async def test_where_a_login_is_sent_instead_is_told() -> None:
+    """A site that sends http on to https needs another address in the settings."""
+    place = "https://erp.example.com/K3Cloud/Login"
+    moved = httpx.Response(301, headers={"location": place})
+    async with erp_of(httpx.MockTransport(lambda _: moved)) as erp:
+        with pytest.raises(ErpUnreachableError) as caught:
+            await erp.open_session()
+    assert f"HTTP 301 leads to {place} instead" in Say("en").said(str(caught.value))
+
+
 # -- looks -------------------------------------------------------------------------------------
 
 

@@ -28,7 +28,7 @@ from k3push.core.protocol.logins import (
     read_login,
 )
 from k3push.core.protocol.msg_codes import CALL_LIMIT
-from k3push.core.remark import remark
+from k3push.core.remark import foreign, remark
 from k3push.core.safety.verdict import BUSY_STATUSES
 from k3push.ports import (
     ErpBusyError,
@@ -213,7 +213,10 @@ class Calls:
             raise kind(of_place(self._site.url, exchange.because))
         if exchange.status not in wire.ANSWER_STATUSES:
             kind = LoginBrokeError if exchange.status in _PASSING else ErpUnreachableError
-            raise kind(of_place(self._site.url, _page_words(exchange)))
+            words = _page_words(exchange)
+            if place := self._carrier.leads_to:
+                words = remark("note.redirect", status=exchange.status, place=foreign(place[:200]))
+            raise kind(of_place(self._site.url, words))
         try:
             return cookies | {SESSION_KEY: read_login(exchange.body)}
         except wire.UnreadableError as error:

@@ -50,6 +50,7 @@ class Carrier:
 
     Attributes:
         server_time: The `Date` of the last answer.
+        leads_to: Where the last answer sends the caller instead; "" if nowhere.
     """
 
     def __init__(
@@ -69,6 +70,7 @@ class Carrier:
             site.answer_timeout_s, connect=site.connect_timeout_s, pool=site.connect_timeout_s
         ).as_dict()
         self.server_time = ""
+        self.leads_to = ""
 
     async def aclose(self) -> None:
         """Close the lines."""
@@ -120,6 +122,7 @@ class Carrier:
             lines = [value for name, value in response.headers.raw if name.lower() == b"set-cookie"]
             take_up(cookies, lines, datetime.fromtimestamp(self._now_s(), UTC))
         self.server_time = response.headers.get("Date", "")
+        self.leads_to = response.headers.get("Location", "")
         return Answered(response.status_code, response.content)
 
     def _url(self, service: str) -> httpx.URL:
