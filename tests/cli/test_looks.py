@@ -150,6 +150,17 @@ def test_explain_and_status_say_what_to_do(done: Done) -> None:
     }
 
 
+def test_explain_names_the_run_where_it_is_not_the_last(desk: Desk, sandbox: Sandbox) -> None:
+    """What is to be typed then would go on with the last one, which has nothing of the number."""
+    desk.configure(sandbox.url)
+    first = desk.k3push("run", desk.job(["CGDDU000000"]), "--json").said["run"]
+    assert "`k3push retry`" in desk.k3push("explain", "CGDDU000000").out
+    assert desk.k3push("run", desk.job(orders(1), "more.csv")).exit == 0
+    for typed in ("CGDDU000000", "GDDU00"):
+        told = desk.k3push("explain", typed)
+        assert f"`k3push retry {first}`" in told.out, told
+
+
 def test_status_reads_no_more_reasons_than_it_can_at_once(desk: Desk) -> None:
     """A million refusals take seconds to read; how many there are it says at once."""
     desk.configure("http://127.0.0.1:9/K3Cloud/")

@@ -24,7 +24,7 @@ from k3push.reporting.part_of_bill import part_of_bill
 from k3push.reporting.phrases import act_line, step_line
 from k3push.reporting.results import read_causes
 from k3push.reporting.summary import NO_LOOK_SETTLES, advice_lines, cause_lines
-from k3push.runs.find import RunFilter
+from k3push.runs.find import RunFilter, runs_beside
 from k3push.runs.outcome import Exit
 from k3push.runs.problem import Problem
 from k3push.runs.push_requests.request_stages import acts_about
@@ -67,16 +67,20 @@ async def explain(config: Path | None, number: str, say: Say, *, whole: bool = F
             for plan in plans:
                 console.print(say("explain.plan", id=plan.id, list=names_of(plan)))
             print_runs(called, {run.id: await ledger.counts(run.id) for run in called}, say)
+            last = await _last_command(ledger)
             for run, row in rows:
                 (followed,) = await with_follow(ledger, run, [row])
-                for line in _row_lines(run, followed, say, name=row.label):
+                about = say if run in last else say.about(run)
+                for line in _row_lines(run, followed, about, name=row.label):
                     console.print(line)
             return Exit.DONE
         steps: dict[int, StepRecord] = {}
+        last = await _last_command(ledger)
         for run, row in rows:
             (followed,) = await with_follow(ledger, run, [row])
-            for_person = await _lines_for_person(ledger, run, row, say)
-            for line in _row_lines(run, followed, say, hopeless=bool(for_person)):
+            about = say if run in last else say.about(run)
+            for_person = await _lines_for_person(ledger, run, row, about)
+            for line in _row_lines(run, followed, about, hopeless=bool(for_person)):
                 console.print(line)
             for line in for_person:
                 console.print("  " + line)
@@ -111,6 +115,12 @@ async def explain(config: Path | None, number: str, say: Say, *, whole: bool = F
         ]
     _print_in_order(told)
     return Exit.DONE
+
+
+async def _last_command(ledger: Ledger) -> set[RunId]:
+    """Return the runs of the last command, which advice need not name."""
+    newest = await ledger.runs(last=1)
+    return {each.id for run in newest for each in await runs_beside(ledger, run)}
 
 
 def _why_none(settings: Settings, number: str) -> str:
