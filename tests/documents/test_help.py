@@ -34,11 +34,10 @@ def test_help_of_a_command_shows_its_example(
     assert run(["--lang", lang, *name.split(), "--help"], lang) == 0
     said = capsys.readouterr().out
     epilog = commands(lang)[name].epilog
-    if epilog:
-        assert f"k3push {name}" in epilog
+    assert f"k3push {name}" in epilog
     # Each can be copied as it stands.
     lines = [line.strip() for line in said.splitlines() if len(line) < COLUMNS]
-    assert set(epilog.split(" · ") if epilog else ()) <= set(lines)
+    assert set(epilog.split(" · ")) <= set(lines)
     # Types and ranges in the library's own writing say nothing to a person.
     assert re.findall(r"<(?:str|path|int|float|list)|x[<>]=|\[\[", said) == []
     # Nobody types how often an option is not given.

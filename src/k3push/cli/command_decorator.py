@@ -64,9 +64,9 @@ class Family:
     def __init__(self, group: str = "", before: Callable[[], None] | None = None) -> None:
         self._group = group
         self._before = before
-        self._commands: list[tuple[str, str | None, Command]] = []
+        self._commands: list[tuple[str, str, Command]] = []
 
-    def command(self, key: str, examples: str | None = None) -> Callable[[Command], Command]:
+    def command(self, key: str, examples: str) -> Callable[[Command], Command]:
         """Add a command under the last part of *key*, whatever its function is called."""
 
         def added(function: Command) -> Command:

@@ -19,7 +19,7 @@ Jobs = Annotated[list[str] | None, argument("[JOB...]", words="argument.audit")]
 family = Family()
 
 
-@family.command("command.status")
+@family.command("command.status", "k3push status · k3push status 20261125-2000")
 def status(say: Say, name: RunName = None, config: Config = None) -> int:
     from k3push.cli.actions import show_runs  # noqa: PLC0415
 
@@ -49,7 +49,7 @@ def runs(
     return awaited(lambda: show_runs.runs(config, wanted, say, limit=limit, json=json))
 
 
-@family.command("command.explain", "k3push explain CGDD0000017")
+@family.command("command.explain", "k3push explain CGDD0000017 · k3push explain 未审核")
 def explain(
     say: Say,
     number: Annotated[str, argument("NUMBER", words="argument.number")],

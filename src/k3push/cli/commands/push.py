@@ -166,7 +166,7 @@ def resume(
     )
 
 
-@family.command("command.retry", "k3push retry --reason 未审核")
+@family.command("command.retry", "k3push retry · k3push retry --reason 未审核")
 def retry(
     say: Say,
     settings: ConfigOptions,

@@ -14,7 +14,7 @@ from k3push.words.language import Say
 family = Family()
 
 
-@family.command("command.check")
+@family.command("command.check", "k3push check · k3push check --route po-instock")
 def check_(
     say: Say,
     route: Annotated[str | None, typed("--route", words="option.route_checked")] = None,
@@ -48,7 +48,7 @@ def completion(
     return 0
 
 
-@family.command("command.init")
+@family.command("command.init", "k3push init · k3push init --config night.toml")
 def init(say: Say, config: Config = None) -> int:
     from k3push.cli.actions import init  # noqa: PLC0415
 
@@ -100,7 +100,7 @@ def sandbox(
     return awaited(lambda: demo.sandbox(options, port, say))
 
 
-@family.command("command.demo")
+@family.command("command.demo", "k3push demo · k3push demo --output trial")
 def demo(
     say: Say,
     folder: Annotated[Path, typed("--output", metavar="DIR", words="option.keep")] = Path(
