@@ -9,9 +9,18 @@ from itertools import chain, islice
 from k3push.adapters.ledger import rules
 from k3push.core.model import PARTLY, TWIN, BillNumber, Repeat, Row, RunId, State, id_in, number_in
 from k3push.core.safety import legal_moves
-from k3push.ports import AttemptRecord, LatelySent, Made, Note
+from k3push.ports import NEWEST_CALLS, AttemptRecord, LatelySent, LostCall, Made, Note
 from tests.memory_ledger.rows import RunRows, documents_of, intents, of_scope
 from tests.memory_ledger.store_view import StoreView
+
+
+def _states_after(rows: RunRows, kept: AttemptRecord, *, first: bool = False) -> set[State]:
+    """Return the states of the numbers that an attempt has sent last, or first and last."""
+    return {
+        row.state
+        for place, row in rows.rows.items()
+        if rows.attempts.get(place) == kept.attempt.id and not (first and row.attempts > 1)
+    }
 
 
 class ReadVerbs(StoreView):
@@ -162,34 +171,34 @@ class ReadVerbs(StoreView):
                 found.append(LatelySent(kept, called))
         return found
 
-    async def calls_of_others(self, run: RunId, since: datetime) -> Sequence[AttemptRecord]:
-        """Return attempts of other runs of the account of which is not known what they made."""
+    async def lost_calls(self, since: datetime, *, after: int) -> Sequence[LostCall]:
+        """Return attempts of the account of which nobody has heard how they ended."""
         store = await self._turn()
-        self._known(store, run)
         found = []
-        for kept in store.attempts:
-            intent = kept.attempt.intent
-            if intent.run == run or intent.began_at < since or not self._is_mine(store, intent.run):
-                continue
-            rows = store.runs[intent.run]
+        for kept in store.attempts[after:][-NEWEST_CALLS:]:
+            intent, rows = kept.attempt.intent, store.runs[kept.attempt.intent.run]
+            is_lost = kept.ended_at is None or "note.doubt" in kept.verdict
             ended_at = rows.run.ended_at
             if rows.run.exit == 0 or (ended_at is not None and ended_at < since):
                 continue
-            doubted = any(
-                row.state is State.UNKNOWN and rows.attempts.get(place) == kept.attempt.id
-                for place, row in rows.rows.items()
-            )
-            if doubted or (kept.ended_at is None and not kept.verdict):
-                found.append(kept)
+            if is_lost and intent.began_at >= since and self._is_mine(store, intent.run):
+                is_open = kept.ended_at is None and not kept.verdict
+                found.append(LostCall(kept, is_open or State.UNKNOWN in _states_after(rows, kept)))
         return found
 
     async def last_success(self, *, after: int) -> int:
-        """Return the newest attempt behind one that was answered with success."""
+        """Return the newest attempt behind one whose answer tells of documents."""
         store = await self._turn()
+
+        def tells(kept: AttemptRecord) -> bool:
+            made = _states_after(store.runs[kept.attempt.intent.run], kept, first=True)
+            silent = "note.silent_success" in kept.verdict and State.PUSHED in made
+            return silent or "note.success" in kept.verdict
+
         ids = (
             kept.attempt.id
             for kept in store.attempts
-            if "note.success" in kept.verdict and self._is_mine(store, kept.attempt.intent.run)
+            if self._is_mine(store, kept.attempt.intent.run) and tells(kept)
         )
         return max((id_ for id_ in ids if id_ > after), default=0)
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
 import anyio
 import pytest
 
-from k3push.core.model import RunId, State
+from k3push.core.model import RunId, State, Uptime
 from k3push.runs.context import Context
 from k3push.runs.doubt_ages import SettleTimes
 from k3push.runs.push_limits import PushLimits
@@ -22,6 +23,7 @@ from tests.runs.office import (
     SETTLE,
     WINDOW_S,
     Office,
+    VirtualClock,
     orders,
     sandbox,
     steered,
@@ -33,6 +35,26 @@ from tests.runs.test_calls_that_meet import queueing
 pytestmark = pytest.mark.anyio
 
 OK = Step(NO_FAULT)
+
+
+class SetClock(VirtualClock):
+    """The clock of a machine that somebody has set."""
+
+    def __init__(self, ahead_s: float, machine: str = "") -> None:
+        """Take by how much it is ahead since, and of which other machine it is."""
+        self._ahead = timedelta(seconds=ahead_s)
+        self._machine = machine
+
+    def now(self) -> datetime:
+        """Return the time of day that it shows."""
+        return super().now() + self._ahead
+
+    def uptime(self) -> Uptime:
+        """Return how long the machine is up."""
+        uptime = super().uptime()
+        return replace(uptime, boot=f"{uptime.boot}@{self._machine}") if self._machine else uptime
+
+
 GIVES_UP_SOON = PushLimits(max_attempts=1)
 
 
@@ -71,12 +93,21 @@ async def test_runs_side_by_side_wait_for_the_documents_of_each_other(
     assert states == dict.fromkeys(numbers, State.PUSHED)
 
 
-async def test_a_call_waits_for_those_of_other_runs_that_make_nothing() -> None:
-    """No late document tells of the queue, and the first two calls end in refusals."""
+@pytest.mark.parametrize(("each_s", "after_s"), [(380.0, (0.0, 0.0)), (590.0, (10.0, 640.0))])
+async def test_a_call_waits_for_those_of_other_runs_that_make_nothing(
+    each_s: float, after_s: tuple[float, float]
+) -> None:
+    """No late document tells of the queue, and the first two calls end in refusals.
+
+    One is given up by its run before the third run begins: it is in front of the others all the
+    same.
+    """
     numbers, told = orders(3), dict[str, list[str]]()
     office = await _in_use(FaultPlan(refusals=dict.fromkeys(numbers[:2], REFUSED)))
+    begins_s = dict(zip(numbers, (0.0, *after_s), strict=True))
 
     async def push(number: str) -> None:
+        await anyio.sleep(begins_s[number])
         run = RunId(number)
         await office.open_run([number], run)
         how: dict[str, Any] = {"settle": SettleTimes(), "check": False, "transport": erp}
@@ -86,16 +117,22 @@ async def test_a_call_waits_for_those_of_other_runs_that_make_nothing() -> None:
         told[number] = [each.code for each in pushed.watch.moves]
 
     async with anyio.create_task_group() as server:
-        erp = queueing(server, 380.0, 60.0, told=True)
+        erp = queueing(server, each_s, 60.0, told=True)
         async with anyio.create_task_group() as tasks:
             for number in numbers:
                 tasks.start_soon(push, number)
     assert told[numbers[2]] == [""]  # it never counts as absent
 
 
+@pytest.mark.parametrize("ahead_s", [0.0, 3600.0, -3600.0])
 @pytest.mark.parametrize("after_s", [30.0, 100.0])
-async def test_a_run_waits_for_the_calls_of_one_that_was_killed(after_s: float) -> None:
-    """Nobody looks for their documents, and the ERP may be at work on all of them."""
+async def test_a_run_waits_for_the_calls_of_one_that_was_killed(
+    after_s: float, ahead_s: float
+) -> None:
+    """Nobody looks for their documents, and the ERP may be at work on all of them.
+
+    Somebody may have set the clock since.
+    """
     numbers = orders(2)
     office = await _in_use()
     await office.open_run(numbers[:1], FIRST)
@@ -110,7 +147,7 @@ async def test_a_run_waits_for_the_calls_of_one_that_was_killed(after_s: float) 
         how["transport"] = queueing(server, 380.0, 60.0, told=True)
         how["throttle"] = steered(concurrency=1, chunk_size=1)
         await office.execute(FIRST, beside=kill, **how)
-        pushed = await office.execute(SECOND, **how)
+        pushed = await office.execute(SECOND, clock=SetClock(ahead_s), **how)
         assert [each.code for each in pushed.watch.moves] == [""]  # it never counts as absent
         assert pushed.of(State.PUSHED) == set(numbers[1:])
 
@@ -133,16 +170,20 @@ async def test_runs_whose_calls_are_lost_do_not_wait_for_each_other_for_ever() -
     assert max(ended_s) < ANSWER_TIMEOUT_S + 3 * WINDOW_S + 60.0
 
 
-async def test_a_run_sends_nothing_behind_what_another_has_lost() -> None:
-    """Nothing has told it yet how long the ERP takes; the other's call may take a window."""
+@pytest.mark.parametrize("ahead_s", [0.0, 3600.0, -3600.0])
+async def test_a_run_sends_nothing_behind_what_another_has_lost(ahead_s: float) -> None:
+    """Nothing has told it yet how long the ERP takes; the other's call may take a window.
+
+    Somebody may have set the clock since that call.
+    """
     numbers, began_s = orders(2), dict[str, float]()
     office = await _in_use(steps("silence"))
 
     async def push(number: str, after_s: float) -> None:
         await anyio.sleep(after_s)
-        run = RunId(number)
+        run, clock = RunId(number), SetClock(ahead_s if after_s else 0.0)
         await office.open_run([number], run)
-        pushed = await office.execute(run, settle=SettleTimes(), check=False)
+        pushed = await office.execute(run, settle=SettleTimes(), clock=clock, check=False)
         began_s[number] = pushed.watch.sendings[0][0].intent.uptime.seconds
 
     async with anyio.create_task_group() as tasks:
@@ -150,6 +191,24 @@ async def test_a_run_sends_nothing_behind_what_another_has_lost() -> None:
         tasks.start_soon(push, numbers[1], 60.0)
     await office.check()
     assert began_s[numbers[1]] - began_s[numbers[0]] > WINDOW_S
+
+
+async def test_a_call_that_was_lost_by_a_clock_of_tomorrow_holds_nothing_up_for_long() -> None:
+    """A machine whose clock was a day ahead was killed, and nobody goes on with its run."""
+    numbers = orders(2)
+    office = await _in_use(steps("silence"))
+    await office.open_run(numbers[:1], FIRST)
+    await office.open_run(numbers[1:], SECOND)
+
+    async def kill(job: Context) -> None:
+        await anyio.sleep(ANSWER_TIMEOUT_S + 10.0)
+        job.stop.scope.cancel()
+
+    ahead = SetClock(86_400.0, "other")
+    await office.execute(FIRST, settle=SettleTimes(), clock=ahead, beside=kill, check=False)
+    began_s = anyio.current_time()
+    await office.execute(SECOND, settle=SettleTimes(), check=False)
+    assert anyio.current_time() - began_s < WINDOW_S
 
 
 async def test_what_another_run_has_lost_holds_nothing_up_once_a_call_behind_it_is_answered() -> (

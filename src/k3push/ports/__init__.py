@@ -33,6 +33,7 @@ from k3push.ports.ledger_records import LatelySent as LatelySent
 from k3push.ports.ledger_records import LedgerAwayError as LedgerAwayError
 from k3push.ports.ledger_records import LedgerDamagedError as LedgerDamagedError
 from k3push.ports.ledger_records import LedgerLostError as LedgerLostError
+from k3push.ports.ledger_records import LostCall as LostCall
 from k3push.ports.ledger_records import Made as Made
 from k3push.ports.ledger_records import Memo as Memo
 from k3push.ports.ledger_records import NoLedgerError as NoLedgerError
@@ -43,5 +44,6 @@ from k3push.ports.ledger_records import RunIdTakenError as RunIdTakenError
 from k3push.ports.ledger_records import RunIsAliveError as RunIsAliveError
 from k3push.ports.ledger_records import RunIsArchivedError as RunIsArchivedError
 from k3push.ports.ledger_records import StepRecord as StepRecord
+from k3push.ports.ledger_verbs import NEWEST_CALLS as NEWEST_CALLS
 from k3push.ports.ledger_verbs import Ledger as Ledger
 from k3push.ports.watch import Watch as Watch

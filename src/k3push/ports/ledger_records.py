@@ -120,6 +120,18 @@ class LatelySent(NamedTuple):
     bills: Mapping[BillNumber, BillNumber]
 
 
+class LostCall(NamedTuple):
+    """An attempt of which nobody has heard how it ended.
+
+    Attributes:
+        kept: The attempt.
+        is_open: It is on its way, or some number that it has sent last is `unknown`.
+    """
+
+    kept: AttemptRecord
+    is_open: bool
+
+
 @dataclass(frozen=True, slots=True)
 class Glance:
     """How a run stands, seen from afar.

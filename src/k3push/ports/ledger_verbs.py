@@ -43,11 +43,15 @@ from k3push.ports.ledger_records import (
     Identification,
     InHand,
     LatelySent,
+    LostCall,
     Made,
     Memo,
     Note,
     StepRecord,
 )
+
+NEWEST_CALLS = 5000
+"""So many attempts at least are gone through for those whose end nobody has heard."""
 
 
 class Ledger(Protocol):
@@ -476,23 +480,25 @@ class Ledger(Protocol):
         """
         ...
 
-    async def calls_of_others(self, run: RunId, since: datetime) -> Sequence[AttemptRecord]:
-        """Return attempts of other runs of the account of which is not known what they have made.
+    async def lost_calls(self, since: datetime, *, after: int) -> Sequence[LostCall]:
+        """Return attempts of the account of which nobody has heard how they ended.
 
-        They are not recorded, or a row that they sent last is `unknown`. The oldest first. Of runs
-        that have ended with exit code 0, or before *since*, none is told.
+        They are open, their executor was found dead, or their answer was lost, whatever looks have
+        shown since. The oldest first. Those of runs that have ended with exit code 0, or before
+        *since*, are left out; others may be if they are not among the newest `NEWEST_CALLS`.
 
         Args:
-            run: Its own attempts do not count.
             since: Only attempts that began then or later.
+            after: And that are behind this one.
         """
         ...
 
     async def last_success(self, *, after: int) -> int:
-        """Return the newest attempt of the account, behind one, whose answer names documents.
+        """Return the newest attempt of the account, behind one, whose answer tells of documents.
 
         0 where there is none. It is one of any run. A success that names nothing may have come
-        before the ERP was at work on it.
+        before the ERP was at work on it, unless a document is known of a bill that it has sent for
+        the first time.
         """
         ...
 

@@ -41,6 +41,7 @@ class CallsAtWork:
         is_seeded: Those of earlier executions are known.
         of_others: How many calls of other runs there may be besides.
         others_counted_s: On the loop's clock, when these were counted last.
+        over: The newest call of the account that is known to be over, and all before it.
     """
 
     _attempts: set[int] = field(default_factory=set)
@@ -50,6 +51,7 @@ class CallsAtWork:
     is_seeded: bool = False
     of_others: int = 0
     others_counted_s: float = -math.inf
+    over: int = 0
 
     @property
     def count(self) -> int:

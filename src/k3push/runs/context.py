@@ -39,7 +39,6 @@ from k3push.runs.calls_at_work import CallsAtWork
 from k3push.runs.doubt_ages import DoubtAges, SettleTimes
 from k3push.runs.lookup.link_discovery import find_links
 from k3push.runs.lookup.looker import can_ask
-from k3push.runs.lost_calls import LostCalls
 from k3push.runs.proof.absence_proof import Proofs
 from k3push.runs.proof.missed_looks import DueLook
 from k3push.runs.proof.named_documents import is_among, named_for_others
@@ -151,7 +150,6 @@ class Context:
     twins_in_a_row: int = 0
     named: dict[str, dict[BillNumber, str]] = field(default_factory=dict)
     at_work: CallsAtWork = field(default_factory=CallsAtWork)
-    lost_calls: LostCalls = field(default_factory=LostCalls)
     split_bills: SplitBills = field(default_factory=SplitBills)
     learnt: Route | None = None
     more_to_send: Callable[[], bool] = bool

@@ -73,7 +73,7 @@ from k3push.runs.wakeup import Wakeup
 MOST_REFUSED_CANARIES = 3
 
 # A call of another run that was lost meanwhile is not known for so long.
-COUNT_EVERY_S = 1.0
+COUNT_EVERY_S = 5.0
 
 # A shorter wait is over before anybody has read of it.
 LEAST_TOLD_S = 5.0

@@ -40,12 +40,12 @@ BY_KEY = (
     "accounts_with",
     "amend",
     "attempts_in",
-    "calls_of_others",
     "delete_row",
     "in_hand",
     "insert_attempt",
     "kill",
     "lately_sent",
+    "lost_calls",
     "made_in",
     "made_of_namesakes",
     "notes_in",
@@ -163,6 +163,8 @@ async def test_bills_are_found_without_going_through_all_others(
         for name in (*BY_KEY, *BY_ID):
             if name in BY_ID:
                 values |= {"run": f"r{RUNS}", "of": list(bills)}
+            # Of all runs but one the newest call left long ago.
+            values["since"] = "2027" if name == "lost_calls" else "2026"
             text = b"EXPLAIN (ANALYZE, FORMAT JSON) " + statements()[name]
             async with connection.transaction(force_rollback=True):
                 (((told_plan,),),) = await (await connection.execute(text, values)).fetchall()

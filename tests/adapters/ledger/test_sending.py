@@ -540,28 +540,37 @@ async def test_attempts_and_notes_of_a_run_come_in_pages(ledger: Ledger) -> None
         await ledger.attempts_in(RunId("nobody"))
 
 
-# -- what other runs have in the ERP ----------------------------------------------------------
+# -- what the account has in the ERP ----------------------------------------------------------
 
 
-async def test_calls_of_others_of_which_nothing_is_known_are_told(
+async def test_calls_of_which_nobody_has_heard_how_they_ended_are_told(
     ledger: Ledger, other: Ledger
 ) -> None:
-    """What is on its way or in doubt, until it is settled; of the run itself nothing."""
+    """What is on its way or was lost, of any run, whatever looks have shown since."""
     first, second = await planned(ledger, "A B C"), await planned(other, "D", "r2")
-    doubted = await pushed(ledger, first, "A B", State.UNKNOWN)
+    lost = await sent(ledger, first, "A B")
+    doubt = remark("note.doubt", code="timeout", why="no answer")
+    unknown = outcomes("A B", State.UNKNOWN)
+    await ledger.record(lost, NoAnswer("no answer"), doubt, unknown, at=later(1))
     await pushed(ledger, first, "C", State.PUSHED)
     under_way = await sent(other, second, "D")
 
-    async def told(run: RunId, since: datetime = NOON) -> list[int]:
-        return [each.attempt.id for each in await other.calls_of_others(run, since)]
+    async def told(since: datetime = NOON, after: int = 0) -> list[tuple[int, bool]]:
+        found = await other.lost_calls(since, after=after)
+        return [(each.kept.attempt.id, each.is_open) for each in found]
 
-    assert (await told(second), await told(first)) == ([doubted.id], [under_way.id])
-    assert await told(second, later(1)) == []
-    (kept,) = await other.calls_of_others(second, NOON)
-    assert kept == (await ledger.attempts_of(A))[0]
-    for number, left in (("A", [doubted.id]), ("B", [])):
-        await ledger.conclude(first, outcomes(number, State.PUSHED), at=later(9), note="")
-        assert await told(second) == left
+    assert await told() == [(lost.id, True), (under_way.id, True)]
+    assert await told(after=lost.id) == [(under_way.id, True)]
+    assert await told(later(1)) == []
+    assert (await other.lost_calls(NOON, after=0))[0].kept == (await ledger.attempts_of(A))[0]
+    await ledger.conclude(first, outcomes("A", State.PUSHED), at=later(9), note="")
+    assert (await told())[0] == (lost.id, True)
+    await ledger.conclude(first, outcomes("B", State.PLANNED), at=later(9), note="")
+    await ledger.end_run(first, 5, later(9))
+    assert (await told())[0] == (lost.id, False)
+    for exit_code, ended_at in ((0, later(9)), (5, later(-9))):
+        await ledger.end_run(first, exit_code, ended_at)
+        assert await told() == [(under_way.id, True)]
 
 
 async def test_the_newest_call_that_was_answered_with_success_is_told(
@@ -576,10 +585,25 @@ async def test_the_newest_call_that_was_answered_with_success_is_told(
     tried.append(await sent(other, second, "D"))
     assert await other.last_success(after=0) == 0
     for attempt, verdict in zip(tried, told, strict=True):
-        made = outcomes(attempt.intent.numbers[0], State.PUSHED)
+        silent = attempt is tried[3]
+        made = outcomes(attempt.intent.numbers[0], State.UNKNOWN if silent else State.PUSHED)
         await ledger.record(attempt, ANSWER, verdict, made, at=later(1))
     last, before = tried[2].id, tried[1].id
     assert [await other.last_success(after=id_) for id_ in (0, before, last)] == [last, last, 0]
+
+
+@pytest.mark.parametrize("again", [False, True])
+async def test_a_success_that_names_nothing_counts_once_a_document_is_known(
+    ledger: Ledger, *, again: bool
+) -> None:
+    """One of a bill that was sent before may be that call's."""
+    run = await planned(ledger, "A")
+    if again:
+        await pushed(ledger, run, "A", State.PLANNED)
+    attempt = await sent(ledger, run, "A")
+    made = outcomes("A", State.PUSHED)
+    await ledger.record(attempt, ANSWER, remark("note.silent_success"), made, at=later(1))
+    assert await ledger.last_success(after=0) == (0 if again else attempt.id)
 
 
 # -- what other runs have lately sent ---------------------------------------------------------

@@ -37,6 +37,7 @@ from k3push.ports import (
     Glance,
     InHand,
     LatelySent,
+    LostCall,
     Made,
     Memo,
     Note,
@@ -212,6 +213,13 @@ def read_lately_sent(found: Sequence[Any]) -> LatelySent:
     pairs, *attempt = found
     called = rules.called_then((BillNumber(a), BillNumber(b)) for a, b in orjson.loads(pairs))
     return LatelySent(read_attempt(attempt), called)
+
+
+@codec.whole
+def read_lost_call(found: Sequence[Any]) -> LostCall:
+    """Read an attempt of which nobody has heard how it ended."""
+    is_open, *attempt = found
+    return LostCall(read_attempt(attempt), bool(is_open))
 
 
 @codec.whole

@@ -44,24 +44,39 @@ def least_age_s(began_at: datetime, began: Uptime, now_at: datetime, now: Uptime
     return min(max(0.0, (now_at - began_at).total_seconds()), up_s)
 
 
-def behind_s(at: datetime, others: Iterable[datetime], window_s: float) -> float:
+def later_s(at: datetime, uptime: Uptime, than_at: datetime, than: Uptime) -> float:
+    """Return how many seconds later one moment was than another; below 0 if it was earlier.
+
+    Within one boot the uptimes tell, which nobody can set.
+
+    >>> noon, set_ahead = datetime(2026, 1, 2, 12), datetime(2026, 1, 2, 13)
+    >>> later_s(set_ahead, Uptime("boot", 105), noon, Uptime("boot", 100))
+    5
+    >>> later_s(noon, Uptime("boot@two", 105), set_ahead, Uptime("boot@one", 100))
+    -3600.0
+    """
+    if uptime.boot and uptime.boot == than.boot:
+        return uptime.seconds - than.seconds
+    return (at - than_at).total_seconds()
+
+
+def behind_s(others: Iterable[float], window_s: float) -> float:
     """Return how many seconds later a call may be carried out for those that left before it.
 
     Calls may wait for each other in the ERP (P 5.15), and each may take a window.
 
     Args:
-        at: When the call left.
-        others: When calls left before it of which is not known when they ended; oldest first.
+        others: How many seconds later than it those have left of which is not known when they
+            ended, below 0 as a rule; oldest first.
         window_s: For so long the ERP may be at work on one call.
 
-    >>> noon = datetime(2026, 1, 2, 12)
-    >>> before = [datetime(2026, 1, 2, 11, minute) for minute in (30, 49, 56, 59)]
-    >>> [behind_s(noon, before[:count], 600) for count in range(5)]
+    >>> before = [-1800.0, -660.0, -240.0, -60.0]
+    >>> [behind_s(before[:count], 600) for count in range(5)]
     [0.0, 0.0, 0.0, 540.0, 1140.0]
     """
     end_s = -math.inf
     for each in others:
-        end_s = max(end_s, (each - at).total_seconds()) + window_s
+        end_s = max(end_s, each) + window_s
     return max(0.0, end_s)
 
 

@@ -118,7 +118,7 @@ class SqlLedger(Ledger, Generic[C_co]):
     made_by = read_by(reads.made_by)
     fruitful = read_by(reads.fruitful)
     lately_sent = read_by(reads.lately_sent)
-    calls_of_others = read_by(reads.calls_of_others)
+    lost_calls = read_by(reads.lost_calls)
     last_success = read_by(reads.last_success)
     twins = read_by(reads.twins)
     partly = read_by(reads.partly)

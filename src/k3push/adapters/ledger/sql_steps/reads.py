@@ -19,7 +19,17 @@ from k3push.core.model import (
     number_in,
 )
 from k3push.core.pacing.server_model import Learnt
-from k3push.ports import AttemptRecord, Commanded, Doubt, InHand, LatelySent, Made, Note
+from k3push.ports import (
+    NEWEST_CALLS,
+    AttemptRecord,
+    Commanded,
+    Doubt,
+    InHand,
+    LatelySent,
+    LostCall,
+    Made,
+    Note,
+)
 
 
 async def run(connection: StepConnection, run: RunId) -> Run | None:
@@ -240,17 +250,18 @@ async def lately_sent(
     return [records.read_lately_sent(each) for each in found]
 
 
-async def calls_of_others(
-    connection: StepConnection, run: RunId, since: datetime
-) -> Sequence[AttemptRecord]:
-    """Return attempts of other runs of the account of which is not known what they have made."""
-    key = await run_key(connection, run)
-    found = await connection.all("calls_of_others", run=key, since=codec.write_time(since))
-    return [records.read_attempt(each) for each in found]
+async def lost_calls(
+    connection: StepConnection, since: datetime, *, after: int
+) -> Sequence[LostCall]:
+    """Return attempts of the account of which nobody has heard how they ended."""
+    found = await connection.all(
+        "lost_calls", since=codec.write_time(since), after=after, limit=NEWEST_CALLS
+    )
+    return [records.read_lost_call(each) for each in found]
 
 
 async def last_success(connection: StepConnection, *, after: int) -> int:
-    """Return the newest attempt of the account, behind one, that was answered with success."""
+    """Return the newest attempt of the account, behind one, whose answer tells of documents."""
     found = await connection.all("last_success", after=after)
     return int(found[0][0]) if found else 0
 

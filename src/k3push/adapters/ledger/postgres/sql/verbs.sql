@@ -653,24 +653,44 @@ FROM rows JOIN attempts ON attempts.id = rows.attempt
 WHERE rows.run = :run AND rows.rare >= 'unknown' AND rows.rare <= 'unknown'
 ORDER BY rows.rare, rows.place;
 
--- name: calls_of_others
-SELECT {columns_of_attempt}
+-- name: lost_calls
+SELECT (attempts.ended_at IS NULL AND verdict IS NULL) OR EXISTS (
+    SELECT FROM json_array_elements_text(numbers::json) AS each (bill)
+    CROSS JOIN LATERAL (
+        SELECT attempt, state FROM rows
+        WHERE account_hash = :account_hash AND bill = each.bill AND run = runs.key OFFSET 0
+    ) AS rows
+    WHERE rows.attempt = attempts.id AND state = 'unknown'
+), {columns_of_attempt}
 FROM (
     SELECT key FROM runs
-    WHERE account = :account AND (exit IS NULL OR exit <> 0) AND key <> :run
+    WHERE account = :account AND (exit IS NULL OR exit <> 0)
         AND (ended_at IS NULL OR ended_at >= :since)
+        AND (SELECT began_at FROM attempts WHERE run = runs.key ORDER BY id DESC LIMIT 1) >= :since
     OFFSET 0
-) AS others CROSS JOIN LATERAL (
-    SELECT id FROM attempts
-    WHERE run = others.key AND ended_at IS NULL AND verdict IS NULL
-    UNION
-    SELECT attempt FROM rows
-    WHERE run = others.key AND rare >= 'unknown' AND rare <= 'unknown'
-) AS lost CROSS JOIN LATERAL (
-    SELECT * FROM attempts WHERE id = lost.id AND began_at >= :since LIMIT 1
+) AS of_late CROSS JOIN LATERAL (
+    SELECT * FROM attempts WHERE run = of_late.key AND id > :after ORDER BY id DESC LIMIT :limit
 ) AS attempts
 JOIN runs ON runs.key = attempts.run
+WHERE attempts.began_at >= :since
+    AND (attempts.ended_at IS NULL OR verdict LIKE '%note.doubt%')
 ORDER BY attempts.id;
+
+-- name: last_success
+-- The verdict is a remark (`runs.attempt.remark_on`).
+SELECT attempts.id
+FROM attempts JOIN runs ON runs.key = attempts.run
+WHERE attempts.id > :after AND runs.account = :account AND (
+    verdict LIKE '%note.success%' OR (verdict LIKE '%note.silent_success%' AND EXISTS (
+        SELECT FROM json_array_elements_text(numbers::json) AS each (bill)
+        CROSS JOIN LATERAL (
+            SELECT attempt, attempts AS sendings, state FROM rows
+            WHERE account_hash = :account_hash AND bill = each.bill AND run = runs.key OFFSET 0
+        ) AS rows
+        WHERE rows.attempt = attempts.id AND sendings = 1 AND state = 'pushed'
+    ))
+)
+ORDER BY attempts.id DESC LIMIT 1;
 
 -- name: count_attempts
 SELECT count(*) FROM attempts WHERE run = :run;

@@ -94,12 +94,6 @@ WHERE scope = :scope AND EXISTS (
 )
 ORDER BY started_at DESC, id DESC;
 
--- name: last_success
--- The verdict is a remark (`runs.attempt.remark_on`).
-SELECT attempts.id FROM attempts JOIN runs ON runs.key = attempts.run
-WHERE attempts.id > :after AND runs.account = :account AND verdict LIKE '%note.success%'
-ORDER BY attempts.id DESC LIMIT 1;
-
 -- name: count_twins
 SELECT count(*) FROM rows WHERE run = :run AND code = 'twin';
 

@@ -423,26 +423,33 @@ WHERE rows.run = :run AND rows.state = 'unknown' AND rows.state <> 'planned'
     AND rows.state <> 'sent' AND rows.state <> 'pushed'
 ORDER BY rows.place;
 
--- name: calls_of_others
-SELECT {columns_of_attempt}
-FROM (
-    SELECT attempts.id
-    FROM runs JOIN attempts INDEXED BY attempts_open ON attempts.run = runs.key
-    WHERE runs.account = :account AND (runs.exit IS NULL OR runs.exit <> 0) AND runs.key <> :run
-        AND (runs.ended_at IS NULL OR runs.ended_at >= :since)
-        AND attempts.ended_at IS NULL AND attempts.verdict IS NULL
-    UNION
-    SELECT rows.attempt
-    FROM runs JOIN rows INDEXED BY rows_by_state ON rows.run = runs.key
-    WHERE runs.account = :account AND (runs.exit IS NULL OR runs.exit <> 0) AND runs.key <> :run
-        AND (runs.ended_at IS NULL OR runs.ended_at >= :since)
-        AND rows.state = 'unknown' AND rows.state <> 'planned' AND rows.state <> 'sent'
-        AND rows.state <> 'pushed'
-) AS lost
-JOIN attempts ON attempts.id = lost.id
-JOIN runs ON runs.key = attempts.run
-WHERE attempts.began_at >= :since
+-- name: lost_calls
+SELECT (attempts.ended_at IS NULL AND verdict IS NULL) OR EXISTS (
+    SELECT 1 FROM json_each(numbers) AS each
+    CROSS JOIN rows INDEXED BY rows_by_bill ON rows.bill = each.value AND rows.run = runs.key
+    WHERE rows.attempt = attempts.id AND rows.state = 'unknown'
+), {columns_of_attempt}
+FROM (SELECT id FROM attempts WHERE id > :after ORDER BY id DESC LIMIT :limit) AS late
+CROSS JOIN attempts ON attempts.id = late.id
+CROSS JOIN runs ON runs.key = attempts.run
+WHERE runs.account = :account AND (runs.exit IS NULL OR runs.exit <> 0)
+    AND (runs.ended_at IS NULL OR runs.ended_at >= :since)
+    AND began_at >= :since
+    AND (attempts.ended_at IS NULL OR verdict LIKE '%note.doubt%')
 ORDER BY attempts.id;
+
+-- name: last_success
+-- The verdict is a remark (`runs.attempt.remark_on`).
+SELECT attempts.id
+FROM attempts CROSS JOIN runs ON runs.key = attempts.run
+WHERE attempts.id > :after AND runs.account = :account AND (
+    verdict LIKE '%note.success%' OR (verdict LIKE '%note.silent_success%' AND EXISTS (
+        SELECT 1 FROM json_each(numbers) AS each
+        CROSS JOIN rows INDEXED BY rows_by_bill ON rows.bill = each.value AND rows.run = runs.key
+        WHERE rows.attempt = attempts.id AND rows.attempts = 1 AND rows.state = 'pushed'
+    ))
+)
+ORDER BY attempts.id DESC LIMIT 1;
 
 -- name: count_attempts
 SELECT attempts FROM runs WHERE key = :run;
