@@ -179,7 +179,7 @@ class ReadVerbs(StoreView):
             intent, rows = kept.attempt.intent, store.runs[kept.attempt.intent.run]
             is_lost = kept.ended_at is None or "note.doubt" in kept.verdict
             ended_at = rows.run.ended_at
-            if rows.run.exit == 0 or (ended_at is not None and ended_at < since):
+            if ended_at is not None and ended_at < since:
                 continue
             if is_lost and intent.began_at >= since and self._is_mine(store, intent.run):
                 is_open = kept.ended_at is None and not kept.verdict

@@ -124,6 +124,27 @@ async def test_a_call_waits_for_those_of_other_runs_that_make_nothing(
     assert told[numbers[2]] == [""]  # it never counts as absent
 
 
+async def test_a_call_waits_for_one_of_a_run_that_has_ended_well() -> None:
+    """The document of the call in front has come, and the ERP has begun with the next one late."""
+    numbers, told = orders(2), list[list[str]]()
+    office = await _in_use()
+
+    async def push(number: str, after_s: float) -> None:
+        await anyio.sleep(after_s)
+        await office.open_run([number], RunId(number))
+        how: dict[str, Any] = {"settle": SettleTimes(), "check": False, "transport": erp}
+        pushed = await office.execute(RunId(number), **how)
+        await office.store.end_run(RunId(number), 0, VirtualClock().now())
+        told.append([each.code for each in pushed.watch.moves])
+
+    async with anyio.create_task_group() as server:
+        erp = queueing(server, 590.0, 60.0, told=True)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(push, numbers[0], 0.0)
+            tasks.start_soon(push, numbers[1], 10.0)
+    assert told == [[""], [""]]  # neither counts as absent
+
+
 @pytest.mark.parametrize("ahead_s", [0.0, 3600.0, -3600.0])
 @pytest.mark.parametrize("after_s", [30.0, 100.0])
 async def test_a_run_waits_for_the_calls_of_one_that_was_killed(
@@ -152,22 +173,25 @@ async def test_a_run_waits_for_the_calls_of_one_that_was_killed(
         assert pushed.of(State.PUSHED) == set(numbers[1:])
 
 
-async def test_runs_whose_calls_are_lost_do_not_wait_for_each_other_for_ever() -> None:
-    """Nothing was done, and each may be behind the other."""
-    numbers, ended_s = orders(3), list[float]()
-    office = await _in_use(steps(*["silence"] * 3))
+@pytest.mark.parametrize("at_once", [1, 8])
+async def test_runs_whose_calls_are_lost_do_not_wait_for_each_other_for_ever(at_once: int) -> None:
+    """Nothing was done, and each may be behind the others: a window for each run is waited."""
+    numbers, ended_s = orders(3 * at_once), list[float]()
+    office = await _in_use(steps(*["silence"] * len(numbers)))
 
-    async def push(number: str) -> None:
-        run = RunId(number)
-        await office.open_run([number], run)
-        await office.execute(run, settle=SettleTimes(), check=False)
+    async def push(part: list[str]) -> None:
+        run, driven = RunId(part[0]), steered(concurrency=at_once, chunk_size=1)
+        await office.open_run(part, run)
+        await office.execute(
+            run, throttle=driven, settle=SettleTimes(), limits=NO_CANARY, check=False
+        )
         ended_s.append(anyio.current_time())
 
     async with anyio.create_task_group() as tasks:
-        for number in numbers:
-            tasks.start_soon(push, number)
+        for first in range(0, len(numbers), at_once):
+            tasks.start_soon(push, numbers[first : first + at_once])
     await office.check()
-    assert max(ended_s) < ANSWER_TIMEOUT_S + 3 * WINDOW_S + 60.0
+    assert max(ended_s) < ANSWER_TIMEOUT_S + 4 * WINDOW_S + 60.0
 
 
 @pytest.mark.parametrize("ahead_s", [0.0, 3600.0, -3600.0])

@@ -12,6 +12,7 @@ that have ended. So what one run knows of the queue counts for all, and the ledg
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 import anyio
 
@@ -21,8 +22,7 @@ from k3push.ports import Doubt, LostCall
 from k3push.runs.calls_at_work import SOON_S, may_run
 from k3push.runs.context import Context
 from k3push.runs.earlier_calls import LONGEST_CALL
-from k3push.runs.lost_calls import Lost, waits_behind_s
-from k3push.runs.proof.document_makers import MACHINES_DIFFER
+from k3push.runs.lost_calls import QUEUE_OF, Lost, waits_behind_s
 
 
 async def hear_of_others(context: Context, run: RunId, doubts: Sequence[Doubt]) -> None:
@@ -64,7 +64,8 @@ async def _lost_calls(context: Context) -> list[LostCall]:
     if not context.reads_back:
         return []
     ledger, work, now = context.ledger, context.at_work, context.clock.now()
-    since = now - LONGEST_CALL - MACHINES_DIFFER
+    # Somebody may have set the clock meanwhile.
+    since = now - LONGEST_CALL - timedelta(seconds=QUEUE_OF * context.settle.window_s)
     lost = [each for each in await ledger.lost_calls(since, after=work.over) if may_run(each.kept)]
     if lost:
         answered = await ledger.last_success(after=lost[0].kept.attempt.id)

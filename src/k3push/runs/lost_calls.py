@@ -37,14 +37,17 @@ class Lost(NamedTuple):
 def waits_behind_s(attempt: int, run: RunId, lost: Iterable[Lost], window_s: float) -> float:
     """Return how many seconds later a call may be carried out for those before it.
 
-    What calls of one run tell of each other is known otherwise (`doubt_ages`).
+    What calls of one run tell of each other is known otherwise (`doubt_ages`). What a run has at
+    work is done within a window, its places see to that, and so none counts for more.
 
     >>> one, two = RunId("one"), RunId("two")
-    >>> waits_behind_s(9, one, [Lost(7, one, 0.0)], 600)
+    >>> waits_behind_s(9, one, [Lost(7, one, 0.0)], 600.0)
     0.0
-    >>> waits_behind_s(9, one, [Lost(7, one, 0.0), Lost(8, two, 0.0)], 600)
+    >>> waits_behind_s(9, one, [Lost(5, one, -900.0), Lost(6, two, -800.0)], 600.0)
+    300.0
+    >>> waits_behind_s(9, one, [Lost(6, one, 0.0), Lost(7, two, 0.0), Lost(8, two, 0.0)], 600.0)
     1200.0
-    >>> waits_behind_s(9, one, [Lost(6, two, -3000.0), Lost(10, two, 5.0)], 600)
+    >>> waits_behind_s(9, one, [Lost(6, two, -3000.0), Lost(10, two, 5.0)], 600.0)
     0.0
     """
     before = [
@@ -54,9 +57,10 @@ def waits_behind_s(attempt: int, run: RunId, lost: Iterable[Lost], window_s: flo
         and call.later_s > -QUEUE_OF * window_s
         and _may_be_before(call, attempt)
     ]
-    if all(call.run == run for call in before):
+    runs = {call.run for call in before}
+    if runs <= {run}:
         return 0.0
-    return behind_s([call.later_s for call in before], window_s)
+    return min(behind_s([call.later_s for call in before], window_s), len(runs) * window_s)
 
 
 def _may_be_before(call: Lost, attempt: int) -> bool:

@@ -663,13 +663,15 @@ SELECT (attempts.ended_at IS NULL AND verdict IS NULL) OR EXISTS (
     WHERE rows.attempt = attempts.id AND state = 'unknown'
 ), {columns_of_attempt}
 FROM (
-    SELECT key FROM runs
-    WHERE account = :account AND (exit IS NULL OR exit <> 0)
-        AND (ended_at IS NULL OR ended_at >= :since)
-        AND (SELECT began_at FROM attempts WHERE run = runs.key ORDER BY id DESC LIMIT 1) >= :since
-    OFFSET 0
+    SELECT key FROM runs WHERE account = :account AND pruned = 0 AND ended_at IS NULL
+    UNION ALL
+    SELECT key FROM runs WHERE account = :account AND pruned = 0 AND ended_at >= :since
 ) AS of_late CROSS JOIN LATERAL (
-    SELECT * FROM attempts WHERE run = of_late.key AND id > :after ORDER BY id DESC LIMIT :limit
+    SELECT began_at AS at FROM attempts WHERE run = of_late.key ORDER BY id DESC LIMIT 1
+) AS newest CROSS JOIN LATERAL (
+    SELECT * FROM attempts
+    WHERE run = of_late.key AND id > :after AND newest.at >= :since
+    ORDER BY id DESC LIMIT :limit
 ) AS attempts
 JOIN runs ON runs.key = attempts.run
 WHERE attempts.began_at >= :since

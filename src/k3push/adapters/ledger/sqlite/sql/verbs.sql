@@ -432,8 +432,7 @@ SELECT (attempts.ended_at IS NULL AND verdict IS NULL) OR EXISTS (
 FROM (SELECT id FROM attempts WHERE id > :after ORDER BY id DESC LIMIT :limit) AS late
 CROSS JOIN attempts ON attempts.id = late.id
 CROSS JOIN runs ON runs.key = attempts.run
-WHERE runs.account = :account AND (runs.exit IS NULL OR runs.exit <> 0)
-    AND (runs.ended_at IS NULL OR runs.ended_at >= :since)
+WHERE runs.account = :account AND (runs.ended_at IS NULL OR runs.ended_at >= :since)
     AND began_at >= :since
     AND (attempts.ended_at IS NULL OR verdict LIKE '%note.doubt%')
 ORDER BY attempts.id;
