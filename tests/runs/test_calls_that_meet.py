@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 from urllib.parse import unquote
 
@@ -19,8 +20,8 @@ from k3push.runs.context import Context
 from k3push.runs.doubt_ages import SettleTimes
 from k3push.simulator.answers import AnswerStyle, failure
 from k3push.simulator.exchange import json_reply
-from tests.runs.office import SECOND, Office, orders, sandbox, steered, steps
-from tests.runs.rough_answers import NO_HALT, OPEN, doubled
+from tests.runs.office import SECOND, WINDOW_S, Office, orders, sandbox, steered, steps
+from tests.runs.rough_answers import NO_HALT, OPEN, doubled, name_no_document
 from tests.simulator.transport import SandboxTransport
 
 pytestmark = pytest.mark.anyio
@@ -209,6 +210,21 @@ async def test_one_call_leaves_until_something_tells_how_long_the_erp_takes() ->
         pushed = await office.execute(SECOND, throttle=at_once, check=False, **how)
     assert (erp.most, doubled(office, numbers)) == (1, [])
     assert pushed.of(State.PUSHED) == set(numbers[1:])
+
+
+async def test_answers_that_name_nothing_tell_how_long_the_erp_takes_by_what_they_have_made(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """An old server. One call is lost, and some others leave before its window is over."""
+    name_no_document(monkeypatch)
+    numbers = orders(20)
+    office = Office(sandbox(steps(*["ok"] * 10, "silence"), latency_s=1.0, **OPEN))
+    await office.open_run(numbers)
+    one_by_one = steered(concurrency=1, chunk_size=1)
+    pushed = await office.execute(throttle=one_by_one, settle=SettleTimes(), limits=NO_HALT)
+    assert pushed.of(State.PUSHED) == set(numbers)
+    left_s = sorted(attempt.intent.uptime.seconds for attempt, _, _ in pushed.watch.sendings)
+    assert max(later - one for one, later in pairwise(left_s)) < WINDOW_S
 
 
 async def test_a_call_that_is_given_up_while_a_look_is_under_way_keeps_its_place() -> None:

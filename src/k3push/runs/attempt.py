@@ -52,6 +52,7 @@ from k3push.runs.before_sending import LOOK_KEEPS_S, leave_out_changed, look_fir
 from k3push.runs.context import Context
 from k3push.runs.earlier_calls import sent_by_others, sent_since
 from k3push.runs.held_numbers import under_other_numbers
+from k3push.runs.kept_attempts import attempts_under
 from k3push.runs.last_looks import note_refused
 from k3push.runs.lookup.retried_reads import open_turn, wait_for_erp
 from k3push.runs.proof.named_documents import (
@@ -271,6 +272,7 @@ async def _record(
         )
     if isinstance(verdict, ReadBack) and verdict.said.success and not verdict.said.names_all:
         note_unnamed(context, outcomes)
+        await _note_silent_work(context, sending, outcomes)
     context.forget(outcomes)
     sending.outcomes += outcomes
     in_doubt = any(outcome.state is State.UNKNOWN for outcome in outcomes)
@@ -290,6 +292,22 @@ def _note_work(
             now_s = anyio.current_time()
             context.at_work.note(attempt.id, verdict, after_s=sending.push_s, now_s=now_s)
         case ReadBack(said) if said.named:
+            context.ages.note_answer(sending.push_s)
+
+
+async def _note_silent_work(
+    context: Context, sending: Sending, outcomes: Sequence[Outcome]
+) -> None:
+    """Note how long a call has kept the ERP whose answer names nothing, once nothing else tells.
+
+    A document of a bill that was never sent before is its own.
+    """
+    ledger, run = context.ledger, context.run.id
+    for outcome in outcomes:
+        if context.ages.has_heard:
+            return
+        made = outcome.state is State.PUSHED
+        if made and len(await attempts_under(ledger, run, outcome.number)) == 1:
             context.ages.note_answer(sending.push_s)
 
 
