@@ -37,6 +37,7 @@ from tests.campaign.events import (
     IsAltered,
     IsGone,
     IsLockedOut,
+    IsPushed,
     IsRenumbered,
     Joins,
     MadeAnew,
@@ -75,9 +76,12 @@ async def check(scene: Scene) -> list[str]:
     moved = tuple(f"{number}: sent " for number in scene.story.exchanged)
     sendings = [f for f in scene.witness.check_sendings(window_s) if not f.startswith(moved)]
     # Where nobody can look, nothing is sent again.
-    # A person is misled by what comes late, and so are looks by what somebody else has made.
-    misled = scene.story.is_unasked or scene.story.has(HasRival)
-    queue = None if misled else scene.witness.queue
+    # A person is misled by what comes late, and so are looks by what somebody else has made; what a
+    # clerk pushes meanwhile passes for a sign of how far the ERP has come.
+    queue = scene.witness.queue
+    beside = queue is not None and not queue.habits.fits and scene.story.has(IsPushed)
+    misled = scene.story.is_unasked or scene.story.has(HasRival) or beside
+    queue = None if misled else queue
     findings = [*scene.witness.findings, *(queue.findings if queue else ()), *sendings]
     bills = {row.bill for each in rows.values() for row in each.values()}
     late = late_targets(scene, bills, pushes_in_time)
