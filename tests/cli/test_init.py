@@ -50,6 +50,14 @@ def test_account_sets_forms_and_rules_are_offered(desk: Desk, untouched: Sandbox
     assert (checked.exit, "✗" in checked.out) == (0, False), checked
 
 
+def test_a_place_that_is_not_in_the_list_is_asked_for_again(desk: Desk, untouched: Sandbox) -> None:
+    """It was written as the name of a form."""
+    desk.environment["MINE"] = "sandbox"
+    answers = answered(untouched.url, "1", "sandbox", "MINE", "9", "2", "", "", "")
+    assert desk.k3push("init", given=answers).exit == 0
+    assert written(desk)["routes"]["default"]["source"] == "SAL_SaleOrder"
+
+
 def test_logins_of_an_application_are_tried_one_after_the_other(
     desk: Desk, untouched: Sandbox
 ) -> None:

@@ -60,6 +60,7 @@ APP_LOGINS = ("app_secret", "sign", "signature")
 
 # So many things to choose from fit a screen.
 MOST_OFFERED = 20
+LONGEST_PLACE = len(str(MOST_OFFERED))
 
 Option = tuple[str, str]
 """What an answer may be, and what to call it."""
@@ -201,9 +202,15 @@ class _Guide:
         first = default or next((value for value, _ in options), "")
         # What cannot be shown as it is, nobody agrees to by pressing Enter.
         first = first if harmless(first) == first else ""
-        answer = self._ask(question, first)
-        is_place = answer.isascii() and answer.isdigit() and 1 <= int(answer) <= len(shown)
-        return shown[int(answer) - 1][0] if is_place else answer
+        values = {value for value, _ in options}
+        while True:
+            answer = self._ask(question, first)
+            # As short as the place of one that is shown; ids have more digits.
+            is_place = answer.isascii() and answer.isdigit() and len(answer) <= LONGEST_PLACE
+            if not (shown and is_place) or answer in values:
+                return answer
+            if 1 <= int(answer) <= len(shown):
+                return shown[int(answer) - 1][0]
 
     def _address(self) -> str:
         """Ask for the site's address until one is given that the settings can hold.
