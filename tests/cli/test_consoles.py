@@ -6,6 +6,7 @@ import sys
 import pytest
 
 from tests.cli.terminal import Desk, Sandbox, end, orders
+from tests.shares import shared_out
 
 ENCODINGS = ["gbk", "cp936", "ascii", "utf-16"]
 
@@ -48,7 +49,8 @@ def test_paths_may_hold_blanks_and_chinese(desk: Desk, sandbox: Sandbox) -> None
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a shell of Unix closes streams")
 @pytest.mark.parametrize(
-    "closed", [">&-", "2>&-", "<&-", ">&- 2>&- <&-", "> /dev/full", "2> /dev/full"]
+    "closed",
+    shared_out([">&-", "2>&-", "<&-", ">&- 2>&- <&-", "> /dev/full", "2> /dev/full"], 3),
 )
 def test_streams_that_are_closed_or_full_end_no_run(
     desk: Desk, sandbox: Sandbox, closed: str

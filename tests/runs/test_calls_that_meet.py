@@ -22,6 +22,7 @@ from k3push.simulator.answers import AnswerStyle, failure
 from k3push.simulator.exchange import json_reply
 from tests.runs.office import SECOND, WINDOW_S, Office, orders, sandbox, steered, steps
 from tests.runs.rough_answers import NO_HALT, OPEN, doubled, name_no_document
+from tests.shares import shared_out
 from tests.simulator.transport import SandboxTransport
 
 pytestmark = pytest.mark.anyio
@@ -61,7 +62,9 @@ def turning_away(body: bytes, resources: int) -> type[SandboxTransport]:
 
 
 @pytest.mark.parametrize("resources", [1, 5])
-@pytest.mark.parametrize("body", [LOCK, DEADLOCK, EXCEPTION], ids=["lock", "deadlock", "exception"])
+@pytest.mark.parametrize(
+    "body", shared_out([LOCK, DEADLOCK, EXCEPTION], 3), ids=["lock", "deadlock", "exception"]
+)
 @pytest.mark.parametrize("at_once", [8, None])
 async def test_sound_bills_are_not_rejected_for_calls_of_ours_beside_them(
     body: bytes, resources: int, at_once: int | None
@@ -126,13 +129,17 @@ def queueing(server: Any, each_s: float, given_up_s: float, *, told: bool) -> An
 @pytest.mark.parametrize("told", [True, False])
 @pytest.mark.parametrize(
     ("each_s", "at_once", "size", "look_s"),
-    [
-        (15.0, None, None, 0.1),
-        (20.0, None, 1, 0.1),
-        (15.0, 8, 10, 0.1),
-        (15.0, 16, 10, 0.1),
-        (30.0, 16, 1, 3.0),
-    ],
+    shared_out(
+        [
+            (15.0, None, None, 0.1),
+            (20.0, None, 1, 0.1),
+            (15.0, 8, 10, 0.1),
+            (15.0, 16, 10, 0.1),
+            (30.0, 16, 1, 3.0),
+        ],
+        5,
+        normal=2,
+    ),
 )
 async def test_a_queue_of_pushes_that_were_given_up_does_not_outgrow_the_window(
     each_s: float, at_once: int | None, size: int | None, look_s: float, *, told: bool

@@ -86,7 +86,7 @@ def test_a_process_may_be_killed_at_any_step(plan: FaultPlan, schedule: int) -> 
         assert played(play, partial(Fate, {moment: Act.KILL}), schedule=schedule).dead
 
 
-@pytest.mark.parametrize("plan", FAULTS, ids=["calm", "stormy"])
+@pytest.mark.parametrize("plan", shared_out(FAULTS, 2), ids=["calm", "stormy"])
 async def test_a_ledger_may_be_lost_at_any_step(plan: FaultPlan) -> None:
     """A disk is full while the network is well; what is open then is in doubt."""
     for at in range(1, 40, 2):
@@ -99,7 +99,7 @@ async def test_a_ledger_may_be_lost_at_any_step(plan: FaultPlan) -> None:
         assert pushed.of(State.PUSHED) == set(orders(BILLS)) - set(plan.refusals)
 
 
-@pytest.mark.parametrize("plan", FAULTS, ids=["calm", "stormy"])
+@pytest.mark.parametrize("plan", shared_out(FAULTS, 2), ids=["calm", "stormy"])
 async def test_one_of_two_processes_may_be_killed_at_any_step(plan: FaultPlan) -> None:
     """The other meets claims of the dead, and must neither take them on trust nor wait for ever."""
     for at in range(1, 60, 3):

@@ -939,7 +939,7 @@ def test_a_process_may_be_killed_at_any_step(plan: FaultPlan, schedule: int) -> 
         assert played(play, partial(Fate, {moment: Act.KILL}), schedule=schedule).dead
 
 
-@pytest.mark.parametrize("plan", [FaultPlan(), LOST_ANSWERS], ids=["calm", "stormy"])
+@pytest.mark.parametrize("plan", shared_out([FaultPlan(), LOST_ANSWERS], 2), ids=["calm", "stormy"])
 @pytest.mark.parametrize("act", [Act.STOP, Act.STOP_AT_ONCE])
 async def test_a_process_may_be_told_to_stop_at_any_step(plan: FaultPlan, act: Act) -> None:
     """Whatever it is about, a later one takes it up."""

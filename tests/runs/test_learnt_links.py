@@ -27,6 +27,7 @@ from tests.runs.office import ROUTE, SECOND, Office, Pushed, orders, sandbox, st
 from tests.runs.rough_answers import REFUSED, drop_each_second_link, name_no_document
 from tests.runs.test_loose_documents import LOST, OTHER, REST, go_on, say
 from tests.runs.test_loose_documents import office_of as loose_office_of
+from tests.shares import shared_out
 from tests.simulator.second_rule import with_second_rule
 
 pytestmark = pytest.mark.anyio
@@ -174,7 +175,7 @@ async def test_a_typed_document_is_seen_where_queries_for_links_pass_over_it(siz
 
 
 @pytest.mark.parametrize("old", [False, True])
-@pytest.mark.parametrize("apart_days", [20, 50, 70])
+@pytest.mark.parametrize("apart_days", shared_out([20, 50, 70], 3))
 async def test_what_was_learnt_of_links_ends_with_the_rule(
     monkeypatch: pytest.MonkeyPatch, apart_days: int, *, old: bool
 ) -> None:
