@@ -10,10 +10,12 @@ import pytest
 
 from k3push.adapters.erp.client import ErpClient
 from k3push.core.model import PARTLY, TWIN, BillNumber, Route, Sighting, State
-from k3push.ports import LookRefusedError, Memo
+from k3push.ports import LookFailedError, LookRefusedError, Memo
 from k3push.runs.context import Context
 from k3push.runs.doubt_ages import SettleTimes
+from k3push.runs.lookup.looker import Looker
 from k3push.runs.outcome import Exit
+from k3push.runs.proof.absence_proof import Proofs
 from k3push.runs.proof.missed_looks import DUE, due_look
 from k3push.runs.stop import Cause
 from k3push.simulator import Policy
@@ -40,6 +42,7 @@ from tests.runs.rough_answers import (
     until_lost,
     until_rejected,
 )
+from tests.runs.test_learnt_links import KEEPS_NONE
 from tests.runs.test_refused_parts import as_executed
 
 pytestmark = pytest.mark.anyio
@@ -97,6 +100,47 @@ async def test_a_part_whose_last_look_the_erp_refuses_is_told_later(
     pushed = await office.execute(limits=NO_CANARY, throttle=one_by_one(), work=work, check=False)
     row = pushed.rows[bad]
     assert (row.state, row.code) == (State.PUSHED, PARTLY), row
+    assert await due_look(office.store, FIRST) is None
+
+
+@pytest.mark.parametrize("then", ["resume", "settle", "retry"])
+async def test_a_document_by_its_number_is_told_once_it_is_learnt_that_no_links_are_kept(
+    monkeypatch: pytest.MonkeyPatch, then: str
+) -> None:
+    """A refused call has saved it, and whether the site keeps links cannot be asked at first."""
+    bad, other = orders(2)
+    office = Office(
+        sandbox(routes=KEEPS_NONE, query_lag_s=5.0, look_s=0.1, latency_s=1.0, **OPEN),
+        documents=False,
+    )
+    for line in office.site.world.add_target(IN_STOCK, other, creator="clerk").entries:
+        line.links = ()
+    keep_a_part(monkeypatch, [bad], kept=1)
+    await office.open_run([bad])
+    learn, away = Proofs.ask_newest_links, [False]
+
+    async def fail(proofs: Proofs, looker: Looker) -> None:
+        if away[0]:
+            raise LookFailedError("HTTP 502")
+        await learn(proofs, looker)
+
+    async def go_away(_: Context) -> None:
+        await until_rejected(office, bad)
+        away[0] = True
+
+    monkeypatch.setattr(Proofs, "ask_newest_links", fail)
+    pushed = await office.execute(limits=NO_CANARY, beside=go_away, check=False)
+    assert (pushed.rows[bad].state, pushed.rows[bad].targets) == (State.REJECTED, ())
+    assert await due_look(office.store, FIRST) is not None
+    away[0] = False
+    await office.store.end_run(FIRST, Exit.STOPPED, VirtualClock().now())
+    if then == "retry":
+        await plan_again(office)
+    work = only_settle if then == "settle" else as_executed
+    pushed = await office.execute(limits=NO_CANARY, work=work, check=False)
+    row = pushed.rows[bad]
+    assert (row.state, len(row.targets)) == (State.PUSHED, 1), row
+    assert len(office.site.world.documents_of(bad)) == 1
     assert await due_look(office.store, FIRST) is None
 
 

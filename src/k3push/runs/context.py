@@ -85,9 +85,9 @@ class Context:
             clock, when; they are looked at once more.
         refused_s: When the ERP last refused a number of which a look may still show a document, on
             the loop's clock; minus infinity if never.
-        unlooked: Refused numbers that could not be looked at, since the ERP refused the query too,
-            with what was there before; they are asked for again at the end, and by the next
-            execution.
+        unlooked: Refused numbers of which no look has told yet, with what was there before: the ERP
+            refused the query too, or could not be asked whether links are kept. They are asked for
+            again at the end, and by the next execution.
         not_looked_at: What earlier executions were refused, and have not looked at once more; None
             where there is nothing.
         look_due_since: Since when a look at what was refused is due, as the ledger says; None where

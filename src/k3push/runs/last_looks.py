@@ -7,12 +7,12 @@ while after it was refused, and what a person vouched for at the beginning of th
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import aclosing
 
 import anyio
 
-from k3push.core.model import PARTLY, TWIN, BillNumber, Outcome, Row, State, Target
+from k3push.core.model import PARTLY, TWIN, BillNumber, Outcome, Row, Sighting, State, Target
 from k3push.core.remark import also, read_remark, remark
 from k3push.core.safety.conclusion import made_beside
 from k3push.core.safety.legal_moves import AMENDABLE, FINAL, SENT_BEFORE
@@ -62,7 +62,7 @@ async def _look_at_suspects(context: Context) -> None:
     seen = await look_at_sent(
         context, list(suspects), before=suspects, by_all=True, stop_or_not=True
     )
-    context.unlooked |= {n: before for n, before in suspects.items() if n in seen.refused}
+    context.unlooked |= {number: suspects[number] for number in _not_told(context, seen, suspects)}
     shown = {number: seen.targets.get(number, ()) for number in suspects}
     shown = await but_open_elsewhere(context, shown)
     others = await context.ids_of_others(suspects)
@@ -236,7 +236,7 @@ async def look_at_refused(context: Context, *, all_of_them: bool = False) -> flo
             context, list(before), before=before, by_all=True, stop_or_not=True
         )
         others = {n: ids for n, ids in context.unlooked.items() if n not in before}
-        context.unlooked = others | {n: before[n] for n in seen.refused}
+        context.unlooked = others | {n: before[n] for n in _not_told(context, seen, before)}
         ours = await ours_of(context, new_targets(seen.targets, before), may_send=False)
         for outcome in ours.values():
             # What was seen is written down, whatever ends the execution now.
@@ -250,6 +250,19 @@ async def look_at_refused(context: Context, *, all_of_them: bool = False) -> flo
         context.refused |= {n: (before[n], anyio.current_time()) for n in early}
     left = [wait_s for n, wait_s in waits.items() if n not in before]
     return min([*left, *([patience_s] if early else [])], default=math.inf)
+
+
+def _not_told(
+    context: Context, seen: Sighting, before: Mapping[BillNumber, Collection[str]]
+) -> set[BillNumber]:
+    """Return the bills of which a look has not told whether something was made.
+
+    The ERP has refused to be asked for them, or a new document bears the number alone, and whether
+    the site keeps links could not be learnt: that read has failed (rule 7).
+    """
+    learnt = context.links.find or context.links.are_kept
+    loose = {} if learnt else new_targets(seen.loose, before)
+    return {*seen.refused, *(number for number, found in loose.items() if found)}
 
 
 async def _take_back(context: Context, outcome: Outcome, *, refused: bool = True) -> bool:
