@@ -20,7 +20,7 @@ import pytest
 from k3push.adapters.erp.carrier import Carrier
 from k3push.adapters.erp.client import ErpClient
 from k3push.adapters.erp.form_rows import FormRows
-from k3push.core.model import BillNumber, Listed, Outcome, Route, RunId, State
+from k3push.core.model import PARTLY, BillNumber, Listed, Outcome, Route, RunId, State
 from k3push.core.remark import remark
 from k3push.core.safety.conclusion import DROPPED
 from k3push.ports import LedgerLostError, LookFailedError
@@ -42,6 +42,7 @@ from k3push.simulator.script import Aimed, FaultPlan
 from tests.memory_ledger.ledger import MemoryLedger
 from tests.runs.office import (
     FIRST,
+    ROUTE,
     SECOND,
     Office,
     Pushed,
@@ -935,3 +936,20 @@ async def test_what_a_success_passed_over_is_asked_for_before_it_is_sent_again(
         await office.execute(limits=NO_HALT, **how)
         await anyio.sleep(700)
     assert doubled(office, numbers) == []
+
+
+@pytest.mark.parametrize("again", [False, True])
+async def test_what_the_row_of_a_refused_bill_names_holds_no_other_run(
+    monkeypatch: pytest.MonkeyPatch, *, again: bool
+) -> None:
+    """A refused call has saved the first document of the bill, which is to get another."""
+    (bill,) = orders(1)
+    office = Office(sandbox(**OPEN), replace(ROUTE, allow_partial=not again))
+    keep_a_part(monkeypatch, [bill], kept=1, why=NOBODY)
+    await office.open_run([bill])
+    pushed = await office.execute(limits=NO_CANARY)
+    assert (pushed.rows[bill].state, pushed.rows[bill].code) == (State.PUSHED, PARTLY)
+    await office.open_run([bill], SECOND, again_because="the rest" if again else "")
+    pushed = await office.execute(SECOND, limits=NO_CANARY, check=False)
+    assert pushed.rows[bill].state is State.PUSHED, pushed.rows[bill]
+    assert len(office.site.world.documents_of(bill)) == 2

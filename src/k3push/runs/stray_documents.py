@@ -13,7 +13,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from k3push.core.model import ABSENT, BillNumber, RunId
+from k3push.core.model import ABSENT, BillNumber, Intent, RunId
 from k3push.core.protocol import wire
 from k3push.core.safety.evidence import may_hide_part
 from k3push.ports import AttemptRecord, LatelySent
@@ -26,7 +26,7 @@ from k3push.runs.earlier_calls import (
     was_in_doubt,
 )
 from k3push.runs.form_marks import mark_before
-from k3push.runs.kept_attempts import attempts_under
+from k3push.runs.kept_attempts import attempts_under, rows_under
 from k3push.runs.proof.own_sight import out_of_sight
 from k3push.runs.proof.person_words import calls_before
 from k3push.runs.proof.stray_calls import OpenCall
@@ -93,12 +93,24 @@ async def _open_call(
         bills,
         intent.sender,
         context.began(kept.attempt.id, intent.began_at),
-        {id_ for number in bills for id_ in intent.before.get(number, ())},
+        {id_ for number in bills for id_ in intent.before.get(number, ())}
+        | await _told_of(context, intent),
         # What was made later is another program's.
         _over_at(context, kept),
         await mark_before(context, intent.run, intent.chunk, kept.attempt.id),
         wire.rule_in(intent.request),
     )
+
+
+async def _told_of(context: Context, intent: Intent) -> set[str]:
+    """Return the documents that the row of a bill names which travelled alone: they are its own.
+
+    Beside several bills a document may hold another one as well.
+    """
+    if len(intent.numbers) > 1:
+        return set()
+    rows = await rows_under(context.ledger, intent.run, intent.numbers[0])
+    return {target.id for row in rows for target in row.targets}
 
 
 def _counts_untimed(context: Context, kept: AttemptRecord) -> bool:
