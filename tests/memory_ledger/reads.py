@@ -175,11 +175,13 @@ class ReadVerbs(StoreView):
         """Return attempts of the account of which nobody has heard how they ended."""
         store = await self._turn()
         found = []
+        last = {kept.attempt.intent.run: kept.attempt.intent.began_at for kept in store.attempts}
         for kept in store.attempts[after:][-NEWEST_CALLS:]:
             intent, rows = kept.attempt.intent, store.runs[kept.attempt.intent.run]
             is_lost = kept.ended_at is None or "note.doubt" in kept.verdict
             ended_at = rows.run.ended_at
-            if ended_at is not None and ended_at < since:
+            is_over = ended_at is not None and ended_at < since
+            if is_over or last[intent.run] < since or intent.run in store.pruned:
                 continue
             if is_lost and intent.began_at >= since and self._is_mine(store, intent.run):
                 is_open = kept.ended_at is None and not kept.verdict

@@ -484,8 +484,9 @@ class Ledger(Protocol):
         """Return attempts of the account of which nobody has heard how they ended.
 
         They are open, their executor was found dead, or their answer was lost, whatever looks have
-        shown since. The oldest first. Those of runs that have ended before *since* are left out;
-        others may be if they are not among the newest `NEWEST_CALLS`.
+        shown since. The oldest first. Those of runs that have ended before *since*, whose newest
+        attempt began before, or that are archived, are left out; others may be if they are not
+        among the newest `NEWEST_CALLS`.
 
         Args:
             since: Only attempts that began then or later.

@@ -432,9 +432,13 @@ SELECT (attempts.ended_at IS NULL AND verdict IS NULL) OR EXISTS (
 FROM (SELECT id FROM attempts WHERE id > :after ORDER BY id DESC LIMIT :limit) AS late
 CROSS JOIN attempts ON attempts.id = late.id
 CROSS JOIN runs ON runs.key = attempts.run
-WHERE runs.account = :account AND (runs.ended_at IS NULL OR runs.ended_at >= :since)
-    AND began_at >= :since
+WHERE runs.account = :account AND runs.pruned = 0
+    AND (runs.ended_at IS NULL OR runs.ended_at >= :since) AND began_at >= :since
     AND (attempts.ended_at IS NULL OR verdict LIKE '%note.doubt%')
+    AND :since <= (
+        SELECT newest.began_at FROM attempts AS newest INDEXED BY attempts_in_order
+        WHERE newest.run = runs.key ORDER BY newest.id DESC LIMIT 1
+    )
 ORDER BY attempts.id;
 
 -- name: last_success
