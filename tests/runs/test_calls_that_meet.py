@@ -63,7 +63,9 @@ def turning_away(body: bytes, resources: int) -> type[SandboxTransport]:
 
 @pytest.mark.parametrize("resources", [1, 5])
 @pytest.mark.parametrize(
-    "body", shared_out([LOCK, DEADLOCK, EXCEPTION], 3), ids=["lock", "deadlock", "exception"]
+    "body",
+    shared_out([LOCK, DEADLOCK, EXCEPTION], 3, of_more=1),
+    ids=["lock", "deadlock", "exception"],
 )
 @pytest.mark.parametrize("at_once", [8, None])
 async def test_sound_bills_are_not_rejected_for_calls_of_ours_beside_them(
@@ -139,6 +141,7 @@ def queueing(server: Any, each_s: float, given_up_s: float, *, told: bool) -> An
         ],
         5,
         normal=2,
+        of_more=1,
     ),
 )
 async def test_a_queue_of_pushes_that_were_given_up_does_not_outgrow_the_window(

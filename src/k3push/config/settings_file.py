@@ -76,9 +76,9 @@ def variables_in(environment: Mapping[str, str]) -> dict[str, str]:
 def _text_of(path: Path) -> str:
     if flaw_of(path.name):  # it names a tenant, whom neither a page nor a database could name
         raise SettingsError.of(repr(str(path)), "", remark("setting.file_name"))
-    if path.is_dir():  # said before Windows calls it a lack of permission
-        raise SettingsError.of(path, "", remark("setting.is_folder"))
     try:
+        if path.is_dir():  # said before Windows calls it a lack of permission
+            raise SettingsError.of(path, "", remark("setting.is_folder"))
         with path.open("rb") as file:
             content = file.read(MOST_BYTES + 1)
         if len(content) > MOST_BYTES:
