@@ -10,7 +10,7 @@ import anyio
 
 from k3push.core.model import RunId
 from k3push.fleet.queue import Queue
-from k3push.runs.push_requests.program_tokens import is_program
+from k3push.runs.push_requests.askers import is_program
 from k3push.runs.push_requests.request_stages import Request
 
 FIRST_PAUSE_S = 0.5

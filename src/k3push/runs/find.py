@@ -15,7 +15,7 @@ from k3push.core.remark import remark
 from k3push.ports import Ledger
 from k3push.runs.outcome import Exit, anything_open
 from k3push.runs.problem import Problem
-from k3push.runs.push_requests.program_tokens import is_program
+from k3push.runs.push_requests.askers import is_program
 from k3push.runs.push_requests.request_stages import (
     acts_about,
     is_asked_for,

@@ -27,7 +27,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from k3push.core.foreign_text import flaw_of
-from k3push.runs.push_requests.program_tokens import may_be_user
+from k3push.runs.push_requests.askers import may_be_user
 from k3push.web.addresses import plain_address
 from k3push.web.openid_rules import OpenId
 from k3push.web.roles import Role, Roles

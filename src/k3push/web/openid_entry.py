@@ -9,7 +9,7 @@ import anyio
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from k3push.runs.push_requests.program_tokens import may_be_user
+from k3push.runs.push_requests.askers import may_be_user
 from k3push.web.openid_rules import OpenId
 from k3push.web.page_context import PageContext
 from k3push.web.sessions import same

@@ -30,6 +30,7 @@ from k3push.ports import Clock, Ledger, LedgerLostError, OtherSpellingError, Run
 from k3push.runs.execute import Only
 from k3push.runs.find import is_unfinished
 from k3push.runs.problem import Problem, innermost
+from k3push.runs.push_requests.askers import is_program
 from k3push.runs.push_requests.program_events import (
     FAILED,
     NEEDS_PERSON,
@@ -38,7 +39,6 @@ from k3push.runs.push_requests.program_events import (
     told_of,
     types_of,
 )
-from k3push.runs.push_requests.program_tokens import is_program
 from k3push.runs.push_requests.request_stages import (
     OvertakenError,
     Request,

@@ -22,7 +22,7 @@ from anyio.abc import TaskGroup
 from k3push.config.settings import Settings
 from k3push.ports import Clock, Ledger, LedgerLostError, RunIsAliveError
 from k3push.runs.create import AskedRoute, survey
-from k3push.runs.push_requests.program_tokens import is_program
+from k3push.runs.push_requests.askers import is_program
 from k3push.runs.push_requests.request_stages import (
     Request,
     Stage,

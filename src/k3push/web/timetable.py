@@ -25,7 +25,7 @@ from k3push.core.model import FolderFile
 from k3push.core.remark import remark
 from k3push.ports import Clock, Ledger, LedgerLostError
 from k3push.runs.control import left_to_another
-from k3push.runs.push_requests.program_tokens import by_schedule
+from k3push.runs.push_requests.askers import by_schedule
 from k3push.runs.push_requests.request_stages import (
     Request,
     RequestKind,

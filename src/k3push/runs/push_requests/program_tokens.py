@@ -16,6 +16,7 @@ from datetime import datetime
 from k3push.core.remark import remark
 from k3push.ports import Clock, Ledger, Memo
 from k3push.runs.problem import Problem
+from k3push.runs.push_requests.askers import by_program
 from k3push.runs.push_requests.program_roles import ProgramRole
 
 TOKEN = "token"  # noqa: S105  # the kind of memo
@@ -27,9 +28,6 @@ PREFIX = "k3push_"
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
 _SECRET_BYTES = 32
-
-_BY = "api/"
-_OF_SCHEDULES = "schedule/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,30 +58,7 @@ class Program:
         >>> Program("wms", "r", "view", 1, datetime(2026, 1, 1), "").by
         'api/wms'
         """
-        return f"{_BY}{self.name}"
-
-
-def is_program(by: str) -> bool:
-    """Say whether what stands in the ledger for somebody stands for a program.
-
-    >>> is_program("api/wms"), is_program("wang"), is_program("")
-    (True, False, False)
-    """
-    return by.startswith(_BY)
-
-
-def by_schedule(name: str) -> str:
-    """Return what stands in the ledger for a schedule; no user's name looks so."""
-    return f"{_OF_SCHEDULES}{name}"
-
-
-def may_be_user(name: str) -> bool:
-    """Say whether a user may be called so: nobody passes for a program, or for a schedule.
-
-    >>> may_be_user("wang"), may_be_user("api/wms"), may_be_user("schedule/nightly")
-    (True, False, False)
-    """
-    return not name.startswith((_BY, _OF_SCHEDULES))
+        return by_program(self.name)
 
 
 async def add_program(
