@@ -15,7 +15,7 @@ import pytest
 _SENDER = """
 import sys
 import anyio
-from k3push.adapters import notify
+from k3push.adapters import apprise_post as notify
 notify.unknown_services(sys.argv[1:])  # which loads all that is needed
 notify.MOST_WAIT_S = 1.0
 print(anyio.run(notify.notify, sys.argv[1:], "done", "all is well"))

@@ -21,7 +21,7 @@ import trio
 from trio.testing import MockClock
 
 from k3push.core.model import State
-from k3push.runs.doubt_ages import SettleTimes
+from k3push.runs.proof.doubt_ages import SettleTimes
 from k3push.simulator import FaultPlan, SandboxOptions
 from k3push.simulator.faults import fault
 from k3push.simulator.script import Channel, Seeded

@@ -23,7 +23,7 @@ from k3push.core.pacing.phases import FIRST_ON_THEIR_WAY
 from k3push.core.pacing.samples import CallSample, Ended, Setting
 from k3push.core.pacing.server_model import Learnt
 from k3push.core.safety.question_parts import MOST_NUMBERS
-from k3push.runs.intake import MOST_READY
+from k3push.runs.engine_tasks.intake import MOST_READY
 from k3push.runs.lookup.retried_reads import pause_s
 from k3push.runs.throttle import CALLS_A_LOOK
 from k3push.simulator.load import Load

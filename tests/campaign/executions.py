@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 
 from k3push.core.model import PARTLY, TWIN, Row, State
-from k3push.runs.earlier_documents import not_looked_at
+from k3push.runs.documents.twins import MORE_THAN_ONE, MOST_TWINS, is_twin
+from k3push.runs.kept_in_ledger.earlier_documents import not_looked_at
 from k3push.runs.outcome import Exit, ending_of
 from k3push.runs.stop import Cause
-from k3push.runs.twins import MORE_THAN_ONE, MOST_TWINS, is_twin
 from k3push.simulator import OnRefusal
 from k3push.simulator.faults import Ending
 from tests.campaign.conditions import LacksLinks, MayNotRead

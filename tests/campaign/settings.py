@@ -7,7 +7,7 @@ from pathlib import Path
 
 from k3push.config.setting_errors import SettingsError
 from k3push.config.settings_file import read_settings
-from k3push.runs.doubt_ages import SettleTimes
+from k3push.runs.proof.doubt_ages import SettleTimes
 from tests.runs.office import ANSWER_TIMEOUT_S, SETTLE
 
 SHIPPED = Path(__file__).parents[2] / "config.toml"

@@ -34,10 +34,10 @@ def _called() -> Mapping[str, set[str]]:
 @pytest.mark.parametrize(
     ("name", "modules"),
     [
-        ("perform", {"runs/attempt.py", TURN, JOINED}),
+        ("perform", {"runs/sending/attempt.py", TURN, JOINED}),
         ("send_once", set()),
         ("push_chunk", {"runs/engine.py"}),
-        ("push_data", {"runs/attempt.py"}),
+        ("push_data", {"runs/sending/attempt.py"}),
         ("SendAgain", {"core/safety/verdict.py"}),
         ("targets_of", {"runs/lookup/target_lookup.py", POOL, JOINED}),
         (

@@ -28,7 +28,7 @@ from k3push.core.protocol.wire import text_in
 from k3push.ports import Ledger
 from k3push.runs.find import RunFilter
 from k3push.runs.throttle import Throttle
-from k3push.wiring.notifying import message
+from k3push.wiring.ending_messages import message
 from k3push.words.language import LANGUAGES, harmless, speaker
 from tests.cli.terminal import Desk, Ran, Sandbox, orders
 from tests.reporting.evil import HARMLESS, evil_ending, evil_ledger, evil_number

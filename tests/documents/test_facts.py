@@ -168,7 +168,7 @@ def test_each_room_of_the_house_stands_in_the_tree(lang: Lang) -> None:
     """The tree is the map with which a newcomer finds the rules."""
     rooms = {
         path.parent.name
-        for place in ("*", "core/*", "runs/*", "adapters/*")
+        for place in ("*", "core/*", "runs/*", "web/*", "adapters/*")
         for path in SOURCE.glob(f"{place}/*.py")
     }
     blocks = page("explanation/architecture.md", lang).blocks

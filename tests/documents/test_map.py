@@ -22,4 +22,4 @@ def test_a_name_of_the_map_is_defined_where_it_says(name: str, file: str) -> Non
 
 def test_the_map_names_things_at_all() -> None:
     """The test above is tested."""
-    assert ("SettleTimes", "runs/doubt_ages.py") in NAMED
+    assert ("SettleTimes", "runs/proof/doubt_ages.py") in NAMED

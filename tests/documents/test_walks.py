@@ -36,7 +36,9 @@ def test_a_step_of_a_walk_is_a_call_in_the_code(walk: str, step: Step) -> None:
 
 def test_what_the_code_does_not_call_is_no_step() -> None:
     """The test itself is tested: a step that was made up is found."""
-    assert not reaches(Step("runs.attempt.send_once", "runs.doubts.settle_doubts.settle_once"))
+    assert not reaches(
+        Step("runs.sending.attempt.send_once", "runs.doubts.settle_doubts.settle_once")
+    )
     assert not reaches(Step("core.safety.verdict.judge", "ports.Ledger.record"))
     with pytest.raises(LookupError):
-        definition("runs.attempt.send_twice")
+        definition("runs.sending.attempt.send_twice")

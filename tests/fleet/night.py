@@ -25,7 +25,7 @@ import psycopg
 from k3push.adapters.ledger.postgres import open_postgres
 from k3push.core.model import Run, RunId
 from k3push.reporting.table_files import records_of
-from k3push.runs.row_pages import followed_pages_of
+from k3push.runs.kept_in_ledger.row_pages import followed_pages_of
 from tests.cli.terminal import Rows, assert_true, begin, end, orders, until
 from tests.postgres import PostgresServer
 

@@ -32,7 +32,7 @@ from k3push.fleet.isolation import isolation_sql
 from k3push.fleet.queue_opening import open_queue
 from k3push.fleet.status import standing
 from k3push.reporting.table_files import records_of
-from k3push.runs.row_pages import followed_pages_of
+from k3push.runs.kept_in_ledger.row_pages import followed_pages_of
 from k3push.words.language import speaker
 from tests.cli.terminal import assert_true, until
 from tests.fleet.night import PASSWORD, SECRET, TENANT, Plan, worlds

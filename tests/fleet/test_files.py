@@ -22,9 +22,9 @@ from k3push.fleet.status import standing
 from k3push.fleet.work import FleetWork
 from k3push.fleet.work_port import NotNowError
 from k3push.ports import LedgerLostError, RunIsAliveError
+from k3push.runs.other_calls.pushed_since import SEEN
 from k3push.runs.outcome import Exit
 from k3push.runs.push_requests.schedule_pushes import SameBills
-from k3push.runs.pushed_since import SEEN
 from k3push.runs.stop import Cause
 from k3push.wiring.same_bills import same_bills
 from k3push.wiring.selected_bills import SelectionError, Selector

@@ -19,7 +19,7 @@ from k3push.reporting import audit_files
 from k3push.reporting.audit_files import Audit, audit_lines, json_parts, write_audit
 from k3push.reporting.audit_findings import Findings, new_findings
 from k3push.reporting.xlsx_table import workbook
-from k3push.runs.audit_doubles import Audited, Double, Held, Missing
+from k3push.runs.audit.audit_doubles import Audited, Double, Held, Missing
 from k3push.words.language import Say, speaker
 from k3push.words.width import columns
 from tests.cli.terminal import read_csv

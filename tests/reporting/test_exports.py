@@ -32,7 +32,7 @@ from k3push.reporting.table_files import (
     write_table,
 )
 from k3push.reporting.xlsx_table import xlsx_table
-from k3push.runs.row_pages import FollowedRow
+from k3push.runs.kept_in_ledger.row_pages import FollowedRow
 from tests.memory_ledger.ledger import MemoryLedger
 
 pytestmark = pytest.mark.anyio

@@ -25,7 +25,7 @@ from k3push.core.pacing.samples import PaceStep, Setting
 from k3push.reporting.audit_files import write_audit
 from k3push.reporting.audit_findings import new_findings
 from k3push.reporting.report import Gatherer, write_report
-from k3push.runs.row_pages import FollowedRow
+from k3push.runs.kept_in_ledger.row_pages import FollowedRow
 from k3push.runs.stop import Cause
 from k3push.words.language import Lang, speaker
 from tests.memory_ledger.ledger import MemoryLedger

@@ -88,7 +88,7 @@ async def test_results_that_fail_leave_those_of_the_earlier_execution(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A table of half the rows would be taken for the whole."""
-    monkeypatch.setattr("k3push.runs.row_pages.PAGE_ROWS", 2)
+    monkeypatch.setattr("k3push.runs.kept_in_ledger.row_pages.PAGE_ROWS", 2)
     ledger = Counted(fails=True)
     await filled(3, REFUSED, ledger=ledger)
     (tmp_path / "ledger.csv").write_text("earlier")

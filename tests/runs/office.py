@@ -42,9 +42,9 @@ from k3push.core.safety.verdict import InDoubt, Verdict, judge
 from k3push.ports import Clock, Ledger
 from k3push.runs.context import Context
 from k3push.runs.create import scope_of
-from k3push.runs.doubt_ages import DoubtAges, SettleTimes
 from k3push.runs.engine import push_run
 from k3push.runs.execute import settle_run
+from k3push.runs.proof.doubt_ages import DoubtAges, SettleTimes
 from k3push.runs.push_limits import PushLimits
 from k3push.runs.stop import Stop, stopping
 from k3push.runs.throttle import Throttle

@@ -8,7 +8,7 @@ from collections import Counter
 from typing import Any
 
 from k3push.core.model import Row, State
-from k3push.runs.doubt_ages import SettleTimes
+from k3push.runs.proof.doubt_ages import SettleTimes
 from k3push.simulator import FAULT_NAMES, FaultPlan, build, fault
 from k3push.simulator.faults import Ending, Work
 from k3push.simulator.script import Channel, Seeded, Step

@@ -14,8 +14,8 @@ from k3push.core.model import BillNumber, Route, RunId, key_of
 from k3push.core.protocol.audit_queries import Named
 from k3push.core.protocol.logins import password_login
 from k3push.core.safety.doubles import Basis
-from k3push.runs.audit_doubles import Audited, Books, audit
-from k3push.runs.audit_feeds import Batches, chained, of_documents, of_ledger
+from k3push.runs.audit.audit_doubles import Audited, Books, audit
+from k3push.runs.audit.audit_feeds import Batches, chained, of_documents, of_ledger
 from k3push.runs.create import scope_of
 from k3push.runs.forecast import ForecastContext
 from k3push.runs.push_limits import PushLimits

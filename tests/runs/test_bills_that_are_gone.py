@@ -10,7 +10,7 @@ import pytest
 from k3push.core.model import BillNumber, State, key_of
 from k3push.ports import InHand
 from k3push.runs.context import Context
-from k3push.runs.held_numbers import claim
+from k3push.runs.other_calls.held_numbers import claim
 from k3push.runs.stop import Cause
 from k3push.simulator import Refusal
 from k3push.simulator.forms import PURCHASE_ORDER

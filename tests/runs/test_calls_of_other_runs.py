@@ -9,7 +9,7 @@ import pytest
 
 from k3push.core.model import TWIN, RunId, State
 from k3push.runs.context import Context
-from k3push.runs.doubt_ages import SettleTimes
+from k3push.runs.proof.doubt_ages import SettleTimes
 from k3push.simulator import Policy
 from k3push.simulator.forms import PURCHASE_ORDER
 from tests.runs.office import ROUTE, SECOND, Office, one_by_one, orders, sandbox, steps

@@ -15,9 +15,9 @@ import pytest
 
 from k3push.core.model import State
 from k3push.core.safety.verdict import InDoubt
-from k3push.runs.calls_at_work import CallsAtWork
 from k3push.runs.context import Context
-from k3push.runs.doubt_ages import SettleTimes
+from k3push.runs.proof.calls_at_work import CallsAtWork
+from k3push.runs.proof.doubt_ages import SettleTimes
 from k3push.simulator.answers import AnswerStyle, failure
 from k3push.simulator.exchange import json_reply
 from tests.runs.office import SECOND, WINDOW_S, Office, orders, sandbox, steered, steps

@@ -10,7 +10,7 @@ import pytest
 
 from k3push.core.model import TWIN, RunId, State
 from k3push.runs.context import Context
-from k3push.runs.doubt_ages import SettleTimes
+from k3push.runs.proof.doubt_ages import SettleTimes
 from k3push.runs.push_limits import PushLimits
 from k3push.simulator import Policy, Refusal, site
 from k3push.simulator.answers import AnswerStyle, failure

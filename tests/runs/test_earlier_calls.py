@@ -10,8 +10,8 @@ import pytest
 from k3push.core.model import BillNumber, State
 from k3push.core.pacing.halting import HaltRule
 from k3push.runs.context import Context
-from k3push.runs.doubt_ages import SettleTimes
 from k3push.runs.doubts.word_of_person import settle_by_word
+from k3push.runs.proof.doubt_ages import SettleTimes
 from k3push.runs.push_limits import PushLimits
 from tests.runs.office import FIRST, SECOND, Office, VirtualClock, orders, sandbox, steered, steps
 from tests.runs.rough_answers import NO_CANARY, OPEN, REFUSED, doubled, name_nothing, until_rejected

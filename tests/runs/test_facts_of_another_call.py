@@ -10,8 +10,8 @@ import pytest
 
 from k3push.core.model import BillNumber, RunId, State
 from k3push.runs.context import Context
-from k3push.runs.doubt_ages import SettleTimes
 from k3push.runs.doubts.word_of_person import settle_by_word
+from k3push.runs.proof.doubt_ages import SettleTimes
 from k3push.runs.stop import Cause
 from k3push.simulator import Refusal
 from k3push.simulator.forms import PURCHASE_ORDER

@@ -35,10 +35,10 @@ from k3push.core.pacing.halting import HaltRule
 from k3push.core.protocol.selection import Selection
 from k3push.core.safety.verdict import InDoubt, judge
 from k3push.ports import LookRefusedError, RunIsAliveError, StepRecord
-from k3push.runs.attempt import StatusLook, send_step
 from k3push.runs.context import Context
 from k3push.runs.outcome import Exit, exit_of, followed_of
 from k3push.runs.push_limits import PushLimits
+from k3push.runs.sending.attempt import StatusLook, send_step
 from k3push.runs.stop import Cause
 from k3push.runs.submit_and_audit import enrolment
 from k3push.runs.submit_and_audit.follower import follow_run

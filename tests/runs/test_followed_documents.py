@@ -29,14 +29,14 @@ from k3push.core.model import (
 from k3push.core.pacing.halting import HaltRule
 from k3push.core.protocol import wire
 from k3push.ports import LookFailedError, LookRefusedError
-from k3push.runs import look_after, read_back
 from k3push.runs.context import Context
+from k3push.runs.documents.renumbered_bills import look_at_sent
 from k3push.runs.doubts.word_of_person import settle_by_word
 from k3push.runs.engine import push_run
 from k3push.runs.lookup.document_lookup import look_at_standings
 from k3push.runs.outcome import Exit, anything_open, exit_of, followed_of
 from k3push.runs.push_limits import PushLimits
-from k3push.runs.renumbered_bills import look_at_sent
+from k3push.runs.sending import look_after, read_back
 from k3push.runs.stop import Cause
 from k3push.runs.submit_and_audit.follower import follow_run
 from k3push.simulator import Policy

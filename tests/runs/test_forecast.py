@@ -28,8 +28,8 @@ from k3push.runs.forecast import (
     learn_links,
     measured,
 )
+from k3push.runs.lookup.source_check import PRECHECK
 from k3push.runs.push_limits import PushLimits
-from k3push.runs.source_check import PRECHECK
 from k3push.runs.stop import Cause, Stop
 from k3push.simulator import FaultPlan, SandboxOptions, fault
 from k3push.simulator.forms import IN_STOCK, PURCHASE_ORDER

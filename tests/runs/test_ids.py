@@ -13,8 +13,8 @@ from k3push.core.model import BillNumber, RunId, State, key_of
 from k3push.core.remark import read_remark
 from k3push.ports import Doubt
 from k3push.runs.context import Context
+from k3push.runs.lookup.source_check import AMBIGUOUS
 from k3push.runs.push_limits import PushLimits
-from k3push.runs.source_check import AMBIGUOUS
 from k3push.runs.stop import Cause
 from k3push.simulator import FaultPlan, SandboxOptions
 from k3push.simulator.bills import Bill

@@ -12,10 +12,10 @@ from k3push.adapters.erp.client import ErpClient
 from k3push.core.model import PARTLY, TWIN, BillNumber, Route, Sighting, State
 from k3push.ports import LookFailedError, LookRefusedError, Memo
 from k3push.runs.context import Context
-from k3push.runs.doubt_ages import SettleTimes
 from k3push.runs.lookup.looker import Looker
 from k3push.runs.outcome import Exit
 from k3push.runs.proof.absence_proof import Proofs
+from k3push.runs.proof.doubt_ages import SettleTimes
 from k3push.runs.proof.missed_looks import DUE, due_look
 from k3push.runs.stop import Cause
 from k3push.simulator import Policy

@@ -14,11 +14,11 @@ from k3push.core.model import TWIN, RunId, Sighting, Standing, State
 from k3push.core.remark import read_remark
 from k3push.ports import LookFailedError
 from k3push.runs.context import Context
-from k3push.runs.doubt_ages import SettleTimes
+from k3push.runs.documents.renumbered_bills import look_at_sent
+from k3push.runs.documents.there_already import is_thin
 from k3push.runs.engine import push_run
-from k3push.runs.renumbered_bills import look_at_sent
+from k3push.runs.proof.doubt_ages import SettleTimes
 from k3push.runs.stop import Cause
-from k3push.runs.there_already import is_thin
 from k3push.runs.throttle import Throttle
 from k3push.simulator import Refusal, World, WriteBack, site
 from k3push.simulator.forms import IN_STOCK, PURCHASE_ORDER
@@ -369,7 +369,7 @@ async def test_what_a_look_after_an_answer_has_shown_is_not_absent_though_the_ne
             raise LookFailedError("the database is away")
         return await look_at_sent(*what, **how)
 
-    monkeypatch.setattr("k3push.runs.look_after.look_at_sent", fail)
+    monkeypatch.setattr("k3push.runs.sending.look_after.look_at_sent", fail)
     await office.execute(throttle=one_by_one(), beside=interrupted(office), check=False)
     await is_told_though_gone(office, numbers[1], attempts=1, after_s=SETTLE.window_s)
     assert looks == 2
@@ -394,7 +394,7 @@ async def test_what_the_first_look_has_shown_is_not_absent_though_that_for_the_o
             seen, targets={n: found for n, found in seen.targets.items() if n != numbers[2]}
         )
 
-    monkeypatch.setattr("k3push.runs.look_after.look_at_sent", show_one)
+    monkeypatch.setattr("k3push.runs.sending.look_after.look_at_sent", show_one)
     throttle = steered(concurrency=1, chunk_size=2)
     await office.execute(throttle=throttle, beside=interrupted(office), check=False)
     await is_told_though_gone(office, numbers[1], attempts=1, after_s=SETTLE.window_s)

@@ -42,6 +42,7 @@ from k3push.ports import (
     Made,
     Turn,
 )
+from k3push.runs.documents.there_already import there_already
 from k3push.runs.lookup.looker import HARMLESS
 from k3push.runs.lookup.newest_lookup import look_at_newest, look_at_newest_links
 from k3push.runs.lookup.retried_reads import (
@@ -51,11 +52,10 @@ from k3push.runs.lookup.retried_reads import (
     open_turn,
     pause_s,
 )
+from k3push.runs.lookup.source_check import PRECHECK, query_refused
 from k3push.runs.lookup.source_lookup import look_at_sources
 from k3push.runs.lookup.target_lookup import look_at_targets, side_by_side
-from k3push.runs.source_check import PRECHECK, query_refused
 from k3push.runs.stop import Cause, Stop
-from k3push.runs.there_already import there_already
 
 pytestmark = pytest.mark.anyio
 

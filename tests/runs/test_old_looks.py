@@ -15,10 +15,10 @@ from k3push.adapters.erp.link_queries import LinkQueries
 from k3push.core.model import State, Uptime
 from k3push.core.pacing.halting import HaltRule
 from k3push.ports import LookFailedError, LookRefusedError
-from k3push.runs import attempt
 from k3push.runs.context import Context
 from k3push.runs.lookup.retried_reads import open_turn
 from k3push.runs.push_limits import PushLimits
+from k3push.runs.sending import attempt
 from k3push.simulator.forms import IN_STOCK, PURCHASE_ORDER
 from k3push.simulator.orders import PushOrder
 from tests.runs.office import (

@@ -10,8 +10,8 @@ import pytest
 
 from k3push.core.model import PARTLY, BillNumber, Follow, RunId, Sighting, State, Step
 from k3push.runs.context import Context
-from k3push.runs.doubt_ages import SettleTimes
-from k3push.runs.renumbered_bills import look_at_sent
+from k3push.runs.documents.renumbered_bills import look_at_sent
+from k3push.runs.proof.doubt_ages import SettleTimes
 from k3push.runs.stop import Cause
 from k3push.simulator import Policy, Refusal, site
 from k3push.simulator.bills import Bill
@@ -269,7 +269,7 @@ async def test_what_one_look_after_a_call_has_shown_no_later_one_takes_back(
         return seen
 
     monkeypatch.setattr(Replica, "shown", in_turn)
-    monkeypatch.setattr("k3push.runs.look_after.look_at_sent", look)
+    monkeypatch.setattr("k3push.runs.sending.look_after.look_at_sent", look)
     throttle = steered(concurrency=1, chunk_size=2)
     await office.execute(limits=NO_CANARY, throttle=throttle, check=False)
     assert not fresh

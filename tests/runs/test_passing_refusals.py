@@ -14,7 +14,7 @@ from k3push.adapters.erp.form_rows import FormRows
 from k3push.core.model import State
 from k3push.ports import LookRefusedError
 from k3push.runs.context import Context
-from k3push.runs.doubt_ages import SettleTimes
+from k3push.runs.proof.doubt_ages import SettleTimes
 from k3push.simulator.forms import IN_STOCK, ORDER_TO_SHIPMENT, PURCHASE_ORDER, ROUTES
 from k3push.simulator.history import Maker
 from k3push.simulator.orders import PushOrder

@@ -18,9 +18,9 @@ from k3push.core.pacing.halting import HaltRule
 from k3push.core.protocol.logins import LoginCall, password_login
 from k3push.core.remark import read_remark
 from k3push.runs.context import Context
-from k3push.runs.doubt_ages import DoubtAges, SettleTimes
 from k3push.runs.doubts.word_of_person import settle_by_word
 from k3push.runs.engine import push_run
+from k3push.runs.proof.doubt_ages import DoubtAges, SettleTimes
 from k3push.runs.proof.unclear_documents import SHARED
 from k3push.runs.push_limits import PushLimits
 from k3push.runs.stop import Cause

@@ -13,11 +13,11 @@ from k3push.adapters.erp.form_rows import FormRows
 from k3push.core.model import PARTLY, TWIN, BillNumber, RunId, State
 from k3push.core.pacing.halting import HaltRule
 from k3push.runs.context import Context
-from k3push.runs.doubt_ages import SettleTimes
 from k3push.runs.doubts.word_of_person import settle_by_word
 from k3push.runs.engine import push_run
 from k3push.runs.outcome import Exit, anything_open
 from k3push.runs.proof import split_bills
+from k3push.runs.proof.doubt_ages import SettleTimes
 from k3push.runs.push_limits import PushLimits
 from k3push.simulator import OnRefusal, Policy, Refusal, site
 from k3push.simulator.answers import failure

@@ -25,16 +25,16 @@ from k3push.core.model import (
 )
 from k3push.core.pacing.halting import HaltRule
 from k3push.ports import Identification
-from k3push.runs.before_sending import FIRST_LOOK_KEEPS_S, renewed
 from k3push.runs.context import Context
 from k3push.runs.create import scope_of
 from k3push.runs.doubts.word_of_person import settle_by_word
+from k3push.runs.lookup.source_check import AMBIGUOUS
 from k3push.runs.proof.seen_since import note_numbers
 from k3push.runs.proof.stray_calls import OpenCall
 from k3push.runs.proof.unclear_documents import SHARED
 from k3push.runs.push_limits import PushLimits
-from k3push.runs.read_back import read_back
-from k3push.runs.source_check import AMBIGUOUS
+from k3push.runs.sending.before_sending import FIRST_LOOK_KEEPS_S, renewed
+from k3push.runs.sending.read_back import read_back
 from k3push.runs.stop import Cause, Stop
 from k3push.runs.throttle import Throttle
 from k3push.simulator import site
@@ -629,7 +629,7 @@ async def test_a_refused_call_has_made_nothing_that_another_run_has_made_meanwhi
         return await read_back(context, *what)
 
     monkeypatch.setattr(site.Site, "_push", pushed)
-    monkeypatch.setattr("k3push.runs.attempt.read_back", late)
+    monkeypatch.setattr("k3push.runs.sending.attempt.read_back", late)
     await office.execute(throttle=one_by_one(), check=False)
     (row,) = (await office.rows()).values()
     assert len(made_of(office, other)) == 1
@@ -753,7 +753,7 @@ async def test_what_another_run_was_refused_since_the_look_is_waited_for(
 
     monkeypatch.setattr(MemoryLedger, "begin", begin_in_turn)
     monkeypatch.setattr(MemoryLedger, "record", record_and_tell)
-    monkeypatch.setattr("k3push.runs.attempt.renewed", renewed_late)
+    monkeypatch.setattr("k3push.runs.sending.attempt.renewed", renewed_late)
     monkeypatch.setattr(site.Site, "_push", pushed)
     async with anyio.create_task_group() as both:
         throttle = steered(concurrency=1, chunk_size=2)

@@ -7,7 +7,7 @@ import pytest
 
 from k3push.core.model import RunId
 from k3push.ports import Memo
-from k3push.runs.push_requests.request_stages import (
+from k3push.runs.kept_in_ledger.request_stages import (
     Request,
     RequestKind,
     Stage,

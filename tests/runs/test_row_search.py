@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from k3push.core.model import BillNumber, Outcome, RunId, State
-from k3push.runs import row_search
 from k3push.runs.find import RunFilter
-from k3push.runs.row_search import rows_holding, runs_holding
+from k3push.runs.kept_in_ledger import row_search
+from k3push.runs.kept_in_ledger.row_search import rows_holding, runs_holding
 from tests.adapters.ledger.samples import NOON, planned
 from tests.memory_ledger.ledger import MemoryLedger
 

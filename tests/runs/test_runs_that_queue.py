@@ -11,7 +11,7 @@ import pytest
 
 from k3push.core.model import RunId, State, Uptime
 from k3push.runs.context import Context
-from k3push.runs.doubt_ages import SettleTimes
+from k3push.runs.proof.doubt_ages import SettleTimes
 from k3push.runs.push_limits import PushLimits
 from k3push.simulator import FaultPlan
 from k3push.simulator.faults import NO_FAULT

@@ -10,8 +10,8 @@ import pytest
 from k3push.core.model import BillNumber
 from k3push.ports import Memo
 from k3push.runs.context import Context
+from k3push.runs.documents.renumbered_bills import look_at_sent
 from k3push.runs.proof.seen_since import note_numbers, numbers_since
-from k3push.runs.renumbered_bills import look_at_sent
 from k3push.simulator.forms import IN_STOCK
 from tests.memory_ledger.ledger import MemoryLedger
 from tests.runs.office import FIRST, SECOND, Office, VirtualClock, one_by_one, orders, sandbox

@@ -15,9 +15,9 @@ from k3push.core.protocol.logins import password_login
 from k3push.core.safety.conclusion import CONTRADICTION
 from k3push.core.safety.legal_moves import IllegalMoveError
 from k3push.core.safety.verdict import Verdict
-from k3push.runs.attempt import MOST_SESSIONS_A_CHUNK
 from k3push.runs.doubts.word_of_person import settle_by_word
 from k3push.runs.push_limits import PushLimits
+from k3push.runs.sending.attempt import MOST_SESSIONS_A_CHUNK
 from k3push.runs.stop import Cause, Stop
 from k3push.simulator import Accounts, FaultPlan, Refusal, WriteBack
 from k3push.simulator.bills import Origin

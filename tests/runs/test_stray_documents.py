@@ -24,11 +24,12 @@ from k3push.core.model import PARTLY, BillNumber, Listed, Outcome, Route, RunId,
 from k3push.core.remark import remark
 from k3push.core.safety.conclusion import DROPPED
 from k3push.ports import LedgerLostError, LookFailedError
-from k3push.runs import intake, stray_documents
 from k3push.runs.context import Context
+from k3push.runs.documents import stray_documents
+from k3push.runs.documents.form_marks import PATIENCE_S
 from k3push.runs.doubts.word_of_person import settle_by_word
-from k3push.runs.form_marks import PATIENCE_S
-from k3push.runs.intake import MOST_READY
+from k3push.runs.engine_tasks import intake
+from k3push.runs.engine_tasks.intake import MOST_READY
 from k3push.runs.stop import Cause
 from k3push.simulator import Policy, Refusal, site
 from k3push.simulator.answers import AnswerStyle, query_failure

@@ -9,8 +9,8 @@ import anyio
 import pytest
 
 from k3push.core.model import State
-from k3push.runs import intake
 from k3push.runs.context import Context
+from k3push.runs.engine_tasks import intake
 from k3push.simulator import Policy
 from k3push.simulator.forms import IN_STOCK, PURCHASE_ORDER
 from k3push.simulator.visibility import Rights, Sight

@@ -23,12 +23,12 @@ from starlette.routing import BaseRoute, Mount, Route
 from k3push.core.control_words import Command
 from k3push.core.remark import remark
 from k3push.core.web_addresses import LOOPBACK
-from k3push.web import page_context
-from k3push.web.access import Rules
+from k3push.web.admission.access import Rules
+from k3push.web.admission.openid_rules import OpenId
 from k3push.web.api import application
 from k3push.web.asgi import PROGRAMS, addresses_of_all, addresses_of_tenants
-from k3push.web.openid_rules import OpenId
-from k3push.web.pages import rendered
+from k3push.web.pages import page_context
+from k3push.web.pages.page_frame import rendered
 from k3push.words.language import Lang
 from tests.reporting.pages import RUN, filled, in_doubt, lost, number
 from tests.runs.office import orders

@@ -20,16 +20,16 @@ from k3push.adapters.webhook_post import post
 from k3push.config.settings_file import read_settings
 from k3push.core.model import RunId, State
 from k3push.core.web_addresses import LOOPBACK
+from k3push.runs.kept_in_ledger.request_stages import Request, requests
 from k3push.runs.push_requests.program_roles import ProgramRole
 from k3push.runs.push_requests.program_tokens import add_program
-from k3push.runs.push_requests.request_stages import Request, requests
 from k3push.simulator import Site, build
-from k3push.web.access import Rules
-from k3push.web.request_fulfilment import HandOver
-from k3push.web.request_work import Workshop
-from k3push.web.roles import Role
+from k3push.web.admission.access import Rules
+from k3push.web.admission.roles import Role
+from k3push.web.execution.request_fulfilment import HandOver
+from k3push.web.execution.request_work import Workshop
+from k3push.web.execution.webhook_delivery import Messenger, Post
 from k3push.web.tenant_ledgers import ServedTenant
-from k3push.web.webhook_delivery import Messenger, Post
 from k3push.wiring.erp import ErpAccess
 from k3push.wiring.executor import Executor
 from k3push.wiring.job_lists import Reader

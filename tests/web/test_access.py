@@ -10,7 +10,7 @@ import anyio
 import httpx
 import pytest
 
-from k3push.web.sessions import IDLE_S, Brake, Sessions
+from k3push.web.admission.sessions import IDLE_S, Brake, Sessions
 from tests.reporting.pages import RUN, filled, in_doubt
 from tests.web.shop import fields_of
 from tests.web.visits import (

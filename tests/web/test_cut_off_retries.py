@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from k3push.core.model import State
+from k3push.runs.kept_in_ledger.request_stages import Request, Stage, requests
 from k3push.runs.outcome import Exit
-from k3push.runs.push_requests.request_stages import Request, Stage, requests
 from k3push.runs.retry import plan_rejected
-from k3push.web.resume_and_retry import Asker, HinderedError
+from k3push.web.execution.resume_and_retry import Asker, HinderedError
 from tests.memory_ledger.ledger import MemoryLedger
 from tests.reporting.pages import RUN, filled
 from tests.runs.office import VirtualClock

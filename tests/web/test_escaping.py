@@ -15,8 +15,8 @@ from k3push.core.model import State
 from k3push.core.pacing.holds import Hold, HoldCause
 from k3push.ports import Ledger, LedgerLostError
 from k3push.runs.control import Orders
-from k3push.web.live import RunView
-from k3push.web.pages import rendered
+from k3push.web.pages.live import RunView
+from k3push.web.pages.page_frame import rendered
 from tests.reporting.evil import EVIL, HARMLESS, Page, evil_ledger, evil_number, evil_run
 from tests.reporting.pages import NOON
 from tests.web.visits import PROXY, SPEAKERS, house, in_time, seal_of, sent_in, tenant

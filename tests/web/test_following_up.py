@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from k3push.core.model import Follow
-from k3push.runs.push_requests.request_stages import acts_about
+from k3push.runs.kept_in_ledger.request_stages import acts_about
 from k3push.simulator import build
 from k3push.simulator.orders import Operation
 from k3push.simulator.refusals import MsgCode, Refusal

@@ -12,9 +12,9 @@ from anyio.abc import TaskGroup, TaskStatus
 
 from k3push.config.settings_file import read_settings
 from k3push.core.model import RunId
+from k3push.runs.kept_in_ledger.request_stages import Request, requests
 from k3push.runs.outcome import Exit
 from k3push.runs.push_requests.program_events import receiver_id
-from k3push.runs.push_requests.request_stages import Request, requests
 from k3push.simulator import build
 from k3push.wiring.executor import RunOptions
 from k3push.wiring.line_observer import LineObserver

@@ -19,9 +19,9 @@ from k3push.core.control_words import Command
 from k3push.core.model import Listed, Outcome, RunId, State
 from k3push.core.progress_rate import ProgressRate
 from k3push.ports import LedgerLostError
-from k3push.runs.push_requests.request_stages import Request, RequestKind, Stage, put_request
-from k3push.web import live
-from k3push.web.live import LOOK_EVERY_S, SILENCE_S, Eye
+from k3push.runs.kept_in_ledger.request_stages import Request, RequestKind, Stage, put_request
+from k3push.web.pages import live
+from k3push.web.pages.live import LOOK_EVERY_S, SILENCE_S, Eye
 from tests.adapters.ledger.samples import identified
 from tests.memory_ledger.ledger import MemoryLedger
 from tests.reporting.pages import NOON, RUN, number

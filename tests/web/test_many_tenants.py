@@ -21,7 +21,7 @@ from k3push.adapters.ledger.sqlite.same_files import SameFiles
 from k3push.core.model import BillNumber, Listed, Row, RunId
 from k3push.ports import Glance, Ledger, LedgerLostError
 from k3push.reporting.metrics import Sample, samples_of
-from k3push.web.overview import TENANTS_A_PAGE
+from k3push.web.pages.overview import TENANTS_A_PAGE
 from k3push.web.tenant_ledgers import ServedTenant, TenantLedgers
 from tests.memory_ledger.ledger import MemoryLedger
 from tests.reporting.pages import NOON, RUN, filled, in_doubt
@@ -371,7 +371,7 @@ def test_metrics_are_made_anew_of_tenants_whose_runs_have_moved(
         made.append(labels["tenant"])
         return await samples_of(*of, labels=labels, **how)
 
-    monkeypatch.setattr("k3push.web.health_and_metrics.samples_of", counted)
+    monkeypatch.setattr("k3push.web.pages.health_and_metrics.samples_of", counted)
 
     async def visit() -> None:
         ended, doubts, sends = await filled(2), await filled(2), await filled(2)
@@ -420,7 +420,7 @@ def test_a_defect_of_metrics_ends_no_server(monkeypatch: pytest.MonkeyPatch) -> 
         tenants = [tenant(await filled(2), f"t{nth}") for nth in range(2)]
         async with house(*tenants, several=True) as home, home.signed_in() as browser:
             with monkeypatch.context() as patched:
-                patched.setattr("k3push.web.health_and_metrics.page_of", fails)
+                patched.setattr("k3push.web.pages.health_and_metrics.page_of", fails)
                 assert (await browser.get("/metrics")).status_code == 500
             assert [event for event, _ in home.logged].count("metrics.failed") == 1
             assert (await browser.get("/metrics")).status_code == 200

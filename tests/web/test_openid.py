@@ -13,10 +13,10 @@ from joserfc.jwk import RSAKey
 
 from k3push.adapters.openid import OpenIdError, OpenIdProvider
 from k3push.core.web_addresses import LOOPBACK
-from k3push.web.access import Rules
-from k3push.web.openid_entry import COOKIE as OPENID_COOKIE
-from k3push.web.openid_rules import OpenId
-from k3push.web.roles import Role
+from k3push.web.admission.access import Rules
+from k3push.web.admission.openid_rules import OpenId
+from k3push.web.admission.roles import Role
+from k3push.web.pages.openid_entry import COOKIE as OPENID_COOKIE
 from tests.cli.terminal import Desk
 from tests.web.provider import CLIENT, SECRET, Provider, provider
 from tests.web.server import Serve

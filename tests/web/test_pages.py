@@ -21,9 +21,9 @@ from k3push.core.remark import remark
 from k3push.ports import Ledger
 from k3push.reporting.results import MOST_READ
 from k3push.runs.doubts.word_of_person import settle_by_word
-from k3push.runs.push_requests.request_stages import Act, note_act
-from k3push.web.run_pages import DRAWING
-from k3push.web.run_sections import ROWS_A_PAGE
+from k3push.runs.kept_in_ledger.request_stages import Act, note_act
+from k3push.web.pages.run_pages import DRAWING
+from k3push.web.pages.run_sections import ROWS_A_PAGE
 from tests.adapters.ledger.samples import identified
 from tests.memory_ledger.ledger import MemoryLedger
 from tests.reporting.pages import NOON, RUN, filled, in_doubt, lose_answer, lost, number

@@ -22,10 +22,7 @@ from k3push.config.settings_file import read_settings
 from k3push.core.model import Archive, RunId, State, Step
 from k3push.runs.execute import Only
 from k3push.runs.find import RunFilter
-from k3push.runs.outcome import Exit, followed_of
-from k3push.runs.push_requests.program_roles import ProgramRole
-from k3push.runs.push_requests.program_tokens import revoke_program
-from k3push.runs.push_requests.request_stages import (
+from k3push.runs.kept_in_ledger.request_stages import (
     Request,
     RequestKind,
     Stage,
@@ -36,13 +33,16 @@ from k3push.runs.push_requests.request_stages import (
     steps_asked_for,
     tenant_of,
 )
+from k3push.runs.outcome import Exit, followed_of
+from k3push.runs.push_requests.program_roles import ProgramRole
+from k3push.runs.push_requests.program_tokens import revoke_program
 from k3push.simulator import build
 from k3push.simulator.forms import PURCHASE_ORDER
 from k3push.simulator.script import Channel
 from k3push.simulator.sign_in import Logins
 from k3push.web.api.shapes import MOST_BILLS
-from k3push.web.places import MOST_AT_ONCE, Lane, Lanes
-from k3push.web.request_work import LEFT_S, MOST_AHEAD, Workshop
+from k3push.web.execution.places import MOST_AT_ONCE, Lane, Lanes
+from k3push.web.execution.request_work import LEFT_S, MOST_AHEAD, Workshop
 from k3push.wiring import shared_login
 from k3push.wiring.executor import RunOptions
 from k3push.wiring.line_observer import LineObserver

@@ -30,10 +30,7 @@ from k3push.adapters.job_files.reader_pool import ReadersApart
 from k3push.cli.actions import explain_number
 from k3push.core.model import Attempt, Intent, Listed, RunId, State
 from k3push.ports import Ledger, LedgerLostError, Memo
-from k3push.runs.problem import Problem
-from k3push.runs.push_requests.program_requests import Wish, accept
-from k3push.runs.push_requests.program_tokens import program_of
-from k3push.runs.push_requests.request_stages import (
+from k3push.runs.kept_in_ledger.request_stages import (
     Request,
     RequestKind,
     Stage,
@@ -42,15 +39,18 @@ from k3push.runs.push_requests.request_stages import (
     put_request,
     requests,
 )
+from k3push.runs.problem import Problem
+from k3push.runs.push_requests.program_requests import Wish, accept
+from k3push.runs.push_requests.program_tokens import program_of
 from k3push.simulator import build
 from k3push.simulator.script import Channel
-from k3push.web.page_context import TOLD_FOR
-from k3push.web.plan_pages import LINES_A_PAGE
-from k3push.web.request_fulfilment import Fulfilment
-from k3push.web.request_origin import origin_of_selection
-from k3push.web.request_work import READS_AT_ONCE
-from k3push.web.timetable import Timetable
-from k3push.web.uploads import MOST_PASTED_BYTES, MOST_UPLOAD_BYTES
+from k3push.web.admission.uploads import MOST_PASTED_BYTES, MOST_UPLOAD_BYTES
+from k3push.web.execution.request_fulfilment import Fulfilment
+from k3push.web.execution.request_origin import origin_of_selection
+from k3push.web.execution.request_work import READS_AT_ONCE
+from k3push.web.execution.timetable import Timetable
+from k3push.web.pages.page_context import TOLD_FOR
+from k3push.web.pages.plan_pages import LINES_A_PAGE
 from k3push.wiring.job_lists import JobOptions
 from tests.adapters.job_files.test_untrusted_files import LITTLE, huge
 from tests.memory_ledger.ledger import MemoryLedger

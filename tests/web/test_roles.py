@@ -10,8 +10,8 @@ import pytest
 from starlette.routing import Mount, Route
 
 from k3push.core.control_words import Command
+from k3push.web.admission.roles import Role
 from k3push.web.asgi import PROGRAMS
-from k3push.web.roles import Role
 from tests.reporting.pages import RUN, filled, in_doubt
 from tests.web.shop import BY_NAME, ROLES, SECRETS, Shop, send_list, signed_in
 from tests.web.visits import PASSWORD, StoppedClock, house, in_time, seal_of, tenant

@@ -10,9 +10,9 @@ import anyio
 import pytest
 
 from k3push.core.web_addresses import LOOPBACK
-from k3push.web.access import Rules
-from k3push.web.live import SESSION_LOOK_S
-from k3push.web.roles import Role
+from k3push.web.admission.access import Rules
+from k3push.web.admission.roles import Role
+from k3push.web.pages.live import SESSION_LOOK_S
 from k3push.web.tenant_ledgers import ServedTenant
 from tests.memory_ledger.ledger import MemoryLedger
 from tests.reporting.pages import RUN, filled, number

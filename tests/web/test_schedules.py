@@ -19,9 +19,7 @@ from k3push.core.control_words import Command, Verb
 from k3push.core.model import FolderFile, Run, RunId, State
 from k3push.ports import Ledger, LedgerLostError, Memo
 from k3push.runs.create import SELECTED, scope_of
-from k3push.runs.outcome import Exit
-from k3push.runs.push_requests import schedule_pushes
-from k3push.runs.push_requests.request_stages import (
+from k3push.runs.kept_in_ledger.request_stages import (
     REQUEST,
     Act,
     Request,
@@ -34,13 +32,15 @@ from k3push.runs.push_requests.request_stages import (
     requests,
     tenant_of,
 )
+from k3push.runs.outcome import Exit
+from k3push.runs.push_requests import schedule_pushes
 from k3push.runs.push_requests.schedule_entries import SCHEDULE, ScheduleEntry, entries, note
 from k3push.runs.push_requests.schedule_pushes import schedule_of
 from k3push.simulator import build
 from k3push.simulator.script import Channel
-from k3push.web import timetable
-from k3push.web.resume_and_retry import HinderedError
-from k3push.web.timetable import BY_HAND, Timetable
+from k3push.web.execution import timetable
+from k3push.web.execution.resume_and_retry import HinderedError
+from k3push.web.execution.timetable import BY_HAND, Timetable
 from k3push.wiring import planning
 from tests.memory_ledger.ledger import MemoryLedger
 from tests.reporting.pages import RUN
@@ -588,7 +588,7 @@ def test_of_two_plans_of_one_file_at_one_moment_the_second_is_brought_to_its_end
             dead.die()
         return runs
 
-    monkeypatch.setattr("k3push.web.request_runs.take_up", taken_meanwhile)
+    monkeypatch.setattr("k3push.web.execution.request_runs.take_up", taken_meanwhile)
 
     async def visit() -> None:
         async with shop.open(BY_NAME) as home, signed_in(home, "li") as li:

@@ -32,9 +32,9 @@ from k3push.config.setting_errors import SettingsError
 from k3push.config.settings import Settings
 from k3push.core.remark import remark
 from k3push.ports import LedgerLostError
+from k3push.runs.kept_in_ledger.request_stages import requests
 from k3push.runs.problem import Problem
-from k3push.runs.push_requests.request_stages import requests
-from k3push.web.request_work import Workshop
+from k3push.web.execution.request_work import Workshop
 from k3push.wiring.config_file import load_settings
 from k3push.words.language import Say
 from tests.adapters.ledger.samples import planned

@@ -17,8 +17,8 @@ import pytest
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from k3push.web.addresses import neighbourhood, plain_address
-from k3push.web.connection_limits import Limits, SeldomTold, room
+from k3push.web.admission.addresses import neighbourhood, plain_address
+from k3push.web.admission.connection_limits import Limits, SeldomTold, room
 from tests.cli.terminal import CONFIG, Desk, until
 from tests.memory_ledger.ledger import MemoryLedger
 from tests.web.programs import API, played

@@ -18,13 +18,13 @@ from anyio.abc import SocketAttribute, SocketStream
 
 from k3push.adapters.webhook_post import Refused, post
 from k3push.ports import LedgerLostError, Memo
+from k3push.runs.kept_in_ledger.request_stages import Stage
 from k3push.runs.push_requests.program_events import (
     LONGEST_PAUSE_S,
     not_taken,
     receiver_id,
     waiting,
 )
-from k3push.runs.push_requests.request_stages import Stage
 from k3push.simulator import build
 from k3push.simulator.script import Channel
 from k3push.wiring.webhook_receivers import Receivers

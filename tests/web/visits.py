@@ -18,7 +18,7 @@ from trio.testing import MockClock
 from k3push.core.model import Uptime
 from k3push.core.web_addresses import LOOPBACK
 from k3push.ports import Clock, Ledger, LedgerLostError
-from k3push.web.access import Rules
+from k3push.web.admission.access import Rules
 from k3push.web.asgi import Dashboard, dashboard
 from k3push.web.tenant_ledgers import ServedTenant
 from k3push.words.language import LANGUAGES, Say, speaker

@@ -17,9 +17,9 @@ from k3push.core.model import FolderFile, Listed, Route, Run, RunId
 from k3push.core.safety.matching import fold
 from k3push.ports import Ledger, RunIsAliveError
 from k3push.runs.create import list_numbers, merged, new_run, open_new
+from k3push.runs.kept_in_ledger.request_stages import Act, note_act
+from k3push.runs.other_calls.pushed_since import keep_seen
 from k3push.runs.outcome import Exit
-from k3push.runs.push_requests.request_stages import Act, note_act
-from k3push.runs.pushed_since import keep_seen
 from k3push.wiring.inbox import OpenBatch, new_of_ledger, opened
 from k3push.wiring.job_lists import JobOptions, routes_of
 from k3push.wiring.outputs import cure_of_results

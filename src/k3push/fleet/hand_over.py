@@ -10,8 +10,8 @@ import anyio
 
 from k3push.core.model import RunId
 from k3push.fleet.queue import Queue
-from k3push.runs.push_requests.askers import is_program
-from k3push.runs.push_requests.request_stages import Request
+from k3push.runs.kept_in_ledger.askers import is_program
+from k3push.runs.kept_in_ledger.request_stages import Request
 
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 10.0

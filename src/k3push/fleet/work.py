@@ -39,11 +39,11 @@ from k3push.runs.problem import Problem, innermost
 from k3push.runs.shared_stop import SharedStop
 from k3push.runs.stop import Cause, Stop, is_session_lost
 from k3push.wiring.config_file import load_settings
+from k3push.wiring.ending_messages import recipients, send_word
 from k3push.wiring.erp import ErpAccess, endpoints_of
 from k3push.wiring.executor import Executor, RunOptions
 from k3push.wiring.job_lists import JobOptions
 from k3push.wiring.line_observer import LineObserver
-from k3push.wiring.notifying import recipients, send_word
 from k3push.wiring.open_ledger import ledger_password
 from k3push.wiring.same_bills import same_bills
 from k3push.wiring.selected_bills import SelectionError, Selector

@@ -11,7 +11,7 @@ from typing import IO, Any
 import orjson
 
 from k3push.core.remark import remark
-from k3push.runs.audit_doubles import Audited, Double, Missing
+from k3push.runs.audit.audit_doubles import Audited, Double, Missing
 
 Finding = dict[str, Any]
 """A double or a missing document, as `audit-dups --json` prints it."""

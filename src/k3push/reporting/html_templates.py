@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from k3push.core.model import State
 from k3push.reporting.packed_rows import moment
 from k3push.runs.find import list_names
-from k3push.runs.push_requests.request_stages import PASTED
+from k3push.runs.kept_in_ledger.request_stages import PASTED
 
 if TYPE_CHECKING:
     from jinja2 import Environment

@@ -24,7 +24,7 @@ import orjson
 from k3push.core.model import Answered, Exchange, number_in
 from k3push.ports import AttemptRecord, Note
 from k3push.reporting.table_files import local
-from k3push.runs.row_pages import FollowedRow
+from k3push.runs.kept_in_ledger.row_pages import FollowedRow
 from k3push.words.language import Say
 
 # An answer longer than this is cut on the page; the ledger has it whole.

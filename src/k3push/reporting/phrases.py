@@ -10,7 +10,7 @@ from k3push.core.pacing.holds import Hold, HoldCause
 from k3push.core.pacing.time_left import TimeLeft
 from k3push.ports import StepRecord
 from k3push.runs.control import Orders
-from k3push.runs.push_requests.request_stages import Act, last_turn
+from k3push.runs.kept_in_ledger.request_stages import Act, last_turn
 from k3push.runs.stop import Cause, told_as
 from k3push.words.language import Say
 

@@ -24,9 +24,9 @@ from k3push.ports import AttemptRecord, Ledger, Note
 from k3push.reporting.packed_rows import Packed
 from k3push.reporting.page import Contents, page
 from k3push.reporting.timeline import Timeline
+from k3push.runs.kept_in_ledger.pace_steps import kept_steps
+from k3push.runs.kept_in_ledger.row_pages import FollowedRow, followed_pages_of
 from k3push.runs.outcome import Ending
-from k3push.runs.pace_steps import kept_steps
-from k3push.runs.row_pages import FollowedRow, followed_pages_of
 from k3push.words.language import Say
 
 # Of a larger run, the page holds only numbers that a person may have to look at, and no more

@@ -23,8 +23,8 @@ from k3push.ports import Ledger
 from k3push.reporting.report import new_report
 from k3push.reporting.summary import NO_LOOK_SETTLES
 from k3push.reporting.table_files import Put, csv_table, records_of
+from k3push.runs.kept_in_ledger.row_pages import FollowedRow, followed_pages_of
 from k3push.runs.outcome import Ending
-from k3push.runs.row_pages import FollowedRow, followed_pages_of
 from k3push.runs.stop import Cause
 from k3push.words.language import Say, speaker
 

@@ -18,7 +18,7 @@ from k3push.adapters.output_files import named, whole_file
 from k3push.core.cells import marked
 from k3push.core.model import Run, State
 from k3push.ports import Ledger
-from k3push.runs.row_pages import FollowedRow, followed_pages_of
+from k3push.runs.kept_in_ledger.row_pages import FollowedRow, followed_pages_of
 from k3push.words.language import in_files
 
 T = TypeVar("T")

@@ -18,7 +18,7 @@ from k3push.core.model import Run, RunId
 from k3push.core.safety.legal_moves import IllegalMoveError
 from k3push.ports import Ledger, RunIsAliveError, RunIsArchivedError
 from k3push.ports.archives import Archives, Part
-from k3push.runs.row_pages import PAGE_ROWS
+from k3push.runs.kept_in_ledger.row_pages import PAGE_ROWS
 
 # Attempts carry requests and answers, which may have megabytes each.
 ATTEMPTS_A_PAGE = 50

@@ -35,11 +35,11 @@ from k3push.core.remark import remark
 from k3push.core.safety.links_found import Links
 from k3push.core.safety.verdict import Said
 from k3push.ports import AttemptRecord, Clock, Doubt, Erp, Ledger, Watch
-from k3push.runs.calls_at_work import CallsAtWork
-from k3push.runs.doubt_ages import DoubtAges, SettleTimes
 from k3push.runs.lookup.link_discovery import find_links
 from k3push.runs.lookup.looker import can_ask
 from k3push.runs.proof.absence_proof import Proofs
+from k3push.runs.proof.calls_at_work import CallsAtWork
+from k3push.runs.proof.doubt_ages import DoubtAges, SettleTimes
 from k3push.runs.proof.missed_looks import DueLook
 from k3push.runs.proof.named_documents import is_among, named_for_others
 from k3push.runs.proof.own_sight import OwnSight, out_of_sight

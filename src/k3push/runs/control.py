@@ -20,7 +20,7 @@ from k3push.core.remark import remark
 from k3push.ports import Clock, Commanded, Ledger
 from k3push.runs.context import Context
 from k3push.runs.find import is_unfinished
-from k3push.runs.push_requests.request_stages import acts_about
+from k3push.runs.kept_in_ledger.request_stages import acts_about
 from k3push.runs.stop import Cause, stopping
 
 # A person waits for the answer, and a read of the ledger costs next to nothing.

@@ -21,10 +21,10 @@ from k3push.core.model import FolderFile, Identified, Listed, Route, Run, RunId,
 from k3push.core.plan import Foreseen
 from k3push.core.remark import remark
 from k3push.ports import Clock, Ledger, RunIdTakenError
-from k3push.runs.listed_files import keep_line_counts
-from k3push.runs.planned_runs import keep_of_plan
+from k3push.runs.kept_in_ledger.listed_files import keep_line_counts
+from k3push.runs.kept_in_ledger.planned_runs import keep_of_plan
+from k3push.runs.other_calls.pushed_since import keep_seen
 from k3push.runs.problem import Problem
-from k3push.runs.pushed_since import keep_seen
 
 # Numbers that are written to the ledger at once.
 BATCH = 5000

@@ -47,26 +47,26 @@ from k3push.core.pacing.backlog import Backlog
 from k3push.core.pacing.holds import Hold
 from k3push.core.remark import remark
 from k3push.core.safety.conclusion import Conclusion
-from k3push.runs.attempt import push_chunk
-from k3push.runs.calls_of_others import count_lost_by_others
 from k3push.runs.context import Context
-from k3push.runs.doubts.settle_doubts import tell_of_person
-from k3push.runs.form_marks import end_wait, note_mark
-from k3push.runs.held_numbers import HeldNumbers, claim
-from k3push.runs.intake import Intake
-from k3push.runs.last_looks import (
+from k3push.runs.documents.form_marks import end_wait, note_mark
+from k3push.runs.documents.last_looks import (
     look_at_refused,
     look_once_more,
     recall_due_look,
 )
-from k3push.runs.left_to_others import leave_to_others, note_holders
+from k3push.runs.documents.twins import note_twin
+from k3push.runs.doubts.settle_doubts import tell_of_person
+from k3push.runs.engine_tasks.intake import Intake
+from k3push.runs.engine_tasks.settler import Settler, contradicted_in
+from k3push.runs.engine_tasks.sparing import Sparing
 from k3push.runs.lookup.retried_reads import pause_s
-from k3push.runs.sending_state import Sending
-from k3push.runs.settler import Settler, contradicted_in
-from k3push.runs.sparing import Sparing
+from k3push.runs.other_calls.calls_of_others import count_lost_by_others
+from k3push.runs.other_calls.held_numbers import HeldNumbers, claim
+from k3push.runs.other_calls.left_to_others import leave_to_others, note_holders
+from k3push.runs.sending.attempt import push_chunk
+from k3push.runs.sending.sending_state import Sending
 from k3push.runs.stop import Cause, guarded, stopping
 from k3push.runs.submit_and_audit.follower import Follower, follow_run
-from k3push.runs.twins import note_twin
 from k3push.runs.wakeup import Wakeup
 
 # Documents in a row that a step may refuse before a person has to look at the route.

@@ -22,12 +22,12 @@ from k3push.core.remark import remark
 from k3push.ports import Clock, Erp, Ledger, LoginBrokeError, Watch
 from k3push.runs.context import Context
 from k3push.runs.control import obey
-from k3push.runs.doubt_ages import DoubtAges, SettleTimes
+from k3push.runs.documents.last_looks import look_once_more, note_look, recall_due_look
 from k3push.runs.doubts.settle_doubts import Settled, settle_once, tell_of_person
 from k3push.runs.engine import push_run
-from k3push.runs.last_looks import look_once_more, note_look, recall_due_look
 from k3push.runs.noted_waits import NotedWaits
 from k3push.runs.outcome import Ending, anything_open, ending_of
+from k3push.runs.proof.doubt_ages import DoubtAges, SettleTimes
 from k3push.runs.push_limits import PushLimits
 from k3push.runs.stop import Stop, guarded, stopping
 from k3push.runs.submit_and_audit.follower import follow_run, settle_steps

@@ -13,16 +13,16 @@ import anyio
 from k3push.core.model import Run, RunId
 from k3push.core.remark import remark
 from k3push.ports import Ledger
-from k3push.runs.outcome import Exit, anything_open
-from k3push.runs.problem import Problem
-from k3push.runs.push_requests.askers import is_program
-from k3push.runs.push_requests.request_stages import (
+from k3push.runs.kept_in_ledger.askers import is_program
+from k3push.runs.kept_in_ledger.request_stages import (
     acts_about,
     is_asked_for,
     last_turn,
     latest_acts,
 )
-from k3push.runs.row_search import runs_holding
+from k3push.runs.kept_in_ledger.row_search import runs_holding
+from k3push.runs.outcome import Exit, anything_open
+from k3push.runs.problem import Problem
 
 MOST_NAMED = 5
 

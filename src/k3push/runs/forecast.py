@@ -47,18 +47,18 @@ from k3push.core.safety.links_found import Links
 from k3push.core.safety.question_parts import MOST_NUMBERS
 from k3push.ports import Erp, Ledger, Made
 from k3push.runs.create import JobSource
+from k3push.runs.documents.there_already import already, by_ledger, ours_of_shared, there_already
+from k3push.runs.kept_in_ledger.row_pages import pages_of
 from k3push.runs.lookup.link_discovery import find_links
 from k3push.runs.lookup.looker import can_ask
 from k3push.runs.lookup.retried_reads import Waiter
+from k3push.runs.lookup.source_check import look_at_listed, query_refused, unsendable
 from k3push.runs.lookup.target_lookup import look_at_targets
 from k3push.runs.proof.named_documents import named_for_others
 from k3push.runs.proof.told_by_answers import by_answers
 from k3push.runs.proof.unclear_documents import unclear
 from k3push.runs.push_limits import PushLimits
-from k3push.runs.row_pages import pages_of
-from k3push.runs.source_check import look_at_listed, query_refused, unsendable
 from k3push.runs.stop import Stop, stopping
-from k3push.runs.there_already import already, by_ledger, ours_of_shared, there_already
 
 # A plan of a long list takes minutes, and meanwhile other runs come to doubts and to their ends.
 HELD_KEEPS_S = 5.0

@@ -14,7 +14,7 @@ from k3push.core.pacing.holds import Hold, HoldCause
 from k3push.core.safety.verdict import Verdict
 from k3push.ports import Clock, Ledger, LedgerLostError, Memo
 from k3push.runs.control import Orders
-from k3push.runs.put_memo import put_memo
+from k3push.runs.kept_in_ledger.put_memo import put_memo
 
 WAIT = "wait"
 """Kind of the memo; there is one for each run."""

@@ -13,11 +13,11 @@ from k3push.core.model import Follow, Repeat, Run, RunId, State, Step
 from k3push.core.pacing.samples import PaceStep
 from k3push.core.safety.document_steps import done_states
 from k3push.ports import Ledger
-from k3push.runs.earlier_documents import not_looked_at
-from k3push.runs.listed_files import file_at, kept_line_counts
+from k3push.runs.kept_in_ledger.earlier_documents import not_looked_at
+from k3push.runs.kept_in_ledger.listed_files import file_at, kept_line_counts
+from k3push.runs.kept_in_ledger.request_stages import steps_asked_for
+from k3push.runs.kept_in_ledger.row_pages import not_enrolled
 from k3push.runs.proof.missed_looks import due_look
-from k3push.runs.push_requests.request_stages import steps_asked_for
-from k3push.runs.row_pages import not_enrolled
 from k3push.runs.stop import Cause, Stop
 
 

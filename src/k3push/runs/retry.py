@@ -9,7 +9,7 @@ from itertools import groupby
 from k3push.core.model import Outcome, Row, Run, State
 from k3push.core.remark import read_remark, remark
 from k3push.ports import Clock, Ledger
-from k3push.runs.row_pages import pages_of
+from k3push.runs.kept_in_ledger.row_pages import pages_of
 from k3push.words.language import in_files
 
 RETRIED_EARLIER = "note.retry"

@@ -17,8 +17,8 @@ from k3push.core.remark import remark
 from k3push.ports import Ledger, LedgerLostError, RunIsAliveError
 from k3push.runs.create import JobSource, free_run_id, open_new, scope_of, survey, take_up_list
 from k3push.runs.find import find_run
+from k3push.runs.kept_in_ledger.row_pages import followed_pages_of
 from k3push.runs.problem import Problem, innermost
-from k3push.runs.row_pages import followed_pages_of
 from k3push.runs.stop import told_as
 from k3push.scripting.values import (
     SAY,

@@ -14,9 +14,9 @@ from k3push.adapters.job_files.number_columns import flaw, internal_id, tidy
 from k3push.core.model import BillNumber, Listed, State, Target
 from k3push.core.plan import Forecast, Foreseen
 from k3push.core.remark import remark
+from k3push.runs.kept_in_ledger.row_pages import FollowedRow, advice_of
 from k3push.runs.outcome import Ending, Exit
 from k3push.runs.problem import Problem
-from k3push.runs.row_pages import FollowedRow, advice_of
 from k3push.words.language import speaker
 
 SAY = speaker("en")

@@ -9,35 +9,35 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from k3push.web.access import Log as Log
-    from k3push.web.access import Rules as Rules
+    from k3push.web.admission.access import Log as Log
+    from k3push.web.admission.access import Rules as Rules
+    from k3push.web.admission.connection_limits import Limits as Limits
+    from k3push.web.admission.connection_limits import SeldomTold as SeldomTold
+    from k3push.web.admission.connection_limits import room as room
+    from k3push.web.admission.openid_rules import OpenId as OpenId
+    from k3push.web.admission.roles import Role as Role
     from k3push.web.asgi import Dashboard as Dashboard
     from k3push.web.asgi import dashboard as dashboard
-    from k3push.web.connection_limits import Limits as Limits
-    from k3push.web.connection_limits import SeldomTold as SeldomTold
-    from k3push.web.connection_limits import room as room
-    from k3push.web.openid_rules import OpenId as OpenId
-    from k3push.web.request_fulfilment import HandOver as HandOver
-    from k3push.web.request_work import Workshop as Workshop
-    from k3push.web.roles import Role as Role
+    from k3push.web.execution.request_fulfilment import HandOver as HandOver
+    from k3push.web.execution.request_work import Workshop as Workshop
+    from k3push.web.execution.webhook_delivery import Messenger as Messenger
     from k3push.web.tenant_ledgers import ServedTenant as ServedTenant
-    from k3push.web.webhook_delivery import Messenger as Messenger
 
 # What the command line begins and asks, each with its module.
 _MODULES = {
     "Dashboard": "asgi",
-    "HandOver": "request_fulfilment",
-    "Limits": "connection_limits",
-    "Log": "access",
-    "Messenger": "webhook_delivery",
-    "OpenId": "openid_rules",
-    "Role": "roles",
-    "Rules": "access",
-    "SeldomTold": "connection_limits",
+    "HandOver": "execution.request_fulfilment",
+    "Limits": "admission.connection_limits",
+    "Log": "admission.access",
+    "Messenger": "execution.webhook_delivery",
+    "OpenId": "admission.openid_rules",
+    "Role": "admission.roles",
+    "Rules": "admission.access",
+    "SeldomTold": "admission.connection_limits",
     "ServedTenant": "tenant_ledgers",
-    "Workshop": "request_work",
+    "Workshop": "execution.request_work",
     "dashboard": "asgi",
-    "room": "connection_limits",
+    "room": "admission.connection_limits",
 }
 
 

@@ -21,24 +21,24 @@ from starlette.types import ASGIApp
 
 from k3push.ports import Clock, LedgerLostError
 from k3push.reporting.html_templates import asset
-from k3push.web.access import TAKES_FILES, Guard, Log, Rules, Visitor, is_for_programs
+from k3push.web.admission.access import TAKES_FILES, Guard, Log, Rules, Visitor, is_for_programs
+from k3push.web.admission.roles import Role, Roles
+from k3push.web.admission.sessions import Brake, Sessions, Token
 from k3push.web.api.application import api_of
 from k3push.web.api.problems import kind_of, meaning_of, problem
-from k3push.web.entry import EntryPages
-from k3push.web.further_execution_buttons import FurtherExecutionButtons
-from k3push.web.health_and_metrics import Machines
-from k3push.web.list_pages import ListPages
-from k3push.web.live import Watchers
-from k3push.web.number_pages import NumberPages
-from k3push.web.overview import Overview
-from k3push.web.page_context import PageContext
-from k3push.web.plan_pages import PlanPages
-from k3push.web.request_work import Workshop
-from k3push.web.result_files import ResultFiles
-from k3push.web.roles import Role, Roles
-from k3push.web.run_pages import RunPages
-from k3push.web.schedule_pages import SchedulePages
-from k3push.web.sessions import Brake, Sessions, Token
+from k3push.web.execution.request_work import Workshop
+from k3push.web.pages.entry import EntryPages
+from k3push.web.pages.further_execution_buttons import FurtherExecutionButtons
+from k3push.web.pages.health_and_metrics import Machines
+from k3push.web.pages.list_pages import ListPages
+from k3push.web.pages.live import Watchers
+from k3push.web.pages.number_pages import NumberPages
+from k3push.web.pages.overview import Overview
+from k3push.web.pages.page_context import PageContext
+from k3push.web.pages.plan_pages import PlanPages
+from k3push.web.pages.result_files import ResultFiles
+from k3push.web.pages.run_pages import RunPages
+from k3push.web.pages.schedule_pages import SchedulePages
 from k3push.web.tenant_ledgers import ServedTenant, TenantLedgers
 from k3push.words.language import Say
 

@@ -12,8 +12,8 @@ from anyio.abc import TaskGroup
 from k3push.core.control_words import Key
 from k3push.core.model import RunId
 from k3push.ports import Glance, Ledger, LedgerLostError
-from k3push.web.request_work import Workshop
-from k3push.web.roles import Role
+from k3push.web.admission.roles import Role
+from k3push.web.execution.request_work import Workshop
 
 TENANTS_AT_ONCE = 500
 """Tenants that are asked for in one query, so that whoever else asks need not wait for long."""

@@ -29,21 +29,21 @@ from k3push.ports import Ledger, LedgerLostError, RunIsAliveError, Watch
 from k3push.reporting.results import clusters_of, read_causes, write_results
 from k3push.runs.control import left_to_another, was_stopped
 from k3push.runs.create import scope_of
-from k3push.runs.doubt_ages import SettleTimes
 from k3push.runs.execute import Execution, Only, execute
+from k3push.runs.kept_in_ledger.pace_steps import keep_steps, kept_steps
+from k3push.runs.kept_in_ledger.request_stages import steps_asked_for
 from k3push.runs.outcome import Ending, Exit, ending_of, followed_of
-from k3push.runs.pace_steps import keep_steps, kept_steps
 from k3push.runs.problem import Problem
+from k3push.runs.proof.doubt_ages import SettleTimes
 from k3push.runs.push_limits import PushLimits
-from k3push.runs.push_requests.request_stages import steps_asked_for
 from k3push.runs.shared_stop import SharedStop
 from k3push.runs.stop import Cause, Stop
 from k3push.runs.throttle import Throttle
 from k3push.runs.watches import Watches
 from k3push.wiring.archive_old_runs import PATIENCE_S, archive_old
+from k3push.wiring.ending_messages import recipients, tell_people
 from k3push.wiring.erp import ErpAccess, endpoints_of
 from k3push.wiring.measuring import check_measuring, measured, traced
-from k3push.wiring.notifying import recipients, tell_people
 from k3push.wiring.outputs import check_output, cure_of_results
 from k3push.wiring.preview import Previewer
 from k3push.words.language import Say

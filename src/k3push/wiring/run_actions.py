@@ -23,9 +23,9 @@ from k3push.runs.control import left_to_another
 from k3push.runs.create import JobSource
 from k3push.runs.execute import Only
 from k3push.runs.find import ids_of, is_unfinished, left_behind, others_where
+from k3push.runs.kept_in_ledger.request_stages import Act, note_act
 from k3push.runs.outcome import Ending, anything_to_settle
 from k3push.runs.problem import Problem
-from k3push.runs.push_requests.request_stages import Act, note_act
 from k3push.runs.retry import plan_rejected, saying
 from k3push.runs.stop import Stop
 from k3push.wiring.executor import Executor, RunOptions

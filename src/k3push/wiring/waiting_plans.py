@@ -11,8 +11,8 @@ from anyio import to_thread
 from k3push.adapters.plan_file import PlanFileError, names_bill
 from k3push.ports import Ledger
 from k3push.runs.find import list_names
-from k3push.runs.push_requests.request_stages import Request, requests
-from k3push.runs.row_search import is_long_enough
+from k3push.runs.kept_in_ledger.request_stages import Request, requests
+from k3push.runs.kept_in_ledger.row_search import is_long_enough
 
 
 def names_of(request: Request) -> str:

@@ -35,16 +35,16 @@ from k3push.reporting.audit_files import (
 )
 from k3push.reporting.audit_findings import Findings, new_findings
 from k3push.reporting.phrases import cause_words
-from k3push.runs.audit_doubles import Books, audit
-from k3push.runs.audit_feeds import Batches, chained, of_documents, of_jobs, of_ledger
+from k3push.runs.audit.audit_doubles import Books, audit
+from k3push.runs.audit.audit_feeds import Batches, chained, of_documents, of_jobs, of_ledger
 from k3push.runs.create import SELECTED, JobSource, scope_of, survey
 from k3push.runs.forecast import ForecastContext, learn_links
 from k3push.runs.lookup.looker import can_ask
 from k3push.runs.outcome import Exit, exit_of_looks
 from k3push.runs.problem import Problem
 from k3push.runs.stop import Stop, stopping
+from k3push.wiring.ending_messages import recipients, send_word
 from k3push.wiring.job_lists import JobOptions, opened_jobs, routes_of
-from k3push.wiring.notifying import recipients, send_word
 from k3push.wiring.open_ledger import is_there, ledger_of
 from k3push.wiring.outputs import check_output, see_writable
 from k3push.wiring.selected_bills import Selector

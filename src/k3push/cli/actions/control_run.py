@@ -14,9 +14,9 @@ from k3push.core.remark import remark
 from k3push.ports import Commanded, Ledger
 from k3push.runs.control import command, hindrance
 from k3push.runs.find import find_run, is_under_way, living_beside
+from k3push.runs.kept_in_ledger.request_stages import Act, note_act
 from k3push.runs.outcome import Exit
 from k3push.runs.problem import Problem
-from k3push.runs.push_requests.request_stages import Act, note_act
 from k3push.wiring.config_file import load_settings
 from k3push.wiring.open_ledger import ledger_of
 from k3push.words.language import Say

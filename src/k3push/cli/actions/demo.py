@@ -21,9 +21,9 @@ from k3push.cli.console.signals import on_interrupt
 from k3push.core.model import Run
 from k3push.core.remark import remark
 from k3push.reporting.table_files import records_of
+from k3push.runs.kept_in_ledger.row_pages import followed_pages_of
 from k3push.runs.outcome import Exit
 from k3push.runs.problem import Problem
-from k3push.runs.row_pages import followed_pages_of
 from k3push.simulator import SandboxOptions, Site, build, check_ledger, serve
 from k3push.wiring.job_lists import JobOptions
 from k3push.wiring.open_ledger import ledger_of

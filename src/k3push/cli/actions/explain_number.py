@@ -25,11 +25,11 @@ from k3push.reporting.phrases import act_line, step_line
 from k3push.reporting.results import read_causes
 from k3push.reporting.summary import NO_LOOK_SETTLES, advice_lines, cause_lines
 from k3push.runs.find import RunFilter, runs_beside
+from k3push.runs.kept_in_ledger.request_stages import acts_about
+from k3push.runs.kept_in_ledger.row_pages import FollowedRow, steps_of_row, with_follow
+from k3push.runs.kept_in_ledger.row_search import is_long_enough, rows_holding
 from k3push.runs.outcome import Exit
 from k3push.runs.problem import Problem
-from k3push.runs.push_requests.request_stages import acts_about
-from k3push.runs.row_pages import FollowedRow, steps_of_row, with_follow
-from k3push.runs.row_search import is_long_enough, rows_holding
 from k3push.wiring.config_file import load_settings
 from k3push.wiring.open_ledger import ledger_of
 from k3push.wiring.waiting_plans import names_of, plans_naming

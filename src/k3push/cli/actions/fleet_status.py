@@ -33,9 +33,9 @@ from k3push.fleet import (
 from k3push.ports import LedgerLostError
 from k3push.reporting.prometheus_text import write_textfile
 from k3push.runs.control import command
+from k3push.runs.kept_in_ledger.request_stages import Act, note_act
 from k3push.runs.outcome import Exit
 from k3push.runs.problem import Problem
-from k3push.runs.push_requests.request_stages import Act, note_act
 from k3push.wiring.config_file import load_settings
 from k3push.wiring.open_ledger import ledger_of
 from k3push.wiring.outputs import check_output

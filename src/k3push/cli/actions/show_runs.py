@@ -38,10 +38,10 @@ from k3push.runs.find import (
     living_beside,
     runs_beside,
 )
+from k3push.runs.kept_in_ledger.request_stages import Act, acts_about, steps_asked_for
+from k3push.runs.kept_in_ledger.row_search import is_long_enough
 from k3push.runs.noted_waits import with_wait
 from k3push.runs.outcome import Exit, exit_of, followed_of
-from k3push.runs.push_requests.request_stages import Act, acts_about, steps_asked_for
-from k3push.runs.row_search import is_long_enough
 from k3push.wiring.config_file import load_settings
 from k3push.wiring.open_ledger import ledger_of
 from k3push.words.language import Say, harmless

@@ -9,9 +9,9 @@ from k3push.core.safety.documents_beside import but_strangers
 from k3push.core.safety.verdict import ReadBack, Said
 from k3push.ports import AttemptRecord, Doubt
 from k3push.runs.context import Context
-from k3push.runs.earlier_calls import was_in_doubt
-from k3push.runs.kept_attempts import attempts_under, rows_under, verdict_of
-from k3push.runs.twins import doubtful_among
+from k3push.runs.documents.twins import doubtful_among
+from k3push.runs.kept_in_ledger.kept_attempts import attempts_under, rows_under, verdict_of
+from k3push.runs.other_calls.earlier_calls import was_in_doubt
 
 
 async def of_short_looks(context: Context, doubts: Sequence[Doubt], seen: Sighting) -> set[int]:

@@ -8,7 +8,7 @@ from k3push.core.model import Outcome, RunId
 from k3push.core.remark import also
 from k3push.core.safety.conclusion import CONTRADICTION
 from k3push.runs.context import Context
-from k3push.runs.kept_attempts import rows_under
+from k3push.runs.kept_in_ledger.kept_attempts import rows_under
 
 
 async def tell_of_doubts(context: Context, run: RunId, told: Sequence[Outcome]) -> None:

@@ -6,12 +6,12 @@ from collections.abc import Collection, Sequence
 
 from k3push.core.model import BillNumber, RunId, number_in
 from k3push.ports import Doubt
-from k3push.runs.calls_of_others import hear_of_others
 from k3push.runs.context import Context
-from k3push.runs.doubt_ages import DoubtAges
 from k3push.runs.doubts.doubt_answers import names_documents
-from k3push.runs.kept_attempts import rows_under
+from k3push.runs.kept_in_ledger.kept_attempts import rows_under
 from k3push.runs.lookup.retried_reads import READ_IS_TRIED_S
+from k3push.runs.other_calls.calls_of_others import hear_of_others
+from k3push.runs.proof.doubt_ages import DoubtAges
 
 # How many looks after the window another executor gets, before its doubts are left to a person.
 LOOKS_OF_OTHERS = 5

@@ -27,19 +27,19 @@ from k3push.core.pacing.chunking import halve
 from k3push.core.protocol.links import link_fields
 from k3push.core.remark import remark
 from k3push.ports import SHORTEST_WAIT_S, Doubt
-from k3push.runs.calls_at_work import may_run
-from k3push.runs.calls_of_others import hear_of_others
 from k3push.runs.context import Context
-from k3push.runs.doubt_ages import SettleTimes
+from k3push.runs.documents.twins import note_twins
 from k3push.runs.doubts.doubt_answers import attempt_of
 from k3push.runs.doubts.doubt_words import tell_of_doubts
 from k3push.runs.doubts.shown_doubts import Shown, is_surely_shown, judge_shown, shown_of
 from k3push.runs.doubts.silent_doubts import judge_silence
 from k3push.runs.doubts.tries_used_up import ended_by_tries
 from k3push.runs.lookup.target_lookup import found_by
+from k3push.runs.other_calls.calls_of_others import hear_of_others
+from k3push.runs.proof.calls_at_work import may_run
+from k3push.runs.proof.doubt_ages import SettleTimes
 from k3push.runs.proof.unclear_documents import whose
 from k3push.runs.stop import Cause
-from k3push.runs.twins import note_twins
 
 
 @dataclass(frozen=True, slots=True)

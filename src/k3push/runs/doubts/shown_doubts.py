@@ -15,6 +15,9 @@ from k3push.core.remark import also, remark
 from k3push.core.safety.target_sets import ids_in, labels, new_targets, united
 from k3push.ports import Doubt, ErpUnreachableError, LoginRefusedError, LookFailedError
 from k3push.runs.context import Context
+from k3push.runs.documents.own_documents import but_others_cancelled, ours_of, with_loose_of_others
+from k3push.runs.documents.renumbered_bills import look_at_sent
+from k3push.runs.documents.twins import told_of_doubtful, told_of_twins
 from k3push.runs.doubts.doubt_answers import (
     answer_to,
     attempt_of,
@@ -23,11 +26,8 @@ from k3push.runs.doubts.doubt_answers import (
     was_in_doubt_before,
     without_strangers,
 )
-from k3push.runs.own_documents import but_others_cancelled, ours_of, with_loose_of_others
 from k3push.runs.proof.own_sight import out_of_sight
 from k3push.runs.proof.seen_since import note_shown
-from k3push.runs.renumbered_bills import look_at_sent
-from k3push.runs.twins import told_of_doubtful, told_of_twins
 
 
 @dataclass(frozen=True, slots=True)

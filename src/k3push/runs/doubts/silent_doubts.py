@@ -11,19 +11,19 @@ from k3push.core.safety.legal_moves import SENT_BEFORE
 from k3push.core.safety.target_sets import every_id, labels, new_targets
 from k3push.ports import Doubt
 from k3push.runs.context import Context
+from k3push.runs.documents.form_marks import mark_before
+from k3push.runs.documents.merged_beside import has_made_beside, may_hide_merged
+from k3push.runs.documents.renumbered_bills import moved_among
 from k3push.runs.doubts.doubt_answers import attempt_of, names_documents
 from k3push.runs.doubts.doubt_words import tell_of_doubts
-from k3push.runs.form_marks import mark_before
-from k3push.runs.kept_attempts import rows_under, sent_by
+from k3push.runs.kept_in_ledger.kept_attempts import rows_under, sent_by
 from k3push.runs.lookup.document_lookup import look_at_standings
 from k3push.runs.lookup.line_links import are_linked
 from k3push.runs.lookup.target_lookup import look_at_targets
-from k3push.runs.merged_beside import has_made_beside, may_hide_merged
 from k3push.runs.proof.own_sight import UNSEEN
 from k3push.runs.proof.seen_since import shown_since
 from k3push.runs.proof.stray_calls import OpenCall
 from k3push.runs.proof.unclear_documents import unclear
-from k3push.runs.renumbered_bills import moved_among
 
 
 async def judge_silence(

@@ -10,8 +10,8 @@ from k3push.core.remark import remark
 from k3push.core.safety.verdict import InDoubt, judge
 from k3push.ports import AttemptRecord, Doubt
 from k3push.runs.context import Context
-from k3push.runs.earlier_calls import refusal_of, told_nothing_plain
-from k3push.runs.kept_attempts import sent_by
+from k3push.runs.kept_in_ledger.kept_attempts import sent_by
+from k3push.runs.other_calls.earlier_calls import refusal_of, told_nothing_plain
 from k3push.runs.retry import attempts_before
 
 

@@ -12,7 +12,7 @@ from k3push.core.model import BillNumber, Outcome, RunId, State
 from k3push.core.remark import foreign, remark
 from k3push.core.safety.legal_moves import IllegalMoveError
 from k3push.ports import Clock, Ledger
-from k3push.runs.kept_attempts import attempts_under
+from k3push.runs.kept_in_ledger.kept_attempts import attempts_under
 from k3push.runs.outcome import end_settled
 from k3push.runs.problem import Problem
 

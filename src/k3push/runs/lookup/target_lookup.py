@@ -27,7 +27,7 @@ from k3push.core.safety.target_sets import (
     unlinked,
 )
 from k3push.ports import ErpUnreachableError, LedgerLostError, LoginRefusedError, LookFailedError
-from k3push.runs.lag_pauses import lag_pauses
+from k3push.runs.lookup.lag_pauses import lag_pauses
 from k3push.runs.lookup.looker import HARMLESS, HARMLESS_ID, Looker
 from k3push.runs.lookup.retried_reads import read_in_parts
 from k3push.runs.lookup.source_lookup import look_at_sources

@@ -30,7 +30,7 @@ import anyio
 
 from k3push.core.model import RunId, Sighting
 from k3push.ports import ErpUnreachableError, Ledger, LoginRefusedError, LookFailedError, Made, Memo
-from k3push.runs.kept_attempts import rows_under
+from k3push.runs.kept_in_ledger.kept_attempts import rows_under
 from k3push.runs.lookup.looker import Looker, can_ask
 from k3push.runs.lookup.newest_lookup import look_at_newest, look_at_newest_links
 from k3push.runs.lookup.target_lookup import look_at_both

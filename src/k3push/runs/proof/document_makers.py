@@ -17,7 +17,7 @@ from typing import NamedTuple
 from k3push.core.model import PARTLY, TWIN, BillNumber, RunId, Standing, Targets
 from k3push.core.safety.verdict import ReadBack
 from k3push.ports import AttemptRecord, Ledger, Made
-from k3push.runs.kept_attempts import attempts_under, verdict_of
+from k3push.runs.kept_in_ledger.kept_attempts import attempts_under, verdict_of
 from k3push.runs.lookup.document_lookup import look_at_standings
 from k3push.runs.lookup.looker import Looker
 from k3push.runs.lookup.newest_lookup import newest_standings

@@ -26,7 +26,7 @@ from k3push.core.model import (
 from k3push.core.remark import remark
 from k3push.core.safety.verdict import InDoubt, ReadBack
 from k3push.ports import Ledger, Memo
-from k3push.runs.kept_attempts import attempts_under, verdict_of
+from k3push.runs.kept_in_ledger.kept_attempts import attempts_under, verdict_of
 from k3push.runs.proof.seen_since import ALL
 
 NAMED = "named_documents"

@@ -19,7 +19,7 @@ from k3push.core.model import BillNumber, Row, Run, RunId, number_in
 from k3push.core.remark import remark
 from k3push.core.safety.legal_moves import SENT_BEFORE
 from k3push.ports import Doubt, Ledger, Made
-from k3push.runs.kept_attempts import attempts_under
+from k3push.runs.kept_in_ledger.kept_attempts import attempts_under
 from k3push.runs.lookup.document_lookup import look_at_standings, look_at_standings_if_allowed
 from k3push.runs.lookup.looker import Looker
 from k3push.runs.proof.document_makers import LEAST_SAMPLE, MOST_KNOWN

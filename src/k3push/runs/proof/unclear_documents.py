@@ -8,7 +8,7 @@ from k3push.core.model import BillNumber, Outcome, Sighting, State, Target, Targ
 from k3push.core.remark import remark
 from k3push.core.safety.target_sets import labels
 from k3push.runs.lookup.looker import Looker
-from k3push.runs.source_check import AMBIGUOUS
+from k3push.runs.lookup.source_check import AMBIGUOUS
 
 SHARED = "shared"
 """`Outcome.code` of a bill whose number others have, where nothing tells whose a document is."""

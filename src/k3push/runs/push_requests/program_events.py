@@ -14,8 +14,8 @@ from typing import Any
 
 from k3push.core.model import Run
 from k3push.ports import Clock, Ledger, Memo
+from k3push.runs.kept_in_ledger.request_stages import Request
 from k3push.runs.outcome import Exit, followed_of
-from k3push.runs.push_requests.request_stages import Request
 
 EVENT = "webhook"
 

@@ -15,8 +15,7 @@ from dataclasses import dataclass
 from k3push.core.model import BillNumber, Listed, Route, Run, Step
 from k3push.ports import Clock, Ledger
 from k3push.runs.create import new_run_id, scope_of
-from k3push.runs.push_requests.program_tokens import Program
-from k3push.runs.push_requests.request_stages import (
+from k3push.runs.kept_in_ledger.request_stages import (
     Act,
     Request,
     RequestKind,
@@ -25,6 +24,7 @@ from k3push.runs.push_requests.request_stages import (
     note_act,
     put_request,
 )
+from k3push.runs.push_requests.program_tokens import Program
 
 # Of a second's runs so many letters tell one from another: two in a hundred million are the same.
 _LETTERS_OF_RUN = 6

@@ -15,8 +15,8 @@ from datetime import datetime
 
 from k3push.core.remark import remark
 from k3push.ports import Clock, Ledger, Memo
+from k3push.runs.kept_in_ledger.askers import by_program
 from k3push.runs.problem import Problem
-from k3push.runs.push_requests.askers import by_program
 from k3push.runs.push_requests.program_roles import ProgramRole
 
 TOKEN = "token"  # noqa: S105  # the kind of memo

@@ -15,7 +15,7 @@ from k3push.core.model import Run, RunId, State
 from k3push.ports import Ledger
 from k3push.runs.create import SELECTED
 from k3push.runs.find import RUNS_A_PAGE, is_under_way
-from k3push.runs.push_requests.request_stages import Request, RequestKind, Stage, push_of, requests
+from k3push.runs.kept_in_ledger.request_stages import Request, RequestKind, Stage, push_of, requests
 
 BEGINS_WITHIN = timedelta(days=1)
 """What has no run after so long was left by the server that was asked for it.

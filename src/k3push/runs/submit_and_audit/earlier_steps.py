@@ -5,7 +5,7 @@ from __future__ import annotations
 from k3push.core.safety.document_steps import is_denied, tells_by_status
 from k3push.core.safety.verdict import SendAgain
 from k3push.ports import Ledger, StepRecord
-from k3push.runs.kept_attempts import verdict_of
+from k3push.runs.kept_in_ledger.kept_attempts import verdict_of
 
 
 def did_nothing(kept: StepRecord) -> bool:

@@ -41,16 +41,16 @@ from k3push.core.remark import read_remark, remark
 from k3push.core.safety.document_steps import IN_APPROVAL, TAKEN_BACK, is_done
 from k3push.core.safety.target_sets import new_targets
 from k3push.runs.context import Context
-from k3push.runs.kept_attempts import sent_by
-from k3push.runs.lag_pauses import lag_pauses
+from k3push.runs.documents.own_documents import strangers_among, with_loose_of_others
+from k3push.runs.documents.renumbered_bills import look_at_sent
+from k3push.runs.documents.there_already import is_thin
+from k3push.runs.kept_in_ledger.kept_attempts import sent_by
 from k3push.runs.lookup.document_lookup import look_at_standings
+from k3push.runs.lookup.lag_pauses import lag_pauses
 from k3push.runs.lookup.looker import can_ask
-from k3push.runs.own_documents import strangers_among, with_loose_of_others
 from k3push.runs.proof.document_makers import created_at
-from k3push.runs.renumbered_bills import look_at_sent
 from k3push.runs.submit_and_audit.earlier_steps import was_submitted
 from k3push.runs.submit_and_audit.under_way import FollowedDocument, UnderWay
-from k3push.runs.there_already import is_thin
 
 LOCAL_TIMES_DIFFER = timedelta(hours=26)
 """The server's local time and the ledger's are nearer to each other than this."""

@@ -21,10 +21,10 @@ from k3push.core.remark import remark
 from k3push.core.safety.document_steps import conclude_step, has_moved, with_others
 from k3push.core.safety.verdict import InDoubt, ReadBack, Said, SendAgain, judge
 from k3push.ports import ErpUnreachableError, LoginRefusedError, LookFailedError, OtherRunStepsError
-from k3push.runs.attempt import MOST_SESSIONS_A_CHUNK, StatusLook, remark_on, send_step
 from k3push.runs.context import Context
 from k3push.runs.lookup.document_lookup import look_at_standings
 from k3push.runs.lookup.retried_reads import pause_s
+from k3push.runs.sending.attempt import MOST_SESSIONS_A_CHUNK, StatusLook, remark_on, send_step
 from k3push.runs.stop import Cause, cause_of_unsent
 from k3push.runs.submit_and_audit.step_doubts import StepDoubts
 from k3push.runs.submit_and_audit.step_reads import StepReads

@@ -16,8 +16,8 @@ from k3push.core.safety.document_steps import has_moved, in_doubt, settle_step
 from k3push.core.safety.verdict import InDoubt
 from k3push.ports import Doubt
 from k3push.runs.context import Context
-from k3push.runs.doubt_ages import DoubtAges
 from k3push.runs.doubts.settle_doubts import next_look_in_s
+from k3push.runs.proof.doubt_ages import DoubtAges
 from k3push.runs.submit_and_audit.under_way import FollowedDocument, UnderWay
 
 

@@ -18,8 +18,8 @@ from k3push.web.api import push_commands, push_lookups, pushes
 from k3push.web.api.callers import Rates
 from k3push.web.api.problems import ProblemError, ProblemShape, kind_of, meaning_of, problem
 from k3push.web.api.reference_page import addresses_of, shapes_of
-from k3push.web.page_context import PageContext
-from k3push.web.pages import rendered
+from k3push.web.pages.page_context import PageContext
+from k3push.web.pages.page_frame import rendered
 
 VERSION = "1"
 MOST_BYTES = 1 << 20

@@ -19,8 +19,8 @@ from k3push.ports import Ledger
 from k3push.runs.push_requests.program_roles import ProgramRole, reaches
 from k3push.runs.push_requests.program_tokens import Program, program_of
 from k3push.web.api.problems import ProblemError
-from k3push.web.page_context import PageContext
-from k3push.web.request_work import Workshop
+from k3push.web.execution.request_work import Workshop
+from k3push.web.pages.page_context import PageContext
 from k3push.web.tenant_ledgers import ServedTenant
 from k3push.words.language import Say
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 from k3push.core.model import Run
+from k3push.runs.kept_in_ledger.request_stages import Request, find_request
 from k3push.runs.push_requests.program_roles import reaches
-from k3push.runs.push_requests.request_stages import Request, find_request
 from k3push.web.api.callers import Caller
 from k3push.web.api.problems import ProblemError
 from k3push.web.api.push_status import run_in

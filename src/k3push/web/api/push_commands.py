@@ -8,7 +8,7 @@ from k3push.core.control_words import Command
 from k3push.core.model import Run
 from k3push.runs.control import command, hindrance
 from k3push.runs.find import living_beside
-from k3push.runs.push_requests.request_stages import (
+from k3push.runs.kept_in_ledger.request_stages import (
     Act,
     OvertakenError,
     Request,
@@ -16,13 +16,13 @@ from k3push.runs.push_requests.request_stages import (
     move,
     note_act,
 )
+from k3push.web.admission.roles import is_one_person
 from k3push.web.api import shapes
 from k3push.web.api.callers import Approver, Caller, Operator, see_role
 from k3push.web.api.named_requests import request_named, run_named
 from k3push.web.api.problems import ProblemError, documented
 from k3push.web.api.push_status import push_as
-from k3push.web.resume_and_retry import Asker, HinderedError
-from k3push.web.roles import is_one_person
+from k3push.web.execution.resume_and_retry import Asker, HinderedError
 
 router = APIRouter()
 

@@ -11,15 +11,15 @@ from fastapi import APIRouter, Query
 from k3push.adapters.plan_file import PlanFileError
 from k3push.core.model import Row, State
 from k3push.core.plan import Forecast
-from k3push.runs.push_requests.request_stages import Stage
-from k3push.runs.row_pages import with_follow
+from k3push.runs.kept_in_ledger.request_stages import Stage
+from k3push.runs.kept_in_ledger.row_pages import with_follow
 from k3push.web.api import shapes
 from k3push.web.api.callers import Viewer
 from k3push.web.api.named_requests import request_named, run_named
 from k3push.web.api.problems import ProblemError, documented
 from k3push.web.api.push_status import archive_of, planned_as, push_as, row_as
-from k3push.web.bill_history import events_of
-from k3push.web.request_plan import planned_lines
+from k3push.web.execution.request_plan import planned_lines
+from k3push.web.pages.bill_history import events_of
 
 router = APIRouter()
 

@@ -10,9 +10,9 @@ from k3push.core.model import Run, Target, number_in
 from k3push.core.pacing.time_left import TimeLeft
 from k3push.core.plan import Foreseen
 from k3push.runs.find import is_under_way, is_unfinished, needs_person
+from k3push.runs.kept_in_ledger.request_stages import Request, Stage, is_asked_for
+from k3push.runs.kept_in_ledger.row_pages import FollowedRow, advice_of
 from k3push.runs.outcome import Exit, followed_of
-from k3push.runs.push_requests.request_stages import Request, Stage, is_asked_for
-from k3push.runs.row_pages import FollowedRow, advice_of
 from k3push.web.api import shapes
 from k3push.web.api.callers import Caller
 from k3push.words.language import Say

@@ -10,6 +10,7 @@ from anyio import to_thread
 from fastapi import APIRouter, Response
 
 from k3push.core.model import Step
+from k3push.runs.kept_in_ledger.request_stages import Stage
 from k3push.runs.push_requests.program_requests import (
     KeyReusedError,
     Wish,
@@ -17,12 +18,11 @@ from k3push.runs.push_requests.program_requests import (
     asked_before,
     request_id,
 )
-from k3push.runs.push_requests.request_stages import Stage
+from k3push.web.admission.uploads import keep_bytes
 from k3push.web.api import shapes
 from k3push.web.api.callers import Approver, Caller, Operator
 from k3push.web.api.problems import ProblemError, documented
 from k3push.web.api.push_status import push_as
-from k3push.web.uploads import keep_bytes
 
 router = APIRouter()
 

@@ -1,0 +1,1 @@
+"""Which bills have more documents than they should have, whoever made them."""

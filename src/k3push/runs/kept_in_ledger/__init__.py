@@ -1,0 +1,1 @@
+"""What the ledger keeps of runs for later executions: rows by pages, attempts and memos."""

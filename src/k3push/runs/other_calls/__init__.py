@@ -1,0 +1,1 @@
+"""Calls other than the one at hand: earlier ones of a run, and those of other runs."""

@@ -1,0 +1,119 @@
+"""Calls that were given up, and at which the ERP may be at work all the same (P 5.15).
+
+Pushes may wait for each other in the ERP: for a lock in its database, or in a queue. If a new one
+took the place of each that was given up, the queue would grow, and calls be carried out long after
+the window in which looks wait for them. So such a call keeps its place among those at once until
+looks have settled what became of it, or its window is over.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection
+from dataclasses import dataclass, field
+
+from k3push.core.safety.verdict import GIVEN_UP, InDoubt
+from k3push.ports import AttemptRecord
+from k3push.runs.kept_in_ledger.kept_attempts import verdict_of
+
+FIRST_PAUSE_S = 40.0
+"""Before a first call leaves though all places are kept."""
+
+SOON_S = 25.0
+"""A call that breaks sooner was not given up: what stands between waits longer than that."""
+
+
+@dataclass(slots=True)
+class CallsAtWork:
+    """Those of one execution.
+
+    >>> calls = CallsAtWork()
+    >>> calls.note(7, InDoubt("timeout", "no answer within 300 s"), after_s=300.0, now_s=0.0)
+    >>> calls.note(8, InDoubt("broken", "reset"), after_s=0.5, now_s=0.0)
+    >>> calls.count, [calls.leaves_room(1, 0, now_s, 9) for now_s in (39.0, 40.0)]
+    (1, [False, True])
+    >>> calls.keep({8}, calls.known)
+    >>> calls.count
+    0
+
+    Attributes:
+        next_s: On the loop's clock, when one may leave though all places are kept.
+        is_seeded: Those of earlier executions are known.
+        of_others: How many calls of other runs there may be besides.
+        others_counted_s: On the loop's clock, when these were counted last.
+        over: The newest call of the account that is known to be over, and all before it.
+    """
+
+    _attempts: set[int] = field(default_factory=set)
+    _seeds: frozenset[int] = frozenset()
+    _pause_s: float = FIRST_PAUSE_S
+    next_s: float = -math.inf
+    is_seeded: bool = False
+    of_others: int = 0
+    others_counted_s: float = -math.inf
+    over: int = 0
+
+    @property
+    def count(self) -> int:
+        """How many there may be."""
+        return len(self._attempts) + self.of_others
+
+    @property
+    def known(self) -> frozenset[int]:
+        """Their attempts."""
+        return frozenset(self._attempts)
+
+    def note(self, attempt: int, doubt: InDoubt, *, after_s: float, now_s: float) -> None:
+        """Note that the answer to an attempt is lost.
+
+        Args:
+            attempt: The attempt.
+            doubt: What is known instead.
+            after_s: Seconds after it left.
+            now_s: On the loop's clock.
+        """
+        if _was_given_up(doubt, after_s):
+            self._pause_s = FIRST_PAUSE_S if not self._attempts else 2 * self._pause_s
+            self.next_s = now_s + self._pause_s
+            self._attempts.add(attempt)
+
+    def seed(self, attempts: Collection[int]) -> None:
+        """Take in calls of an earlier execution, once."""
+        self._seeds = frozenset(attempts)
+        self._attempts |= self._seeds
+        self.is_seeded = True
+
+    def keep(self, attempts: Collection[int], known: Collection[int]) -> None:
+        """Leave out what was *known* as a look began, but for *attempts*.
+
+        The others are settled, or their window is over.
+        """
+        self._attempts -= {*known, *self._seeds} - {*attempts}
+
+    def leaves_room(self, most: int, open_: int, now_s: float, in_time: float) -> bool:
+        """Say whether one more call may leave.
+
+        With all places kept and nothing on its way, one leaves after a pause that doubles each time
+        that another is given up: most sites lose a call now and then, and are at work on none.
+
+        Args:
+            most: Calls that may be at work at once.
+            open_: Calls that are on their way.
+            now_s: On the loop's clock.
+            in_time: How many the ERP works on within the window, one after the other.
+        """
+        at_work = open_ + self.count
+        return at_work < most or (not open_ and at_work < in_time and now_s >= self.next_s)
+
+
+def may_run(kept: AttemptRecord) -> bool:
+    """Say whether the ERP may be at work on an earlier execution's call, whose end nobody heard."""
+    verdict = verdict_of(kept) if kept.exchange is not None else None
+    if not isinstance(verdict, InDoubt) or kept.ended_at is None:
+        return verdict is None
+    return _was_given_up(verdict, (kept.ended_at - kept.attempt.intent.began_at).total_seconds())
+
+
+def _was_given_up(doubt: InDoubt, after_s: float) -> bool:
+    """Say whether somebody has waited for a call no longer; a clock that was set tells nothing."""
+    return doubt.code in GIVEN_UP or (doubt.said is None and not 0 <= after_s < SOON_S)

@@ -1,0 +1,1 @@
+"""Who comes in, from where, by which way and with which role, and how much is taken of them."""

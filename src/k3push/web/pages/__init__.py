@@ -1,0 +1,1 @@
+"""The pages of the dashboard, and what their templates are filled with."""
