@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from k3push.core.pacing.chunking import split
 from k3push.simulator import PushOrder, SandboxOptions, Site, World, build
-from k3push.simulator.forms import IN_STOCK, PURCHASE_ORDER
+from k3push.simulator.books.forms import IN_STOCK, PURCHASE_ORDER
 
 DOUBLES = 50
 SPLITS = 50

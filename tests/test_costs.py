@@ -25,7 +25,7 @@ from k3push.adapters.ledger.sqlite.run_locks import RunLocks
 from k3push.adapters.ledger.sqlite.same_files import SameFiles
 from k3push.core.model import BillNumber, Listed, State
 from k3push.runs.push_limits import PushLimits
-from k3push.simulator.script import Channel
+from k3push.simulator.fault_plans.script import Channel
 from tests.cli.terminal import Desk
 from tests.runs.office import FIRST, Office, orders, sandbox, steered
 

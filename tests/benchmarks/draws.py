@@ -10,9 +10,9 @@ import math
 import random
 from collections.abc import Sequence
 
-from k3push.simulator.refusals import MsgCode, Refusal
+from k3push.simulator.books.refusals import MsgCode, Refusal
+from k3push.simulator.fault_plans.script import FaultPlan
 from k3push.simulator.sandbox_options import SlowSpell
-from k3push.simulator.script import FaultPlan
 from tests.benchmarks.shapes import Shape
 from tests.runs.office import orders
 

@@ -23,8 +23,8 @@ from trio.testing import MockClock
 from k3push.core.model import State
 from k3push.runs.proof.doubt_ages import SettleTimes
 from k3push.simulator import FaultPlan, SandboxOptions
-from k3push.simulator.faults import fault
-from k3push.simulator.script import Channel, Seeded
+from k3push.simulator.fault_plans.faults import fault
+from k3push.simulator.fault_plans.script import Channel, Seeded
 from tests.runs.office import Office, orders, steered
 
 WAYS = {

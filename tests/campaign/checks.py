@@ -13,11 +13,11 @@ from k3push.core.safety.conclusion import CONTRADICTION, made_outcome
 from k3push.core.safety.legal_moves import FINAL
 from k3push.runs.proof.unclear_documents import CANCELLED_SINCE, SHARED
 from k3push.simulator import Channel, Policy, check_ledger
-from k3push.simulator.bills import APPROVED
-from k3push.simulator.faults import Ending
-from k3push.simulator.forms import PURCHASE_ORDER
-from k3push.simulator.history import Maker
-from k3push.simulator.script import Does
+from k3push.simulator.books.bills import APPROVED
+from k3push.simulator.books.forms import PURCHASE_ORDER
+from k3push.simulator.books.history import Maker
+from k3push.simulator.fault_plans.faults import Ending
+from k3push.simulator.fault_plans.script import Does
 from tests.campaign.conditions import (
     Breaks,
     HasRival,

@@ -19,8 +19,8 @@ from k3push.simulator import (
     WriteBack,
     fault,
 )
-from k3push.simulator.faults import Ending
-from k3push.simulator.forms import IN_STOCK, PURCHASE_ORDER
+from k3push.simulator.books.forms import IN_STOCK, PURCHASE_ORDER
+from k3push.simulator.fault_plans.faults import Ending
 from tests.campaign import steps_after
 from tests.campaign.conditions import (
     USERS,

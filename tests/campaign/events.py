@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from k3push.simulator import Channel, Fault, Refusal
-from k3push.simulator.faults import Ending, Work
+from k3push.simulator.fault_plans.faults import Ending, Work
 from tests.campaign.conditions import Condition
 from tests.campaign.queueing import Queues
 from tests.campaign.settings import Sets

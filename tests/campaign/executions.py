@@ -10,7 +10,7 @@ from k3push.runs.kept_in_ledger.earlier_documents import not_looked_at
 from k3push.runs.outcome import Exit, ending_of
 from k3push.runs.stop import Cause
 from k3push.simulator import OnRefusal
-from k3push.simulator.faults import Ending
+from k3push.simulator.fault_plans.faults import Ending
 from tests.campaign.conditions import LacksLinks, MayNotRead
 from tests.campaign.events import (
     Alters,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from k3push.simulator import FAULT_NAMES, Channel, Fault, Policy, Refusal, fault
-from k3push.simulator.faults import Ending, Work
+from k3push.simulator.fault_plans.faults import Ending, Work
 from tests.campaign.conditions import (
     USERS,
     AlsoPushes,

@@ -14,8 +14,8 @@ import anyio
 from k3push.core.model import TWIN, Row, RunId
 from k3push.runs.stop import Cause
 from k3push.simulator import Policy
-from k3push.simulator.bills import Bill
-from k3push.simulator.history import Maker
+from k3push.simulator.books.bills import Bill
+from k3push.simulator.books.history import Maker
 from tests.campaign.conditions import LacksLinks
 from tests.campaign.scene import Execution, Scene
 from tests.runs.office import NOON

@@ -18,11 +18,11 @@ from k3push.runs.doubts.word_of_person import in_doubt, settle_by_word
 from k3push.runs.retry import plan_rejected, saying
 from k3push.runs.stop import Cause
 from k3push.simulator import Channel, PushOrder
-from k3push.simulator.bills import APPROVED, REOPENED
-from k3push.simulator.faults import Ending
-from k3push.simulator.forms import IN_STOCK, PURCHASE_ORDER
-from k3push.simulator.history import Maker
-from k3push.simulator.script import Does
+from k3push.simulator.books.bills import APPROVED, REOPENED
+from k3push.simulator.books.forms import IN_STOCK, PURCHASE_ORDER
+from k3push.simulator.books.history import Maker
+from k3push.simulator.fault_plans.faults import Ending
+from k3push.simulator.fault_plans.script import Does
 from tests.campaign.conditions import USERS, IsGuarded, LacksLinks, Lags, ReadsFail
 from tests.campaign.events import (
     Alters,

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 
 from k3push.simulator import Fault, fault
-from k3push.simulator.faults import NO_FAULT, Ending, Work
+from k3push.simulator.fault_plans.faults import NO_FAULT, Ending, Work
 
 QUEUE_ENDS_S = 480.0
 """By when all calls that may be in the queue are worked on, well within the window."""

@@ -25,10 +25,10 @@ from k3push.simulator import (
     build,
     fault,
 )
-from k3push.simulator.bills import Bill
-from k3push.simulator.faults import NO_FAULT
-from k3push.simulator.forms import IN_STOCK, PURCHASE_ORDER, SALE_ORDER
-from k3push.simulator.history import Making
+from k3push.simulator.books.bills import Bill
+from k3push.simulator.books.forms import IN_STOCK, PURCHASE_ORDER, SALE_ORDER
+from k3push.simulator.books.history import Making
+from k3push.simulator.fault_plans.faults import NO_FAULT
 from tests.campaign.conditions import Condition, CopiesMakers, CutsPages
 from tests.campaign.drawing import DENSE, QUEUED
 from tests.campaign.events import (

@@ -16,12 +16,12 @@ from k3push.core.model import TWIN, Document, Follow, NoAnswer, Route, Row, RunI
 from k3push.core.safety.document_steps import of_row
 from k3push.ports import Ledger, StepRecord
 from k3push.simulator import Channel, Fault, OnRefusal, Refusal, SandboxOptions, World, fault
-from k3push.simulator.flows import Flow, FlowNode
-from k3push.simulator.forms import IN_STOCK
-from k3push.simulator.operations import BulkHabits
-from k3push.simulator.orders import Approval, Operation
-from k3push.simulator.script import Does, Hand
-from k3push.simulator.step_check import check_follow
+from k3push.simulator.books.flows import Flow, FlowNode
+from k3push.simulator.books.forms import IN_STOCK
+from k3push.simulator.books.operations import BulkHabits
+from k3push.simulator.books.orders import Approval, Operation
+from k3push.simulator.fault_plans.script import Does, Hand
+from k3push.simulator.ledger_check.step_check import check_follow
 
 CHANNELS = (Channel.SUBMIT, Channel.AUDIT)
 

@@ -16,8 +16,8 @@ import anyio
 from k3push.core.model import Answered, BillNumber, NeverSent, NoAnswer, number_in
 from k3push.ports import AttemptRecord
 from k3push.simulator import Channel, Fault, FaultPlan, FaultScript
-from k3push.simulator.collation import Collation
-from k3push.simulator.faults import NO_FAULT, Ending, Work
+from k3push.simulator.books.collation import Collation
+from k3push.simulator.fault_plans.faults import NO_FAULT, Ending, Work
 from tests.campaign.queueing import PushQueue
 from tests.runs.office import LIMITS
 

@@ -25,7 +25,7 @@ from k3push.core.pacing.pace import Pace
 from k3push.core.pacing.samples import CallSample
 from k3push.core.safety.verdict import InDoubt, Verdict
 from k3push.runs.throttle import Throttle
-from k3push.simulator.forms import IN_STOCK
+from k3push.simulator.books.forms import IN_STOCK
 from k3push.words.language import Lang, speaker
 from tests.runs.office import Notebook, Office, orders, sandbox, steps
 from tests.runs.rough_answers import NO_CANARY

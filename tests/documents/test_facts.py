@@ -19,7 +19,7 @@ from k3push.reporting.metrics import HELP
 from k3push.reporting.table_files import COLUMNS
 from k3push.runs.outcome import Exit
 from k3push.runs.push_requests.program_events import TYPES
-from k3push.simulator.presets import PRESETS
+from k3push.simulator.fault_plans.presets import PRESETS
 from k3push.web.api.problems import KINDS
 from k3push.web.api.shapes import PushState
 from k3push.words.language import Lang
@@ -168,7 +168,7 @@ def test_each_room_of_the_house_stands_in_the_tree(lang: Lang) -> None:
     """The tree is the map with which a newcomer finds the rules."""
     rooms = {
         path.parent.name
-        for place in ("*", "core/*", "runs/*", "web/*", "adapters/*")
+        for place in ("*", "core/*", "runs/*", "web/*", "simulator/*", "adapters/*")
         for path in SOURCE.glob(f"{place}/*.py")
     }
     blocks = page("explanation/architecture.md", lang).blocks

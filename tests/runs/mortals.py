@@ -15,8 +15,8 @@ from k3push.core.model import Attempt, Intent, StepAttempt, StepIntent, StepsSoF
 from k3push.ports import AttemptRecord
 from k3push.runs.stop import Cause, Stop
 from k3push.simulator import Site
-from k3push.simulator.forms import IN_STOCK
-from k3push.simulator.script import Channel
+from k3push.simulator.books.forms import IN_STOCK
+from k3push.simulator.fault_plans.script import Channel
 from tests.memory_ledger.ledger import MemoryLedger
 from tests.memory_ledger.rows import Store
 from tests.schedules import seed_schedule

@@ -49,10 +49,10 @@ from k3push.runs.push_limits import PushLimits
 from k3push.runs.stop import Stop, stopping
 from k3push.runs.throttle import Throttle
 from k3push.simulator import FaultPlan, SandboxOptions, Site, World, build, check_ledger
-from k3push.simulator.bills import APPROVED, Bill, Entry, Link, Origin
-from k3push.simulator.faults import fault
-from k3push.simulator.forms import IN_STOCK, PURCHASE_ORDER
-from k3push.simulator.script import Channel, Step
+from k3push.simulator.books.bills import APPROVED, Bill, Entry, Link, Origin
+from k3push.simulator.books.forms import IN_STOCK, PURCHASE_ORDER
+from k3push.simulator.fault_plans.faults import fault
+from k3push.simulator.fault_plans.script import Channel, Step
 from tests.memory_ledger.ledger import MemoryLedger
 from tests.simulator.transport import SandboxTransport
 

@@ -19,10 +19,10 @@ from k3push.runs.push_limits import PushLimits
 from k3push.runs.retry import plan_rejected
 from k3push.simulator import Refusal, WriteBack, site
 from k3push.simulator.answers import failure
-from k3push.simulator.conversion import Converter
+from k3push.simulator.books.conversion import Converter
+from k3push.simulator.books.refusals import Problem
 from k3push.simulator.exchange import json_reply
-from k3push.simulator.refusals import Problem
-from k3push.simulator.script import Channel
+from k3push.simulator.fault_plans.script import Channel
 from tests.runs.office import FIRST, Office, VirtualClock
 
 NO_CANARY = PushLimits(canary=False)

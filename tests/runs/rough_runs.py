@@ -10,8 +10,8 @@ from typing import Any
 from k3push.core.model import Row, State
 from k3push.runs.proof.doubt_ages import SettleTimes
 from k3push.simulator import FAULT_NAMES, FaultPlan, build, fault
-from k3push.simulator.faults import Ending, Work
-from k3push.simulator.script import Channel, Seeded, Step
+from k3push.simulator.fault_plans.faults import Ending, Work
+from k3push.simulator.fault_plans.script import Channel, Seeded, Step
 from tests.runs.office import NOON, Office, orders, sandbox, steered
 from tests.runs.rough_server import served_roughly
 

@@ -21,10 +21,10 @@ from k3push.runs.forecast import ForecastContext
 from k3push.runs.push_limits import PushLimits
 from k3push.runs.stop import Cause, Stop
 from k3push.simulator import PushOrder, QueryLimits, Sight, World
-from k3push.simulator.bills import Bill
-from k3push.simulator.forms import IN_STOCK, PURCHASE_ORDER, RECEIVE_BILL
-from k3push.simulator.script import Channel
-from k3push.simulator.write_back import WriteBack
+from k3push.simulator.books.bills import Bill
+from k3push.simulator.books.forms import IN_STOCK, PURCHASE_ORDER, RECEIVE_BILL
+from k3push.simulator.books.write_back import WriteBack
+from k3push.simulator.fault_plans.script import Channel
 from tests.runs.office import (
     LOGIN,
     NOON,

@@ -13,7 +13,7 @@ from k3push.runs.context import Context
 from k3push.runs.other_calls.held_numbers import claim
 from k3push.runs.stop import Cause
 from k3push.simulator import Refusal
-from k3push.simulator.forms import PURCHASE_ORDER
+from k3push.simulator.books.forms import PURCHASE_ORDER
 from tests.runs.office import FIRST, SECOND, Office, one_by_one, orders, sandbox, steered, steps
 from tests.runs.rough_answers import AT_A_DOUBT, NO_CANARY, NO_HALT, OPEN, keep_a_part, until_pushed
 

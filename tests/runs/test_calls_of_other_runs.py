@@ -11,7 +11,7 @@ from k3push.core.model import TWIN, RunId, State
 from k3push.runs.context import Context
 from k3push.runs.proof.doubt_ages import SettleTimes
 from k3push.simulator import Policy
-from k3push.simulator.forms import PURCHASE_ORDER
+from k3push.simulator.books.forms import PURCHASE_ORDER
 from tests.runs.office import ROUTE, SECOND, Office, one_by_one, orders, sandbox, steps
 from tests.runs.rough_answers import NO_CANARY, OPEN, REFUSED, doubled, until_lost, until_rejected
 from tests.simulator.second_rule import with_second_rule

@@ -14,9 +14,9 @@ from k3push.runs.proof.doubt_ages import SettleTimes
 from k3push.runs.push_limits import PushLimits
 from k3push.simulator import Policy, Refusal, site
 from k3push.simulator.answers import AnswerStyle, failure
+from k3push.simulator.books.forms import IN_STOCK, PURCHASE_ORDER
+from k3push.simulator.books.refusals import Problem
 from k3push.simulator.exchange import json_reply
-from k3push.simulator.forms import IN_STOCK, PURCHASE_ORDER
-from k3push.simulator.refusals import Problem
 from tests.runs.office import ROUTE, SECOND, Office, one_by_one, orders, sandbox, steered, steps
 from tests.runs.rough_answers import (
     NO_CANARY,

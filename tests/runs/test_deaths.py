@@ -12,7 +12,7 @@ from k3push.runs.context import Context
 from k3push.runs.push_limits import PushLimits
 from k3push.runs.stop import Cause
 from k3push.simulator import FaultPlan, Refusal
-from k3push.simulator.script import Channel
+from k3push.simulator.fault_plans.script import Channel
 from tests.runs.mortals import Act, Fate, Lived, MortalLedger, carried_by, left_by_death, played
 from tests.runs.office import (
     FIRST,

@@ -17,9 +17,9 @@ from k3push.runs.doubts.word_of_person import settle_by_word
 from k3push.runs.push_limits import PushLimits
 from k3push.runs.stop import Cause
 from k3push.simulator import Policy
-from k3push.simulator.conversion import Converter
-from k3push.simulator.forms import IN_STOCK, PURCHASE_ORDER
-from k3push.simulator.refusals import Problem
+from k3push.simulator.books.conversion import Converter
+from k3push.simulator.books.forms import IN_STOCK, PURCHASE_ORDER
+from k3push.simulator.books.refusals import Problem
 from tests.memory_ledger.ledger import MemoryLedger
 from tests.runs.office import (
     FIRST,

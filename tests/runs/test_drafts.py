@@ -7,8 +7,8 @@ import pytest
 from k3push.core.model import State
 from k3push.runs.stop import Cause
 from k3push.simulator import AnswerStyle, DraftForm, FaultPlan, Refusal, SandboxOptions
-from k3push.simulator.conversion import Ids
-from k3push.simulator.forms import PURCHASE_ORDER
+from k3push.simulator.books.conversion import Ids
+from k3push.simulator.books.forms import PURCHASE_ORDER
 from tests.runs.office import FIRST, ROUTE, SECOND, Office, orders, push, sandbox, steered, steps
 
 pytestmark = pytest.mark.anyio

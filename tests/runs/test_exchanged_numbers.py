@@ -11,8 +11,8 @@ import pytest
 from k3push.core.model import RunId, State, key_of
 from k3push.runs.context import SOURCE_KEEPS_S
 from k3push.runs.push_limits import PushLimits
-from k3push.simulator.bills import Bill
-from k3push.simulator.forms import PURCHASE_ORDER
+from k3push.simulator.books.bills import Bill
+from k3push.simulator.books.forms import PURCHASE_ORDER
 from tests.runs.office import NOON, Office, Pushed, one_by_one, orders, sandbox, steered, steps
 from tests.runs.rough_answers import OPEN
 from tests.runs.test_renamed_bills import bill_of, made_of, rename

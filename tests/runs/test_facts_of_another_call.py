@@ -14,7 +14,7 @@ from k3push.runs.doubts.word_of_person import settle_by_word
 from k3push.runs.proof.doubt_ages import SettleTimes
 from k3push.runs.stop import Cause
 from k3push.simulator import Refusal
-from k3push.simulator.forms import PURCHASE_ORDER
+from k3push.simulator.books.forms import PURCHASE_ORDER
 from tests.runs.office import (
     FIRST,
     ROUTE,

@@ -14,11 +14,11 @@ from k3push.runs.context import Context
 from k3push.runs.stop import Cause
 from k3push.simulator import FaultPlan, Policy, Refusal
 from k3push.simulator.answers import AnswerStyle
-from k3push.simulator.conversion import Converter
-from k3push.simulator.forms import IN_STOCK, PURCHASE_ORDER
-from k3push.simulator.history import Maker
-from k3push.simulator.orders import PushOrder
-from k3push.simulator.visibility import Rights
+from k3push.simulator.books.conversion import Converter
+from k3push.simulator.books.forms import IN_STOCK, PURCHASE_ORDER
+from k3push.simulator.books.history import Maker
+from k3push.simulator.books.orders import PushOrder
+from k3push.simulator.books.visibility import Rights
 from tests.runs.office import FIRST, ROUTE, SECOND, Office, orders, sandbox, steered, steps
 from tests.runs.rough_answers import (
     AT_A_DOUBT,

@@ -27,7 +27,7 @@ from k3push.simulator import (
     Texts,
     fault,
 )
-from k3push.simulator.forms import PURCHASE_ORDER
+from k3push.simulator.books.forms import PURCHASE_ORDER
 from tests.runs.office import ROUTE, Notebook, Office, orders, sandbox, steered
 from tests.shares import shared_out
 

@@ -14,7 +14,7 @@ from k3push.core.protocol.selection import Selected, Selection
 from k3push.ports import LookFailedError
 from k3push.runs.select import SelectContext, select_bills
 from k3push.runs.stop import Stop
-from k3push.simulator.queries import Desk, Found
+from k3push.simulator.query_answers.queries import Desk, Found
 from tests.adapters.erp.sites import ROUTE as ROUTE_OF_SITES
 from tests.adapters.erp.sites import erp_of
 from tests.adapters.erp.sites import sandbox as small_site

@@ -52,16 +52,16 @@ from k3push.simulator import (
     Seeded,
     fault,
 )
-from k3push.simulator.bills import Bill
-from k3push.simulator.conversion import Ids
-from k3push.simulator.documents import Successor
-from k3push.simulator.flows import Flow, FlowNode
-from k3push.simulator.forms import IN_STOCK, PAYABLE, PURCHASE_ORDER
-from k3push.simulator.history import Maker
-from k3push.simulator.operations import BulkHabits
-from k3push.simulator.orders import Approval, Operation
-from k3push.simulator.replica import Replica
-from k3push.simulator.script import Aimed, Channel, Does, Hand, Rival, Step
+from k3push.simulator.books.bills import Bill
+from k3push.simulator.books.conversion import Ids
+from k3push.simulator.books.documents import Successor
+from k3push.simulator.books.flows import Flow, FlowNode
+from k3push.simulator.books.forms import IN_STOCK, PAYABLE, PURCHASE_ORDER
+from k3push.simulator.books.history import Maker
+from k3push.simulator.books.operations import BulkHabits
+from k3push.simulator.books.orders import Approval, Operation
+from k3push.simulator.books.replica import Replica
+from k3push.simulator.fault_plans.script import Aimed, Channel, Does, Hand, Rival, Step
 from tests.runs.mortals import Act, Fate, Lived, MortalLedger, carried_by, left_by_death, played
 from tests.runs.office import (
     FIRST,

@@ -40,9 +40,9 @@ from k3push.runs.sending import look_after, read_back
 from k3push.runs.stop import Cause
 from k3push.runs.submit_and_audit.follower import follow_run
 from k3push.simulator import Policy
-from k3push.simulator.bills import Bill
-from k3push.simulator.forms import IN_STOCK, PURCHASE_ORDER
-from k3push.simulator.script import Channel
+from k3push.simulator.books.bills import Bill
+from k3push.simulator.books.forms import IN_STOCK, PURCHASE_ORDER
+from k3push.simulator.fault_plans.script import Channel
 from tests.runs.mortals import Act, Fate, MortalLedger, carried_by
 from tests.runs.office import (
     FIRST,

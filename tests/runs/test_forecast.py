@@ -32,9 +32,9 @@ from k3push.runs.lookup.source_check import PRECHECK
 from k3push.runs.push_limits import PushLimits
 from k3push.runs.stop import Cause, Stop
 from k3push.simulator import FaultPlan, SandboxOptions, fault
-from k3push.simulator.forms import IN_STOCK, PURCHASE_ORDER
-from k3push.simulator.script import Aimed, Channel
-from k3push.simulator.write_back import WriteBack
+from k3push.simulator.books.forms import IN_STOCK, PURCHASE_ORDER
+from k3push.simulator.books.write_back import WriteBack
+from k3push.simulator.fault_plans.script import Aimed, Channel
 from tests.adapters.ledger.samples import identified
 from tests.memory_ledger.ledger import MemoryLedger
 from tests.runs.office import (

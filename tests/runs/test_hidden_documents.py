@@ -20,14 +20,14 @@ from k3push.simulator import (
     Refusal,
     WriteBack,
 )
-from k3push.simulator.bills import Bill
-from k3push.simulator.conversion import Converter, Share
-from k3push.simulator.forms import IN_STOCK, ORDER_TO_SHIPMENT, PURCHASE_ORDER, ROUTES
-from k3push.simulator.forms import Route as Rule
-from k3push.simulator.history import Maker
-from k3push.simulator.orders import PushOrder as Order
-from k3push.simulator.script import Rival
-from k3push.simulator.visibility import Rights
+from k3push.simulator.books.bills import Bill
+from k3push.simulator.books.conversion import Converter, Share
+from k3push.simulator.books.forms import IN_STOCK, ORDER_TO_SHIPMENT, PURCHASE_ORDER, ROUTES
+from k3push.simulator.books.forms import Route as Rule
+from k3push.simulator.books.history import Maker
+from k3push.simulator.books.orders import PushOrder as Order
+from k3push.simulator.books.visibility import Rights
+from k3push.simulator.fault_plans.script import Rival
 from tests.runs.office import ROUTE, Office, give_to_another, orders, sandbox, steered, steps
 from tests.runs.rough_answers import plan_again
 from tests.runs.test_follow import FOLLOW, NO_HALT

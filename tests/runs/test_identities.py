@@ -20,7 +20,7 @@ from k3push.runs.context import Context
 from k3push.runs.push_limits import PushLimits
 from k3push.runs.stop import Cause, is_session_lost
 from k3push.simulator import Accounts, Channel, FaultPlan, Site, Step, fault
-from k3push.simulator.forms import IN_STOCK
+from k3push.simulator.books.forms import IN_STOCK
 from k3push.simulator.sign_in import Logins
 from tests.runs.office import Notebook, Office, Pushed, orders, sandbox, steered, steps
 from tests.simulator.transport import SandboxTransport

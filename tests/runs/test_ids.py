@@ -17,12 +17,12 @@ from k3push.runs.lookup.source_check import AMBIGUOUS
 from k3push.runs.push_limits import PushLimits
 from k3push.runs.stop import Cause
 from k3push.simulator import FaultPlan, SandboxOptions
-from k3push.simulator.bills import Bill
-from k3push.simulator.faults import fault
-from k3push.simulator.forms import IN_STOCK, PURCHASE_ORDER
-from k3push.simulator.history import Maker
-from k3push.simulator.orders import PushOrder
-from k3push.simulator.script import Step
+from k3push.simulator.books.bills import Bill
+from k3push.simulator.books.forms import IN_STOCK, PURCHASE_ORDER
+from k3push.simulator.books.history import Maker
+from k3push.simulator.books.orders import PushOrder
+from k3push.simulator.fault_plans.faults import fault
+from k3push.simulator.fault_plans.script import Step
 from tests.runs.office import (
     FIRST,
     ROUTE,

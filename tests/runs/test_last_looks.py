@@ -19,7 +19,7 @@ from k3push.runs.proof.doubt_ages import SettleTimes
 from k3push.runs.proof.missed_looks import DUE, due_look
 from k3push.runs.stop import Cause
 from k3push.simulator import Policy
-from k3push.simulator.forms import IN_STOCK
+from k3push.simulator.books.forms import IN_STOCK
 from tests.memory_ledger.ledger import MemoryLedger
 from tests.runs.office import (
     FIRST,

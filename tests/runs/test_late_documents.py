@@ -21,8 +21,8 @@ from k3push.runs.proof.doubt_ages import SettleTimes
 from k3push.runs.stop import Cause
 from k3push.runs.throttle import Throttle
 from k3push.simulator import Refusal, World, WriteBack, site
-from k3push.simulator.forms import IN_STOCK, PURCHASE_ORDER
-from k3push.simulator.orders import PushOrder
+from k3push.simulator.books.forms import IN_STOCK, PURCHASE_ORDER
+from k3push.simulator.books.orders import PushOrder
 from tests.memory_ledger.ledger import MemoryLedger
 from tests.runs.office import (
     FIRST,

@@ -24,8 +24,8 @@ from k3push.runs.select import SelectContext
 from k3push.runs.stop import Cause, Stop
 from k3push.simulator import Accounts, AnswerStyle, Policy, PushOrder, Refusal, World, site
 from k3push.simulator.answers import failure
+from k3push.simulator.books.forms import IN_STOCK, PURCHASE_ORDER
 from k3push.simulator.exchange import json_reply
-from k3push.simulator.forms import IN_STOCK, PURCHASE_ORDER
 from tests.runs.office import (
     LOGIN,
     ROUTE,

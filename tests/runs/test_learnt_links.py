@@ -21,8 +21,8 @@ from k3push.runs.proof import absence_proof
 from k3push.runs.push_limits import PushLimits
 from k3push.simulator import FaultPlan, OnRefusal, Policy, fault
 from k3push.simulator.answers import AnswerStyle
-from k3push.simulator.forms import IN_STOCK, ROUTES
-from k3push.simulator.script import Aimed
+from k3push.simulator.books.forms import IN_STOCK, ROUTES
+from k3push.simulator.fault_plans.script import Aimed
 from tests.runs.office import ROUTE, SECOND, Office, Pushed, orders, sandbox, steered
 from tests.runs.rough_answers import REFUSED, drop_each_second_link, name_no_document
 from tests.runs.test_loose_documents import LOST, OTHER, REST, go_on, say

@@ -6,7 +6,7 @@ import pytest
 
 from k3push.core.model import Follow, State
 from k3push.simulator import Refusal
-from k3push.simulator.script import Channel
+from k3push.simulator.fault_plans.script import Channel
 from tests.runs.office import Office, one_by_one, orders, sandbox, steered, steps
 from tests.runs.rough_answers import NO_CANARY, OPEN, doubled, keep_a_part
 from tests.runs.test_follow import FOLLOW, NO_HALT

@@ -26,9 +26,9 @@ from k3push.simulator import (
     WriteBack,
     fault,
 )
-from k3push.simulator.forms import PURCHASE_ORDER, ROUTES
-from k3push.simulator.history import Maker
-from k3push.simulator.script import Channel
+from k3push.simulator.books.forms import PURCHASE_ORDER, ROUTES
+from k3push.simulator.books.history import Maker
+from k3push.simulator.fault_plans.script import Channel
 from tests.runs.office import (
     ROUTE,
     SECOND,

@@ -12,11 +12,11 @@ from k3push.core.model import BillNumber, State
 from k3push.core.protocol.links import FormEntry
 from k3push.ports import LookFailedError
 from k3push.simulator import FaultPlan, Refusal
-from k3push.simulator.bills import Origin
-from k3push.simulator.conversion import Converter
-from k3push.simulator.forms import IN_STOCK, ORDER_TO_SHIPMENT, PURCHASE_ORDER, ROUTES, Policy
-from k3push.simulator.history import Maker
-from k3push.simulator.orders import PushOrder
+from k3push.simulator.books.bills import Origin
+from k3push.simulator.books.conversion import Converter
+from k3push.simulator.books.forms import IN_STOCK, ORDER_TO_SHIPMENT, PURCHASE_ORDER, ROUTES, Policy
+from k3push.simulator.books.history import Maker
+from k3push.simulator.books.orders import PushOrder
 from tests.runs.office import ROUTE, Office, orders, sandbox, steered, steps
 from tests.runs.rough_answers import NO_HALT, OPEN, REFUSED, doubled, hide_newest
 from tests.runs.test_hidden_documents import SHIPMENT

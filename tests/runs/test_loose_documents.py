@@ -22,8 +22,8 @@ from k3push.runs.proof import absence_proof
 from k3push.runs.stop import Cause
 from k3push.simulator import FaultPlan, Policy, fault
 from k3push.simulator.answers import AnswerStyle
-from k3push.simulator.forms import IN_STOCK, PURCHASE_ORDER
-from k3push.simulator.script import Aimed
+from k3push.simulator.books.forms import IN_STOCK, PURCHASE_ORDER
+from k3push.simulator.fault_plans.script import Aimed
 from tests.memory_ledger.ledger import MemoryLedger
 from tests.runs.office import (
     FIRST,

@@ -11,7 +11,7 @@ from k3push.core.model import RunId, State
 from k3push.runs.context import Context
 from k3push.runs.stop import Cause
 from k3push.simulator import Policy, build
-from k3push.simulator.forms import IN_STOCK, PURCHASE_ORDER
+from k3push.simulator.books.forms import IN_STOCK, PURCHASE_ORDER
 from tests.runs.office import (
     Notebook,
     Office,

@@ -22,10 +22,10 @@ from k3push.runs.create import scope_of
 from k3push.runs.doubts.word_of_person import settle_by_word
 from k3push.runs.push_limits import PushLimits
 from k3push.simulator import FaultPlan, Policy, fault
-from k3push.simulator.bills import APPROVED
-from k3push.simulator.forms import IN_STOCK, PURCHASE_ORDER, RECEIVE_BILL, ROUTES
-from k3push.simulator.forms import Route as Rule
-from k3push.simulator.script import Aimed
+from k3push.simulator.books.bills import APPROVED
+from k3push.simulator.books.forms import IN_STOCK, PURCHASE_ORDER, RECEIVE_BILL, ROUTES
+from k3push.simulator.books.forms import Route as Rule
+from k3push.simulator.fault_plans.script import Aimed
 from tests.runs.office import (
     FIRST,
     NOON,

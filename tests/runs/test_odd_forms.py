@@ -8,8 +8,8 @@ import pytest
 
 from k3push.core.model import Follow, State
 from k3push.runs.proof.unclear_documents import SHARED
-from k3push.simulator import fields
-from k3push.simulator.forms import IN_STOCK, Form
+from k3push.simulator.books.forms import IN_STOCK, Form
+from k3push.simulator.query_answers import fields
 from tests.runs.office import FIRST, SECOND, Office, orders, sandbox, steered
 from tests.runs.rough_answers import NO_CANARY, OPEN, doubled
 from tests.runs.test_follow import FOLLOW

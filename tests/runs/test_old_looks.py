@@ -19,8 +19,8 @@ from k3push.runs.context import Context
 from k3push.runs.lookup.retried_reads import open_turn
 from k3push.runs.push_limits import PushLimits
 from k3push.runs.sending import attempt
-from k3push.simulator.forms import IN_STOCK, PURCHASE_ORDER
-from k3push.simulator.orders import PushOrder
+from k3push.simulator.books.forms import IN_STOCK, PURCHASE_ORDER
+from k3push.simulator.books.orders import PushOrder
 from tests.runs.office import (
     ROUTE,
     Office,

@@ -19,8 +19,8 @@ from k3push.runs.push_limits import PushLimits
 from k3push.runs.stop import Cause
 from k3push.simulator import FaultPlan, Policy, Refusal, site
 from k3push.simulator.answers import failure
+from k3push.simulator.books.forms import PURCHASE_ORDER
 from k3push.simulator.exchange import json_reply
-from k3push.simulator.forms import PURCHASE_ORDER
 from tests.runs.office import (
     FIRST,
     ROUTE,

@@ -9,7 +9,7 @@ from k3push.core.control_words import Key
 from k3push.core.model import RunId, State
 from k3push.core.pacing.pace import MERGING_CHUNK_SIZE
 from k3push.core.pacing.samples import Setting
-from k3push.simulator.script import Channel
+from k3push.simulator.fault_plans.script import Channel
 from tests.benchmarks.shapes import SHAPES, makespan_s
 from tests.runs.office import Notebook, Office, orders, sandbox, steered, steps
 from tests.schedules import seed_schedule

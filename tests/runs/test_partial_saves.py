@@ -14,10 +14,10 @@ from k3push.runs.documents.renumbered_bills import look_at_sent
 from k3push.runs.proof.doubt_ages import SettleTimes
 from k3push.runs.stop import Cause
 from k3push.simulator import Policy, Refusal, site
-from k3push.simulator.bills import Bill
+from k3push.simulator.books.bills import Bill
+from k3push.simulator.books.refusals import Problem
+from k3push.simulator.books.replica import Replica
 from k3push.simulator.endings import thrown
-from k3push.simulator.refusals import Problem
-from k3push.simulator.replica import Replica
 from tests.runs.office import ROUTE, Office, orders, sandbox, steered, steps
 from tests.runs.rough_answers import (
     NO_CANARY,

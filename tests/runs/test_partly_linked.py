@@ -6,8 +6,8 @@ import pytest
 
 from k3push.core.model import RunId, State
 from k3push.simulator import FaultPlan, Refusal, fault
-from k3push.simulator.forms import PURCHASE_ORDER, Policy
-from k3push.simulator.script import Aimed
+from k3push.simulator.books.forms import PURCHASE_ORDER, Policy
+from k3push.simulator.fault_plans.script import Aimed
 from tests.runs.office import Office, orders, sandbox, steered
 from tests.runs.rough_answers import NO_CANARY, OPEN, doubled, keep_a_part
 

@@ -15,9 +15,9 @@ from k3push.core.model import State
 from k3push.ports import LookRefusedError
 from k3push.runs.context import Context
 from k3push.runs.proof.doubt_ages import SettleTimes
-from k3push.simulator.forms import IN_STOCK, ORDER_TO_SHIPMENT, PURCHASE_ORDER, ROUTES
-from k3push.simulator.history import Maker
-from k3push.simulator.orders import PushOrder
+from k3push.simulator.books.forms import IN_STOCK, ORDER_TO_SHIPMENT, PURCHASE_ORDER, ROUTES
+from k3push.simulator.books.history import Maker
+from k3push.simulator.books.orders import PushOrder
 from tests.runs.office import Office, one_by_one, orders, sandbox, steered, steps
 from tests.runs.rough_answers import OPEN, doubled, until_lost
 from tests.runs.test_hidden_documents import SHIPMENT

@@ -16,7 +16,7 @@ from k3push.runs.doubts.word_of_person import settle_by_word
 from k3push.runs.push_limits import PushLimits
 from k3push.runs.submit_and_audit.follower import follow_run
 from k3push.simulator import Refusal
-from k3push.simulator.forms import IN_STOCK, PURCHASE_ORDER
+from k3push.simulator.books.forms import IN_STOCK, PURCHASE_ORDER
 from tests.runs.office import (
     FIRST,
     ROUTE,

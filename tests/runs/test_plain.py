@@ -6,7 +6,7 @@ import pytest
 
 from k3push.core.model import State
 from k3push.simulator import FaultPlan, OnRefusal, Refusal
-from k3push.simulator.forms import PURCHASE_ORDER
+from k3push.simulator.books.forms import PURCHASE_ORDER
 from tests.runs.office import FIRST, ROUTE, SECOND, Office, orders, push, sandbox, steered, steps
 
 pytestmark = pytest.mark.anyio

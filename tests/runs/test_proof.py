@@ -25,11 +25,11 @@ from k3push.runs.proof.unclear_documents import SHARED
 from k3push.runs.push_limits import PushLimits
 from k3push.runs.stop import Cause
 from k3push.simulator import Accounts, Channel, FaultPlan, Policy, Step, fault
-from k3push.simulator.bills import Bill, Origin
-from k3push.simulator.forms import IN_STOCK, PURCHASE_ORDER, RECEIVE_BILL
+from k3push.simulator.books.bills import Bill, Origin
+from k3push.simulator.books.forms import IN_STOCK, PURCHASE_ORDER, RECEIVE_BILL
+from k3push.simulator.books.write_back import WriteBack
+from k3push.simulator.fault_plans.script import Aimed, Rival, Seeded
 from k3push.simulator.sandbox_options import QueryLimits
-from k3push.simulator.script import Aimed, Rival, Seeded
-from k3push.simulator.write_back import WriteBack
 from tests.runs.office import (
     FIRST,
     ROUTE,

@@ -10,7 +10,7 @@ import pytest
 from k3push.core.model import BillNumber, RunId, State
 from k3push.runs.create import take_up_plan
 from k3push.runs.other_calls.pushed_since import keep_seen
-from k3push.simulator.write_back import WriteBack
+from k3push.simulator.books.write_back import WriteBack
 from tests.runs.office import FIRST, NOON, ROUTE, Office, orders, sandbox
 from tests.runs.test_forecast import job, look
 

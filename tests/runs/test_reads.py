@@ -14,9 +14,9 @@ from k3push.runs.lookup.retried_reads import LEAST_TRIES_OF_A_READ
 from k3push.runs.push_limits import PushLimits
 from k3push.runs.stop import Cause
 from k3push.simulator import FAULT_NAMES, Accounts, FaultPlan, fault
-from k3push.simulator.faults import Ending
-from k3push.simulator.forms import IN_STOCK
-from k3push.simulator.script import Aimed, Channel
+from k3push.simulator.books.forms import IN_STOCK
+from k3push.simulator.fault_plans.faults import Ending
+from k3push.simulator.fault_plans.script import Aimed, Channel
 from tests.runs.office import FIRST, SECOND, Office, orders, push, sandbox, steered, steps
 from tests.runs.rough_answers import OPEN
 from tests.shares import shared_out

@@ -17,9 +17,9 @@ from k3push.runs.push_limits import PushLimits
 from k3push.runs.stop import Cause
 from k3push.simulator import AnswerStyle, Policy, site
 from k3push.simulator.answers import failure
+from k3push.simulator.books.forms import IN_STOCK, PURCHASE_ORDER
+from k3push.simulator.books.refusals import Problem
 from k3push.simulator.exchange import json_reply
-from k3push.simulator.forms import IN_STOCK, PURCHASE_ORDER
-from k3push.simulator.refusals import Problem
 from tests.runs.office import Office, orders, sandbox, steered, steps
 from tests.runs.rough_answers import NO_CANARY, OPEN, REFUSED, answer_in_part, doubled, name_nothing
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from k3push.core.model import BY_LEDGER, State
-from k3push.simulator.forms import IN_STOCK
+from k3push.simulator.books.forms import IN_STOCK
 from tests.runs.office import FIRST, SECOND, Office, orders, sandbox
 from tests.runs.test_last_looks import refuse_looks
 

@@ -21,9 +21,9 @@ from k3push.runs.proof.doubt_ages import SettleTimes
 from k3push.runs.push_limits import PushLimits
 from k3push.simulator import OnRefusal, Policy, Refusal, site
 from k3push.simulator.answers import failure
+from k3push.simulator.books.forms import IN_STOCK, PURCHASE_ORDER
+from k3push.simulator.books.refusals import Problem
 from k3push.simulator.exchange import json_reply
-from k3push.simulator.forms import IN_STOCK, PURCHASE_ORDER
-from k3push.simulator.refusals import Problem
 from tests.memory_ledger.ledger import MemoryLedger
 from tests.runs.office import (
     FIRST,

@@ -39,12 +39,12 @@ from k3push.runs.stop import Cause, Stop
 from k3push.runs.throttle import Throttle
 from k3push.simulator import site
 from k3push.simulator.answers import failure
-from k3push.simulator.bills import APPROVED, REOPENED, Bill
-from k3push.simulator.conversion import Converter, Share
+from k3push.simulator.books.bills import APPROVED, REOPENED, Bill
+from k3push.simulator.books.conversion import Converter, Share
+from k3push.simulator.books.forms import IN_STOCK, PURCHASE_ORDER, ROUTES
+from k3push.simulator.books.forms import Route as Rule
+from k3push.simulator.books.refusals import Refusal
 from k3push.simulator.exchange import json_reply
-from k3push.simulator.forms import IN_STOCK, PURCHASE_ORDER, ROUTES
-from k3push.simulator.forms import Route as Rule
-from k3push.simulator.refusals import Refusal
 from tests.memory_ledger.ledger import MemoryLedger
 from tests.runs.office import (
     FIRST,

@@ -14,8 +14,8 @@ from k3push.runs.context import Context
 from k3push.runs.proof.doubt_ages import SettleTimes
 from k3push.runs.push_limits import PushLimits
 from k3push.simulator import FaultPlan
-from k3push.simulator.faults import NO_FAULT
-from k3push.simulator.script import Step
+from k3push.simulator.fault_plans.faults import NO_FAULT
+from k3push.simulator.fault_plans.script import Step
 from tests.runs.office import (
     ANSWER_TIMEOUT_S,
     FIRST,

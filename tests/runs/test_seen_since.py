@@ -12,7 +12,7 @@ from k3push.ports import Memo
 from k3push.runs.context import Context
 from k3push.runs.documents.renumbered_bills import look_at_sent
 from k3push.runs.proof.seen_since import note_numbers, numbers_since
-from k3push.simulator.forms import IN_STOCK
+from k3push.simulator.books.forms import IN_STOCK
 from tests.memory_ledger.ledger import MemoryLedger
 from tests.runs.office import FIRST, SECOND, Office, VirtualClock, one_by_one, orders, sandbox
 from tests.runs.test_renamed_bills import bill_of, rename

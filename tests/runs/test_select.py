@@ -20,11 +20,11 @@ from k3push.ports import LookFailedError, LookRefusedError
 from k3push.runs.select import HaveDocuments, SelectContext, Selecting, none_have, select_bills
 from k3push.runs.stop import Stop
 from k3push.simulator import SandboxOptions
-from k3push.simulator.forms import PURCHASE_ORDER
-from k3push.simulator.history import Maker
-from k3push.simulator.orders import PushOrder
+from k3push.simulator.books.forms import PURCHASE_ORDER
+from k3push.simulator.books.history import Maker
+from k3push.simulator.books.orders import PushOrder
+from k3push.simulator.fault_plans.script import Channel
 from k3push.simulator.sandbox_options import QueryLimits
-from k3push.simulator.script import Channel
 from tests.runs.office import LIMITS, LOGIN, NOON, ROUTE, Notebook, Office, orders, sandbox, steps
 
 pytestmark = pytest.mark.anyio

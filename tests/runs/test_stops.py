@@ -20,9 +20,9 @@ from k3push.runs.push_limits import PushLimits
 from k3push.runs.sending.attempt import MOST_SESSIONS_A_CHUNK
 from k3push.runs.stop import Cause, Stop
 from k3push.simulator import Accounts, FaultPlan, Refusal, WriteBack
-from k3push.simulator.bills import Origin
-from k3push.simulator.forms import IN_STOCK, PURCHASE_ORDER
-from k3push.simulator.script import Channel
+from k3push.simulator.books.bills import Origin
+from k3push.simulator.books.forms import IN_STOCK, PURCHASE_ORDER
+from k3push.simulator.fault_plans.script import Channel
 from tests.memory_ledger.ledger import MemoryLedger
 from tests.runs.office import (
     FIRST,

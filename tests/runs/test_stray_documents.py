@@ -33,13 +33,13 @@ from k3push.runs.engine_tasks.intake import MOST_READY
 from k3push.runs.stop import Cause
 from k3push.simulator import Policy, Refusal, site
 from k3push.simulator.answers import AnswerStyle, query_failure
-from k3push.simulator.bills import Bill
-from k3push.simulator.conversion import Ids
+from k3push.simulator.books.bills import Bill
+from k3push.simulator.books.conversion import Ids
+from k3push.simulator.books.forms import IN_STOCK, PURCHASE_ORDER, ROUTES
+from k3push.simulator.books.replica import Replica
 from k3push.simulator.exchange import json_reply
-from k3push.simulator.faults import fault
-from k3push.simulator.forms import IN_STOCK, PURCHASE_ORDER, ROUTES
-from k3push.simulator.replica import Replica
-from k3push.simulator.script import Aimed, FaultPlan
+from k3push.simulator.fault_plans.faults import fault
+from k3push.simulator.fault_plans.script import Aimed, FaultPlan
 from tests.memory_ledger.ledger import MemoryLedger
 from tests.runs.office import (
     FIRST,

@@ -16,7 +16,7 @@ from k3push.runs.context import Context
 from k3push.runs.stop import Cause, Stop
 from k3push.runs.throttle import Throttle
 from k3push.simulator import FaultPlan, Seeded, fault
-from k3push.simulator.script import Channel
+from k3push.simulator.fault_plans.script import Channel
 from tests.runs.office import (
     FIRST,
     NOON,

@@ -16,7 +16,7 @@ from k3push.runs.outcome import Exit
 from k3push.runs.push_limits import PushLimits
 from k3push.runs.stop import Cause, Stop
 from k3push.simulator import FaultPlan, Seeded, fault
-from k3push.simulator.forms import IN_STOCK, PURCHASE_ORDER
+from k3push.simulator.books.forms import IN_STOCK, PURCHASE_ORDER
 from tests.runs.office import (
     FIRST,
     ROUTE,

@@ -20,11 +20,11 @@ from k3push.runs.context import Context
 from k3push.runs.doubts.word_of_person import settle_by_word
 from k3push.runs.push_limits import PushLimits
 from k3push.simulator import Channel, FaultPlan, Refusal, build, fault
-from k3push.simulator.bills import Origin
-from k3push.simulator.conversion import Converter
-from k3push.simulator.forms import IN_STOCK, PURCHASE_ORDER
-from k3push.simulator.script import Aimed
-from k3push.simulator.world import World
+from k3push.simulator.books.bills import Origin
+from k3push.simulator.books.conversion import Converter
+from k3push.simulator.books.forms import IN_STOCK, PURCHASE_ORDER
+from k3push.simulator.books.world import World
+from k3push.simulator.fault_plans.script import Aimed
 from tests.runs.office import (
     FIRST,
     LIMITS,

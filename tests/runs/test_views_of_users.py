@@ -12,8 +12,8 @@ from k3push.core.model import State
 from k3push.runs.context import Context
 from k3push.runs.engine_tasks import intake
 from k3push.simulator import Policy
-from k3push.simulator.forms import IN_STOCK, PURCHASE_ORDER
-from k3push.simulator.visibility import Rights, Sight
+from k3push.simulator.books.forms import IN_STOCK, PURCHASE_ORDER
+from k3push.simulator.books.visibility import Rights, Sight
 from tests.runs.office import Office, orders, sandbox, steered, steps
 from tests.runs.rough_answers import OPEN, doubled
 from tests.runs.test_proof import accounts, login

@@ -15,7 +15,7 @@ from k3push.runs.doubts.word_of_person import settle_by_word
 from k3push.runs.push_limits import PushLimits
 from k3push.simulator import FaultPlan, Policy, fault
 from k3push.simulator.exchange import Break, Fate, Request
-from k3push.simulator.script import Aimed
+from k3push.simulator.fault_plans.script import Aimed
 from tests.runs.office import (
     FIRST,
     SECOND,

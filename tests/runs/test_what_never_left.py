@@ -13,10 +13,10 @@ from k3push.runs.retry import plan_rejected
 from k3push.runs.stop import Cause, Stop
 from k3push.simulator import FaultPlan, Refusal, fault, site
 from k3push.simulator.answers import failure
-from k3push.simulator.bills import APPROVED, REOPENED
+from k3push.simulator.books.bills import APPROVED, REOPENED
+from k3push.simulator.books.forms import IN_STOCK, PURCHASE_ORDER
 from k3push.simulator.exchange import json_reply
-from k3push.simulator.forms import IN_STOCK, PURCHASE_ORDER
-from k3push.simulator.script import Aimed, Rival
+from k3push.simulator.fault_plans.script import Aimed, Rival
 from tests.runs.office import (
     FIRST,
     ROUTE,

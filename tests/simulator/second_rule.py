@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from k3push.simulator.forms import ROUTES, Route
+from k3push.simulator.books.forms import ROUTES, Route
 
 
 def with_second_rule(routes: Sequence[Route] = ROUTES, *, default: bool = False) -> Sequence[Route]:

@@ -26,8 +26,8 @@ from k3push.simulator import (
     Successor,
     fault,
 )
-from k3push.simulator.faults import Work
-from k3push.simulator.forms import PAYABLE
+from k3push.simulator.books.forms import PAYABLE
+from k3push.simulator.fault_plans.faults import Work
 from tests.simulator.clients import Client, logged_in, site_of
 
 pytestmark = pytest.mark.anyio

@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from k3push.simulator import Maker, Policy, PushOrder, Refusal, World, check_ledger
-from k3push.simulator.forms import IN_STOCK, PURCHASE_ORDER, RECEIVE_BILL
+from k3push.simulator.books.forms import IN_STOCK, PURCHASE_ORDER, RECEIVE_BILL
 from tests.runs.office import orders, steps
 from tests.simulator.clients import logged_in, site_of
 

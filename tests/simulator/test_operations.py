@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from k3push.simulator import BulkHabits, OnRefusal, Operation, OperationOrder, Refusal, World
-from k3push.simulator.bills import Bill
-from k3push.simulator.documents import Habits, Successor
-from k3push.simulator.forms import IN_STOCK, PAYABLE, PURCHASE_ORDER
-from k3push.simulator.history import By, Maker
-from k3push.simulator.operations import Operated
-from k3push.simulator.write_back import WriteBack
+from k3push.simulator.books.bills import Bill
+from k3push.simulator.books.documents import Habits, Successor
+from k3push.simulator.books.forms import IN_STOCK, PAYABLE, PURCHASE_ORDER
+from k3push.simulator.books.history import By, Maker
+from k3push.simulator.books.operations import Operated
+from k3push.simulator.books.write_back import WriteBack
 from tests.simulator.test_world import NO_PRICE, order, world_of
 
 BY = By(Maker.CLIENT, "sandbox", 1)

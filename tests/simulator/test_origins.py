@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from k3push.simulator import PushOrder, World
-from k3push.simulator.bills import Bill
-from k3push.simulator.forms import (
+from k3push.simulator.books.bills import Bill
+from k3push.simulator.books.forms import (
     IN_STOCK,
     OUT_STOCK,
     PAYABLE,

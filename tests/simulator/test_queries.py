@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from k3push.simulator import AnswerStyle, PushOrder, QueryLimits, Refusal, SandboxOptions
-from k3push.simulator.queries import Desk
+from k3push.simulator.query_answers.queries import Desk
 from tests.simulator.clients import Client, logged_in, site_of
 
 pytestmark = pytest.mark.anyio

@@ -5,8 +5,8 @@ from urllib.parse import urlencode
 
 import pytest
 
+from k3push.simulator.books.orders import read_order
 from k3push.simulator.exchange import Request
-from k3push.simulator.orders import read_order
 from k3push.simulator.requests import BadCallError, read_call, service_of
 
 DATA = {"Numbers": ["CGDD0000001"], "RuleId": "R", "IsDraftWhenSaveFail": "true"}

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from k3push.simulator import Aimed, FaultPlan, PushOrder, Rival, fault
-from k3push.simulator.forms import ORDER_TO_SHIPMENT, PURCHASE_ORDER, ROUTES, Route
+from k3push.simulator.books.forms import ORDER_TO_SHIPMENT, PURCHASE_ORDER, ROUTES, Route
 from tests.simulator.clients import Client, logged_in, site_of
 
 pytestmark = pytest.mark.anyio

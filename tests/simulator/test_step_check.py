@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from k3push.simulator import Channel, FaultPlan, Flow, FlowNode, Site, check_ledger
-from k3push.simulator.forms import IN_STOCK
+from k3push.simulator.books.forms import IN_STOCK
 from tests.simulator.clients import Client, logged_in, site_of
 
 pytestmark = pytest.mark.anyio

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from k3push.simulator import OnRefusal, Policy, PushOrder, Refusal, World
-from k3push.simulator.collation import exact
-from k3push.simulator.conversion import Conversion
-from k3push.simulator.forms import IN_STOCK, PURCHASE_ORDER
+from k3push.simulator.books.collation import exact
+from k3push.simulator.books.conversion import Conversion
+from k3push.simulator.books.forms import IN_STOCK, PURCHASE_ORDER
 from tests.simulator.clients import noon, site_of
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from k3push.simulator import Policy, PushOrder, Refusal, World, WriteBack
-from k3push.simulator.bills import Bill
-from k3push.simulator.documents import Habits
-from k3push.simulator.forms import PURCHASE_ORDER
+from k3push.simulator.books.bills import Bill
+from k3push.simulator.books.documents import Habits
+from k3push.simulator.books.forms import PURCHASE_ORDER
 from tests.simulator.clients import logged_in, site_of
 from tests.simulator.test_world import NO_PRICE, order, said, world_of
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from k3push.core.model import Follow
 from k3push.runs.kept_in_ledger.request_stages import acts_about
 from k3push.simulator import build
-from k3push.simulator.orders import Operation
-from k3push.simulator.refusals import MsgCode, Refusal
-from k3push.simulator.script import FaultPlan
+from k3push.simulator.books.orders import Operation
+from k3push.simulator.books.refusals import MsgCode, Refusal
+from k3push.simulator.fault_plans.script import FaultPlan
 from tests.runs.office import orders, sandbox
 from tests.web.shop import Shop, press, signed_in
 from tests.web.test_pushes import played, pushed, text_of

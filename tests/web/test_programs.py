@@ -37,8 +37,8 @@ from k3push.runs.outcome import Exit, followed_of
 from k3push.runs.push_requests.program_roles import ProgramRole
 from k3push.runs.push_requests.program_tokens import revoke_program
 from k3push.simulator import build
-from k3push.simulator.forms import PURCHASE_ORDER
-from k3push.simulator.script import Channel
+from k3push.simulator.books.forms import PURCHASE_ORDER
+from k3push.simulator.fault_plans.script import Channel
 from k3push.simulator.sign_in import Logins
 from k3push.web.api.shapes import MOST_BILLS
 from k3push.web.execution.places import MOST_AT_ONCE, Lane, Lanes

@@ -43,7 +43,7 @@ from k3push.runs.problem import Problem
 from k3push.runs.push_requests.program_requests import Wish, accept
 from k3push.runs.push_requests.program_tokens import program_of
 from k3push.simulator import build
-from k3push.simulator.script import Channel
+from k3push.simulator.fault_plans.script import Channel
 from k3push.web.admission.uploads import MOST_PASTED_BYTES, MOST_UPLOAD_BYTES
 from k3push.web.execution.request_fulfilment import Fulfilment
 from k3push.web.execution.request_origin import origin_of_selection

@@ -37,7 +37,7 @@ from k3push.runs.push_requests import schedule_pushes
 from k3push.runs.push_requests.schedule_entries import SCHEDULE, ScheduleEntry, entries, note
 from k3push.runs.push_requests.schedule_pushes import schedule_of
 from k3push.simulator import build
-from k3push.simulator.script import Channel
+from k3push.simulator.fault_plans.script import Channel
 from k3push.web.execution import timetable
 from k3push.web.execution.resume_and_retry import HinderedError
 from k3push.web.execution.timetable import BY_HAND, Timetable

@@ -26,7 +26,7 @@ from k3push.runs.push_requests.program_events import (
     waiting,
 )
 from k3push.simulator import build
-from k3push.simulator.script import Channel
+from k3push.simulator.fault_plans.script import Channel
 from k3push.wiring.webhook_receivers import Receivers
 from tests.memory_ledger.ledger import MemoryLedger
 from tests.runs.office import NOON, VirtualClock, orders, sandbox, steps

@@ -67,7 +67,7 @@ def states(incomplete: str) -> list[str]:
 
 def presets(incomplete: str) -> list[str]:
     """Return the faults that a sandbox knows by name."""
-    from k3push.simulator.presets import PRESETS  # noqa: PLC0415
+    from k3push.simulator.fault_plans.presets import PRESETS  # noqa: PLC0415
 
     return _beginning(PRESETS, incomplete)
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from k3push.simulator.bills import APPROVED, Bill
-from k3push.simulator.conversion import Conversion
-from k3push.simulator.operations import Operated
-from k3push.simulator.refusals import MsgCode, OnRefusal, Problem, Texts
+from k3push.simulator.books.bills import APPROVED, Bill
+from k3push.simulator.books.conversion import Conversion
+from k3push.simulator.books.operations import Operated
+from k3push.simulator.books.refusals import MsgCode, OnRefusal, Problem, Texts
 
 
 class DraftForm(StrEnum):

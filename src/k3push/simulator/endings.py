@@ -10,9 +10,9 @@ from typing import Any
 import orjson
 
 from k3push.simulator.answers import AnswerStyle, failure, query_failure
+from k3push.simulator.books.refusals import MsgCode, Texts
 from k3push.simulator.exchange import Break, CutOff, Fate, Reply, html_reply, json_reply, text_reply
-from k3push.simulator.faults import Ending
-from k3push.simulator.refusals import MsgCode, Texts
+from k3push.simulator.fault_plans.faults import Ending
 
 _GATEWAY = {
     "errcode": 5001,

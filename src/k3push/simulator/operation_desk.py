@@ -10,19 +10,19 @@ from collections.abc import Iterable
 from functools import partial
 
 from k3push.simulator.answers import operation_answer
-from k3push.simulator.bills import APPROVED, CREATED, DRAFT, IN_APPROVAL, REOPENED, Bill
+from k3push.simulator.books.bills import APPROVED, CREATED, DRAFT, IN_APPROVAL, REOPENED, Bill
+from k3push.simulator.books.flows import Instance, Task
+from k3push.simulator.books.history import By, Maker
+from k3push.simulator.books.operations import Operated
+from k3push.simulator.books.orders import SERVICES, Operation, OperationOrder, read_operation
+from k3push.simulator.books.replica import Replica
+from k3push.simulator.books.world import World
 from k3push.simulator.exchange import Reply, json_reply
-from k3push.simulator.faults import Fault, Work
-from k3push.simulator.flows import Instance, Task
-from k3push.simulator.history import By, Maker
+from k3push.simulator.fault_plans.faults import Fault, Work
+from k3push.simulator.fault_plans.script import Does
 from k3push.simulator.load import Agenda
-from k3push.simulator.operations import Operated
-from k3push.simulator.orders import SERVICES, Operation, OperationOrder, read_operation
-from k3push.simulator.replica import Replica
 from k3push.simulator.requests import Call
 from k3push.simulator.sandbox_options import SandboxOptions
-from k3push.simulator.script import Does
-from k3push.simulator.world import World
 
 
 class OperationDesk:

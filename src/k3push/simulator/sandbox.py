@@ -8,21 +8,21 @@ from dataclasses import replace
 from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
 
-from k3push.simulator.collation import exact, loose, spelt_out
-from k3push.simulator.documents import Habits
-from k3push.simulator.forms import PURCHASE_ORDER, SALE_ORDER, Form, Policy
+from k3push.simulator.books.collation import exact, loose, spelt_out
+from k3push.simulator.books.documents import Habits
+from k3push.simulator.books.forms import PURCHASE_ORDER, SALE_ORDER, Form, Policy
+from k3push.simulator.books.refusals import OnRefusal
+from k3push.simulator.books.visibility import Rights, Sight
+from k3push.simulator.books.world import World
+from k3push.simulator.books.write_back import WriteBack
+from k3push.simulator.fault_plans.plan_files import load_plan
+from k3push.simulator.fault_plans.presets import PRESETS
+from k3push.simulator.fault_plans.script import FaultPlan, FaultScript
 from k3push.simulator.load import Load
-from k3push.simulator.plan_files import load_plan
-from k3push.simulator.presets import PRESETS
-from k3push.simulator.queries import Desk
-from k3push.simulator.refusals import OnRefusal
+from k3push.simulator.query_answers.queries import Desk
 from k3push.simulator.sandbox_options import SandboxOptions
-from k3push.simulator.script import FaultPlan, FaultScript
 from k3push.simulator.sign_in import Logins
 from k3push.simulator.site import Site
-from k3push.simulator.visibility import Rights, Sight
-from k3push.simulator.world import World
-from k3push.simulator.write_back import WriteBack
 
 _BEIJING = timezone(timedelta(hours=8))
 

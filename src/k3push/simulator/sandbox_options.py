@@ -8,14 +8,14 @@ from enum import StrEnum
 from pathlib import Path
 
 from k3push.simulator.answers import AnswerStyle
-from k3push.simulator.documents import Successor
-from k3push.simulator.forms import IN_STOCK, PAYABLE, PURCHASE_ORDER, ROUTES, Policy, Route
-from k3push.simulator.operations import BulkHabits
-from k3push.simulator.refusals import OnRefusal, Texts
-from k3push.simulator.script import FaultPlan
+from k3push.simulator.books.documents import Successor
+from k3push.simulator.books.forms import IN_STOCK, PAYABLE, PURCHASE_ORDER, ROUTES, Policy, Route
+from k3push.simulator.books.operations import BulkHabits
+from k3push.simulator.books.refusals import OnRefusal, Texts
+from k3push.simulator.books.write_back import WriteBack
+from k3push.simulator.fault_plans.script import FaultPlan
 from k3push.simulator.selecting import Quoted
 from k3push.simulator.sign_in import Accounts
-from k3push.simulator.write_back import WriteBack
 
 
 class Queue(StrEnum):

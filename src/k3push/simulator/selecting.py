@@ -10,9 +10,9 @@ from functools import partial
 from itertools import islice
 from typing import Any, Generic, TypeVar
 
-from k3push.simulator.collation import Collation
+from k3push.simulator.books.collation import Collation
+from k3push.simulator.books.refusals import MsgCode, Texts
 from k3push.simulator.filters import And, FilterError, Literal, Node, Not, Or, Test, Untyped, parse
-from k3push.simulator.refusals import MsgCode, Texts
 
 R = TypeVar("R")
 Value = str | int | None

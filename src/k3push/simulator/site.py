@@ -16,7 +16,10 @@ from typing import Any
 import anyio
 
 from k3push.simulator.answers import push_answer, query_failure, session_lost, status
-from k3push.simulator.conversion import Conversion, Made
+from k3push.simulator.books.conversion import Conversion, Made
+from k3push.simulator.books.history import By, Maker
+from k3push.simulator.books.orders import OperationOrder, PushOrder, read_order
+from k3push.simulator.books.world import World
 from k3push.simulator.endings import refuse, shown, thrown
 from k3push.simulator.exchange import (
     Break,
@@ -27,19 +30,16 @@ from k3push.simulator.exchange import (
     json_reply,
     text_reply,
 )
-from k3push.simulator.faults import Ending, Fault, Work
+from k3push.simulator.fault_plans.faults import Ending, Fault, Work
+from k3push.simulator.fault_plans.script import Channel, Does, FaultScript
 from k3push.simulator.filters import texts_in
-from k3push.simulator.history import By, Maker
 from k3push.simulator.load import Agenda, Load
 from k3push.simulator.operation_desk import OperationDesk
-from k3push.simulator.orders import OperationOrder, PushOrder, read_order
-from k3push.simulator.queries import Desk
+from k3push.simulator.query_answers.queries import Desk
 from k3push.simulator.requests import BadCallError, Call, read_call, service_of
 from k3push.simulator.sandbox_options import SandboxOptions
-from k3push.simulator.script import Channel, Does, FaultScript
 from k3push.simulator.selecting import FilterTooLongError, QueryError
 from k3push.simulator.sign_in import ForeignAccountError, Logins, Session
-from k3push.simulator.world import World
 
 _LOGINS = frozenset(
     name + kick

@@ -31,7 +31,7 @@ from k3push.ports import (
 from k3push.reporting.phrases import cause_words
 from k3push.runs.stop import Cause
 from k3push.simulator import Accounts, Channel, FaultPlan, Policy, QueryLimits, Step, fault
-from k3push.simulator.forms import IN_STOCK, RECEIVE_BILL
+from k3push.simulator.books.forms import IN_STOCK, RECEIVE_BILL
 from k3push.words.language import Say
 from tests.adapters.erp.sites import (
     APP,

@@ -11,7 +11,7 @@ from k3push.core.protocol.conversion_rules import RULES_FORM, Rule
 from k3push.core.protocol.logins import AccountSet
 from k3push.ports import LookFailedError, LookRefusedError
 from k3push.simulator import FaultPlan, fault
-from k3push.simulator.script import Channel, Step
+from k3push.simulator.fault_plans.script import Channel, Step
 from tests.adapters.erp.sites import erp_of, sandbox
 
 pytestmark = pytest.mark.anyio

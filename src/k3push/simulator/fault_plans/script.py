@@ -12,11 +12,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from k3push.simulator.collation import Collation, loose
-from k3push.simulator.faults import NO_FAULT, Fault, fault
-from k3push.simulator.flows import Flow
-from k3push.simulator.orders import Operation
-from k3push.simulator.refusals import Refusal
+from k3push.simulator.books.collation import Collation, loose
+from k3push.simulator.books.flows import Flow
+from k3push.simulator.books.orders import Operation
+from k3push.simulator.books.refusals import Refusal
+from k3push.simulator.fault_plans.faults import NO_FAULT, Fault, fault
 
 
 class Channel(StrEnum):

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
-from k3push.simulator.bills import Bill
-from k3push.simulator.collation import Collation
-from k3push.simulator.orders import Approval
+from k3push.simulator.books.bills import Bill
+from k3push.simulator.books.collation import Collation
+from k3push.simulator.books.orders import Approval
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,16 +11,16 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from k3push.simulator.bills import APPROVED, CREATED, Bill, Entry, Link, Origin, Store
-from k3push.simulator.collation import Collation, loose
-from k3push.simulator.conversion import Conversion, Converter, Ids
-from k3push.simulator.documents import PERSON, Documents, Habits
-from k3push.simulator.flows import Flow, Flows, Instance
-from k3push.simulator.forms import ROUTES, Form, Policy, Route
-from k3push.simulator.history import By, Maker, Making
-from k3push.simulator.operations import BulkHabits, Change, Operated, Operations
-from k3push.simulator.orders import Approval, Operation, PushOrder
-from k3push.simulator.refusals import OnRefusal, Refusal, Texts
+from k3push.simulator.books.bills import APPROVED, CREATED, Bill, Entry, Link, Origin, Store
+from k3push.simulator.books.collation import Collation, loose
+from k3push.simulator.books.conversion import Conversion, Converter, Ids
+from k3push.simulator.books.documents import PERSON, Documents, Habits
+from k3push.simulator.books.flows import Flow, Flows, Instance
+from k3push.simulator.books.forms import ROUTES, Form, Policy, Route
+from k3push.simulator.books.history import By, Maker, Making
+from k3push.simulator.books.operations import BulkHabits, Change, Operated, Operations
+from k3push.simulator.books.orders import Approval, Operation, PushOrder
+from k3push.simulator.books.refusals import OnRefusal, Refusal, Texts
 
 BUYER = "buyer"
 """Who has made the source bills, as the ERP names him."""

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from k3push.simulator.bills import Bill
+from k3push.simulator.books.bills import Bill
 
 
 class Sight(StrEnum):

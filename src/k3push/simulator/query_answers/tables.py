@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from k3push.simulator.flows import Flows, Instance, Task
-from k3push.simulator.forms import Route
-from k3push.simulator.orders import Approval
+from k3push.simulator.books.flows import Flows, Instance, Task
+from k3push.simulator.books.forms import Route
+from k3push.simulator.books.orders import Approval
+from k3push.simulator.books.world import World
 from k3push.simulator.sandbox_options import SandboxOptions
 from k3push.simulator.selecting import Field, Kind, Value
 from k3push.simulator.sign_in import user_id
-from k3push.simulator.world import World
 
 R = TypeVar("R")
 

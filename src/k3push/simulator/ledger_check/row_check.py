@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
-from k3push.simulator.bills import Bill
-from k3push.simulator.history import Maker, Making
-from k3push.simulator.step_check import check_documents, check_follow
-from k3push.simulator.world import World
+from k3push.simulator.books.bills import Bill
+from k3push.simulator.books.history import Maker, Making
+from k3push.simulator.books.world import World
+from k3push.simulator.ledger_check.step_check import check_documents, check_follow
 
 # What the contract promises of these states: the ERP made nothing from the number.
 _NOTHING_MADE = frozenset({"rejected", "planned"})

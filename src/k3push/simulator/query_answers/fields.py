@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from k3push.simulator.bills import Bill, Entry, Link
-from k3push.simulator.forms import Form
+from k3push.simulator.books.bills import Bill, Entry, Link
+from k3push.simulator.books.forms import Form
 from k3push.simulator.sandbox_options import SandboxOptions
 from k3push.simulator.selecting import Field, Kind, Value, whole
 

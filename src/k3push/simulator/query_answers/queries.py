@@ -10,13 +10,25 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from k3push.simulator.bills import Bill
-from k3push.simulator.fields import Row, fields_of
+from k3push.simulator.books.bills import Bill
+from k3push.simulator.books.forms import Form
+from k3push.simulator.books.orders import SERVICES
+from k3push.simulator.books.refusals import MsgCode
+from k3push.simulator.books.replica import Replica
+from k3push.simulator.books.visibility import Rights
+from k3push.simulator.books.world import World
 from k3push.simulator.filters import And, Literal, Node, Or, Test
-from k3push.simulator.forms import Form
-from k3push.simulator.orders import SERVICES
-from k3push.simulator.refusals import MsgCode
-from k3push.simulator.replica import Replica
+from k3push.simulator.query_answers.fields import Row, fields_of
+from k3push.simulator.query_answers.tables import (
+    DONE_TASKS,
+    INSTANCES,
+    OPEN_TASKS,
+    RULES,
+    Table,
+    instances_of,
+    rules_of,
+    tasks_of,
+)
 from k3push.simulator.sandbox_options import SandboxOptions
 from k3push.simulator.selecting import (
     Dialect,
@@ -30,18 +42,6 @@ from k3push.simulator.selecting import (
     read_query,
     whole,
 )
-from k3push.simulator.tables import (
-    DONE_TASKS,
-    INSTANCES,
-    OPEN_TASKS,
-    RULES,
-    Table,
-    instances_of,
-    rules_of,
-    tasks_of,
-)
-from k3push.simulator.visibility import Rights
-from k3push.simulator.world import World
 
 # FieldType of QueryBusinessInfo; only 61, 106 and 127 are known (P 15.1).
 _FIELD_TYPES = {Kind.TEXT: 167, Kind.NUMBER: 56, Kind.DATE: 61, Kind.QUANTITY: 106, Kind.BASE: 127}

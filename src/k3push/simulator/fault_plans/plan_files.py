@@ -7,11 +7,20 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from k3push.simulator.faults import fault
-from k3push.simulator.flows import Flow, FlowNode
-from k3push.simulator.orders import Approval, Operation
-from k3push.simulator.refusals import Refusal
-from k3push.simulator.script import Aimed, Channel, Does, FaultPlan, Hand, Rival, Seeded, Step
+from k3push.simulator.books.flows import Flow, FlowNode
+from k3push.simulator.books.orders import Approval, Operation
+from k3push.simulator.books.refusals import Refusal
+from k3push.simulator.fault_plans.faults import fault
+from k3push.simulator.fault_plans.script import (
+    Aimed,
+    Channel,
+    Does,
+    FaultPlan,
+    Hand,
+    Rival,
+    Seeded,
+    Step,
+)
 
 # Keys whose values are texts, in whichever table.
 _TEXTS = "decides does fault field form name number on person text user"

@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from k3push.simulator.bills import APPROVED, CREATED, DRAFT, Bill, Entry, Link, Origin, Store
-from k3push.simulator.forms import Policy, Route
-from k3push.simulator.orders import PushOrder
-from k3push.simulator.refusals import MsgCode, OnRefusal, Problem, Refusal, Texts
+from k3push.simulator.books.bills import APPROVED, CREATED, DRAFT, Bill, Entry, Link, Origin, Store
+from k3push.simulator.books.forms import Policy, Route
+from k3push.simulator.books.orders import PushOrder
+from k3push.simulator.books.refusals import MsgCode, OnRefusal, Problem, Refusal, Texts
 
 # A number that no source bears: what a mislinked target shows as its source.
 ELSEWHERE = "ELSEWHERE0000001"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from k3push.simulator.faults import fault
-from k3push.simulator.flows import Flow, FlowNode
-from k3push.simulator.orders import Approval, Operation
-from k3push.simulator.refusals import MsgCode, Refusal
-from k3push.simulator.script import Channel, Does, FaultPlan, Hand, Seeded, Step
+from k3push.simulator.books.flows import Flow, FlowNode
+from k3push.simulator.books.orders import Approval, Operation
+from k3push.simulator.books.refusals import MsgCode, Refusal
+from k3push.simulator.fault_plans.faults import fault
+from k3push.simulator.fault_plans.script import Channel, Does, FaultPlan, Hand, Seeded, Step
 
 
 def _steps(*names: str) -> tuple[Step, ...]:

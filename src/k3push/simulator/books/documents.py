@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from k3push.simulator.bills import (
+from k3push.simulator.books.bills import (
     APPROVED,
     CREATED,
     DRAFT,
@@ -21,12 +21,12 @@ from k3push.simulator.bills import (
     Stamp,
     Store,
 )
-from k3push.simulator.conversion import Ids, Share
-from k3push.simulator.flows import Flows, Instance
-from k3push.simulator.forms import Form
-from k3push.simulator.history import By, Deed, History, Maker, Making
-from k3push.simulator.orders import Approval, Operation
-from k3push.simulator.write_back import WriteBack, give_back, take
+from k3push.simulator.books.conversion import Ids, Share
+from k3push.simulator.books.flows import Flows, Instance
+from k3push.simulator.books.forms import Form
+from k3push.simulator.books.history import By, Deed, History, Maker, Making
+from k3push.simulator.books.orders import Approval, Operation
+from k3push.simulator.books.write_back import WriteBack, give_back, take
 
 
 @dataclass(frozen=True, slots=True)

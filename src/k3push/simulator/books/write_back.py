@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from enum import StrEnum
 
-from k3push.simulator.conversion import Share
+from k3push.simulator.books.conversion import Share
 
 
 class WriteBack(StrEnum):

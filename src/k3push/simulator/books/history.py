@@ -11,8 +11,8 @@ from collections.abc import Iterable
 from enum import StrEnum
 from typing import NamedTuple
 
-from k3push.simulator.bills import Bill
-from k3push.simulator.orders import Operation
+from k3push.simulator.books.bills import Bill
+from k3push.simulator.books.orders import Operation
 
 
 class Maker(StrEnum):

@@ -11,12 +11,20 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from k3push.simulator.bills import APPROVED, CREATED, DRAFT, IN_APPROVAL, REOPENED, Bill, Store
-from k3push.simulator.documents import Documents
-from k3push.simulator.forms import Form
-from k3push.simulator.history import By
-from k3push.simulator.orders import Operation, OperationOrder
-from k3push.simulator.refusals import MsgCode, OnRefusal, Problem, Refusal, Texts
+from k3push.simulator.books.bills import (
+    APPROVED,
+    CREATED,
+    DRAFT,
+    IN_APPROVAL,
+    REOPENED,
+    Bill,
+    Store,
+)
+from k3push.simulator.books.documents import Documents
+from k3push.simulator.books.forms import Form
+from k3push.simulator.books.history import By
+from k3push.simulator.books.orders import Operation, OperationOrder
+from k3push.simulator.books.refusals import MsgCode, OnRefusal, Problem, Refusal, Texts
 from k3push.simulator.sign_in import user_id
 
 

@@ -6,7 +6,7 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from k3push.simulator.bills import Bill
+from k3push.simulator.books.bills import Bill
 
 
 class Replica:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import pairwise
 
-from k3push.simulator.bills import APPROVED, IN_APPROVAL, Bill
-from k3push.simulator.documents import Documents
-from k3push.simulator.history import Deed, Maker
-from k3push.simulator.orders import Operation
+from k3push.simulator.books.bills import APPROVED, IN_APPROVAL, Bill
+from k3push.simulator.books.documents import Documents
+from k3push.simulator.books.history import Deed, Maker
+from k3push.simulator.books.orders import Operation
 
 _FOLLOWED = frozenset({Operation.SUBMIT, Operation.AUDIT})
 

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from k3push.simulator.collation import Collation
-from k3push.simulator.forms import Form
+from k3push.simulator.books.collation import Collation
+from k3push.simulator.books.forms import Form
 
 # FDocumentStatus (P 6.7).
 DRAFT = "Z"

@@ -1,0 +1,1 @@
+"""The site's books: bills, what pushes and other operations make of them, and who sees it."""

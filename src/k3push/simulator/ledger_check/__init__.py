@@ -1,0 +1,1 @@
+"""Whether a ledger tells what the site has in its books."""

@@ -1,0 +1,1 @@
+"""What queries are answered with: forms, their fields, and tables that hold no bills."""
