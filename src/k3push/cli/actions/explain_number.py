@@ -57,30 +57,21 @@ async def explain(config: Path | None, number: str, say: Say, *, whole: bool = F
     console = screen(soft_wrap=True, highlight=False, markup=False)
     settings = load_settings(config)
     async with ledger_of(settings) as ledger:
+        last = await _last_command(ledger)
+
+        def about(run: RunId) -> Say:
+            return say if run in last else say.about(run)
+
         rows = await ledger.rows_of(BillNumber(number.strip()))
         if not rows:
-            rows = await rows_holding(ledger, number.strip())
-            called = await RunFilter(words=number.strip()).of(ledger, MOST_CALLED)
-            plans = await plans_naming(ledger, number.strip())
-            if not (rows or called or plans):
+            if not await _print_found(ledger, number.strip(), say, about):
                 raise Problem(await anyio.to_thread.run_sync(_why_none, settings, number))
-            for plan in plans:
-                console.print(say("explain.plan", id=plan.id, list=names_of(plan)))
-            print_runs(called, {run.id: await ledger.counts(run.id) for run in called}, say)
-            last = await _last_command(ledger)
-            for run, row in rows:
-                (followed,) = await with_follow(ledger, run, [row])
-                about = say if run in last else say.about(run)
-                for line in _row_lines(run, followed, about, name=row.label):
-                    console.print(line)
             return Exit.DONE
         steps: dict[int, StepRecord] = {}
-        last = await _last_command(ledger)
         for run, row in rows:
             (followed,) = await with_follow(ledger, run, [row])
-            about = say if run in last else say.about(run)
-            for_person = await _lines_for_person(ledger, run, row, about)
-            for line in _row_lines(run, followed, about, hopeless=bool(for_person)):
+            for_person = await _lines_for_person(ledger, run, row, about(run))
+            for line in _row_lines(run, followed, about(run), hopeless=bool(for_person)):
                 console.print(line)
             for line in for_person:
                 console.print("  " + line)
@@ -115,6 +106,22 @@ async def explain(config: Path | None, number: str, say: Say, *, whole: bool = F
         ]
     _print_in_order(told)
     return Exit.DONE
+
+
+async def _print_found(ledger: Ledger, words: str, say: Say, about: Callable[[RunId], Say]) -> bool:
+    """Print plans, runs and rows in which words stand; say whether there are any."""
+    console = screen(soft_wrap=True, highlight=False, markup=False)
+    rows = await rows_holding(ledger, words)
+    called = await RunFilter(words=words).of(ledger, MOST_CALLED)
+    plans = await plans_naming(ledger, words)
+    for plan in plans:
+        console.print(say("explain.plan", id=plan.id, list=names_of(plan)))
+    print_runs(called, {run.id: await ledger.counts(run.id) for run in called}, say)
+    for run, row in rows:
+        (followed,) = await with_follow(ledger, run, [row])
+        for line in _row_lines(run, followed, about(run), name=row.label):
+            console.print(line)
+    return bool(rows or called or plans)
 
 
 async def _last_command(ledger: Ledger) -> set[RunId]:

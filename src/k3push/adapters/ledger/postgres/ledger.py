@@ -29,7 +29,7 @@ import anyio
 from k3push.adapters.ledger.connection_places import ConnectionPlaces
 from k3push.adapters.ledger.postgres import reads, sending, steps
 from k3push.adapters.ledger.postgres.database import Connection, Server
-from k3push.adapters.ledger.postgres.run_locks import RunLocks
+from k3push.adapters.ledger.postgres.run_locks import RunLocks, is_alive
 from k3push.adapters.ledger.postgres.schema import bring_up_to_date, schema_version
 from k3push.adapters.ledger.postgres.transactions import CONNECTIONS, Connections, Transactions
 from k3push.adapters.ledger.sql_steps.ledger import SqlLedger, Work, read_by, written_by
@@ -179,7 +179,7 @@ class PostgresLedger(SqlLedger[Connection]):
             with anyio.CancelScope(shield=True):
                 await self._locks.give_back(run)
 
-    is_alive = read_by(reads.is_alive)
+    is_alive = read_by(is_alive)
     glances = read_by(reads.glances)
     rows = read_by(reads.rows)
     accounts_with = read_by(reads.accounts_with)

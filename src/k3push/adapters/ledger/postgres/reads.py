@@ -21,15 +21,6 @@ async def glances(
     return {account: rules.worth_a_glance(those) for account, those in seen.items()}
 
 
-async def is_alive(connection: Connection, run: RunId) -> bool:
-    """Say whether some process holds the lock of a run."""
-    try:
-        key = await run_key(connection, run)
-    except LookupError:
-        return False
-    return await connection.one("is_alive", run=key) == (True,)
-
-
 async def rows(
     connection: Connection,
     run: RunId,

@@ -16,6 +16,7 @@ import psycopg
 
 from k3push.adapters.ledger.postgres.database import Connection, Server
 from k3push.adapters.ledger.postgres.transactions import Patience
+from k3push.adapters.ledger.sql_steps.step_connection import run_key
 from k3push.core.model import RunId
 from k3push.core.remark import remark
 from k3push.ports import LedgerLostError, RunIsAliveError
@@ -29,6 +30,15 @@ MOST_SPARE = 2
 """Sessions that wait for the next run: a new one costs as much as a hundred statements."""
 
 SPARE_S = 30.0
+
+
+async def is_alive(connection: Connection, run: RunId) -> bool:
+    """Say whether some process holds the lock of a run."""
+    try:
+        key = await run_key(connection, run)
+    except LookupError:
+        return False
+    return await connection.one("is_alive", run=key) == (True,)
 
 
 @dataclass(slots=True, eq=False)
