@@ -262,6 +262,10 @@ class Job:
         if len(self.waits) == self.stops_at:
             self.stop.ask(Cause.INTERRUPTED, "Ctrl-C")
 
+    def knowing(self, source_ids: Mapping[BillNumber, str]) -> Job:
+        """Know ids of bills as well."""
+        return replace(self, source_ids={**source_ids, **self.source_ids})
+
     async def made_of_namesakes(
         self, bills: Collection[BillNumber]
     ) -> Mapping[BillNumber, frozenset[str]]:

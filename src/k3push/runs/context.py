@@ -249,6 +249,10 @@ class Context:
         """Return the id of a bill, however it travels; "" where no look has told it."""
         return self.id_of(bill) or self.source_ids.get(bill, "")
 
+    def knowing(self, source_ids: Mapping[BillNumber, str]) -> Context:
+        """Return what looks the same, and knows ids of bills beside those that this one knows."""
+        return replace(self, source_ids={**source_ids, **self.source_ids})
+
     def with_ids(self, bills: Iterable[BillNumber]) -> dict[BillNumber, str]:
         """Return bills with their ids, as `known_id` tells them."""
         return {bill: self.known_id(bill) for bill in bills}

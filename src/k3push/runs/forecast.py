@@ -116,6 +116,10 @@ class ForecastContext:
     def spare(self, began_s: float, seconds: float, why: str) -> None:
         """Do no more than wait with the look itself: nothing is sent."""
 
+    def knowing(self, source_ids: Mapping[BillNumber, str]) -> ForecastContext:
+        """Return what looks the same, and knows ids of bills beside those that this one knows."""
+        return replace(self, source_ids={**source_ids, **self.source_ids})
+
     async def made_of_namesakes(
         self, bills: Collection[BillNumber]
     ) -> Mapping[BillNumber, frozenset[str]]:

@@ -30,6 +30,10 @@ class Looker(ReadContext, Protocol):
         """What is known of the target form's links."""
         ...
 
+    def knowing(self, source_ids: Mapping[BillNumber, str]) -> Looker:
+        """Return what looks the same, and knows ids of bills beside those that this one knows."""
+        ...
+
     async def made_of_namesakes(
         self, bills: Collection[BillNumber]
     ) -> Mapping[BillNumber, frozenset[str]]:

@@ -261,13 +261,9 @@ async def _look_for(looker: Looker, ledger: Ledger, known: Collection[Made]) -> 
         for row in await rows_under(ledger, each.run, each.number)
         if row.source_id
     }
-    looker.source_ids.update(then)
-    try:
-        return await look_at_both(looker, numbers, by_all=True, together=False, stop_or_not=False)
-    finally:
-        # A bill of this run may have got the number.
-        for number in then:
-            looker.source_ids.pop(number, None)
+    # These ids are for this look alone: a bill of this run may have got the number.
+    looker = looker.knowing(then)
+    return await look_at_both(looker, numbers, by_all=True, together=False, stop_or_not=False)
 
 
 async def _named_of_row(looker: Looker, ledger: Ledger, made: Made) -> set[str]:
