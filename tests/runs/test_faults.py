@@ -15,7 +15,7 @@ from k3push.ports import LedgerLostError
 from k3push.runs.context import Context
 from k3push.runs.outcome import Exit, exit_of
 from k3push.runs.push_limits import PushLimits
-from k3push.runs.stop import Cause, told_as
+from k3push.runs.stop import Cause, Stop, told_as
 from k3push.simulator import Channel, FaultPlan, Refusal
 from tests.memory_ledger.ledger import MemoryLedger
 from tests.memory_ledger.rows import Store
@@ -177,6 +177,33 @@ async def test_a_machine_without_time_is_no_erp_that_cannot_be_reached() -> None
     assert set(pushed.stop.causes) == {Cause.STOOD_STILL}
     counts = Counter(pushed.states.values())
     assert exit_of(counts, pushed.stop.causes) is Exit.STOPPED
+    assert pushed.site.calls[Channel.PUSH] == 0
+
+
+class StoppedMeanwhileLedger(MemoryLedger):
+    """Ctrl-C comes as an attempt is written down."""
+
+    stop: Stop
+
+    async def begin(self, intent: Intent) -> Attempt:
+        """Begin an attempt."""
+        attempt = await super().begin(intent)
+        self.stop.ask(Cause.INTERRUPTED, "Ctrl-C")
+        return attempt
+
+
+async def test_a_call_that_a_stop_holds_back_is_no_erp_that_cannot_be_reached() -> None:
+    """It was the last of its attempts, and the network has no part in that."""
+    store = Store()
+    office = Office(ledger=MemoryLedger(store, account="sandbox"))
+    await office.open_run(NUMBERS[:3])
+    ledger = StoppedMeanwhileLedger(store, account="sandbox")
+    ledger.stop = Stop()
+    pushed = await office.execute(
+        ledger=ledger, stop=ledger.stop, limits=PushLimits(max_attempts=1)
+    )
+    assert set(pushed.stop.causes) == {Cause.INTERRUPTED}
+    assert exit_of(Counter(pushed.states.values()), pushed.stop.causes) is Exit.STOPPED
     assert pushed.site.calls[Channel.PUSH] == 0
 
 

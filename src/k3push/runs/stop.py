@@ -57,6 +57,7 @@ _LOGIN_THREW = "answer.login_threw"
 _SESSION_LOST = ("answer.session_useless", "why.sessions")
 _LIMITED = "why.limited"
 _STOOD_STILL = "note.stood_still"
+_STOP_CAME = "note.stop_came"
 
 
 def told_as(cause: Cause, why: str) -> str:
@@ -78,11 +79,6 @@ def is_session_lost(why: str) -> bool:
     (`identities`).
     """
     return any(each in why for each in _SESSION_LOST)
-
-
-def cause_of_unsent(because: str) -> Cause:
-    """Return why nothing more is sent where call after call has done nothing."""
-    return Cause.STOOD_STILL if _STOOD_STILL in because else Cause.UNREACHABLE
 
 
 class Stop:
@@ -115,6 +111,15 @@ class Stop:
         """Ask to stop; a cause that is known already keeps its first words."""
         self.causes.setdefault(cause, why)
         self.event.set()
+
+    def ask_unsent(self, because: str) -> None:
+        """Ask to stop where call after call has done nothing.
+
+        Args:
+            because: What the last one has met. If that was a stop, it has its cause already.
+        """
+        if _STOP_CAME not in because:
+            self.ask(Cause.STOOD_STILL if _STOOD_STILL in because else Cause.UNREACHABLE, because)
 
     async def sleep(self, seconds: float) -> None:
         """Sleep, but no longer than until a stop is asked."""

@@ -66,7 +66,7 @@ from k3push.runs.proof.seen_since import note_shown
 from k3push.runs.sending.before_sending import LOOK_KEEPS_S, leave_out_changed, look_first, renewed
 from k3push.runs.sending.read_back import UNREAD, read_back
 from k3push.runs.sending.sending_state import Sending
-from k3push.runs.stop import Cause, cause_of_unsent
+from k3push.runs.stop import Cause
 
 # How often one chunk may meet a lost session. Where a session lasts for a few calls, the tasks
 # that share it lose it often, through no fault of theirs. A user who may read but not push is
@@ -105,7 +105,7 @@ async def push_chunk(context: Context, sending: Sending) -> None:
             why = remark("why.sessions", why=because, times=sending.lost)
             context.stop.ask(Cause.LOGIN_REFUSED, why)
         case SendAgain(_, because):
-            context.stop.ask(cause_of_unsent(because), because)
+            context.stop.ask_unsent(because)
 
 
 async def send_once(context: Context, sending: Sending) -> SendAgain | None:

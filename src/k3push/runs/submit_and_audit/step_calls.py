@@ -25,7 +25,7 @@ from k3push.runs.context import Context
 from k3push.runs.lookup.document_lookup import look_at_standings
 from k3push.runs.lookup.retried_reads import pause_s
 from k3push.runs.sending.attempt import MOST_SESSIONS_A_CHUNK, StatusLook, remark_on, send_step
-from k3push.runs.stop import Cause, cause_of_unsent
+from k3push.runs.stop import Cause
 from k3push.runs.submit_and_audit.step_doubts import StepDoubts
 from k3push.runs.submit_and_audit.step_reads import StepReads
 from k3push.runs.submit_and_audit.under_way import MOST_IN_A_CALL, FollowedDocument, UnderWay
@@ -277,7 +277,7 @@ class StepCalls:
             entry.tries += not session
             entry.due_s = anyio.current_time() + (0.0 if session else pause_s(entry.tries))
         if max(entry.tries for entry in entries) >= context.limits.max_attempts:
-            context.stop.ask(cause_of_unsent(because), because)
+            context.stop.ask_unsent(because)
         if (times := max(entry.sessions for entry in entries)) >= MOST_SESSIONS_A_CHUNK:
             why = remark("why.sessions", why=because, times=times)
             context.stop.ask(Cause.LOGIN_REFUSED, why)
