@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from statistics import mean
 from typing import Any
 
-from k3push.core.pacing.expected import Driven, expect
+from k3push.core.pacing.expected_time import Driven, expect
 from k3push.core.pacing.pace import Pace
 from k3push.core.pacing.time_left import TimeLeft
 from k3push.core.progress_rate import ProgressRate

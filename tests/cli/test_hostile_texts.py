@@ -24,7 +24,7 @@ from k3push.cli.console.progress import RunProgress
 from k3push.cli.console.screen import screen
 from k3push.core.model import BillNumber, Outcome, State
 from k3push.core.pacing.holds import Hold, HoldCause
-from k3push.core.protocol.wire import text_in
+from k3push.core.protocol.json_values import text_in
 from k3push.ports import Ledger
 from k3push.runs.find import RunFilter
 from k3push.runs.throttle import Throttle

@@ -18,7 +18,7 @@ from k3push.adapters.ledger.sqlite import open_sqlite
 from k3push.cli.actions.check import seconds_ahead
 from k3push.cli.console.person import person_here
 from k3push.core.model import BillNumber, Listed, Outcome, State
-from k3push.reporting.results import MOST_READ
+from k3push.reporting.results_folder import MOST_READ
 from tests.adapters.ledger.samples import NOON, a_run
 from tests.cli.conftest import Start
 from tests.cli.terminal import Desk, Sandbox, assert_true, orders, read_csv

@@ -12,7 +12,7 @@ import pytest
 
 from k3push.adapters.job_files import read_job
 from k3push.core.model import Row, RunId, State
-from k3push.reporting.results import write_results
+from k3push.reporting.results_folder import write_results
 from k3push.runs.outcome import Ending
 from k3push.words.language import speaker
 from tests.memory_ledger.ledger import MemoryLedger

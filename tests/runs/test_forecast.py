@@ -12,7 +12,7 @@ import pytest
 from k3push.adapters.erp.client import ErpClient
 from k3push.adapters.erp.endpoint import Endpoint as Address
 from k3push.core.model import BillNumber, Intent, Listed, Route, Run, RunId, State, Uptime
-from k3push.core.pacing.expected import Driven, expect
+from k3push.core.pacing.expected_time import Driven, expect
 from k3push.core.pacing.halting import HaltRule
 from k3push.core.plan import Forecast, Foreseen
 from k3push.core.protocol.logins import LoginCall, password_login

@@ -19,7 +19,7 @@ from k3push.core.control_words import Key
 from k3push.core.model import Archive, BillNumber, Listed, Row, Run, RunId, State
 from k3push.core.remark import remark
 from k3push.ports import Ledger
-from k3push.reporting.results import MOST_READ
+from k3push.reporting.results_folder import MOST_READ
 from k3push.runs.doubts.word_of_person import settle_by_word
 from k3push.runs.kept_in_ledger.request_stages import Act, note_act
 from k3push.web.pages.run_pages import DRAWING

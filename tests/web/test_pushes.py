@@ -48,7 +48,7 @@ from k3push.web.admission.uploads import MOST_PASTED_BYTES, MOST_UPLOAD_BYTES
 from k3push.web.execution.request_fulfilment import Fulfilment
 from k3push.web.execution.request_origin import origin_of_selection
 from k3push.web.execution.request_work import READS_AT_ONCE
-from k3push.web.execution.timetable import Timetable
+from k3push.web.execution.served_schedules import Timetable
 from k3push.web.pages.page_context import TOLD_FOR
 from k3push.web.pages.plan_pages import LINES_A_PAGE
 from k3push.wiring.job_lists import JobOptions

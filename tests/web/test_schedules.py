@@ -38,9 +38,9 @@ from k3push.runs.push_requests.schedule_entries import SCHEDULE, ScheduleEntry, 
 from k3push.runs.push_requests.schedule_pushes import schedule_of
 from k3push.simulator import build
 from k3push.simulator.fault_plans.script import Channel
-from k3push.web.execution import timetable
+from k3push.web.execution import served_schedules as timetable
 from k3push.web.execution.resume_and_retry import HinderedError
-from k3push.web.execution.timetable import BY_HAND, Timetable
+from k3push.web.execution.served_schedules import BY_HAND, Timetable
 from k3push.wiring import planning
 from tests.memory_ledger.ledger import MemoryLedger
 from tests.reporting.pages import RUN

@@ -62,7 +62,7 @@ FORWARDERS = {
     "words/language.py",
     "web/execution/request_fulfilment.py",
     "web/execution/request_plan.py",
-    "web/execution/timetable.py",
+    "web/execution/served_schedules.py",
 }
 
 

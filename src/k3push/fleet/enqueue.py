@@ -22,7 +22,7 @@ from k3push.runs.other_calls.pushed_since import keep_seen
 from k3push.runs.outcome import Exit
 from k3push.wiring.inbox import OpenBatch, new_of_ledger, opened
 from k3push.wiring.job_lists import JobOptions, routes_of
-from k3push.wiring.outputs import cure_of_results
+from k3push.wiring.protected_files import cure_of_results
 from k3push.wiring.selected_bills import keep_list
 
 LISTING_PATIENCE_S = 30.0

@@ -24,7 +24,7 @@ Who owns what:
                   the settler
     Settler       whether numbers of ours wait to be settled, and whether the field is proved
     Intake        how far the planned rows are read
-    Sparing       what limits and overloads have shown, and when the last chunk was done
+    ErpPauses       what limits and overloads have shown, and when the last chunk was done
     Follower      documents on their way through the steps after the push
 
 Whoever changes one of these calls `Wakeup.notify`; whoever waits, waits for that and looks at
@@ -56,9 +56,9 @@ from k3push.runs.documents.last_looks import (
 )
 from k3push.runs.documents.twins import note_twin
 from k3push.runs.doubts.settle_doubts import tell_of_person
+from k3push.runs.engine_tasks.erp_pauses import ErpPauses
 from k3push.runs.engine_tasks.intake import Intake
 from k3push.runs.engine_tasks.settler import Settler, contradicted_in
-from k3push.runs.engine_tasks.sparing import Sparing
 from k3push.runs.lookup.retried_reads import pause_s
 from k3push.runs.other_calls.calls_of_others import count_lost_by_others
 from k3push.runs.other_calls.held_numbers import HeldNumbers, claim
@@ -152,7 +152,7 @@ class _Engine:
             contradicted=contradicted,
         )
         self.hold: Hold | None = None
-        self.sparing = Sparing(context, backlog, self.intake)
+        self.pauses = ErpPauses(context, backlog, self.intake)
         self.refused_canaries = 0
         self.first_chunk = first_chunk
         backlog.follow_proved = not (self.follower.wanted and context.limits.canary)
@@ -251,7 +251,7 @@ class _Engine:
             why = remark("note.calls_at_work", count=at_work)
             self.context.watch.waiting(why, self.context.settle.poll_s)
             return
-        if due_s <= self.sparing.told_until_s:
+        if due_s <= self.pauses.told_until_s:
             return  # with the ERP's own words
         left_s = due_s - now_s
         if LEAST_TOLD_S <= left_s < math.inf and not self.backlog.open and self.hold is None:
@@ -265,7 +265,7 @@ class _Engine:
             context.watch.held(self.hold)
         # In the midst of a limit one call after each pause shows whether it has ended.
         places = context.throttle[Key.CONCURRENCY]
-        most_open = 1 if self.sparing.limits.in_a_row else places
+        most_open = 1 if self.pauses.limits.in_a_row else places
         now_s = anyio.current_time()
         has_room = self._has_room(places, now_s)
         if self.hold is not None or backlog.open >= most_open or not has_room:
@@ -277,12 +277,12 @@ class _Engine:
         if not size:
             return None  # the pace waits for what is on its way
         most = math.inf if context.tells_of_several else 1
-        at_work, done_s = context.at_work.count, self.sparing.done_s
+        at_work, done_s = context.at_work.count, self.pauses.done_s
         chunk = backlog.take(size, now_s, most=most, done_s=done_s, at_work=at_work)
         if chunk is not None:
             self.wakeup.notify()  # the intake has room again
-        elif not backlog.open and (left_s := self.sparing.done_s + backlog.quiet_s - now_s) > 0:
-            self.sparing.spare(self.sparing.limits.words, left_s)
+        elif not backlog.open and (left_s := self.pauses.done_s + backlog.quiet_s - now_s) > 0:
+            self.pauses.spare(self.pauses.limits.words, left_s)
         return chunk
 
     def _has_room(self, places: int, now_s: float) -> bool:
@@ -298,7 +298,7 @@ class _Engine:
             sent = await self._push_claimed(chunk)
         finally:
             self.backlog.done(chunk, sent=sent)
-            self.sparing.done_s = anyio.current_time() if sent else self.sparing.done_s
+            self.pauses.done_s = anyio.current_time() if sent else self.pauses.done_s
             self.wakeup.notify()
 
     async def _push_claimed(self, chunk: Chunk) -> bool:
@@ -356,15 +356,15 @@ class _Engine:
             self.backlog.put_last(replace(chunk, numbers=part), anyio.current_time() + wait_s)
         if sending.sample is not None:
             context.learn(sending.sample)
-        self.sparing.ease_off(sending)
+        self.pauses.ease_off(sending)
         if conclusion is None:
             return
         if conclusion.contradiction:
             context.stop.ask(Cause.CONTRADICTION, conclusion.contradiction)
         if conclusion.limited:
-            await self.sparing.put_off_at_limit(sending, conclusion)
+            await self.pauses.put_off_at_limit(sending, conclusion)
         else:
-            self.sparing.limits.get_through()
+            self.pauses.limits.get_through()
             self.backlog.go_on()
             self._put_back(chunk, conclusion)
         for number, why in sending.twins.items():
@@ -379,7 +379,7 @@ class _Engine:
         # Two looks have been made after a call that broke (rule 6).
         wait_s = pause if conclusion.broke or conclusion.try_later else 0.0
         if conclusion.try_later and conclusion.parts and not conclusion.broke:
-            self.sparing.tell_of_later(conclusion, pause)
+            self.pauses.tell_of_later(conclusion, pause)
         if conclusion.hides and not conclusion.broke:
             wait_s = max(wait_s, surely_s)
         now_s = anyio.current_time()

@@ -39,7 +39,7 @@ from k3push.core.model import (
     number_in,
 )
 from k3push.core.pacing.chunking import split
-from k3push.core.pacing.expected import Measured
+from k3push.core.pacing.expected_time import Measured
 from k3push.core.plan import Forecast, Foreseen, busy_seconds
 from k3push.core.remark import remark
 from k3push.core.safety.legal_moves import OPEN

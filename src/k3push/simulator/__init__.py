@@ -8,7 +8,7 @@ misreading cannot hide on both sides. From the inside out:
 - `requests`, `sign_in`, `filters`, `selecting`, `answers` and `query_answers` speak the ERP's
   language;
 - `fault_plans` and `endings` say what goes wrong, `load` how long it takes;
-- `site` and its `operation_desk` put them together; `http_server` carries it over sockets. Tests
+- `site` and its `operation_calls` put them together; `http_server` carries it over sockets. Tests
   carry it in memory.
 
 `sandbox.build` makes a site of `sandbox_options`; `ledger_check` compares a ledger with what really

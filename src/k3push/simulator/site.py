@@ -34,7 +34,7 @@ from k3push.simulator.fault_plans.faults import Ending, Fault, Work
 from k3push.simulator.fault_plans.script import Channel, Does, FaultScript
 from k3push.simulator.filters import texts_in
 from k3push.simulator.load import Agenda, Load
-from k3push.simulator.operation_desk import OperationDesk
+from k3push.simulator.operation_calls import OperationDesk
 from k3push.simulator.query_answers.queries import Desk
 from k3push.simulator.requests import BadCallError, Call, read_call, service_of
 from k3push.simulator.sandbox_options import SandboxOptions

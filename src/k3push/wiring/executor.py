@@ -26,7 +26,7 @@ from k3push.core.pacing.halting import HaltRule
 from k3push.core.pacing.window import Window
 from k3push.core.remark import remark
 from k3push.ports import Ledger, LedgerLostError, RunIsAliveError, Watch
-from k3push.reporting.results import clusters_of, read_causes, write_results
+from k3push.reporting.results_folder import clusters_of, read_causes, write_results
 from k3push.runs.control import left_to_another, was_stopped
 from k3push.runs.create import scope_of
 from k3push.runs.execute import Execution, Only, execute
@@ -44,8 +44,8 @@ from k3push.wiring.archive_old_runs import PATIENCE_S, archive_old
 from k3push.wiring.ending_messages import recipients, tell_people
 from k3push.wiring.erp import ErpAccess, endpoints_of
 from k3push.wiring.measuring import check_measuring, measured, traced
-from k3push.wiring.outputs import check_output, cure_of_results
 from k3push.wiring.preview import Previewer
+from k3push.wiring.protected_files import check_output, cure_of_results
 from k3push.words.language import Say
 
 

@@ -11,7 +11,7 @@ from k3push.core.model import FolderFile, Listed, Route, Run
 from k3push.ports import Ledger
 from k3push.runs.create import JobSource, list_numbers, new_run, open_new
 from k3push.wiring.executor import Executor
-from k3push.wiring.outputs import cure_of_results
+from k3push.wiring.protected_files import cure_of_results
 from k3push.wiring.selected_bills import keep_list
 
 

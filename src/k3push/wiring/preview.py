@@ -11,7 +11,7 @@ from typing import Protocol
 from k3push.config.settings import Settings
 from k3push.core.control_words import Key
 from k3push.core.model import Route
-from k3push.core.pacing.expected import Driven, Expected, expect
+from k3push.core.pacing.expected_time import Driven, Expected, expect
 from k3push.core.plan import Forecast, Foreseen, Totals
 from k3push.ports import Ledger
 from k3push.runs.create import JobSource, scope_of

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from k3push.core.pacing.bounds import MOST_CHUNK_SIZE
-from k3push.core.pacing.expected import Driven, Expected, Measured, expect
+from k3push.core.pacing.expected_time import Driven, Expected, Measured, expect
 from k3push.core.pacing.pace import Pace
 from k3push.core.pacing.samples import CallSample
 from k3push.core.pacing.server_model import FittedServer, Learnt

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 import pytest
 
-from k3push.core.protocol import wire
+from k3push.core.protocol.json_values import UnreadableError
 from k3push.core.protocol.logins import (
     HeaderSignature,
     LoginFailedError,
@@ -171,5 +171,5 @@ def test_a_login_that_breaks_on_the_server_is_refused() -> None:
 @pytest.mark.parametrize("body", [b"", b"<html>", b"{}", b"[]", b"null", b'{"Result":1}', b"true"])
 def test_what_is_no_answer_to_a_login_is_no_refusal(body: bytes) -> None:
     """A proxy's page says nothing of the password."""
-    with pytest.raises(wire.UnreadableError):
+    with pytest.raises(UnreadableError):
         read_login(body)

@@ -12,13 +12,15 @@ from hypothesis import strategies as st
 
 from k3push.core.model import Answered, Route, Target
 from k3push.core.protocol import bill_rows, wire
+from k3push.core.protocol.json_values import UnreadableError
 from k3push.core.protocol.logins import LoginFailedError, read_login
+from k3push.core.protocol.lost_sessions import is_lost_session
 from k3push.core.safety.verdict import judge
 from tests.core.protocol.answers import LOST, MADE, answer, base64_of_gzip, status
 
 ROUTE = Route("po", "PUR_PurchaseOrder", "STK_InStock", "PUR-STK", "FSRCBillNo")
 OURS = (
-    wire.UnreadableError,
+    UnreadableError,
     wire.QueryRefusedError,
     wire.SessionLostError,
     LoginFailedError,
@@ -151,7 +153,7 @@ def test_a_target_that_names_no_id_is_still_work_that_was_done(value: Any) -> No
     """So the answer is none of a lost session, and the read-back tells what was made."""
     said = wire.read_push(answer(status(code=1, entities=[{"Id": value, "Number": "T"}]))).saved
     assert (said.entities, said.worked) == ((), True)
-    assert not wire.is_lost_session(said)
+    assert not is_lost_session(said)
 
 
 def test_what_should_be_a_list_may_be_its_only_item() -> None:
@@ -184,5 +186,5 @@ def test_errors_that_are_null_say_nothing() -> None:
 )
 def test_an_answer_that_is_not_of_the_known_form_is_unreadable(body: bytes) -> None:
     """It is doubt, and no success."""
-    with pytest.raises(wire.UnreadableError):
+    with pytest.raises(UnreadableError):
         wire.read_push(body)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from k3push.core.model import Route
-from k3push.core.protocol import wire
 from k3push.core.protocol.conversion_rules import (
     OPTIONAL_FIELDS,
     Rule,
@@ -14,6 +13,7 @@ from k3push.core.protocol.conversion_rules import (
     rule_fields,
     rule_of,
 )
+from k3push.core.protocol.json_values import UnreadableError
 
 BY_RULE = Route("r", "PUR_PurchaseOrder", "STK_InStock", rule="PUR_PurchaseOrder-STK_InStock")
 BY_DEFAULT = Route("r", "PUR_PurchaseOrder", "STK_InStock")
@@ -80,5 +80,5 @@ def test_a_flag_of_another_kind_is_unknown() -> None:
 
 def test_a_rule_without_its_number_is_no_rule() -> None:
     """Nobody could name it."""
-    with pytest.raises(wire.UnreadableError):
+    with pytest.raises(UnreadableError):
         read_rules([["", "甲至乙"]], rule_fields(OPTIONAL_FIELDS))

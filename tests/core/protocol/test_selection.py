@@ -7,7 +7,7 @@ from datetime import date
 import pytest
 
 from k3push.core.model import BillNumber, Route
-from k3push.core.protocol import wire
+from k3push.core.protocol.json_values import UnreadableError
 from k3push.core.protocol.selection import (
     FilterFlawError,
     Selected,
@@ -128,5 +128,5 @@ def test_a_bill_with_several_lines_is_one() -> None:
 def test_a_row_out_of_its_order_proves_that_others_may_be_missing(ids: list[object]) -> None:
     """A server that does not sort would pass bills over."""
     rows = [[id_, "A", "", ""] for id_ in ids]
-    with pytest.raises(wire.UnreadableError):
+    with pytest.raises(UnreadableError):
         read_selected(rows, selection_fields(ROUTE), "6")

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from k3push.core.model import BillNumber, Route, Source, Target
 from k3push.core.protocol import bill_rows, wire
+from k3push.core.protocol.json_values import UnreadableError
 from k3push.core.protocol.links import link_fields
 from k3push.core.protocol.pairs import Ground
 from tests.core.protocol.answers import LOST, LOST_WORDS, answer, base64_of_gzip, numbers, status
@@ -242,7 +243,7 @@ def test_a_response_error_refuses_a_query() -> None:
 )
 def test_what_is_neither_rows_nor_a_known_error_is_unreadable(body: bytes) -> None:
     """It must not pass for an empty answer (rule 7)."""
-    with pytest.raises(wire.UnreadableError):
+    with pytest.raises(UnreadableError):
         wire.read_rows(body, 2)
 
 
@@ -251,7 +252,7 @@ def test_any_bytes_are_rows_or_an_error_of_ours(body: bytes, columns: int) -> No
     """No other exception leaves the reader."""
     try:
         rows = wire.read_rows(body, columns)
-    except (wire.UnreadableError, wire.QueryRefusedError, wire.SessionLostError):
+    except (UnreadableError, wire.QueryRefusedError, wire.SessionLostError):
         return
     assert all(len(row) == columns for row in rows)
 
@@ -294,7 +295,7 @@ def test_one_source_in_several_rows_counts_once_and_two_of_one_number_twice() ->
 @pytest.mark.parametrize("source_id", [None, "", " "])
 def test_a_source_without_an_id_is_unreadable(source_id: Any) -> None:
     """Two organisations' bills would pass for one."""
-    with refused(wire.UnreadableError, "source"):
+    with refused(UnreadableError, "source"):
         bill_rows.read_sources([["A", source_id]], FIELDS[:2])
 
 
@@ -315,14 +316,14 @@ def linked(
 @pytest.mark.parametrize("number", [None, "", " "])
 def test_a_source_without_its_number_is_unreadable(number: Any) -> None:
     """It was asked for by its number, so something else is wrong."""
-    with refused(wire.UnreadableError, "source"):
+    with refused(UnreadableError, "source"):
         bill_rows.read_sources([[number, 7]], FIELDS[:2])
 
 
 @pytest.mark.parametrize("number", [None, "", " "])
 def test_a_target_without_the_number_of_its_source_is_unreadable(number: Any) -> None:
     """The filter let it through, so the number is hidden: to deny the target would be untrue."""
-    with refused(wire.UnreadableError, "see that field"):
+    with refused(UnreadableError, "see that field"):
         bill_rows.read_targets(rows_of([7, "T", "A", number]), TARGET_FIELDS, ROUTE)
 
 
@@ -333,10 +334,10 @@ INEXACT = [True, False, 1.5, 2.0**53, 1e300, -(2.0**60), {}, {"Id": 1}, [], [1]]
 def test_what_names_no_bill_is_no_id_and_no_number(value: Any) -> None:
     """Digits may be lost, and two bills would pass for one."""
     for row in ([value, 7], ["A", value]):
-        with pytest.raises(wire.UnreadableError):
+        with pytest.raises(UnreadableError):
             bill_rows.read_sources([row], FIELDS[:2])
     for row in ([value, "T", "A", "A"], [7, value, "A", "A"], [7, "T", "A", value]):
-        with pytest.raises(wire.UnreadableError):
+        with pytest.raises(UnreadableError):
             bill_rows.read_targets(rows_of(row), TARGET_FIELDS, ROUTE)
 
 
@@ -376,7 +377,7 @@ def test_a_target_in_many_entry_rows_counts_once_for_each_source() -> None:
 @pytest.mark.parametrize("target_id", [None, "", " "])
 def test_a_target_without_an_id_is_unreadable(target_id: Any) -> None:
     """It could not be told from another."""
-    with refused(wire.UnreadableError, "target"):
+    with refused(UnreadableError, "target"):
         bill_rows.read_targets(rows_of([target_id, "T", "A", "A"]), TARGET_FIELDS, ROUTE)
 
 

@@ -18,6 +18,7 @@ from k3push.adapters.erp.rate_limit import RateLimit
 from k3push.adapters.erp.session import ErpSession, SessionKeeper
 from k3push.core.model import Answered, Exchange, NeverSent, NoAnswer
 from k3push.core.protocol import wire
+from k3push.core.protocol.json_values import UnreadableError
 from k3push.core.protocol.logins import (
     AccountSet,
     HeaderSignature,
@@ -27,6 +28,7 @@ from k3push.core.protocol.logins import (
     read_account_sets,
     read_login,
 )
+from k3push.core.protocol.lost_sessions import is_lost_session
 from k3push.core.protocol.msg_codes import CALL_LIMIT
 from k3push.core.remark import foreign, remark
 from k3push.core.safety.verdict import BUSY_STATUSES
@@ -161,7 +163,7 @@ class Calls:
                 raise LookRefusedError(
                     of_place(form, error), code=error.code, definite=definite
                 ) from error
-            except wire.UnreadableError as error:
+            except UnreadableError as error:
                 raise LookFailedError(of_place(form, error)) from error
             else:
                 session.accepted = True
@@ -219,7 +221,7 @@ class Calls:
             raise kind(of_place(self._site.url, words))
         try:
             return cookies | {SESSION_KEY: read_login(exchange.body)}
-        except wire.UnreadableError as error:
+        except UnreadableError as error:
             raise LoginBrokeError(of_place(self._site.url, error)) from error
 
     async def _log_out(self) -> None:
@@ -270,7 +272,7 @@ def as_failed(form: str) -> Iterator[None]:
     """Say of rows that cannot be read that the look at their form has failed."""
     try:
         yield
-    except wire.UnreadableError as error:
+    except UnreadableError as error:
         raise LookFailedError(of_place(form, error)) from error
 
 
@@ -282,9 +284,9 @@ def of_place(place: str, why: object) -> str:
 def _is_accepted(exchange: Answered) -> bool:
     try:
         answer = wire.read_push(exchange.body)
-    except wire.UnreadableError:
+    except UnreadableError:
         return False
-    return not wire.is_lost_session(answer.saved, answer.converted)
+    return not is_lost_session(answer.saved, answer.converted)
 
 
 def _session_headers(cookies: Mapping[str, str]) -> dict[str, str]:

@@ -51,6 +51,7 @@ from k3push.core.protocol.conversion_rules import (
     read_rules,
     rule_fields,
 )
+from k3push.core.protocol.json_values import name_in
 from k3push.core.protocol.links import FormEntry, LinkRow
 from k3push.core.protocol.logins import AccountSet
 from k3push.core.protocol.selection import (
@@ -304,10 +305,7 @@ class ErpClient:
         number = [route.source_number_field] if route.source_number_field else []
         rows = await self._forms.whole(route.target, [wire.ID, *number], bill_rows.made_since(when))
         with as_failed(route.target):
-            return [
-                (wire.name_in(row[0]), BillNumber("".join(map(wire.name_in, row[1:]))))
-                for row in rows
-            ]
+            return [(name_in(row[0]), BillNumber("".join(map(name_in, row[1:])))) for row in rows]
 
     async def standings_of(self, route: Route, ids: Collection[str]) -> Mapping[str, Standing]:
         """Ask the target form for documents by their ids."""

@@ -13,6 +13,7 @@ from k3push.core.model import BillNumber, Route
 from k3push.core.pacing.chunking import split
 from k3push.core.protocol import audit_queries, bill_rows, wire
 from k3push.core.protocol.audit_queries import Inspected, Named
+from k3push.core.protocol.json_values import UnreadableError
 from k3push.core.protocol.keyset import part_of
 from k3push.core.protocol.paging import PagesError, Row
 from k3push.core.remark import remark
@@ -136,5 +137,5 @@ def _failing(form: str) -> Iterator[None]:
     """Say of rows that cannot be read, or are not all, that the look at their form has failed."""
     try:
         yield
-    except (wire.UnreadableError, PagesError) as error:
+    except (UnreadableError, PagesError) as error:
         raise LookFailedError(remark("note.place", place=form, why=str(error))) from error

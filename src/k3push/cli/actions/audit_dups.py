@@ -46,7 +46,7 @@ from k3push.runs.stop import Stop, stopping
 from k3push.wiring.ending_messages import recipients, send_word
 from k3push.wiring.job_lists import JobOptions, opened_jobs, routes_of
 from k3push.wiring.open_ledger import is_there, ledger_of
-from k3push.wiring.outputs import check_output, see_writable
+from k3push.wiring.protected_files import check_output, see_writable
 from k3push.wiring.selected_bills import Selector
 from k3push.words.language import harmless_json
 

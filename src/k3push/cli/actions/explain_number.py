@@ -22,7 +22,7 @@ from k3push.ports import AttemptRecord, Ledger, StepRecord
 from k3push.reporting.packed_rows import moment, words_of
 from k3push.reporting.part_of_bill import part_of_bill
 from k3push.reporting.phrases import act_line, step_line
-from k3push.reporting.results import read_causes
+from k3push.reporting.results_folder import read_causes
 from k3push.reporting.summary import NO_LOOK_SETTLES, advice_lines, cause_lines
 from k3push.runs.find import RunFilter, runs_beside
 from k3push.runs.kept_in_ledger.request_stages import acts_about

@@ -38,7 +38,7 @@ from k3push.runs.outcome import Exit
 from k3push.runs.problem import Problem
 from k3push.wiring.config_file import load_settings
 from k3push.wiring.open_ledger import ledger_of
-from k3push.wiring.outputs import check_output
+from k3push.wiring.protected_files import check_output
 from k3push.words.language import Say, harmless, speaker
 from k3push.words.width import columns, cut, filled
 

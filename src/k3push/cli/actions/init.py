@@ -39,7 +39,7 @@ from k3push.ports import ErpUnreachableError, LoginRefusedError, LookFailedError
 from k3push.runs.outcome import Exit
 from k3push.runs.problem import Problem
 from k3push.wiring.erp import endpoints_of
-from k3push.wiring.outputs import check_output, see_writable
+from k3push.wiring.protected_files import check_output, see_writable
 from k3push.words.language import Say, harmless
 
 _TEMPLATE = """\

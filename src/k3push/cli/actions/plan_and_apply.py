@@ -21,9 +21,9 @@ from k3push.runs.find import is_unfinished, living_beside
 from k3push.runs.outcome import Exit
 from k3push.runs.problem import Problem, innermost
 from k3push.wiring.job_lists import JobOptions, opened_jobs, routes_of
-from k3push.wiring.outputs import check_output
 from k3push.wiring.planning import check_plan
 from k3push.wiring.preview import Preview
+from k3push.wiring.protected_files import check_output
 
 
 class Planner:

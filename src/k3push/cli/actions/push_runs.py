@@ -40,8 +40,8 @@ from k3push.wiring.executor import Executor, RunOptions
 from k3push.wiring.inbox import new_of_settings, opened
 from k3push.wiring.job_lists import JobOptions, routes_of
 from k3push.wiring.open_ledger import ledger_if_there, ledger_of
-from k3push.wiring.outputs import check_output, jobs_of
 from k3push.wiring.overlap import Overlap, make_way
+from k3push.wiring.protected_files import check_output, jobs_of
 from k3push.wiring.selected_bills import Selector
 from k3push.words.language import Say
 

@@ -21,7 +21,7 @@ from k3push.runs.problem import Problem
 from k3push.wiring.config_file import load_settings
 from k3push.wiring.erp import ErpAccess, endpoints_of
 from k3push.wiring.open_ledger import ledger_if_there
-from k3push.wiring.outputs import check_output
+from k3push.wiring.protected_files import check_output
 from k3push.wiring.selected_bills import Selector
 from k3push.words.language import Say
 

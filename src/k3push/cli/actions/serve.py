@@ -33,8 +33,8 @@ from k3push.runs.outcome import Exit
 from k3push.runs.problem import Problem
 from k3push.web import Dashboard, Limits, Log, SeldomTold, ServedTenant, dashboard, room
 from k3push.wiring.open_ledger import staying
-from k3push.wiring.outputs import check_output
 from k3push.wiring.process_memory import spare_memory
+from k3push.wiring.protected_files import check_output
 from k3push.words.language import LANGUAGES, Say, harmless, speaker
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from k3push.core.advice.clusters import TOLD
 from k3push.core.model import Run, RunId, State
 from k3push.ports import Commanded
 from k3push.reporting.phrases import order_lines, unended_words
-from k3push.reporting.results import MOST_READ, clusters_of, read_causes
+from k3push.reporting.results_folder import MOST_READ, clusters_of, read_causes
 from k3push.reporting.summary import (
     cause_lines,
     follow_line,

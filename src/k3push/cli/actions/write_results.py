@@ -13,7 +13,7 @@ from k3push.core.model import Run, State
 from k3push.core.remark import remark
 from k3push.ports import Ledger
 from k3push.reporting.report import write_report
-from k3push.reporting.results import read_causes
+from k3push.reporting.results_folder import read_causes
 from k3push.reporting.table_files import Form, csv_table, jsonl_table, write_table
 from k3push.runs.find import find_run
 from k3push.runs.kept_in_ledger.request_stages import steps_asked_for
@@ -21,7 +21,7 @@ from k3push.runs.outcome import Exit, ending_of
 from k3push.runs.problem import Problem
 from k3push.wiring.config_file import load_settings
 from k3push.wiring.open_ledger import ledger_of
-from k3push.wiring.outputs import called, check_output, jobs_of
+from k3push.wiring.protected_files import called, check_output, jobs_of
 from k3push.words.language import Say
 
 FileFormat = Literal["csv", "jsonl", "xlsx", "parquet"]

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from k3push.core.model import BillNumber, Route
 from k3push.core.protocol import bill_rows, links, wire
+from k3push.core.protocol.json_values import text_in
 from k3push.core.protocol.paging import Row
 from k3push.core.protocol.pairs import Ground, ground_of, known_pair
 
@@ -113,7 +114,7 @@ def read_naming(
     link_key, table_key = ([f.lower() for f in links.link_fields(route)] + ["", ""])[:2]
     found = []
     for row in rows:
-        said = dict(zip(keys, map(wire.text_in, row), strict=True))
+        said = dict(zip(keys, map(text_in, row), strict=True))
         table = said.get(table_key, "")
         ground = ground_of(route.source, tables, said.get(form_key, ""), table)
         number = "" if ground is Ground.FOREIGN else said.get(number_key, "")
@@ -174,19 +175,19 @@ def read_lines(rows: Sequence[Row], fields: Sequence[str], route: Route) -> dict
     for row in rows:
         said = dict(zip(keys, row, strict=True))
         creator, created, *link = (said.get(key) for key in wanted)
-        document = found[wire.text_in(said[wire.ID.lower()])]
-        table = wire.text_in(link[1]) if link else ""
+        document = found[text_in(said[wire.ID.lower()])]
+        table = text_in(link[1]) if link else ""
         ground = ground_of(route.source, tables, "", table)
         taken = document.taken
         if ground is Ground.FORM:
             taken = (
                 *taken,
-                Taken(wire.text_in(link[0]), wire.text_in(link[2]), _quantity(link[3])),
+                Taken(text_in(link[0]), text_in(link[2]), _quantity(link[3])),
             )
         found[document.id] = replace(
             document,
-            creator=wire.text_in(creator),
-            created=wire.text_in(created),
+            creator=text_in(creator),
+            created=text_in(created),
             taken=taken,
             bare=document.bare or ground not in {Ground.FORM, Ground.FOREIGN},
         )
@@ -210,15 +211,15 @@ def read_ordered(
     _, row_key, quantity_key = row_fields(route)
     for row in rows:
         said = dict(zip(fields, row, strict=True))
-        if row_id := wire.text_in(said.get(row_key)):
-            ordered = found.setdefault(wire.text_in(said[wire.ID]), {})
+        if row_id := text_in(said.get(row_key)):
+            ordered = found.setdefault(text_in(said[wire.ID]), {})
             ordered[row_id] = _quantity(said.get(quantity_key))
     return {**found}
 
 
 def read_numbers(rows: Iterable[Row]) -> dict[str, BillNumber]:
     """Read rows of id and number: the numbers of bills that have one, by id."""
-    numbers = {wire.text_in(id_): BillNumber(wire.text_in(number)) for id_, number in rows}
+    numbers = {text_in(id_): BillNumber(text_in(number)) for id_, number in rows}
     return {id_: number for id_, number in numbers.items() if number not in {"", id_}}
 
 

@@ -11,20 +11,12 @@ from functools import cache
 from typing import Any
 
 from k3push.core.model import BillNumber, FlowTask, Route, Source, Standing, Target
+from k3push.core.protocol.json_values import NO_ID, UnreadableError, name_in, text_in
 from k3push.core.protocol.links import LinkRow, link_fields, source_tables, target_entry
 from k3push.core.protocol.pairs import Ground, ground_of, known_pair
+from k3push.core.protocol.response_status import target_in
 from k3push.core.protocol.source_forms import source_form
-from k3push.core.protocol.wire import (
-    BILL_NO,
-    ID,
-    NO_ID,
-    UnreadableError,
-    name_in,
-    one_of,
-    quoted,
-    target_in,
-    text_in,
-)
+from k3push.core.protocol.wire import BILL_NO, ID, one_of, quoted
 from k3push.core.remark import remark
 
 DOCUMENT_STATUS = "FDocumentStatus"

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 from k3push.core.model import Route
-from k3push.core.protocol import wire
+from k3push.core.protocol.json_values import UnreadableError, text_in
 from k3push.core.remark import remark
 
 RULES_FORM = "BOS_ConvertRule"
@@ -66,13 +66,13 @@ def read_rules(rows: Iterable[Sequence[Any]], fields: Sequence[str]) -> list[Rul
     [Rule(number='A-B', name='甲至乙', source='', target='', enabled=True, default=None)]
 
     Raises:
-        wire.UnreadableError: A rule comes without its number.
+        UnreadableError: A rule comes without its number.
     """
     rules = []
     for row in rows:
-        told = {field: wire.text_in(value) for field, value in zip(fields, row, strict=True)}
+        told = {field: text_in(value) for field, value in zip(fields, row, strict=True)}
         if not told[NUMBER]:
-            raise wire.UnreadableError(remark("answer.rule_number"))
+            raise UnreadableError(remark("answer.rule_number"))
         rules.append(
             Rule(
                 told[NUMBER],

@@ -13,8 +13,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from k3push.core.protocol.json_values import UnreadableError, name_in
 from k3push.core.protocol.paging import PagesError, Row
-from k3push.core.protocol.wire import UnreadableError, name_in
 from k3push.core.remark import remark
 
 

@@ -12,6 +12,7 @@ import orjson
 
 from k3push.core.protocol import wire
 from k3push.core.protocol.cookies import can_carry
+from k3push.core.protocol.json_values import UnreadableError, text_in
 from k3push.core.remark import remark
 
 VALIDATE_USER = "ValidateUser"
@@ -71,14 +72,14 @@ def read_account_sets(body: bytes) -> list[AccountSet]:
     [AccountSet(id='20180321174312', name='test')]
 
     Raises:
-        wire.UnreadableError: It is no list of account sets.
+        UnreadableError: It is no list of account sets.
     """
     answer = wire.parse(body)
     found = []
     for each in answer if isinstance(answer, list) else [None]:
         if not isinstance(each, dict):
-            raise wire.UnreadableError(remark("answer.no_rows"))
-        told = {key.lower(): wire.text_in(value) for key, value in each.items()}
+            raise UnreadableError(remark("answer.no_rows"))
+        told = {key.lower(): text_in(value) for key, value in each.items()}
         if id_ := told.get("id"):
             found.append(AccountSet(id_, told.get("name", "")))
     return found
@@ -136,14 +137,14 @@ def read_login(body: bytes) -> str:
     Raises:
         LoginFailedError: The ERP refused it, or its session can be of no use.
         LoginThrewError: The ERP met an exception (P 1.10).
-        wire.UnreadableError: This is no answer to a login.
+        UnreadableError: This is no answer to a login.
     """
     failure = wire.read_response_error(body)
     if failure is not None:
         raise LoginThrewError(failure.message)
     answer = wire.parse(body)
     if not isinstance(answer, dict) or not {"LoginResultType", "KDSVCSessionId"} & set(answer):
-        raise wire.UnreadableError(remark("answer.no_login"))
+        raise UnreadableError(remark("answer.no_login"))
     kind = answer.get("LoginResultType")
     session = answer.get("KDSVCSessionId")
     if kind in (1, "1") and isinstance(session, str) and session:

@@ -25,6 +25,7 @@ from k3push.core.protocol.bill_rows import (
     DOCUMENT_STATUS,
     OPTIONAL_SOURCE_FIELDS,
 )
+from k3push.core.protocol.json_values import UnreadableError, name_in, text_in
 from k3push.core.protocol.source_forms import quantity_left, source_form
 from k3push.core.remark import remark
 
@@ -228,20 +229,18 @@ def read_selected(
         after: The id that all of them have to be behind.
 
     Raises:
-        wire.UnreadableError: A row is not in its place, so that others may be missing.
+        UnreadableError: A row is not in its place, so that others may be missing.
     """
     found: dict[str, Selected] = {}
     last = int(after)
     for row in rows:
-        id_, number = wire.name_in(row[0]), wire.name_in(row[1])
+        id_, number = name_in(row[0]), name_in(row[1])
         if not (id_.isascii() and id_.isdigit()):
-            raise wire.UnreadableError(remark("answer.source_id"))
+            raise UnreadableError(remark("answer.source_id"))
         if int(id_) < last or id_ == after:
-            raise wire.UnreadableError(remark("answer.unordered", id=id_, last=last))
+            raise UnreadableError(remark("answer.unordered", id=id_, last=last))
         last = int(id_)
-        told = {
-            field: wire.text_in(value) for field, value in zip(fields[2:], row[2:], strict=True)
-        }
+        told = {field: text_in(value) for field, value in zip(fields[2:], row[2:], strict=True)}
         day = next((text[:10] for field, text in told.items() if "." not in field), "")
         organisation = next((text for field, text in told.items() if "." in field), "")
         bill = Selected(BillNumber("" if number == id_ else number), id_, day, organisation)

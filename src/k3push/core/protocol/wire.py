@@ -15,10 +15,13 @@ from typing import Any
 
 import orjson
 
-from k3push.core.foreign_text import JSON_ESCAPE, flaw_of
-from k3push.core.model import BillNumber, Route, Step, Target
+from k3push.core.foreign_text import JSON_ESCAPE
+from k3push.core.model import BillNumber, Route, Step
 from k3push.core.protocol.compression import PackingError, inflated
+from k3push.core.protocol.json_values import UnreadableError, text_in
 from k3push.core.protocol.links import FormEntry
+from k3push.core.protocol.lost_sessions import is_lost_session
+from k3push.core.protocol.response_status import ResponseStatus, entity_in, status_in
 from k3push.core.remark import foreign, remark
 
 BILL_NO = "FBillNo"
@@ -30,25 +33,6 @@ NEWEST = 100
 """So many of the newest rows of a form tell what it holds."""
 BY_ID = f"{ID} ASC"
 
-
-# How .NET writes "no id".
-NO_ID = "0"
-
-
-# P 3.1-3.3. Looked at only where MsgCode is absent, and only as a whole message: the words
-# also stand in validation errors ("InteractionContext is null") and may stand in data.
-LOST_SESSION_MESSAGES = frozenset(
-    {
-        "context is null",
-        "会话信息已丢失，请重新登录",
-        "会话信息已丢失,请重新登录",
-        "会话已失效，请重新登录",
-        "会话已失效,请重新登录",
-        "session 已失效",
-        "会话已过期",
-    }
-)
-LOST_SESSION_CODE = "1"
 
 # The official client takes these two for answers and all else for failures (P 1.9).
 ANSWER_STATUSES = frozenset({200, 206})
@@ -68,13 +52,6 @@ _IDS = {FLOW_TASKS: "FAssignId"}
 # What stands in a cell; a list or an object would be no value that was asked for.
 CELLS = frozenset({str, int, float, bool, type(None)})
 
-# From here on, whole numbers that came as fractions may have lost digits.
-INEXACT = 2.0**53
-
-
-class UnreadableError(Exception):
-    """The bytes are not what the ERP sends."""
-
 
 class SessionLostError(Exception):
     """A query was answered with a lost session; nothing was executed (P 3.6)."""
@@ -90,27 +67,6 @@ class QueryRefusedError(Exception):
     def __init__(self, message: str, code: str = "") -> None:
         super().__init__(message)
         self.code = code
-
-
-@dataclass(frozen=True, slots=True)
-class ResponseStatus:
-    """One `ResponseStatus` (P 4.1).
-
-    Attributes:
-        success: `IsSuccess`, which comes as a boolean or as text.
-        code: `MsgCode` as text; "" where the server is too old to send one.
-        errors: The messages of `Errors`, in order.
-        entities: `SuccessEntitys`.
-        worked: Something stands in `SuccessEntitys`, whether it can be read or not.
-        told: The messages of `SuccessMessages`: what an approval has made besides (P 7.2).
-    """
-
-    success: bool
-    code: str
-    errors: tuple[str, ...]
-    entities: tuple[Target, ...]
-    worked: bool = False
-    told: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -329,18 +285,18 @@ def read_push(body: bytes) -> PushAnswer:
     result = answer.get("Result") if isinstance(answer, dict) else None
     if not isinstance(result, dict):
         raise UnreadableError(remark("answer.no_result"))
-    saved = _status(result.get("ResponseStatus"))
+    saved = status_in(result.get("ResponseStatus"))
     if saved is None:
         raise UnreadableError(remark("answer.no_status"))
     # Old servers name the one target beside the status, not in it (P 4.1).
-    beside = _entity(result)
+    beside = entity_in(result)
     unlisted = beside is not None and beside.id not in {target.id for target in saved.entities}
     if beside is not None and unlisted:
         saved = replace(saved, entities=(*saved.entities, beside))
     if beside is not None or text_in(result.get("Number")):
         saved = replace(saved, worked=True)
     # Whether the conversion worked decides nothing; what it names does.
-    converted = _status(result.get("ConvertResponseStatus"), unsaid=False)
+    converted = status_in(result.get("ConvertResponseStatus"), unsaid=False)
     return PushAnswer(saved, converted, beside=unlisted)
 
 
@@ -378,22 +334,6 @@ def read_response_error(body: bytes) -> Thrown | None:
     except TypeError:  # it reads what is nested deeper than it writes
         text = said
     return Thrown(messages[-1] if messages else foreign(said), messages or (said,), text)
-
-
-def is_lost_session(*statuses: ResponseStatus | None) -> bool:
-    """Say whether statuses have the structure of a lost session (rule 4).
-
-    IsSuccess false, no SuccessEntitys anywhere, and MsgCode 1 or, where MsgCode is absent,
-    nothing but a whole message from the known list.
-    """
-    seen = [status for status in statuses if status is not None]
-    if not seen or seen[0].success or any(status.worked for status in seen):
-        return False
-    first = seen[0]
-    if first.code:
-        return first.code == LOST_SESSION_CODE
-    messages = {message.strip().lower() for message in first.errors}
-    return bool(messages) and messages <= LOST_SESSION_MESSAGES
 
 
 def read_rows(body: bytes, columns: int) -> list[list[Any]]:
@@ -448,7 +388,7 @@ def _read_tables(body: bytes) -> list[dict[str, Any]]:
     result = answer.get("Result") if isinstance(answer, dict) else None
     if not isinstance(result, dict):
         raise UnreadableError(remark("answer.no_result"))
-    status = _status(result.get("ResponseStatus"))
+    status = status_in(result.get("ResponseStatus"))
     if status is not None and not status.success:
         raise _refusal(status)
     told = result.get("NeedReturnData")
@@ -462,12 +402,6 @@ def _read_tables(body: bytes) -> list[dict[str, Any]]:
 
 def _list_in(value: object) -> list[object]:
     return value if isinstance(value, list) else []
-
-
-def target_in(target_id: str, number: str, *, draft: bool) -> Target:
-    """Return a document; a draft has no number."""
-    # A draft's number comes as null, "", " " or as its id (P 5.9).
-    return Target(target_id, "" if draft and number == target_id else number, draft)
 
 
 def _read(body: bytes) -> Any:
@@ -496,7 +430,7 @@ def _query_status(answer: Any) -> ResponseStatus | None:
         return None
     result = inner.get("Result")
     if isinstance(result, dict):
-        status = _status(result.get("ResponseStatus"))
+        status = status_in(result.get("ResponseStatus"))
         if status is not None and not status.success:
             return status
     if "Message" in inner:
@@ -506,87 +440,9 @@ def _query_status(answer: Any) -> ResponseStatus | None:
     raise UnreadableError(remark("answer.no_query"))
 
 
-def _status(value: Any, *, unsaid: bool | None = None) -> ResponseStatus | None:
-    """Read a status; *unsaid* stands for an IsSuccess that cannot be read, None for no status."""
-    if not isinstance(value, dict):
-        return None
-    success = _boolean(value.get("IsSuccess"))
-    if success is None:
-        success = unsaid
-    if success is None:
-        return None
-    errors = value.get("Errors")
-    entities = value.get("SuccessEntitys")
-    return ResponseStatus(
-        success,
-        text_in(value.get("MsgCode")),
-        _messages(errors),
-        tuple(target for entity in _listed(entities) if (target := _entity(entity)) is not None),
-        worked=bool(entities),
-        told=_messages(value.get("SuccessMessages")),
-    )
-
-
-def _messages(value: Any) -> tuple[str, ...]:
-    each = (text_in(item.get("Message")) for item in _listed(value) if isinstance(item, dict))
-    return tuple(filter(None, each))
-
-
-def _entity(value: Any) -> Target | None:
-    if not isinstance(value, dict):
-        return None
-    try:
-        target_id, number = name_in(value.get("Id")), name_in(value.get("Number"))
-    except UnreadableError:
-        return None
-    # What no database and no question can hold names nothing.
-    if target_id in {"", NO_ID} or flaw_of(target_id):
-        return None
-    return target_in(target_id, number, draft=number in {"", target_id})
-
-
-def _listed(value: Any) -> list[Any]:
-    """Return the items of a list, or the one that stands in the place of a list."""
-    return value if isinstance(value, list) else [value]
-
-
 def _messages_in(value: Any) -> Iterator[str]:
     """Yield the messages of a .NET wrapper's exceptions, from the outermost."""
     while isinstance(value, dict):
         if message := text_in(value.get("Message")):
             yield message
         value = value.get("InnerExWrapper")
-
-
-def _boolean(value: Any) -> bool | None:
-    if isinstance(value, bool):
-        return value
-    if isinstance(value, str):
-        return {"true": True, "false": False}.get(value.strip().lower())
-    return None
-
-
-def name_in(value: Any) -> str:
-    """Read an id or a number, by which one bill is told from another.
-
-    Raises:
-        UnreadableError: If it is neither text nor a whole number with all its digits.
-    """
-    if isinstance(value, str):
-        return value.strip()
-    if type(value) is int:  # a truth value is one as well, and names nothing
-        return str(value)
-    if isinstance(value, float) and value.is_integer() and abs(value) < INEXACT:
-        return str(int(value))
-    if value is None:
-        return ""
-    raise UnreadableError(remark("answer.no_id", value=str(value)[:40]))
-
-
-def text_in(value: Any) -> str:
-    """Read a code or a text, which come as numbers, as text, as null or as one blank."""
-    if isinstance(value, str):
-        return foreign(value.strip())
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return "" if value is None or isinstance(value, dict | list) else str(value)

@@ -15,6 +15,8 @@ from enum import StrEnum
 
 from k3push.core.model import Answered, BillNumber, Exchange, NeverSent, NoAnswer, Target, number_in
 from k3push.core.protocol import wire
+from k3push.core.protocol.json_values import UnreadableError
+from k3push.core.protocol.lost_sessions import is_lost_session
 from k3push.core.remark import remark
 from k3push.core.safety.interruptions import is_interrupted
 
@@ -204,9 +206,9 @@ def _judge_answer(answered: Answered) -> Verdict:
         return _is_no_refusal(said, failure) or ReadBack(said, twice=True)
     try:
         answer = wire.read_push(body)
-    except wire.UnreadableError as error:
+    except UnreadableError as error:
         return InDoubt("unreadable", str(error))
-    if status == 200 and wire.is_lost_session(answer.saved, answer.converted):  # noqa: PLR2004
+    if status == 200 and is_lost_session(answer.saved, answer.converted):  # noqa: PLR2004
         because = " ".join(answer.saved.errors) or remark("note.session_lost")
         return SendAgain(Cure.LOG_IN, because, answered.session)
     said = _said(answer)

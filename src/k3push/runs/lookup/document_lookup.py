@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from k3push.core.model import FlowTask, Standing
 from k3push.core.protocol import wire
+from k3push.core.protocol.json_values import NO_ID
 from k3push.ports import LookFailedError
 from k3push.runs.lookup.looker import Looker
 from k3push.runs.lookup.retried_reads import read_in_parts, read_unless_refused
@@ -41,7 +42,7 @@ async def look_at_standings(
         route.target,
         sorted(ids),
         read,
-        harmless=lambda: context.erp.standings_of(route, [wire.NO_ID]),
+        harmless=lambda: context.erp.standings_of(route, [NO_ID]),
         refused=refused,
         stop_or_not=True,
     )

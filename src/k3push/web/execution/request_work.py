@@ -38,7 +38,7 @@ from k3push.web.admission.access import Log
 from k3push.web.execution.places import Lane, Lanes
 from k3push.web.execution.request_fulfilment import Fulfilment, HandOver, MakeExecutor, Work
 from k3push.web.execution.request_plan import ReadingSoFar
-from k3push.web.execution.timetable import Timetable
+from k3push.web.execution.served_schedules import Timetable
 from k3push.web.execution.webhook_delivery import Messenger
 from k3push.wiring.config_file import load_settings
 from k3push.wiring.executor import Executor

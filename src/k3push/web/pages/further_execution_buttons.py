@@ -1,6 +1,6 @@
 """The buttons of a run that is not under way: resume, retry, settle, follow.
 
-Each asks for one more execution (`further_executions`). The buttons of a run that is under way
+Each asks for one more execution (`resume_and_retry`). The buttons of a run that is under way
 are commands to it: `templates/run_commands.html`, and `RunPages.control`.
 """
 

@@ -16,7 +16,7 @@ from k3push.core.model import BillNumber, Run
 from k3push.core.plan import Forecast
 from k3push.reporting.html_templates import environment
 from k3push.reporting.phrases import hold_words
-from k3push.reporting.results import PARTS
+from k3push.reporting.results_folder import PARTS
 from k3push.reporting.summary import follow_line
 from k3push.web.admission.roles import Role
 from k3push.web.pages.run_status import deed, how, kind, offered, orders, pace

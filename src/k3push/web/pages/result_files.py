@@ -15,7 +15,7 @@ from k3push.core.advice.clusters import TOLD
 from k3push.core.model import Run, State
 from k3push.core.safety.document_steps import FOR_PERSON
 from k3push.reporting.report import write_report
-from k3push.reporting.results import PARTS, read_causes
+from k3push.reporting.results_folder import PARTS, read_causes
 from k3push.reporting.table_files import Form, csv_table, jsonl_table, write_table
 from k3push.runs.outcome import ending_of
 from k3push.web.pages.further_execution_buttons import of_followed_cause

@@ -14,7 +14,7 @@ from k3push.config.settings import ScheduleSettings
 from k3push.core.remark import remark
 from k3push.runs.push_requests.schedule_entries import ScheduleEntry, entries, note
 from k3push.web.execution.resume_and_retry import HinderedError
-from k3push.web.execution.timetable import BY_HAND, Timetable
+from k3push.web.execution.served_schedules import BY_HAND, Timetable
 from k3push.web.pages.page_context import ID_OF_PAGE, PageContext, Visit
 from k3push.web.pages.page_frame import plan_url
 

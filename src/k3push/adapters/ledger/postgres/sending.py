@@ -1,7 +1,7 @@
 """The steps of the PostgreSQL ledger around a sending: claim, begin, record, and what is left.
 
-Like those of `runs` they lock, ask `rules` and `legal_moves`, and then write, for a whole chunk at
-once. All that may move a claimed number lock its claim first, so that while a step holds the
+Like `writes` they lock, ask `rules` and `legal_moves`, and then write, for a whole chunk at once.
+All that may move a claimed number lock its claim first, so that while a step holds the
 claim, nothing that it has read of the number changes.
 """
 
@@ -16,7 +16,7 @@ from psycopg import AsyncCursor
 
 from k3push.adapters.ledger import claims, codec, records, rules
 from k3push.adapters.ledger.postgres.database import Connection
-from k3push.adapters.ledger.sql_steps import steps
+from k3push.adapters.ledger.sql_steps import followed_documents as steps
 from k3push.adapters.ledger.sql_steps.archiving import check_is_there
 from k3push.adapters.ledger.sql_steps.sending import amend_rows, read_standings, take_down
 from k3push.adapters.ledger.sql_steps.step_connection import RunKey, as_called, as_listed

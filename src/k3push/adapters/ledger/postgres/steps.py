@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from k3push.adapters.ledger import records, rules
 from k3push.adapters.ledger.postgres.database import Connection
-from k3push.adapters.ledger.sql_steps.steps import documents_of
+from k3push.adapters.ledger.sql_steps.followed_documents import documents_of
 from k3push.core.model import StepAttempt, StepIntent, StepsSoFar
 from k3push.ports import OtherRunStepsError
 

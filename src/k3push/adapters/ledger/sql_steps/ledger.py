@@ -13,7 +13,8 @@ from collections.abc import Callable, Coroutine
 from functools import update_wrapper
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 
-from k3push.adapters.ledger.sql_steps import archiving, reads, sending, steps, writes
+from k3push.adapters.ledger.sql_steps import archiving, reads, sending, writes
+from k3push.adapters.ledger.sql_steps import followed_documents as steps
 from k3push.adapters.ledger.sql_steps import memos as memo_steps
 from k3push.adapters.ledger.sql_steps.step_connection import StepConnection
 from k3push.ports import Ledger

@@ -1,6 +1,6 @@
 """The steps of the SQLite ledger around a sending: claim, begin, record, and what is left.
 
-Like those of `runs` they read, ask `rules` and `legal_moves`, and then write, for a
+Like `writes` they read, ask `rules` and `legal_moves`, and then write, for a
 whole chunk at once.
 """
 
@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 
 from k3push.adapters.ledger import claims, codec, records, rules
-from k3push.adapters.ledger.sql_steps import steps
+from k3push.adapters.ledger.sql_steps import followed_documents as steps
 from k3push.adapters.ledger.sql_steps.archiving import check_is_there
 from k3push.adapters.ledger.sql_steps.sending import amend_rows, read_standings, take_down
 from k3push.adapters.ledger.sql_steps.step_connection import as_called, as_listed, run_key

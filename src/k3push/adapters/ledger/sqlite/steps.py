@@ -5,7 +5,7 @@ from __future__ import annotations
 import orjson
 
 from k3push.adapters.ledger import records, rules
-from k3push.adapters.ledger.sql_steps.steps import documents_of
+from k3push.adapters.ledger.sql_steps.followed_documents import documents_of
 from k3push.adapters.ledger.sqlite.account_connection import AccountConnection
 from k3push.core.model import StepAttempt, StepIntent, StepsSoFar
 from k3push.ports import OtherRunStepsError

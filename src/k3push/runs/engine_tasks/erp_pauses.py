@@ -24,7 +24,7 @@ from k3push.runs.sending.sending_state import Sending
 
 
 @dataclass(slots=True)
-class Sparing:
+class ErpPauses:
     """What limits and overloads have shown in one execution.
 
     Attributes:
