@@ -12,7 +12,7 @@ Where to look:
   are legal; `core.protocol` speaks the ERP's language, `core.pacing` says how much is sent when.
 - `ports`: what the rules need from outside. `adapters`: HTTP, ledgers, job files.
 - `runs`: the use cases. `runs.execute` executes a run; `runs.engine` holds the tasks that go on
-  side by side; `runs.attempt` is the one door to the ERP.
+  side by side; `runs.sending.attempt` is the one door to the ERP.
 - `config`, `words`, `wiring`: settings, sentences, and settings made into objects.
 - `reporting`, `web`, `fleet`, `cli`: results, the dashboard, many machines, commands.
 - `scripting`: pushing from Python, whose names stand here: `k3push.push(["CGDD0000017"])`.

@@ -159,6 +159,29 @@ def test_a_place_in_the_repository_that_a_page_names_is_there(shown: Page) -> No
     assert [each for each in modules if not _is_module(ROOT.joinpath(*each.split(".")))] == []
 
 
+def test_each_module_that_a_docstring_names_stands_where_it_says() -> None:
+    """It leads whoever reads one module to the next."""
+    rooms = "|".join(path.name for path in SOURCE.iterdir() if (path / "__init__.py").exists())
+    names = re.compile(rf"`((?:{rooms})(?:\.\w+)+)`")
+    lost = {
+        (path.relative_to(ROOT), name)
+        for path in SOURCE.rglob("*.py")
+        for name in names.findall(path.read_text("utf-8"))
+        if not _leads_somewhere(name.split("."))
+    }
+    assert not lost
+
+
+def _leads_somewhere(parts: list[str]) -> bool:
+    """Say whether the first parts are a module, and the next one, if any, is named in it."""
+    for n in range(len(parts), 0, -1):
+        path = SOURCE.joinpath(*parts[:n])
+        for file in (path.with_suffix(".py"), path / "__init__.py"):
+            if file.is_file():
+                return "".join(parts[n : n + 1]) in file.read_text("utf-8")
+    return False
+
+
 def _is_module(path: Path) -> bool:
     return path.with_suffix(".py").is_file() or (path / "__main__.py").is_file()
 

@@ -233,7 +233,7 @@ class Scenes:
 
 
 class NobodysProvider:
-    """Signs nobody in. Fulfils `web.openid_rules.Provider`."""
+    """Signs nobody in. Fulfils `web.admission.openid_rules.Provider`."""
 
     async def ask(self, redirect_uri: str) -> tuple[str, Any]:
         """Send nobody anywhere."""

@@ -28,7 +28,7 @@ from tests.web.visits import SPEAKERS, House, in_time
 
 @dataclass
 class Elsewhere:
-    """A fleet of one worker. Fulfils `web.request_fulfilment.HandOver`.
+    """A fleet of one worker. Fulfils `web.execution.request_fulfilment.HandOver`.
 
     Attributes:
         works: It executes what it gets; else it never comes to it.

@@ -25,7 +25,7 @@ PROGRAMS_AT_ONCE = 8
 class FleetHandOver:
     """Has the fleet execute the runs of one tenant's requests.
 
-    Fulfils `web.request_fulfilment.HandOver`.
+    Fulfils `web.execution.request_fulfilment.HandOver`.
 
     Attributes:
         tenant: As the workers know it.

@@ -15,7 +15,7 @@ async def tell_of_doubts(context: Context, run: RunId, told: Sequence[Outcome]) 
     """Write down what a look tells of rows that stay in doubt.
 
     A row whose answer contradicts the looks keeps that code: nothing leaves before it is settled
-    (`runs.settler`).
+    (`runs.engine_tasks.settler`).
     """
     kept = []
     for outcome in told:

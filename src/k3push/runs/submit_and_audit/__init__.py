@@ -16,5 +16,5 @@ Each part of that is a module, and owns what it says of the documents:
     step_doubts StepDoubts  since when answers are lost, and what became of their documents
 
 They share one event loop with all tasks of an execution (`runs.engine`), and `UnderWay`. The call
-itself goes through the one door (`runs.attempt.send_step`).
+itself goes through the one door (`runs.sending.attempt.send_step`).
 """

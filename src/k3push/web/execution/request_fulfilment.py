@@ -1,6 +1,6 @@
 """Does what one request asks for: its plan, its execution, and the telling of how it has ended.
 
-When that is, and which requests go before, is for `web.request_work`. Executing is
+When that is, and which requests go before, is for `web.execution.request_work`. Executing is
 `wiring.executor`'s business, as for the command line: each request has an executor of its own,
 whose stop is that of its runs. Where there is a fleet, the runs are given to it, and waited for.
 """

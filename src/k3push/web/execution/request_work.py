@@ -1,8 +1,8 @@
 """Sees that what people and programs ask of one tenant is done: when, and in which order.
 
 A request is in the ledger before anything is done about it
-(`runs.push_requests.request_stages`), so a server that starts takes up what the last one has left.
-What is done about one is for `web.request_fulfilment`.
+(`runs.kept_in_ledger.request_stages`), so a server that starts takes up what the last one has left.
+What is done about one is for `web.execution.request_fulfilment`.
 """
 
 from __future__ import annotations

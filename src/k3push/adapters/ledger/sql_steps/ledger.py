@@ -1,9 +1,9 @@
 """The verbs of the SQL ledgers: which step each runs, and whether in a transaction that writes.
 
 A step is a function over a connection with the port's own parameters (mypy compares the two). What
-it does stands in its module: `writes` before anything is sent, `sending`, `steps` for what follows
-a push, `reads`, `memos`, `archiving`. A verb that is not here each ledger does in its own way: it
-locks what others may write meanwhile, or finds its rows by other indexes.
+it does stands in its module: `writes` before anything is sent, `sending`, `followed_documents` for
+what follows a push, `reads`, `memos`, `archiving`. A verb that is not here each ledger does in its
+own way: it locks what others may write meanwhile, or finds its rows by other indexes.
 """
 
 from __future__ import annotations

@@ -679,7 +679,7 @@ WHERE attempts.began_at >= :since
 ORDER BY attempts.id;
 
 -- name: last_success
--- The verdict is a remark (`runs.attempt.remark_on`).
+-- The verdict is a remark (`runs.sending.attempt.remark_on`).
 SELECT attempts.id
 FROM attempts JOIN runs ON runs.key = attempts.run
 WHERE attempts.id > :after AND runs.account = :account AND (

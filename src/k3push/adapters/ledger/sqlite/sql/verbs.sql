@@ -442,7 +442,7 @@ WHERE runs.account = :account AND runs.pruned = 0
 ORDER BY attempts.id;
 
 -- name: last_success
--- The verdict is a remark (`runs.attempt.remark_on`).
+-- The verdict is a remark (`runs.sending.attempt.remark_on`).
 SELECT attempts.id
 FROM attempts CROSS JOIN runs ON runs.key = attempts.run
 WHERE attempts.id > :after AND runs.account = :account AND (
