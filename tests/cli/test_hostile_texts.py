@@ -104,7 +104,7 @@ async def test_a_ledger_of_hostile_texts_is_shown(
         say = speaker(lang)
         match what:
             case "status":
-                await show_runs.status(None, None, say)
+                await show_runs.status(None, None, say, json=False)
             case "explain":
                 await explain_number.explain(None, evil_number(State.REJECTED, text), say)
             case "search":

@@ -80,6 +80,21 @@ def test_status_shows_how_a_run_stands(done: Done) -> None:
     assert (unknown.exit, "19990101" in unknown.err) == (2, True)
 
 
+def test_status_tells_programs_how_a_run_stands(done: Done) -> None:
+    """One object, with what `runs --json` has of a run and what is open now."""
+    desk, run = done
+    told = json.loads(desk.k3push("status", "--json").out)
+    (listed,) = json.loads(desk.k3push("runs", "--json").out)
+    assert told == listed | {
+        "under_way": False,
+        "paused": False,
+        "follow": {},
+        "twins": 0,
+        "partly": 0,
+    }
+    assert (told["run"], told["exit"], told["counts"]["rejected"]) == (run, 3, 2)
+
+
 def test_runs_lists_them_all(done: Done) -> None:
     """`runs` has a line for each run, with its exit code and counts."""
     desk, run = done

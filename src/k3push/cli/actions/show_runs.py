@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from rich.markup import escape
@@ -12,9 +13,9 @@ from k3push.adapters.clock import SystemClock
 from k3push.cli.console.listing import put_listing
 from k3push.cli.console.screen import put_json, screen
 from k3push.config.settings import Settings
-from k3push.core.advice.clusters import TOLD
+from k3push.core.advice.clusters import TOLD, Clusters
 from k3push.core.model import Run, RunId, State
-from k3push.ports import Commanded
+from k3push.ports import Commanded, Ledger
 from k3push.reporting.phrases import order_lines, unended_words
 from k3push.reporting.results_folder import MOST_READ, clusters_of, read_causes
 from k3push.reporting.summary import (
@@ -41,7 +42,7 @@ from k3push.runs.find import (
 from k3push.runs.kept_in_ledger.request_stages import Act, acts_about, steps_asked_for
 from k3push.runs.kept_in_ledger.row_search import is_long_enough
 from k3push.runs.noted_waits import with_wait
-from k3push.runs.outcome import Exit, exit_of, followed_of
+from k3push.runs.outcome import Exit, Followed, exit_of, followed_of
 from k3push.wiring.config_file import load_settings
 from k3push.wiring.open_ledger import ledger_of
 from k3push.words.language import Say, harmless
@@ -50,52 +51,117 @@ Acts = Mapping[RunId, Sequence[Act]]
 """What was done with runs that have no ending, the oldest first."""
 
 
-async def status(config: Path | None, name: str | None, say: Say) -> Exit:
+@dataclass(frozen=True, slots=True)
+class _Standing:
+    """How a run stands.
+
+    Attributes:
+        beside: All runs of its command.
+        living: That one of them which a process executes.
+        clusters: Its rows that came to nothing, by reason.
+        unread: How many of those were not looked at.
+        others: Other runs that stopped before their end.
+    """
+
+    run: Run
+    beside: Sequence[Run]
+    living: Run | None
+    counts: Mapping[State, int]
+    commands: Sequence[Commanded]
+    orders: Orders
+    clusters: Clusters
+    unread: int
+    twins: int
+    partly: int
+    followed: Followed
+    others: Sequence[Run]
+    acts: Acts
+
+    @property
+    def alive(self) -> bool:
+        return self.living is not None and self.living.id == self.run.id
+
+    @property
+    def paused(self) -> bool:
+        return is_paused(self.commands)
+
+
+async def status(config: Path | None, name: str | None, say: Say, *, json: bool) -> Exit:
     """Print how a run stands, why numbers came to nothing, and what to do next."""
     settings = load_settings(config)
     async with ledger_of(settings) as ledger:
-        run = await find_run(ledger, name)
-        beside = await runs_beside(ledger, run)
-        living = await living_beside(ledger, run)
-        if name is None and living is not None:
-            run = living
-        counts = await ledger.counts(run.id)
-        alive = living is not None and living.id == run.id
-        commands = await ledger.commands(run.id) if alive else ()
-        paused = is_paused(commands)
-        # A living run asks about what is unknown, so to advise `settle` would be wrong.
-        told = [state for state in TOLD if not (alive and state is State.UNKNOWN)]
-        clusters = await clusters_of(ledger, run, told)
-        twins, partly = await ledger.twins(run.id), await ledger.partly(run.id)
-        steps = await steps_asked_for(ledger, run.id, settings.steps_of(run))
-        followed = await followed_of(ledger, run, steps)
-        shown = {each.id for each in beside}
-        others = await left_behind(ledger, shown) if name is None else ()
-        acts = {each.id: await acts_about(ledger, each.id) for each in beside if each.exit is None}
-        now = SystemClock().now()
-        orders = orders_of(commands, settings.run.window, now)
-        orders = await with_wait(orders, ledger, run.id, now)
-    unread = sum(counts.get(state, 0) for state in told) - MOST_READ
+        seen = await _look(ledger, settings, name)
+    if json:
+        put_json(_standing_as_json(seen))
+    else:
+        _print_standing(seen, settings, say)
+    return Exit.DONE
+
+
+async def _look(ledger: Ledger, settings: Settings, name: str | None) -> _Standing:
+    run = await find_run(ledger, name)
+    beside = await runs_beside(ledger, run)
+    living = await living_beside(ledger, run)
+    if name is None and living is not None:
+        run = living
+    counts = await ledger.counts(run.id)
+    alive = living is not None and living.id == run.id
+    commands = await ledger.commands(run.id) if alive else ()
+    # A living run asks about what is unknown, so to advise `settle` would be wrong.
+    told = [state for state in TOLD if not (alive and state is State.UNKNOWN)]
+    steps = await steps_asked_for(ledger, run.id, settings.steps_of(run))
+    now = SystemClock().now()
+    orders = orders_of(commands, settings.run.window, now)
+    return _Standing(
+        run,
+        beside,
+        living,
+        counts,
+        commands,
+        await with_wait(orders, ledger, run.id, now),
+        await clusters_of(ledger, run, told),
+        sum(counts.get(state, 0) for state in told) - MOST_READ,
+        await ledger.twins(run.id),
+        await ledger.partly(run.id),
+        await followed_of(ledger, run, steps),
+        await left_behind(ledger, {each.id for each in beside}) if name is None else (),
+        {each.id: await acts_about(ledger, each.id) for each in beside if each.exit is None},
+    )
+
+
+def _standing_as_json(seen: _Standing) -> dict[str, object]:
+    return _run_as_json(seen.run, seen.counts) | {
+        "under_way": seen.alive,
+        "paused": seen.paused,
+        "follow": {each.value: n for each, n in seen.followed.counts.items() if each.value},
+        "twins": seen.twins,
+        "partly": seen.partly,
+    }
+
+
+def _print_standing(seen: _Standing, settings: Settings, say: Say) -> None:
+    run, counts, living, alive = seen.run, seen.counts, seen.living, seen.alive
     console = screen(soft_wrap=True, highlight=False)
     started = f"{run.started_at.astimezone():%Y-%m-%d %H:%M:%S}"
-    how = _how(run, living, acts, say)
+    how = _how(run, living, seen.acts, say)
     console.print(
         f"{escape(harmless(run.id))}  {escape(harmless(run.route.name))}  {started}  {how}"
     )
-    for line in _steered(run, commands, orders, say) if alive else ():
+    for line in _steered(run, seen.commands, seen.orders, say) if alive else ():
         console.print(line, markup=False)
     if counts:
         console.print(state_table(counts, say))
-    if line := follow_line(followed, say):
+    if line := follow_line(seen.followed, say):
         console.print("  " + line, markup=False)
     # A person's word may have moved rows since the execution ended.
     causes = read_causes(run, counts) if living is None and run.exit is not None else {}
-    for line in reason_lines(clusters, say, causes=causes):
+    for line in reason_lines(seen.clusters, say, causes=causes):
         console.print(escape(line))
+    odd = odd_lines(say, twins=seen.twins, partly=seen.partly)
     notes = {
-        "    " + say("status.unread", rows=unread): unread > 0,
-        **{f"  [red]{escape(line)}[/]": 1 for line in odd_lines(say, twins=twins, partly=partly)},
-        "  " + say("status.asks"): alive and not paused and counts.get(State.UNKNOWN),
+        "    " + say("status.unread", rows=seen.unread): seen.unread > 0,
+        **{f"  [red]{escape(line)}[/]": 1 for line in odd},
+        "  " + say("status.asks"): alive and not seen.paused and counts.get(State.UNKNOWN),
     }
     for note in (note for note, applies in notes.items() if applies):
         console.print(note)
@@ -103,17 +169,16 @@ async def status(config: Path | None, name: str | None, say: Say) -> Exit:
     if living is None and run.exit is not None and run.archive is None:
         for line in cause_lines(causes, say):
             console.print(f"[yellow]{escape(line)}[/]")
-        code = exit_of(counts, causes, odd=twins + partly, followed=followed)
-        console.print(next_step(counts, code, say, followed))
+        code = exit_of(counts, causes, odd=seen.twins + seen.partly, followed=seen.followed)
+        console.print(next_step(counts, code, say, seen.followed))
     last = (
         results_line(run, say),
-        _beside_line(run, beside, living, acts, say),
+        _beside_line(run, seen.beside, living, seen.acts, say),
         _archived_line(run, settings, say),
-        _left_line(others, say),
+        _left_line(seen.others, say),
     )
     for line in filter(None, last):
         console.print(escape(line))
-    return Exit.DONE
 
 
 def _archived_line(run: Run, settings: Settings, say: Say) -> str:

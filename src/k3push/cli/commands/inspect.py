@@ -11,7 +11,7 @@ import typer
 from k3push.cli.arguments import awaited, parse_since
 from k3push.cli.command_decorator import Family, argument, typed
 from k3push.cli.completion_values import exit_codes, states
-from k3push.cli.options import Config, ConfigOptions, ListOptions, OutputOptions, RunName
+from k3push.cli.options import Config, ConfigOptions, Json, ListOptions, OutputOptions, RunName
 from k3push.words.language import Say
 
 Jobs = Annotated[list[str] | None, argument("[JOB...]", words="argument.audit")]
@@ -19,11 +19,11 @@ Jobs = Annotated[list[str] | None, argument("[JOB...]", words="argument.audit")]
 family = Family()
 
 
-@family.command("command.status", "k3push status · k3push status 20261125-2000")
-def status(say: Say, name: RunName = None, config: Config = None) -> int:
+@family.command("command.status", "k3push status · k3push status 20261125-2000 --json")
+def status(say: Say, name: RunName = None, json: Json = False, config: Config = None) -> int:
     from k3push.cli.actions import show_runs  # noqa: PLC0415
 
-    return awaited(lambda: show_runs.status(config, name, say.about(name)))
+    return awaited(lambda: show_runs.status(config, name, say.about(name), json=json))
 
 
 @family.command("command.runs", "k3push runs --limit 20 · k3push runs --needs-person --json")
