@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -50,6 +51,9 @@ from tests.adapters.erp.sites import (
 )
 from tests.said import refused
 from tests.simulator.transport import SandboxTransport
+
+LINK = "FInStockEntry_Link_FSBillId"
+NULL_REFERENCE = 'response_error:{"Message":"未将对象引用设置到对象的实例。"}'
 
 pytestmark = pytest.mark.anyio
 
@@ -1062,6 +1066,30 @@ async def test_a_document_is_found_by_the_id_of_its_source() -> None:
         assert (list(seen.targets), set(seen.linked)) == ([A], {A, B})
         assert seen.by_link == {target.id for target in seen.targets[A]}
         assert await erp.linked_sources(ROUTE) == [A]
+
+
+async def test_links_are_read_though_another_query_was_refused_for_their_field() -> None:
+    """Exceptions that pass may meet a query and the tries of its fields alike."""
+    refusing = True
+
+    class Refusing(SandboxTransport):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            """Throw at queries of sources' ids, for as long as it is asked to."""
+            if refusing and LINK.encode() in request.content:
+                return httpx.Response(200, content=NULL_REFERENCE.encode())
+            return await super().handle_async_request(request)
+
+    async with erp_of(Refusing(sandbox())) as erp:
+        await push(erp, A)
+        ids = await ids_of(erp, A, B)
+        for _ in range(2):
+            with suppress(LookRefusedError):
+                await erp.targets_of(ROUTE, [A])
+        assert LINK in erp.lacking(ROUTE.target)
+        refusing = False
+        seen = await erp.linked_targets_of(ROUTE, ids)
+        assert seen is not None
+        assert (list(seen.targets), set(seen.linked)) == ([A], {A, B})
 
 
 async def test_a_bill_that_is_asked_for_by_two_numbers_has_its_documents_by_both() -> None:

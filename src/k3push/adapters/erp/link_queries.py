@@ -98,10 +98,15 @@ class LinkQueries:
                 await anyio.sleep(wait_s)
 
     async def _asked(self, route: Route, ids: Sequence[str]) -> list[tuple[str, LinkedTarget]]:
-        asked = [*bill_rows.TARGET_FIELDS, bill_rows.CANCEL_STATUS, *link_fields(route)]
+        # Without the fields of links a row names no bill: a form that lacks them refuses this
+        # query, whatever another one was refused for.
         fields, rows = await self._forms.without_lacking(
             route.target,
-            lambda lacking: without(asked, lacking),
+            lambda lacking: [
+                *bill_rows.TARGET_FIELDS,
+                *without([bill_rows.CANCEL_STATUS], lacking),
+                *link_fields(route),
+            ],
             [bill_rows.CANCEL_STATUS],
             wire.whole_numbers_in(link_fields(route)[0], ids),
             by_name=True,
