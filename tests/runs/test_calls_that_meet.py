@@ -256,6 +256,29 @@ async def test_calls_of_an_earlier_execution_keep_no_place_once_they_are_settled
     assert calls.known == {2}
 
 
+async def test_no_call_leaves_before_those_of_the_last_execution_are_known() -> None:
+    """Else each `resume` put as many more into the queue, some beyond their window."""
+    numbers = orders(24)
+    async with anyio.create_task_group() as server:
+        office = Office(sandbox(orders=120, **OPEN))
+        await office.open_run(numbers)
+        transport = queueing(server, 40.0, 30.0, told=False)
+
+        async def stop(job: Context) -> None:
+            await anyio.sleep(35)
+            job.stop.scope.cancel()
+
+        for _ in range(3):
+            await office.execute(
+                throttle=steered(concurrency=8, chunk_size=1),
+                transport=transport,
+                limits=replace(NO_HALT, canary=False),
+                beside=stop,
+                check=False,
+            )
+    assert transport.most == 8
+
+
 @pytest.mark.parametrize("told", [True, False])
 async def test_calls_of_a_killed_execution_keep_their_places(*, told: bool) -> None:
     """The one that goes on with its run finds the ERP at work on them."""

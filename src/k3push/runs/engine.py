@@ -55,7 +55,7 @@ from k3push.runs.documents.last_looks import (
     recall_due_look,
 )
 from k3push.runs.documents.twins import note_twin
-from k3push.runs.doubts.settle_doubts import tell_of_person
+from k3push.runs.doubts.settle_doubts import know_calls_at_work, tell_of_person
 from k3push.runs.engine_tasks.erp_pauses import ErpPauses
 from k3push.runs.engine_tasks.intake import Intake
 from k3push.runs.engine_tasks.settler import Settler, contradicted_in
@@ -92,6 +92,7 @@ async def push_run(context: Context) -> None:
             context.auto.recall(learnt, (context.clock.now() - at) / timedelta(days=1))
         first_index = await context.ledger.next_chunk(context.run.id)
         doubts = await context.ledger.doubts(context.run.id)
+        await know_calls_at_work(context, doubts)
         contradicted = await contradicted_in(context) if doubts else {}
         backlog = Backlog(
             canary=context.limits.canary and context.reads_back,

@@ -68,6 +68,17 @@ class Settled:
     next_due_s: float = math.inf
 
 
+async def know_calls_at_work(context: Context, doubts: Sequence[Doubt]) -> None:
+    """Take in at which calls of earlier executions of the run the ERP may be at work.
+
+    Whoever sends before that may have more at work than can end within a window.
+    """
+    if context.reads_back:
+        of_each = {doubt.attempt: doubt for doubt in doubts}
+        kept = [await attempt_of(context, doubt) for doubt in of_each.values()]
+        context.at_work.seed([each.attempt.id for each in kept if each and may_run(each)])
+
+
 async def settle_once(context: Context, run: RunId) -> Settled:
     """Look once for the targets of every number of *run* that is in doubt and due.
 
@@ -86,9 +97,6 @@ async def settle_once(context: Context, run: RunId) -> Settled:
     if run == context.run.id:
         context.ids |= ids
         context.source_ids |= known | context.source_ids
-        if not context.at_work.is_seeded:
-            kept = [await attempt_of(context, doubt) for doubt in doubts]
-            context.at_work.seed([each.attempt.id for each in kept if each and may_run(each)])
     else:
         context = replace(context, source_ids=context.source_ids | known, ids=ids)
     if doubts:

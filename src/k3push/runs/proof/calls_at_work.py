@@ -38,7 +38,6 @@ class CallsAtWork:
 
     Attributes:
         next_s: On the loop's clock, when one may leave though all places are kept.
-        is_seeded: Those of earlier executions are known.
         of_others: How many calls of other runs there may be besides.
         others_counted_s: On the loop's clock, when these were counted last.
         over: The newest call of the account that is known to be over, and all before it.
@@ -48,7 +47,6 @@ class CallsAtWork:
     _seeds: frozenset[int] = frozenset()
     _pause_s: float = FIRST_PAUSE_S
     next_s: float = -math.inf
-    is_seeded: bool = False
     of_others: int = 0
     others_counted_s: float = -math.inf
     over: int = 0
@@ -81,7 +79,6 @@ class CallsAtWork:
         """Take in calls of an earlier execution, once."""
         self._seeds = frozenset(attempts)
         self._attempts |= self._seeds
-        self.is_seeded = True
 
     def keep(self, attempts: Collection[int], known: Collection[int]) -> None:
         """Leave out what was *known* as a look began, but for *attempts*.
