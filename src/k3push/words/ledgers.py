@@ -102,6 +102,10 @@ WORDS = {
         "another process took over run {run}; this one sends nothing more of it",
         "任务 {run} 已被另一进程接管；本进程不再为它发送任何单据",
     ),
+    "ledger.moved_since": (
+        "the ledger is elsewhere than when run {run} was begun (a standby has taken over, or a backup was put back), and may not know what is on its way; resume the run",
+        "台账所在位置与任务 {run} 开始时不同（已由备用服务器接管，或已从备份恢复），可能不知道正在进行的调用；请执行 resume",
+    ),
     "ledger.lock_lost": (
         "the lock of run {run} was lost and could not be had again; resume the run",
         "任务 {run} 的锁已丢失且无法重新取得；请执行 resume",

@@ -17,8 +17,21 @@ from k3push.adapters.ledger.maintenance.postgres_tables import books_in_postgres
 from k3push.adapters.ledger.maintenance.sqlite_tables import books_in_sqlite
 from k3push.adapters.ledger.postgres import migrate, open_postgres
 from k3push.adapters.ledger.sqlite import open_sqlite
-from tests.adapters.ledger.samples import ACCOUNT, later, planned, pushed
+from k3push.core.model import State
+from k3push.ports import LedgerLostError
+from tests.adapters.ledger.samples import (
+    ACCOUNT,
+    ANSWER,
+    later,
+    numbers,
+    outcomes,
+    planned,
+    pushed,
+    sent,
+    states,
+)
 from tests.postgres import PostgresServer
+from tests.said import refused
 
 pytestmark = pytest.mark.anyio
 
@@ -125,3 +138,39 @@ async def test_what_ledger_copy_has_made_waits_as_any_other_copy_does(
         await copy(source, target)
     async with open_postgres(postgres_url, account=ACCOUNT) as ledger:
         assert await ledger.moved_at(later(1)) is not None
+
+
+@pytest.mark.parametrize("move", [put_back, recovered])
+async def test_no_run_goes_on_in_another_place_than_where_it_was_begun(
+    postgres_server: PostgresServer,
+    postgres_url: str,
+    move: Callable[[PostgresServer, str], str],
+) -> None:
+    """A standby may be behind, as a backup is: it gives bills out that another run is at."""
+    await migrate(postgres_url, create=True)
+    async with (
+        open_postgres(postgres_url, account=ACCOUNT) as ledger,
+        open_postgres(postgres_url, account=ACCOUNT) as other,
+    ):
+        runs = [await planned(ledger, text, name) for text, name in (("A", "r1"), ("B", "r2"))]
+        async with ledger.own(runs[0]), other.own(runs[1]):
+            attempt = await sent(ledger, runs[0], "A")
+            await to_thread.run_sync(move, postgres_server, postgres_url)
+            with refused(LedgerLostError, "resume the run"):
+                await other.claim(runs[1], numbers("B"))
+            with refused(LedgerLostError, "resume the run"):
+                await ledger.record(attempt, ANSWER, "", outcomes("A", State.PUSHED), at=later(1))
+        async with ledger.own(runs[0]):
+            assert await states(ledger, runs[0]) == {"A": State.UNKNOWN}
+            assert await ledger.moved_at(later(2)) is not None
+
+
+async def test_a_run_that_a_backup_does_not_know_is_no_defect(postgres_url: str) -> None:
+    """It was begun after the backup was made."""
+    await migrate(postgres_url, create=True)
+    async with open_postgres(postgres_url, account=ACCOUNT) as ledger:
+        run = await planned(ledger, "A")
+        async with ledger.own(run):
+            await to_thread.run_sync(tell, postgres_url, "TRUNCATE k3push.runs CASCADE")
+            with refused(LedgerLostError, "resume the run"):
+                await ledger.claim(run, numbers("A"))

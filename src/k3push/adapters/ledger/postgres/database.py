@@ -176,7 +176,7 @@ def account_hash(account: str) -> int:
     return int.from_bytes(digest[:4], "big", signed=True)
 
 
-def _owns_no_run(run: RunId, epoch: int) -> None:
+def _owns_no_run(run: RunId, epoch: str) -> None:
     """Find nothing wrong."""
 
 
@@ -194,7 +194,7 @@ class Connection(StepConnection):
         self,
         connection: AsyncConnection[Any],
         account: str = "",
-        check_owner: Callable[[RunId, int], None] = _owns_no_run,
+        check_owner: Callable[[RunId, str], None] = _owns_no_run,
         keys: dict[RunId, tuple[int, str]] | None = None,
     ) -> None:
         self._connection = connection
@@ -210,7 +210,7 @@ class Connection(StepConnection):
     def bound(
         self,
         account: str,
-        check_owner: Callable[[RunId, int], None],
+        check_owner: Callable[[RunId, str], None],
         keys: dict[RunId, tuple[int, str]] | None = None,
     ) -> Connection:
         """Return the same connection for the runs of an account, and of the process's owner."""
@@ -282,6 +282,7 @@ class Connection(StepConnection):
         """Read what was asked of a run that must be there, and not be another process's by now."""
         found = await asked.fetchone()
         if found is None:
+            self.check_owner(run, "")
             raise LookupError(f"the ledger has no run {run}")
         *of_run, epoch = found
         self.check_owner(run, epoch)

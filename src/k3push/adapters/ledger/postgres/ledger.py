@@ -22,6 +22,7 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TypeVar
 
 import anyio
@@ -73,7 +74,8 @@ async def open_postgres(
             await _bring_up_to_date(server, create=create)
     locks = RunLocks(server)
     try:
-        yield PostgresLedger(locks, Transactions(server, shared), account=account)
+        transactions = Transactions(server, shared, locks.look_where)
+        yield PostgresLedger(locks, transactions, account=account)
     finally:
         with anyio.CancelScope(shield=True):
             await locks.close()
@@ -157,18 +159,19 @@ class PostgresLedger(SqlLedger[Connection]):
         """Do a step of this account that reads; see `Transactions.read`."""
         if len(self._keys) > MOST_KEYS:
             self._keys.clear()
-        return await self._transactions.read(
-            lambda c: step(c.bound(self._account, self._locks.check, self._keys))
-        )
+        return await self._transactions.read(lambda c: step(self._bound(c, self._keys)))
 
-    def _bound(self, connection: Connection) -> Connection:
-        return connection.bound(self._account, self._locks.check)
+    def _bound(
+        self, connection: Connection, keys: dict[RunId, tuple[int, str]] | None = None
+    ) -> Connection:
+        check = partial(self._locks.check, connection=connection.raw)
+        return connection.bound(self._account, check, keys)
 
     @asynccontextmanager
     async def own(self, run: RunId, *, executes: bool = True) -> AsyncIterator[None]:
         """Hold the lock of *run* until the block ends, or the process or its machine dies."""
 
-        async def enter(connection: Connection) -> tuple[int, int]:
+        async def enter(connection: Connection) -> tuple[int, str]:
             return await sending.bury_executor(self._bound(connection), run, executes=executes)
 
         with anyio.CancelScope(shield=True):

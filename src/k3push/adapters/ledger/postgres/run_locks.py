@@ -2,6 +2,9 @@
 
 The lock says who lives. What keeps a process that was paused, cut off and given up from writing
 is the run's epoch: each new owner counts it up, and every verb compares it in its transaction.
+
+A standby that has taken over may be behind. It knows nothing of what other processes have on their
+way, so that no run goes on there which was begun before: every verb compares the place as well.
 """
 
 from __future__ import annotations
@@ -10,9 +13,12 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
+from weakref import WeakKeyDictionary
 
 import anyio
 import psycopg
+from psycopg import AsyncConnection
 
 from k3push.adapters.ledger.postgres.database import Connection, Server
 from k3push.adapters.ledger.postgres.transactions import Patience
@@ -31,6 +37,9 @@ MOST_SPARE = 2
 
 SPARE_S = 30.0
 
+Place = tuple[Any, ...] | None
+"""Tells the place of a ledger from others; what is known of a connection is not asked for again."""
+
 
 async def is_alive(connection: Connection, run: RunId) -> bool:
     """Say whether some process holds the lock of a run."""
@@ -46,13 +55,15 @@ class RunLock:
     """A run that this process owns.
 
     Attributes:
-        epoch: The run's epoch under this owner.
+        epoch: The run's epoch under this owner, and in which table.
+        place: Where the ledger was then.
         lost: Why it does not own it any more, or "".
     """
 
     run: RunId
     key: int
-    epoch: int
+    epoch: str
+    place: Place
     connection: Connection
     lost: str = ""
     keeper: asyncio.Task[None] | None = None
@@ -73,24 +84,40 @@ class RunLocks:
         self._server = server
         self._held: dict[RunId, RunLock] = {}
         self._spare: list[_Spare] = []
+        self._places: WeakKeyDictionary[AsyncConnection[Any], Place] = WeakKeyDictionary()
 
-    def check(self, run: RunId, epoch: int) -> None:
-        """Raise if this process has owned *run* and another has taken it over.
+    async def look_where(self, connection: Connection) -> None:
+        """Learn where the ledger is that a connection leads to, if a run is executed here."""
+        if self._held:
+            await self._place_of(connection)
+
+    async def _place_of(self, connection: Connection) -> Place:
+        if connection.raw not in self._places:
+            self._places[connection.raw] = await connection.one("seen_here")
+        return self._places[connection.raw]
+
+    def check(self, run: RunId, epoch: str, connection: AsyncConnection[Any]) -> None:
+        """Raise if this process has owned *run*, and another has taken it over or the ledger moved.
 
         Args:
-            epoch: What the ledger says now, while nobody can change it.
+            run: The run.
+            epoch: What the ledger says now, while nobody can change it; "" where the run is gone.
+            connection: By which it says so.
         """
         lock = self._held.get(run)
         if lock is None:
             return
-        if lock.epoch != epoch:
+        is_there = self._places.get(connection, lock.place) == lock.place
+        if not is_there or _table_in(epoch) != _table_in(lock.epoch):
+            lock.lost = _moved(run)
+        elif lock.epoch != epoch:
             lock.lost = _taken_over(run)
         if lock.lost:
             place = self._server.place
             raise LedgerLostError(remark("ledger.lost", place=place, why=lock.lost))
 
     async def take(
-        self, run: RunId, account: str, enter: Callable[[Connection], Awaitable[tuple[int, int]]]
+        self, run: RunId, account: str, enter: Callable[[Connection], Awaitable[tuple[int, str]]]
     ) -> None:
         """Become the executor of *run*.
 
@@ -118,17 +145,18 @@ class RunLocks:
         lock.keeper = asyncio.create_task(self._keep(lock))
 
     async def _enter(
-        self, run: RunId, account: str, enter: Callable[[Connection], Awaitable[tuple[int, int]]]
+        self, run: RunId, account: str, enter: Callable[[Connection], Awaitable[tuple[int, str]]]
     ) -> RunLock:
         connection = await self._connection(account)
         try:
             await _lock(connection, run)
+            place = await self._place_of(connection)
             async with connection.transaction():
                 key, epoch = await enter(connection)
         except BaseException:
             await connection.close()
             raise
-        return RunLock(run, key, epoch, connection)
+        return RunLock(run, key, epoch, place, connection)
 
     async def give_back(self, run: RunId) -> None:
         """Be the executor of *run* no longer."""
@@ -192,6 +220,8 @@ class RunLocks:
             with suppress(psycopg.Error):
                 connection = await self._server.connect()
                 try:
+                    if await self._place_of(connection) != lock.place:
+                        return _moved(lock.run)
                     had = await connection.one("try_run_lock", run=lock.key) == (True,)
                     if await connection.one("epoch", run=lock.key) != (lock.epoch,):
                         return _taken_over(lock.run)
@@ -210,6 +240,14 @@ async def _lock(connection: Connection, run: RunId) -> None:
         raise LookupError(f"the ledger has no run {run}")
     if await connection.one("try_run_lock", run=found[0]) != (True,):
         raise RunIsAliveError(remark("ledger.run_alive", run=run))
+
+
+def _table_in(epoch: str) -> str:
+    return epoch.partition(" ")[2]
+
+
+def _moved(run: RunId) -> str:
+    return remark("ledger.moved_since", run=run)
 
 
 def _taken_over(run: RunId) -> str:

@@ -35,7 +35,7 @@ from k3push.core.safety import legal_moves
 from k3push.ports import Holder
 
 
-async def bury_executor(connection: Connection, run: RunId, *, executes: bool) -> tuple[int, int]:
+async def bury_executor(connection: Connection, run: RunId, *, executes: bool) -> tuple[int, str]:
     """Put in order what a dead executor of the run left behind, for the next one.
 
     Where that one *executes* the run, its ending and its commands go as well.
@@ -51,7 +51,7 @@ async def bury_executor(connection: Connection, run: RunId, *, executes: bool) -
     if executes:
         await connection.do("set_ending", run=mine.key, ended_at=None, exit=None)
         await connection.do("delete_commands", run=mine.key)
-    return mine.key, int(epoch)
+    return mine.key, epoch
 
 
 async def _bury(connection: Connection, mine: RunKey) -> None:

@@ -110,9 +110,20 @@ class Connections:
 class Transactions:
     """The one way to read and to write."""
 
-    def __init__(self, server: Server, connections: Connections) -> None:
+    def __init__(
+        self,
+        server: Server,
+        connections: Connections,
+        first: Callable[[Connection], Awaitable[None]],
+    ) -> None:
+        """Begin without a transaction.
+
+        Args:
+            first: Done with a connection before each transaction that writes.
+        """
         self._server = server
         self._connections = connections
+        self._first = first
         self._slots: list[str] = []
         self._numbers = count(1)
 
@@ -140,6 +151,7 @@ class Transactions:
                 begun = _Begun(slot, next(self._numbers))
                 try:
                     async with self._connections.one() as raw:
+                        await self._first(Connection(raw))
                         await begun.run(Connection(raw), work)
                 except psycopg.Error as said:
                     await patience.after(said)

@@ -44,6 +44,10 @@ RETURNING nth;
 -- name: moved_for
 SELECT moved_for();
 
+-- name: seen_here
+-- When the ledger was first seen where it is: no two places have one time.
+SELECT now() - moved_for();
+
 -- name: forget_signatures
 DELETE FROM signatures WHERE at < now() - interval '7 days';
 
@@ -77,10 +81,11 @@ SELECT EXISTS (
 );
 
 -- name: new_epoch
-UPDATE runs SET epoch = epoch + 1 WHERE key = :run RETURNING epoch;
+-- With the table: a backup that is put back while a run goes on has another.
+UPDATE runs SET epoch = epoch + 1 WHERE key = :run RETURNING epoch || ' ' || tableoid;
 
 -- name: epoch
-SELECT epoch FROM runs WHERE key = :run;
+SELECT epoch || ' ' || tableoid FROM runs WHERE key = :run;
 
 -- name: other_spelling
 -- An account's id is told in one spelling by the ERP, and a person may type another.
@@ -91,11 +96,12 @@ UNION ALL
 
 -- name: lock_run_shared
 -- Many may write for one run at once, but none while another process takes the run over.
-SELECT key, scope, listed, epoch FROM runs WHERE id = :run AND account = :account FOR SHARE;
+SELECT key, scope, listed, epoch || ' ' || tableoid FROM runs
+WHERE id = :run AND account = :account FOR SHARE;
 
 -- name: lock_run
-SELECT key, scope, listed, epoch FROM runs WHERE id = :run AND account = :account
-FOR NO KEY UPDATE;
+SELECT key, scope, listed, epoch || ' ' || tableoid FROM runs
+WHERE id = :run AND account = :account FOR NO KEY UPDATE;
 
 -- name: runs_named
 SELECT {columns_of_run} FROM runs
