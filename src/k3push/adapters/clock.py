@@ -14,6 +14,8 @@ from k3push.core.model import Uptime
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 MACHINE_ID = Path("/etc/machine-id")
+SYSTEMD = Path("/run/systemd/system")
+"""There where systemd has set up the machine; a container may hold the id of its image."""
 
 
 class SystemClock:
@@ -41,11 +43,14 @@ class SystemClock:
     @cached_property
     def _boot(self) -> str:
         boot = BOOT_ID.read_text("ascii").strip() if BOOT_ID.exists() else ""
-        return f"{boot}@{_machine()}"
+        return f"{boot}@{_machine(boot)}"
 
 
-def _machine() -> str:
-    """Return what tells this machine from others; two that are cloned differ by their names."""
-    names = [socket.gethostname()]
-    names += [MACHINE_ID.read_text("ascii").strip()] if MACHINE_ID.exists() else []
+def _machine(boot: str) -> str:
+    """Return what tells this machine from others; two that are cloned differ by their names.
+
+    A container may go on elsewhere under its name, so that there each boot is another machine.
+    """
+    is_set_up = SYSTEMD.exists() and MACHINE_ID.exists()
+    names = [socket.gethostname(), MACHINE_ID.read_text("ascii").strip() if is_set_up else boot]
     return hashlib.sha256("\0".join(names).encode()).hexdigest()[:16]
