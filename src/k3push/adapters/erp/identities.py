@@ -105,7 +105,8 @@ class Identities:
                 self._pool.set_aside(chosen, refusal)
             finally:
                 now_s = anyio.current_time()
-                chosen.lane.returns(QueuedCall.PUSH, mine.left_s, now_s, measures=mine.measures)
+                told = {"measures": mine.measures, "given_up": mine.given_up}
+                chosen.lane.returns(QueuedCall.PUSH, mine.left_s, now_s, **told)
         raise LoginRefusedError(self._pool.refusals)
 
     def spares(self, user: str) -> bool:

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field, replace
 import anyio
 
 from k3push.adapters.erp.client import ErpClient
-from k3push.core.model import Answered, Exchange, NoAnswer
+from k3push.core.model import Answered, Exchange
 from k3push.core.pacing.user_choice import UserCalls
 from k3push.core.protocol.msg_codes import ABOUT_NO_BILL
 from k3push.core.protocol.wire import PUSH
-from k3push.core.safety.verdict import ReadBack, judge
+from k3push.core.safety.verdict import InDoubt, ReadBack, Verdict, judge, was_given_up
 from k3push.ports import Turn
 
 
@@ -41,6 +41,7 @@ class UserTurn:
         turn: The user's own turn, once it has come.
         left_s: When the push left.
         measures: Whether it tells how fast the user is served.
+        given_up: Whether it may be at work still, as it was waited for no longer.
     """
 
     mine: User
@@ -49,6 +50,7 @@ class UserTurn:
     turn: Turn | None = None
     left_s: float = 0.0
     measures: bool = False
+    given_up: bool = False
 
     @property
     def user(self) -> str:
@@ -64,7 +66,10 @@ class UserTurn:
         self.left_s = anyio.current_time()
         exchange = await self.turn.perform(operation, form, data, held_back=held_back)
         is_push = operation == PUSH
-        self.measures = is_push and _measures(exchange)
+        verdict, took_s = judge(exchange), anyio.current_time() - self.left_s
+        # Or a user whose calls are given up would draw all pushes, as one who was not tried.
+        self.given_up = isinstance(verdict, InDoubt) and was_given_up(verdict, took_s)
+        self.measures = is_push and (self.given_up or _measures(verdict))
         if not isinstance(exchange, Answered):
             return exchange
         if is_push:
@@ -73,15 +78,12 @@ class UserTurn:
         return replace(exchange, session=exchange.session * self.users + self.mine.place)
 
 
-def _measures(exchange: Exchange) -> bool:
+def _measures(verdict: Verdict) -> bool:
     """Say whether an exchange took the time of a push.
 
     A user whose sessions are always lost is answered fast, and would draw all pushes; so is one
     whose calls are limited.
     """
-    if isinstance(exchange, NoAnswer):
-        return exchange.timed_out
-    verdict = judge(exchange)
     return isinstance(verdict, ReadBack) and not is_limit(verdict)
 
 

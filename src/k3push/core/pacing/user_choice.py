@@ -63,7 +63,13 @@ class UserCalls:
         self.on_their_way[call] += 1
 
     def returns(
-        self, call: QueuedCall, left_s: float, now_s: float, *, measures: bool = True
+        self,
+        call: QueuedCall,
+        left_s: float,
+        now_s: float,
+        *,
+        measures: bool = True,
+        given_up: bool = False,
     ) -> None:
         """Count a call that is over.
 
@@ -73,10 +79,12 @@ class UserCalls:
             now_s: When it came back, on the same clock.
             measures: Whether it tells how fast the user is served; a connection that breaks
                 at once does not.
+            given_up: It may be at work still, so that all of the time counts.
         """
         self.on_their_way[call] -= 1
         if measures:
-            took_s = float(now_s - max(left_s, self._returned_s))
+            since_s = left_s if given_up else max(left_s, self._returned_s)
+            took_s = float(now_s - since_s)
             average_s = self.seconds.get(call, took_s)
             self.seconds[call] = average_s + NEWEST_COUNTS * (took_s - average_s)
         self._returned_s = now_s

@@ -23,6 +23,9 @@ from k3push.core.safety.interruptions import is_interrupted
 GIVEN_UP = frozenset({"timeout", "http_504"})
 """Codes of calls that k3push, or a proxy, has waited for no longer."""
 
+SOON_S = 25.0
+"""A call that breaks sooner was not given up: what stands between waits longer than that."""
+
 
 class Cure(StrEnum):
     """What must happen before a chunk may be sent again."""
@@ -175,6 +178,11 @@ class InDoubt:
 
 
 Verdict = SendAgain | ReadBack | InDoubt
+
+
+def was_given_up(doubt: InDoubt, after_s: float) -> bool:
+    """Say whether somebody has waited for a call no longer; a clock that was set tells nothing."""
+    return doubt.code in GIVEN_UP or (doubt.said is None and not 0 <= after_s < SOON_S)
 
 
 def judge(exchange: Exchange) -> Verdict:

@@ -106,7 +106,7 @@ async def settle_once(context: Context, run: RunId) -> Settled:
     settled = await _look(context, run, due) if due else Settled()
     over = settled.hopeless | settled.unproved | {each.number for each in settled.outcomes}
     left = [
-        (doubt, age, context.ages.shown_by_s(times, context.ages.behind_s(doubt)))
+        (doubt, age, context.ages.shown_by_s(times, doubt))
         for doubt, age in aged
         if doubt.number not in over
     ]

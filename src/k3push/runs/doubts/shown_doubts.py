@@ -129,7 +129,7 @@ async def judge_shown(context: Context, due: Sequence[tuple[Doubt, float]], show
 
 def is_surely_shown(context: Context, doubt: Doubt, age_s: float) -> bool:
     """Say whether looks surely show what a call has made, if anything."""
-    return age_s >= context.ages.shown_by_s(context.settle, context.ages.behind_s(doubt))
+    return age_s >= context.ages.shown_by_s(context.settle, doubt)
 
 
 async def _look_at(

@@ -18,10 +18,11 @@ import anyio
 
 from k3push.core.model import RunId
 from k3push.core.safety.ages import later_s
+from k3push.core.safety.verdict import SOON_S
 from k3push.ports import Doubt, LostCall
 from k3push.runs.context import Context
 from k3push.runs.other_calls.earlier_calls import LONGEST_CALL
-from k3push.runs.proof.calls_at_work import SOON_S, may_run
+from k3push.runs.proof.calls_at_work import may_run
 from k3push.runs.proof.lost_calls import QUEUE_OF, Lost, waits_behind_s
 
 

@@ -12,15 +12,12 @@ import math
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
-from k3push.core.safety.verdict import GIVEN_UP, InDoubt
+from k3push.core.safety.verdict import InDoubt, was_given_up
 from k3push.ports import AttemptRecord
 from k3push.runs.kept_in_ledger.kept_attempts import verdict_of
 
 FIRST_PAUSE_S = 40.0
 """Before a first call leaves though all places are kept."""
-
-SOON_S = 25.0
-"""A call that breaks sooner was not given up: what stands between waits longer than that."""
 
 
 @dataclass(slots=True)
@@ -70,7 +67,7 @@ class CallsAtWork:
             after_s: Seconds after it left.
             now_s: On the loop's clock.
         """
-        if _was_given_up(doubt, after_s):
+        if was_given_up(doubt, after_s):
             self._pause_s = FIRST_PAUSE_S if not self._attempts else 2 * self._pause_s
             self.next_s = now_s + self._pause_s
             self._attempts.add(attempt)
@@ -108,9 +105,4 @@ def may_run(kept: AttemptRecord) -> bool:
     verdict = verdict_of(kept) if kept.exchange is not None else None
     if not isinstance(verdict, InDoubt) or kept.ended_at is None:
         return verdict is None
-    return _was_given_up(verdict, (kept.ended_at - kept.attempt.intent.began_at).total_seconds())
-
-
-def _was_given_up(doubt: InDoubt, after_s: float) -> bool:
-    """Say whether somebody has waited for a call no longer; a clock that was set tells nothing."""
-    return doubt.code in GIVEN_UP or (doubt.said is None and not 0 <= after_s < SOON_S)
+    return was_given_up(verdict, (kept.ended_at - kept.attempt.intent.began_at).total_seconds())

@@ -75,9 +75,10 @@ class DoubtAges:
         self._found: dict[tuple[int, BillNumber], tuple[set[str], float]] = {}
         self._missed: set[tuple[int, BillNumber]] = set()
         self._late_at_s = -math.inf
-        self._heard_s = -math.inf
+        self._heard_s: dict[str, float] = {}
         self._behind_s: dict[int, float] = {}
         self._gap_s = 0.0
+        self._gaps_s: dict[str, float] = {}
 
     def ended(self, attempt: int, left_s: float = -math.inf) -> None:
         """Note that the exchange of *attempt* ends now, in this process.
@@ -117,12 +118,20 @@ class DoubtAges:
     @property
     def has_heard(self) -> bool:
         """Whether this process knows of some call how long it took the ERP."""
-        return self._heard_s > -math.inf
+        return bool(self._heard_s)
 
-    def note_answer(self, seconds: float) -> None:
-        """Note that a call was answered so long after it left: none has kept the ERP for longer."""
-        self._gap_s = min(self._gap_s, seconds)
-        self._heard_s = anyio.current_time()
+    def note_answer(self, seconds: float, sender: str) -> None:
+        """Note that a call was answered so long after it left.
+
+        None of that user has kept the ERP for longer. Those of another may have a queue of their
+        own (P 2.9).
+        """
+        self._gaps_s[sender] = min(self._gap_of(sender), seconds)
+        self._heard_s[sender] = anyio.current_time()
+
+    def _gap_of(self, sender: str) -> float:
+        """Return how long documents of a user's calls may be apart, as late ones have shown."""
+        return self._gaps_s.get(sender, self._gap_s)
 
     def note_looks(self, looked_for: Collection[Doubt], made: Container[BillNumber]) -> None:
         """Note documents that have come, and such of which an earlier look showed nothing.
@@ -134,14 +143,17 @@ class DoubtAges:
         now_s = anyio.current_time()
         keys = {(doubt.attempt, doubt.number) for doubt in looked_for}
         shown = {key for key in keys if key[1] in made}
-        if late := {attempt for attempt, _ in shown & self._missed}:
-            left_s = [now_s - self.age_s(each) for each in looked_for if each.attempt in late]
+        late = {attempt for attempt, _ in shown & self._missed}
+        for sender in {doubt.sender for doubt in looked_for if doubt.attempt in late}:
+            of_user = {d.attempt: d for d in looked_for if d.attempt in late and d.sender == sender}
+            left_s = [now_s - self.age_s(each) for each in of_user.values()]
             # Calls may wait for each other, so each counts from the end of the one before.
-            since_s = max(self._heard_s, *left_s)
-            self._gap_s = max(self._gap_s, (now_s - since_s) / len(late))
+            since_s = max(self._heard_s.get(sender, -math.inf), *left_s)
+            gap_s = (now_s - since_s) / len(of_user)
+            self._gap_s = max(self._gap_s, gap_s)
+            self._gaps_s = {user: max(each_s, gap_s) for user, each_s in self._gaps_s.items()}
             self._late_at_s = now_s
-        if shown:
-            self._heard_s = now_s
+        self._heard_s |= {d.sender: now_s for d in looked_for if (d.attempt, d.number) in shown}
         self._missed = (self._missed | keys) - shown
 
     def note_behind(self, attempt: int, seconds: float) -> None:
@@ -152,19 +164,22 @@ class DoubtAges:
         """Return how much later the call of a doubt may be carried out for those before it."""
         return self._behind_s.get(doubt.attempt, 0.0)
 
-    def shown_by_s(self, times: SettleTimes, behind_s: float = 0.0, more_s: float = 0.0) -> float:
+    def shown_by_s(
+        self, times: SettleTimes, doubt: Doubt | None = None, more_s: float = 0.0
+    ) -> float:
         """Return from which age on absence counts; infinite while documents still come late.
 
         Others may wait behind them in the ERP, and come as much later.
 
         Args:
             times: The window.
-            behind_s: How much later a call may be carried out.
+            doubt: Of which call; None is any.
             more_s: For how much longer absence does not count while documents come late.
         """
-        for_s = max(times.window_s / 2, LONGER_THAN_GAP * self._gap_s)
+        gap_s = self._gap_of(doubt.sender) if doubt else self._gap_s
+        for_s = max(times.window_s / 2, LONGER_THAN_GAP * gap_s)
         still = anyio.current_time() - self._late_at_s < for_s + more_s
-        return math.inf if still else times.shown_by_s + behind_s
+        return math.inf if still else times.shown_by_s + (self.behind_s(doubt) if doubt else 0.0)
 
     def most_in_time(self, times: SettleTimes, given_up: int) -> float:
         """Return how many calls may be at work if the last one is to end within its window.
@@ -178,7 +193,8 @@ class DoubtAges:
         """
         if given_up and not self.has_heard:
             return 1
-        return max(1, times.window_s * IN_TIME // self._gap_s) if self._gap_s else math.inf
+        gap_s = min(self._gaps_s.values(), default=self._gap_s)
+        return max(1, times.window_s * IN_TIME // gap_s) if gap_s else math.inf
 
     def agree(self, doubt: Doubt, ids: set[str], apart_s: float) -> bool:
         """Say whether a look has found what an earlier one did, *apart_s* seconds before.

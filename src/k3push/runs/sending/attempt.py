@@ -272,7 +272,7 @@ async def _record(
         )
     if isinstance(verdict, ReadBack) and verdict.said.success and not verdict.said.names_all:
         note_unnamed(context, outcomes)
-        await _note_silent_work(context, sending, outcomes)
+        await _note_silent_work(context, sending, attempt.intent.sender, outcomes)
     context.forget(outcomes)
     sending.outcomes += outcomes
     in_doubt = any(outcome.state is State.UNKNOWN for outcome in outcomes)
@@ -292,11 +292,11 @@ def _note_work(
             now_s = anyio.current_time()
             context.at_work.note(attempt.id, verdict, after_s=sending.push_s, now_s=now_s)
         case ReadBack(said) if said.named:
-            context.ages.note_answer(sending.push_s)
+            context.ages.note_answer(sending.push_s, attempt.intent.sender)
 
 
 async def _note_silent_work(
-    context: Context, sending: Sending, outcomes: Sequence[Outcome]
+    context: Context, sending: Sending, sender: str, outcomes: Sequence[Outcome]
 ) -> None:
     """Note how long a call has kept the ERP whose answer names nothing, once nothing else tells.
 
@@ -308,7 +308,7 @@ async def _note_silent_work(
             return
         made = outcome.state is State.PUSHED
         if made and len(await attempts_under(ledger, run, outcome.number)) == 1:
-            context.ages.note_answer(sending.push_s)
+            context.ages.note_answer(sending.push_s, sender)
 
 
 def _keeps_claims(verdict: SendAgain | InDoubt | ReadBack) -> bool:
