@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
@@ -20,6 +21,7 @@ from k3push.runs.proof.calls_at_work import CallsAtWork
 from k3push.runs.proof.doubt_ages import SettleTimes
 from k3push.simulator.answers import AnswerStyle, failure
 from k3push.simulator.exchange import json_reply
+from k3push.simulator.sign_in import Logins
 from tests.runs.office import SECOND, WINDOW_S, Office, orders, sandbox, steered, steps
 from tests.runs.rough_answers import NO_HALT, OPEN, doubled, name_no_document
 from tests.shares import shared_out
@@ -82,7 +84,9 @@ async def test_sound_bills_are_not_rejected_for_calls_of_ours_beside_them(
     assert pushed.of(State.PUSHED) == set(orders(100))
 
 
-def queueing(server: Any, each_s: float, given_up_s: float, *, told: bool) -> Any:
+def queueing(
+    server: Any, each_s: float, given_up_s: float, *, told: bool, light: Collection[str] = ()
+) -> Any:
     """Return a server that works on one push at a time, behind a proxy that waits less long.
 
     Its attribute *most* tells how many have waited at once.
@@ -92,6 +96,7 @@ def queueing(server: Any, each_s: float, given_up_s: float, *, told: bool) -> An
         each_s: Seconds for each bill.
         given_up_s: After so long the proxy gives a call up.
         told: It says so (HTTP 504), or breaks the connection.
+        light: Bills that take it five seconds.
     """
     lock = anyio.Lock()
 
@@ -102,7 +107,8 @@ def queueing(server: Any, each_s: float, given_up_s: float, *, told: bool) -> An
         async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
             if not _is_push(request):
                 return await super().handle_async_request(request)
-            takes_s = each_s * len(_numbers_of(await request.aread()))
+            numbers = _numbers_of(await request.aread())
+            takes_s = sum(5.0 if number in light else each_s for number in numbers)
             done, answers = anyio.Event(), list[httpx.Response]()
 
             async def work() -> None:
@@ -301,6 +307,38 @@ async def test_calls_of_a_killed_execution_keep_their_places(*, told: bool) -> N
         for _ in range(14):
             await office.execute(beside=kill, **how)
             await anyio.sleep(1)
+        pushed = await office.execute(**how)
+    assert doubled(office, numbers) == []
+    assert pushed.of(State.PUSHED) == set(numbers)
+
+
+@pytest.mark.parametrize(
+    ("each_s", "at_once", "killed_s"),
+    [(380.0, 4, 900.0), (590.0, 2, 1200.0), (590.0, 4, 700.0)],
+)
+async def test_what_a_killed_execution_knew_of_a_queue_is_no_reason_to_believe_in_absence(
+    monkeypatch: pytest.MonkeyPatch, each_s: float, at_once: int, killed_s: float
+) -> None:
+    """Its calls went side by side as the ERP became slow, and documents of some have come late."""
+    # What a request is about to do, it may do, whoever logs out meanwhile.
+    monkeypatch.setattr(Logins, "log_out", lambda *_: True)
+    numbers = orders(12)
+    async with anyio.create_task_group() as server:
+        office = Office(sandbox(**OPEN))
+        await office.open_run(numbers)
+        how: dict[str, Any] = {
+            "throttle": steered(concurrency=at_once, chunk_size=1),
+            "transport": queueing(server, each_s, 60.0, told=True, light=numbers[:4]),
+            "limits": NO_HALT,
+            "settle": SettleTimes(),
+            "check": False,
+        }
+
+        async def kill(job: Context) -> None:
+            await anyio.sleep(killed_s)
+            job.stop.scope.cancel()
+
+        await office.execute(beside=kill, **how)
         pushed = await office.execute(**how)
     assert doubled(office, numbers) == []
     assert pushed.of(State.PUSHED) == set(numbers)

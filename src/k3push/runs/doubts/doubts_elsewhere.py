@@ -36,7 +36,7 @@ async def hopeless_in(
     enough_s = LOOKS_OF_OTHERS * times.poll_s + READ_IS_TRIED_S
     late = await _note_late_elsewhere(context, run, every)
     if doubts:
-        await hear_of_others(context, run, doubts)
+        await hear_of_others(context, doubts)
     old_s = late.shown_by_s(times, more_s=enough_s) + enough_s
     ages = context.ages
     old = [doubt for doubt in doubts if ages.age_s(doubt) - ages.behind_s(doubt) >= old_s]

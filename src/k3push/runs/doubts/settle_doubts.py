@@ -100,7 +100,7 @@ async def settle_once(context: Context, run: RunId) -> Settled:
     else:
         context = replace(context, source_ids=context.source_ids | known, ids=ids)
     if doubts:
-        await hear_of_others(context, run, doubts)
+        await hear_of_others(context, doubts)
     aged = [(doubt, context.ages.age_s(doubt)) for doubt in doubts]
     due = [(doubt, age) for doubt, age in aged if age >= times.first_wait_s]
     settled = await _look(context, run, due) if due else Settled()

@@ -16,24 +16,17 @@ from datetime import timedelta
 
 import anyio
 
-from k3push.core.model import RunId
 from k3push.core.safety.ages import later_s
 from k3push.core.safety.verdict import SOON_S
 from k3push.ports import Doubt, LostCall
 from k3push.runs.context import Context
 from k3push.runs.other_calls.earlier_calls import LONGEST_CALL
 from k3push.runs.proof.calls_at_work import may_run
-from k3push.runs.proof.lost_calls import QUEUE_OF, Lost, waits_behind_s
+from k3push.runs.proof.lost_calls import HERE, QUEUE_OF, Lost, waits_behind_s
 
 
-async def hear_of_others(context: Context, run: RunId, doubts: Sequence[Doubt]) -> None:
-    """Take in behind which calls those of a run may wait.
-
-    Args:
-        context: The execution.
-        run: Whose doubts these are.
-        doubts: What may wait behind calls of others.
-    """
+async def hear_of_others(context: Context, doubts: Sequence[Doubt]) -> None:
+    """Take in behind which calls of other runs, or of earlier executions, some may wait."""
     # What is heard is older than the look that follows: nothing slips through between the two.
     lost, window_s = await _lost_calls(context), context.settle.window_s
     for doubt in {doubt.attempt: doubt for doubt in doubts}.values():
@@ -41,8 +34,9 @@ async def hear_of_others(context: Context, run: RunId, doubts: Sequence[Doubt]) 
         for kept, _ in lost:
             intent = kept.attempt.intent
             later = later_s(intent.began_at, intent.uptime, doubt.began_at, doubt.uptime)
-            calls.append(Lost(kept.attempt.id, intent.run, later))
-        seconds = waits_behind_s(doubt.attempt, run, calls, window_s)
+            is_here = context.ages.left_s({kept.attempt.id}) is not None
+            calls.append(Lost(kept.attempt.id, HERE if is_here else intent.run, later))
+        seconds = waits_behind_s(doubt.attempt, calls, window_s)
         context.ages.note_behind(doubt.attempt, seconds)
 
 

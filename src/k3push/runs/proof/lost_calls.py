@@ -20,12 +20,16 @@ QUEUE_OF = 4
 """Windows in which calls may have left that are in front of another."""
 
 
+HERE = RunId("")
+"""Stands for the run of the present execution, of whose own calls more is known."""
+
+
 class Lost(NamedTuple):
     """A call that was lost, as another call sees it.
 
     Attributes:
         attempt: Its attempt.
-        run: Whose it is.
+        run: Whose it is; `HERE` if the present execution has made it.
         later_s: How many seconds later it left than the other; below 0 if it was earlier.
     """
 
@@ -34,20 +38,21 @@ class Lost(NamedTuple):
     later_s: float
 
 
-def waits_behind_s(attempt: int, run: RunId, lost: Iterable[Lost], window_s: float) -> float:
+def waits_behind_s(attempt: int, lost: Iterable[Lost], window_s: float) -> float:
     """Return how many seconds later a call may be carried out for those before it.
 
-    What calls of one run tell of each other is known otherwise (`doubt_ages`). What a run has at
-    work is done within a window, its places see to that, and so none counts for more.
+    What calls of one execution tell of each other is known otherwise (`doubt_ages`); what an
+    earlier one of the same run knew is lost with it. What a run has at work is done within a
+    window, its places see to that, and so none counts for more.
 
     >>> one, two = RunId("one"), RunId("two")
-    >>> waits_behind_s(9, one, [Lost(7, one, 0.0)], 600.0)
-    0.0
-    >>> waits_behind_s(9, one, [Lost(5, one, -900.0), Lost(6, two, -800.0)], 600.0)
+    >>> [waits_behind_s(9, [Lost(7, run, 0.0)], 600.0) for run in (HERE, one)]
+    [0.0, 600.0]
+    >>> waits_behind_s(9, [Lost(5, HERE, -900.0), Lost(6, two, -800.0)], 600.0)
     300.0
-    >>> waits_behind_s(9, one, [Lost(6, one, 0.0), Lost(7, two, 0.0), Lost(8, two, 0.0)], 600.0)
+    >>> waits_behind_s(9, [Lost(6, one, 0.0), Lost(7, two, 0.0), Lost(8, two, 0.0)], 600.0)
     1200.0
-    >>> waits_behind_s(9, one, [Lost(6, two, -3000.0), Lost(10, two, 5.0)], 600.0)
+    >>> waits_behind_s(9, [Lost(6, two, -3000.0), Lost(10, two, 5.0)], 600.0)
     0.0
     """
     before = [
@@ -58,7 +63,7 @@ def waits_behind_s(attempt: int, run: RunId, lost: Iterable[Lost], window_s: flo
         and _may_be_before(call, attempt)
     ]
     runs = {call.run for call in before}
-    if runs <= {run}:
+    if runs <= {HERE}:
         return 0.0
     return min(behind_s([call.later_s for call in before], window_s), len(runs) * window_s)
 
