@@ -217,6 +217,30 @@ async def test_a_run_sends_nothing_behind_what_another_has_lost(ahead_s: float) 
     assert began_s[numbers[1]] - began_s[numbers[0]] > WINDOW_S
 
 
+@pytest.mark.parametrize("poll_s", [1.0, 4.0, 5.0])
+async def test_a_run_behind_a_lost_call_of_another_goes_on_however_often_it_polls(
+    poll_s: float,
+) -> None:
+    """It looked for that call less often than it polled, and waited for what had passed, for ever.
+
+    `K3PUSH_SETTLE__POLL_S=1` is what the guide on doubts sets.
+    """
+    numbers, settle = orders(2), SettleTimes(first_wait_s=1.0, poll_s=poll_s)
+    office = await _in_use(steps("silence"))
+
+    async def push(number: str, after_s: float) -> None:
+        await anyio.sleep(after_s)
+        run = RunId(number)
+        await office.open_run([number], run)
+        pushed = await office.execute(run, settle=settle, check=False)
+        assert pushed.of(State.PUSHED) == {number}
+
+    with anyio.fail_after(ANSWER_TIMEOUT_S + 3 * WINDOW_S):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(push, numbers[0], 0.0)
+            tasks.start_soon(push, numbers[1], 60.0)
+
+
 async def test_a_call_that_was_lost_by_a_clock_of_tomorrow_holds_nothing_up_for_long() -> None:
     """A machine whose clock was a day ahead was killed, and nobody goes on with its run."""
     numbers = orders(2)
