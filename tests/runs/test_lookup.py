@@ -45,6 +45,7 @@ from k3push.ports import (
 from k3push.runs.documents.there_already import there_already
 from k3push.runs.lookup.looker import HARMLESS
 from k3push.runs.lookup.newest_lookup import look_at_newest, look_at_newest_links
+from k3push.runs.lookup.question_lengths import QuestionLengths
 from k3push.runs.lookup.retried_reads import (
     LEAST_TRIES_OF_A_READ,
     ROUNDS_OF_ONE,
@@ -235,6 +236,7 @@ class Job:
     erp: Asked
     max_attempts: int = 5
     worked: set[str] = field(default_factory=set)
+    lengths: QuestionLengths = field(default_factory=QuestionLengths)
     stop: Stop = field(default_factory=Stop)
     waits: list[tuple[str, float]] = field(default_factory=list)
     spared: list[float] = field(default_factory=list)

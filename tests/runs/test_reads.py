@@ -54,13 +54,15 @@ async def test_a_read_that_fails_proves_nothing(name: str, nth: int) -> None:
 @pytest.mark.parametrize("nth", [0, 1, *range(4, READS_BY_FIELD)])
 async def test_an_erp_that_is_gone_for_reads_stops_the_run(nth: int) -> None:
     """What was sent is in doubt, what was not is planned, and a later run ends it."""
-    plan = steps(*["ok"] * nth, *["html-502"] * LEAST_TRIES_OF_A_READ, on=Channel.QUERY)
+    # A question of one number is asked between the tries of one of several.
+    plan = steps(*["ok"] * nth, *["html-502"] * 2 * LEAST_TRIES_OF_A_READ, on=Channel.QUERY)
     office = Office(sandbox(plan, link_fields=False))
     await office.open_run(NUMBERS)
     pushed = await office.execute(throttle=steered(concurrency=1, chunk_size=20))
     # The first look for links is refused, takes several questions, and is made anew.
     before_a_sending = nth in {0, 1, 4, 5, 7, 9}
     assert set(pushed.stop.causes) == ({Cause.LOOK_FAILED} if before_a_sending else set())
+    office.site.faults.end()
     again = await office.execute()
     assert again.of(State.PUSHED) == set(NUMBERS)
     assert {row.attempts for row in again.rows.values()} == {1}
@@ -273,3 +275,55 @@ async def test_a_look_is_made_anew_after_links_that_cannot_be_asked_were_waited_
     await office.open_run(numbers)
     await office.execute(limits=PushLimits(canary=False), beside=clerk, check=False)
     assert len(office.site.world.documents_of(numbers[0])) == 1
+
+
+@pytest.mark.parametrize("concurrency", [1, 4])
+async def test_a_question_too_long_for_the_site_is_asked_in_shorter_ones(
+    monkeypatch: pytest.MonkeyPatch, concurrency: int
+) -> None:
+    """A proxy gives up what names more than thirty bills; no patience helps, and each resume ends.
+
+    A shorter question does, also where chunks that go side by side share theirs.
+    """
+    unanswered: list[str] = []
+
+    def limit(verb: str) -> None:
+        look = getattr(ErpClient, verb)
+
+        async def ask(erp: ErpClient, route: Route, asked: Any, **how: Any) -> Any:
+            if len(asked) > 30:
+                unanswered.append(verb)
+                await anyio.sleep(60)
+                raise LookFailedError("HTTP 504")
+            return await look(erp, route, asked, **how)
+
+        monkeypatch.setattr(ErpClient, verb, ask)
+
+    for verb in ("sources_of", "targets_of", "linked_targets_of"):
+        limit(verb)
+    office, numbers = Office(sandbox(orders=300, latency_s=0.1)), orders(300)
+    await office.open_run(numbers)
+    throttle = steered(concurrency=concurrency, chunk_size=100)
+    pushed = await office.execute(throttle=throttle)
+    assert not pushed.stop.causes
+    assert pushed.of(State.PUSHED) == set(numbers)
+    # What is too long is found out once for each kind of question, and not for each chunk.
+    assert len(unanswered) < 30
+
+
+async def test_an_outage_makes_no_question_shorter(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may end between a question that fails and a short one that is answered."""
+    look, sizes = ErpClient.targets_of, list[int]()
+
+    async def ask(erp: ErpClient, route: Route, asked: Any, **how: Any) -> Sighting:
+        if 1 < anyio.current_time() < 5 and len(asked) > 1:
+            raise LookFailedError("HTTP 502")
+        sizes.append(len(asked))
+        return await look(erp, route, asked, **how)
+
+    monkeypatch.setattr(ErpClient, "targets_of", ask)
+    office, numbers = Office(sandbox(orders=600, latency_s=0.1)), orders(600)
+    await office.open_run(numbers)
+    pushed = await office.execute(throttle=steered(concurrency=1, chunk_size=100))
+    assert pushed.of(State.PUSHED) == set(numbers)
+    assert set(sizes) == {1, 99, 100}

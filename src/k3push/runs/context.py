@@ -37,6 +37,7 @@ from k3push.core.safety.verdict import Said
 from k3push.ports import AttemptRecord, Clock, Doubt, Erp, Ledger, Watch
 from k3push.runs.lookup.link_discovery import find_links
 from k3push.runs.lookup.looker import can_ask
+from k3push.runs.lookup.question_lengths import QuestionLengths
 from k3push.runs.proof.absence_proof import Proofs
 from k3push.runs.proof.calls_at_work import CallsAtWork
 from k3push.runs.proof.doubt_ages import DoubtAges, SettleTimes
@@ -69,6 +70,7 @@ class Context:
         stray_calls: Which calls may have made a document that nothing ties to a bill.
         looked_s: When the source form last showed each bill, by `awake_s`.
         worked: Forms of which a read has succeeded.
+        lengths: How many numbers questions may name.
         source_ids: Internal ids of bills that were read from the source form.
         links: What is known of the target form's links.
         sent_before: Numbers that may travel again, with the ids of the documents that were there
@@ -130,6 +132,7 @@ class Context:
     stray_calls: StrayCalls = field(default_factory=StrayCalls)
     looked_s: dict[BillNumber, float] = field(default_factory=dict)
     worked: set[str] = field(default_factory=set)
+    lengths: QuestionLengths = field(default_factory=QuestionLengths)
     source_ids: dict[BillNumber, str] = field(default_factory=dict)
     links: Links = field(default_factory=Links)
     sent_before: dict[BillNumber, frozenset[str]] = field(default_factory=dict)

@@ -25,6 +25,7 @@ from k3push.runs.control import obey
 from k3push.runs.documents.last_looks import look_once_more, note_look, recall_due_look
 from k3push.runs.doubts.settle_doubts import Settled, settle_once, tell_of_person
 from k3push.runs.engine import push_run
+from k3push.runs.lookup.question_lengths import QuestionLengths
 from k3push.runs.noted_waits import NotedWaits
 from k3push.runs.outcome import Ending, anything_open, ending_of
 from k3push.runs.proof.doubt_ages import DoubtAges, SettleTimes
@@ -92,7 +93,7 @@ class Execution:
     run: Run
     ledger: Ledger
     erp: ErpSessions
-    batched: Callable[[Erp, Callable[[], int]], Erp]
+    batched: Callable[[Erp, Callable[[], int], Callable[[], int]], Erp]
     clock: Clock
     limits: PushLimits
     throttle: Throttle
@@ -112,9 +113,11 @@ async def execute(what: Execution, watch: Watch, stop: Stop) -> Ending:
     began_s = anyio.current_time()
     throttle, run, ledger = what.throttle, what.run, what.ledger
     waits = NotedWaits(ledger, run.id, what.clock)
+    lengths = QuestionLengths()
     context = Context(
         run=run,
-        erp=what.batched(what.erp, lambda: throttle.questions_at_once),
+        erp=what.batched(what.erp, lambda: throttle.questions_at_once, lengths.shared),
+        lengths=lengths,
         ledger=ledger,
         clock=what.clock,
         watch=Watches(watch, waits),

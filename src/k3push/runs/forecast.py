@@ -51,6 +51,7 @@ from k3push.runs.documents.there_already import already, by_ledger, ours_of_shar
 from k3push.runs.kept_in_ledger.row_pages import pages_of
 from k3push.runs.lookup.link_discovery import find_links
 from k3push.runs.lookup.looker import can_ask
+from k3push.runs.lookup.question_lengths import QuestionLengths
 from k3push.runs.lookup.retried_reads import Waiter
 from k3push.runs.lookup.source_check import look_at_listed, query_refused, unsendable
 from k3push.runs.lookup.target_lookup import look_at_targets
@@ -96,6 +97,7 @@ class ForecastContext:
         scope: Whose runs count in it.
         again: A person wants numbers pushed that have a target.
         worked: Forms of which a read has succeeded.
+        lengths: How many numbers questions may name.
         source_ids: Internal ids of bills that were read from the source form.
         links: What is known of the target form's links.
     """
@@ -110,6 +112,7 @@ class ForecastContext:
     scope: str = ""
     again: bool = False
     worked: set[str] = field(default_factory=set)
+    lengths: QuestionLengths = field(default_factory=QuestionLengths)
     source_ids: dict[BillNumber, str] = field(default_factory=dict)
     links: Links = field(default_factory=Links)
 

@@ -9,6 +9,7 @@ from datetime import date
 from k3push.core.model import Route, id_in, key_of
 from k3push.core.protocol.selection import Selected, Selection
 from k3push.ports import Erp, Ledger
+from k3push.runs.lookup.question_lengths import QuestionLengths
 from k3push.runs.lookup.retried_reads import Waiter
 from k3push.runs.lookup.source_lookup import look_at_selected
 from k3push.runs.push_limits import PushLimits
@@ -21,6 +22,7 @@ class SelectContext:
 
     Attributes:
         worked: Forms of which a read has succeeded.
+        lengths: How many numbers questions may name.
     """
 
     route: Route
@@ -29,6 +31,7 @@ class SelectContext:
     stop: Stop
     watch: Waiter
     worked: set[str] = field(default_factory=set)
+    lengths: QuestionLengths = field(default_factory=QuestionLengths)
 
     def spare(self, began_s: float, seconds: float, why: str) -> None:
         """Do nothing: the look itself waits, and nothing is sent that could be spared."""

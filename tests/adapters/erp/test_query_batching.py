@@ -322,6 +322,15 @@ async def test_no_query_grows_beyond_one_question(erp: SlowErp) -> None:
     assert all(len(asked) <= MOST_NUMBERS for _, asked, _ in erp.asked)
 
 
+async def test_no_query_grows_beyond_what_the_site_answers(erp: SlowErp) -> None:
+    """Each of the two would be answered, and both together would not."""
+    looks = BatchedQueries(erp, lambda: 1, lambda: 30)
+    async with anyio.create_task_group() as chunks:
+        for name in "abc":
+            chunks.start_soon(looks.targets_of, ROUTE, numbers(name, 20))
+    assert [len(asked) for _, asked, _ in erp.asked] == [20, 20, 20]
+
+
 async def test_looks_of_two_routes_are_not_joined(erp: SlowErp) -> None:
     """They ask other forms."""
     looks = await busy(erp)

@@ -84,19 +84,24 @@ def _passed_on(
 class BatchedQueries:
     """An ERP whose looks at the target form are joined. Fulfils `ports.Erp`."""
 
-    def __init__(self, erp: Erp, at_once: Callable[[], int]) -> None:
+    def __init__(
+        self, erp: Erp, at_once: Callable[[], int], room: Callable[[], int] = lambda: MOST_NUMBERS
+    ) -> None:
         """Begin without a look.
 
         Args:
             at_once: How many questions all chunks that may be on their way now make of one look
                 each; one of more numbers than fit into a question makes several.
+            room: How many numbers a question of several looks may name.
         """
         self._erp = erp
         self._at_once = at_once
         self._push_s = 0.0
-        self._by_field = _Joined(self._ask_field, lambda: self._most(FIELD_LOOKS_A_CHUNK))
-        self._of_unsent = _Joined(self._ask_unsent, lambda: self._most(FIELD_LOOKS_A_CHUNK))
-        self._by_links = _Joined(erp.linked_targets_of, lambda: self._most(LINK_LOOKS_A_CHUNK))
+        self._by_field = _Joined(self._ask_field, lambda: self._most(FIELD_LOOKS_A_CHUNK), room)
+        self._of_unsent = _Joined(self._ask_unsent, lambda: self._most(FIELD_LOOKS_A_CHUNK), room)
+        self._by_links = _Joined(
+            erp.linked_targets_of, lambda: self._most(LINK_LOOKS_A_CHUNK), room
+        )
 
     @property
     def users(self) -> Collection[str]:
@@ -188,9 +193,11 @@ class _Joined:
         self,
         ask: Callable[[Route, Mapping[BillNumber, str]], Awaitable[Sighting | None]],
         most: Callable[[], int],
+        room: Callable[[], int],
     ) -> None:
         self._ask = ask
         self._most = most
+        self._room = room
         self._waiting: list[_Look] = []
         self._under_way = 0
         self.look_s = 0.0
@@ -246,7 +253,7 @@ class _Joined:
 
         A number has one id in a question: bills may have exchanged their numbers between two looks.
         """
-        route, room = self._waiting[0].route, MOST_NUMBERS
+        route, room = self._waiting[0].route, self._room()
         taken: list[_Look] = []
         asked: dict[BillNumber, str] = {}
         for look in self._waiting[:1] if self._waiting[0].alone else self._waiting:

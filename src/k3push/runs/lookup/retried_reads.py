@@ -10,6 +10,8 @@ failure are told apart:
   same form was read before.
 - The ERP refuses the query of certain numbers and answers others, as a guard against odd filters
   does. The question is halved until these numbers are found, and the others are answered.
+- Nothing usable comes to a question of many numbers, again and again, and a question of one is
+  answered in between: it is too long for the site, and halved as well.
 
 Every read of a run comes through `read_with_retries`, most of them from a look of `lookup`.
 """
@@ -30,7 +32,7 @@ from tenacity import (
 )
 
 from k3push.core.model import Route
-from k3push.core.pacing.chunking import halve
+from k3push.core.pacing.chunking import halve, split
 from k3push.core.protocol.msg_codes import NO_RIGHT
 from k3push.ports import (
     BELIEVED_AFTER_S,
@@ -44,6 +46,7 @@ from k3push.ports import (
     tell_of_wait,
     telling_of_waits,
 )
+from k3push.runs.lookup.question_lengths import QuestionLengths
 from k3push.runs.stop import Stop
 
 T = TypeVar("T")
@@ -70,6 +73,10 @@ ROUNDS_OF_ONE = 3
 # How many refusals it takes before a question with several numbers is halved, and before a refusal
 # is believed to be final.
 TRIES_OF_A_PART = 2
+
+# How often a question of several numbers is left without an answer before one of a single number
+# is asked beside it. The time after that it is halved: an outage may have ended in between.
+UNANSWERED_BEFORE_A_PART = 2
 
 # For how long looks behind an answer are tried again once a stop is asked; the next execution can
 # make them as well, and a service manager waits no longer than a minute and a half.
@@ -137,6 +144,11 @@ class ReadContext(Protocol):
         ...
 
     @property
+    def lengths(self) -> QuestionLengths:
+        """How many numbers questions may name."""
+        ...
+
+    @property
     def watch(self) -> Waiter:
         """Who is told of waits."""
         ...
@@ -158,6 +170,8 @@ async def read_in_parts(
 ) -> None:
     """Read a question, in halves where the ERP refuses it for some of its numbers, or ids.
 
+    It is read in halves as well where it names more numbers than the site can answer for.
+
     Args:
         context: What to look with.
         form: Whose rows are read.
@@ -168,28 +182,39 @@ async def read_in_parts(
         refused: Takes the ERP's words for those whose query it refuses.
         stop_or_not: Go on trying though a stop is asked.
     """
+    several = len(numbers) > 1
+    parts: Sequence[Sequence[Name]] = ()
+    if 0 < (most := context.lengths.most(form)) < len(numbers):
+        parts = split(numbers, most)
     # A refused single number is rejected, so its query has to be refused in several rounds.
-    for rounds_left in reversed(range(1 if len(numbers) > 1 else ROUNDS_OF_ONE)):
+    for rounds_left in reversed(range(1 if several else ROUNDS_OF_ONE) if not parts else ()):
         try:
             await read_with_retries(
-                context, form, lambda: read(numbers), stop_or_not=stop_or_not, harmless=harmless
+                context,
+                form,
+                lambda: read(numbers),
+                stop_or_not=stop_or_not,
+                harmless=harmless,
+                several=several,
             )
+        except _TooLongError:
+            parts = split(numbers, context.lengths.shorten(form, len(numbers)))
         except _OfNumbersError as error:
-            if not rounds_left and len(numbers) == 1:
+            parts = halve(numbers) if several else ()
+            if not rounds_left and not several:
                 refused[numbers[0]] = str(error)
         else:
             return
-    if len(numbers) > 1:
-        for part in halve(numbers):
-            await read_in_parts(
-                context,
-                form,
-                part,
-                read,
-                harmless=harmless,
-                refused=refused,
-                stop_or_not=stop_or_not,
-            )
+    for part in parts:
+        await read_in_parts(
+            context,
+            form,
+            part,
+            read,
+            harmless=harmless,
+            refused=refused,
+            stop_or_not=stop_or_not,
+        )
 
 
 async def read_unless_refused(
@@ -280,6 +305,10 @@ class _OfNumbersError(Exception):
     """A query was refused for its numbers: the same query of a harmless one is answered."""
 
 
+class _TooLongError(Exception):
+    """Nothing answers a query of several numbers; the same query of one is answered."""
+
+
 async def read_with_retries(
     context: ReadContext,
     form: str,
@@ -287,6 +316,7 @@ async def read_with_retries(
     *,
     stop_or_not: bool = False,
     harmless: Callable[[], Awaitable[object]] | None = None,
+    several: bool = False,
 ) -> T:
     """Read, and try again while that may help.
 
@@ -299,12 +329,15 @@ async def read_with_retries(
         harmless: The same question for a number that no bill has. It is asked after some refusals,
             to see whether the numbers cause them (`read_in_parts`); None if the question has no
             numbers.
+        several: It names several numbers, and may be asked in parts.
 
     Raises:
         LookFailedError: It was tried for long, or cannot pass.
     """
     with telling_of_waits(context.watch.waiting):
-        return await _read(context, form, look, stop_or_not=stop_or_not, harmless=harmless)
+        return await _read(
+            context, form, look, stop_or_not=stop_or_not, harmless=harmless, several=several
+        )
 
 
 async def _read(
@@ -314,6 +347,7 @@ async def _read(
     *,
     stop_or_not: bool,
     harmless: Callable[[], Awaitable[object]] | None,
+    several: bool,
 ) -> T:
     began_s = anyio.current_time()
     # Nearly every look succeeds at once, so retrying is set up only after a failure.
@@ -325,23 +359,21 @@ async def _read(
     else:
         context.worked.add(form)
         return found
-    refusals = 0
     patience = _Patience(context.stop, stop_or_not)
+    question = _Question(harmless, several=several)
 
     async def once() -> T:
-        nonlocal refusals
         try:
             if met:
                 raise met.pop()
             return await look()
-        except LookRefusedError as error:
-            refusals += 1
-            suspect = error.code != NO_RIGHT and (refusals >= TRIES_OF_A_PART or error.definite)
-            if suspect and harmless is not None and await _is_answered(harmless):
-                # The form can be read, so that no refusal of a part ends the whole look.
-                context.worked.add(form)
-                raise _OfNumbersError(str(error)) from error
-            raise
+        except LookFailedError as error:
+            blamed = await question.blamed_for(error)
+            if blamed is None or (isinstance(blamed, _TooLongError) and context.stop.asked):
+                raise
+            # The form can be read, so that no refusal of a part ends the whole look.
+            context.worked.add(form)
+            raise blamed from error
 
     worked = form in context.worked
     tries = max(
@@ -368,6 +400,41 @@ async def _read(
         raise _RefusedForLongError(str(error)) from error
     context.worked.add(form)
     return found
+
+
+@dataclass(slots=True)
+class _Question:
+    """What the failures of one question tell of its numbers.
+
+    Attributes:
+        harmless: The same question for a number that no bill has; None if it has no numbers.
+        several: It names several numbers.
+        refusals: How often the ERP has refused it.
+        unanswered: How often nothing usable came back.
+        short_is_answered: The harmless one was answered since.
+    """
+
+    harmless: Callable[[], Awaitable[object]] | None
+    several: bool
+    refusals: int = 0
+    unanswered: int = 0
+    short_is_answered: bool = False
+
+    async def blamed_for(self, error: LookFailedError) -> _OfNumbersError | _TooLongError | None:
+        """Return what is wrong with the numbers; None where they are not to blame, or not yet."""
+        if self.harmless is None or isinstance(error, ErpBusyError):
+            return None
+        if isinstance(error, LookRefusedError):
+            self.refusals += 1
+            suspect = self.refusals >= TRIES_OF_A_PART or error.definite
+            refused = error.code != NO_RIGHT and suspect and await _is_answered(self.harmless)
+            return _OfNumbersError(str(error)) if refused else None
+        self.unanswered += 1
+        if self.short_is_answered:
+            return _TooLongError(str(error))
+        if self.several and self.unanswered >= UNANSWERED_BEFORE_A_PART:
+            self.short_is_answered = await _is_answered(self.harmless)
+        return None
 
 
 async def _is_answered(look: Callable[[], Awaitable[object]]) -> bool:
