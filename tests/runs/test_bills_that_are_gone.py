@@ -11,8 +11,10 @@ from k3push.core.model import BillNumber, State, key_of
 from k3push.ports import InHand
 from k3push.runs.context import Context
 from k3push.runs.other_calls.held_numbers import claim
+from k3push.runs.proof.own_sight import UNSEEN
 from k3push.runs.stop import Cause
 from k3push.simulator import Refusal
+from k3push.simulator.books.bills import Bill
 from k3push.simulator.books.forms import PURCHASE_ORDER
 from tests.runs.office import FIRST, SECOND, Office, one_by_one, orders, sandbox, steered, steps
 from tests.runs.rough_answers import AT_A_DOUBT, NO_CANARY, NO_HALT, OPEN, keep_a_part, until_pushed
@@ -157,3 +159,31 @@ async def test_a_bill_by_its_id_that_is_gone_is_not_done_by_the_next_of_its_numb
     await anyio.sleep(900)
     row = (await office.execute(limits=NO_HALT, throttle=one_by_one(), check=False)).rows[line]
     assert (row.state, row.code, row.targets) == (State.REJECTED, "precheck", ())
+
+
+@pytest.mark.parametrize("made", [True, False])
+async def test_a_bill_that_is_shown_no_more_is_not_said_to_have_no_document(*, made: bool) -> None:
+    """Its user loses the right to its organisation right after a lost answer.
+
+    Neither the bill nor what was made of it is shown then. Who has deleted it cannot be told apart.
+    """
+    numbers, lost = orders(3), "make-then-reset" if made else "reset"
+    office = Office(sandbox(steps("ok", lost), latency_s=0.5, **OPEN))
+    store, unshown = office.site.world.store, list[Bill]()
+    await office.open_run(numbers)
+
+    async def lose(_: Context) -> None:
+        while State.UNKNOWN not in {row.state for row in (await office.rows()).values()}:  # noqa: ASYNC110
+            await anyio.sleep(0.1)
+        documents = office.site.world.documents_of(numbers[1])
+        unshown.extend([*store.by_number(PURCHASE_ORDER, numbers[1]), *documents])
+        for each in unshown:
+            store.remove(each)
+
+    pushed = await office.execute(throttle=one_by_one(), beside=lose, check=False)
+    assert {n: row.code for n, row in pushed.rows.items() if row.state is State.UNKNOWN} == {
+        numbers[1]: UNSEEN
+    }
+    for each in unshown:
+        store.add(each)
+    assert (await office.execute()).of(State.PUSHED) == set(numbers)

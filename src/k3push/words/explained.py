@@ -199,6 +199,10 @@ WORDS = {
         "an answer has named documents that its user is not shown ({documents}): its own may be hidden as well",
         "应答给出过该用户看不到的下游单据（{documents}），此单据的下游单据可能同样看不到",
     ),
+    "note.bill_unshown": (
+        "the source form does not show the bill any more: it was deleted, or its user may no longer see it, and its documents may be hidden as well",
+        "源单已查不到：可能已被删除，也可能该用户已无权查看，此单据的下游单据可能同样看不到",
+    ),
     "note.earlier_unshown": (
         "most of what its user made before is not shown to that user any more: its own may be hidden as well",
         "该用户以前生成的下游单据现在大多看不到，此单据的下游单据可能同样看不到",

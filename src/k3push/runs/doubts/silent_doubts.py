@@ -19,6 +19,7 @@ from k3push.runs.doubts.doubt_words import tell_of_doubts
 from k3push.runs.kept_in_ledger.kept_attempts import rows_under, sent_by
 from k3push.runs.lookup.document_lookup import look_at_standings
 from k3push.runs.lookup.line_links import are_linked
+from k3push.runs.lookup.source_lookup import look_at_ids
 from k3push.runs.lookup.target_lookup import look_at_targets
 from k3push.runs.proof.own_sight import UNSEEN
 from k3push.runs.proof.seen_since import shown_since
@@ -75,8 +76,11 @@ async def judge_silence(
     for names_tell in (True, False):
         part = [doubt for doubt in absent if (doubt.number not in moved) is names_tell]
         of_strays |= await _with_strays(context, part, seen, names_tell=names_tell)
-    hopeless |= of_strays
-    absent = [doubt for doubt in absent if doubt.number not in of_strays]
+    hidden = await _hidden_bills(context, [d for d in absent if d.number not in of_strays])
+    why_hidden = remark("note.bill_unshown")
+    told += [Outcome(n, State.UNKNOWN, code=UNSEEN, reason=why_hidden) for n in sorted(hidden)]
+    hopeless |= of_strays | hidden
+    absent = [doubt for doubt in absent if doubt.number not in of_strays | hidden]
     await tell_of_doubts(context, run, [outcome for outcome in told if outcome.reason])
     return absent, hopeless, unproved
 
@@ -99,6 +103,18 @@ async def _untold(
         return Outcome(doubt.number, State.UNKNOWN)
     hides = await context.hides_own(doubt)
     return Outcome(doubt.number, State.UNKNOWN, code=UNSEEN, reason=hides) if hides else None
+
+
+async def _hidden_bills(context: Context, absent: Sequence[Doubt]) -> set[BillNumber]:
+    """Return which bills without a document the source form does not show any more.
+
+    Somebody may have deleted them, which an ERP lets nobody do beside a document. But their user
+    may have lost a right, to an organisation say, and is not shown their documents either then.
+    """
+    ids = {doubt.number: context.known_id(doubt.number) for doubt in absent}
+    asked = sorted({id_ for id_ in ids.values() if id_})
+    found, refused = await look_at_ids(context, asked) if asked else ({}, {})
+    return {n for n, id_ in ids.items() if id_ and id_ not in found and id_ not in refused}
 
 
 async def _with_strays(
