@@ -118,6 +118,19 @@ def test_a_title_above_the_heading_of_one_column_is_no_bill(write: Write, headin
         numbers(write("b.txt", content))
 
 
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+@pytest.mark.parametrize("title", ["采购订单列表", "采购订单列表{0}{0}"])
+def test_a_title_above_a_table_is_named_and_no_comma_of_its_rows(
+    write: Write, title: str, delimiter: str
+) -> None:
+    """Each row would be told as a pasted comma, and the cure would be another one."""
+    rows = [title, "供应商{0}单据编号 {0}备注", "甲{0}A1{0}", "合计{0}2{0}"]
+    content = "\n".join(rows).format(delimiter)
+    assert troubles(write("a.csv", content)) == [(Code.LATE_HEADING, 2)]
+    with refused(JobFileError, r"line 2: the heading 单据编号 stands below other lines"):
+        numbers(write("b.txt", content))
+
+
 def test_two_columns_that_could_be_meant_are_an_error(write: Write) -> None:
     """A guess could push the wrong bills."""
     assert troubles(write("a.csv", "编号,单据编号\n1,A1\n")) == [(Code.TWO_COLUMNS, 1)]

@@ -223,6 +223,8 @@ def test_columns_are_found_as_in_a_table() -> None:
     assert codes(workbook({"A1": "客户", "B1": "订单"})) == [(Code.UNKNOWN_HEADINGS, 1)]
     assert codes(workbook({"A1": "编号", "B1": "单号"})) == [(Code.TWO_COLUMNS, 1)]
     assert codes(workbook({"A1": "清单", "A3": "单号", "A4": "A1"})) == [(Code.LATE_HEADING, 3)]
+    beside = {"A1": "清单", "A2": "行号", "B2": "单号", "A3": 1, "B3": "A1"}
+    assert codes(workbook(beside)) == [(Code.LATE_HEADING, 2)]
 
 
 def test_a_heading_and_no_numbers_is_an_empty_job() -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -25,6 +26,7 @@ from k3push.core.model import BillNumber, Listed
 
 # The first of two that fit equally well is taken.
 _DELIMITERS: Final = (",", ";", "\t", "|")
+_CUT: Final = re.compile(f"[{''.join(_DELIMITERS)}]")
 
 # Characters after the first line's beginning in which a heading must end.
 _SAMPLE: Final = 1 << 16
@@ -69,6 +71,8 @@ def read_table(source: OpenJobFile, headings: Headings, bad: BadLines) -> Iterat
             text.readline()
         for line, last, row in _rows(text, layout, bad):
             cells = len(row)
+            if layout.bare:
+                see_no_heading(row, line, headings, bad)
             if 0 <= at < cells <= width and plain(row[at]) and row[at][0] != "'":
                 number = row[at]
             else:
@@ -76,8 +80,6 @@ def read_table(source: OpenJobFile, headings: Headings, bad: BadLines) -> Iterat
                 if checked is None:
                     continue
                 number = checked
-            if layout.bare:
-                see_no_heading(number, line, headings, bad)
             id_ = internal_id(_cell(row, id_at)) if 0 <= id_at < cells else ""
             route = tidy(row[route_at]) if 0 <= route_at < cells else ""
             if id_ is None:
@@ -88,15 +90,21 @@ def read_table(source: OpenJobFile, headings: Headings, bad: BadLines) -> Iterat
                 bad.add(Code.BAD_ROUTE, line, value=shown(route))
 
 
-def see_no_heading(number: str, line: int, headings: Headings, bad: BadLines) -> None:
-    """Refuse a heading within a bare column: what stands above it is a title, and no bill.
+def see_no_heading(cells: Iterable[str], line: int, headings: Headings, bad: BadLines) -> None:
+    """Refuse a heading below a title, which was taken for a bare column of numbers.
+
+    The title has no delimiter, so any of them may part the headings.
 
     Raises:
-        JobFileError: It is one.
+        JobFileError: One of the cells is a heading, or a row of them.
     """
-    # No heading ends with a digit, and most numbers do.
-    if not number[-1:].isdigit() and headings.role(number):
-        raise bad.stop(Code.LATE_HEADING, line, value=shown(number))
+    for cell in cells:
+        # No heading ends with a digit, and most numbers do.
+        if cell[-1:].isdigit():
+            continue
+        for part in _CUT.split(cell):
+            if headings.role(part):
+                raise bad.stop(Code.LATE_HEADING, line, value=shown(tidy(part)))
 
 
 def _cell(row: Sequence[str], at: int) -> str:

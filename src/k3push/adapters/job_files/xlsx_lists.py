@@ -135,14 +135,14 @@ def _listed(
         offset + at if at >= 0 else -1 for at in (layout.number_at, layout.id_at, layout.route_at)
     )
     for row, found in chain([first], rows) if layout.bare else rows:
+        if layout.bare:
+            see_no_heading((cell.text for cell in found.values()), row, headings, bad)
         others = (column for column in found if column != number_at) if layout.bare else ()
         id_ = _id(found.get(id_at, _NO_CELL))
         by_id = id_ and not _is_there(found.get(number_at, _NO_CELL))
         number = "" if by_id else _number(found, number_at, row, bad)
         if number is None:
             continue
-        if layout.bare:
-            see_no_heading(number, row, headings, bad)
         if id_ is None:
             bad.add(Code.BAD_ID, row, value=shown(found[id_at].text))
             continue
