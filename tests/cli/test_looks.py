@@ -457,6 +457,19 @@ def test_check_says_that_it_could_not_verify_a_rule(desk: Desk, start: Start, fa
     assert ran.exit == 0, ran
 
 
+def test_check_finds_nothing_good_about_documents_of_a_form_that_is_not_there(
+    desk: Desk, start: Start
+) -> None:
+    """Documents that are there were pushed from others, so no field and no link can name it."""
+    sandbox = start("--orders", "5")
+    assert desk.configure(sandbox.url).k3push("run", desk.job(["CGDD0000001"])).exit == 0
+    ran = desk.configure(sandbox.url, lines={"source": 'source = "PUR_NoSuch"'}).k3push("check")
+    assert ran.exit == 2, ran
+    about = [line for line in ran.out.splitlines() if "PUR_NoSuch" in line]
+    assert [line[0] for line in about] == ["✗", "!"], ran  # the form, and the rule of another
+    assert "✓ target form STK_InStock" in ran.out
+
+
 def test_check_finds_a_wrong_field(desk: Desk, untouched: Sandbox) -> None:
     """A field that the target form does not have is found before anything is sent."""
     desk.configure(untouched.url, more='source_number_field = "FNoSuchField"\n')

@@ -212,6 +212,11 @@ SETTINGS = {
 
 ARGUMENTS = {
     "command": bad_words("push", "orders.csv", named=("push",)),
+    "command-like-none": bad_words("tenants", named=("'tenants'", "k3push --help")),
+    "command-of-a-group": bad_words("ledger", "undo", named=("'undo'", "k3push ledger --help")),
+    "faults": bad_words(
+        "sandbox", "--faults", "no", named=("--faults no", "lost-answer", "script")
+    ),
     "option": bad_words(*RUN, "--chunksize", "5", named=("--chunksize", "--chunk-size")),
     "no-job": bad_words("run", named=("JOB...",)),
     "route": bad_words(*RUN, "--route", "po-instok", named=("config.toml", "mean 'po-instock'")),

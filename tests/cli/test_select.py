@@ -217,7 +217,7 @@ def test_rules_of_the_site(desk: Desk, untouched: Sandbox) -> None:
         "number", "name", "source", "target", "enabled", "default",
     ]  # fmt: skip
     none = desk.k3push("rules", "ABC")
-    assert (none.exit, "None of the" in none.out) == (0, True), none
+    assert (none.exit, "None of the 3 rules" in none.out) == (0, True), none
 
 
 def test_a_select_list_is_for_its_owner_only(desk: Desk, few: Sandbox) -> None:

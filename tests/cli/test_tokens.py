@@ -32,6 +32,15 @@ def test_a_token_is_printed_once_and_listed_without_itself(desk: Desk) -> None:
     assert told["revoked_at"]
 
 
+def test_a_list_of_nobody_says_how_a_program_gets_a_token(desk: Desk) -> None:
+    """Where nothing is printed, nobody knows whether the command has worked."""
+    desk.configure("http://127.0.0.1:9/K3Cloud/")
+    assert desk.k3push("run", desk.job(["CGDD0000001"])).exit == 6
+    none = desk.k3push("token", "list")
+    assert (none.exit, none.out, "k3push token add" in none.err) == (0, "", True), none
+    assert desk.k3push("token", "list", "--json").out == "[]\n"
+
+
 def test_the_list_is_cut_nowhere_and_says_times_alike(desk: Desk) -> None:
     """A terminal of eighty columns, or a pipe, shows each name, role and time whole."""
     desk.configure("http://127.0.0.1:9/K3Cloud/")

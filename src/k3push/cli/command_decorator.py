@@ -67,7 +67,12 @@ class Family:
         self._commands: list[tuple[str, str, Command]] = []
 
     def command(self, key: str, examples: str) -> Callable[[Command], Command]:
-        """Add a command under the last part of *key*, whatever its function is called."""
+        """Add a command under the last part of *key*, whatever its function is called.
+
+        Args:
+            key: Of its help.
+            examples: Parted by ` · `; `{because}` is a person's reason, in the language.
+        """
 
         def added(function: Command) -> Command:
             self._commands.append((key, examples, function))
@@ -80,9 +85,11 @@ class Family:
         group = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
         if self._before is not None:
             group.callback()(self._before)
+        because = say("app.because")
         for key, examples, function in self._commands:
             is_within = bool(self._group) and key.startswith(f"{self._group}.")
-            made = (group if is_within else app).command(**_said(key, say), epilog=examples)
+            epilog = examples.format(because=because)
+            made = (group if is_within else app).command(**_said(key, say), epilog=epilog)
             made(_spread(function, say))
         if self._group:
             app.add_typer(group, **_said(self._group, say))

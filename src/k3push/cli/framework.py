@@ -92,9 +92,7 @@ def what_is_wrong(error: Any, say: Say) -> str:
         case "BadParameter":
             return _invalid(error, say)
         case _:
-            is_first = error.ctx is not None and error.ctx.parent is None
-            text = error.format_message()
-            return (_of_other_tools(text, say) if is_first else "") or _recognised(text, say)
+            return _unknown_command(error, say) or _recognised(error.format_message(), say)
 
 
 def _unknown_option(error: Any, say: Say) -> str:
@@ -107,13 +105,19 @@ def _unknown_option(error: Any, say: Say) -> str:
     return say("framework.no_option", name=name)
 
 
-def _of_other_tools(text: str, say: Say) -> str:
-    """Say what to type instead of a command that other tools have; "" for any other text."""
-    found = re.match(r"No such command '(\S+)'\.", text)
-    name = found[1] if found else ""
-    if instead := _INSTEAD.get(name):
-        return say("framework.no_command_but", name=repr(name), instead=instead)
-    return say("framework.no_undoing", name=repr(name)) if name in _UNDONE else ""
+def _unknown_command(error: Any, say: Say) -> str:
+    """Say what to type instead of a command that is not there; "" where one is near it."""
+    found = re.match(r"No such command '(\S+)'\.( Did you mean)?", error.format_message())
+    if found is None or error.ctx is None:
+        return ""
+    name, near, is_first = found[1], found[2], error.ctx.parent is None
+    if is_first and name in _UNDONE:
+        return say("framework.no_undoing", name=repr(name))
+    instead = _INSTEAD.get(name, "") if is_first else ""
+    if near and not instead:
+        return ""
+    instead = instead or f"{error.ctx.command_path} --help"
+    return say("framework.no_command_but", name=repr(name), instead=instead)
 
 
 def _missing(error: Any, say: Say) -> str:
@@ -145,7 +149,6 @@ def _invalid(error: Any, say: Say) -> str:
 
 _FORMS = (
     (r"No such command (?P<name>.+)\. Did you mean (?P<near>.+)\?", "framework.no_command_near"),
-    (r"No such command (?P<name>.+)\.", "framework.no_command"),
     (r"Option (?P<name>'.+') requires an argument\.", "framework.needs_value"),
     (r"Option (?P<name>'.+') does not take a value\.", "framework.takes_no_value"),
     (r"Got unexpected extra argument\(s\) \((?P<names>.*)\)", "framework.too_many"),

@@ -73,7 +73,10 @@ class Secret:
         except subprocess.TimeoutExpired:
             what = remark("secret.slow", seconds=patience_s)
             raise SettingsError.of(config, key, what) from None
-        except (OSError, ValueError, subprocess.SubprocessError, ImportError) as error:
+        except ImportError:
+            what = remark("secret.no_keyring")
+            raise SettingsError.of(config, key, what) from None
+        except (OSError, ValueError, subprocess.SubprocessError) as error:
             # What stands there may be the secret itself, so that the kind says enough.
             what = remark("secret.none", kind=self.kind, why=_why(error))
             raise SettingsError.of(config, key, what) from None
@@ -115,7 +118,7 @@ class Secret:
 def _why(error: Exception) -> str:
     """Say why there is no secret; the error of a command may hold its output."""
     if isinstance(error, subprocess.CalledProcessError):
-        return f"exit {error.returncode}"
+        return remark("secret.exit", code=error.returncode)
     if isinstance(error, OSError):
         return error.strerror or str(error)  # of a keyring, the kind of its error
     return type(error).__name__

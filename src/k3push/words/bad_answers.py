@@ -19,7 +19,7 @@ WORDS = {
     "answer.no_words": ("refused without a word", "被拒绝，未说明原因"),
     "answer.no_entries": (
         "JSON that does not tell the tables of the form",
-        "JSON 中没有该表单的分录信息",
+        "JSON 中没有该表单的单据体信息",
     ),
     "answer.no_rows": ("JSON that is no list of rows", "JSON 不是行的列表"),
     "answer.columns": (

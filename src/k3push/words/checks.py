@@ -112,11 +112,11 @@ WORDS = {
     ),
     "check.no_links": (
         "the links of {form} cannot be asked for, so that documents are found by {field} alone; name their entry in target_entry if it has another key",
-        "无法查询 {form} 的关联关系，只能按 {field} 查找下游单据；如分录标识不同，请在 target_entry 中写明",
+        "无法查询 {form} 的关联关系，只能按 {field} 查找下游单据；如单据体标识不同，请在 target_entry 中写明",
     ),
     "check.nofield": (
         "route {route}: no source_number_field, and the links of {form} cannot be asked for; one bill a call, and a lost answer waits for a person. Name the field, or the entry in target_entry",
-        "路线 {route}：没有 source_number_field，也无法查询 {form} 的关联关系；每次只下推一张单据，应答丢失时需人工核实。请写明该字段，或在 target_entry 中写明分录",
+        "路线 {route}：没有 source_number_field，也无法查询 {form} 的关联关系；每次只下推一张单据，应答丢失时需人工核实。请写明该字段，或在 target_entry 中写明单据体",
     ),
     "check.plain_secret": (
         '{key} is written in the settings as plain text; use {{ env = "NAME" }}',

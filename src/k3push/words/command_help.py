@@ -7,6 +7,7 @@ WORDS = {
         "Push bills down (单据下推) in bulk in K/3 Cloud (金蝶云星空), never twice.",
         "在金蝶云星空中批量下推单据，绝不重复下推。",
     ),
+    "app.because": ("looked it up", "已在 ERP 中查过"),
     "app.epilog": (
         "Begin with: k3push demo  ·  then: k3push init, check, plan LIST, run LIST",
         "入门：k3push demo  ·  然后：k3push init、check、plan 清单.csv、run 清单.csv",

@@ -48,6 +48,10 @@ WORDS = {
         "站点不提供转换规则：{why}",
     ),
     "init.more": ("  … and {count} more", "  …… 另有 {count} 项"),
+    "init.note": (
+        "Every other setting has a default: docs/reference/settings.md lists them.",
+        "其余配置均有默认值，见 docs/zh/reference/settings.md。",
+    ),
     "init.done": (
         "{path} is written. Set {env}, then run: {command}",
         "已生成 {path}。请设置 {env}，然后执行：{command}",
@@ -71,6 +75,10 @@ WORDS = {
     "sandbox.ready": (
         "account sandbox · user sandbox · password sandbox · stop with Ctrl-C",
         "账套 sandbox · 用户 sandbox · 密码 sandbox · 按 Ctrl-C 停止",
+    ),
+    "sandbox.no_faults": (
+        "--faults {faults}: there is no such preset ({known}), and no such script file",
+        "--faults {faults}：没有这样的预设（{known}），也没有这样的脚本文件",
     ),
     "sandbox.config": ("a config.toml for it:", "对应的 config.toml："),
     "demo.not_ours": (

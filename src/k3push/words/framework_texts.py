@@ -18,7 +18,6 @@ WORDS = {
     "framework.group.operate": ("Operate", "运维"),
     "framework.group.tenants": ("Many tenants", "多租户"),
     # -- wrong arguments ---------------------------------------------------------------------
-    "framework.no_command": ("No such command {name}.", "没有命令 {name}。"),
     "framework.no_command_near": (
         "No such command {name}. Did you mean {near}?",
         "没有命令 {name}。是否应为 {near}？",

@@ -241,6 +241,7 @@ WORDS = {
         "the copy differs from its source in {what}; nothing was kept",
         "副本与来源在 {what} 处不同；未保留任何内容",
     ),
+    "ledger.copied_table": ("{count} {table}", "{table} {count} 行"),
     "ledger.copied": (
         "{source} → {target}, compared row by row: {told}",
         "{source} → {target}，已逐行比对：{told}",

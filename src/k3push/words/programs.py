@@ -16,6 +16,10 @@ WORDS = {
         "there is no program {name}; k3push token list shows those that there are",
         "没有名为 {name} 的程序；用 k3push token list 查看已有的程序",
     ),
+    "token.nobody": (
+        "No program has a token yet: k3push token add NAME --role ROLE",
+        "还没有程序有令牌；请用 k3push token add 程序名 --role 角色 生成",
+    ),
     "token.made": (
         "Token of {name} for route {route}, role {role}, {rate} {rate:?request|requests} a minute. It is shown this once.",
         "{name} 的令牌：路线 {route}，角色 {role}，每分钟 {rate} 次请求。令牌只显示这一次。",

@@ -76,7 +76,12 @@ WORDS = {
         "命令在 {seconds:g} 秒内没有给出密码；它不能询问任何人",
     ),
     "secret.none": ("{kind} gave no secret ({why})", "{kind} 没有给出密码（{why}）"),
+    "secret.exit": ("exit {code}", "退出码 {code}"),
     "secret.not_set": ("{where} is not set, or is empty", "{where} 未设置或为空"),
+    "secret.no_keyring": (
+        "keyring needs a package: pip install 'k3push[keyring]' (in a clone '.[keyring]')",
+        "keyring（凭据库）需要组件：pip install 'k3push[keyring]'（在克隆的目录中用 '.[keyring]'）",
+    ),
     "secret.no_entry": (
         "keyring has no such entry, or an empty one; store it with `k3push login set`",
         "keyring（凭据库）中没有此项，或为空；请用 `k3push login set` 保存",

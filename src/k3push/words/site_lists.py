@@ -61,8 +61,8 @@ WORDS = {
     "rules.is.no": ("no", "否"),
     "rules.is.unknown": ("unknown", "未知"),
     "rules.none": (
-        "None of the {count} {count:?rule|rules} that the site lists is between these forms.",
-        "站点列出的 {count} 条规则中，没有这两个表单之间的。",
+        "None of the {count} {count:?rule|rules} that the site lists is of these forms.",
+        "站点列出的 {count} 条规则中，没有符合条件的。",
     ),
     "rules.no_forms": (
         "The site does not show the forms of its rules, so all are listed.",

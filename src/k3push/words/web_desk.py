@@ -127,7 +127,7 @@ WORDS = {
     "desk.begins_soon": ("the server is about to execute it", "服务即将执行此任务"),
     "desk.next": ("What next", "下一步"),
     "desk.resume": ("Resume", "继续任务"),
-    "desk.settle": ("Ask the ERP about the unknown ones", "向 ERP 查询未知单据"),
+    "desk.settle": ("Ask the ERP about the unknown ones", "核实结果未知的单据"),
     "desk.follow": ("Submit and approve documents", "提交、审核下游单据"),
     "desk.retry": ("Retry", "重试"),
     "desk.retry_all": ("Retry all rejected", "重试全部被拒单据"),
@@ -163,7 +163,7 @@ WORDS = {
     "desk.act.retry": ("retried rejected numbers: {detail}", "重试被拒单据：{detail}"),
     "desk.act.retry_all": ("retried all rejected numbers", "重试全部被拒单据"),
     "desk.act.follow": ("had documents submitted and approved", "提交、审核下游单据"),
-    "desk.act.settle": ("asked the ERP about unknown numbers", "向 ERP 核实未知单据"),
+    "desk.act.settle": ("asked the ERP about unknown numbers", "核实结果未知的单据"),
     # -- schedules ----------------------------------------------------------------------------
     "desk.schedules": ("Schedules", "定时计划"),
     "desk.no_schedules": (
@@ -189,7 +189,7 @@ WORDS = {
     "desk.continue": ("Continue", "恢复"),
     "desk.by_fleet": (
         "The ledger is in PostgreSQL: the workers of the fleet begin what is due, and `k3push fleet` pauses them.",
-        "台账位于 PostgreSQL：到点任务由集群的 worker 启动，暂停请用 `k3push fleet`。",
+        "台账位于 PostgreSQL：到点任务由集群的工作进程启动，暂停请用 `k3push fleet`。",
     ),
     "desk.by_server": (
         "This server begins what is due, without anybody's approval: the settings have given it.",

@@ -142,7 +142,7 @@ WORDS = {
     ),
     "web.openid.refused": (
         "The provider has signed nobody in. Sign in again; if it refuses you there, ask whoever keeps it.",
-        "登录服务没有通过登录。请重新登录；若仍被拒绝，请联系登录服务的管理员。",
+        "此次登录未获登录服务通过。请重新登录；若仍被拒绝，请联系登录服务的管理员。",
     ),
     "web.openid.untrue": (
         "What the provider said is not proved, so nobody was let in. The log of `k3push serve` has more.",

@@ -5,13 +5,16 @@ from __future__ import annotations
 import re
 import unicodedata
 
-# A word of Latin letters stays whole; a line may break around any Chinese character.
-_PIECE = re.compile(
-    r"[\u2e80-\u9fff\uf900-\ufaff\uff00-\uffef\u3000-\u303f]|\s+|[^\s\u2e80-\uffff]+|."
-)
-
-# What begins no line.
+_WIDE = r"\u2e80-\u9fff\uf900-\ufaff\uff00-\uffef\u3000-\u303f"
+# What ends no line, and what begins none.
+_OPENING = "（「『【《“‘"
 _CLOSING = "，。；：、！？）」』】》”’…"
+
+# A word of Latin letters stays whole, and so does what brackets hold, such as `[默认：8100]`; a
+# line may break around any Chinese character.
+_PIECE = re.compile(
+    rf"[{_OPENING}]*(?:\[[^\[\]\s]+\]|[{_WIDE}]|[^\s{_WIDE}{_OPENING}{_CLOSING}]+)[{_CLOSING}]*|\s+|."
+)
 
 
 def columns(text: str) -> int:
@@ -44,13 +47,16 @@ def wrapped(text: str, wide: int) -> list[str]:
 
     >>> wrapped("重新下推任务中被拒绝的单据，不写 RUN 则为全部。", 20)
     ['重新下推任务中被拒绝', '的单据，不写 RUN 则', '为全部。']
+
+    No bracket and no sign stands at the wrong end of a line:
+
+    >>> wrapped("全部任务（默认最近一次），端口。 [默认：0]", 11)
+    ['全部任务', '（默认最近', '一次），端', '口。', '[默认：0]']
     """
     lines: list[str] = []
     line = ""
-    pieces = _PIECE.findall(text)
-    for piece, following in zip(pieces, [*pieces[1:], ""], strict=True):
-        kept_with = columns(following) if following and following in _CLOSING else 0
-        if line and columns((line + piece).rstrip()) + kept_with > wide:
+    for piece in _PIECE.findall(text):
+        if line and columns((line + piece).rstrip()) > wide:
             lines.append(line.rstrip())
             line = ""
         if line or not piece.isspace():

@@ -58,7 +58,8 @@ class RouteChecks:
     async def route(self, erp: ErpClient, route: Route) -> None:
         """Look at both forms as a run does."""
         source = self.say("check.source", form=route.source)
-        if await self._form(source, lambda: erp.sources_of(route, NOBODY)):
+        has_source = await self._form(source, lambda: erp.sources_of(route, NOBODY))
+        if has_source:
             lacking = erp.lacking(route.source)
             if lacking:
                 self.findings.doubtful(
@@ -75,10 +76,11 @@ class RouteChecks:
             look = partial(erp.newest_values, route.target, wire.ID, 1)
         if await self._form(target, look):
             self.findings.good(target)
-            if field:
+            if field and has_source:
                 await self._ground(erp, route)
                 await self._field(erp, route)
-        await self._links(erp, route)
+        if has_source:  # else no document can be of it, whatever fields and links hold
+            await self._links(erp, route)
 
     async def _links(self, erp: ErpClient, route: Route) -> None:
         """See whether documents that are there are found by their links (P 6.5)."""

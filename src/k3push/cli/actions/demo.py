@@ -24,7 +24,7 @@ from k3push.reporting.table_files import records_of
 from k3push.runs.kept_in_ledger.row_pages import followed_pages_of
 from k3push.runs.outcome import Exit
 from k3push.runs.problem import Problem
-from k3push.simulator import SandboxOptions, Site, build, check_ledger, serve
+from k3push.simulator import PRESETS, SandboxOptions, Site, build, check_ledger, serve
 from k3push.wiring.job_lists import JobOptions
 from k3push.wiring.open_ledger import ledger_of
 from k3push.words.language import Say
@@ -95,8 +95,16 @@ OLDEST_SELDOM = 1000
 """After how many collections of younger objects the sandbox looks through its oldest."""
 
 
+def _check_faults(faults: str, say: Say) -> None:
+    """Refuse what is neither a preset nor a script file; the simulator speaks English alone."""
+    if faults not in PRESETS and not Path(faults).is_file():
+        known = say("framework.between").join(PRESETS)
+        raise Problem(remark("sandbox.no_faults", faults=faults, known=known))
+
+
 async def sandbox(options: SandboxOptions, port: int, say: Say) -> Exit:
     """Serve until interrupted."""
+    _check_faults(str(options.faults), say)
     # A million orders are many millions of objects that stay, and what is made of them stays as
     # well: to look through them for garbage again and again would take most of the time.
     gc.disable()

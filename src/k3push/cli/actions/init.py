@@ -43,7 +43,7 @@ from k3push.wiring.protected_files import check_output, see_writable
 from k3push.words.language import Say, harmless
 
 _TEMPLATE = """\
-# Every other setting has a default: docs/reference/settings.md lists them.
+# {note}
 [erp]
 url = {url}
 acct_id = {acct_id}
@@ -74,7 +74,7 @@ async def init(config: Path | None, say: Say) -> Exit:
         raise Problem(remark("init.exists", path=path))
     see_writable(path)
     guide = _Guide(say)
-    text = _TEMPLATE.format(name="default", **await guide.answers())
+    text = _TEMPLATE.format(name="default", note=say("init.note"), **await guide.answers())
     try:
         with opened_for_owner(path) as file:
             file.write(text)

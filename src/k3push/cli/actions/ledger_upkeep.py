@@ -150,7 +150,8 @@ async def copy(source: str, target: str, config: Path | None, say: Say) -> Exit:
             raise Problem(remark("ledger.alive", run=run))
         await there.migrate(create=True)
         copied = await _copy(mine, there)
-    told = ", ".join(f"{n} {name}" for name, n in copied.items())
+    rows = [say("ledger.copied_table", table=table, count=n) for table, n in copied.items()]
+    told = say("framework.between").join(rows)
     _tell(say("ledger.copied", source=here.shown, target=there.shown, told=told))
     return Exit.DONE
 

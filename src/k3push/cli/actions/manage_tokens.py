@@ -58,6 +58,8 @@ async def show(config: Path | None, say: Say, *, json: bool) -> Exit:
     if found:
         headings = [say(f"token.head.{key}") for key in keys]
         put_listing(screen(highlight=False), headings, rows, folds={4, 5})
+    else:
+        _tell(say("token.nobody"))
     return Exit.DONE
 
 

@@ -192,7 +192,7 @@ def retry(
 
 @family.command(
     "command.settle",
-    'k3push settle · k3push settle --as absent CGDD0000017 --because "looked it up"',
+    'k3push settle · k3push settle --as absent CGDD0000017 --because "{because}"',
 )
 def settle(
     say: Say,
