@@ -46,6 +46,16 @@ def test_reasons_fit_a_terminal_and_account_for_every_number(
     assert (sum(counts) < len(rows)) == (len(clusters.largest()) > CLUSTERS_SHOWN)
 
 
+def test_a_long_reason_is_cut_and_no_number_beside_it() -> None:
+    """By the number all else is found, by half a reason nothing."""
+    clusters = Clusters()
+    clusters.add("11", "应付单号重复，" * 9, "CGDD0000017")
+    clusters.add("12", "数量超出，" * 9, "9" * 80)
+    first, second = (line for line in reason_lines(clusters, speaker("zh")) if " × " in line)
+    assert first.endswith("… (CGDD0000017)")
+    assert second.endswith(f"… ({'9' * 29}…)")
+
+
 def test_the_largest_cluster_comes_first_with_an_example_and_its_cure() -> None:
     """Who mends one thing at night mends the one that holds up most numbers."""
     clusters = Clusters()

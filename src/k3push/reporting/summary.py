@@ -20,6 +20,8 @@ COLUMNS = 80
 NAME_COLUMNS = 10
 """Columns of the longest name of a state or a forecast, in either language."""
 CLUSTERS_SHOWN = 5
+LONGEST_EXAMPLE = 30
+"""Columns of a number beside a reason; longer ones are shown in part."""
 
 _COLOURS = {
     State.PUSHED: "green",
@@ -142,13 +144,17 @@ def next_step(
 
 
 def _headline(cluster: Cluster, say: Say) -> str:
-    """Count, message and an example, if there is room for it."""
+    """Count, message and an example."""
     words = say.said(cluster.shape) or harmless(cluster.code)
     return counted_line(words, cluster.count, cluster.examples[0])
 
 
 def counted_line(words: str, count: int, example: str) -> str:
-    """Return how many numbers have met something, with an example if there is room for it."""
+    """Return how many numbers have met something, and one of them, by which all else is found.
+
+    >>> counted_line("订" * 40, 2, "CGDD0000017").removeprefix("    2 × " + "订" * 27)
+    '… (CGDD0000017, …)'
+    """
     line = f"    {count:,} × {words}"
-    example = f" ({harmless(example)}{', …' if count > 1 else ''})"
-    return line + example if columns(line + example) <= COLUMNS else cut(line, COLUMNS)
+    example = f" ({cut(harmless(example), LONGEST_EXAMPLE)}{', …' if count > 1 else ''})"
+    return cut(line, COLUMNS - columns(example)) + example

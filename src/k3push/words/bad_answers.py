@@ -10,6 +10,11 @@ WORDS = {
     ),
     "answer.no_unpacking": ("it does not unpack: {why}", "无法解压：{why}"),
     "answer.too_large": ("it unpacks to more than {most} bytes", "解压后超过 {most} 字节"),
+    "answer.too_long": ("more than {most} bytes", "超过 {most} 字节"),
+    "answer.hung_up": (
+        "hung up before any answer",
+        "服务器未应答就关闭了连接",
+    ),
     "answer.cut_off": ("it was cut off", "内容不完整"),
     "answer.no_result": ("JSON without a Result", "JSON 中没有 Result"),
     "answer.no_status": (

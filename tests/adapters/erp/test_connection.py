@@ -312,7 +312,7 @@ def test_an_answer_without_end_is_given_up() -> None:
     """It would take all the memory of the machine before it is late."""
     body = connection.Body()
     body.add(bytes(MOST_BYTES))
-    with pytest.raises(httpx.RemoteProtocolError, match="more than"):
+    with pytest.raises(httpx.RemoteProtocolError, match="too_long"):
         body.add(b".")
 
 
@@ -320,7 +320,7 @@ def test_an_answer_without_end_is_given_up() -> None:
 async def test_a_server_that_hangs_up_is_said_to(answer: bytes) -> None:
     """`explain` shows the words to people."""
     async with served(answering(answer, then_close=True)) as server:
-        with pytest.raises(httpx.RemoteProtocolError, match="hung up before its answer"):
+        with pytest.raises(httpx.RemoteProtocolError, match="hung_up"):
             await call(a_line(), server.url)
 
 

@@ -24,6 +24,7 @@ import httpx
 from aiohappyeyeballs import start_connection
 
 from k3push.core.protocol.compression import MOST_BYTES, PackingError, unpacked
+from k3push.core.remark import remark
 
 # A connection that was idle for longer is not used again: the server may close it just as the next
 # call leaves.
@@ -196,7 +197,7 @@ class Line(httpx.AsyncBaseTransport):
                 data = await wire.read()
                 if not data and self._is_unanswered:
                     # h11 would say so in words about its own states.
-                    raise h11.RemoteProtocolError("the server hung up before its answer")
+                    raise h11.RemoteProtocolError(remark("answer.hung_up"))
                 http.receive_data(data)
             elif isinstance(event, h11.Response):
                 answer = event
@@ -217,7 +218,7 @@ class Body:
         """Take what has come; raises `httpx.RemoteProtocolError` where it is too much."""
         self._room -= len(part)
         if self._room < 0:
-            raise httpx.RemoteProtocolError(f"an answer of more than {MOST_BYTES} bytes")
+            raise httpx.RemoteProtocolError(remark("answer.too_long", most=MOST_BYTES))
         self._parts.append(part)
 
     def answer(
