@@ -22,6 +22,7 @@ import pytest
 from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
 
 from k3push.core.pacing.samples import PaceStep, Setting
+from k3push.core.remark import remark
 from k3push.reporting.audit_files import write_audit
 from k3push.reporting.audit_findings import new_findings
 from k3push.reporting.report import Gatherer, write_report
@@ -30,7 +31,7 @@ from k3push.runs.stop import Cause
 from k3push.words.language import Lang, speaker
 from tests.memory_ledger.ledger import MemoryLedger
 from tests.reporting.accessibility import barriers
-from tests.reporting.pages import NOON, RUN, ending, filled, lost, number
+from tests.reporting.pages import NOON, RUN, ending, filled, in_doubt, lost, number
 from tests.reporting.test_audit_files import found
 from tests.shares import shared_out
 
@@ -172,6 +173,21 @@ def test_why_a_run_stopped_is_told_as_everywhere(tmp_path: Path) -> None:
     in_trio(written)
     text = (tmp_path / "report.html").read_text("utf-8")
     assert "Check erp.url and the network" in text
+
+
+def test_a_doubt_that_no_look_settles_is_left_to_a_person(tmp_path: Path) -> None:
+    """Who is told to ask the ERP asks it in vain, and the summary says so."""
+
+    async def written() -> None:
+        ledger = await filled(3)
+        await in_doubt(ledger, "CGDD-LOST")
+        told = replace(await ending(ledger), causes={Cause.PERSON: remark("why.person", count=1)})
+        path = tmp_path / "report.html"
+        await write_report(ledger, told, path, speaker("en"), now=NOON)
+
+    in_trio(written)
+    text = (tmp_path / "report.html").read_text("utf-8")
+    assert ("no look can tell" in text, "asks the ERP" in text) == (True, False)
 
 
 def test_a_run_without_numbers_has_a_page(tmp_path: Path) -> None:

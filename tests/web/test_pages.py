@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
@@ -9,6 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
 from html import unescape
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -536,6 +538,29 @@ def test_the_evidence_holds_every_request_and_answer_in_order() -> None:
 
 
 # -- a person's word ------------------------------------------------------------------------------
+
+
+def test_a_doubt_that_no_look_settles_is_left_to_a_person(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The button that asks the ERP would be pressed in vain, and `status` says so."""
+    monkeypatch.chdir(tmp_path)
+
+    async def visit() -> None:
+        ledger = await filled(1)
+        name = await in_doubt(ledger, "CGDD-LOST")
+        await ledger.end_run(RUN.id, 4, NOON)
+        async with house(tenant(ledger)) as home, home.signed_in() as browser:
+            for cause, hopeless in (("interrupted", False), ("person", True)):
+                summary = {"run": RUN.id, "stopped_by": {cause: ""}, "counts": {"unknown": 1}}
+                (tmp_path / RUN.folder).mkdir(exist_ok=True)
+                (tmp_path / RUN.folder / "summary.json").write_text(json.dumps(summary))
+                for path in (f"/runs/{RUN.id}", f"/numbers/{name}"):
+                    text = (await browser.get(path)).text
+                    cures = ("push nothing by hand before" in text, "look it up in the ERP" in text)
+                    assert cures == (not hopeless, hopeless), (path, cause)
+
+    in_time(visit)
 
 
 def test_a_word_is_asked_for_twice_and_recorded_with_its_reason_and_its_user() -> None:

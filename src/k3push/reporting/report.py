@@ -23,6 +23,7 @@ from k3push.core.safety.document_steps import FOR_PERSON
 from k3push.ports import AttemptRecord, Ledger, Note
 from k3push.reporting.packed_rows import Packed
 from k3push.reporting.page import Contents, page
+from k3push.reporting.summary import no_look_settles
 from k3push.reporting.timeline import Timeline
 from k3push.runs.kept_in_ledger.pace_steps import kept_steps
 from k3push.runs.kept_in_ledger.row_pages import FollowedRow, followed_pages_of
@@ -78,7 +79,7 @@ async def new_report(
             await anyio.to_thread.run_sync(gatherer.notes, notes)
         gatherer.close()
         charts = await anyio.to_thread.run_sync(gatherer.timeline.charts, say)
-        largest = gatherer.clusters.largest()
+        largest = gatherer.clusters.largest(hopeless=no_look_settles(ending.causes))
         contents = Contents(ending, largest, charts, gatherer.left_out, now)
         await anyio.to_thread.run_sync(_write, part, contents, packed, say)
         await goal.take(part)

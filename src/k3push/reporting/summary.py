@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from k3push.core.advice.clusters import Cluster, Clusters
-from k3push.core.advice.diagnosis import Advice, advise, advise_of_doubt
+from k3push.core.advice.diagnosis import Advice, advise
 from k3push.core.model import Follow, Run, State
 from k3push.core.remark import remark
 from k3push.reporting.phrases import cause_words
@@ -39,6 +39,11 @@ NO_LOOK_SETTLES = frozenset({Cause.UNPROVED, Cause.PERSON})
 _IN_THE_ERPS_WORDS = frozenset({Cause.LOGIN_REFUSED, Cause.LOOK_REFUSED})
 
 
+def no_look_settles(causes: Collection[Cause]) -> bool:
+    """Say whether an execution that ended so has left doubts to a person."""
+    return not NO_LOOK_SETTLES.isdisjoint(causes)
+
+
 def state_table(counts: Mapping[State, int], say: Say) -> str:
     """Return the counts as lines for a terminal, with rich's colours."""
     return "\n".join(
@@ -60,16 +65,12 @@ def reason_lines(clusters: Clusters, say: Say, *, causes: Collection[Cause] = ()
         clusters: The numbers, by what they say.
         causes: Why the execution ended: what no look can settle is not advised to be looked at.
     """
-    largest = clusters.largest()
+    largest = clusters.largest(hopeless=no_look_settles(causes))
     shown = largest[:CLUSTERS_SHOWN]
     lines = ["  " + say("reason.heading")] if shown else []
     for cluster in shown:
         lines.append(_headline(cluster, say))
-        in_doubt = State.UNKNOWN in cluster.states and not NO_LOOK_SETTLES.isdisjoint(causes)
-        advice = cluster.advice
-        if in_doubt:
-            advice = advise_of_doubt(advice, cluster.shape)
-        lines += advice_lines(advice, say.said(cluster.shape), say, indent=6)
+        lines += advice_lines(cluster.advice, say.said(cluster.shape), say, indent=6)
     rows = clusters.total - sum(cluster.count for cluster in shown)
     if rows:
         lines.append("    " + say("reason.more", reasons=len(largest) - len(shown), rows=rows))

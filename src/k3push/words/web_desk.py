@@ -127,7 +127,7 @@ WORDS = {
     "desk.begins_soon": ("the server is about to execute it", "服务即将执行此任务"),
     "desk.next": ("What next", "下一步"),
     "desk.resume": ("Resume", "继续任务"),
-    "desk.settle": ("Ask the ERP about the unknown ones", "核实结果未知的单据"),
+    "desk.settle": ("Ask the ERP about the unknown ones", "向 ERP 查询结果未知的单据"),
     "desk.follow": ("Submit and approve documents", "提交、审核下游单据"),
     "desk.retry": ("Retry", "重试"),
     "desk.retry_all": ("Retry all rejected", "重试全部被拒单据"),
@@ -163,7 +163,7 @@ WORDS = {
     "desk.act.retry": ("retried rejected numbers: {detail}", "重试被拒单据：{detail}"),
     "desk.act.retry_all": ("retried all rejected numbers", "重试全部被拒单据"),
     "desk.act.follow": ("had documents submitted and approved", "提交、审核下游单据"),
-    "desk.act.settle": ("asked the ERP about unknown numbers", "核实结果未知的单据"),
+    "desk.act.settle": ("asked the ERP about unknown numbers", "向 ERP 查询结果未知的单据"),
     # -- schedules ----------------------------------------------------------------------------
     "desk.schedules": ("Schedules", "定时计划"),
     "desk.no_schedules": (

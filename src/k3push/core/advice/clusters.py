@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from k3push.core.advice.diagnosis import Advice, advise, shape_of
+from k3push.core.advice.diagnosis import Advice, advise, advise_of_doubt, shape_of
 from k3push.core.model import UNSHOWN, Row, State
 
 # Rows that say why they are where they are, and ask for a person.
@@ -38,6 +38,7 @@ class Cluster:
         count: How many rows.
         examples: The first few of their numbers.
         states: Those that its rows are in, as far as whoever added them has said.
+        hopeless: No look settles those of its rows that are in doubt.
     """
 
     place: int
@@ -46,11 +47,14 @@ class Cluster:
     count: int = 0
     examples: list[str] = field(default_factory=list)
     states: set[State] = field(default_factory=set)
+    hopeless: bool = False
 
     @property
     def advice(self) -> Advice | None:
         """Cause and cure, or None where nothing is known."""
-        return advise(self.code, self.shape)
+        found = advise(self.code, self.shape)
+        is_for_person = self.hopeless and State.UNKNOWN in self.states
+        return advise_of_doubt(found, self.shape) if is_for_person else found
 
 
 class Clusters:
@@ -99,8 +103,11 @@ class Clusters:
             cluster.examples.append(number)
         return cluster
 
-    def largest(self) -> list[Cluster]:
-        """Return the clusters, the largest first."""
-        return sorted(
-            self._clusters.values(), key=lambda each: (-each.count, each.code, each.shape)
-        )
+    def largest(self, *, hopeless: bool = False) -> list[Cluster]:
+        """Return the clusters, the largest first.
+
+        Args:
+            hopeless: The run has ended with doubts that no look can settle.
+        """
+        found = [replace(each, hopeless=hopeless) for each in self._clusters.values()]
+        return sorted(found, key=lambda each: (-each.count, each.code, each.shape))

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Collection, Sequence
 from contextlib import aclosing
 from typing import NamedTuple
 
-from k3push.core.advice.diagnosis import Advice, advise, code_of, code_of_step
+from k3push.core.advice.diagnosis import Advice, advise, advise_of_doubt, code_of, code_of_step
 from k3push.core.model import TWIN, Document, Follow, Outcome, Row, Run, RunId, State
 from k3push.core.safety.document_steps import FOR_PERSON, of_row
 from k3push.ports import Ledger, StepRecord
@@ -43,11 +43,17 @@ class FollowedRow(NamedTuple):
     why: str = ""
 
 
-def advice_of(found: FollowedRow) -> Advice | None:
-    """Return what helps: a step that a document was refused stands before what the push has met."""
+def advice_of(found: FollowedRow, *, hopeless: bool = False) -> Advice | None:
+    """Return what helps: a step that a document was refused stands before what the push has met.
+
+    Args:
+        found: A row.
+        hopeless: It is in doubt, and no look can settle it.
+    """
     if found.follow in FOR_PERSON:
         return advise(code_of_step(found.follow), found.why)
-    return advise(code_of(found.row), found.row.reason)
+    advice = advise(code_of(found.row), found.row.reason)
+    return advise_of_doubt(advice, found.row.reason) if hopeless else advice
 
 
 async def followed_pages_of(

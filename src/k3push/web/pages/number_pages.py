@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from anyio import to_thread
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -13,7 +14,9 @@ from starlette.responses import RedirectResponse, Response
 from k3push.core.model import BillNumber, Run, RunId, State
 from k3push.core.remark import remark
 from k3push.core.safety.legal_moves import IllegalMoveError
-from k3push.ports import RunIsAliveError
+from k3push.ports import Ledger, RunIsAliveError
+from k3push.reporting.results import read_causes
+from k3push.reporting.summary import no_look_settles
 from k3push.runs.control import left_to_another
 from k3push.runs.doubts.word_of_person import doubts_meant, kinds_of, settle_by_word
 from k3push.runs.kept_in_ledger.row_pages import FollowedRow, advice_of
@@ -129,7 +132,7 @@ class NumberPages:
             "number.html",
             problem=problem,
             number=number,
-            found=_with_cures(found, say),
+            found=_with_cures(found, say, await _left_to_person(visit.ledger, found)),
             in_doubt=bool(doubting),
             sent=_sent(found),
             # One word is about one bill and one kind of document.
@@ -250,7 +253,23 @@ def _is_in_doubt(found: FollowedRow) -> bool:
     return found.row.state is State.UNKNOWN
 
 
-def _with_cures(found: Sequence[Found], say: Say) -> list[tuple[Run, FollowedRow, str]]:
-    advices = [advice_of(each) for _, each in found]
+async def _left_to_person(ledger: Ledger, found: Sequence[Found]) -> set[RunId]:
+    """Return the runs that have ended with a doubt about the number that no look can settle."""
+    left = set()
+    for run, each in found:
+        if _is_in_doubt(each) and run.exit is not None:
+            causes = await to_thread.run_sync(read_causes, run, await ledger.counts(run.id))
+            if no_look_settles(causes):
+                left.add(run.id)
+    return left
+
+
+def _with_cures(
+    found: Sequence[Found], say: Say, left: Collection[RunId] = ()
+) -> list[tuple[Run, FollowedRow, str]]:
+    """Put what helps beside each row, of doubts in *left* what a person does."""
+    advices = [
+        advice_of(each, hopeless=_is_in_doubt(each) and run.id in left) for run, each in found
+    ]
     cures = [say(advice.cure) if advice else "" for advice in advices]
     return [(run, each, cure) for (run, each), cure in zip(found, cures, strict=True)]

@@ -9,15 +9,21 @@ from anyio import to_thread
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-from k3push.core.advice.clusters import TOLD, Cluster
+from k3push.core.advice.clusters import TOLD, Cluster, Clusters
 from k3push.core.model import Run, State
 from k3push.ports import Ledger
 from k3push.reporting.phrases import cause_words, unended_words
+<<<<<<< HEAD
 from k3push.reporting.results_folder import MOST_READ, clusters_of, read_causes
 from k3push.reporting.summary import next_step
+=======
+from k3push.reporting.results import MOST_READ, clusters_of, read_causes
+from k3push.reporting.summary import next_step, no_look_settles
+>>>>>>> e01301a3 (The report and the dashboard no longer advise to ask the ERP about what no look can settle)
 from k3push.runs.kept_in_ledger.request_stages import Act, acts_about, find_request
 from k3push.runs.kept_in_ledger.row_pages import FollowedRow, with_follow
 from k3push.runs.outcome import exit_of, followed_of
+from k3push.runs.stop import Cause
 from k3push.web.pages.live import RunView
 from k3push.web.pages.page_frame import whole
 from k3push.words.language import Say
@@ -34,12 +40,17 @@ async def verdict(ledger: Ledger, view: RunView, say: Say) -> list[str]:
         return [say("status.waits" if view.waits else "desk.begins_soon")]
     if run.exit is None:
         return [unended_words(await acts_about(ledger, run.id), say)]
-    causes = await to_thread.run_sync(read_causes, run, view.counts)
+    causes = await _causes(view)
     followed = await followed_of(ledger, run)
     code = exit_of(view.counts, causes, followed=followed)
     what = next_step(view.counts, code, say, followed)
     lines = [say("summary.exit", code=int(code), what=what)]
     return lines + [cause_words(cause, why, say) for cause, why in causes.items()]
+
+
+async def _causes(view: RunView) -> dict[Cause, str]:
+    """Return why a run has ended, as far as that is known."""
+    return await to_thread.run_sync(read_causes, view.run, view.counts)
 
 
 class Lines(TypedDict):
@@ -82,7 +93,11 @@ async def reasons(ledger: Ledger, view: RunView) -> Reasons:
     told = sum(view.counts.get(state, 0) for state in TOLD)
     told += view.followed.for_person + view.followed.unknown
     may_tell = told or view.counts.get(State.ALREADY)
-    largest = (await clusters_of(ledger, view.run)).largest() if may_tell else []
+    has_ended = not view.alive and view.run.exit is not None
+    hopeless = bool(view.counts.get(State.UNKNOWN)) and has_ended
+    hopeless = hopeless and no_look_settles(await _causes(view))
+    clusters = await clusters_of(ledger, view.run) if may_tell else Clusters()
+    largest = clusters.largest(hopeless=hopeless)
     return {"largest": largest, "unread": max(told - MOST_READ, 0)}
 
 
