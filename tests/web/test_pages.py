@@ -537,6 +537,18 @@ def test_the_evidence_holds_every_request_and_answer_in_order() -> None:
     in_time(visit)
 
 
+def test_a_bill_without_a_reason_has_no_name_of_one_on_a_telephone() -> None:
+    """There each cell stands under its name, but for those that are empty."""
+
+    async def visit() -> None:
+        ledger = await filled(1)
+        async with house(tenant(ledger)) as home, home.signed_in() as browser:
+            text = (await browser.get(f"/numbers/{number(0)}")).text
+        assert 'data-name="reason"></td>' in text
+
+    in_time(visit)
+
+
 # -- a person's word ------------------------------------------------------------------------------
 
 

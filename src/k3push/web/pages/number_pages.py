@@ -15,7 +15,7 @@ from k3push.core.model import BillNumber, Run, RunId, State
 from k3push.core.remark import remark
 from k3push.core.safety.legal_moves import IllegalMoveError
 from k3push.ports import Ledger, RunIsAliveError
-from k3push.reporting.results import read_causes
+from k3push.reporting.results_folder import read_causes
 from k3push.reporting.summary import no_look_settles
 from k3push.runs.control import left_to_another
 from k3push.runs.doubts.word_of_person import doubts_meant, kinds_of, settle_by_word

@@ -13,13 +13,8 @@ from k3push.core.advice.clusters import TOLD, Cluster, Clusters
 from k3push.core.model import Run, State
 from k3push.ports import Ledger
 from k3push.reporting.phrases import cause_words, unended_words
-<<<<<<< HEAD
 from k3push.reporting.results_folder import MOST_READ, clusters_of, read_causes
-from k3push.reporting.summary import next_step
-=======
-from k3push.reporting.results import MOST_READ, clusters_of, read_causes
 from k3push.reporting.summary import next_step, no_look_settles
->>>>>>> e01301a3 (The report and the dashboard no longer advise to ask the ERP about what no look can settle)
 from k3push.runs.kept_in_ledger.request_stages import Act, acts_about, find_request
 from k3push.runs.kept_in_ledger.row_pages import FollowedRow, with_follow
 from k3push.runs.outcome import exit_of, followed_of
