@@ -117,7 +117,7 @@ SETTINGS = {
     "named-and-missing": Mistake(
         types=(*RUN, "--config", "other.toml"), named=("other.toml", "no such file", "Check")
     ),
-    "no-toml": bad_end("\n[run\n", "no valid TOML", "line"),
+    "no-toml": bad_end("\n[run\n", "[run] is there twice", "line 22"),
     "no-utf-8": Mistake(
         types=(*RUN, "--config", "gbk.toml"),
         files={"gbk.toml": "# 采购".encode("gb18030")},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import tomllib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -28,6 +29,13 @@ DEEPEST = 32
 
 MOST_BYTES = 1 << 20
 
+# How `tomllib` names a place, and a section that is there already.
+_AT_LINE = re.compile(r"(.*) \(at line (\d+), column \d+\)", re.DOTALL)
+_TWICE = re.compile(r"Cannot declare \((.*)\) twice")
+# What a Chinese keyboard types in the place of marks that TOML knows.
+_TEXT_OR_COMMENT = re.compile(r"\"[^\"]*(?:\"|$)|'[^']*(?:'|$)|#.*")
+_WIDE_MARKS = re.compile("[“”‘’＂＇＝，［］｛｝]")
+
 
 def read_settings(path: Path, environment: Mapping[str, str]) -> Settings:
     """Read a configuration file; `K3PUSH_<SECTION>__<KEY>` in *environment* wins over it.
@@ -39,8 +47,7 @@ def read_settings(path: Path, environment: Mapping[str, str]) -> Settings:
     try:
         values = tomllib.loads(text)
     except ValueError as error:  # a number of thousands of digits among them
-        what = remark("setting.no_toml", why=str(error))
-        raise SettingsError.of(path, "", what) from error
+        raise SettingsError(str(path), [_no_toml(text, str(error))]) from error
     except RecursionError as error:
         what = remark("setting.too_deep", most=DEEPEST)
         raise SettingsError.of(path, "", what) from error
@@ -58,6 +65,25 @@ def read_settings(path: Path, environment: Mapping[str, str]) -> Settings:
     if faults:
         raise SettingsError(str(path), faults)
     return settings
+
+
+def _no_toml(text: str, said: str) -> SettingFault:
+    """Put what is no TOML at its line; of what *said* shows of the text, no value is told.
+
+    >>> _no_toml("a = “x”", "Invalid value (at line 1, column 5)").what
+    'setting.wide_marks{"marks":"“ ”"}'
+    """
+    why, line = said, None
+    if found := _AT_LINE.fullmatch(said):
+        why, line = found[1], int(found[2])
+        outside = _TEXT_OR_COMMENT.sub("", text.split("\n")[line - 1])
+        marks = dict.fromkeys(_WIDE_MARKS.findall(outside))
+        if marks:
+            return SettingFault("", line, remark("setting.wide_marks", marks=" ".join(marks)))
+    if found := _TWICE.fullmatch(why):
+        name = ".".join(re.findall(r"'([^']*)'", found[1]))
+        return SettingFault("", line, remark("setting.section_twice", name=name))
+    return SettingFault("", line, remark("setting.no_toml", why=why))
 
 
 def variables_in(environment: Mapping[str, str]) -> dict[str, str]:

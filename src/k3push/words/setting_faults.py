@@ -11,6 +11,14 @@ WORDS = {
     "setting.environment": ("environment", "环境变量"),
     # -- the file ----------------------------------------------------------------------------
     "setting.no_toml": ("no valid TOML: {why}", "不是有效的 TOML：{why}"),
+    "setting.wide_marks": (
+        "full-width marks ({marks}) are no part of TOML; type \" ' = , [ ] {{ }} in their place",
+        "全角或中文标点（{marks}）不是 TOML 的写法；请改用英文的 \" ' = , [ ] {{ }}",
+    ),
+    "setting.section_twice": (
+        "the section [{name}] is there twice; keep one",
+        "[{name}] 一节写了两次；请合并为一处",
+    ),
     "setting.is_folder": ("this is a folder; name a file in it", "这是文件夹；请指定其中的文件"),
     "setting.no_file": (
         "there is no such file. Check the name and the folder",

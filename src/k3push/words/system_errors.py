@@ -1,4 +1,4 @@
-"""What the operating system says of files and addresses, in Chinese; it says it in English."""
+"""What the operating system and the reader of TOML say in English, in Chinese."""
 
 from __future__ import annotations
 
@@ -23,5 +23,20 @@ _CHINESE = {
     errno.EADDRNOTAVAIL: "本机没有此地址",
 }
 
-IN_CHINESE = {os.strerror(number): words for number, words in _CHINESE.items()}
-"""By what the system says."""
+_OF_TOML = {
+    "Invalid value": "值无效；文本须加引号",
+    "Invalid statement": "该行不是“键 = 值”，也不是 [节名]",
+    "Expected '=' after a key in a key/value pair": "键的后面没有 =",
+    "Expected newline or end of document after a statement": "值的后面还有多余内容",
+    "Expected ']' at the end of a table declaration": "节名没有以 ] 结束",
+    "Cannot overwrite a value": "同一个键写了两次",
+    "Unclosed array": "列表没有以 ] 结束",
+    "Unclosed inline table": "缺少 }",
+    "Illegal character '\\n'": "引号在行末之前没有闭合",
+    "Unterminated string": "引号没有闭合",
+    "Invalid hex value": "引号内的 \\ 须写成 \\\\，或改用单引号",
+    "Unescaped '\\' in a string": "引号内的 \\ 须写成 \\\\，或改用单引号",
+}
+
+IN_CHINESE = {os.strerror(number): words for number, words in _CHINESE.items()} | _OF_TOML
+"""By what they say."""
