@@ -156,6 +156,19 @@ def test_what_is_no_whole_list_is_left_and_named(
     assert "~$" not in ran.err
 
 
+def test_a_plan_beside_a_list_of_a_folder_holds_up_no_night(
+    desk: Desk, untouched: Sandbox, inbox: Path
+) -> None:
+    """`k3push plan` puts it there, where somebody has looked ahead at one of the lists."""
+    drop(inbox, "a.csv", ["X"])
+    assert desk.configure(untouched.url).k3push("plan", "inbox/a.csv").exit == 3
+    ran = desk.k3push("run", "inbox", "--json")
+    assert (ran.exit, ran.said["counts"]) == (3, {"rejected": 1}), ran
+    assert "a.plan.jsonl: skipped; it is a plan" in ran.err
+    named = desk.k3push("run", "inbox/a.plan.jsonl")
+    assert (named.exit, "k3push apply" in named.err) == (2, True), named
+
+
 @pytest.mark.parametrize("command", ["run", "plan"])
 def test_a_route_that_is_not_there_is_refused_though_nothing_asks_for_it(
     desk: Desk, untouched: Sandbox, inbox: Path, command: str

@@ -354,6 +354,11 @@ WORDS = {
     ),
     "job.not_a_number": ("the bill number is {value}, not text", "单据编号是 {value}，不是文本"),
     "job.not_a_number.cure": ("Write it in quotation marks.", "请将编号写在引号内。"),
+    "job.plan": ("this is a plan, and no list", "这是计划文件，不是清单"),
+    "job.plan.cure": (
+        "Push it with `k3push apply`, or name its list.",
+        "请用 `k3push apply` 执行，或改用原清单。",
+    ),
     "job.no_key": (
         "none of the keys is known as the bill number ({keys})",
         "没有可识别为单据编号的键（{keys}）",

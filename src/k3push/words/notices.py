@@ -162,6 +162,10 @@ WORDS = {
         "{file}: skipped; its name is not UTF-8 text; rename the file",
         "{file}：已跳过；文件名不是 UTF-8 文本，请改名",
     ),
+    "inbox.left.plan": (
+        "{file}: skipped; it is a plan, which `k3push apply` takes",
+        "{file}：已跳过；这是计划文件，供 `k3push apply` 使用",
+    ),
     "inbox.left.unknown kind": (
         "{file}: skipped; it is no known kind of list",
         "{file}：已跳过；不是可识别的清单格式",

@@ -65,6 +65,7 @@ def test_a_file_that_has_just_changed_is_left(tmp_path: Path, age_s: float, take
         ("a.csv.crdownload", Left.UNFINISHED),
         ("a.docx", Left.UNKNOWN_KIND),
         ("a.xls", Left.UNKNOWN_KIND),
+        ("a.plan.jsonl", Left.PLAN),
         ("a", Left.UNKNOWN_KIND),
     ],
 )

@@ -25,6 +25,9 @@ MOST_FILES: Final = 100_000
 MOST_FOLDER_BYTES: Final = 1 << 34
 """Of all lists of a folder: each look reads them, and half a minute is spent on so much."""
 
+PLAN_ENDING: Final = ".plan.jsonl"
+"""How the name of a plan ends, for which no other was chosen."""
+
 # What programs call a file until it is whole.
 _UNFINISHED: Final = frozenset((".tmp", ".part", ".partial", ".crdownload", ".filepart"))
 
@@ -38,6 +41,7 @@ class Left(StrEnum):
     UNFINISHED = "unfinished"
     OPEN = "open"
     UNKNOWN_KIND = "unknown kind"
+    PLAN = "plan"
     LINK = "link"
     NAME = "name"
 
@@ -115,6 +119,8 @@ def _full(place: Below) -> JobFileError:
 
 def _left(file: str, names: Collection[str], age_s: float) -> Left | None:
     suffix = Path(file).suffix.lower()
+    if file.lower().endswith(PLAN_ENDING):
+        return Left.PLAN  # `k3push plan` puts it beside its list
     # A clock that is far ahead, on a file server, must not hold a file up for ever.
     if suffix in _UNFINISHED or abs(age_s) < QUIET_S:
         return Left.UNFINISHED

@@ -13,12 +13,14 @@ from k3push.adapters.job_files.sources import LONGEST_LINE, OpenJobFile
 from k3push.adapters.job_files.troubles import BadLines, Code
 from k3push.core.model import Listed
 
+_PLAN_BEGINS = '{"k3push_plan"'
+
 
 def read_records(source: OpenJobFile, headings: Headings, bad: BadLines) -> Iterator[Listed]:
     """Read one JSON value a line.
 
     Raises:
-        JobFileError: If it is one document instead, or breaks off in its last line.
+        JobFileError: If it is one document, or a plan, instead, or breaks off in its last line.
     """
     if source.long_line is not None:
         raise bad.stop(Code.LONG_LINE, source.long_line, most=LONGEST_LINE)
@@ -28,6 +30,8 @@ def read_records(source: OpenJobFile, headings: Headings, bad: BadLines) -> Iter
         for line, record in enumerate(text, 1):
             if record.isspace():
                 continue
+            if first and record.startswith(_PLAN_BEGINS):
+                raise bad.stop(Code.PLAN)
             if first and _is_document(record):
                 raise bad.stop(Code.JSON_NOT_LINES, line)
             first = False

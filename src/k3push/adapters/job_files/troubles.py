@@ -64,6 +64,7 @@ class Code(StrEnum):
     JSON_IN_TABLE = "json_in_table"
     NOT_JSON = "not_json"
     JSON_NOT_LINES = "json_not_lines"
+    PLAN = "plan"
     LINES_NOT_JSON = "lines_not_json"
     NO_LIST = "no_list"
     KEY_TWICE = "key_twice"

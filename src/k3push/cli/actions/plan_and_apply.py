@@ -9,6 +9,7 @@ from pathlib import Path
 import anyio
 import anyio.to_thread
 
+from k3push.adapters.job_files.folders import PLAN_ENDING
 from k3push.adapters.plan_file import Plan, PlanFileError, read_plan
 from k3push.cli.actions.push_runs import Runner
 from k3push.cli.console.screen import put_json
@@ -137,4 +138,4 @@ def plan_path(first_job: str) -> Path:
     'selected.plan.jsonl'
     """
     job = stands_beside(first_job)
-    return job.parent / f"{job.stem or 'jobs'}.plan.jsonl"
+    return job.parent / f"{job.stem or 'jobs'}{PLAN_ENDING}"
