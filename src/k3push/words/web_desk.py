@@ -163,7 +163,7 @@ WORDS = {
     "desk.act.retry": ("retried rejected numbers: {detail}", "重试被拒单据：{detail}"),
     "desk.act.retry_all": ("retried all rejected numbers", "重试全部被拒单据"),
     "desk.act.follow": ("had documents submitted and approved", "提交、审核下游单据"),
-    "desk.act.settle": ("asked the ERP about unknown numbers", "向 ERP 查询结果未知的单据"),
+    "desk.act.settle": ("asked the ERP about unknown numbers", "核实结果未知的单据"),
     # -- schedules ----------------------------------------------------------------------------
     "desk.schedules": ("Schedules", "定时计划"),
     "desk.no_schedules": (
