@@ -271,6 +271,7 @@ def typed(
     *arguments: str,
     meanwhile: Callable[[], None] = lambda: None,
     enter: str = "\n",
+    question: str = "y/N",
 ) -> tuple[int, str]:
     """Run a command on a terminal of its own, and answer its question, after something else."""
     import pty  # noqa: PLC0415  # Windows lacks it
@@ -289,7 +290,7 @@ def typed(
         except OSError:  # its other end is closed
             break
         text += block.decode("utf-8", "replace")
-        if "y/N" in text and not asked:
+        if question in text and not asked:
             asked = True
             meanwhile()
             # Python loses a signal that comes right before it begins to read; nobody is so quick.

@@ -11,7 +11,7 @@ import pytest
 
 from k3push.wiring.job_lists import JobOptions, opened_jobs
 from tests.adapters.job_files.test_xlsx import workbook
-from tests.cli.terminal import Desk, Sandbox, assert_true, orders
+from tests.cli.terminal import Desk, Sandbox, assert_true, orders, typed
 
 # Orders of the sandbox whose numbers are digits only.
 DIGITS = [f"{20180321170000 + index}" for index in range(40)]
@@ -154,6 +154,17 @@ def test_what_is_no_whole_list_is_left_and_named(
         assert [line for line in said if str(Path("inbox", name)) in line and words in line], name
     assert "hidden" not in ran.err
     assert "~$" not in ran.err
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such terminals")
+def test_a_list_that_is_typed_is_asked_for_and_ends_with_one_key(
+    desk: Desk, untouched: Sandbox
+) -> None:
+    """Who sees nothing happen, also after Ctrl-D, believes that the command hangs."""
+    list_and_end = "CGDD0000001\n\x04"
+    desk.configure(untouched.url)
+    code, text = typed(desk, list_and_end, "plan", "-", enter="", question="Ctrl-D ends the list")
+    assert (code, "ready              1" in text) == (0, True), text
 
 
 def test_a_plan_beside_a_list_of_a_folder_holds_up_no_night(

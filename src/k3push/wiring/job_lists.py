@@ -10,8 +10,9 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, nullco
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+from io import BufferedReader
 from pathlib import Path
-from typing import IO, Any
+from typing import Any, cast
 
 from k3push.adapters.job_files import Code, JobFileError, Trouble, read_job
 from k3push.adapters.job_files.sources import opened
@@ -24,6 +25,8 @@ from k3push.runs.create import SELECTED, AskedRoute, JobSource
 from k3push.runs.problem import Problem
 
 STDIN = "-"
+
+COPIED_AT_ONCE = 1 << 16
 
 Reader = Callable[..., Iterator[Listed]]
 """Reads a job file, as `read_job` does."""
@@ -103,6 +106,8 @@ def opened_jobs(
                 copy = stack.enter_context(taken(strange[name], name, aside=how.aside))
                 jobs.append(JobSource(name, copy, partial(read_strange, copy, name=name), path))
             elif name == STDIN or _is_pipe(path):
+                if name == STDIN and sys.stdin.isatty():
+                    warn("notice.typed")
                 copy = stack.enter_context(_spooled(name))
                 jobs.append(JobSource(name, copy, partial(_from_start, copy, read, name)))
             else:
@@ -166,8 +171,10 @@ def _is_pipe(path: Path) -> bool:
         return False
 
 
-def _stream(name: str) -> AbstractContextManager[IO[bytes]]:
-    return nullcontext(sys.stdin.buffer) if name == STDIN else Path(name).open("rb")
+def _stream(name: str) -> AbstractContextManager[BufferedReader]:
+    if name == STDIN:
+        return nullcontext(cast("BufferedReader", sys.stdin.buffer))
+    return Path(name).open("rb")
 
 
 @contextmanager
@@ -181,7 +188,9 @@ def _spooled(name: str) -> Iterator[Path]:
         path = Path(folder, "stream")
         try:
             with _stream(name) as given, path.open("wb") as file:
-                shutil.copyfileobj(given, file)
+                # After what a terminal gives as its end, one more read would wait for more.
+                while part := given.read1(COPIED_AT_ONCE):
+                    file.write(part)
         except OSError as error:
             why = error.strerror or str(error)
             raise JobFileError(Trouble(Code.UNREADABLE, name, facts={"reason": why})) from error

@@ -74,6 +74,10 @@ WORDS = {
         "{job}：清单为空，没有可下推的单据",
     ),
     "notice.skipped": ("skipped: {what}", "已跳过：{what}"),
+    "notice.typed": (
+        "type bill numbers, each on a line of its own; Ctrl-D ends the list (Windows: Ctrl-Z, then Enter)",
+        "请输入单据编号，每行一个；按 Ctrl-D 结束（Windows：Ctrl-Z，再按回车）",
+    ),
     "notice.not_read": ("note: {what}", "提示：{what}"),
     "notice.repeated": (
         "line {line}: {number} repeats line {first}",
