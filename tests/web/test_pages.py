@@ -24,8 +24,11 @@ from k3push.ports import Ledger
 from k3push.reporting.results_folder import MOST_READ
 from k3push.runs.doubts.word_of_person import settle_by_word
 from k3push.runs.kept_in_ledger.request_stages import Act, note_act
+from k3push.runs.kept_in_ledger.row_pages import FollowedRow
+from k3push.web.api.push_status import row_as
 from k3push.web.pages.run_pages import DRAWING
-from k3push.web.pages.run_sections import ROWS_A_PAGE
+from k3push.web.pages.run_sections import ROWS_A_PAGE, is_left_to_person
+from k3push.words.language import speaker
 from tests.adapters.ledger.samples import identified
 from tests.memory_ledger.ledger import MemoryLedger
 from tests.reporting.pages import NOON, RUN, filled, in_doubt, lose_answer, lost, number
@@ -571,6 +574,11 @@ def test_a_doubt_that_no_look_settles_is_left_to_a_person(
                     text = (await browser.get(path)).text
                     cures = ("push nothing by hand before" in text, "look it up in the ERP" in text)
                     assert cures == (not hopeless, hopeless), (path, cause)
+                (row,) = await ledger.rows(RUN.id, states=[State.UNKNOWN])
+                run = await ledger.run(RUN.id)
+                left = run is not None and await is_left_to_person(ledger, run)
+                told = row_as(FollowedRow(row), speaker("en"), left=left)
+                assert ("look it up in the ERP" in told.cure) == hopeless, told
 
     in_time(visit)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Annotated, Literal
 
@@ -9,8 +10,9 @@ from anyio import to_thread
 from fastapi import APIRouter, Query
 
 from k3push.adapters.plan_file import PlanFileError
-from k3push.core.model import Row, State
+from k3push.core.model import Row, Run, State
 from k3push.core.plan import Forecast
+from k3push.ports import Ledger
 from k3push.runs.kept_in_ledger.request_stages import Stage
 from k3push.runs.kept_in_ledger.row_pages import with_follow
 from k3push.web.api import shapes
@@ -20,6 +22,7 @@ from k3push.web.api.problems import ProblemError, documented
 from k3push.web.api.push_status import archive_of, planned_as, push_as, row_as
 from k3push.web.execution.request_plan import planned_lines
 from k3push.web.pages.bill_history import events_of
+from k3push.web.pages.run_sections import is_left_to_person
 
 router = APIRouter()
 
@@ -113,9 +116,10 @@ async def rows(
     states = [State(each) for each in state or ()]
     found = await caller.ledger.rows(run.id, states=states, after=after, limit=limit)
     followed = await with_follow(caller.ledger, run.id, found)
+    left = await _left(caller.ledger, run, found)
     more = len(found) == limit
     return shapes.Rows(
-        rows=[row_as(each, caller.say) for each in followed],
+        rows=[row_as(each, caller.say, left=left) for each in followed],
         next=found[-1].place if more else None,
         archived=archive_of(run),
     )
@@ -145,7 +149,7 @@ async def evidence(
     (followed,) = await with_follow(caller.ledger, run.id, [row])
     events = await events_of(caller.ledger, [(run.id, row)], caller.say)
     return shapes.Evidence(
-        row=row_as(followed, caller.say),
+        row=row_as(followed, caller.say, left=await _left(caller.ledger, run, [row])),
         events=[
             shapes.Happened(
                 at=each.at,
@@ -164,3 +168,9 @@ def _is(row: Row, number: str, id_: str) -> bool:
     if id_:
         return row.shown_id == id_
     return bool(number) and number in {row.number, row.shown_number, row.label_in_erp}
+
+
+async def _left(ledger: Ledger, run: Run, rows: Sequence[Row]) -> bool:
+    """Say whether rows of a run are in doubt, and no look can settle them."""
+    in_doubt = any(row.state is State.UNKNOWN for row in rows)
+    return in_doubt and await is_left_to_person(ledger, run)

@@ -6,7 +6,7 @@ import re
 from typing import get_args
 
 from k3push.core.advice.diagnosis import advise
-from k3push.core.model import Run, Target, number_in
+from k3push.core.model import Run, State, Target, number_in
 from k3push.core.pacing.time_left import TimeLeft
 from k3push.core.plan import Foreseen
 from k3push.runs.find import is_under_way, is_unfinished, needs_person
@@ -136,10 +136,16 @@ def _target(target: Target) -> shapes.Target:
     return shapes.Target(id=target.id, number=target.number, draft=target.draft)
 
 
-def row_as(found: FollowedRow, say: Say) -> shapes.Row:
-    """Return what became of a bill."""
+def row_as(found: FollowedRow, say: Say, *, left: bool) -> shapes.Row:
+    """Return what became of a bill.
+
+    Args:
+        found: Its row.
+        say: Sentences.
+        left: The run has ended with doubts that no look can settle.
+    """
     row = found.row
-    advice = advice_of(found)
+    advice = advice_of(found, hopeless=left and row.state is State.UNKNOWN)
     return shapes.Row(
         line=row.line,
         number=row.shown_number,

@@ -6,7 +6,6 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from anyio import to_thread
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -15,8 +14,6 @@ from k3push.core.model import BillNumber, Run, RunId, State
 from k3push.core.remark import remark
 from k3push.core.safety.legal_moves import IllegalMoveError
 from k3push.ports import Ledger, RunIsAliveError
-from k3push.reporting.results_folder import read_causes
-from k3push.reporting.summary import no_look_settles
 from k3push.runs.control import left_to_another
 from k3push.runs.doubts.word_of_person import doubts_meant, kinds_of, settle_by_word
 from k3push.runs.kept_in_ledger.row_pages import FollowedRow, advice_of
@@ -24,6 +21,7 @@ from k3push.runs.problem import Problem
 from k3push.web.pages.bill_history import events_of
 from k3push.web.pages.page_context import PageContext, Visit
 from k3push.web.pages.page_frame import Frame, number_url, whole
+from k3push.web.pages.run_sections import is_left_to_person
 from k3push.web.pages.tenant_search import Answer, Found, TenantSearch, parts_of, rows_of
 from k3push.words.language import Say
 
@@ -255,13 +253,8 @@ def _is_in_doubt(found: FollowedRow) -> bool:
 
 async def _left_to_person(ledger: Ledger, found: Sequence[Found]) -> set[RunId]:
     """Return the runs that have ended with a doubt about the number that no look can settle."""
-    left = set()
-    for run, each in found:
-        if _is_in_doubt(each) and run.exit is not None:
-            causes = await to_thread.run_sync(read_causes, run, await ledger.counts(run.id))
-            if no_look_settles(causes):
-                left.add(run.id)
-    return left
+    doubting = [run for run, each in found if _is_in_doubt(each)]
+    return {run.id for run in doubting if await is_left_to_person(ledger, run)}
 
 
 def _with_cures(

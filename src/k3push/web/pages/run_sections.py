@@ -48,6 +48,14 @@ async def _causes(view: RunView) -> dict[Cause, str]:
     return await to_thread.run_sync(read_causes, view.run, view.counts)
 
 
+async def is_left_to_person(ledger: Ledger, run: Run) -> bool:
+    """Say whether a run has ended with doubts that no look can settle."""
+    if run.exit is None:
+        return False
+    causes = await to_thread.run_sync(read_causes, run, await ledger.counts(run.id))
+    return no_look_settles(causes)
+
+
 class Lines(TypedDict):
     """How many lines of its lists are no numbers of a run, so that nobody misses them.
 
