@@ -196,6 +196,19 @@ def test_two_routes_are_two_runs_and_one_object(desk: Desk, sandbox: Sandbox) ->
         assert ({row["route"] for row in rows}, len(rows)) == ({route}, count)
 
 
+def test_a_line_without_a_route_beside_others_is_named(desk: Desk, untouched: Sandbox) -> None:
+    """With several routes nobody knows which is meant; a list that names none lacks `--route`."""
+    desk.configure(untouched.url, more=SALES_ROUTE)
+    lines = [f"{number},po-instock" for number in orders(3)]
+    mixed = desk.write("mixed.csv", "\n".join(["单号,route", *lines, "XSDD0000001,"]))
+    ran = desk.k3push("run", mixed)
+    assert ran.exit == 2, ran
+    assert "mixed.csv, line 5: names no route" in " ".join(ran.err.split())
+    ran = desk.k3push("run", desk.job(orders(3)))
+    assert ran.exit == 2, ran
+    assert "--route: name one of" in ran.err
+
+
 def test_spellings_of_one_bill_are_one_document(desk: Desk, sandbox: Sandbox) -> None:
     """Letter case and width make no second document, and each repeat is reported."""
     job = desk.job(["cgdd0000017", "CGDD0000017", "ＣＧＤＤ０００００１７", "CGDD0000018"])

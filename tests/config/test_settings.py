@@ -161,6 +161,24 @@ def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ('{ env = "ERP_PASSWORD" }', "env"),
+        ('{command=["pass", "erp"]}', "command"),
+        ("{env}", "plain"),
+        ('{env = "A"}\nb = 1', "plain"),
+    ],
+)
+def test_a_secret_in_the_environment_is_written_as_in_the_file(
+    tmp_path: Path, text: str, kind: str
+) -> None:
+    """Taken for the password itself it would cost a login, and five lock the account."""
+    secret = read(tmp_path, K3PUSH_ERP__PASSWORD=text).erp.password
+    assert secret is not None
+    assert secret.kind == kind
+
+
+@pytest.mark.parametrize(
     ("text", "verify"), [("true", True), ("FALSE", False), ("0", False), ("ca.pem", "ca.pem")]
 )
 def test_certificates_can_be_set_from_the_environment(

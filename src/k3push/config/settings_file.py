@@ -8,6 +8,7 @@ import re
 import tomllib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
@@ -180,11 +181,18 @@ def _same_key(part: str, place: Mapping[str, Any]) -> str:
 
 
 def _from_environment(value: str) -> Any:
-    if value[:1] in {"[", "{"}:
-        try:
-            return json.loads(value)
-        except (ValueError, RecursionError):
-            return value
+    if value[:1] not in {"[", "{"}:
+        return value
+    with suppress(ValueError, RecursionError):
+        return json.loads(value)
+    with suppress(ValueError, RecursionError):
+        # As the file has it; what opens further lines opens further keys.
+        return _only(tomllib.loads(f"value = {value}"))
+    return value
+
+
+def _only(values: Mapping[str, Any]) -> Any:
+    (value,) = values.values()
     return value
 
 

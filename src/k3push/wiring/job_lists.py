@@ -146,6 +146,9 @@ def routes_of(
     """
     if how.route:
         settings.route(how.route)
+    elif "" in lines and len(lines) > 1 and len(settings.routes) > 1:
+        what = remark("route.of_line", known=", ".join(settings.routes))
+        raise Problem(remark("note.place", place=lines[""].place, why=what))
     return {name: _route(settings, name, how, asked) for name, asked in lines.items()}
 
 

@@ -192,6 +192,10 @@ WORDS = {
     ),
     # -- routes ------------------------------------------------------------------------------------
     "route.which": ("name one of: {known}", "请指明其一：{known}"),
+    "route.of_line": (
+        "names no route, though other lines do; fill it in, or name one of these with --route: {known}",
+        "未指明路线，而其他行已指明；请填写，或用 --route 指明其一：{known}",
+    ),
     "route.none": ("no route {name!r}; there are: {known}", "没有路线 {name!r}；现有：{known}"),
     "route.none_near": (
         "no route {name!r}; did you mean {near!r}? There are: {known}",
