@@ -1,7 +1,12 @@
 from __future__ import annotations
 
+from pathlib import Path
+
+import platformdirs
 import pytest
 
+from k3push.runs.problem import Problem
+from k3push.wiring.config_file import find_config
 from tests.cli.conftest import Start
 from tests.cli.terminal import SALES_ROUTE, Desk, Sandbox, assert_all_once, assert_true, orders
 
@@ -239,6 +244,36 @@ def test_two_runs_at_once_push_each_number_once(desk: Desk, start: Start) -> Non
     assert set(truth["sources"]) == set(orders(180))
     for folder in sorted(desk.folder.glob("results/*")):
         assert_true(desk.rows(folder.suffix.removeprefix(".")), truth)
+
+
+def test_a_password_in_the_file_is_warned_about(desk: Desk) -> None:
+    """It works, and each run says so; the sandbox's own is known to all."""
+    nobody, numbers = "http://127.0.0.1:9/", orders(1)
+    other = {"acct_id": 'acct_id = "20180321174312"'}
+    ran = desk.configure(nobody, lines=other).k3push("run", desk.job(numbers))
+    assert "warning: erp.password is written in config.toml as plain text" in ran.err
+    checked = desk.k3push("check")
+    assert "erp.password is written in the settings as plain text" in " ".join(checked.text.split())
+    ran = desk.configure(nobody).k3push("run", desk.job(numbers))
+    assert "warning" not in ran.err
+    from_elsewhere = {**other, "password": 'password = { env = "ERP_PASSWORD" }'}
+    desk.environment["ERP_PASSWORD"] = "sandbox"
+    ran = desk.configure(nobody, lines=from_elsewhere).k3push("run", desk.job(numbers))
+    assert "warning" not in ran.err
+
+
+def test_the_nearest_configuration_is_used(desk: Desk, cleared: pytest.MonkeyPatch) -> None:
+    """The one that is named, or else this folder's, or else the one in the user's folder."""
+    cleared.chdir(desk.folder)
+    with pytest.raises(Problem):
+        find_config(None)
+    users = platformdirs.user_config_path("k3push") / "config.toml"
+    users.parent.mkdir(parents=True)
+    users.touch()
+    assert find_config(None) == users
+    desk.write("config.toml", "")
+    assert find_config(None) == Path("config.toml")
+    assert find_config(Path("other.toml")) == Path("other.toml")
 
 
 def test_a_certificate_that_nobody_checks_is_said_in_the_summary(
