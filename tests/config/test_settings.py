@@ -160,6 +160,15 @@ def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
     assert settings.erp.username == "[api"
 
 
+def test_a_hyphen_in_the_name_of_a_route_is_an_underscore_in_a_variable(tmp_path: Path) -> None:
+    """A shell takes no hyphen in a name."""
+    text = changed("[routes.in]", "[routes.po-instock]")
+    settings = read(tmp_path, text, K3PUSH_ROUTES__PO_INSTOCK__BLOCKED="send")
+    assert [(name, route.blocked) for name, route in settings.routes.items()] == [
+        ("po-instock", "send")
+    ]
+
+
 @pytest.mark.parametrize(
     ("text", "kind"),
     [

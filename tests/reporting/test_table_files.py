@@ -23,9 +23,10 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-def test_no_cell_starts_a_formula(tmp_path: Path) -> None:
+@pytest.mark.parametrize("first", "=+-@\t\r\n＝＋－＠")
+def test_no_cell_starts_a_formula(tmp_path: Path, first: str) -> None:
     """Whatever the ERP, a list or the settings call a thing."""
-    texts = [f"={name}" for name in COLUMNS]
+    texts = [f"{first}{name}" for name in COLUMNS]
     with csv_table(tmp_path / "all.csv") as put:
         put([Record(*texts)])  # type: ignore[arg-type]  # each of them a text
     with (tmp_path / "all.csv").open(encoding="utf-8-sig", newline="") as file:
