@@ -144,8 +144,8 @@ class RunActions:
                     planned.append(run)
         if not planned:
             executor.observer.warn("notice.nothing_rejected", count=len(runs), run=ids_of(runs))
-            elsewhere = "notice.rejected_elsewhere"
-            await self._tell_what_is_left(executor, runs, _has_rejected, elsewhere)
+            if others := await self._what_is_left(executor, runs, _has_rejected):
+                executor.observer.warn("notice.rejected_elsewhere", **others)
         why = ", ".join(filter(None, (reason, executor.options.because)))
         await self._note(executor, planned, "retry", why)
         await self._until_free(planned)
@@ -162,8 +162,8 @@ class RunActions:
                     doubtful.append(run)
         if not doubtful:
             executor.observer.warn("notice.nothing_unknown", count=len(runs), run=ids_of(runs))
-            elsewhere = "notice.unknown_elsewhere"
-            await self._tell_what_is_left(executor, runs, _has_unknown, elsewhere)
+            if others := await self._what_is_left(executor, runs, _has_unknown):
+                executor.observer.warn("notice.unknown_elsewhere", **others)
         for run in doubtful:
             executor.route_now(run)  # before it is noted that the ERP was asked
         await self._note(executor, doubtful, "settle")
@@ -196,25 +196,22 @@ class RunActions:
             for run in runs:
                 await note_act(self._ledger, Act(now, run.id, by, what, detail))
 
-    async def _tell_what_is_left(
+    async def _what_is_left(
         self,
         executor: Executor,
         runs: Sequence[Run],
         has_some: Callable[[Ledger, Run], Awaitable[bool]],
-        elsewhere: str,
-    ) -> None:
-        """Say what there is to do, where a command has found nothing to do about *runs*.
+    ) -> dict[str, str]:
+        """Say what pushes what is planned of *runs*, and name other runs for which there is more.
 
         Args:
             has_some: What the command looks for, asked of the other runs.
-            elsewhere: The key of the sentence that names those that have it.
         """
         counts = {run.id: await self._ledger.counts(run.id) for run in runs}
         if planned := [run for run in runs if counts[run.id].get(State.PLANNED)]:
             executor.observer.warn("notice.planned_left", count=len(planned), run=ids_of(planned))
-        if others := await others_where(has_some, self._ledger, {run.id for run in runs}):
-            told = {"run": others[0].id, "runs": ids_of(others)}
-            executor.observer.warn(elsewhere, **told)
+        others = await others_where(has_some, self._ledger, {run.id for run in runs})
+        return {"run": others[0].id, "runs": ids_of(others)} if others else {}
 
     async def _see_whole(self, executor: Executor, runs: Sequence[Run]) -> None:
         """See that runs can be executed.
