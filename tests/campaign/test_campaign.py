@@ -9,7 +9,7 @@ from tests.shares import shared_out
 SEEDS = 200
 DENSE_SEEDS = 200
 BLOCK = 25
-SHARES, OF_MORE = 12, 3
+SHARES, OF_MORE = 12, 2
 QUEUED_SEEDS = 50
 CROWDED_SEEDS = 25
 RANGES = (

@@ -17,7 +17,7 @@ from tests.campaign.sabotage import (
 from tests.shares import shared_out
 
 CHANGES = changes()
-SHARES, OF_MORE = 144, 9
+SHARES, OF_MORE = 144, 4
 RULES = 11
 WAYS = 23
 """In which the promise was broken once, and is not any more."""

@@ -122,7 +122,7 @@ class Exchange:
         )
 
 
-@pytest.mark.parametrize("seed", shared_out(range(160), 16, of_more=7))
+@pytest.mark.parametrize("seed", shared_out(range(160), 16, of_more=3))
 async def test_no_two_rows_name_one_document_and_no_bill_has_two(seed: int) -> None:
     """Whatever is exchanged while calls are in doubt, or while runs wait for one another."""
     exchange = Exchange(seed)
