@@ -31,6 +31,7 @@ from k3push.ports import (
     LookFailedError,
     Made,
 )
+from k3push.runs.lookup.looker import HARMLESS
 from k3push.runs.proof.absence_proof import Proofs
 from k3push.runs.proof.document_makers import LEAST_SAMPLE, SAMPLE
 from tests.memory_ledger.ledger import MemoryLedger
@@ -106,6 +107,8 @@ class Seen(Asked):
     ) -> Sighting:
         """Show what the users see together."""
         del route, unsent
+        if list(numbers) == [HARMLESS]:
+            return Sighting(users=frozenset(self.shows))  # whether a short question is answered
         assert by_all
         self.looks += 1
         if self.fails:
