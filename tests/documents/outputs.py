@@ -29,6 +29,7 @@ _VOLATILE = [
     (r"pushes \d+ · logins \d+|\d+ 次下推，\d+ 次登录", "CALLS"),
     # How many numbers travel together is found out anew each time, and so is which of them first.
     (r"CGRK\d+", "CGRK"),
+    (r"\(CGDD\d+(?=, …\))", "(CGDD"),
     (r"(answers lost: |应答丢失：(?:涉及 )?)\d+", r"\1N"),
     (r"attempt \d+: .*\n?.*numbers|调用 #?\d+：.*\n?.*(?:编号|单据)", "ATTEMPT"),
     (r'"Numbers":\[[^\]]*\]', '"Numbers":[]'),
