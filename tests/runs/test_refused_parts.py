@@ -558,7 +558,7 @@ async def test_what_a_refusal_has_named_alone_is_held_for_no_other_list(
     assert second.of(State.PUSHED) == {numbers[-1]}
 
 
-@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize("seed", [1, 3, 4])
 async def test_parts_of_a_refused_call_that_travel_together_do_not_doubt_each_other(
     seed: int,
 ) -> None:
