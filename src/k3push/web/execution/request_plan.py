@@ -18,6 +18,7 @@ from typing import Any
 import anyio
 from anyio import to_thread
 
+from k3push.adapters.job_files.folders import PLAN_ENDING
 from k3push.adapters.job_files.untrusted_files import UntrustedFile
 from k3push.adapters.plan_file import PlanFileError, lines_of, sha256_of
 from k3push.config.settings import Settings
@@ -159,7 +160,7 @@ async def plan_of(
             raise Problem(remark("notice.empty_job", job=", ".join(jobs)))
         routes = routes_of(executor.settings, how, lines)
         ahead.reading.total = sum(asked.count for asked in lines.values())
-        path = folder / path.with_suffix(".plan.jsonl").name
+        path = folder / path.with_suffix(PLAN_ENDING).name
         preview, head, sha256 = await write_plan(
             previewer, opened, routes, path, ahead.reading, at=clock.now(), stop=ahead.look
         )

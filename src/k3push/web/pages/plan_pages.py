@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request as HttpRequest
 from starlette.responses import RedirectResponse, Response
 
+from k3push.adapters.job_files.folders import PLAN_ENDING
 from k3push.adapters.plan_file import PlanFileError, sha256_of
 from k3push.core.advice.diagnosis import advise
 from k3push.core.pacing.time_left import TimeLeft
@@ -218,7 +219,7 @@ class PlanPages:
             raise HTTPException(404)
         if not await to_thread.run_sync(path.is_file):
             raise HTTPException(404)
-        stem = path.name.removesuffix(".plan.jsonl")
+        stem = path.name.removesuffix(PLAN_ENDING)
         fates = {Forecast.BLOCKED} if name == "blocked.csv" else set(Forecast)
 
         def write(part: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TypedDict
 
 from anyio import to_thread
@@ -35,7 +35,7 @@ async def verdict(ledger: Ledger, view: RunView, say: Say) -> list[str]:
         return [say("status.waits" if view.waits else "desk.begins_soon")]
     if run.exit is None:
         return [unended_words(await acts_about(ledger, run.id), say)]
-    causes = await _causes(view)
+    causes = await _causes(run, view.counts)
     followed = await followed_of(ledger, run)
     code = exit_of(view.counts, causes, followed=followed)
     what = next_step(view.counts, code, say, followed)
@@ -43,16 +43,16 @@ async def verdict(ledger: Ledger, view: RunView, say: Say) -> list[str]:
     return lines + [cause_words(cause, why, say) for cause, why in causes.items()]
 
 
-async def _causes(view: RunView) -> dict[Cause, str]:
+async def _causes(run: Run, counts: Mapping[State, int]) -> dict[Cause, str]:
     """Return why a run has ended, as far as that is known."""
-    return await to_thread.run_sync(read_causes, view.run, view.counts)
+    return await to_thread.run_sync(read_causes, run, counts)
 
 
 async def is_left_to_person(ledger: Ledger, run: Run) -> bool:
     """Say whether a run has ended with doubts that no look can settle."""
     if run.exit is None:
         return False
-    causes = await to_thread.run_sync(read_causes, run, await ledger.counts(run.id))
+    causes = await _causes(run, await ledger.counts(run.id))
     return no_look_settles(causes)
 
 
@@ -98,7 +98,7 @@ async def reasons(ledger: Ledger, view: RunView) -> Reasons:
     may_tell = told or view.counts.get(State.ALREADY)
     has_ended = not view.alive and view.run.exit is not None
     hopeless = bool(view.counts.get(State.UNKNOWN)) and has_ended
-    hopeless = hopeless and no_look_settles(await _causes(view))
+    hopeless = hopeless and no_look_settles(await _causes(view.run, view.counts))
     clusters = await clusters_of(ledger, view.run) if may_tell else Clusters()
     largest = clusters.largest(hopeless=hopeless)
     return {"largest": largest, "unread": max(told - MOST_READ, 0)}
