@@ -19,7 +19,17 @@ from trio.testing import MockClock
 from k3push.adapters.clock import SystemClock
 from k3push.cli.console.progress import LINE_EVERY_S, RunProgress
 from k3push.core.control_words import Key
-from k3push.core.model import Attempt, BillNumber, Intent, Outcome, RunId, State, Target, Uptime
+from k3push.core.model import (
+    Attempt,
+    BillNumber,
+    Intent,
+    Outcome,
+    Repeat,
+    RunId,
+    State,
+    Target,
+    Uptime,
+)
 from k3push.core.pacing.holds import Hold, HoldCause
 from k3push.core.pacing.pace import Pace
 from k3push.core.pacing.samples import CallSample
@@ -112,6 +122,15 @@ def test_a_number_counts_once_whatever_becomes_of_it() -> None:
     progress.concluded(MADE, left=State.UNKNOWN)
     assert progress.done == 5
     assert +progress.counts == {State.PUSHED: 4, State.REJECTED: 1}
+
+
+def test_a_bar_whose_lines_list_one_bill_comes_to_its_end() -> None:
+    """Whether two lines are one bill is known only once the ERP was asked."""
+    progress = RunProgress(screen(terminal=False), speaker("en"), {State.PLANNED: 5}, steered())
+    progress.repeated([Repeat(2, BillNumber("cgdd0000000"), 1)])
+    progress.recorded(ATTEMPT, MADE, InDoubt("broken", "reset"), 1.0)
+    assert (progress.done, progress.total) == (4, 4)
+    assert not progress.counts[State.PLANNED]
 
 
 @dataclass

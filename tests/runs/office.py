@@ -25,6 +25,7 @@ from k3push.core.model import (
     Document,
     Listed,
     Outcome,
+    Repeat,
     Route,
     Row,
     Run,
@@ -109,6 +110,7 @@ class Notebook:
         sendings: Attempt, what became of it, and what was made of its answer.
         moves: Numbers that moved apart from a sending.
         waits: Why, and how long, some work was put off.
+        repeats: Lines whose bill another row has.
         holds: What kept chunks from leaving, and None where they left again.
         aside: Users who were set aside, with the ERP's words.
     """
@@ -116,6 +118,7 @@ class Notebook:
     sendings: list[tuple[Attempt, Sequence[Outcome], Verdict]] = field(default_factory=list)
     moves: list[Outcome] = field(default_factory=list)
     waits: list[tuple[str, float]] = field(default_factory=list)
+    repeats: list[Repeat] = field(default_factory=list)
     holds: list[Hold | None] = field(default_factory=list)
     aside: list[tuple[str, str]] = field(default_factory=list)
 
@@ -127,6 +130,10 @@ class Notebook:
     ) -> None:
         """Note moves."""
         self.moves += outcomes
+
+    def repeated(self, repeats: Sequence[Repeat]) -> None:
+        """Note lines that list the bill of another row."""
+        self.repeats += repeats
 
     def recorded(
         self, attempt: Attempt, outcomes: Sequence[Outcome], verdict: Verdict, seconds: float

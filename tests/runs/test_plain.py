@@ -102,6 +102,7 @@ async def test_spellings_that_the_erp_takes_for_one_bill_travel_once() -> None:
     assert pushed.states == {"CGDD0000007": State.PUSHED, "CGDD0000008": State.PUSHED}
     repeats = await office.store.repeats((await office.store.runs())[0].id)
     assert [(repeat.line, repeat.first_line) for repeat in repeats] == [(2, 1), (3, 1)]
+    assert pushed.watch.repeats == list(repeats)
 
 
 @pytest.mark.parametrize("listed", [["AE3", "æ3"], ["æ3", "AE3"], ["AE3", "NO", "æ3", "Æ3"]])

@@ -41,7 +41,7 @@ from k3push.simulator.books.forms import PURCHASE_ORDER
 from k3push.simulator.fault_plans.script import Channel
 from k3push.simulator.sign_in import Logins
 from k3push.web.api.shapes import MOST_BILLS
-from k3push.web.execution.places import MOST_AT_ONCE, Lane, Lanes
+from k3push.web.execution.lanes import MOST_AT_ONCE, Lane, Lanes
 from k3push.web.execution.request_work import LEFT_S, MOST_AHEAD, Workshop
 from k3push.wiring import shared_login
 from k3push.wiring.executor import RunOptions
@@ -235,7 +235,7 @@ def test_a_bill_that_two_pushes_name_is_pushed_once(tmp_path: Path) -> None:
 
 def test_each_request_says_which_tenant_was_asked(tmp_path: Path) -> None:
     """Tenants of one account share the ledger; a server that starts tells theirs apart by it."""
-    shop = Shop(tmp_path, more='[schedules.one]\ncron = "0 3 * * *"\njobs = ["list.csv"]\n')
+    shop = Shop(tmp_path, more='[schedules.one]\ncron = "30 2 1 1 *"\njobs = ["list.csv"]\n')
     (tmp_path / "list.csv").write_text("CGDD0000001", "utf-8")
 
     async def visit() -> None:

@@ -19,6 +19,7 @@ from typing import IO, Any
 import orjson
 from pydantic import TypeAdapter
 
+from k3push.adapters.job_files.jsonl import PLAN_MARK
 from k3push.adapters.job_files.number_columns import flaw, internal_id
 from k3push.adapters.output_files import named
 from k3push.adapters.private_files import fresh_part, opened_for_owner, put_in_place
@@ -27,7 +28,6 @@ from k3push.core.model import Target, id_in
 from k3push.core.plan import SENT_FATES, Forecast, Foreseen, PlanHead
 
 FORMAT = 1
-_MARK = "k3push_plan"
 
 # No line of a plan is longer; a file of another kind may be one line of gigabytes.
 LONGEST_LINE_BYTES = 1 << 24
@@ -93,7 +93,7 @@ class PlanWriter:
 
     def begin(self, head: PlanHead) -> None:
         """Write what the plan is made for."""
-        self._put({_MARK: FORMAT, "made_for": head})
+        self._put({PLAN_MARK: FORMAT, "made_for": head})
 
     def add(self, lines: Iterable[Foreseen]) -> None:
         """Write lines of the job."""
@@ -149,7 +149,7 @@ def is_plan(path: Path) -> bool:
     """Say whether a file begins as a plan, of whatever format; raises `OSError`."""
     with path.open("rb") as file:
         try:
-            return _MARK in _parsed(file.readline(LONGEST_LINE_BYTES))
+            return PLAN_MARK in _parsed(file.readline(LONGEST_LINE_BYTES))
         except PlanFileError:
             return False
 
@@ -264,9 +264,9 @@ def _check_first(line: bytes) -> None:
         value = _parsed(line)
     except PlanFileError:
         value = {}
-    if _MARK not in value:
+    if PLAN_MARK not in value:
         raise PlanFileError("no plan")
-    if value[_MARK] != FORMAT:
+    if value[PLAN_MARK] != FORMAT:
         raise PlanFileError("newer")
 
 

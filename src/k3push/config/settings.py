@@ -399,7 +399,7 @@ class Settings(_Section):
 
     @property
     def unsafe_secrets(self) -> list[str]:
-        """Keys of plain secrets that are some; the sandbox's own passwords are known to all."""
+        """Keys of secrets that stand in plain text, the sandbox's own passwords left out."""
         known = "erp." if self.erp.acct_id == SANDBOX else "\0"
         return [key for key in self.plain_secrets if not key.startswith(known)]
 

@@ -219,7 +219,7 @@ def _fault(
 
 
 def _table_of(keys: Sequence[str]) -> tuple[str, ...]:
-    """Return the table that the file lacks where it has no line for a key: a route's or all of it.
+    """Return the table in which a line for a key is missing: that of a route, or a whole table.
 
     >>> _table_of(["routes", "po", "source"]), _table_of(["runn"]), _table_of(["erp", "acct_id"])
     (('routes', 'po'), ('runn',), ())

@@ -1,8 +1,8 @@
 """Texts in cells of a CSV table, so that no spreadsheet takes one for a formula; both ways.
 
-What an export writes is a job file again, so the mark that it sets is taken off when read. The
-mark is an apostrophe, and a number may begin with one of its own: so it is taken off in tables
-that are known by their headings for exports of ours, and nowhere else.
+The mark is an apostrophe. What an export writes may be read as a job file again, so the mark is
+taken off then. A number may begin with an apostrophe of its own, so it is taken off only in tables
+whose headings show that k3push has exported them.
 """
 
 from __future__ import annotations

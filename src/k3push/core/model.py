@@ -90,7 +90,7 @@ class Step(StrEnum):
 
 
 class Follow(StrEnum):
-    """How far a document has come after its push (README, "Follow")."""
+    """How far a document has come after its push (`docs/guides/follow.md`)."""
 
     OPEN = ""
     """Nothing has been done yet, or nothing was asked for."""
@@ -273,8 +273,8 @@ class Sighting:
         shared: Documents by source number that may as well be of another bill which has it, and
             whose links do not tell; `targets` has none of these.
         denied: Documents by source number of which a field says that they were made from another
-            form, and no link tells. They are nobody's, and prove no absence; of those that are
-            `thin` the field holds what is not known as a form.
+            form, and no link tells. They are nobody's, and prove no absence. Where such a
+            document is `thin` too, the field holds no form that is known.
         namesakes: Documents by source number whose links name other bills of it alone.
         sources: Ids of the bills that links name of a document's lines of a number, by both; "" for
             a line that does not tell. Where none of them tells, it is left out.

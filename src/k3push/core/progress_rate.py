@@ -12,8 +12,8 @@ from k3push.core.safety.legal_moves import FINAL
 # Long enough for slow calls to even out, short enough to follow what is steered.
 RATE_OVER_S = 60.0
 
-# Two spans of time are compared, each a third of what was seen: a run that has become quicker
-# becomes quicker still. It begins with one number, and ends with many calls at once.
+# The last third of the time is compared with the one before it. A run begins with one number and
+# ends with many calls at once, so one that has become quicker is expected to become quicker still.
 SPANS = 3
 MOST_GROWTH = 32.0
 # Numbers come in chunks, so that a span may have one too many or too few.

@@ -41,8 +41,8 @@ class Enqueuer:
         zone: Whose clock the window goes by; "" is the worker's.
         slices: Into how many runs each list is parted, which may be executed side by side.
         by: Who asks, for the ledger; "" where a schedule does.
-        turn: Of the schedule, as `turn_of` names it; asked again for it, there is one run of each
-            of its lists.
+        turn: The turn of a schedule, as `turn_of` names it. Each list of a turn gets one run,
+            however often it is asked for.
     """
 
     tenant: Tenant
@@ -146,7 +146,10 @@ class Enqueuer:
         return run
 
     def _name_of(self, file: FolderFile | None, piece: _Piece) -> str:
-        """Name what no two runs are of: a part of a folder's file, or of a turn's lists; or ""."""
+        """Name the part of a folder's file, or of a turn's lists, that only one run may push.
+
+        The name is "" where nothing forbids a second run.
+        """
         told = (piece.route.name, str(piece.nth), str(piece.of))
         if file is not None:
             return _digest_of(file.digest, file.folder, file.name, *told)

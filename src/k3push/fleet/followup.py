@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from functools import reduce
 from zlib import crc32
 
-from k3push.core.model import RunId, State
+from k3push.core.model import RunId
 from k3push.core.remark import remark
-from k3push.runs.outcome import Ending, Exit
+from k3push.runs.outcome import Ending, Exit, numbers_in_doubt
 from k3push.runs.stop import Cause, is_session_lost, told_as
 
 FIRST_WAIT_S = 60.0
@@ -88,11 +88,6 @@ def next_try_in_s(waits: int, first_s: float = FIRST_WAIT_S) -> float:
     return min(first_s * 2.0 ** min(waits, 10), LONGEST_WAIT_S)
 
 
-def doubts_of(ending: Ending) -> int:
-    """Return how many numbers an execution has left in doubt."""
-    return sum(ending.counts.get(state, 0) for state in (State.SENT, State.UNKNOWN))
-
-
 def next_of(ending: Ending, waits: int, *, only_settle: bool = False) -> Next:
     """Say what follows an ending.
 
@@ -113,7 +108,7 @@ def next_of(ending: Ending, waits: int, *, only_settle: bool = False) -> Next:
     barred = causes.keys() == {Cause.BARRED} and not only_settle and waits < MOST_WAITS_FOR_RUNS
     is_vain = not causes.keys().isdisjoint(_VAIN)
     # A stop holds, and what is in doubt is asked for once the ERP is back.
-    settles = halts and doubts_of(ending) > 0 and not only_settle
+    settles = halts and numbers_in_doubt(ending.counts) > 0 and not only_settle
     if may_pass or barred or (is_vain and (settles or not halts)):
         first_s = LEDGER_WAIT_S if causes.keys() & _VAIN == {Cause.LEDGER_LOST} else FIRST_WAIT_S
         if may_pass:

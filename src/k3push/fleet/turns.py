@@ -4,14 +4,14 @@ A run keeps its place for as long as its ERP works, which for 10,000 numbers may
 come, first served would let a tenant of three numbers wait for all of them. Two rules hold that
 apart:
 
-- A run stands in the queue as if it had come later by some seconds for each of its numbers, and by
-  half a day at most. So the wait of each is in proportion to its size (of such deadlines the
-  earliest first is what keeps the worst slowdown of all small), and what came more than half a day
-  after a run never goes before it, however much that is. The rank is known when a run is queued,
-  and the others' ranks grow later as time goes by: nothing has to be counted up.
+- A run stands in the queue as if it had come later: some seconds for each of its numbers, and half
+  a day at most. So each run waits in proportion to its size. This is earliest deadline first, with
+  a deadline that grows with the size, which keeps the worst slowdown small. What came more than
+  half a day after a run never goes before it. A run's rank is set when it is queued, and never
+  changes.
 - Order is of no use where all places are taken by long runs, which nobody interrupts. Each worker
-  has a place beside those of `--concurrency` that only short runs take. They take any other as
-  well, by their rank.
+  has a place beside those of `--concurrency` that only short runs take. Short runs take the other
+  places as well, by their rank.
 
 Runs of one tenant go one after another, so that a tenant of many lists has one place, and the
 others take turns with it.

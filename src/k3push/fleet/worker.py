@@ -22,7 +22,6 @@ from k3push.fleet.followup import (
     Done,
     ForPerson,
     Later,
-    doubts_of,
     next_of,
     next_try_in_s,
     remark_on_causes,
@@ -35,6 +34,7 @@ from k3push.fleet.queue_opening import open_queue
 from k3push.fleet.turns import PLACES_FOR_SHORT
 from k3push.fleet.work_port import CannotBeginError, NotHereError, NotNowError, Work
 from k3push.ports import LedgerLostError, RunIsAliveError
+from k3push.runs.outcome import numbers_in_doubt
 from k3push.runs.stop import Cause, Stop
 
 LOOK = "k3push.look"
@@ -224,7 +224,7 @@ class Worker:
             await self._put_off(queue, slot, later, None, str(error))
             return
         why = remark_on_causes(ending.causes)
-        code, doubts = int(ending.exit), doubts_of(ending)
+        code, doubts = int(ending.exit), numbers_in_doubt(ending.counts)
         self.work.tell("worker.ended", **told, code=code, seconds=ending.seconds)
         match next_of(ending, slot.waits, only_settle=slot.only_settle):
             case Done():

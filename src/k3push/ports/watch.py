@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from k3push.core.model import Attempt, Document, Outcome, State, StepAttempt
+from k3push.core.model import Attempt, Document, Outcome, Repeat, State, StepAttempt
 from k3push.core.pacing.holds import Hold
 from k3push.core.safety.verdict import Verdict
 
@@ -15,6 +15,10 @@ class Watch(Protocol):
 
     def concluded(self, outcomes: Sequence[Outcome], *, left: State) -> None:
         """Numbers have moved from the state *left*, apart from a sending."""
+        ...
+
+    def repeated(self, repeats: Sequence[Repeat]) -> None:
+        """Planned rows are rows no longer: another row of the run has their bill."""
         ...
 
     def recorded(

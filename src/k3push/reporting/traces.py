@@ -21,7 +21,7 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 from opentelemetry.trace import Span, StatusCode, Tracer, set_span_in_context
 
-from k3push.core.model import Attempt, Document, Outcome, Run, State, StepAttempt
+from k3push.core.model import Attempt, Document, Outcome, Repeat, Run, State, StepAttempt
 from k3push.core.pacing.holds import Hold
 from k3push.core.safety.verdict import InDoubt, ReadBack, SendAgain, Verdict
 from k3push.runs.outcome import Ending, Exit
@@ -88,6 +88,9 @@ class Trace:
 
     def concluded(self, outcomes: Sequence[Outcome], *, left: State) -> None:
         """Tell nothing: the counts at the end hold these."""
+
+    def repeated(self, repeats: Sequence[Repeat]) -> None:
+        """Tell nothing: a trace tells of calls."""
 
     def recorded(
         self, attempt: Attempt, outcomes: Sequence[Outcome], verdict: Verdict, seconds: float

@@ -33,7 +33,7 @@ RUNS_A_PAGE = 500
 """Runs that are read at once, of however many there are."""
 
 NOTIFY_GRACE = timedelta(minutes=1)
-"""For so long a command may tell people of a run that has ended, before it begins the next.
+"""How long a command may take to tell people of an ended run, before it begins its next run.
 
 Until then that next run is not taken for one that was cut off.
 """
@@ -152,8 +152,8 @@ async def cut_off_runs(ledger: Ledger, now: datetime) -> list[Run]:
 async def living_beside(ledger: Ledger, run: Run) -> Run | None:
     """Return the run that is under way among those that one command began, or None.
 
-    They are executed one after another and have one fate: a command to any of them is for this
-    one, and one without an ending waits for it.
+    A command executes its runs one after another. A person's word to any of them is for the one
+    that is under way, and a run without an ending waits for that one.
     """
     return await _living(ledger, await runs_beside(ledger, run))
 

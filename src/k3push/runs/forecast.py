@@ -136,7 +136,7 @@ class ForecastContext:
         return await named_for_others(self.ledger, self.route, found, self.source_ids)
 
     async def links_outweigh(self) -> bool:
-        """Say that numbers tie documents to bills: of what was never sent, those are `already`."""
+        """Return False: a document with the number of a bill that was never sent is `already`."""
         return False
 
     @property

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 import anyio
 
-from k3push.core.model import Attempt, Document, Outcome, RunId, State, StepAttempt
+from k3push.core.model import Attempt, Document, Outcome, Repeat, RunId, State, StepAttempt
 from k3push.core.pacing.holds import Hold, HoldCause
 from k3push.core.safety.verdict import Verdict
 from k3push.ports import Clock, Ledger, LedgerLostError, Memo
@@ -58,6 +58,9 @@ class NotedWaits:
         """Numbers have moved: nothing is waited for any more."""
         del outcomes, left
         self._change(None)
+
+    def repeated(self, repeats: Sequence[Repeat]) -> None:
+        """Nothing was waited for."""
 
     def recorded(
         self, attempt: Attempt, outcomes: Sequence[Outcome], verdict: Verdict, seconds: float

@@ -117,6 +117,17 @@ async def followed_of(
     return Followed(counts, left + more + await not_looked_at(ledger, run), unnamed)
 
 
+def numbers_in_doubt(counts: Mapping[State, int]) -> int:
+    """Return of how many numbers nobody knows what the ERP made.
+
+    A number that is still `sent` was left by a second Ctrl-C, or a kill: the ERP may have acted.
+
+    >>> numbers_in_doubt({State.PUSHED: 9, State.SENT: 2, State.UNKNOWN: 1})
+    3
+    """
+    return counts.get(State.SENT, 0) + counts.get(State.UNKNOWN, 0)
+
+
 def exit_of(
     counts: Mapping[State, int],
     causes: Collection[Cause],
@@ -139,8 +150,7 @@ def exit_of(
     """
     if any(cause in _OF_CAUSE for cause in causes):
         return Exit.UNREACHABLE
-    # A number that is still `sent` was left by a second Ctrl-C: the ERP may have acted.
-    if counts.get(State.UNKNOWN) or counts.get(State.SENT) or followed.unknown:
+    if numbers_in_doubt(counts) or followed.unknown:
         return Exit.SOME_UNKNOWN
     if counts.get(State.PLANNED) or followed.left or _GRAVE.intersection(causes):
         return Exit.STOPPED
@@ -286,7 +296,7 @@ async def ending_of(
 async def anything_open(ledger: Ledger, run: Run) -> bool:
     """Say whether numbers are to be pushed or settled, or documents to be followed or looked at."""
     counts = await ledger.counts(run.id)
-    if any(counts.get(state) for state in (State.PLANNED, State.SENT, State.UNKNOWN)):
+    if counts.get(State.PLANNED) or numbers_in_doubt(counts):
         return True
     if await due_look(ledger, run.id) is not None:
         return True  # what was refused is looked at once more
@@ -310,8 +320,7 @@ async def end_settled(ledger: Ledger, run: RunId, at: datetime) -> None:
 
 async def anything_to_settle(ledger: Ledger, run: RunId) -> bool:
     """Say whether the ERP is to be asked about numbers, or about steps, of a run."""
-    counts = await ledger.counts(run)
-    if counts.get(State.SENT) or counts.get(State.UNKNOWN):
+    if numbers_in_doubt(await ledger.counts(run)):
         return True
     if await due_look(ledger, run) is not None:
         return True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from k3push.core.model import Attempt, Document, Outcome, State, StepAttempt
+from k3push.core.model import Attempt, Document, Outcome, Repeat, State, StepAttempt
 from k3push.core.pacing.holds import Hold
 from k3push.core.safety.verdict import Verdict
 from k3push.ports import Watch
@@ -20,6 +20,11 @@ class Watches:
         """Tell each."""
         for watch in self._watches:
             watch.concluded(outcomes, left=left)
+
+    def repeated(self, repeats: Sequence[Repeat]) -> None:
+        """Tell each."""
+        for watch in self._watches:
+            watch.repeated(repeats)
 
     def recorded(
         self, attempt: Attempt, outcomes: Sequence[Outcome], verdict: Verdict, seconds: float

@@ -11,7 +11,7 @@ from k3push.config.settings import Settings
 from k3push.core.model import State
 from k3push.core.remark import remark
 from k3push.reporting.summary import cause_lines, follow_line, next_step
-from k3push.runs.outcome import Ending, Exit
+from k3push.runs.outcome import Ending, Exit, numbers_in_doubt
 from k3push.runs.stop import Cause
 from k3push.words.language import Say
 
@@ -50,7 +50,7 @@ def events_of(ending: Ending) -> set[str]:
         events.add("halt")
     elif not ending.causes:
         events.add("finish")
-    if ending.counts.get(State.UNKNOWN) or ending.followed.unknown:
+    if numbers_in_doubt(ending.counts) or ending.followed.unknown:
         events.add("unknown")
     return events
 

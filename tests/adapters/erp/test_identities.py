@@ -202,7 +202,7 @@ async def test_quick_failures_do_not_draw_pushes() -> None:
     site = sandbox(faults=FaultPlan(steps=resets), latency_s=1.0)
     async with Pool(site).erp as erp:
         await push(erp, A)
-        assert [user.lane.seconds for user in erp._pool.users] == [{}, {}]
+        assert [user.calls.seconds for user in erp._pool.users] == [{}, {}]
 
 
 # -- who has looked ------------------------------------------------------------------------------

@@ -91,10 +91,10 @@ class Identities:
         while able := self._pool.able:
             # Who may not push is no less the one whose documents are submitted as his.
             of_wish = [each for each in self._pool.left if each.name == user]
-            chosen = (of_wish or able)[choose([each.lane for each in of_wish or able])]
+            chosen = (of_wish or able)[choose([each.calls for each in of_wish or able])]
             mine = UserTurn(chosen, self._pool.learn_from, len(self._pool.users))
             # Counted from now on, so that others who come meanwhile choose another user.
-            chosen.lane.leaves(QueuedCall.PUSH)
+            chosen.calls.leaves(QueuedCall.PUSH)
             try:
                 async with chosen.erp.turn() as mine.turn:
                     yield mine
@@ -106,7 +106,7 @@ class Identities:
             finally:
                 now_s = anyio.current_time()
                 told = {"measures": mine.measures, "given_up": mine.given_up}
-                chosen.lane.returns(QueuedCall.PUSH, mine.left_s, now_s, **told)
+                chosen.calls.returns(QueuedCall.PUSH, mine.left_s, now_s, **told)
         raise LoginRefusedError(self._pool.refusals)
 
     def spares(self, user: str) -> bool:

@@ -1,7 +1,7 @@
 """Which of several users is asked, and which of them may push.
 
-A user with narrower rights to data sees fewer documents, and no error says so. What one user
-does not see must not travel again, so a look says who has looked (`Sighting.users`), and asks:
+A user with narrower rights to data sees fewer documents, and no error says so. That one user sees
+nothing is therefore no proof. A look says who has looked (`Sighting.users`), and it asks:
 
 - the first user of the settings, if that one has shown to see what the others make: ten
   documents of each, and none missed (`core.safety.user_sight`);
@@ -76,9 +76,9 @@ class UserPool:
         if not isinstance(verdict, ReadBack):
             return
         if is_limit(verdict):
-            user.lane.meet_limit()
+            user.calls.meet_limit()
         else:
-            user.lane.get_through()
+            user.calls.get_through()
         self.views.made(user.name, [target.id for target in verdict.said.named])
         able = self.able
         refused = verdict.said.code == NO_RIGHT and not verdict.said.acted
@@ -113,12 +113,12 @@ class UserPool:
     async def timed(self, user: User, ask: Callable[[ErpClient], Awaitable[T]]) -> T:
         """Ask through a user, and note how long that took."""
         left_s, done = anyio.current_time(), False
-        user.lane.leaves(QueuedCall.LOOK)
+        user.calls.leaves(QueuedCall.LOOK)
         try:
             found = await ask(user.erp)
             done = True
         finally:
-            user.lane.returns(QueuedCall.LOOK, left_s, anyio.current_time(), measures=done)
+            user.calls.returns(QueuedCall.LOOK, left_s, anyio.current_time(), measures=done)
         return found
 
     async def by_others(

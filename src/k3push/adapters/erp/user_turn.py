@@ -23,13 +23,13 @@ class User:
     Attributes:
         place: In the order of the settings.
         name: What the ERP calls it.
-        lane: Its calls on their way, and how fast they came back.
+        calls: Those on their way, and how fast they came back.
     """
 
     place: int
     name: str
     erp: ErpClient
-    lane: UserCalls = field(default_factory=UserCalls)
+    calls: UserCalls = field(default_factory=UserCalls)
 
 
 @dataclass(slots=True)

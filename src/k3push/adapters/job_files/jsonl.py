@@ -13,7 +13,8 @@ from k3push.adapters.job_files.sources import LONGEST_LINE, OpenJobFile
 from k3push.adapters.job_files.troubles import BadLines, Code
 from k3push.core.model import Listed
 
-_PLAN_BEGINS = '{"k3push_plan"'
+# The first key of a plan's first line.
+PLAN_MARK = "k3push_plan"
 
 
 def read_records(source: OpenJobFile, headings: Headings, bad: BadLines) -> Iterator[Listed]:
@@ -30,7 +31,7 @@ def read_records(source: OpenJobFile, headings: Headings, bad: BadLines) -> Iter
         for line, record in enumerate(text, 1):
             if record.isspace():
                 continue
-            if first and record.startswith(_PLAN_BEGINS):
+            if first and record.startswith(f'{{"{PLAN_MARK}"'):
                 raise bad.stop(Code.PLAN)
             if first and _is_document(record):
                 raise bad.stop(Code.JSON_NOT_LINES, line)

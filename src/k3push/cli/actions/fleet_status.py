@@ -18,7 +18,7 @@ from k3push.cli.console.screen import put_json, screen
 from k3push.config.setting_errors import SettingsError
 from k3push.config.tenants import Tenant, Tenants
 from k3push.core.control_words import Command, Verb
-from k3push.core.model import RunId, State
+from k3push.core.model import RunId
 from k3push.core.remark import remark
 from k3push.fleet import (
     Queue,
@@ -34,7 +34,7 @@ from k3push.ports import LedgerLostError
 from k3push.reporting.prometheus_text import write_textfile
 from k3push.runs.control import command
 from k3push.runs.kept_in_ledger.request_stages import Act, note_act
-from k3push.runs.outcome import Exit
+from k3push.runs.outcome import Exit, numbers_in_doubt
 from k3push.runs.problem import Problem
 from k3push.wiring.config_file import load_settings
 from k3push.wiring.open_ledger import ledger_of
@@ -197,8 +197,7 @@ async def _doubts_now(file: Path, noted: dict[str, int]) -> dict[str, int]:
     try:
         async with ledger_of(load_settings(file)) as ledger:
             for run in noted:
-                counts = await ledger.counts(RunId(run))
-                found[run] = counts.get(State.SENT, 0) + counts.get(State.UNKNOWN, 0)
+                found[run] = numbers_in_doubt(await ledger.counts(RunId(run)))
     except (LedgerLostError, LookupError, SettingsError):
         return noted
     return {run: count for run, count in found.items() if count}

@@ -19,7 +19,7 @@ from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from k3push.core.model import Attempt, Document, Outcome, Run, State, StepAttempt
+from k3push.core.model import Attempt, Document, Outcome, Repeat, Run, State, StepAttempt
 from k3push.core.pacing.holds import Hold
 from k3push.core.safety.verdict import Verdict
 from k3push.runs.outcome import Ending
@@ -99,6 +99,12 @@ class RunLog:
         """Log numbers that have moved apart from a sending."""
         self._info("numbers.concluded", **_counted(outcomes))
         self._numbers(outcomes)
+
+    def repeated(self, repeats: Sequence[Repeat]) -> None:
+        """Log lines that list the bill of another line."""
+        for log in self._logs:
+            for repeat in repeats:
+                log.debug("repeat", number=repeat.number, line=repeat.line, of=repeat.first_line)
 
     def recorded(
         self, attempt: Attempt, outcomes: Sequence[Outcome], verdict: Verdict, seconds: float

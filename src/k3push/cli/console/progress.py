@@ -18,7 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from k3push.core.control_words import Key
-from k3push.core.model import Attempt, Document, Follow, Outcome, State, StepAttempt
+from k3push.core.model import Attempt, Document, Follow, Outcome, Repeat, State, StepAttempt
 from k3push.core.pacing.holds import Hold, HoldCause
 from k3push.core.progress_rate import ProgressRate, done_of
 from k3push.core.safety.verdict import Verdict
@@ -98,6 +98,11 @@ class RunProgress:
         self.counts[left] -= len(outcomes)
         self.counts.update(outcome.state for outcome in outcomes)
         self._step()
+
+    def repeated(self, repeats: Sequence[Repeat]) -> None:
+        """Leave out rows whose bill another row has."""
+        self.counts[State.PLANNED] -= len(repeats)
+        self.total -= len(repeats)
 
     def recorded(
         self,

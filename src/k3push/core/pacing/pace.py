@@ -84,8 +84,8 @@ CHUNK_OVERSIZE = 2.5
 # planned.
 LAST_ROUND_OVERSIZE = 1.3
 
-# An answer is far below the time-out while it takes less than this part of it. Of the shortest time
-# after which a call was given up, by a proxy say, it may take more, since that is known.
+# An answer is far below the time-out while it takes less than this part of it. Once a call was
+# given up sooner, by a proxy say, that time is the limit. It is known, so more of it may be taken.
 FAR_BELOW = 0.25
 BELOW_GIVEN_UP = 0.5
 

@@ -40,8 +40,8 @@ RECALLED = 1.5
 # That weight halves in this time: servers are moved and grow over months.
 HALVES_IN_DAYS = 30.0
 
-# It is dropped if the canary or the first chunk takes more than this many times as long as it
-# predicts, or less than one such part.
+# What is remembered is dropped if the canary or the first chunk takes more than this many times
+# the time that it predicts, or less than that time divided by this.
 RECALL_TOLERANCE = 2.5
 
 # Rounds before more calls are tried again; the number doubles each time. By then, what was measured

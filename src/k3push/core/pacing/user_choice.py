@@ -41,12 +41,12 @@ class UserCalls:
     A call is timed from its leaving, or from the return of the one before it where that was
     later, so that time in the user's own queue does not pass for work.
 
-    >>> lane = UserCalls()
+    >>> user = UserCalls()
     >>> for _ in range(2):
-    ...     lane.leaves(QueuedCall.PUSH)
-    >>> lane.returns(QueuedCall.PUSH, left_s=0, now_s=3)
-    >>> lane.returns(QueuedCall.PUSH, left_s=0, now_s=6)
-    >>> lane.seconds[QueuedCall.PUSH]
+    ...     user.leaves(QueuedCall.PUSH)
+    >>> user.returns(QueuedCall.PUSH, left_s=0, now_s=3)
+    >>> user.returns(QueuedCall.PUSH, left_s=0, now_s=6)
+    >>> user.seconds[QueuedCall.PUSH]
     3.0
     """
 
@@ -106,10 +106,10 @@ class UserCalls:
     def meet_limit(self) -> None:
         """Rest for some pushes: one has met a limit, on this user's calls or licences maybe.
 
-        >>> lane = UserCalls()
-        >>> lane.meet_limit(), lane.meet_limit()
+        >>> user = UserCalls()
+        >>> user.meet_limit(), user.meet_limit()
         (None, None)
-        >>> lane.rests
+        >>> user.rests
         8
         """
         self.rests = min(FIRST_REST << self._limits, LONGEST_REST)
@@ -126,32 +126,35 @@ class UserCalls:
             self.seconds[QueuedCall.PUSH] *= LEFT_WHEN_PASSED_BY
 
 
-def choose(lanes: Sequence[UserCalls]) -> int:
-    """Return the place of the lane that the next push takes; the others are passed by.
+def choose(users: Sequence[UserCalls]) -> int:
+    """Return the index of the user that the next push takes; the others are passed by.
 
-    The first lane takes all looks, so those that the pushes on their way will need are added
-    to it. A lane that has not been tried is taken for as fast as the fastest; of equals it is
-    preferred, then the one with fewer calls on their way, then the first. A limit that all of
-    them have met is about none.
+    The push takes the user who is expected to answer first:
+
+    - The first user takes all looks, so the looks that pushes under way will need count for it.
+    - A user who was not tried counts as fast as the fastest one.
+    - Among equals, one who was not tried is preferred, then the one with fewer calls under way,
+      then the first.
+    - A limit that all users have met is no reason to prefer one.
     """
-    least = min(lane.rests for lane in lanes) if lanes[1:] else 0
-    for lane in lanes:
-        lane.rests -= least
-    known = [lane.seconds[QueuedCall.PUSH] for lane in lanes if QueuedCall.PUSH in lane.seconds]
+    least = min(user.rests for user in users) if users[1:] else 0
+    for user in users:
+        user.rests -= least
+    known = [user.seconds[QueuedCall.PUSH] for user in users if QueuedCall.PUSH in user.seconds]
     guess_s = min(known, default=1.0)
-    expected_s = [lane.expected_s(guess_s) for lane in lanes]
-    pushes = sum(lane.on_their_way[QueuedCall.PUSH] for lane in lanes) + 1
-    expected_s[0] += pushes * LOOKS_A_PUSH * lanes[0].seconds.get(QueuedCall.LOOK, 0.0)
+    expected_s = [user.expected_s(guess_s) for user in users]
+    pushes = sum(user.on_their_way[QueuedCall.PUSH] for user in users) + 1
+    expected_s[0] += pushes * LOOKS_A_PUSH * users[0].seconds.get(QueuedCall.LOOK, 0.0)
     chosen = min(
-        range(len(lanes)),
+        range(len(users)),
         key=lambda place: (
-            lanes[place].rests > 0,
+            users[place].rests > 0,
             expected_s[place],
-            QueuedCall.PUSH in lanes[place].seconds,
-            lanes[place].on_their_way.total(),
+            QueuedCall.PUSH in users[place].seconds,
+            users[place].on_their_way.total(),
         ),
     )
-    for place, lane in enumerate(lanes):
+    for place, user in enumerate(users):
         if place != chosen:
-            lane.pass_by()
+            user.pass_by()
     return chosen

@@ -139,7 +139,8 @@ def conclude(
         drafts: The push asked for a draft where the target cannot be saved.
         elsewhere: Pushes go through other users than its own from now on.
         splits: A bill may have several documents, some of which were saved.
-        several: A bill may have several documents, as far as is known: how long parts wait.
+        several: A bill may have several documents, or nothing tells that it has not; then parts
+            of a refused chunk wait longer before they travel again.
     """
     made = look.made
     done = () if look.covered and _unshown(said, numbers, look) else made
@@ -210,9 +211,9 @@ def may_hide_part(said: Said, numbers: Collection[BillNumber], *, several: bool)
     Args:
         said: The answer.
         numbers: Bills of the call.
-        several: It makes several documents of a bill, as far as is known. A licence or a right
-            may lack halfway.
+        several: It makes several documents of a bill, or nothing tells that it does not.
     """
+    # A licence or a right may be refused for a later document only.
     several = several or len(numbers) > 1 or said.code in {LICENCE, NO_RIGHT}
     return several and not said.success and not nothing_ran(said, numbers)
 

@@ -75,7 +75,7 @@ def assign(
 def maybe_spelled_otherwise(
     asked: Sequence[BillNumber], found: Collection[BillNumber]
 ) -> list[BillNumber]:
-    """Return numbers of a question that rows of its others may answer as well.
+    """Return numbers of a question that may be spelled as other numbers of it.
 
     A row is spelled in one way, and some databases take a ligature for two letters. Only numbers
     of English letters, digits and signs, which `fold` tells apart, are told apart by all.

@@ -60,8 +60,8 @@ class Said:
         messages: Errors of saving and converting, in order, each once.
         named: What either status names.
         saved: Ids of those that the saving's status names, which are targets (P 5.4).
-        converted: Whether the conversion's own status was there, in which alone some servers
-            tell of drafts (P 5.8); old ones do not send it.
+        converted: Whether the conversion's own status was there. Some servers name drafts nowhere
+            else (P 5.8), and old servers do not send it.
         partial: There may be more targets than it names: an old server names one.
         told: What a success has done besides, as an approval makes further documents (P 7.2).
     """
@@ -96,7 +96,7 @@ class Said:
         )
 
     def but_sources(self, ids: Collection[str]) -> Said:
-        """Return the same without what the conversion's status alone names and has these ids.
+        """Return the same without documents of these ids that only the conversion's status names.
 
         Each form counts its ids for itself, so a draft may have the id of its source. A source has
         a number, and where saving has failed, the conversion's status names drafts (P 5.8).

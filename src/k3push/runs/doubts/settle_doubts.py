@@ -53,7 +53,8 @@ class Settled:
         hopeless: Numbers that no look can settle, only a person.
         unproved: Numbers that wait for the proof that the field finds what is there.
         left: How many numbers a later look may settle.
-        due: Those of them whose window has passed: more has to be known, of their sender at most.
+        due: Those of these whose window has passed, and that still cannot be settled: what their
+            sender sees has to be known first, say.
         at_work: Attempts of these at which the ERP may still be at work.
         next_due_s: Seconds until the next look is worth it; infinite if none is left.
     """
@@ -121,7 +122,10 @@ async def settle_once(context: Context, run: RunId) -> Settled:
 
 
 async def _was_blind(context: Context, run: RunId) -> bool:
-    """Say whether documents from before another run's calls may be shown now for the first time."""
+    """Say whether another run could not see documents that were made before its calls.
+
+    This execution asks in another way. What it finds may be older than the call in doubt.
+    """
     other = await context.ledger.run(run)
     return (other is None or context.asks_otherwise(other)) and not context.links.find
 

@@ -102,7 +102,7 @@ class Intake:
         began = context.clock.now()
 
         def drawn(row: Row) -> bytes:
-            """Return a sort key drawn anew: a fixed order would hide the same rows for ever."""
+            """Return a sort key that each look draws anew: a fixed one would skip the same rows."""
             return blake2b(f"{began} {row.bill}".encode()).digest()
 
         while not context.stop.asked:

@@ -75,6 +75,7 @@ async def name_rows(context: Context, rows: Sequence[Row], moved: set[BillNumber
     earlier = await _note_moved(context, by_line, known, moved)
     identified = await context.ledger.identify(context.run.id, known)
     await _note_led_away(context, [by_line[line] for line in identified.led_away], earlier, moved)
+    context.watch.repeated(identified.repeats)
     for repeat in identified.repeats:
         outcomes.pop(repeat.number, None)
     for line, bill in identified.apart.items():

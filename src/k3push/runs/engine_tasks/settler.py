@@ -122,7 +122,8 @@ class Settler:
     def sends_nothing_more(self) -> bool:
         """Say whether nothing that was never sent leaves before what is in doubt is settled.
 
-        What contradicts itself waits for no more to be known, since it keeps the rest from leaving.
+        A contradiction keeps the rest from leaving, so it stops the run as soon as its window has
+        passed, whatever may still be learnt about it.
         """
         judged = self.hopeless | self.due
         stuck = bool(self.contradicted) and self.contradicted.keys() <= judged

@@ -54,9 +54,9 @@ class SourceLook:
 async def look_at_listed(context: Looker, lines: Sequence[BillNumber]) -> SourceLook:
     """Ask the source form which bills lines mean, by their numbers and by their ids.
 
-    A number that is listed with an id is asked for as any other, and most often the id is among
-    what it shows. Only the ids that are left take a question of their own, and the numbers of
-    those bills another, which shows whether a number tells its bill.
+    A number that is listed with an id is asked for as any other, and the answer mostly shows the
+    id too. Ids that it does not show are asked for in a second question. A third one asks for the
+    numbers that the bills of these ids have, to learn whether other bills bear them as well.
     """
     by_number, refused = await _look_at_numbers(context, map(number_in, lines))
 

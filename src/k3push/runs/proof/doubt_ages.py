@@ -47,8 +47,8 @@ class SettleTimes:
     def held_up_s(self) -> float:
         """How old an attempt may be when it leaves.
 
-        Another process may have taken the run over meanwhile, which counts the window from the
-        attempt's beginning; what leaves so late must come to its end well within it.
+        Another process may have taken the run over meanwhile, and counts the window from the
+        attempt's beginning. So a late call must leave the ERP enough of the window.
         """
         return self.window_s / 10
 

@@ -44,7 +44,7 @@ FIRST_LOOK_KEEPS_S = 60.0
 """The same for a number that was never sent: there is only the person."""
 LONG_LOOK_S = 2 * FIRST_LOOK_KEEPS_S
 SHORT_LOOK_S = 1.0
-"""A look that a read was waited for in is made anew where it has taken longer than this.
+"""A look in which a read was repeated is made anew if it took longer than this.
 
 A person, or another machine, may have pushed the bill meanwhile.
 """
@@ -69,8 +69,8 @@ async def look_first(context: Context, sending: Sending) -> Mapping[BillNumber, 
     known = await context.ledger.made_of(context.run.id, context.with_ids(sending.numbers))
     seen = Sighting()
     if can_ask(context):
-        # A user who sees the documents of the other users need not see those of strangers, so all
-        # are asked.
+        # One user may see all that the other users make, and yet not what strangers make. So all
+        # users are asked.
         several = len(context.erp.users) > 1
         unsent = [n for n in sending.numbers if n not in context.sent_before]
         with noting_repeats() as repeats:

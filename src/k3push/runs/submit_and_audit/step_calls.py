@@ -31,7 +31,8 @@ from k3push.runs.submit_and_audit.step_reads import StepReads
 from k3push.runs.submit_and_audit.under_way import MOST_IN_A_CALL, FollowedDocument, UnderWay
 from k3push.runs.wakeup import Wakeup
 
-# Successes that may pass over a document in silence; after the first it goes alone.
+# How many successes may leave a document as it was and say nothing of it. After the first one,
+# the document travels alone.
 MOST_SILENCES = 3
 
 

@@ -42,9 +42,9 @@ class StepReads:
     ) -> Mapping[str, Standing]:
         """Read how documents stand after a call, until what it has done is shown.
 
-        What the answer says was done, or may have been done by a call a moment before, is waited
-        for; and a document that is shown where it was before: what was refused would go again at
-        once.
+        It reads again while a document is shown as it was before the call, though the answer says
+        that it has moved, or an earlier call may have moved it. A document that was refused is
+        read again too, or the same call would leave once more at once.
         """
         context = self.context
         named = {target.id for target in said.named}

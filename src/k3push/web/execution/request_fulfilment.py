@@ -52,7 +52,7 @@ from k3push.runs.push_requests.schedule_pushes import is_approved_ahead, schedul
 from k3push.runs.shared_stop import SharedStop
 from k3push.runs.stop import Cause
 from k3push.web.admission.access import Log
-from k3push.web.execution.places import Lane
+from k3push.web.execution.lanes import Lane
 from k3push.web.execution.request_plan import LookAhead, plan_of
 from k3push.web.execution.request_runs import runs_of
 from k3push.web.execution.webhook_delivery import Messenger

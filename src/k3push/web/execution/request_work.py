@@ -35,7 +35,7 @@ from k3push.runs.push_requests.schedule_pushes import is_approved_ahead
 from k3push.runs.stop import Cause
 from k3push.runs.wakeup import Wakeup
 from k3push.web.admission.access import Log
-from k3push.web.execution.places import Lane, Lanes
+from k3push.web.execution.lanes import Lane, Lanes
 from k3push.web.execution.request_fulfilment import Fulfilment, HandOver, MakeExecutor, Work
 from k3push.web.execution.request_plan import ReadingSoFar
 from k3push.web.execution.served_schedules import Timetable

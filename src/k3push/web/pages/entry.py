@@ -60,7 +60,7 @@ class EntryPages:
         return response
 
     def _welcome(self, request: Request, page: str = "/") -> Response:
-        """Lead to a page, most often the first one, from a page of ours, and not by a redirection.
+        """Lead on by a page of ours, and not by a redirection.
 
         Where the address was clicked in another site's page, a browser would not send the new
         cookie along with one (SameSite=Strict).

@@ -19,6 +19,7 @@ from k3push.core.remark import remark
 from k3push.core.safety.document_steps import FOR_PERSON
 from k3push.runs.kept_in_ledger.request_stages import Request, steps_asked_for
 from k3push.runs.kept_in_ledger.row_pages import FollowedRow
+from k3push.runs.outcome import numbers_in_doubt
 from k3push.web.execution.resume_and_retry import Asker, HinderedError, What
 from k3push.web.pages.live import RunView
 from k3push.web.pages.page_context import PageContext, Visit
@@ -53,13 +54,14 @@ async def offer_of(visit: Visit, view: RunView) -> Offer:
         return Offer()
     if not view.run.whole or view.run.archive is not None:
         return Offer()
-    unfinished = any(view.counts.get(s) for s in (State.PLANNED, State.SENT, State.UNKNOWN))
+    in_doubt = numbers_in_doubt(view.counts) > 0
+    unfinished = in_doubt or bool(view.counts.get(State.PLANNED))
     route_steps = visit.tenant.workshop.settings.steps_of(view.run)
     follows = _follows(view) and await steps_asked_for(visit.ledger, view.run.id, route_steps)
     return Offer(
         resume=unfinished or view.run.exit is None,
         retry=bool(view.counts.get(State.REJECTED)),
-        settle=bool(view.counts.get(State.UNKNOWN)) or view.followed.unknown > 0,
+        settle=in_doubt or view.followed.unknown > 0,
         follow=bool(follows),
     )
 

@@ -1,4 +1,4 @@
-"""The verbs of the PostgreSQL ledger that only read, and in another way than those of SQLite."""
+"""Reads of the PostgreSQL ledger that SQLite needs other statements for."""
 
 from __future__ import annotations
 

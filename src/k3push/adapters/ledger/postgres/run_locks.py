@@ -3,8 +3,8 @@
 The lock says who lives. What keeps a process that was paused, cut off and given up from writing
 is the run's epoch: each new owner counts it up, and every verb compares it in its transaction.
 
-A standby that has taken over may be behind. It knows nothing of what other processes have on their
-way, so that no run goes on there which was begun before: every verb compares the place as well.
+A standby that has taken over may be behind: calls that left last are not in it. So no run that
+was begun before goes on there. Every verb compares where the ledger is (`Place`) as well.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ MOST_SPARE = 2
 SPARE_S = 30.0
 
 Place = tuple[Any, ...] | None
-"""Tells the place of a ledger from others; what is known of a connection is not asked for again."""
+"""Where a ledger is: which server, and which of its histories (`sql/12.sql`)."""
 
 
 async def is_alive(connection: Connection, run: RunId) -> bool:

@@ -1,4 +1,4 @@
-"""The steps of the PostgreSQL ledger that begin what follows a push, whoever else begins some."""
+"""How the PostgreSQL ledger begins calls that submit or audit, beside other processes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The verbs of the SQLite ledger that only read, and in another way than those of PostgreSQL."""
+"""Reads of the SQLite ledger that PostgreSQL needs other statements for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The steps of the SQLite ledger that begin what follows a push: nobody else writes meanwhile."""
+"""How the SQLite ledger begins calls that submit or audit; nobody else writes meanwhile."""
 
 from __future__ import annotations
 
