@@ -366,6 +366,13 @@ def test_check_warns_of_a_secret_in_plain_text(desk: Desk, untouched: Sandbox) -
     assert "! erp.password is written in the settings as plain text" in another.out, another
 
 
+def test_check_names_a_schedule_that_no_time_begins(desk: Desk, untouched: Sandbox) -> None:
+    """Whoever forgot the time waits for a night that never comes."""
+    desk.configure(untouched.url, more='\n[schedules.nightly]\njobs = "select"\n')
+    checked = desk.k3push("check")
+    assert "! schedules.nightly has no cron" in checked.out, checked
+
+
 @pytest.mark.parametrize(
     ("told", "ahead_s"),
     [

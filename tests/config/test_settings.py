@@ -799,6 +799,7 @@ def test_a_schedule_is_read(tmp_path: Path) -> None:
     """One folder may stand without brackets."""
     nightly = read(tmp_path, GOOD + SCHEDULE).schedules["nightly"]
     assert nightly.jobs == ("inbox",)
+    assert nightly.due is not None
     assert nightly.due.zone.key == "Asia/Shanghai"
 
 

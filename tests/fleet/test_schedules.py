@@ -141,6 +141,15 @@ async def test_what_is_due_at_one_minute_begins_spread(postgres_url: str, tmp_pa
         assert len(work.looked) < 50
 
 
+async def test_a_schedule_without_a_time_is_due_at_none(postgres_url: str, tmp_path: Path) -> None:
+    """Somebody begins it in the dashboard."""
+    by_person = '[schedules.by-person]\njobs = "inbox"\n'
+    served = many(tmp_path, postgres_url, 2, SCHEDULE + by_person)
+    async with serving(worker(FakeWork(served), postgres_url)):
+        await until(lambda: count(postgres_url, "true") >= 2)
+        assert count(postgres_url, "schedule = 'by-person'") == 0
+
+
 DEAD = "SELECT worker FROM fleet_leader WHERE worker = 'dead'"
 
 

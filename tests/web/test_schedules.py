@@ -1176,6 +1176,26 @@ def test_a_schedule_that_came_while_the_clock_was_ahead_is_begun_once_it_is_righ
     in_time(visit)
 
 
+def test_a_schedule_without_a_time_begins_as_somebody_presses_the_button(tmp_path: Path) -> None:
+    """It keeps by name what is pushed now and then."""
+    shop = Shop(tmp_path, more=YEARLY.replace('cron = "30 2 1 1 *"\n', ""))
+
+    async def visit() -> None:
+        async with shop.open(BY_NAME):
+            await anyio.sleep(2 * 24 * 3600)
+            assert await requests(shop.ledger) == []
+        async with shop.open(BY_NAME) as home, signed_in(home, "li") as li:
+            page = await li.get("/schedules")
+            assert "somebody presses a button" in page.text
+            assert "/nightly/pause" not in page.text
+            assert "/nightly/continue" not in page.text
+            await li.post("/schedules/nightly/run", data=fields_of(page))
+            asked = await shop.until("ended")
+            assert await shop.counts(asked.runs[0]) == {State.PUSHED: 3}
+
+    in_time(visit)
+
+
 def test_a_page_without_a_schedule_says_how_one_is_made(tmp_path: Path) -> None:
     """An empty table would look like a fault."""
 

@@ -212,7 +212,8 @@ def _window(text: str) -> str:
 
 
 def _cron(text: str) -> str:
-    check_cron(text)
+    if text:
+        check_cron(text)
     return text
 
 

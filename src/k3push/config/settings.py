@@ -292,7 +292,7 @@ class FleetSettings(_Section):
 class ScheduleSettings(_Section):
     """`[schedules.NAME]`: when the fleet, or else the dashboard's server, looks for new lists."""
 
-    cron: CronText
+    cron: CronText = ""
     time_zone: TimeZone = "Asia/Shanghai"
     jobs: OneOrMore
     route: str | None = None
@@ -304,9 +304,9 @@ class ScheduleSettings(_Section):
         return self.jobs == (SELECT,)
 
     @property
-    def due(self) -> Cron:
-        """When it is due."""
-        return Cron(self.cron, zone_of(self.time_zone))
+    def due(self) -> Cron | None:
+        """When it is due; None if only a person begins it."""
+        return Cron(self.cron, zone_of(self.time_zone)) if self.cron else None
 
 
 class Origin(NamedTuple):

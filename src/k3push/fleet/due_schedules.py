@@ -76,6 +76,7 @@ class Schedules:
             (name, schedule, cron, soonest.of(cron), tenant.settings.fleet.spread_s)
             for name, tenant in served.items()
             for schedule, each in tenant.settings.schedules.items()
+            if each.cron
             for cron in (f"{each.cron} {each.time_zone}",)
         ]
         await self.queue.do(

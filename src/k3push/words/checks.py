@@ -122,6 +122,10 @@ WORDS = {
         '{key} is written in the settings as plain text; use {{ env = "NAME" }}',
         '{key} 以明文写在配置中；请改用 {{ env = "NAME" }}',
     ),
+    "check.no_cron": (
+        "schedules.{schedule} has no cron, so it begins only as somebody presses Run now on the page Schedules",
+        "schedules.{schedule} 没有 cron，只能由人工在“定时计划”页面点击“立即执行”启动",
+    ),
     "check.clock": (
         "clock: {seconds:+.0f} s against the server",
         "时钟：与服务器相差 {seconds:+.0f} 秒",

@@ -176,6 +176,7 @@ WORDS = {
     "desk.next_time": ("next", "下次"),
     "desk.last_time": ("last", "上次"),
     "desk.paused_by": ("paused since {since} by {by}", "{by} 于 {since} 暂停"),
+    "desk.by_person": ("as somebody presses a button here", "由人工在此启动"),
     "desk.never": ("not yet", "尚未执行"),
     "desk.idle": ("{at}: nothing new", "{at}：没有新清单"),
     "desk.nothing_new": ("nothing new", "没有新清单"),

@@ -67,8 +67,7 @@ class _Check:
         sites = endpoints_of(settings)
         check_measuring(settings)
         self.findings.good(self.say("check.config", path=path))
-        for key in settings.unsafe_secrets:
-            self.findings.doubtful(self.say("check.plain_secret", key=key))
+        self._valid_but_odd(settings)
         await self._ledger(settings)
         self._results()
         self._textfile(settings)
@@ -95,6 +94,13 @@ class _Check:
                     self.findings.bad(self.say("cause.unreachable", why=error), Exit.UNREACHABLE)
                     break
         return self.findings.exit
+
+    def _valid_but_odd(self, settings: Settings) -> None:
+        for key in settings.unsafe_secrets:
+            self.findings.doubtful(self.say("check.plain_secret", key=key))
+        for schedule, each in settings.schedules.items():
+            if not each.cron:
+                self.findings.doubtful(self.say("check.no_cron", schedule=schedule))
 
     async def _ledger(self, settings: Settings) -> None:
         path = settings.ledger_path

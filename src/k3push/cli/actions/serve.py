@@ -146,9 +146,10 @@ def _of_work(
 
 
 def _schedules_of(tenants: Sequence[ServedTenant]) -> list[str]:
-    """Return the schedules that the server keeps."""
+    """Return the schedules that the server begins."""
     tables = [each.workshop.timetable for each in tenants if each.workshop is not None]
-    return [name for table in tables if table.is_kept_here for name in table.schedules]
+    kept = [table.schedules for table in tables if table.is_kept_here]
+    return [name for schedules in kept for name, each in schedules.items() if each.cron]
 
 
 def _named(host: str) -> str:

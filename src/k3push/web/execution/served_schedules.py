@@ -151,6 +151,8 @@ class Timetable:
         earliest, known = now - CATCH_UP, await entries(ledger, self.tenant)
         since = max(self._looked or earliest, earliest)
         for name, schedule in self.schedules.items():
+            if schedule.due is None:
+                continue
             entry = known.get(name, ScheduleEntry(name))
             # A clock that was ahead once, perhaps by years, holds up nothing.
             known_times = (entry.last, entry.since, self._since.get(name))

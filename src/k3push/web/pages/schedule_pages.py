@@ -48,7 +48,7 @@ class SchedulePages:
         lines = []
         for name, settings in timetable.schedules.items():
             entry = known.get(name, ScheduleEntry(name))
-            due = None if entry.paused else settings.due.next_after(now)
+            due = settings.due.next_after(now) if settings.due and not entry.paused else None
             lines.append(_Line(name, settings, entry, due))
         return self._desk.page(
             request,
