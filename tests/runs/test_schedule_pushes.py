@@ -25,8 +25,8 @@ SELECTION = {"selects": True, "route": "po", "approved": False}
 
 def same(run: Run, **changes: Any) -> SameBills:
     """Say what a schedule of a selecting route pushes, a moment after noon."""
-    given = {"schedule": "nightly", "scope": run.scope, "routes": {"po"}, "selects": True}
-    return SameBills(**{**given, "now": NOON, **changes})
+    given = {"tenant": "acme", "schedule": "nightly", "scope": run.scope, "routes": {"po"}}
+    return SameBills(**{**given, "selects": True, "now": NOON, **changes})
 
 
 async def begun(

@@ -268,10 +268,15 @@ def test_a_paused_schedule_begins_nothing_and_makes_nothing_up(tmp_path: Path) -
     in_time(visit)
 
 
-def test_tenants_of_one_ledger_may_call_their_schedules_by_one_name(tmp_path: Path) -> None:
+@pytest.mark.parametrize("parts", [False, True])
+def test_tenants_of_one_ledger_may_call_their_schedules_by_one_name(
+    tmp_path: Path, *, parts: bool
+) -> None:
     """Both are due at the same minute, and each has lists of its own."""
     due, clock = MINUTELY.replace('"inbox"', '"inbox/a.csv"'), MovableClock()
     shop = Shop(tmp_path, more=due)
+    if parts:
+        in_parts(shop)
     text = (tmp_path / "config.toml").read_text("utf-8").replace("inbox/a.csv", "other/b.csv")
     (tmp_path / "second.toml").write_text(text, "utf-8")
     mine = table_of(shop, clock)

@@ -24,6 +24,7 @@ def same_bills(
     """Say which pushes those are."""
     given = settings.schedules[schedule]
     return SameBills(
+        tenant=settings.file.stem,
         schedule=schedule,
         scope=scope_of(settings.erp.acct_id, route),
         routes=_names_of(route, settings),

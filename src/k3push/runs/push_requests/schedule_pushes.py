@@ -15,7 +15,14 @@ from k3push.core.model import Run, RunId, State
 from k3push.ports import Ledger
 from k3push.runs.create import SELECTED
 from k3push.runs.find import RUNS_A_PAGE, is_under_way
-from k3push.runs.kept_in_ledger.request_stages import Request, RequestKind, Stage, push_of, requests
+from k3push.runs.kept_in_ledger.request_stages import (
+    Request,
+    RequestKind,
+    Stage,
+    push_of,
+    requests,
+    tenant_of,
+)
 
 BEGINS_WITHIN = timedelta(days=1)
 """What has no run after so long was left by the server that was asked for it.
@@ -45,6 +52,7 @@ class SameBills:
     """Which pushes would push what a schedule would push.
 
     Attributes:
+        tenant: Whose schedule it is; another tenant of the account may call one of its own so.
         schedule: Its name.
         scope: Of the runs of its route, as in `model.Run`.
         routes: How requests name routes of that scope.
@@ -56,6 +64,7 @@ class SameBills:
         since: What was under way at this time counts as well, though it has ended since.
     """
 
+    tenant: str
     schedule: str
     scope: str
     routes: Collection[str | None]
@@ -105,7 +114,8 @@ class SameBills:
         selected = self.selects and push.how.get("selects")
         of_route = selected and (push.how.get("route") or None) in self.routes
         of_list = not set(self.jobs).isdisjoint(push.jobs)
-        return bool(of_route) or of_list or schedule_of(push) == self.schedule
+        is_its_own = tenant_of(push) in {"", self.tenant} and schedule_of(push) == self.schedule
+        return bool(of_route) or of_list or is_its_own
 
     async def _may_send_for(self, ledger: Ledger, request: Request) -> bool:
         at = datetime.fromisoformat(request.approved_at) if request.approved_at else request.at
