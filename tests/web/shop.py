@@ -101,11 +101,12 @@ class Shop:
     hand_over: HandOver | None = None
     reader: Reader = read_job
     beside: Sequence[str] = ()
+    file: str = "config.toml"
 
     def __post_init__(self) -> None:
         """Write the settings."""
         text = CONFIG.format(url="http://sandbox/K3Cloud/", password=PASSWORD) + self.more
-        (self.folder / "config.toml").write_text(text, "utf-8")
+        (self.folder / self.file).write_text(text, "utf-8")
         add_old_document(self.site.world)
 
     def executor(self, *given: object) -> Executor:
@@ -121,7 +122,7 @@ class Shop:
         Args:
             other: A file from which an execution reads its settings, in the place of its own.
         """
-        settings = read_settings(self.folder / "config.toml", {})
+        settings = read_settings(self.folder / self.file, {})
 
         def log(event: str, *, debug: bool = False, **facts: object) -> None:
             self.logged.append((event, {**facts, "debug": debug}))
@@ -135,7 +136,14 @@ class Shop:
             make=self.executor,
             load=lambda path: read_settings(other or path, {}),
             hand_over=self.hand_over,
-            messenger=Messenger(self.receivers, VirtualClock(), log, self.send),
+            messenger=Messenger(
+                self.receivers,
+                VirtualClock(),
+                log,
+                self.send,
+                tenant=settings.file.stem,
+                beside=lambda: self.beside,
+            ),
             beside=lambda: self.beside,
         )
         return replace(tenant(self.ledger, acct_id="sandbox"), workshop=workshop)

@@ -425,6 +425,27 @@ def test_what_waits_for_a_receiver_that_is_gone_is_dropped(tmp_path: Path) -> No
     in_time(visit)
 
 
+def test_what_waits_for_receivers_of_another_tenant_of_the_account_is_left_to_it(
+    tmp_path: Path,
+) -> None:
+    """They share the ledger; what one could not tell yet was dropped as the other began."""
+    down, other = Receiver(refuse=[Refused("ConnectError", down=True)] * 1000), Receiver()
+
+    async def visit() -> None:
+        shop = shop_with(tmp_path, down)
+        token = await shop.token()
+        async with shop.open() as home, program(home, token) as wms:
+            await push(wms, "e-1", *orders(1))
+        for each in (HERE, THERE):  # also where it has the same receiver, and another secret
+            ours = {"ledger": shop.ledger, "beside": ["config", "other"], "file": "other.toml"}
+            async with shop_with(tmp_path, other, each, **ours).open():
+                await anyio.sleep(3600)
+        assert other.taken == []
+        assert await waiting(shop.ledger, receiver_id(HERE))
+
+    in_time(visit)
+
+
 @pytest.mark.parametrize(
     ("address", "proxy"),
     [

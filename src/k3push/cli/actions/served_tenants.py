@@ -281,7 +281,11 @@ class ServedTenants:
         receivers = await to_thread.run_sync(receivers_of, settings)
         hand_over = await self.queues.hand_over(settings) if self.queues else None
         clock = SystemClock()
-        messenger = Messenger(receivers, clock, self.log)
+
+        def beside() -> set[str]:
+            return {file.stem for file in (*self.known, *self.seen)}
+
+        messenger = Messenger(receivers, clock, self.log, tenant=settings.file.stem, beside=beside)
         return Workshop(
             settings,
             clock,
@@ -290,7 +294,7 @@ class ServedTenants:
             reader=self.reader,
             hand_over=hand_over,
             messenger=messenger,
-            beside=lambda: {file.stem for file in (*self.known, *self.seen)},
+            beside=beside,
         )
 
 

@@ -41,6 +41,7 @@ class Delivery:
         receiver: Names where it goes (`receiver_id`).
         type: One of `TYPES`.
         data: What it tells, as JSON.
+        tenant: Who tells it. Others of the account share the ledger, and not the receivers.
         tries: How often it was sent.
         due_at: When it is sent next, at the earliest.
     """
@@ -52,6 +53,7 @@ class Delivery:
     data: Mapping[str, Any]
     tries: int
     due_at: datetime
+    tenant: str = ""
     version: int = 1
 
 
@@ -112,6 +114,7 @@ async def announce(
     data: Mapping[str, Any],
     *,
     of: str,
+    tenant: str = "",
 ) -> None:
     """Write events down for each receiver; doing it again for the same thing changes nothing.
 
@@ -122,13 +125,15 @@ async def announce(
         types: What happened.
         data: What is told.
         of: What has caused them, by which they are known again.
+        tenant: Who tells it.
     """
     now = clock.now()
     for nth, type_ in enumerate(types):
         at = now + timedelta(microseconds=nth)  # by which they keep their order
         event = "evt_" + hashlib.sha256(f"{of}\0{type_}".encode()).hexdigest()[:32]
         for receiver in receivers:
-            await ledger.remember(_memo(Delivery(event, receiver, at, type_, data, 0, now)))
+            told = Delivery(event, receiver, at, type_, data, 0, now, tenant)
+            await ledger.remember(_memo(told))
 
 
 async def waiting(ledger: Ledger, receiver: str) -> Sequence[Delivery]:
@@ -149,12 +154,12 @@ async def not_taken(ledger: Ledger, delivery: Delivery, now: datetime) -> None:
     await ledger.revise(_memo(replace(delivery, tries=tries, due_at=due_at)))
 
 
-async def drop_for_others(ledger: Ledger, receivers: Iterable[str]) -> int:
-    """Close what waits for receivers that there are no longer; return how much that was."""
+async def drop_for_others(ledger: Ledger, receivers: Iterable[str], tenant: str) -> int:
+    """Close what a tenant has for receivers that it names no longer; return how much that was."""
     known = set(receivers)
     dropped = 0
     for memo in await ledger.memos(EVENT, only_open=True, limit=MOST_WAITING):
-        if memo.about not in known:
+        if memo.about not in known and memo.value.get("tenant", "") in {"", tenant}:
             dropped += await ledger.revise(replace(memo, open=False))
     return dropped
 

@@ -351,7 +351,8 @@ class Fulfilment:
         # What is begun once more after it failed is another thing to tell of, and so is the end of
         # a run that was told before, and that somebody has gone on with since.
         of = f"{request.id} {request.version} {run.ended_at if run else ''}"
-        await announce(ledger, self._clock, self._messenger.names, types, data, of=of)
+        names, tenant = self._messenger.names, self._messenger.tenant
+        await announce(ledger, self._clock, names, types, data, of=of, tenant=tenant)
         self._messenger.ring()
 
     # -- parts --------------------------------------------------------------------------------

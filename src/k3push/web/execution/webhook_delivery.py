@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Container, Mapping
 from datetime import datetime
 from functools import partial
 
@@ -31,9 +31,29 @@ Post = Callable[[str, Mapping[str, str], bytes], Awaitable[Refused | None]]
 
 
 class Messenger:
-    """Sends what waits in the ledger, each receiver in a task of its own."""
+    """Sends what waits in the ledger, each receiver in a task of its own.
 
-    def __init__(self, receivers: Receivers, clock: Clock, log: Log, send: Post = post) -> None:
+    Attributes:
+        tenant: Who tells. Others of the account share the ledger, with receivers of their own.
+    """
+
+    def __init__(
+        self,
+        receivers: Receivers,
+        clock: Clock,
+        log: Log,
+        send: Post = post,
+        *,
+        tenant: str = "",
+        beside: Callable[[], Container[str]] = tuple,
+    ) -> None:
+        """Make it ready; `serve` lets it begin.
+
+        Args:
+            beside: The tenants that the server has, who tell for themselves.
+        """
+        self.tenant = tenant
+        self._beside = beside
         self._receivers = receivers
         self._clock = clock
         self._log = log
@@ -80,7 +100,7 @@ class Messenger:
             try:
                 book = await ledger()
                 if not cleared:
-                    await drop_for_others(book, self.names)
+                    await drop_for_others(book, self.names, self.tenant)
                     cleared = True
                 rest_s = await self._send_due(book, receiver)
             except LedgerLostError as error:
@@ -95,6 +115,8 @@ class Messenger:
         soonest = LONGEST_REST_S
         # Those tried least go first: one at which the receiver breaks each time holds up no other.
         for delivery in sorted(await waiting(ledger, receiver), key=lambda each: each.tries):
+            if delivery.tenant != self.tenant and delivery.tenant in self._beside():
+                continue  # it is signed by a secret of that tenant
             now = self._clock.now()
             left_s = (delivery.due_at - now).total_seconds()
             # No pause is longer: it was written down by a clock that was ahead, and is over.
