@@ -832,6 +832,43 @@ def test_what_another_tenant_of_the_account_was_asked_is_left_to_it(
     in_time(visit)
 
 
+def test_what_a_tenant_was_asked_is_approved_at_its_own_pages(tmp_path: Path) -> None:
+    """Another of the account, on the same ledger, has other settings, and approvers of its own."""
+    names = ["config", "other"]
+    mine = Shop(tmp_path, beside=names)
+    theirs = Shop(tmp_path, beside=names, ledger=mine.ledger, file="other.toml")
+
+    async def visit() -> None:
+        token = await mine.token()
+        those = [replace(mine.tenant(), name="config"), replace(theirs.tenant(), name="other")]
+        async with house(*those, rules=BY_NAME, clock=VirtualClock(), several=True) as home:
+            async with program(home, token) as wms, signed_in(home, "li") as li:
+                there = "/t/other/api/v1"
+                here = f"{HOST}/t/config/api/v1"
+                wanted = {"key": "1", "numbers": orders(1)}
+                told = (await wms.post(f"{here}/plans", json=wanted)).json()
+                await mine.until("planned")
+                plan = f"plans/{told['id']}"
+                for method, path in [("GET", ""), ("POST", "/approve"), ("POST", "/withdraw")]:
+                    answer = await wms.request(method, f"{HOST}{there}/{plan}{path}")
+                    assert answer.json()["type"].endswith("not-found"), path
+                again = await wms.post(f"{HOST}{there}/plans", json=wanted)
+                assert again.json()["type"].endswith("key-reused")
+                found = [f"/t/{name}/" for name in names]
+                assert [plan in (await li.get(each)).text for each in found] == [True, False]
+                shown = await li.get(f"/t/other/{plan}")
+                assert shown.headers["location"] == f"/t/config/{plan}"
+                pressed = await press(li, "/t/other/", f"/t/other/{plan}/approve")
+                assert pressed.status_code == 404
+                assert (await mine.asked()).stage is Stage.PLANNED
+                await press(li, f"/t/config/{plan}", f"/t/config/{plan}/approve")
+                await mine.until("ended")
+            home.ready.close()
+            await home.ready.drained()
+
+    in_time(visit)
+
+
 async def tried(shop: Shop) -> None:
     """Wait until a server has tried to do something about a request, in vain."""
     patience = Patience()

@@ -18,13 +18,16 @@ async def request_named(caller: Caller, id_: str) -> Request:
     """Return what a program has asked for.
 
     A plan is seen by whoever may approve it, too, and all of a route by who may only look at it:
-    such a program asks for nothing itself.
+    such a program asks for nothing itself. What another tenant of the account was asked is seen
+    at that tenant's addresses.
 
     Raises:
         ProblemError: There is no such request, or it is none of this program's business.
     """
     found = await find_request(caller.ledger, id_) if _ID.fullmatch(id_) else None
-    if found is not None and found.key and found.route == caller.program.route:
+    workshop = caller.tenant.workshop  # None where the server only watches
+    is_mine = found is not None and (workshop is None or workshop.is_mine(found))
+    if found is not None and is_mine and found.key and found.route == caller.program.route:
         theirs = found.by == caller.program.by or not reaches(caller.program.role, "operate")
         planned = found.seen or found.jobs
         if theirs or (planned and reaches(caller.program.role, "approve")):

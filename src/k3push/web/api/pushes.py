@@ -86,7 +86,9 @@ async def _asked(
         else:
             response.status_code = 200
     except KeyReusedError:
-        raise ProblemError("key-reused", caller.say("api.key_reused", key=wish.key)) from None
+        found = None
+    if found is None or not workshop.is_mine(found):  # or of another tenant of the account
+        raise ProblemError("key-reused", caller.say("api.key_reused", key=wish.key))
     if found.stage in {Stage.PLANNING, Stage.APPROVED}:
         workshop.begin(found)
     return await push_as(caller, found)

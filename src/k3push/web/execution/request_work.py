@@ -222,14 +222,16 @@ class Workshop:
         is_near = request.id in self._works or request.id in self._queue
         if request.stage not in {Stage.PLANNING, Stage.APPROVED} or is_near:
             return
-        if not self._is_mine(request):
+        if not self.is_mine(request):
             return
         if self._age_s(request) > LEFT_S:
             self._log("request.taken_up", request=request.id)
             self.begin(request, left=True)
 
-    def _is_mine(self, request: Request) -> bool:
+    def is_mine(self, request: Request) -> bool:
         """Say whether no other tenant of this server was asked, whose settings may be others.
+
+        Nor may those who have a role in this tenant alone approve it.
 
         Of one that is not served any more, such as a file with a new name, any takes it up.
         """
@@ -317,7 +319,7 @@ class Workshop:
                 continue
             for request in reversed(left):
                 is_due = request.stage is not Stage.PLANNED or is_approved_ahead(request)
-                if is_due and self._is_mine(request):
+                if is_due and self.is_mine(request):
                     self._log("request.taken_up", request=request.id)
                     self.begin(request, left=True)
             return

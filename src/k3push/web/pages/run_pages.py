@@ -107,10 +107,10 @@ class RunPages:
 
     async def _waiting(self, visit: Visit) -> Sequence[Asked]:
         """Return the plans that wait for somebody."""
-        if visit.tenant.workshop is None:
+        if (workshop := visit.tenant.workshop) is None:
             return []
         open_ones = await requests(visit.ledger, only_open=True)
-        return [each for each in open_ones if each.waits_for_approval]
+        return [each for each in open_ones if each.waits_for_approval and workshop.is_mine(each)]
 
     async def _needing(self, visit: Visit, eye: Eye) -> list[RunView]:
         """Return the newest runs that need a person, however many others are newer."""

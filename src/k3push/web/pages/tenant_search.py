@@ -157,7 +157,9 @@ async def parts_of(tenant: ServedTenant, base: str, ledger: Ledger, wanted: str)
         raise innermost(error) from error
     if (called := await ledger.run(RunId(wanted))) is not None:
         named = [called, *named]
-    plans = await plans_naming(ledger, wanted) if tenant.workshop else ()
+    plans: Sequence[Request] = ()
+    if (workshop := tenant.workshop) is not None:
+        plans = [each for each in await plans_naming(ledger, wanted) if workshop.is_mine(each)]
     return Answer(tenant.name, base, found, named, plans)
 
 
