@@ -188,8 +188,8 @@ class ReadVerbs(StoreView):
                 found.append(LostCall(kept, is_open or State.UNKNOWN in _states_after(rows, kept)))
         return found
 
-    async def last_success(self, *, after: int) -> int:
-        """Return the newest attempt behind one whose answer tells of documents."""
+    async def last_successes(self, *, after: int) -> Sequence[AttemptRecord]:
+        """Return the newest attempt of each user whose answer tells of documents."""
         store = await self._turn()
 
         def tells(kept: AttemptRecord) -> bool:
@@ -197,12 +197,12 @@ class ReadVerbs(StoreView):
             silent = "note.silent_success" in kept.verdict and State.PUSHED in made
             return silent or "note.success" in kept.verdict
 
-        ids = (
-            kept.attempt.id
-            for kept in store.attempts
+        newest = {
+            kept.attempt.intent.sender: kept
+            for kept in store.attempts[after:]
             if self._is_mine(store, kept.attempt.intent.run) and tells(kept)
-        )
-        return max((id_ for id_ in ids if id_ > after), default=0)
+        }
+        return sorted(newest.values(), key=lambda kept: kept.attempt.id)
 
     async def twins(self, run: RunId) -> int:
         """Count the rows whose code is `model.TWIN`."""

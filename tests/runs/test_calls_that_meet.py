@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Coroutine
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
@@ -19,11 +20,12 @@ from k3push.core.safety.verdict import InDoubt
 from k3push.runs.context import Context
 from k3push.runs.proof.calls_at_work import CallsAtWork
 from k3push.runs.proof.doubt_ages import SettleTimes
+from k3push.simulator import FaultPlan
 from k3push.simulator.answers import AnswerStyle, failure
 from k3push.simulator.exchange import json_reply
 from k3push.simulator.sign_in import Logins
 from tests.runs.office import SECOND, WINDOW_S, Office, orders, sandbox, steered, steps
-from tests.runs.rough_answers import NO_HALT, OPEN, doubled, name_no_document
+from tests.runs.rough_answers import NO_HALT, OPEN, REFUSED, doubled, name_no_document
 from tests.shares import shared_out
 from tests.simulator.transport import SandboxTransport
 
@@ -89,7 +91,8 @@ def queueing(
 ) -> Any:
     """Return a server that works on one push at a time, behind a proxy that waits less long.
 
-    Its attribute *most* tells how many have waited at once.
+    Its attribute *most* tells how many have waited at once, and *twice* which bills have come while
+    an earlier push of them was at work yet.
 
     Args:
         server: The task group in which it goes on with what its client has given up.
@@ -98,11 +101,12 @@ def queueing(
         told: It says so (HTTP 504), or breaks the connection.
         light: Bills that take it five seconds.
     """
-    lock = anyio.Lock()
+    lock, queued = anyio.Lock(), set[str]()
 
     class Queueing(SandboxTransport):
         waiting = 0
         most = 0
+        twice = frozenset[str]()
 
         async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
             if not _is_push(request):
@@ -114,10 +118,13 @@ def queueing(
             async def work() -> None:
                 Queueing.waiting += 1
                 Queueing.most = max(Queueing.most, Queueing.waiting)
+                Queueing.twice |= queued & numbers
+                queued.update(numbers)
                 async with lock:
                     await anyio.sleep(takes_s)
                     answer = await super(Queueing, self).handle_async_request(request)
                 Queueing.waiting -= 1
+                queued.difference_update(numbers)
                 answers.append(answer)
                 done.set()
 
@@ -132,6 +139,16 @@ def queueing(
             raise httpx.ReadError("reset by a balancer")
 
     return Queueing
+
+
+def killed_after(seconds: float) -> Callable[[Context], Coroutine[None, None, None]]:
+    """Return what kills an execution so much later."""
+
+    async def kill(job: Context) -> None:
+        await anyio.sleep(seconds)
+        job.stop.scope.cancel()
+
+    return kill
 
 
 @pytest.mark.parametrize("told", [True, False])
@@ -314,7 +331,13 @@ async def test_calls_of_a_killed_execution_keep_their_places(*, told: bool) -> N
 
 @pytest.mark.parametrize(
     ("each_s", "at_once", "killed_s"),
-    [(380.0, 4, 900.0), (590.0, 2, 1200.0), (590.0, 4, 700.0)],
+    [
+        (380.0, 4, 900.0),
+        (380.0, 6, 1300.0),
+        (590.0, 2, 1200.0),
+        (590.0, 4, 700.0),
+        (590.0, 4, 1200.0),
+    ],
 )
 async def test_what_a_killed_execution_knew_of_a_queue_is_no_reason_to_believe_in_absence(
     monkeypatch: pytest.MonkeyPatch, each_s: float, at_once: int, killed_s: float
@@ -334,11 +357,57 @@ async def test_what_a_killed_execution_knew_of_a_queue_is_no_reason_to_believe_i
             "check": False,
         }
 
-        async def kill(job: Context) -> None:
-            await anyio.sleep(killed_s)
-            job.stop.scope.cancel()
-
-        await office.execute(beside=kill, **how)
+        await office.execute(beside=killed_after(killed_s), **how)
         pushed = await office.execute(**how)
     assert doubled(office, numbers) == []
     assert pushed.of(State.PUSHED) == set(numbers)
+
+
+async def _pushed_too_early(
+    monkeypatch: pytest.MonkeyPatch,
+    count: int,
+    each_s: float,
+    answer_s: float,
+    *,
+    killed_s: float = math.inf,
+    refused: bool = False,
+) -> frozenset[str]:
+    """Push bills side by side as the ERP becomes slow, and what is left in another execution.
+
+    Returns:
+        Bills that were pushed again while their first call was at work.
+    """
+    monkeypatch.setattr(Logins, "log_out", lambda *_: True)
+    light, heavy = orders(4), orders(count, 4)
+    faults = FaultPlan(refusals=dict.fromkeys(heavy, REFUSED) if refused else {})
+    async with anyio.create_task_group() as server:
+        office = Office(sandbox(faults, **OPEN), answer_timeout_s=answer_s)
+        erp = queueing(server, each_s, answer_s, told=True, light=light)
+        how: dict[str, Any] = {
+            "throttle": steered(concurrency=count, chunk_size=1),
+            "transport": erp,
+            "limits": NO_HALT,
+            "settle": SettleTimes(),
+            "check": False,
+        }
+        await office.open_run(light, SECOND)
+        await office.execute(SECOND, **how)
+        await office.open_run(heavy)
+        await office.execute(beside=killed_after(killed_s), **how)
+        await office.execute(**how)
+    twice: frozenset[str] = erp.twice
+    return twice
+
+
+async def test_a_call_is_waited_for_behind_own_ones_for_as_long_as_calls_take(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """All are refused, so that nothing comes late, and the first after four minutes."""
+    assert not await _pushed_too_early(monkeypatch, 4, 250.0, 300.0, refused=True)
+
+
+async def test_a_window_begins_once_a_call_in_front_was_answered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The ERP has begun with the second call then, and a kill has lost how long the first took."""
+    assert not await _pushed_too_early(monkeypatch, 2, 560.0, 600.0, killed_s=650.0)

@@ -11,7 +11,9 @@ import pytest
 
 from k3push.core.model import RunId, State, Uptime
 from k3push.runs.context import Context
+from k3push.runs.other_calls.calls_of_others import hear
 from k3push.runs.proof.doubt_ages import SettleTimes
+from k3push.runs.proof.lost_calls import TIE_S
 from k3push.runs.push_limits import PushLimits
 from k3push.simulator import FaultPlan
 from k3push.simulator.fault_plans.faults import NO_FAULT
@@ -278,9 +280,35 @@ async def test_what_another_run_has_lost_holds_nothing_up_once_a_call_behind_it_
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(push, FIRST, numbers[:3], 0.0)
-        tasks.start_soon(push, SECOND, numbers[3:], 1.0)
+        tasks.start_soon(push, SECOND, numbers[3:], 5.0)
     await office.check()
     assert took_s[SECOND] < ANSWER_TIMEOUT_S + WINDOW_S + 60.0
+
+
+@pytest.mark.parametrize(("later_s", "left"), [(0.0, 1), (TIE_S, 1), (TIE_S + 1.0, 0)])
+async def test_a_lost_call_is_over_once_one_that_surely_came_later_is_answered(
+    later_s: float, left: int
+) -> None:
+    """Of two that are written down at one moment the later one may have come first."""
+    numbers, told = orders(2), list[int]()
+    office = await _in_use(steps("silence"))
+
+    async def push(number: str, after_s: float) -> None:
+        await anyio.sleep(after_s)
+        await office.open_run([number], RunId(number))
+        await office.execute(RunId(number), limits=NO_CANARY, check=False)
+
+    async def hear_of_them(job: Context) -> None:
+        told.append(len((await hear(job)).lost))
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(push, numbers[0], 0.0)
+        tasks.start_soon(push, numbers[1], later_s)
+        await anyio.sleep(ANSWER_TIMEOUT_S / 2)
+        await office.open_run(numbers, SECOND)
+        await office.execute(SECOND, work=hear_of_them, check=False)
+        tasks.cancel_scope.cancel()
+    assert told == [left]
 
 
 async def test_calls_of_one_run_that_are_lost_hold_each_other_up_no_longer() -> None:

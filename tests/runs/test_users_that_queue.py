@@ -14,9 +14,10 @@ from k3push.core.model import BillNumber, RunId, State, Uptime
 from k3push.ports import Doubt
 from k3push.runs.proof.doubt_ages import DoubtAges, SettleTimes
 from k3push.simulator import Accounts
+from k3push.simulator.sign_in import Logins
 from tests.runs.office import NOON, Office, VirtualClock, orders, sandbox, steered
 from tests.runs.rough_answers import NO_CANARY, OPEN, doubled
-from tests.runs.test_calls_that_meet import _is_push
+from tests.runs.test_calls_that_meet import _is_push, killed_after
 from tests.runs.test_identities import USERS, login
 from tests.simulator.transport import SandboxTransport
 
@@ -77,6 +78,30 @@ async def test_answers_to_one_user_end_no_wait_for_late_documents_of_another(slo
             settle=SettleTimes(),
             check=False,
         )
+    assert doubled(office, numbers) == []
+    assert pushed.of(State.PUSHED) == set(numbers)
+
+
+async def test_answers_to_one_user_end_no_wait_behind_what_a_killed_execution_lost_of_another(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The ERP is at work on the other's queue yet, and what was known of that is lost."""
+    monkeypatch.setattr(Logins, "log_out", lambda *_: True)
+    numbers, accounts = orders(40), Accounts(users=dict.fromkeys(USERS, "sandbox"))
+    office = Office(sandbox(accounts=accounts, **OPEN))
+    await office.open_run(numbers)
+    async with anyio.create_task_group() as server:
+        takes_s = {USERS[0]: 380.0, USERS[1]: 5.0}
+        how: dict[str, Any] = {
+            "throttle": steered(concurrency=8, chunk_size=1),
+            "transport": queueing_by_user(server, takes_s, 60.0),
+            "more_users": {USERS[1]: login(USERS[1])},
+            "limits": NO_CANARY,
+            "settle": SettleTimes(),
+            "check": False,
+        }
+        await office.execute(beside=killed_after(700.0), **how)
+        pushed = await office.execute(**how)
     assert doubled(office, numbers) == []
     assert pushed.of(State.PUSHED) == set(numbers)
 

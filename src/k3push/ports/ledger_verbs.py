@@ -494,12 +494,15 @@ class Ledger(Protocol):
         """
         ...
 
-    async def last_success(self, *, after: int) -> int:
-        """Return the newest attempt of the account, behind one, whose answer tells of documents.
+    async def last_successes(self, *, after: int) -> Sequence[AttemptRecord]:
+        """Return the newest attempt of each user whose answer tells of documents.
 
-        0 where there is none. It is one of any run. A success that names nothing may have come
-        before the ERP was at work on it, unless a document is known of a bill that it has sent for
-        the first time.
+        They are of any run of the account. A success that names nothing may have come before the
+        ERP was at work on it, unless a document is known of a bill that it has sent for the first
+        time.
+
+        Args:
+            after: Only attempts that are behind this one.
         """
         ...
 

@@ -572,23 +572,32 @@ async def test_calls_of_which_nobody_has_heard_how_they_ended_are_told(
     assert await told() == [(under_way.id, True)]
 
 
-async def test_the_newest_call_that_was_answered_with_success_is_told(
+async def answered_with_success(ledger: Ledger, after: int = 0) -> list[int]:
+    """Return the ids of `last_successes`."""
+    return [kept.attempt.id for kept in await ledger.last_successes(after=after)]
+
+
+async def test_the_newest_call_of_each_user_that_was_answered_with_success_is_told(
     ledger: Ledger, other: Ledger
 ) -> None:
     """Of whichever run of the account."""
-    run, second = await planned(ledger, "A B C"), await planned(other, "D", "r2")
+    run, second = await planned(ledger, "A B C"), await planned(other, "D E", "r2")
     success = also(remark("note.success"), "ground")
     told = [remark("note.refused", code="4"), success, remark("note.success")]
     told.append(remark("note.silent_success"))
     tried = [await sent(ledger, run, name) for name in ("A", "B", "C")]
     tried.append(await sent(other, second, "D"))
-    assert await other.last_success(after=0) == 0
+    assert await answered_with_success(other) == []
     for attempt, verdict in zip(tried, told, strict=True):
         silent = attempt is tried[3]
         made = outcomes(attempt.intent.numbers[0], State.UNKNOWN if silent else State.PUSHED)
         await ledger.record(attempt, ANSWER, verdict, made, at=later(1))
     last, before = tried[2].id, tried[1].id
-    assert [await other.last_success(after=id_) for id_ in (0, before, last)] == [last, last, 0]
+    assert [await answered_with_success(other, id_) for id_ in (0, before)] == [[last]] * 2
+    assert await answered_with_success(other, last) == []
+    by_another = await sent(other, second, "E", sender="second")
+    await other.record(by_another, ANSWER, success, outcomes("E", State.PUSHED), at=later(2))
+    assert await answered_with_success(ledger) == [last, by_another.id]
 
 
 @pytest.mark.parametrize("again", [False, True])
@@ -602,7 +611,7 @@ async def test_a_success_that_names_nothing_counts_once_a_document_is_known(
     attempt = await sent(ledger, run, "A")
     made = outcomes("A", State.PUSHED)
     await ledger.record(attempt, ANSWER, remark("note.silent_success"), made, at=later(1))
-    assert await ledger.last_success(after=0) == (0 if again else attempt.id)
+    assert await answered_with_success(ledger) == ([] if again else [attempt.id])
 
 
 # -- what other runs have lately sent ---------------------------------------------------------

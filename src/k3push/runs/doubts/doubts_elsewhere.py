@@ -10,7 +10,7 @@ from k3push.runs.context import Context
 from k3push.runs.doubts.doubt_answers import names_documents
 from k3push.runs.kept_in_ledger.kept_attempts import rows_under
 from k3push.runs.lookup.retried_reads import READ_IS_TRIED_S
-from k3push.runs.other_calls.calls_of_others import hear_of_others
+from k3push.runs.other_calls.calls_of_others import hear, hear_of_others
 from k3push.runs.proof.doubt_ages import DoubtAges
 
 # How many looks after the window another executor gets, before its doubts are left to a person.
@@ -36,7 +36,7 @@ async def hopeless_in(
     enough_s = LOOKS_OF_OTHERS * times.poll_s + READ_IS_TRIED_S
     late = await _note_late_elsewhere(context, run, every)
     if doubts:
-        await hear_of_others(context, doubts)
+        await hear_of_others(context, doubts, await hear(context))
     old_s = late.shown_by_s(times, more_s=enough_s) + enough_s
     ages = context.ages
     old = [doubt for doubt in doubts if ages.age_s(doubt) - ages.behind_s(doubt) >= old_s]

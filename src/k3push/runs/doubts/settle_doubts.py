@@ -35,7 +35,7 @@ from k3push.runs.doubts.shown_doubts import Shown, is_surely_shown, judge_shown,
 from k3push.runs.doubts.silent_doubts import judge_silence
 from k3push.runs.doubts.tries_used_up import ended_by_tries
 from k3push.runs.lookup.target_lookup import found_by
-from k3push.runs.other_calls.calls_of_others import hear_of_others
+from k3push.runs.other_calls.calls_of_others import Heard, hear, hear_of_others
 from k3push.runs.proof.calls_at_work import may_run
 from k3push.runs.proof.doubt_ages import SettleTimes
 from k3push.runs.proof.unclear_documents import whose
@@ -100,11 +100,10 @@ async def settle_once(context: Context, run: RunId) -> Settled:
         context.source_ids |= known | context.source_ids
     else:
         context = replace(context, source_ids=context.source_ids | known, ids=ids)
-    if doubts:
-        await hear_of_others(context, doubts)
+    heard = await hear(context) if doubts else Heard()
     aged = [(doubt, context.ages.age_s(doubt)) for doubt in doubts]
     due = [(doubt, age) for doubt, age in aged if age >= times.first_wait_s]
-    settled = await _look(context, run, due) if due else Settled()
+    settled = await _look(context, run, due, heard) if due else Settled()
     over = settled.hopeless | settled.unproved | {each.number for each in settled.outcomes}
     left = [
         (doubt, age, context.ages.shown_by_s(times, doubt))
@@ -162,9 +161,15 @@ def next_look_in_s(age_s: float, times: SettleTimes, shown_by_s: float) -> float
     return max(min(left_s, times.poll_s), SHORTEST_WAIT_S) if left_s > 0 else times.poll_s
 
 
-async def _look(context: Context, run: RunId, due: Sequence[tuple[Doubt, float]]) -> Settled:
+async def _look(
+    context: Context,
+    run: RunId,
+    due: Sequence[tuple[Doubt, float]],
+    heard: Heard,
+) -> Settled:
     """Look for the documents of doubts, and conclude those that the look settles."""
     shown = await shown_of(context, run, due)
+    await hear_of_others(context, [doubt for doubt, _ in due], heard)
     found = await judge_shown(context, due, shown)
     # What is found is written down first: it may prove that other users see what the sender makes.
     await _conclude_found(context, run, found.outcomes, shown.seen)

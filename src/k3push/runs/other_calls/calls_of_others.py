@@ -11,40 +11,128 @@ that have ended. So what one run knows of the queue counts for all, and the ledg
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 import anyio
 
 from k3push.core.safety.ages import later_s
 from k3push.core.safety.verdict import SOON_S
-from k3push.ports import Doubt, LostCall
+from k3push.ports import AttemptRecord, Doubt, LostCall
 from k3push.runs.context import Context
 from k3push.runs.other_calls.earlier_calls import LONGEST_CALL
 from k3push.runs.proof.calls_at_work import may_run
-from k3push.runs.proof.lost_calls import HERE, QUEUE_OF, Lost, waits_behind_s
+from k3push.runs.proof.lost_calls import HERE, QUEUE_OF, Lost, may_be_before, waits_behind_s
+from k3push.runs.proof.seen_since import first_shown_at
+
+AT_ONCE = 1000
+"""So many attempts may have begun while a call was on its way."""
 
 
-async def hear_of_others(context: Context, doubts: Sequence[Doubt]) -> None:
-    """Take in behind which calls of other runs, or of earlier executions, some may wait."""
-    # What is heard is older than the look that follows: nothing slips through between the two.
-    lost, window_s = await _lost_calls(context), context.settle.window_s
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """Calls of the account, as the ledger tells of them at one moment.
+
+    Attributes:
+        lost: Those that were lost, and may be in the ERP yet.
+        answered: The newest of each user whose answer tells of documents.
+    """
+
+    lost: Sequence[LostCall] = ()
+    answered: Mapping[str, AttemptRecord] = field(default_factory=dict)
+
+
+async def hear(context: Context) -> Heard:
+    """Return which calls of the account were lost, and which were answered of late."""
+    if not context.reads_back:
+        return Heard()
+    ledger, work, now = context.ledger, context.at_work, context.clock.now()
+    # Somebody may have set the clock meanwhile.
+    since = now - LONGEST_CALL - timedelta(seconds=QUEUE_OF * context.settle.window_s)
+    lost = [each for each in await ledger.lost_calls(since, after=work.over) if may_run(each.kept)]
+    if not lost:
+        return Heard()
+    first, last = lost[0].kept.attempt.id, lost[-1].kept.attempt.id
+    newest = await ledger.last_successes(after=max(0, first - AT_ONCE))
+    answered = {kept.attempt.intent.sender: kept for kept in newest}
+    left = [
+        each
+        for each in lost
+        if not _is_over(each.kept, answered.get(each.kept.attempt.intent.sender))
+    ]
+    work.over = left[0].kept.attempt.id - 1 if left else last
+    return Heard(left, answered)
+
+
+async def hear_of_others(context: Context, doubts: Sequence[Doubt], heard: Heard) -> None:
+    """Take in behind which calls of other runs, or of earlier executions, some may wait.
+
+    Args:
+        context: The execution.
+        doubts: Numbers whose answers were lost.
+        heard: What the ledger has told. Where a look is judged, that was before it began, so that
+            nothing slips through between the two.
+    """
+    came_s = {kept.attempt.id: await _came_after_s(context, kept) for kept, _ in heard.lost}
     for doubt in {doubt.attempt: doubt for doubt in doubts}.values():
         calls = []
-        for kept, _ in lost:
-            intent = kept.attempt.intent
-            later = later_s(intent.began_at, intent.uptime, doubt.began_at, doubt.uptime)
-            is_here = context.ages.left_s({kept.attempt.id}) is not None
-            calls.append(Lost(kept.attempt.id, HERE if is_here else intent.run, later))
-        seconds = waits_behind_s(doubt.attempt, calls, window_s)
-        context.ages.note_behind(doubt.attempt, seconds)
+        for kept, _ in heard.lost:
+            # Either both are in one queue, or the other user's calls do not matter to this one.
+            if not _is_over(kept, heard.answered.get(doubt.sender)):
+                attempt, later = kept.attempt.id, _later_than(doubt, kept)
+                is_here = context.ages.left_s({attempt}) is not None
+                run = HERE if is_here else kept.attempt.intent.run
+                calls.append(Lost(attempt, run, later, later + came_s[attempt]))
+        times, ages = context.settle, context.ages
+        answered_s = _answered_after_s(doubt, heard.answered.values())
+        own_s = ages.longest_s(times)
+        seconds = waits_behind_s(doubt.attempt, calls, times.window_s, own_s, answered_s)
+        ages.note_behind(doubt.attempt, seconds)
+
+
+def _answered_after_s(doubt: Doubt, answered: Iterable[AttemptRecord]) -> float:
+    """Return how long after a call left one was answered that may have been before it."""
+    after_s = -math.inf
+    for kept in answered:
+        later = _later_than(doubt, kept)
+        if kept.ended_at and may_be_before(kept.attempt.id, later, doubt.attempt):
+            took = kept.ended_at - kept.attempt.intent.began_at
+            after_s = max(after_s, later + took.total_seconds())
+    return after_s
+
+
+def _later_than(doubt: Doubt, kept: AttemptRecord) -> float:
+    """Return how many seconds later an attempt has begun than that of a doubt."""
+    intent = kept.attempt.intent
+    return later_s(intent.began_at, intent.uptime, doubt.began_at, doubt.uptime)
+
+
+def _is_over(kept: AttemptRecord, answered: AttemptRecord | None) -> bool:
+    """Say whether the ERP was done with a call when it answered another one.
+
+    That holds for calls of one user: each may have a queue of his own (P 2.9).
+    """
+    if answered is None:
+        return False
+    intent, than = kept.attempt.intent, answered.attempt.intent
+    later = later_s(than.began_at, than.uptime, intent.began_at, intent.uptime)
+    return not may_be_before(answered.attempt.id, later, kept.attempt.id)
+
+
+async def _came_after_s(context: Context, kept: AttemptRecord) -> float:
+    """Return how long after a call had begun a look has first shown a document of it."""
+    intent = kept.attempt.intent
+    shown_at = await first_shown_at(context.ledger, intent.run, kept.attempt.id)
+    return (shown_at - intent.began_at).total_seconds() if shown_at else -math.inf
 
 
 async def count_lost_by_others(context: Context) -> None:
     """Count the calls of other runs at which the ERP may be at work, behind which none leaves."""
     work, now, uptime = context.at_work, context.clock.now(), context.clock.uptime()
     work.of_others = 0
-    for kept, is_open in await _lost_calls(context):
+    for kept, is_open in (await hear(context)).lost:
         intent = kept.attempt.intent
         age_s = later_s(now, uptime, intent.began_at, intent.uptime)
         is_lost = is_open and (kept.ended_at is not None or age_s > SOON_S)
@@ -52,17 +140,3 @@ async def count_lost_by_others(context: Context) -> None:
         may_be_at_work = is_lost and abs(age_s) < context.settle.shown_by_s
         work.of_others += may_be_at_work and intent.run != context.run.id
     work.others_counted_s = anyio.current_time()
-
-
-async def _lost_calls(context: Context) -> list[LostCall]:
-    """Return the calls of the account that were lost, and may be in the ERP yet."""
-    if not context.reads_back:
-        return []
-    ledger, work, now = context.ledger, context.at_work, context.clock.now()
-    # Somebody may have set the clock meanwhile.
-    since = now - LONGEST_CALL - timedelta(seconds=QUEUE_OF * context.settle.window_s)
-    lost = [each for each in await ledger.lost_calls(since, after=work.over) if may_run(each.kept)]
-    if lost:
-        answered = await ledger.last_success(after=lost[0].kept.attempt.id)
-        work.over = max(work.over, answered)
-    return [each for each in lost if each.kept.attempt.id > work.over]

@@ -77,6 +77,7 @@ class DoubtAges:
         self._late_at_s = -math.inf
         self._heard_s: dict[str, float] = {}
         self._behind_s: dict[int, float] = {}
+        self._longest_s = 0.0
         self._gap_s = 0.0
         self._gaps_s: dict[str, float] = {}
 
@@ -119,6 +120,14 @@ class DoubtAges:
     def has_heard(self) -> bool:
         """Whether this process knows of some call how long it took the ERP."""
         return bool(self._heard_s)
+
+    def note_taken(self, seconds: float) -> None:
+        """Note that a call was answered so long after it left, whatever was said."""
+        self._longest_s = max(self._longest_s, seconds)
+
+    def longest_s(self, times: SettleTimes) -> float:
+        """Return for how long a call of this execution may keep the ERP, as far as is known."""
+        return min(times.window_s, LONGER_THAN_GAP * max(self._longest_s, self._gap_s))
 
     def note_answer(self, seconds: float, sender: str) -> None:
         """Note that a call was answered so long after it left.

@@ -7,6 +7,7 @@ is known to be done with it, or with one that was written down later.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -31,19 +32,36 @@ class Lost(NamedTuple):
         attempt: Its attempt.
         run: Whose it is; `HERE` if the present execution has made it.
         later_s: How many seconds later it left than the other; below 0 if it was earlier.
+        came_s: How many seconds after the other had left a look has first shown a document of it;
+            minus infinity if none has.
     """
 
     attempt: int
     run: RunId
     later_s: float
+    came_s: float = -math.inf
 
 
-def waits_behind_s(attempt: int, lost: Iterable[Lost], window_s: float) -> float:
+def waits_behind_s(
+    attempt: int,
+    lost: Iterable[Lost],
+    window_s: float,
+    own_s: float = 0.0,
+    answered_s: float = -math.inf,
+) -> float:
     """Return how many seconds later a call may be carried out for those before it.
 
-    What calls of one execution tell of each other is known otherwise (`doubt_ages`); what an
-    earlier one of the same run knew is lost with it. What a run has at work is done within a
-    window, its places see to that, and so none counts for more.
+    What calls of one execution tell of each other is known (`doubt_ages`); what an earlier one of
+    the same run knew is lost with it. What a run has at work is done within a
+    window, its places see to that, and so none counts for more. But they may have been filled as
+    the ERP became slow: so that window begins when the last document of these has come.
+
+    Args:
+        attempt: The call.
+        lost: Calls that were lost.
+        window_s: For so long the ERP may be at work on one of them.
+        own_s: The same of a call of the present execution, as long as no others are among them.
+        answered_s: How many seconds after it left one was answered that may have been before it.
 
     >>> one, two = RunId("one"), RunId("two")
     >>> [waits_behind_s(9, [Lost(7, run, 0.0)], 600.0) for run in (HERE, one)]
@@ -52,6 +70,12 @@ def waits_behind_s(attempt: int, lost: Iterable[Lost], window_s: float) -> float
     300.0
     >>> waits_behind_s(9, [Lost(6, one, 0.0), Lost(7, two, 0.0), Lost(8, two, 0.0)], 600.0)
     1200.0
+    >>> waits_behind_s(9, [Lost(6, two, 0.0, 590.0), Lost(7, two, 0.0), Lost(8, two, 0.0)], 600.0)
+    1190.0
+    >>> waits_behind_s(9, [Lost(7, HERE, 0.0), Lost(8, HERE, 0.0)], 600.0, 30.0)
+    60.0
+    >>> [waits_behind_s(9, calls, 600.0, 5.0, 250.0) for calls in ([], [Lost(7, one, 0.0)])]
+    [250.0, 850.0]
     >>> waits_behind_s(9, [Lost(6, two, -3000.0), Lost(10, two, 5.0)], 600.0)
     0.0
     """
@@ -60,18 +84,27 @@ def waits_behind_s(attempt: int, lost: Iterable[Lost], window_s: float) -> float
         for call in sorted(lost)
         if call.attempt != attempt
         and call.later_s > -QUEUE_OF * window_s
-        and _may_be_before(call, attempt)
+        and may_be_before(call.attempt, call.later_s, attempt)
     ]
     runs = {call.run for call in before}
-    if runs <= {HERE}:
-        return 0.0
-    return min(behind_s([call.later_s for call in before], window_s), len(runs) * window_s)
+    answered_s = max(0.0, min(answered_s, window_s))
+    if not runs:
+        return answered_s
+    each_s = own_s if runs == {HERE} else window_s
+    after_each_s = behind_s([max(answered_s, call.later_s) for call in before], each_s)
+    came_s = max(answered_s, *(call.came_s for call in before))
+    return min(after_each_s, came_s + len(runs) * window_s)
 
 
-def _may_be_before(call: Lost, attempt: int) -> bool:
+def may_be_before(attempt: int, later_s: float, other: int) -> bool:
     """Say whether a call may have come to the ERP before another.
 
     Ids grow in the order in which calls are written down, whatever clocks say; on its way the later
     one may overtake.
+
+    Args:
+        attempt: The call.
+        later_s: How many seconds later it left than the other.
+        other: The other.
     """
-    return call.attempt < attempt or call.later_s <= TIE_S
+    return attempt < other or later_s <= TIE_S

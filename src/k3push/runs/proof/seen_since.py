@@ -44,6 +44,12 @@ async def shown_since(ledger: Ledger, run: RunId, attempt: int) -> Targets:
     }
 
 
+async def first_shown_at(ledger: Ledger, run: RunId, attempt: int) -> datetime | None:
+    """Return when a look has first shown a document that an attempt may have made."""
+    kept = await ledger.memo(SHOWN, f"{run} {attempt}")
+    return kept.at if kept else None
+
+
 async def note_numbers(
     ledger: Ledger, run: RunId, id_: str, numbers: Collection[BillNumber], *, at: datetime
 ) -> None:

@@ -291,8 +291,10 @@ def _note_work(
         case InDoubt() if context.reads_back:
             now_s = anyio.current_time()
             context.at_work.note(attempt.id, verdict, after_s=sending.push_s, now_s=now_s)
-        case ReadBack(said) if said.named:
-            context.ages.note_answer(sending.push_s, attempt.intent.sender)
+        case ReadBack(said):
+            context.ages.note_taken(sending.push_s)
+            if said.named:
+                context.ages.note_answer(sending.push_s, attempt.intent.sender)
 
 
 async def _note_silent_work(

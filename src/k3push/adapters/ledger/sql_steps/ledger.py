@@ -120,7 +120,7 @@ class SqlLedger(Ledger, Generic[C_co]):
     fruitful = read_by(reads.fruitful)
     lately_sent = read_by(reads.lately_sent)
     lost_calls = read_by(reads.lost_calls)
-    last_success = read_by(reads.last_success)
+    last_successes = read_by(reads.last_successes)
     twins = read_by(reads.twins)
     partly = read_by(reads.partly)
 

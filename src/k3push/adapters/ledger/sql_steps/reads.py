@@ -260,10 +260,10 @@ async def lost_calls(
     return [records.read_lost_call(each) for each in found]
 
 
-async def last_success(connection: StepConnection, *, after: int) -> int:
-    """Return the newest attempt of the account, behind one, whose answer tells of documents."""
-    found = await connection.all("last_success", after=after)
-    return int(found[0][0]) if found else 0
+async def last_successes(connection: StepConnection, *, after: int) -> Sequence[AttemptRecord]:
+    """Return the newest attempt of each user, behind one, whose answer tells of documents."""
+    found = await connection.all("last_successes", after=after)
+    return [records.read_attempt(each) for each in found]
 
 
 async def twins(connection: StepConnection, run: RunId) -> int:

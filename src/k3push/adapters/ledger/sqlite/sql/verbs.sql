@@ -441,18 +441,25 @@ WHERE runs.account = :account AND runs.pruned = 0
     )
 ORDER BY attempts.id;
 
--- name: last_success
+-- name: last_successes
 -- The verdict is a remark (`runs.sending.attempt.remark_on`).
-SELECT attempts.id
-FROM attempts CROSS JOIN runs ON runs.key = attempts.run
-WHERE attempts.id > :after AND runs.account = :account AND (
-    verdict LIKE '%note.success%' OR (verdict LIKE '%note.silent_success%' AND EXISTS (
-        SELECT 1 FROM json_each(numbers) AS each
-        CROSS JOIN rows INDEXED BY rows_by_bill ON rows.bill = each.value AND rows.run = runs.key
-        WHERE rows.attempt = attempts.id AND rows.attempts = 1 AND rows.state = 'pushed'
-    ))
-)
-ORDER BY attempts.id DESC LIMIT 1;
+SELECT {columns_of_attempt}
+FROM (
+    SELECT max(attempts.id) AS id
+    FROM attempts CROSS JOIN runs ON runs.key = attempts.run
+    WHERE attempts.id > :after AND runs.account = :account AND (
+        verdict LIKE '%note.success%' OR (verdict LIKE '%note.silent_success%' AND EXISTS (
+            SELECT 1 FROM json_each(numbers) AS each
+            CROSS JOIN rows INDEXED BY rows_by_bill
+                ON rows.bill = each.value AND rows.run = runs.key
+            WHERE rows.attempt = attempts.id AND rows.attempts = 1 AND rows.state = 'pushed'
+        ))
+    )
+    GROUP BY attempts.sender
+) AS newest
+CROSS JOIN attempts ON attempts.id = newest.id
+JOIN runs ON runs.key = attempts.run
+ORDER BY attempts.id;
 
 -- name: count_attempts
 SELECT attempts FROM runs WHERE key = :run;
