@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,12 @@ import pytest
 
 import k3push
 from k3push import scripting
+from k3push.adapters.clock import SystemClock
 from k3push.core.model import RunId
+from k3push.runs.retry import plan_rejected
 from k3push.scripting.values import Bills
 from k3push.wiring import run_actions
+from k3push.wiring.executor import RunOptions
 from tests.cli.conftest import Start
 from tests.cli.terminal import SALES_ROUTE, Desk, Sandbox, orders
 
@@ -196,3 +200,34 @@ def test_a_retry_waits_for_another_that_looks_at_the_run_for_a_moment(
     result = asyncio.run(act())
     assert result.counts == {k3push.State.REJECTED: 1}
     assert len(others) == 1
+
+
+def test_a_retry_with_again_pushes_nothing_that_another_retry_has_planned_meanwhile(
+    desk: Desk, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is there of those bills is no reason to push them once more: nobody has named them."""
+    desk.configure(sandbox.url)
+
+    async def act() -> tuple[int | None, Mapping[k3push.State, int]]:
+        config = desk.folder / "config.toml"
+        async with k3push.open_async(config) as mine, k3push.open_async(config) as theirs:
+            first, second = (await mine.plan(orders(2))).bills
+            wrong_id = k3push.Bill(number=first.number, id=second.id)
+            run = (await mine.run(["CGDD9999999", wrong_id])).run
+            ledger, make = theirs._ledger, mine._make
+            monkeypatch.setattr(mine, "_make", lambda _: make(RunOptions(because="rest")))
+
+            async def plan_the_other(*_: object) -> None:
+                async with ledger.own(RunId(run), executes=False):
+                    opened = await ledger.run(RunId(run))
+                    assert opened is not None
+                    await plan_rejected(ledger, SystemClock(), opened, lambda _: True)
+
+            monkeypatch.setattr(run_actions.RunActions, "_note", plan_the_other)
+            with pytest.raises(k3push.K3pushError, match="2 bills planned or in doubt"):
+                await mine.retry(run, reason="holds no such bill")
+            stands = await ledger.run(RunId(run))
+            assert stands is not None
+            return stands.exit, await ledger.counts(RunId(run))
+
+    assert asyncio.run(act()) == (k3push.Exit.SOME_REJECTED, {k3push.State.PLANNED: 2})

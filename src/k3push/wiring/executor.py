@@ -25,6 +25,7 @@ from k3push.core.model import Route, Run, RunId, State, Step
 from k3push.core.pacing.halting import HaltRule
 from k3push.core.pacing.window import Window
 from k3push.core.remark import remark
+from k3push.core.safety.legal_moves import OPEN
 from k3push.ports import Ledger, LedgerLostError, RunIsAliveError, Watch
 from k3push.reporting.results_folder import clusters_of, read_causes, write_results
 from k3push.runs.control import left_to_another, was_stopped
@@ -74,6 +75,16 @@ class RunOptions:
     zone: tzinfo | None = None
     closes_in_s: float | None = None
     by: str = ""
+
+
+def left_to_do(counts: Mapping[State, int]) -> int:
+    """Count the bills of a run that are planned, or may be once more: those in doubt."""
+    return sum(counts.get(state, 0) for state in (State.PLANNED, *OPEN))
+
+
+def again_planned(run: Run, counts: Mapping[State, int]) -> str:
+    """Say that bills would be pushed once more that nobody has named."""
+    return remark("error.again_planned", run=run.id, count=left_to_do(counts))
 
 
 class Witness(Watch, Protocol):
@@ -145,17 +156,27 @@ class Executor:
                 option="metrics.textfile",
             )
 
-    async def execute(self, ledger: Ledger, run: Run, *, only: Only | None = None) -> Ending:
+    async def execute(
+        self, ledger: Ledger, run: Run, *, only: Only | None = None, most: int | None = None
+    ) -> Ending:
         """Execute a run once, write its results, and return how it ended.
 
+        Args:
+            ledger: Its ledger.
+            run: The run.
+            only: What is done, if not everything.
+            most: How many bills may be planned or in doubt; None is any number.
+
         Raises:
-            Problem: The settings name another account or rule than the run has.
+            Problem: The settings name another account or rule than the run has, or more is planned.
             RunIsAliveError: Another process executes it.
         """
-        ending = await self._execute(ledger, run, only=only)
+        ending = await self._execute(ledger, run, only=only, most=most)
         return replace(ending, unarchived=await self._archive(ledger))
 
-    async def _execute(self, ledger: Ledger, run: Run, *, only: Only | None) -> Ending:
+    async def _execute(
+        self, ledger: Ledger, run: Run, *, only: Only | None, most: int | None
+    ) -> Ending:
         route = self.route_now(run)
         steps = await steps_asked_for(ledger, run.id, route.follow)
         run = replace(run, route=replace(route, follow=steps))
@@ -170,6 +191,11 @@ class Executor:
                 traced(self.settings, run, warn) as trace,
             ):
                 counts = await ledger.counts(run.id)
+                if most is not None and left_to_do(counts) > most:
+                    if run.exit is not None:
+                        # It has begun nothing, and stands as before.
+                        await ledger.end_run(run.id, run.exit, run.ended_at or self.clock.now())
+                    raise Problem(again_planned(run, counts))
                 planned = counts.get(State.PLANNED, 0)
                 throttle = self.throttle()
                 async with self.observer.watching(run, counts, throttle) as witness:
@@ -191,12 +217,23 @@ class Executor:
         return ending
 
     async def execute_each(
-        self, ledger: Ledger, runs: Sequence[Run], *, only: Only | None = None
+        self,
+        ledger: Ledger,
+        runs: Sequence[Run],
+        *,
+        only: Only | None = None,
+        most: Mapping[RunId, int] | None = None,
     ) -> list[Ending]:
         """Execute runs one after another; once the command is stopped, the others are not begun.
 
+        Args:
+            ledger: Their ledger.
+            runs: The runs.
+            only: What is done, if not everything.
+            most: How many bills each may have planned or in doubt; None is any number.
+
         Raises:
-            Problem: Another process executes the first one.
+            Problem: Another process executes the first one, or one has more to be pushed.
         """
         endings: list[Ending] = []
         for run in runs:
@@ -204,7 +241,8 @@ class Executor:
                 if self.fate.over:
                     endings.append(await self._leave(ledger, run))
                 else:
-                    endings.append(await self.execute(ledger, run, only=only))
+                    most_of = most[run.id] if most else None
+                    endings.append(await self.execute(ledger, run, only=only, most=most_of))
             except RunIsAliveError as error:
                 # Somebody has taken it up since the one before it ended.
                 why = await left_to_another(ledger, run.id)

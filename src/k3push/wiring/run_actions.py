@@ -14,10 +14,9 @@ import anyio
 
 from k3push.adapters.plan_file import Plan
 from k3push.config.settings import Settings
-from k3push.core.model import FolderFile, Route, Run, State
+from k3push.core.model import FolderFile, Route, Run, RunId, State
 from k3push.core.plan import Foreseen
 from k3push.core.remark import remark
-from k3push.core.safety.legal_moves import OPEN
 from k3push.ports import Ledger, RunIsAliveError
 from k3push.runs.control import left_to_another
 from k3push.runs.create import JobSource
@@ -28,7 +27,7 @@ from k3push.runs.outcome import Ending, anything_to_settle
 from k3push.runs.problem import Problem
 from k3push.runs.retry import plan_rejected, saying
 from k3push.runs.stop import Stop
-from k3push.wiring.executor import Executor, RunOptions
+from k3push.wiring.executor import Executor, RunOptions, again_planned, left_to_do
 from k3push.wiring.inbox import OpenBatch
 from k3push.wiring.open_runs import open_listed
 from k3push.wiring.planning import take_up, write_plan
@@ -136,12 +135,12 @@ class RunActions:
         await self._see_whole(executor, runs)
         if executor.options.because:
             await self._see_nothing_planned(runs)
-        planned = []
+        counts = {}
         for run in runs:
             # Nothing is executed yet, so how the last execution ended stays.
             async with _left_alone(ledger, run), ledger.own(run.id, executes=False):
-                if await plan_rejected(ledger, executor.clock, run, saying(reason)):
-                    planned.append(run)
+                counts[run.id] = await plan_rejected(ledger, executor.clock, run, saying(reason))
+        planned = [run for run in runs if counts[run.id]]
         if not planned:
             executor.observer.warn("notice.nothing_rejected", count=len(runs), run=ids_of(runs))
             if others := await self._what_is_left(executor, runs, _has_rejected):
@@ -149,7 +148,9 @@ class RunActions:
         why = ", ".join(filter(None, (reason, executor.options.because)))
         await self._note(executor, planned, "retry", why)
         await self._until_free(planned)
-        return await self._among(executor, runs, planned)
+        # Another `retry` may plan bills meanwhile that nobody has named to be pushed again.
+        most = counts if executor.options.because else None
+        return await self._among(executor, runs, planned, most=most)
 
     async def settle_runs(self, runs: Sequence[Run]) -> list[Ending]:
         """Ask the ERP about unknown bills of runs, until none is left; nothing is sent."""
@@ -233,9 +234,8 @@ class RunActions:
         """
         for run in runs:
             counts = await self._ledger.counts(run.id)
-            # What is in doubt may be planned once more.
-            if count := sum(counts.get(state, 0) for state in (State.PLANNED, *OPEN)):
-                raise Problem(remark("error.again_planned", run=run.id, count=count))
+            if left_to_do(counts):
+                raise Problem(again_planned(run, counts))
 
     async def _until_free(self, runs: Sequence[Run]) -> None:
         """Wait for others that look at these runs for a moment, as a second `retry` does."""
@@ -251,9 +251,10 @@ class RunActions:
         chosen: Sequence[Run],
         *,
         only: Only | None = None,
+        most: Mapping[RunId, int] | None = None,
     ) -> list[Ending]:
         """Execute some of *runs*; return how all stand, the others as they are."""
-        ended = await executor.execute_each(self._ledger, chosen, only=only)
+        ended = await executor.execute_each(self._ledger, chosen, only=only, most=most)
         by_id = {ending.run.id: ending for ending in ended}
         return [
             by_id.get(run.id) or await executor.ending_now(self._ledger, run, Stop())
