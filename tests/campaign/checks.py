@@ -163,6 +163,8 @@ def _check_ledger(
         for run, row in of_runs
     ]
     made = {row.bill for row in rows if row.state in {State.PUSHED, State.DRAFT}}
+    # What a user who was made anew has made bears another maker than is known.
+    anew = {row.bill for row in rows if row.state is State.ALREADY and scene.story.has(MadeAnew)}
     # What the other run has sent last, and has in doubt for ever, waits for it.
     waits = {row.bill for row in rows if row.state is State.UNKNOWN}
     sent_last = {
@@ -177,7 +179,7 @@ def _check_ledger(
         for (run, _), row in zip(of_runs, rows, strict=True)
     ]
     # One run may be refused a bill that the other has pushed since.
-    fair = [row for row in rows if row.state is not State.REJECTED or row.bill not in made]
+    fair = [row for row in rows if row.state is not State.REJECTED or row.bill not in made | anew]
     # A person may have deleted or cancelled what a row has met.
     gone = _undone(scene)
     fair = [

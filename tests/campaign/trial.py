@@ -188,7 +188,8 @@ class _Play:
             for run in scene.lists:
                 for _ in range(sum(event.again for event in self.story.all_of(Follows))):
                     await self._look_again(run)
-                # What one run has given up, the other may have settled since.
+            # What one run has given up, the other may have settled since, the last one too.
+            for run in 2 * [*scene.lists]:
                 if await scene.rows_left(run, FINAL):
                     await self._resume_until_final(run, since=MOST_EXECUTIONS)
         self.result.findings += await check(scene)
