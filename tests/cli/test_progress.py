@@ -144,6 +144,18 @@ class Watch:
         return self.now_s
 
 
+def test_what_pushes_nothing_foretells_no_push() -> None:
+    """`settle` and `follow` leave planned numbers alone: their time and pace would be made up."""
+    console = screen(terminal=True)
+    counts = {State.PLANNED: 494, State.UNKNOWN: 5, State.PUSHED: 1}
+    now = Watch()
+    progress = RunProgress(console, speaker("en"), counts, steered(4, 10), pushes=False, now_s=now)
+    assert drawn(console, progress)[0].endswith(" 1/6")
+    now.now_s = 60
+    progress.concluded(MADE, left=State.UNKNOWN)
+    assert drawn(console, progress)[0].endswith(" 5/6")
+
+
 @pytest.mark.parametrize("width", [80, 40, 20])
 @pytest.mark.parametrize("lang", ["en", "zh"])
 @pytest.mark.parametrize("held", [None, *HOLDS])

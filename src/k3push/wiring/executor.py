@@ -111,9 +111,13 @@ class Observer(Protocol):
         ...
 
     def watching(
-        self, run: Run, counts: Mapping[State, int], throttle: Throttle
+        self, run: Run, counts: Mapping[State, int], throttle: Throttle, *, pushes: bool
     ) -> AbstractAsyncContextManager[Witness]:
-        """An execution begins, with rows by state as they are; the block is its length."""
+        """An execution begins, with rows by state as they are; the block is its length.
+
+        Args:
+            pushes: Whether it pushes what is planned.
+        """
         ...
 
     def summarize(self, ending: Ending, reasons: Clusters) -> None:
@@ -198,7 +202,8 @@ class Executor:
                     raise Problem(again_planned(run, counts))
                 planned = counts.get(State.PLANNED, 0)
                 throttle = self.throttle()
-                async with self.observer.watching(run, counts, throttle) as witness:
+                watching = self.observer.watching(run, counts, throttle, pushes=only is None)
+                async with watching as witness:
                     watch = Watches(witness, *([trace] if trace else []))
                     what = self._execution(ledger, run, throttle, witness, only=only)
                     ending = await execute(what, watch, stop)

@@ -35,6 +35,8 @@ class LineObserver(Watches):
         run: Run,  # noqa: ARG002  # the dashboard shows it
         counts: Mapping[State, int],  # noqa: ARG002
         throttle: Throttle,  # noqa: ARG002
+        *,
+        pushes: bool,  # noqa: ARG002
     ) -> AsyncIterator[LineObserver]:
         """Watch an execution."""
         yield self

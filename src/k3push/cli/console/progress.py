@@ -43,6 +43,7 @@ class RunProgress:
         counts: Mapping[State, int],
         throttle: Throttle,
         *,
+        pushes: bool = True,
         quiet: bool = False,
         now_s: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -51,11 +52,15 @@ class RunProgress:
         Args:
             console: Standard error.
             counts: Rows by state.
+            pushes: False where what is planned stays so, and no pace drives the execution.
             now_s: A clock that only goes forward, in seconds.
         """
         self.counts: Counter[State] = Counter(counts)
         self.follows: Counter[Follow] = Counter()
         self.total = sum(counts.values())
+        if not pushes:
+            self.total -= counts.get(State.PLANNED, 0)
+        self._pushes = pushes
         self._console = console
         self._say = say
         self._throttle = throttle
@@ -179,6 +184,8 @@ class RunProgress:
         """Say how it goes, what matters most first."""
         say, rate = self._say, self._speed.rate(self._now_s())
         parts = [say("progress.done", done=self.done, total=self.total)]
+        if not self._pushes:
+            return parts
         if self.done < self.total and not self._waits():
             parts += self._time_left()
         if rate:
