@@ -56,6 +56,12 @@ _LOGIN_THREW = "answer.login_threw"
 # And where it let everybody in, and took each session away at once.
 _SESSION_LOST = ("answer.session_useless", "why.sessions")
 _LIMITED = "why.limited"
+# OpenSSL's names for what a person mends in the settings, and not in the network.
+_TLS = {
+    "CERTIFICATE_VERIFY_FAILED": "certificate",
+    "WRONG_VERSION_NUMBER": "no tls",
+    "RECORD_LAYER_FAILURE": "no tls",
+}
 _STOOD_STILL = "note.stood_still"
 _STOP_CAME = "note.stop_came"
 
@@ -63,10 +69,12 @@ _STOP_CAME = "note.stop_came"
 def told_as(cause: Cause, why: str) -> str:
     """Return the cause to report for a stop: a login that met an exception is not a wrong password.
 
-    Nor is a session that was lost as soon as it was opened. An ERP that limits calls was reached.
+    Nor is a session that was lost as soon as it was opened. An ERP that limits calls was reached,
+    and so was one whose certificate nobody vouches for.
     """
-    if cause is Cause.UNREACHABLE and why.startswith(_LIMITED):
-        return "limited"
+    if cause is Cause.UNREACHABLE:
+        tls = (told for sign, told in _TLS.items() if sign in why)
+        return "limited" if why.startswith(_LIMITED) else next(tls, cause.value)
     if cause is Cause.LOGIN_REFUSED and _LOGIN_THREW in why:
         return "login threw"
     return "session lost" if cause is Cause.LOGIN_REFUSED and is_session_lost(why) else cause.value

@@ -117,6 +117,14 @@ WORDS = {
         "the ERP cannot be reached: {why}. Check erp.url and the network.",
         "无法连接 ERP：{why}。请检查 erp.url 和网络。",
     ),
+    "cause.certificate": (
+        "the ERP's certificate cannot be verified: {why}. If it is self-signed or of a CA of your own, name the file of that certificate in erp.verify; else check the host in erp.url.",
+        "无法验证 ERP 的证书：{why}。如为自签名证书或企业自建 CA，请在 erp.verify 中指定该证书文件；否则请检查 erp.url 中的主机名。",
+    ),
+    "cause.no tls": (
+        "what answers there does not speak https: {why}. Check the port in erp.url, and whether it begins with http:// instead.",
+        "该地址应答的不是 https：{why}。请检查 erp.url 的端口，以及是否应以 http:// 开头。",
+    ),
     "cause.limited": (
         "the ERP limits calls: {why}. Nothing was refused for good. Try again later; `run.max_calls_per_minute` sends fewer at a time.",
         "ERP 限制了调用：{why}。没有单据因此被最终拒绝。请稍后重试；可用 `run.max_calls_per_minute` 降低调用频率。",

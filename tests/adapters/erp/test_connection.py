@@ -15,6 +15,7 @@ from anyio.lowlevel import checkpoint
 from k3push.adapters.erp import connection
 from k3push.adapters.erp.connection import Reuse
 from k3push.core.protocol.compression import MOST_BYTES
+from k3push.runs.stop import Cause, told_as
 from tests.adapters.erp.connections import (
     OK,
     Answering,
@@ -401,10 +402,27 @@ async def test_who_does_not_prove_to_be_the_server_is_told_nothing(
     """So nothing was sent."""
     async with served(answering(OK), shown_by(authority, host)) as server:
         line = a_line(trusting(authority if known else trustme.CA()))
-        with pytest.raises(httpx.ConnectError, match=why):
+        with pytest.raises(httpx.ConnectError, match=why) as caught:
             await call(line, server.url)
         await line.aclose()
     assert server.calls == []
+    assert told_as(Cause.UNREACHABLE, str(caught.value)) == "certificate"
+
+
+async def test_a_server_that_speaks_no_tls_is_told_from_one_that_is_away() -> None:
+    """The network is well, and the address is mended by a letter."""
+
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        writer.write(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(refuse, "127.0.0.1", 0) as server:
+        url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+        with pytest.raises(httpx.ConnectError) as caught:
+            await call(a_line(), url)
+    assert told_as(Cause.UNREACHABLE, str(caught.value)) == "no tls"
 
 
 async def test_a_handshake_that_never_ends_is_no_connection() -> None:

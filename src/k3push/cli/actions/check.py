@@ -91,7 +91,8 @@ class _Check:
                     kind = told_as(Cause.LOGIN_REFUSED, why)
                     self.findings.bad(self.say(f"cause.{kind}", why=why), Exit.UNREACHABLE)
                 except ErpUnreachableError as error:
-                    self.findings.bad(self.say("cause.unreachable", why=error), Exit.UNREACHABLE)
+                    kind = told_as(Cause.UNREACHABLE, str(error))
+                    self.findings.bad(self.say(f"cause.{kind}", why=error), Exit.UNREACHABLE)
                     break
         return self.findings.exit
 

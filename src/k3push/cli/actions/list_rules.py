@@ -63,7 +63,7 @@ def _told(error: Exception, why: str) -> str:
         case LoginRefusedError():
             return remark(f"cause.{told_as(Cause.LOGIN_REFUSED, why)}", why=why)
         case ErpUnreachableError():
-            return remark("cause.unreachable", why=why)
+            return remark(f"cause.{told_as(Cause.UNREACHABLE, why)}", why=why)
         case _:
             return remark("rules.unread", why=why)
 
