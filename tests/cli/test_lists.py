@@ -204,10 +204,24 @@ def test_one_bad_file_and_none_is_sent(desk: Desk, untouched: Sandbox, inbox: Pa
     assert ran.exit == 2, ran
     for place in ("b.csv, line 2", "c.csv, line 3"):
         assert place in ran.err
+    assert ran.err.endswith("\nTo go on without these lines, add --skip-bad-lines\n")
     assert not (desk.folder / "ledger.db").exists()
     skipping = desk.k3push("run", "inbox", "--skip-bad-lines", "--json")
     assert (skipping.exit, skipping.said["counts"]) == (3, {"rejected": 2}), skipping
     assert "b.csv: the list is empty" in skipping.err
+
+
+def test_only_what_skipping_helps_against_names_it(
+    desk: Desk, untouched: Sandbox, inbox: Path
+) -> None:
+    """A mistake that stays would be met a second time."""
+    desk.configure(untouched.url)
+    drop(inbox, "a.csv", ["X,Y"])
+    (inbox / "b.csv").write_bytes(b"")
+    os.utime(inbox / "b.csv", (0, 0))
+    said = desk.k3push("run", "inbox").err
+    told = ("a comma" in said, "the file is empty" in said, "--skip-bad-lines" in said)
+    assert told == (True, True, False), said
 
 
 def test_a_refused_login_is_tried_once_for_all_files(

@@ -70,11 +70,14 @@ def bad_words(*types: str, named: tuple[str, ...]) -> Mistake:
 JOB_FILES = {
     "missing": Mistake(job=None, named=("orders.csv", "no such file", "Check the name")),
     "folder": Mistake(
-        types=("plan", "lists"), files={"lists/a.csv": GOOD}, named=("lists: this is a folder",)
+        types=("plan", "lists"),
+        files={"lists/a.csv": GOOD},
+        named=("lists: this is a folder", "`k3push run` takes"),
     ),
     "no-byte": bad_job(b"", "empty", "Export it again"),
     "only-blanks": bad_job(" \n \n", "nothing in the file but blanks", name="orders.json"),
     "comma": bad_job('单据编号\nCGDD0000001\n"A,B"\n', "line 3", "comma", "a line of its own"),
+    "tab": bad_job('单据编号\n"A\tB"\n', "line 2", "a tab", "a line of its own"),
     "pasted-list": bad_job("单据编号\nCGDD0000001,CGDD0000002\n", "line 2"),
     "empty-number": bad_job("单据编号,备注\nCGDD0000001,\n,x\n", "line 3", "empty"),
     "too-long": bad_job(f"单据编号\n{'9' * 81}\n", "line 2", "80"),
@@ -362,6 +365,8 @@ def test_an_empty_job_and_nothing_to_retry_still_print_their_object(
     ran = desk.k3push("run", desk.write("empty.csv", "number\n"), "--json", "--lang", "zh")
     assert (ran.exit, json.loads(ran.out)["counts"]) == (0, {}), ran
     assert "清单为空" in ran.err
+    piped = desk.k3push("run", "-", given="number\n")
+    assert piped.err == "standard input: the list is empty; there is nothing to push\n"
 
 
 def test_every_bad_line_is_told(desk: Desk, untouched: Sandbox) -> None:
@@ -371,6 +376,7 @@ def test_every_bad_line_is_told(desk: Desk, untouched: Sandbox) -> None:
     assert ran.exit == 2
     assert "3" in ran.err
     assert "5" in ran.err
+    assert ran.err.endswith("\nTo go on without these lines, add --skip-bad-lines\n")
 
 
 def test_bad_lines_are_skipped_when_asked(desk: Desk, untouched: Sandbox) -> None:

@@ -181,7 +181,7 @@ def _exit_of(error: Exception, say: Say, *, is_begun: bool) -> int:
     what: object = cause
     match cause:
         case JobFileError():
-            code = USAGE
+            what, code = cause.for_command, USAGE
         case Problem():
             code = int(cause.exit)
         case SettingsError() | RunIsAliveError() | RunIsArchivedError() | NoLedgerError():

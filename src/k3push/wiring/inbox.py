@@ -21,7 +21,7 @@ from k3push.core.model import FolderFile, Route, RunId
 from k3push.ports import Ledger
 from k3push.runs.create import SELECTED, AskedRoute, JobSource, survey
 from k3push.runs.find import cut_off_runs
-from k3push.wiring.job_lists import STDIN, JobOptions, opened_jobs
+from k3push.wiring.job_lists import STDIN, JobOptions, opened_jobs, told_names
 from k3push.wiring.open_ledger import is_there, ledger_of
 
 
@@ -154,10 +154,14 @@ async def opened(
                 errors.append(error)
             else:
                 if not parts[-1].asked:
-                    warn("notice.empty_job", job=", ".join(batch.names))
+                    warn("notice.empty_job", job=told_names(batch.names))
         if errors:
             troubles = [trouble for error in errors for trouble in error.troubles]
-            raise JobFileError(*troubles, more=sum(error.more for error in errors))
+            raise JobFileError(
+                *troubles,
+                more=sum(error.more for error in errors),
+                skippable=all(error.skippable for error in errors),
+            )
         yield parts
 
 

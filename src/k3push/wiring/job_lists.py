@@ -32,6 +32,11 @@ Reader = Callable[..., Iterator[Listed]]
 """Reads a job file, as `read_job` does."""
 
 
+def told_names(names: Sequence[str]) -> str:
+    """Return job files as a message names them: "-" alone tells a reader nothing."""
+    return remark("job.stdin") if list(names) == [STDIN] else ", ".join(names)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobOptions:
     """How job files are read.

@@ -6,6 +6,10 @@ WORDS = {
     # -- where, and what ---------------------------------------------------------------------
     "job.trouble": ("{place}: {what}. {cure}", "{place}：{what}。{cure}"),
     "job.more_lines": ("and {count} more", "另有 {count} 行有错。"),
+    "job.skip": (
+        "To go on without {count:?this line|these lines}, add --skip-bad-lines",
+        "如需跳过{count:?该行|这些行}继续，请加上 --skip-bad-lines",
+    ),
     "job.place": ("{file}{sheet}{line}{item}", "{file}{sheet}{line}{item}"),
     "job.stdin": ("standard input", "标准输入"),
     "job.at_sheet": (", sheet {sheet}", "，工作表 {sheet}"),
@@ -20,7 +24,10 @@ WORDS = {
         "请检查文件名和所在文件夹。若是单据编号，请写入清单，或执行 `echo 编号 | k3push run -`。",
     ),
     "job.folder": ("this is a folder", "这是一个文件夹"),
-    "job.folder.cure": ("Name the job file in it.", "请指定其中的清单文件。"),
+    "job.folder.cure": (
+        "Name the job file in it; `k3push run` takes all new ones of a folder.",
+        "请指定其中的清单文件；`k3push run` 可读取文件夹中的全部新清单。",
+    ),
     "job.device": (
         "this is a device, whose bytes may have no end",
         "这是一个设备，其内容可能没有尽头",
@@ -300,6 +307,11 @@ WORDS = {
     "job.empty.cure": ("Remove the line or fill it in.", "请删除该行或补上编号。"),
     "job.comma": ("there is a comma in the bill number ({value})", "单据编号中有逗号（{value}）"),
     "job.comma.cure": ("Put each number on a line of its own.", "请将每个编号单独放在一行。"),
+    "job.tab": (
+        "there is a tab in the bill number ({value}), as between two cells",
+        "单据编号中有制表符（{value}），可能是两个单元格连在了一起",
+    ),
+    "job.tab.cure": ("Put each number on a line of its own.", "请将每个编号单独放在一行。"),
     "job.control": (
         "there is an invisible character ({char}) in the bill number ({value})",
         "单据编号中有不可见字符 {char}（{value}）",

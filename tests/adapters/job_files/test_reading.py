@@ -175,7 +175,7 @@ def test_spaces_around_a_number_are_trimmed(write: Write, space: str) -> None:
         ('"A1,A2"', Code.COMMA),
         ("A1，A2", Code.COMMA),
         ("A\x1b1", Code.CONTROL),
-        ('"A\t1"', Code.CONTROL),
+        ('"A\t1"', Code.TAB),
         ("A\u200b1", Code.CONTROL),
         ("A\u20281", Code.CONTROL),
         ("A" * 81, Code.TOO_LONG),

@@ -106,6 +106,8 @@ def flaw(number: str) -> Flaw | None:
         return Flaw(Code.COMMA, {"value": shown(number)})
     if len(number) > LONGEST:
         return Flaw(Code.TOO_LONG, {"length": len(number), "most": LONGEST, "value": shown(number)})
+    if "\t" in number:
+        return Flaw(Code.TAB, {"value": shown(number)})
     char = _invisible(number)
     if char:
         return Flaw(Code.CONTROL, {"char": f"U+{ord(char):04X}", "value": shown(number)})

@@ -76,6 +76,7 @@ class Code(StrEnum):
 
     EMPTY = "empty"
     COMMA = "comma"
+    TAB = "tab"
     CONTROL = "control"
     APOSTROPHE = "apostrophe"
     LINE_BREAK = "line_break"
@@ -144,18 +145,32 @@ class JobFileError(Exception):
         troubles: What is wrong, in the order of the file; at least one.
         more: Further bad lines that were counted and not kept.
         sheets: Those of a workbook that can be seen, to choose another from.
+        skippable: Whether a reading that skips bad lines meets none of it.
     """
 
-    def __init__(self, *troubles: Trouble, more: int = 0, sheets: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        *troubles: Trouble,
+        more: int = 0,
+        sheets: Sequence[str] = (),
+        skippable: bool = False,
+    ) -> None:
         super().__init__(*troubles)
         self.troubles = troubles
         self.more = more
         self.sheets = sheets
+        self.skippable = skippable
 
     def __str__(self) -> str:
         """Return a remark for each trouble, a line each."""
         more = [remark("job.more_lines", count=self.more)] if self.more else []
         return "\n".join([*map(str, self.troubles), *more])
+
+    @property
+    def for_command(self) -> str:
+        """All of it, and the option that helps, for whoever has typed a command."""
+        count = len(self.troubles) + self.more
+        return f"{self}\n{remark('job.skip', count=count)}" if self.skippable else str(self)
 
 
 class BadLines:
@@ -210,7 +225,7 @@ class BadLines:
             JobFileError: If there was a bad line and none may be skipped.
         """
         if self._kept:
-            raise JobFileError(*self._kept, more=self._more, sheets=self.sheets)
+            raise JobFileError(*self._kept, more=self._more, sheets=self.sheets, skippable=True)
 
 
 def shown(text: str) -> str:

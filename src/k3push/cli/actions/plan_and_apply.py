@@ -21,7 +21,7 @@ from k3push.runs.create import stands_beside, survey
 from k3push.runs.find import is_unfinished, living_beside
 from k3push.runs.outcome import Exit
 from k3push.runs.problem import Problem, innermost
-from k3push.wiring.job_lists import JobOptions, opened_jobs, routes_of
+from k3push.wiring.job_lists import JobOptions, opened_jobs, routes_of, told_names
 from k3push.wiring.planning import check_plan
 from k3push.wiring.preview import Preview
 from k3push.wiring.protected_files import check_output
@@ -45,7 +45,7 @@ class Planner:
             lines = await survey(jobs)
             routes = routes_of(self.settings, how, lines)
             if not lines:
-                self.warn("notice.empty_job", job=", ".join(names))
+                self.warn("notice.empty_job", job=told_names(names))
                 return self._report(Preview({}), path, "", began_s)
             self._runner.see_used(how, lines)
             count = sum(asked.count for asked in lines.values())
