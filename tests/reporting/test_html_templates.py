@@ -57,6 +57,14 @@ def test_no_text_makes_markup_in_the_report(tmp_path: Path, text: str) -> None:
     assert shown.lacks([*names, "why", "step", "repeat"], text) == []
 
 
+def test_a_list_without_a_file_is_named_in_words() -> None:
+    """Who reads a page has typed no option, and a dash tells nobody anything."""
+    page = environment("k3push.reporting").from_string("{{ jobs | list_names }}")
+    jobs = ["lists/orders.csv", "-", "lists/7/--select"]
+    told = page.render(jobs=jobs, say=speaker("en"))
+    assert told == "orders.csv, standard input, what the route selects"
+
+
 def test_only_reasoned_places_go_around_the_escaping() -> None:
     """A filter that takes a text for markup is where an attack comes in."""
     found: Counter[tuple[str, str]] = Counter()

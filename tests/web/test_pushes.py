@@ -1440,6 +1440,8 @@ def test_a_plan_is_taken_away_as_a_table_and_as_a_file(tmp_path: Path) -> None:
             sent = await send_list(wang, "\n".join([*orders(2), "CGDDU000003", orders(1)[0]]))
             url = sent.headers["location"]
             await shop.until("planned")
+            # Nothing can be retried that was not pushed: the page has no such button yet.
+            assert "approve it in the ERP, then New push" in text_of(await wang.get(url))
             table = (await wang.get(f"{url}/files/plan.csv")).content.decode("utf-8-sig")
             rows = list(csv.DictReader(table.splitlines()))
             assert [row["number"] for row in rows[:3]] == [*orders(2), "CGDDU000003"]

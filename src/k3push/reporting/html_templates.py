@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from k3push.core.model import State
 from k3push.reporting.packed_rows import moment
+from k3push.runs.create import SELECTED
 from k3push.runs.find import list_names
 from k3push.runs.kept_in_ledger.request_stages import PASTED
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 # Controls that change the order in which a line is read, and halves of surrogate pairs, which
 # UTF-8 has no bytes for. A bill number may hold both.
 _UNSHOWN = re.compile(r"[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+_NO_FILES = {PASTED: "desk.pasted", SELECTED: "desk.selects", "-": "job.stdin"}
 
 
 @cache
@@ -87,9 +90,9 @@ def digest(text: str) -> str:
 
 
 def named_lists(context: Mapping[str, Any], jobs: Sequence[str]) -> str:
-    """Name lists as people know them; one that was pasted has no name."""
-    names = list_names(jobs)
-    return ", ".join(context["say"]("desk.pasted") if name == PASTED else name for name in names)
+    """Name lists as people know them; what came in another way than by a file has no name."""
+    say = context["say"]
+    return ", ".join(say(_NO_FILES[n]) if n in _NO_FILES else n for n in list_names(jobs))
 
 
 @cache

@@ -290,7 +290,10 @@ def _with_words(route: Mapping[str, Any], say: Say) -> dict[str, object]:
                 "count": each["count"],
                 "reason": say.said(str(each["reason"])),
                 "cause": say(advice.cause) if advice else "",
-                "cure": say(advice.cure) if advice else "",
+                # Nothing is rejected yet, so there is nothing to retry.
+                "cure": say(advice.cure).replace("`k3push retry`", "`k3push plan`")
+                if advice
+                else "",
             }
         )
     return {**route, "time": time, "calls": calls, "reasons": reasons}
