@@ -175,7 +175,7 @@ def test_a_hyphen_in_the_name_of_a_route_is_an_underscore_in_a_variable(tmp_path
         ('{ env = "ERP_PASSWORD" }', "env"),
         ('{command=["pass", "erp"]}', "command"),
         ("{env}", "plain"),
-        ('{env = "A"}\nb = 1', "plain"),
+        ("{environment}=1", "plain"),
     ],
 )
 def test_a_secret_in_the_environment_is_written_as_in_the_file(
@@ -185,6 +185,20 @@ def test_a_secret_in_the_environment_is_written_as_in_the_file(
     secret = read(tmp_path, K3PUSH_ERP__PASSWORD=text).erp.password
     assert secret is not None
     assert secret.kind == kind
+
+
+@pytest.mark.parametrize(
+    "text", ["{env:ERP_PASSWORD}", "{ env = ERP_PASSWORD }", '{"file": "a', '{env = "A"}\nb = 1']
+)
+def test_a_secret_whose_quotation_marks_a_shell_has_taken_is_no_password(
+    tmp_path: Path, text: str
+) -> None:
+    """`K3PUSH_ERP__PASSWORD={"env":"ERP_PASSWORD"}` is typed by whoever follows the page."""
+    with pytest.raises(SettingsError) as caught:
+        read(tmp_path, K3PUSH_ERP__PASSWORD=text)
+    said = english(caught.value)
+    assert said.startswith("environment: K3PUSH_ERP__PASSWORD: begins as a secret"), said
+    assert text not in said
 
 
 @pytest.mark.parametrize(

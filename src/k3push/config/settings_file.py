@@ -35,6 +35,8 @@ _AT_LINE = re.compile(r"(.*) \(at line (\d+), column \d+\)", re.DOTALL)
 _TWICE = re.compile(r"Cannot declare \((.*)\) twice")
 # What a Chinese keyboard types in the place of marks that TOML knows.
 _TEXT_OR_COMMENT = re.compile(r"\"[^\"]*(?:\"|$)|'[^']*(?:'|$)|#.*")
+# How a secret that is no plain text begins, as the file or JSON has it.
+_SECRET_TABLE = re.compile(r"""\{\s*["']?(env|keyring|command|file)["']?\s*[:=]""")
 _WIDE_MARKS = re.compile("[“”‘’＂＇＝，［］｛｝]")
 
 
@@ -168,7 +170,11 @@ def _overlay(values: dict[str, Any], environment: Mapping[str, str]) -> dict[tup
                 what = remark("setting.no_setting")
                 raise SettingsError.of(remark("setting.environment"), name, what)
         keys.append(_same_key(last, place))
-        place[keys[-1]] = _from_environment(value)
+        read = _from_environment(value)
+        if isinstance(read, str) and _SECRET_TABLE.match(read):
+            # As a password it would cost a login, and five lock the account.
+            raise SettingsError.of(remark("setting.environment"), name, remark("setting.no_table"))
+        place[keys[-1]] = read
         variables[tuple(keys)] = name
     return variables
 

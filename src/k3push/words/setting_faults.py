@@ -44,6 +44,10 @@ WORDS = {
         "unknown key; did you mean {near!r}?",
         "没有此配置项；是否应为 {near!r}？",
     ),
+    "setting.no_table": (
+        "begins as a secret that stands elsewhere, and can be read neither as TOML nor as JSON; a shell takes quotation marks away that are not quoted themselves: '{{ env = \"NAME\" }}'",
+        "以引用密钥的写法开头，但既不是有效的 TOML，也不是 JSON；外层不加引号时，shell 会去掉其中的引号，请写作 '{{ env = \"NAME\" }}'",
+    ),
     "setting.no_setting": ("names no setting", "不对应任何配置项"),
     "setting.whole_number": ("must be a whole number", "须为整数"),
     "setting.number": ("must be a number", "须为数字"),
