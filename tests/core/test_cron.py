@@ -37,6 +37,19 @@ def test_a_time_that_comes_twice_is_due_once() -> None:
     assert found == ["10-25 02:30+0200", "10-26 02:30+0100"]
 
 
+@pytest.mark.parametrize(
+    ("expression", "due"),
+    [
+        ("30 2 * * *", "10-26 02:30+0100"),
+        ("30 1-4 * * *", "10-25 03:30+0100"),
+        ("*/30 * * * *", "10-25 02:30+0100"),
+    ],
+)
+def test_no_time_is_due_before_the_moment_that_is_asked_for(expression: str, due: str) -> None:
+    """A look in the second pass of an hour began once more what was due in the first."""
+    assert dues(expression, "Europe/Berlin", "2026-10-25T02:10+01:00", 1) == [due]
+
+
 def test_each_half_hour_of_a_longer_night_is_due() -> None:
     """What goes by the interval and not by the clock loses and doubles nothing."""
     found = dues("*/30 * * * *", "Europe/Berlin", "2026-10-25T01:45+02:00", 5)

@@ -8,7 +8,7 @@ That is what Debian's cron does.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import lru_cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -79,4 +79,7 @@ class Cron:
         >>> night.next_after(datetime.fromisoformat("2026-03-29T00:00+01:00")).isoformat()
         '2026-03-29T03:00:00+02:00'
         """
-        return next(CronSim(self.expression, moment.astimezone(self.zone)))
+        # Within the second pass of an hour that comes twice, cronsim begins with the first pass.
+        after = moment.astimezone(UTC)
+        found = CronSim(self.expression, moment.astimezone(self.zone))
+        return next(due for due in found if due.astimezone(UTC) > after)

@@ -127,5 +127,5 @@ def shown(body: bytes) -> str:
 
 
 def moment(at: datetime) -> str:
-    """Return a time of day for a person."""
+    """Return date and time for a person, by the clock of this host."""
     return f"{at.astimezone():%Y-%m-%d %H:%M:%S}"

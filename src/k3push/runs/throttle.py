@@ -59,8 +59,8 @@ class Throttle:
             clock: For the window and the times of a hold.
             concurrency: Chunks on their way at once, or None for auto.
             chunk_size: Numbers in each, or None for auto.
-            calls_per_minute: Calls to the ERP that may begin in a minute; 0 is no limit. Auto
-                is what is said here.
+            calls_per_minute: Calls to the ERP that may begin in a minute; 0 is no limit. A person
+                who sets `auto` returns to this number.
             window: When chunks may leave; None is always.
         """
         self._clock = clock

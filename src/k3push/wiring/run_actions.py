@@ -90,7 +90,7 @@ class RunActions:
         """Push job files that are read to their ends: a run for each route, one after another.
 
         Returns:
-            None where the list was cut short; whoever resumes it is told to run it again.
+            The endings; none where the list was cut short: whoever resumes is told to run it again.
         """
         executor = self._make(RunOptions())
         with executor.fate.between() as listing:

@@ -757,6 +757,13 @@ async def test_rows_that_cannot_be_read_fail_the_look(body: bytes) -> None:
             await erp.sources_of(ROUTE, [A])
 
 
+async def test_tasks_of_flows_that_cannot_be_read_fail_the_look() -> None:
+    """What waits for no approver would be submitted again."""
+    async with erp_of(Scripted(b'[[1.5, "one", "two"]]')) as erp:
+        with pytest.raises(LookFailedError):
+            await erp.flow_tasks_of(ROUTE, [A])
+
+
 async def test_a_source_without_an_id_fails_the_look() -> None:
     """Two bills of one number could not be told apart."""
     async with erp_of(Scripted([[str(A), " ", "C", "A", "A"]])) as erp:

@@ -324,12 +324,13 @@ class ErpClient:
     async def flow_tasks_of(self, route: Route, numbers: Collection[str]) -> Mapping[str, FlowTask]:
         """Ask for open tasks of approval flows."""
         found: dict[str, FlowTask] = {}
-        for asked in split(list(numbers), MOST_NUMBERS):
+        for asked in questions(map(BillNumber, numbers)):
             rows = await self._forms.whole(
                 wire.FLOW_TASKS, bill_rows.FLOW_FIELDS, bill_rows.open_tasks(route.target, asked)
             )
-            for number, task in bill_rows.read_flow_tasks(rows):
-                found.setdefault(number, task)
+            with as_failed(wire.FLOW_TASKS):
+                for number, task in bill_rows.read_flow_tasks(rows):
+                    found.setdefault(number, task)
         return found
 
     # -- looks, which raise what those of `ports.Erp` do ----------------------------------------

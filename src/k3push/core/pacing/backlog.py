@@ -33,8 +33,8 @@ class Backlog:
     >>> backlog.take(2).numbers, backlog.take(2)
     (('B', 'C'), None)
 
-    Documents that were there before prove that links are found, and not that what the route's own
-    rule makes is found: chunks travel one by one until such a document was found as well.
+    Documents that were there before prove that links can be found. They do not prove it of what
+    the route's own rule makes. So chunks travel one by one until such a document was found too.
 
     Where documents are followed after their push, chunks travel one by one until the document of
     one number has come to its end.

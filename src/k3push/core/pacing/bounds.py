@@ -38,7 +38,7 @@ class Bounds:
     _calm: int = 0
 
     def overloaded(self, now: Setting) -> Setting:
-        """Halve the calls at once; calls are what is restricted, so that each is to bring more.
+        """Halve the calls at once, and double the chunk: the ERP restricts calls, not numbers.
 
         >>> Bounds().overloaded(Setting(8, 20))
         Setting(concurrency=4, chunk_size=40)

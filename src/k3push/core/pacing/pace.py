@@ -47,7 +47,7 @@ TRY_REACH = 2
 # Where sources are merged into one target, the chunk decides which; people expect few targets.
 MERGING_CHUNK_SIZE = 20
 
-# The first chunk reads its rows twice after its push, since they are more than any before.
+# The first chunk is the first with many numbers, so its rows are read twice after its push.
 READ_BACKS = 2
 
 # More numbers than at first may be on their way once some have come through: so many for each. A

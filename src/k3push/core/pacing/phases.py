@@ -82,8 +82,8 @@ class Alone:
     def size(self, left: int) -> int:
         """Say how many numbers may travel alone.
 
-        Where nothing is recalled, it is for about the time of the canary: a push costs at least as
-        much as a look, so that a number costs at most the difference.
+        Where nothing is recalled, as many as take about the time of the canary. A push costs at
+        least as much as a look, so a single number costs at most the rest of that time.
         """
         if self.canary is None:
             return FIRST_CHUNK_SIZE

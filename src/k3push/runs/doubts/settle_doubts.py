@@ -53,8 +53,8 @@ class Settled:
         hopeless: Numbers that no look can settle, only a person.
         unproved: Numbers that wait for the proof that the field finds what is there.
         left: How many numbers a later look may settle.
-        due: Those of these whose window has passed, and that still cannot be settled: what their
-            sender sees has to be known first, say.
+        due: Of those that are left, those whose window has passed. Something else has to be known
+            first, such as what their sender sees.
         at_work: Attempts of these at which the ERP may still be at work.
         next_due_s: Seconds until the next look is worth it; infinite if none is left.
     """
@@ -149,7 +149,8 @@ def tell_of_proof(context: Context, count: int) -> None:
 def next_look_in_s(age_s: float, times: SettleTimes, shown_by_s: float) -> float:
     """Return how long to wait for the next look at a doubt, in seconds.
 
-    A look is due at the moment from which absence counts (`DoubtAges.shown_by_s`).
+    Looks go on every `poll_s`. One more is due at the moment from which absence counts
+    (`DoubtAges.shown_by_s`).
 
     >>> times = SettleTimes(first_wait_s=20, poll_s=30)
     >>> [next_look_in_s(age, times, 620) for age in (5.0, 20 - 4e-15, 20.0, 605.0, 620.0)]

@@ -62,7 +62,7 @@ class Settler:
             since an earlier execution. Nothing leaves before they are settled.
         unproved: Numbers that wait for the proof that the field finds what is there.
         hopeless: Numbers that no look can settle.
-        due: Numbers whose window has passed, and of whose sender more has to be known.
+        due: Numbers whose window has passed, and that still cannot be settled (`Settled.due`).
         canaries: Numbers that travelled alone to prove it, and whose answer was lost.
         _news: Counts what is noted here, so that a settling under way misses nothing.
         _absent: What was sent, and was not there after its window.

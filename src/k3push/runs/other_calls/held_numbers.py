@@ -19,9 +19,9 @@ class HeldNumbers:
         blocked: Rows of those whose source cannot be pushed as it is now: the other run may have
             used it up, so they are looked at anew before they are refused.
         barred: Those that only a person can settle, with the run; they stay planned here.
-        beside_strays: Those of them of which that run's refused call may have made something.
-        let_go: Holders of those that were looked after and have not left since: they may have
-            them still.
+        beside_strays: Held numbers of which a refused call of that run may have made something.
+        let_go: Holders of numbers that were settled here and have not been sent since. Such a run
+            may hold them still.
     """
 
     holders: dict[BillNumber, InHand] = field(default_factory=dict)

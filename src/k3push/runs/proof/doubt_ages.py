@@ -28,7 +28,7 @@ class SettleTimes:
     Attributes:
         first_wait_s: From the end of a lost call to the first look.
         poll_s: Between looks.
-        window_s: For so long after it left the ERP may be at work on a call (P 5.15).
+        window_s: How long the ERP may be at work on a call, counted from when it left (P 5.15).
     """
 
     first_wait_s: float = 20
@@ -183,7 +183,7 @@ class DoubtAges:
         Args:
             times: The window.
             doubt: Of which call; None is any.
-            more_s: For how much longer absence does not count while documents come late.
+            more_s: Added to the time for which absence does not count after a late document.
         """
         gap_s = self._gap_of(doubt.sender) if doubt else self._gap_s
         for_s = max(times.window_s / 2, LONGER_THAN_GAP * gap_s)

@@ -236,8 +236,8 @@ class Timetable:
     ) -> tuple[list[Request], list[Request]]:
         """Ask as `ask` does; return what was under way before, and what is begun now.
 
-        What was under way as a schedule was due counts, though it may have ended since. Into
-        *hidden* come the open requests of files that are new for no run.
+        A push that was under way when the schedule was due counts as before, though it may have
+        ended since. *hidden* takes the open requests of files that runs have taken already.
         """
         schedule, at = self.schedules[name], self.clock.now()
         mark = _mark_of_name(self.tenant, name)
