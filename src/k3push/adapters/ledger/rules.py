@@ -148,8 +148,8 @@ def check_outcomes(
             raise legal_moves.IllegalMoveError(
                 f"{outcome.number}: attempt {standing.attempt} carried it after attempt {attempt}"
             )
-        # An executor that loses its connection for a moment is taken for dead by whoever claims
-        # its number, and the row is left in doubt. Its attempt is open still, and tells the outcome.
+        # Whoever claims a number takes an executor that lost its connection for dead. It leaves the
+        # row in doubt, but the attempt is open still, and tells the outcome.
         lost = attempt and standing.state is State.UNKNOWN
         legal_moves.check(outcome.number, State.SENT if lost else standing.state, outcome.state)
         unsent = standing.state in _UNSENT and not standing.attempt
