@@ -14,8 +14,8 @@ from k3push.adapters.ledger.postgres.database import Server
 from k3push.config.settings_file import read_settings
 from k3push.config.tenants import Tenant
 from k3push.core.model import RunId
+from k3push.fleet.execution_terms import Terms
 from k3push.fleet.heartbeat import Rhythm
-from k3push.fleet.order import Order
 from k3push.fleet.queue import Queue
 from k3push.fleet.queue_database import end_sessions
 from k3push.fleet.queue_opening import open_queue
@@ -61,7 +61,7 @@ class FakeWork:
         served: The tenants.
         endings: How the next executions end; afterwards all are done.
         waits: Executions last until they are told to stop.
-        began: Tenant, run and order of each execution.
+        began: Tenant, run and terms of each execution.
         looked: Schedules that were looked after.
         whole: What is said of lists.
         wrong: What keeps from a tenant's ledger.
@@ -71,7 +71,7 @@ class FakeWork:
     served: dict[str, Tenant]
     endings: list[Ending | Exception] = field(default_factory=list)
     waits: bool = False
-    began: list[tuple[str, RunId, Order]] = field(default_factory=list)
+    began: list[tuple[str, RunId, Terms]] = field(default_factory=list)
     looked: list[tuple[str, str]] = field(default_factory=list)
     whole: bool | None = False
     wrong: dict[str, Exception] = field(default_factory=dict)
@@ -83,9 +83,9 @@ class FakeWork:
         """Return the tenants."""
         return self.served
 
-    async def execute(self, tenant: Tenant, run: RunId, order: Order, stop: Stop) -> Ending:
+    async def execute(self, tenant: Tenant, run: RunId, terms: Terms, stop: Stop) -> Ending:
         """End as the test says."""
-        self.began.append((tenant.name, run, order))
+        self.began.append((tenant.name, run, terms))
         self.at_once += 1
         self.most_at_once = max(self.most_at_once, self.at_once)
         try:

@@ -13,7 +13,7 @@ from procrastinate.manager import JobManager
 from k3push.adapters.ledger.postgres.database import Server
 from k3push.config.tenants import Tenant
 from k3push.core.model import RunId
-from k3push.fleet.order import Order
+from k3push.fleet.execution_terms import Terms
 from k3push.fleet.queue import Queue
 from k3push.fleet.queue_opening import open_queue
 from k3push.fleet.turns import PLACES_FOR_SHORT, SHORT, priority
@@ -38,10 +38,10 @@ VALUES ('acme', 'r1', 'acme', '', '', true)
 class Slow(FakeWork):
     """Long runs do not end, short ones do."""
 
-    async def execute(self, tenant: Tenant, run: RunId, order: Order, stop: Stop) -> Ending:
+    async def execute(self, tenant: Tenant, run: RunId, terms: Terms, stop: Stop) -> Ending:
         """Wait until told to stop, or end."""
         self.waits = run.startswith("long")
-        return await super().execute(tenant, run, order, stop)
+        return await super().execute(tenant, run, terms, stop)
 
 
 def tenants(folder: Path, url: str, *names: str) -> Mapping[str, Tenant]:

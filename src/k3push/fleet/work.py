@@ -27,7 +27,7 @@ from k3push.config.tenants import Tenant, TenantFiles, Tenants
 from k3push.core.model import RunId
 from k3push.core.remark import remark
 from k3push.fleet.enqueue import Enqueuer, turn_of
-from k3push.fleet.order import Order
+from k3push.fleet.execution_terms import Terms
 from k3push.fleet.queue_database import end_sessions
 from k3push.fleet.work_port import CannotBeginError, NotHereError, NotNowError
 from k3push.fleet.worker_ledgers import Ledgers
@@ -187,13 +187,13 @@ class FleetWork:
             return str(error)
         return ""
 
-    async def execute(self, tenant: Tenant, run: RunId, order: Order, stop: Stop) -> Ending:
+    async def execute(self, tenant: Tenant, run: RunId, terms: Terms, stop: Stop) -> Ending:
         """Resume a run as `k3push resume` does."""
         options = RunOptions(
             config=tenant.settings.file,
-            window=order.window,
-            zone=order.zone,
-            closes_in_s=order.seconds,
+            window=terms.window,
+            zone=terms.zone,
+            closes_in_s=terms.seconds,
         )
 
         def made() -> Executor:
@@ -205,7 +205,7 @@ class FleetWork:
             executor = await anyio.to_thread.run_sync(made)  # a secret may come from a command
             async with self._ledger(tenant) as ledger:
                 return await executor.go_on(
-                    ledger, run, only=Only.SETTLE if order.only_settle else None
+                    ledger, run, only=Only.SETTLE if terms.only_settle else None
                 )
         except Exception as error:  # whatever is left is sorted by kind
             cause = innermost(error)

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from k3push.config.tenants import Tenant
 from k3push.core.model import RunId
-from k3push.fleet.order import Order
+from k3push.fleet.execution_terms import Terms
 from k3push.fleet.queue import Queue
 from k3push.runs.outcome import Ending
 from k3push.runs.stop import Stop
@@ -33,7 +33,7 @@ class Work(Protocol):
         """Return the tenants to serve, as their files are now."""
         ...
 
-    async def execute(self, tenant: Tenant, run: RunId, order: Order, stop: Stop) -> Ending:
+    async def execute(self, tenant: Tenant, run: RunId, terms: Terms, stop: Stop) -> Ending:
         """Resume a run.
 
         Raises:

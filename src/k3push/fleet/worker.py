@@ -17,6 +17,7 @@ from k3push.config.tenants import Tenant
 from k3push.core.model import RunId
 from k3push.core.remark import remark
 from k3push.fleet.due_schedules import Schedules
+from k3push.fleet.execution_terms import Terms, terms_of
 from k3push.fleet.followup import (
     LEDGER_WAIT_S,
     Done,
@@ -28,7 +29,6 @@ from k3push.fleet.followup import (
 )
 from k3push.fleet.heartbeat import Beat, Rhythm
 from k3push.fleet.left_behind import LeftBehind
-from k3push.fleet.order import Order, order_of
 from k3push.fleet.queue import PUSH, Queue, Slot
 from k3push.fleet.queue_opening import open_queue
 from k3push.fleet.turns import PLACES_FOR_SHORT
@@ -194,23 +194,23 @@ class Worker:
             slot = await queue.begin(tenant.name, run, self.id)
             if slot is None:
                 return
-            order = await order_of(tenant, slot, queue)
-            if isinstance(order, Later):
-                await queue.put_off(slot, order, None, remark("fleet.outside_window"))
+            terms = await terms_of(tenant, slot, queue)
+            if isinstance(terms, Later):
+                await queue.put_off(slot, terms, None, remark("fleet.outside_window"))
                 return
             self.work.tell("worker.begins", tenant=tenant.name, run=run)
-            await self._execute(queue, tenant, slot, order, stop)
+            await self._execute(queue, tenant, slot, terms, stop)
         finally:
             del self._running[tenant.name, run]
 
     async def _execute(
-        self, queue: Queue, tenant: Tenant, slot: Slot, order: Order, stop: Stop
+        self, queue: Queue, tenant: Tenant, slot: Slot, terms: Terms, stop: Stop
     ) -> None:
         told = {"tenant": slot.tenant, "run": slot.run}
         if self.draining:
             stop.ask(Cause.INTERRUPTED, self.name)
         try:
-            ending = await self.work.execute(tenant, slot.run, order, stop)
+            ending = await self.work.execute(tenant, slot.run, terms, stop)
         except CannotBeginError as error:
             if await queue.end(slot, "person", None, str(error)):
                 self.work.tell("worker.cannot", **told, why=error)

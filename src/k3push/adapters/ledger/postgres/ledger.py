@@ -28,7 +28,7 @@ from typing import TypeVar
 import anyio
 
 from k3push.adapters.ledger.connection_places import ConnectionPlaces
-from k3push.adapters.ledger.postgres import reads, sending, steps
+from k3push.adapters.ledger.postgres import follow_steps, reads, sending
 from k3push.adapters.ledger.postgres.database import Connection, Server
 from k3push.adapters.ledger.postgres.run_locks import RunLocks, is_alive
 from k3push.adapters.ledger.postgres.schema import bring_up_to_date, schema_version
@@ -193,5 +193,5 @@ class PostgresLedger(SqlLedger[Connection]):
     conclude = written_by(sending.conclude)
     amend = written_by(sending.amend)
 
-    steps_so_far = written_by(steps.steps_so_far)
-    begin_step = written_by(steps.begin_step)
+    steps_so_far = written_by(follow_steps.steps_so_far)
+    begin_step = written_by(follow_steps.begin_step)

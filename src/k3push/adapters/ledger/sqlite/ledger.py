@@ -32,7 +32,7 @@ from anyio.lowlevel import RunVar
 from k3push.adapters.ledger import codec
 from k3push.adapters.ledger.sql_steps.ledger import SqlLedger, Work, read_by, written_by
 from k3push.adapters.ledger.sql_steps.reads import counts
-from k3push.adapters.ledger.sqlite import reads, schema, sending, steps
+from k3push.adapters.ledger.sqlite import follow_steps, reads, schema, sending
 from k3push.adapters.ledger.sqlite.account_connection import AccountConnection, run_to_end
 from k3push.adapters.ledger.sqlite.connections import Connection, lost_as_ledger
 from k3push.adapters.ledger.sqlite.file_birth import birth_of
@@ -286,5 +286,5 @@ class SqliteLedger(SqlLedger[AccountConnection]):
     record = written_by(sending.record, brief=True)
     conclude = written_by(sending.conclude)
     amend = written_by(sending.amend)
-    steps_so_far = read_by(steps.steps_so_far)
-    begin_step = written_by(steps.begin_step)
+    steps_so_far = read_by(follow_steps.steps_so_far)
+    begin_step = written_by(follow_steps.begin_step)

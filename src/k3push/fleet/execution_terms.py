@@ -13,7 +13,7 @@ from k3push.fleet.queue import Queue, Slot
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class Terms:
     """How an execution is to go.
 
     Attributes:
@@ -29,16 +29,16 @@ class Order:
     only_settle: bool
 
 
-async def order_of(tenant: Tenant, slot: Slot, queue: Queue) -> Order | Later:
+async def terms_of(tenant: Tenant, slot: Slot, queue: Queue) -> Terms | Later:
     """Say how a run is to be executed now, or when to look again."""
     text = slot.window or tenant.settings.run.window
     zone = ZoneInfo(slot.zone) if slot.zone else None
     if not text:
-        return Order(None, zone, None, slot.only_settle)
+        return Terms(None, zone, None, slot.only_settle)
     window = Window.parse(text)
     local = (await queue.now()).astimezone(zone)
     # Across a change of the clock an edge is computed by the wall, and found anew at the next look.
     left = max(window.next_edge(local) - local, timedelta(seconds=1)).total_seconds()
     if not window.holds(local):
         return Later(left, only_settle=slot.only_settle)
-    return Order(window, zone, left, slot.only_settle)
+    return Terms(window, zone, left, slot.only_settle)
