@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Coroutine
 
 import anyio
@@ -9,8 +10,11 @@ import pytest
 
 from k3push.core.model import BillNumber, State
 from k3push.core.pacing.halting import HaltRule
+from k3push.ports import AttemptRecord
 from k3push.runs.context import Context
 from k3push.runs.doubts.word_of_person import settle_by_word
+from k3push.runs.engine_tasks import intake
+from k3push.runs.other_calls.earlier_calls import wait_for_call_s
 from k3push.runs.proof.doubt_ages import SettleTimes
 from k3push.runs.push_limits import PushLimits
 from tests.runs.office import FIRST, SECOND, Office, VirtualClock, orders, sandbox, steered, steps
@@ -114,6 +118,29 @@ async def test_a_hasty_word_sends_nothing_twice_through_another_run() -> None:
     await office.open_run(numbers, SECOND)
     await office.execute(SECOND, throttle=throttle, check=False)
     assert doubled(office, numbers) == []
+
+
+async def test_bills_of_one_lost_call_that_a_person_plans_again_travel_in_halves(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Between two rows a real clock goes on, so that their waits end at different moments."""
+    office, numbers = Office(sandbox(steps("ok", "reset"), **OPEN)), orders(9)
+    await office.open_run(numbers)
+    halts = PushLimits(halt=HaltRule(unknown_count=1))
+    throttle = steered(concurrency=1, chunk_size=8)
+    await office.execute(limits=halts, throttle=throttle, check=False)
+    for number in numbers[1:]:
+        word = (FIRST, BillNumber(number), State.PLANNED)
+        await settle_by_word(office.store, VirtualClock(), *word, because="it is not there")
+    ticks = itertools.count()
+
+    def ticking(context: Context, kept: AttemptRecord) -> float:
+        return wait_for_call_s(context, kept) + next(ticks) * 1e-6
+
+    monkeypatch.setattr(f"{intake.__name__}.wait_for_call_s", ticking)
+    pushed = await office.execute(limits=NO_CANARY, throttle=throttle)
+    sizes = [len(attempt.intent.numbers) for attempt, _, _ in pushed.watch.sendings]
+    assert (sizes, next(ticks)) == ([4, 4], 8)
 
 
 async def test_a_run_waits_no_window_for_calls_of_another_that_went_well() -> None:

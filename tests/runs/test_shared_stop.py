@@ -1,14 +1,18 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
 
 import anyio
 import anyio.to_thread
 import pytest
 
+from k3push.core.model import Uptime
 from k3push.core.remark import remark
-from k3push.runs.shared_stop import SharedStop
+from k3push.runs.shared_stop import LOOK_EVERY_S, SharedStop
 from k3push.runs.stop import Cause
+from tests.runs.office import VirtualClock
 
 pytestmark = pytest.mark.anyio
 
@@ -45,15 +49,51 @@ async def test_what_stops_the_command_stops_the_run_under_way() -> None:
 
 async def test_the_first_deadline_that_passes_stops_the_command() -> None:
     """One that has passed already counts at once, and one that is ahead does not."""
-    fate, now = SharedStop(), datetime.now(UTC)
-    async with fate.deadlines(now, until=now + timedelta(hours=1), closes_in_s=3600):
+    fate, clock = SharedStop(), VirtualClock()
+    now = clock.now()
+    async with fate.deadlines(clock, until=now + timedelta(hours=1), closes_in_s=3600):
         await anyio.wait_all_tasks_blocked()
     assert not fate.over
     past = now - timedelta(seconds=1)
     with fate.execution() as stop, anyio.fail_after(5):
-        async with fate.deadlines(now, until=past, max_duration=timedelta(hours=1)):
+        async with fate.deadlines(clock, until=past, max_duration=timedelta(hours=1)):
             await stop.event.wait()
     assert fate.causes == {Cause.DEADLINE: remark("why.deadline", option="--until")}
+
+
+@dataclass
+class Suspended(VirtualClock):
+    """Clocks of a machine that has slept for some seconds, which the loop knows nothing of."""
+
+    slept_s: float = 0.0
+
+    def now(self) -> datetime:
+        """Return the time of day."""
+        return super().now() + timedelta(seconds=self.slept_s)
+
+    def uptime(self) -> Uptime:
+        """Return how long it has been up, sleep included."""
+        up = super().uptime()
+        return replace(up, seconds=up.seconds + self.slept_s)
+
+
+@pytest.mark.parametrize("option", ["--until", "--max-duration", "window"])
+async def test_a_deadline_that_came_while_the_machine_slept_has_passed(option: str) -> None:
+    """A laptop that sleeps for an hour pushed for an hour too long."""
+    fate, clock = SharedStop(), Suspended()
+    each: dict[str, dict[str, Any]] = {
+        "--until": {"until": clock.now() + timedelta(hours=6)},
+        "--max-duration": {"max_duration": timedelta(hours=6)},
+        "window": {"closes_in_s": 6 * 3600.0},
+    }
+    with fate.execution() as stop:
+        async with fate.deadlines(clock, **each[option]):
+            await anyio.sleep(5 * 3600 - 10)
+            before = stop.asked
+            clock.slept_s = 3600.0
+            await anyio.sleep(10 + LOOK_EVERY_S)
+            assert (before, stop.asked) == (False, True)
+    assert fate.causes == {Cause.DEADLINE: remark("why.deadline", option=option)}
 
 
 async def test_numbers_that_wait_for_a_person_hold_no_other_run_back() -> None:

@@ -24,7 +24,7 @@ Who owns what:
                   the settler
     Settler       whether numbers of ours wait to be settled, and whether the field is proved
     Intake        how far the planned rows are read
-    ErpPauses       what limits and overloads have shown, and when the last chunk was done
+    ErpPauses     what limits and overloads have shown, and when the last chunk was done
     Follower      documents on their way through the steps after the push
 
 Whoever changes one of these calls `Wakeup.notify`; whoever waits, waits for that and looks at

@@ -180,7 +180,7 @@ class RunFilter:
         until: Begun on this day or earlier.
         words: What its job files, or whoever has done something with it, are called in part.
         in_rows: Whether a bill, a document or a cause in its rows may be called so, too.
-        alive: Only those that have no ending.
+        alive: Only those that are under way (`is_under_way`).
         needs: Only those that need a person.
     """
 

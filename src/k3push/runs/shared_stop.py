@@ -7,18 +7,27 @@ whoever typed the command they are one thing: what stops one stops all, and `--l
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime, timedelta
+from functools import partial
 
 import anyio
 
 from k3push.core.model import RunId
 from k3push.core.remark import remark
+from k3push.ports import Clock
 from k3push.runs.stop import Cause, Stop
+
+LOOK_EVERY_S = 30.0
+"""How late a deadline may be seen that came while the machine slept, or as its clock was set."""
 
 # The run has come to its end, and some of its numbers wait for a person; other runs do not.
 _OF_ONE_RUN = frozenset({Cause.BARRED})
+
+
+def _left_until_s(clock: Clock, at: datetime) -> float:
+    return (at - clock.now()).total_seconds()
 
 
 class SharedStop:
@@ -85,7 +94,7 @@ class SharedStop:
     @asynccontextmanager
     async def deadlines(
         self,
-        now: datetime,
+        clock: Clock,
         *,
         until: datetime | None = None,
         max_duration: timedelta | None = None,
@@ -94,21 +103,25 @@ class SharedStop:
         """Stop all runs at the first deadline that passes while the block goes on.
 
         Args:
-            now: The time of day, by the clock that *until* goes by.
+            clock: Tells when one has passed, also while the machine slept.
             until: `--until`.
-            max_duration: `--max-duration`, counted from *now*.
+            max_duration: `--max-duration`, counted from now on.
             closes_in_s: When the window ends, in seconds, where the execution ends with it.
         """
-        left_s: dict[str, float] = {}
+        times: dict[str, datetime] = {}
         if until is not None:
-            left_s["--until"] = (until - now).total_seconds()
-        if max_duration is not None:
-            left_s["--max-duration"] = max_duration.total_seconds()
+            times["--until"] = until
         if closes_in_s is not None:
-            left_s["window"] = closes_in_s
+            times["window"] = clock.now() + timedelta(seconds=closes_in_s)
+        left_s: dict[str, Callable[[], float]] = {
+            option: partial(_left_until_s, clock, at) for option, at in times.items()
+        }
+        if max_duration is not None:
+            ends_s = clock.uptime().seconds + max_duration.total_seconds()
+            left_s["--max-duration"] = lambda: ends_s - clock.uptime().seconds
         async with anyio.create_task_group() as waiting:
-            for option, seconds in left_s.items():
-                waiting.start_soon(self._stop_after, option, seconds)
+            for option, left in left_s.items():
+                waiting.start_soon(self._stop_after, option, left)
             yield
             waiting.cancel_scope.cancel()
 
@@ -120,6 +133,8 @@ class SharedStop:
         if not self.limit:
             self.causes.setdefault(Cause.LIMIT, remark("why.limit", limit=self._whole_limit))
 
-    async def _stop_after(self, option: str, seconds: float) -> None:
-        await anyio.sleep(max(0.0, seconds))
+    async def _stop_after(self, option: str, left_s: Callable[[], float]) -> None:
+        # The loop's clock stands still while the machine sleeps, and knows of no time that is set.
+        while (seconds := left_s()) > 0:  # noqa: ASYNC110  # no event tells of it
+            await anyio.sleep(min(seconds, LOOK_EVERY_S))
         self.ask(Cause.DEADLINE, remark("why.deadline", option=option))

@@ -286,7 +286,7 @@ class Executor:
         """Let deadlines stop all that this command executes."""
         options = self.options
         return self.fate.deadlines(
-            self.clock.now(),
+            self.clock,
             until=options.until,
             max_duration=options.max_duration,
             closes_in_s=options.closes_in_s,

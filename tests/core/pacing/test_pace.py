@@ -137,6 +137,26 @@ def test_after_an_overload_calls_come_back_step_by_step() -> None:
     assert low < 12 <= site.pace.setting.concurrency
 
 
+@pytest.mark.parametrize("recalled", [None, Learnt(Known(3.0, 0.02), 4)])
+@pytest.mark.parametrize("lost_canaries", [0, 1])
+def test_a_first_chunk_that_is_given_up_is_followed_by_smaller_ones(
+    recalled: Learnt | None, lost_canaries: int
+) -> None:
+    """Four of its size would leave side by side, each as long."""
+    pace = Pace()
+    if recalled:
+        pace.recall(recalled)
+    site = Server(pace, 16)
+    sizes = []
+    for ended in [*[Ended.TIMED_OUT] * lost_canaries, Ended.OK, Ended.TIMED_OUT, Ended.TIMED_OUT]:
+        sizes.append(pace.size(100_000, 1000, 4, 0))
+        site.call(1, sizes[-1] if ended is Ended.TIMED_OUT else 1, ended)
+        if ended is Ended.OK:
+            sizes.clear()
+    sizes.append(pace.size(100_000, 1000, 4, 0))
+    assert sizes == [sizes[0], sizes[0] // 2, sizes[0] // 2]  # and once for each setting
+
+
 @pytest.mark.parametrize("ended", [Ended.TIMED_OUT, Ended.REFUSED])
 def test_after_an_hour_of_lost_or_refused_calls_chunks_grow_again(ended: Ended) -> None:
     """A busy hour, or bad bills that stand together in a list, must not cost the night."""

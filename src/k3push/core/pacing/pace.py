@@ -173,7 +173,7 @@ class Pace:
         if self._merges or self._fixes_size:
             return self.setting.chunk_size
         if isinstance(self._phase, Alone):
-            return self._phase.size(left)
+            return self._first_size(self._phase)
         now, calls = self._phase, self.setting.concurrency
         if len(now.samples) >= free < calls and self._is_tried(now):
             lasted_s = now.samples[-1].ended_s - now.since_s
@@ -196,6 +196,9 @@ class Pace:
         size = max(1, min(size, self._most_on_their_way // calls, MOST_CHUNK_SIZE))
         self._left -= min(size, ready)
         return size
+
+    def _first_size(self, now: Alone) -> int:
+        return min(now.size(self._left), self._bounds.most_size)
 
     def _is_tried(self, now: Rounds) -> bool:
         """Say whether the next chunks had better wait for the end of this round.
@@ -285,7 +288,10 @@ class Pace:
         if sample.ended is Ended.OVERLOADED:
             setting, why = self._bounds.overloaded(self.setting), remark("pace.overloaded")
         else:
-            setting = self._bounds.late(self.setting, sample.push_s, fixes_size=self._fixes_size)
+            now = self.setting
+            if isinstance(self._phase, Alone) and not self._fixes_size:
+                now = replace(now, chunk_size=self._first_size(self._phase))
+            setting = self._bounds.late(now, sample.push_s, fixes_size=self._fixes_size)
             why = remark("pace.late")
         self._set(sample.ended_s, self._but_fixed(setting), why)
 
@@ -300,6 +306,7 @@ class Pace:
         """Take the canary and the first chunk, which tell a call's cost from a number's."""
         if not sample.came_to:
             return
+        self._bounds.is_untested = False
         is_canary = now.canary is None and not (self._fixes_size and sample.numbers > 1)
         if is_canary:
             now.canary = sample

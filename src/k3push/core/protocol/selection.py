@@ -88,7 +88,7 @@ class SelectedPage:
     """Bills with consecutive ids among those selected.
 
     Attributes:
-        bills: None, where no more follow.
+        bills: Empty where no more follow.
         lacking: Fields that the form lacks, by which bills are not told apart for that.
     """
 

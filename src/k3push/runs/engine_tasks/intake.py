@@ -192,7 +192,9 @@ class Intake:
         context, run = self._context, self._context.run.id
         named = await name_rows(context, rows, self._moved)
         await self._conclude(named.unsent, named.rows, named.crossed)
-        suspects: dict[tuple[int, float], list[BillNumber]] = {}
+        # By chunk and call: each row's wait ends at a moment of its own, however little apart.
+        suspects: dict[tuple[int, int], list[BillNumber]] = {}
+        due: dict[tuple[int, int], float] = {}
         # After a resume nobody knows when the call broke, so the whole wait counts from now.
         later_s = anyio.current_time() + context.settle.first_wait_s
         for row, bill in named.sendable:
@@ -217,12 +219,14 @@ class Intake:
             if row.code == DROPPED:
                 self._backlog.put_last(Chunk(0, (bill,), alone=True), max(due_s, later_s))
             elif due_s or broke or row.code == ABSENT:
-                suspects.setdefault((row.chunk, due_s), []).append(bill)
+                group = (row.chunk, sent[-1].attempt.id if due_s else 0)
+                suspects.setdefault(group, []).append(bill)
+                due[group] = max(due.get(group, 0.0), due_s)
             else:
                 self._backlog.add([bill])
-        for (_, due_s), together in suspects.items():
+        for group, together in suspects.items():
             for part in halve(together):
-                self._backlog.put_last(Chunk(0, part), due_s)
+                self._backlog.put_last(Chunk(0, part), due[group])
 
     def _note_earlier(self, row: Row, bill: BillNumber) -> None:
         """Know what earlier executions have done with a bill."""
