@@ -41,7 +41,7 @@ from k3push.simulator.books.forms import PURCHASE_ORDER
 from k3push.simulator.fault_plans.script import Channel
 from k3push.simulator.sign_in import Logins
 from k3push.web.api.shapes import MOST_BILLS
-from k3push.web.execution.lanes import MOST_AT_ONCE, Lane, Lanes
+from k3push.web.execution.lanes import MOST_AT_ONCE, Crowd, Lane, Lanes
 from k3push.web.execution.request_work import LEFT_S, MOST_AHEAD, Workshop
 from k3push.wiring import shared_login
 from k3push.wiring.executor import RunOptions
@@ -748,6 +748,19 @@ def test_a_push_that_waits_for_a_lost_answer_makes_way_for_others(tmp_path: Path
 
     plan = steps(*["reset"] * MOST_AT_ONCE)
     played(push, tmp_path, Shop(tmp_path, site=build(sandbox(plan))))
+
+
+def test_what_only_waits_takes_no_more_places_than_all_tenants_have() -> None:
+    """Each has a connection to PostgreSQL, which has a hundred for everybody."""
+
+    async def act() -> None:
+        crowd = Crowd(1)
+        mine, theirs = Lanes(crowd), Lanes(crowd)
+        assert [mine.make_way(), theirs.make_way()] == [True, False]
+        mine.wait_no_more()
+        assert theirs.make_way()
+
+    anyio.run(act)
 
 
 def test_what_waits_for_its_turn_stands_in_the_ledger_alone(

@@ -454,6 +454,29 @@ def test_a_tenants_file_that_changes_while_the_server_begins_is_read_again(
     anyio.run(while_shown, folder, act, settings, seen)
 
 
+def test_tenants_in_postgres_share_the_places_of_what_only_waits(desk: Desk) -> None:
+    """An outage of an ERP would take up all the connections that their server has."""
+    for name in ("acme", "bexo", "cito"):
+        configured(desk, name=f"tenants/{name}.toml")
+    folder = desk.folder / "tenants"
+    for name in ("acme", "bexo"):
+        with (folder / f"{name}.toml").open("a", encoding="utf-8") as file:
+            file.write('[ledger]\nurl = "postgresql://k3push@127.0.0.1:9/k3push"\n')
+
+    async def act(shown: ServedTenants) -> None:
+        await shown.begin(
+            [load_settings(path) for path in sorted(folder.glob("*.toml"))], Console()
+        )
+        acme, bexo, cito = (each.workshop for each in shown.known.values())
+        assert acme is not None
+        assert bexo is not None
+        assert cito is not None
+        assert (acme.crowd is bexo.crowd, acme.crowd is cito.crowd) == (True, False)
+        assert acme.crowd.most < cito.crowd.most
+
+    anyio.run(while_shown, folder, act)
+
+
 async def while_shown(
     folder: Path,
     act: Callable[[ServedTenants], Awaitable[None]],

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from k3push.web.admission.roles import Role as Role
     from k3push.web.asgi import Dashboard as Dashboard
     from k3push.web.asgi import dashboard as dashboard
+    from k3push.web.execution.lanes import Crowd as Crowd
     from k3push.web.execution.request_fulfilment import HandOver as HandOver
     from k3push.web.execution.request_work import Workshop as Workshop
     from k3push.web.execution.webhook_delivery import Messenger as Messenger
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 # What the command line begins and asks, each with its module.
 _MODULES = {
+    "Crowd": "execution.lanes",
     "Dashboard": "asgi",
     "HandOver": "execution.request_fulfilment",
     "Limits": "admission.connection_limits",

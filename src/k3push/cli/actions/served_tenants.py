@@ -31,7 +31,7 @@ from k3push.core.remark import kind_and_words, remark
 from k3push.fleet import needs_fleet, needs_shared_ledger, queue_of
 from k3push.ports import Ledger, LedgerLostError
 from k3push.runs.problem import Problem
-from k3push.web import Dashboard, HandOver, Log, Messenger, ServedTenant, Workshop
+from k3push.web import Crowd, Dashboard, HandOver, Log, Messenger, ServedTenant, Workshop
 from k3push.wiring.config_file import find_config, load_settings
 from k3push.wiring.job_lists import Reader
 from k3push.wiring.open_ledger import ledger_of
@@ -154,6 +154,7 @@ class ServedTenants:
     _resting: set[Path] = field(default_factory=set)
     _owing: set[Path] = field(default_factory=set)
     _places: ConnectionPlaces = field(default_factory=ConnectionPlaces)
+    _connected: Crowd = field(default_factory=Crowd.connected)
 
     async def begin(self, settings: Sequence[Settings], errors: Console) -> list[ServedTenant]:
         """Show tenants for the first time; one of a folder that lacks something comes later.
@@ -295,6 +296,7 @@ class ServedTenants:
             hand_over=hand_over,
             messenger=messenger,
             beside=beside,
+            crowd=self._connected if settings.ledger.in_postgres else None,
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 import anyio
 
@@ -16,9 +17,27 @@ MOST_AT_ONCE = 8
 MOST_WAITING = 200
 """Executions beside these that only wait, each of which takes some memory."""
 
+MOST_CONNECTED = 32
+"""So many of all tenants with ledgers in PostgreSQL, since each run that is executed has a
+connection of its own. While an ERP is away for minutes all would be in doubt, and a server has a
+hundred connections for everybody."""
+
 LOOK_EVERY_S = 1.0
 STILL_LOOKS = 4
 """After so many looks at which nothing has moved and nothing is on its way, one makes way."""
+
+
+@dataclass(slots=True)
+class Crowd:
+    """Counts executions that only wait, of all tenants that it is shared by."""
+
+    most: int = MOST_WAITING
+    waiting: int = 0
+
+    @classmethod
+    def connected(cls) -> Crowd:
+        """Return one for tenants whose ledgers are in PostgreSQL."""
+        return cls(MOST_CONNECTED)
 
 
 class Lanes:
@@ -28,9 +47,9 @@ class Lanes:
     for that.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, crowd: Crowd) -> None:
         self._free = anyio.Semaphore(MOST_AT_ONCE)
-        self._waiting = 0
+        self._crowd = crowd
 
     @asynccontextmanager
     async def lane(self) -> AsyncIterator[Lane]:
@@ -48,15 +67,15 @@ class Lanes:
 
     def make_way(self) -> bool:
         """Let another one begin in the place of one that only waits, unless very many do."""
-        if self._waiting >= MOST_WAITING:
+        if self._crowd.waiting >= self._crowd.most:
             return False
-        self._waiting += 1
+        self._crowd.waiting += 1
         self._free.release()
         return True
 
     def wait_no_more(self) -> None:
         """One that has made way is over."""
-        self._waiting -= 1
+        self._crowd.waiting -= 1
 
 
 class Lane:

@@ -35,7 +35,7 @@ from k3push.runs.push_requests.schedule_pushes import is_approved_ahead
 from k3push.runs.stop import Cause
 from k3push.runs.wakeup import Wakeup
 from k3push.web.admission.access import Log
-from k3push.web.execution.lanes import Lane, Lanes
+from k3push.web.execution.lanes import Crowd, Lane, Lanes
 from k3push.web.execution.request_fulfilment import Fulfilment, HandOver, MakeExecutor, Work
 from k3push.web.execution.request_plan import ReadingSoFar
 from k3push.web.execution.served_schedules import Timetable
@@ -70,6 +70,7 @@ class Workshop:
     Attributes:
         settings: The tenant's, as its file last said; an execution reads them anew.
         timetable: Its schedules.
+        crowd: Counts what only waits.
     """
 
     def __init__(
@@ -85,6 +86,7 @@ class Workshop:
         hand_over: HandOver | None = None,
         messenger: Messenger | None = None,
         beside: Callable[[], Container[str]] = tuple,
+        crowd: Crowd | None = None,
     ) -> None:
         """Make it ready; `serve` lets it begin.
 
@@ -93,6 +95,7 @@ class Workshop:
             hand_over: Where pushes are executed elsewhere; settling and following are not, since
                 they ask and answer what somebody waits for.
             beside: The tenants that the server has.
+            crowd: Is shared with other tenants; None where none counts with it.
         """
         self.settings = settings
         self.timetable = Timetable(settings, self.lists, clock, self.begin, log)
@@ -116,7 +119,8 @@ class Workshop:
             messenger=messenger,
             drains=self._drains,
         )
-        self._lanes = Lanes()
+        self.crowd = crowd or Crowd()
+        self._lanes = Lanes(self.crowd)
         self._works: dict[str, Work] = {}
         # What programs have asked for stands in the ledger until a lane is near.
         self._queue: dict[str, None] = {}
