@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
 
@@ -12,6 +13,8 @@ import pytest
 
 from k3push.adapters.ledger.connection_places import ConnectionPlaces
 from k3push.adapters.ledger.postgres import open_postgres
+from k3push.adapters.ledger.postgres.database import Server
+from k3push.fleet.queue_opening import open_queue
 from k3push.fleet.worker_ledgers import Ledgers
 from k3push.ports import LedgerLostError
 from tests.fleet.crew import until
@@ -47,6 +50,15 @@ def sessions(url: str) -> int:
         ).fetchone()
     assert found is not None
     return int(found[0])
+
+
+async def test_the_queue_reads_times_however_the_database_writes_them(postgres_url: str) -> None:
+    """An administrator may have chosen that; workers ended at once."""
+    with psycopg.connect(postgres_url, autocommit=True) as home:
+        database = home.info.dbname
+        home.execute(f"ALTER DATABASE {database} SET datestyle = 'SQL, DMY'".encode())
+    async with open_queue(Server.of(postgres_url), create=True) as queue:
+        assert abs(datetime.now(UTC) - await queue.now()) < timedelta(hours=1)
 
 
 async def test_tenants_with_databases_of_their_own_wait_their_turn(

@@ -15,7 +15,7 @@ import psycopg
 from procrastinate.exceptions import ConnectorException
 from psycopg import AsyncConnection
 
-from k3push.adapters.ledger.postgres.database import Server, as_psycopg
+from k3push.adapters.ledger.postgres.database import WRITTEN, Server, as_psycopg
 from k3push.adapters.ledger.sql_files import sql_file, statements_in
 from k3push.core.remark import remark
 from k3push.ports import LedgerLostError
@@ -26,6 +26,7 @@ SCHEMA = "k3push_fleet"
 # Thousands of jobs come within a minute, before anybody has counted them: a plan that was made for
 # a few must not go on, and what is wanted first is found by an index, not by sorting all.
 _OPTIONS = {
+    **WRITTEN,
     "search_path": SCHEMA,
     # Whatever the database's default: a run whose end cannot be written would begin again.
     "default_transaction_isolation": r"read\ committed",

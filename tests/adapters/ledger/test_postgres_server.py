@@ -6,6 +6,7 @@ import asyncio
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 
 import anyio
 import psycopg
@@ -396,6 +397,23 @@ async def test_a_server_that_may_forget_is_refused(
         async with open_postgres(postgres_url, account=ACCOUNT):
             pass
     assert await told(postgres_url, "SELECT to_regnamespace('k3push')") == [(None,)]
+
+
+STYLES = ("datestyle = 'SQL, DMY'", "intervalstyle = 'iso_8601'", "extra_float_digits = -10")
+
+
+async def test_values_are_read_however_the_database_writes_them(postgres_url: str) -> None:
+    """An administrator may have chosen how times are written for the eyes of people."""
+    database = postgres_url.partition("?")[0].rpartition("/")[2]
+    for style in STYLES:
+        await told(postgres_url, f"ALTER DATABASE {database} SET {style}")
+    connection = await Server.of(postgres_url).connect()
+    try:
+        asked = "SELECT to_timestamp(0), interval '61 s', 1764580000.123::float8"
+        found = await (await connection.raw.execute(asked.encode())).fetchall()
+    finally:
+        await connection.close()
+    assert found == [(datetime.fromtimestamp(0, UTC), timedelta(seconds=61), 1764580000.123)]
 
 
 async def test_many_who_open_a_new_ledger_make_one(postgres_url: str) -> None:

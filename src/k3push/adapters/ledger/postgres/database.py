@@ -33,10 +33,21 @@ KEEPALIVE = {
     "tcp_keepalives_count": "3",
 }
 
+# How values are written, whatever the database's or the role's default: as they are read here.
+WRITTEN = {
+    "datestyle": "ISO",
+    "intervalstyle": "postgres",
+    "extra_float_digits": "1",
+    "bytea_output": "hex",
+    "standard_conforming_strings": "on",
+}
+
 # What every session is told. Nobody can stop while holding locks for longer than half a minute.
 # Each statement begins with a few rows and finds others by an index: a plan that was made while
 # a table was small must not walk through it when it has a million rows (see `verbs.sql`).
-SESSION = KEEPALIVE | {
+SESSION = {
+    **KEEPALIVE,
+    **WRITTEN,
     "search_path": SCHEMA,
     "timezone": "UTC",
     # Who has waited for a lock sees what its holder has done, whatever the database's default.

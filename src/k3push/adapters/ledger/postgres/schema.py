@@ -11,7 +11,7 @@ from k3push.ports import NoLedgerError
 VERSION = 13
 """The newest schema that this code knows: there is an `sql/N.sql` for every version N."""
 
-OLDEST_SERVER = 13
+OLDEST_SERVER = 14
 
 SURE = {"on", "remote_apply"}
 """Values of `synchronous_commit` with which a commit is on disk, a standby's too, if asked for."""
