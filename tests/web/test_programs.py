@@ -1094,7 +1094,7 @@ def test_a_server_that_only_watches_takes_nothing_from_programs(tmp_path: Path) 
 
 
 def test_each_tenant_lets_in_its_own_programs(tmp_path: Path) -> None:
-    """The address names the tenant, and a token of another opens nothing."""
+    """The address names the tenant, and a token of another opens nothing, nor tells of which."""
 
     async def visit() -> None:
         shops = {}
@@ -1107,9 +1107,12 @@ def test_each_tenant_lets_in_its_own_programs(tmp_path: Path) -> None:
         async with house(*tenants, several=True) as home, program(home, token) as wms:
             base = "http://127.0.0.1:8200"
             wanted = asked("e", *orders(1))
-            for name, status in (("a", 202), ("b", 401), ("c", 404)):
+            answers = {}
+            for name, status in (("a", 202), ("b", 401), ("c", 401)):
                 answer = await wms.post(f"{base}/t/{name}/api/v1/pushes", json=wanted)
                 assert answer.status_code == status, (name, answer.text)
+                answers[name] = (answer.text, sorted(answer.headers))
+            assert answers["b"] == answers["c"]  # which is no tenant
             ended = await shops["a"].until("ended")
             assert await shops["a"].counts(ended.runs[0]) == {State.PUSHED: 1}
             home.ready.close()

@@ -81,13 +81,14 @@ def needs(role: ProgramRole) -> Callable[..., Awaitable[Caller]]:
         say = desk.speaker(request)
         tenants = desk.books.tenants
         name = request.path_params.get("tenant") or next(iter(tenants))
-        if name not in tenants:
-            raise ProblemError("not-found", say("web.nothing_here"))
+        refused = {"www-authenticate": "Bearer"}
+        nobody = ProblemError("no-token", say("api.no_token"), headers=refused)
+        if given is None or name not in tenants:  # who has no token is not told which there are
+            raise nobody
         ledger = await desk.books.of(tenants[name])
-        program = await program_of(ledger, given.credentials) if given else None
+        program = await program_of(ledger, given.credentials)
         if program is None:
-            refused = {"www-authenticate": "Bearer"}
-            raise ProblemError("no-token", say("api.no_token"), headers=refused)
+            raise nobody
         rates: Rates = request.app.state.rates
         if wait_s := rates.wait_s(name, program):
             later = {"retry-after": str(math.ceil(wait_s))}
