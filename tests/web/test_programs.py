@@ -40,6 +40,7 @@ from k3push.simulator import build
 from k3push.simulator.books.forms import PURCHASE_ORDER
 from k3push.simulator.fault_plans.script import Channel
 from k3push.simulator.sign_in import Logins
+from k3push.web.api import push_commands
 from k3push.web.api.shapes import MOST_BILLS
 from k3push.web.execution.lanes import MOST_AT_ONCE, Crowd, Lane, Lanes
 from k3push.web.execution.request_work import LEFT_S, MOST_AHEAD, Workshop
@@ -463,6 +464,27 @@ def test_a_program_s_list_that_a_person_plans_again_keeps_its_name(tmp_path: Pat
         assert run.jobs == ("api/wms: GR-1",)
 
     played(push, tmp_path)
+
+
+def test_who_approves_twice_at_one_moment_is_told_of_one_push(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first answer was lost, and two servers of one ledger are asked, perhaps."""
+
+    async def act(shop: Shop, _: House, wms: httpx.AsyncClient) -> None:
+        id_ = (await wms.post("/plans", json=asked("p", *orders(1)))).json()["id"]
+        waits = await shop.until("planned")
+        assert (await wms.post(f"/plans/{id_}/approve")).status_code == 202
+
+        async def as_it_was(*_: object) -> Request:
+            return waits
+
+        monkeypatch.setattr(push_commands, "request_named", as_it_was)
+        assert (await wms.post(f"/plans/{id_}/approve")).status_code == 202
+        assert (await wms.post(f"/plans/{id_}/withdraw")).status_code == 409
+        await shop.until("ended")
+
+    played(act, tmp_path)
 
 
 def test_whoever_approves_a_plan_sees_what_would_become_of_each_bill(tmp_path: Path) -> None:

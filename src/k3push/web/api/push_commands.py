@@ -140,6 +140,8 @@ async def _moved(caller: Caller, request: Request, stage: Stage, **changes: str)
         try:
             return await move(caller.ledger, request, stage, **changes)
         except OvertakenError as overtaken:
+            if stage is Stage.APPROVED and overtaken.request.approved_by == caller.program.by:
+                return overtaken.request  # it has asked twice at one moment
             now = overtaken.request.stage
     stage_now = caller.say(f"desk.stage.{now}")
     raise ProblemError("not-now", caller.say("desk.overtaken", stage=stage_now))
