@@ -61,6 +61,15 @@ async def test_the_queue_reads_times_however_the_database_writes_them(postgres_u
         assert abs(datetime.now(UTC) - await queue.now()) < timedelta(hours=1)
 
 
+async def test_the_queue_is_opened_with_what_its_url_tells_each_session(postgres_url: str) -> None:
+    """A role that owns the tables, say, or what a hosted server knows its databases by."""
+    url = f"{postgres_url}{'&' if '?' in postgres_url else '?'}options=-c%20work_mem%3D5MB"
+    async with open_queue(Server.of(url), create=True) as queue:
+        assert await queue.app.connector.execute_query_all_async("SHOW work_mem") == [
+            {"work_mem": "5MB"}
+        ]
+
+
 async def test_tenants_with_databases_of_their_own_wait_their_turn(
     postgres_url: str, urls: list[str]
 ) -> None:

@@ -18,7 +18,7 @@ from k3push.core.model import RunId
 from k3push.fleet import worker as worker_module
 from k3push.fleet.due_schedules import PLACES, Schedules
 from k3push.fleet.queue import Queue
-from k3push.fleet.queue_database import SESSION, array_of, verbs
+from k3push.fleet.queue_database import array_of, session_of, verbs
 from k3push.fleet.queue_opening import open_queue
 from k3push.fleet.work_port import NotNowError
 from tests.fleet.crew import LOST, QUICK, FakeWork, ask, outcome, serving, tenant, until, worker
@@ -66,7 +66,7 @@ class SlowLooks(FakeWork):
 def pages_read(url: str, name: str, facts: Mapping[str, object]) -> int:
     """Say how many pages a statement has read, as a worker's session plans it."""
     statement = FETCH if name == "fetch" else verbs()[name]
-    with psycopg.connect(url, autocommit=True, **SESSION) as session:
+    with psycopg.connect(url, autocommit=True, **session_of(Server.of(url))) as session:
         asked = f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {statement}"
         row = session.execute(asked.encode(), facts).fetchone()
     assert row is not None

@@ -15,7 +15,7 @@ from psycopg import AsyncConnection
 from psycopg.rows import DictRow, dict_row
 
 from k3push.adapters.ledger.postgres.database import Server
-from k3push.fleet.queue_database import SESSION, lost, verbs
+from k3push.fleet.queue_database import lost, session_of, verbs
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ class Beat(AbstractAsyncContextManager["Beat"]):
                     self._database.conninfo,
                     autocommit=True,
                     row_factory=dict_row,
-                    **SESSION | {"application_name": self._worker},
+                    **session_of(self._database) | {"application_name": self._worker},
                 )
             cursor = await self._session.execute(verbs()[statement].encode(), values)
             return await cursor.fetchall() if cursor.description else []

@@ -36,8 +36,7 @@ _OPTIONS = {
     "enable_sort": "off",
 }
 
-SESSION: dict[str, Any] = {
-    "options": " ".join(f"-c {name}={value}" for name, value in _OPTIONS.items()),
+_SESSION: dict[str, Any] = {
     "connect_timeout": 5,
     # A server that is cut off says nothing, so the system is told to give up by itself.
     "keepalives_idle": 5,
@@ -45,6 +44,12 @@ SESSION: dict[str, Any] = {
     "keepalives_count": 3,
     "tcp_user_timeout": 10_000,
 }
+
+
+def session_of(server: Server) -> dict[str, Any]:
+    """Return what a session of the queue is opened with, besides what the URL names."""
+    told = " ".join(f"-c {name}={value}" for name, value in _OPTIONS.items())
+    return _SESSION | {"options": f"{server.options} {told}".strip()}
 
 
 async def end_sessions(server: Server, worker: str) -> None:
@@ -55,7 +60,7 @@ async def end_sessions(server: Server, worker: str) -> None:
     statement = verbs()["end_sessions"]
     with lost(server):
         async with await AsyncConnection.connect(
-            server.conninfo, autocommit=True, **SESSION
+            server.conninfo, autocommit=True, **session_of(server)
         ) as session:
             await session.execute(statement, {"worker": worker})
 

@@ -15,7 +15,7 @@ from k3push.adapters.ledger.sql_files import sql_file
 from k3push.core.remark import remark
 from k3push.fleet.patient_engine import PatientManager
 from k3push.fleet.queue import Queue
-from k3push.fleet.queue_database import PACKAGE, SCHEMA, SESSION, lost, verbs
+from k3push.fleet.queue_database import PACKAGE, SCHEMA, lost, session_of, verbs
 from k3push.fleet.session_pool import session_pool
 from k3push.ports import NoLedgerError
 from k3push.wiring.open_ledger import beginning
@@ -50,7 +50,7 @@ async def open_queue(
         pool_factory=session_pool,
         conninfo=server.conninfo,
         # Each statement stands alone: with BEGIN and COMMIT it would travel three times.
-        kwargs=SESSION | {"application_name": name, "autocommit": True},
+        kwargs=session_of(server) | {"application_name": name, "autocommit": True},
         min_size=1,
         max_size=most,
         timeout=POOL_PATIENCE_S,
@@ -71,7 +71,9 @@ async def _prepare(server: Server, app: App, *, create: bool) -> None:
     """Make the engine's tables and ours, once."""
     statements = verbs()
     async with (
-        await AsyncConnection.connect(server.conninfo, autocommit=True, **SESSION) as session,
+        await AsyncConnection.connect(
+            server.conninfo, autocommit=True, **session_of(server)
+        ) as session,
         session.transaction(),
     ):
         await session.execute(statements["one_at_a_time"])

@@ -104,10 +104,12 @@ class Server:
     Attributes:
         place: The URL without its password, for people.
         address: Its host and port, the same for all databases of a server.
+        options: What the URL tells each session besides, such as a role.
     """
 
     place: str
     address: str
+    options: str
     _conninfo: str = field(repr=False)
 
     @classmethod
@@ -126,9 +128,11 @@ class Server:
             "keepalives_count": 3,
             "tcp_user_timeout": 30_000,
         }
-        options = f"{given.pop('options', '') or ''} {told}".strip()
+        asked = given.pop("options", "") or ""
+        options = f"{asked} {told}".strip()
         address = f"{given.get('host') or given.get('hostaddr') or ''}:{given.get('port') or ''}"
-        return cls(_place(given), address, make_conninfo("", **(client | given), options=options))
+        conninfo = make_conninfo("", **(client | given), options=options)
+        return cls(_place(given), address, asked, conninfo)
 
     @property
     def conninfo(self) -> str:
