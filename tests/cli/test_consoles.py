@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import io
 import subprocess
 import sys
 
 import pytest
 
+from k3push.cli.console.screen import screen
 from tests.cli.terminal import Desk, Sandbox, end, orders
 from tests.shares import shared_out
 
@@ -34,6 +36,18 @@ def test_a_console_of_any_encoding_shows_a_run(desk: Desk, sandbox: Sandbox, enc
         assert "退出码 3" in said
     # What is read by programs does not depend on the console.
     assert desk.rows()[2]["number"] == "NOWHERE-ö-😀"
+
+
+@pytest.mark.parametrize("columns", ["0", "²"])
+def test_an_environment_of_no_size_hides_no_output(
+    monkeypatch: pytest.MonkeyPatch, columns: str
+) -> None:
+    """Some ways into a container say COLUMNS=0; rich would show nothing, or end with a trace."""
+    monkeypatch.setenv("COLUMNS", columns)
+    monkeypatch.setenv("LINES", "0")
+    shown = io.StringIO()
+    screen(file=shown).print("exit 0: every number is pushed or already")
+    assert shown.getvalue() == "exit 0: every number is pushed or already\n"
 
 
 def test_paths_may_hold_blanks_and_chinese(desk: Desk, sandbox: Sandbox) -> None:

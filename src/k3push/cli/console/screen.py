@@ -6,6 +6,7 @@ lines beside that passes here once more, and so does what goes out as JSON.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -25,9 +26,18 @@ def screen(**how: Any) -> Console:
     Args:
         how: As for `rich.console.Console`.
     """
-    console = Console(**how)
+    console = Console(_environ=_with_a_size(os.environ), **how)
     console.push_render_hook(_Harmless())
     return console
+
+
+def _with_a_size(environ: Mapping[str, str]) -> Mapping[str, str]:
+    """Return the environment without a size of nothing (COLUMNS=0), in which nothing is shown."""
+    return {
+        name: value
+        for name, value in environ.items()
+        if name not in {"COLUMNS", "LINES"} or (value.isdecimal() and int(value) > 0)
+    }
 
 
 def put_json(told: Mapping[str, object] | Sequence[object]) -> None:
