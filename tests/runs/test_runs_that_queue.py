@@ -311,12 +311,17 @@ async def test_a_lost_call_is_over_once_one_that_surely_came_later_is_answered(
     assert told == [left]
 
 
-async def test_calls_of_one_run_that_are_lost_hold_each_other_up_no_longer() -> None:
-    """Late documents tell what waits for what, and one run's own places bound the queue."""
-    numbers = orders(4)
-    office = await _in_use(steps(*["silence"] * 4))
+@pytest.mark.parametrize("is_known", [True, False])
+async def test_calls_of_one_run_that_are_lost_hold_each_other_up_for_as_long_as_calls_take(
+    *, is_known: bool
+) -> None:
+    """That is a window each where no answer and no document has told how long."""
+    lost = 4
+    numbers = orders(lost + is_known)
+    office = await _in_use(steps(*["ok"] * is_known, *["silence"] * lost))
     await office.open_run(numbers)
     began_s = anyio.current_time()
-    at_once = steered(concurrency=4, chunk_size=1)
+    at_once = steered(concurrency=len(numbers), chunk_size=1)
     await office.execute(throttle=at_once, settle=SettleTimes(), limits=NO_CANARY)
-    assert anyio.current_time() - began_s < ANSWER_TIMEOUT_S + SETTLE.shown_by_s + 10.0
+    waited_s = anyio.current_time() - began_s - ANSWER_TIMEOUT_S - SETTLE.shown_by_s
+    assert 0 <= waited_s - (0 if is_known else (lost - 1) * WINDOW_S) < 30.0

@@ -127,7 +127,9 @@ class DoubtAges:
 
     def longest_s(self, times: SettleTimes) -> float:
         """Return for how long a call of this execution may keep the ERP, as far as is known."""
-        return min(times.window_s, LONGER_THAN_GAP * max(self._longest_s, self._gap_s))
+        longest_s = max(self._longest_s, self._gap_s)
+        is_known = self.has_heard or longest_s > 0
+        return min(times.window_s, LONGER_THAN_GAP * longest_s) if is_known else times.window_s
 
     def note_answer(self, seconds: float, sender: str) -> None:
         """Note that a call was answered so long after it left.

@@ -87,13 +87,14 @@ def waits_behind_s(
         and may_be_before(call.attempt, call.later_s, attempt)
     ]
     runs = {call.run for call in before}
-    answered_s = max(0.0, min(answered_s, window_s))
+    answered_s = min(answered_s, window_s)
     if not runs:
-        return answered_s
-    each_s = own_s if runs == {HERE} else window_s
-    after_each_s = behind_s([max(answered_s, call.later_s) for call in before], each_s)
-    came_s = max(answered_s, *(call.came_s for call in before))
-    return min(after_each_s, came_s + len(runs) * window_s)
+        return max(0.0, answered_s)
+    left_s = [max(answered_s, call.later_s) for call in before]
+    if runs == {HERE}:
+        return behind_s(left_s, own_s)
+    came_s = max(0.0, answered_s, *(call.came_s for call in before))
+    return min(behind_s(left_s, window_s), came_s + len(runs) * window_s)
 
 
 def may_be_before(attempt: int, later_s: float, other: int) -> bool:
