@@ -147,3 +147,14 @@ async def test_how_far_late_documents_come_apart_is_each_users_own() -> None:
     assert ages.shown_by_s(times, others) == times.shown_by_s
     await anyio.sleep(1.5 * 380 - times.window_s / 2)
     assert ages.shown_by_s(times, next_one) == times.shown_by_s
+
+
+async def test_how_long_calls_of_one_user_take_tells_nothing_of_anothers() -> None:
+    """Nothing is known of those of a user who was never answered, and none takes more than that."""
+    ages, times = DoubtAges(VirtualClock()), SettleTimes()
+    assert ages.longest_s(times, "one") == times.window_s
+    ages.note_taken(20.0, "one")
+    ages.note_taken(10.0, "one")
+    ages.note_taken(500.0, "another")
+    assert ages.longest_s(times, "one") == 1.5 * 20
+    assert [ages.longest_s(times, user) for user in ("another", "third")] == [times.window_s] * 2

@@ -87,7 +87,7 @@ async def hear_of_others(context: Context, doubts: Sequence[Doubt], heard: Heard
                 calls.append(Lost(attempt, run, later, later + came_s[attempt]))
         times, ages = context.settle, context.ages
         answered_s = _answered_after_s(doubt, heard.answered.values())
-        own_s = ages.longest_s(times)
+        own_s = ages.longest_s(times, doubt.sender)
         seconds = waits_behind_s(doubt.attempt, calls, times.window_s, own_s, answered_s)
         ages.note_behind(doubt.attempt, seconds)
 

@@ -77,7 +77,7 @@ class DoubtAges:
         self._late_at_s = -math.inf
         self._heard_s: dict[str, float] = {}
         self._behind_s: dict[int, float] = {}
-        self._longest_s = 0.0
+        self._longest_s: dict[str, float] = {}
         self._gap_s = 0.0
         self._gaps_s: dict[str, float] = {}
 
@@ -121,14 +121,14 @@ class DoubtAges:
         """Whether this process knows of some call how long it took the ERP."""
         return bool(self._heard_s)
 
-    def note_taken(self, seconds: float) -> None:
+    def note_taken(self, seconds: float, sender: str) -> None:
         """Note that a call was answered so long after it left, whatever was said."""
-        self._longest_s = max(self._longest_s, seconds)
+        self._longest_s[sender] = max(self._longest_s.get(sender, 0.0), seconds)
 
-    def longest_s(self, times: SettleTimes) -> float:
-        """Return for how long a call of this execution may keep the ERP, as far as is known."""
-        longest_s = max(self._longest_s, self._gap_s)
-        is_known = self.has_heard or longest_s > 0
+    def longest_s(self, times: SettleTimes, sender: str) -> float:
+        """Return for how long a user's call may keep the ERP, as far as this execution knows."""
+        longest_s = max(self._longest_s.get(sender, 0.0), self._gap_of(sender))
+        is_known = sender in self._heard_s or sender in self._longest_s
         return min(times.window_s, LONGER_THAN_GAP * longest_s) if is_known else times.window_s
 
     def note_answer(self, seconds: float, sender: str) -> None:

@@ -292,7 +292,7 @@ def _note_work(
             now_s = anyio.current_time()
             context.at_work.note(attempt.id, verdict, after_s=sending.push_s, now_s=now_s)
         case ReadBack(said):
-            context.ages.note_taken(sending.push_s)
+            context.ages.note_taken(sending.push_s, attempt.intent.sender)
             if said.named:
                 context.ages.note_answer(sending.push_s, attempt.intent.sender)
 
