@@ -178,7 +178,7 @@ class ReadVerbs(StoreView):
         last = {kept.attempt.intent.run: kept.attempt.intent.began_at for kept in store.attempts}
         for kept in store.attempts[after:][-NEWEST_CALLS:]:
             intent, rows = kept.attempt.intent, store.runs[kept.attempt.intent.run]
-            is_lost = kept.ended_at is None or "note.doubt" in kept.verdict
+            is_lost = kept.ended_at is None or _says(kept, "note.doubt")
             ended_at = rows.run.ended_at
             is_over = ended_at is not None and ended_at < since
             if is_over or last[intent.run] < since or intent.run in store.pruned:
@@ -194,8 +194,8 @@ class ReadVerbs(StoreView):
 
         def tells(kept: AttemptRecord) -> bool:
             made = _states_after(store.runs[kept.attempt.intent.run], kept, first=True)
-            silent = "note.silent_success" in kept.verdict and State.PUSHED in made
-            return silent or "note.success" in kept.verdict
+            silent = _says(kept, "note.silent_success") and State.PUSHED in made
+            return silent or _says(kept, "note.success")
 
         newest = {
             kept.attempt.intent.sender: kept
@@ -296,3 +296,8 @@ def _holds(row: Row, words: str, remarks: Collection[str]) -> bool:
     texts += [part for target in row.targets for part in (target.id, target.number)]
     key, brace, _ = row.reason.partition("{")
     return any(words.lower() in text.lower() for text in texts) or (bool(brace) and key in remarks)
+
+
+def _says(kept: AttemptRecord, key: str) -> bool:
+    """Say whether the remark about an attempt has a key; words of the ERP may stand behind it."""
+    return kept.verdict.startswith((key, f'note.also{{"first":["{key}"'))

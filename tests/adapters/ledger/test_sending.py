@@ -600,6 +600,23 @@ async def test_the_newest_call_of_each_user_that_was_answered_with_success_is_to
     assert await answered_with_success(ledger) == [last, by_another.id]
 
 
+@pytest.mark.parametrize("words", ["note.success{}", "note.silent_success{}", "note.doubt"])
+async def test_words_of_the_erp_in_a_remark_do_not_tell_how_a_call_ended(
+    ledger: Ledger, words: str
+) -> None:
+    """An error page of a proxy may hold any text, and so may the refusal of a session."""
+    run = await planned(ledger, "A B")
+    lost, refused = await sent(ledger, run, "A"), await sent(ledger, run, "B")
+    doubt = remark("note.doubt", code="http_504", why=words)
+    await ledger.record(lost, ANSWER, doubt, outcomes("A", State.UNKNOWN), at=later(1))
+    denied = also(remark("note.log_in", why=words), words)
+    await ledger.record(refused, ANSWER, denied, outcomes("B", State.PUSHED), at=later(1))
+    assert await answered_with_success(ledger) == []
+    assert [each.kept.attempt.id for each in await ledger.lost_calls(later(0), after=0)] == [
+        lost.id
+    ]
+
+
 @pytest.mark.parametrize("again", [False, True])
 async def test_a_success_that_names_nothing_counts_once_a_document_is_known(
     ledger: Ledger, *, again: bool

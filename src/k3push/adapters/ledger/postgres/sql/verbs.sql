@@ -681,17 +681,22 @@ FROM (
 ) AS attempts
 JOIN runs ON runs.key = attempts.run
 WHERE attempts.began_at >= :since
-    AND (attempts.ended_at IS NULL OR verdict LIKE '%note.doubt%')
+    AND (attempts.ended_at IS NULL OR verdict LIKE 'note.doubt%')
 ORDER BY attempts.id;
 
 -- name: last_successes
--- The verdict is a remark (`runs.sending.attempt.remark_on`).
+-- The verdict is a remark (`runs.sending.attempt.remark_on`). Words of the ERP may stand in it, so
+-- that only its beginning tells.
 SELECT {columns_of_attempt}
 FROM (
     SELECT max(attempts.id) AS id
     FROM attempts JOIN runs ON runs.key = attempts.run
     WHERE attempts.id > :after AND runs.account = :account AND (
-        verdict LIKE '%note.success%' OR (verdict LIKE '%note.silent_success%' AND EXISTS (
+        verdict LIKE 'note.success%' OR verdict LIKE 'note.also{"first":["note.success"%'
+        OR ((
+            verdict LIKE 'note.silent_success%'
+            OR verdict LIKE 'note.also{"first":["note.silent_success"%'
+        ) AND EXISTS (
             SELECT FROM json_array_elements_text(numbers::json) AS each (bill)
             CROSS JOIN LATERAL (
                 SELECT attempt, attempts AS sendings, state FROM rows

@@ -434,7 +434,7 @@ CROSS JOIN attempts ON attempts.id = late.id
 CROSS JOIN runs ON runs.key = attempts.run
 WHERE runs.account = :account AND runs.pruned = 0
     AND (runs.ended_at IS NULL OR runs.ended_at >= :since) AND began_at >= :since
-    AND (attempts.ended_at IS NULL OR verdict LIKE '%note.doubt%')
+    AND (attempts.ended_at IS NULL OR verdict LIKE 'note.doubt%')
     AND :since <= (
         SELECT newest.began_at FROM attempts AS newest INDEXED BY attempts_in_order
         WHERE newest.run = runs.key ORDER BY newest.id DESC LIMIT 1
@@ -442,13 +442,18 @@ WHERE runs.account = :account AND runs.pruned = 0
 ORDER BY attempts.id;
 
 -- name: last_successes
--- The verdict is a remark (`runs.sending.attempt.remark_on`).
+-- The verdict is a remark (`runs.sending.attempt.remark_on`). Words of the ERP may stand in it, so
+-- that only its beginning tells.
 SELECT {columns_of_attempt}
 FROM (
     SELECT max(attempts.id) AS id
     FROM attempts CROSS JOIN runs ON runs.key = attempts.run
     WHERE attempts.id > :after AND runs.account = :account AND (
-        verdict LIKE '%note.success%' OR (verdict LIKE '%note.silent_success%' AND EXISTS (
+        verdict LIKE 'note.success%' OR verdict LIKE 'note.also{"first":["note.success"%'
+        OR ((
+            verdict LIKE 'note.silent_success%'
+            OR verdict LIKE 'note.also{"first":["note.silent_success"%'
+        ) AND EXISTS (
             SELECT 1 FROM json_each(numbers) AS each
             CROSS JOIN rows INDEXED BY rows_by_bill
                 ON rows.bill = each.value AND rows.run = runs.key
