@@ -32,7 +32,7 @@ from k3push.runs.engine_tasks import intake
 from k3push.runs.engine_tasks.intake import MOST_READY
 from k3push.runs.stop import Cause
 from k3push.simulator import Policy, Refusal, site
-from k3push.simulator.answers import AnswerStyle, query_failure
+from k3push.simulator.answers import AnswerStyle, failure, query_failure
 from k3push.simulator.books.bills import Bill
 from k3push.simulator.books.conversion import Ids
 from k3push.simulator.books.forms import IN_STOCK, PURCHASE_ORDER, ROUTES
@@ -41,6 +41,7 @@ from k3push.simulator.exchange import json_reply
 from k3push.simulator.fault_plans.faults import fault
 from k3push.simulator.fault_plans.script import Aimed, FaultPlan
 from tests.memory_ledger.ledger import MemoryLedger
+from tests.runs import rough_answers
 from tests.runs.office import (
     FIRST,
     ROUTE,
@@ -141,6 +142,22 @@ async def test_words_about_several_bills_clear_none_of_them(
 ) -> None:
     """Each of them travels again without the others, so that each may have a document by now."""
     office = await refused(monkeypatch, why=TOGETHER, known=known, goes_on=goes_on)
+    await anyio.sleep(60)
+    await office.execute(limits=NO_HALT, **HOW)
+    assert doubled(office, BILLS) == []
+    assert await codes(office) == {(State.UNKNOWN, "stray"): 4}
+
+
+async def test_a_code_of_the_erp_is_no_word_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that says `absent` has not looked for what a refused call has saved."""
+
+    def coded(*how: Any) -> Any:
+        answer = failure(*how)
+        answer["Result"]["ResponseStatus"]["MsgCode"] = "absent"
+        return answer
+
+    monkeypatch.setattr(rough_answers, "failure", coded)
+    office = await refused(monkeypatch, why=TOGETHER)
     await anyio.sleep(60)
     await office.execute(limits=NO_HALT, **HOW)
     assert doubled(office, BILLS) == []

@@ -16,7 +16,7 @@ class ResponseStatus:
 
     Attributes:
         success: `IsSuccess`, which comes as a boolean or as text.
-        code: `MsgCode` as text; "" where the server is too old to send one.
+        code: `MsgCode` (`code_in`); "" where the server is too old to send one.
         errors: The messages of `Errors`, in order.
         entities: `SuccessEntitys`.
         worked: Something stands in `SuccessEntitys`, whether it can be read or not.
@@ -44,12 +44,22 @@ def status_in(value: Any, *, unsaid: bool | None = None) -> ResponseStatus | Non
     entities = value.get("SuccessEntitys")
     return ResponseStatus(
         success,
-        text_in(value.get("MsgCode")),
+        code_in(value.get("MsgCode")),
         _messages(errors),
         tuple(target for entity in _listed(entities) if (target := entity_in(entity)) is not None),
         worked=bool(entities),
         told=_messages(value.get("SuccessMessages")),
     )
+
+
+def code_in(value: Any) -> str:
+    """Return a MsgCode; one that is no number must not pass for a word of ours, as `absent` is.
+
+    >>> code_in(11), code_in("11"), code_in(None), code_in("absent")
+    ('11', '11', '', 'MsgCode absent')
+    """
+    code = text_in(value)
+    return f"MsgCode {code}" if code and not code.isdecimal() else code
 
 
 def _messages(value: Any) -> tuple[str, ...]:
