@@ -75,6 +75,17 @@ def test_logins_of_an_application_are_tried_one_after_the_other(
     assert desk.k3push("check").exit == 0
 
 
+def test_where_every_login_is_refused_the_usual_one_is_written(
+    desk: Desk, untouched: Sandbox
+) -> None:
+    """The secret was misspelt. The last way that was tried is the least likely one."""
+    desk.environment["MINE"] = "misspelt"
+    answers = answered(untouched.url, "", "sandbox", "MINE", APP_ID, "", "", "", "")
+    ran = desk.k3push("init", given=answers)
+    assert ran.err.count("refused") == 4, ran
+    assert written(desk)["erp"]["auth"] == "app_secret"
+
+
 def test_a_site_that_is_not_there_is_asked_for_blindly(desk: Desk) -> None:
     """Somebody may write the configuration before the network stands."""
     desk.environment["MINE"] = "sandbox"

@@ -217,6 +217,15 @@ def test_a_schedule_that_would_not_work_is_refused(
     assert said in ran.err
 
 
+def test_a_schedule_of_what_is_not_there_says_so(desk: Desk) -> None:
+    """The list may come by then, and a name may be misspelt; the log of the night is read late."""
+    (desk.folder / "inbox").mkdir()
+    desk.configure("http://127.0.0.1:9/")
+    ran = desk.k3push("schedule", "--at", "20:00", "--for", "cron", "inbox", "inbx")
+    assert (ran.exit, ran.out.count("\n")) == (0, 2), ran
+    assert ran.err.startswith("note: inbx: there is no such file or folder now"), ran
+
+
 # -- two nights that overlap ----------------------------------------------------------------------
 
 

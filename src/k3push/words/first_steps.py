@@ -120,6 +120,10 @@ WORDS = {
         "standard input cannot be scheduled; name a file or a folder",
         "标准输入不能定时执行；请指定文件或文件夹",
     ),
+    "schedule.missing": (
+        "note: {job}: there is no such file or folder now; until there is, the run sends nothing and ends with exit code 2",
+        "提示：{job}：目前没有这个文件或文件夹；在它出现之前，任务不会发送任何单据，退出码为 2",
+    ),
     "schedule.cron": (
         "Add the line with `crontab -e`; cron has no K3PUSH_PASSWORD, so keep the secret in a file or a keyring.",
         "请用 `crontab -e` 加入此行；cron 中没有 K3PUSH_PASSWORD，密码请存放在文件或凭据库中。",

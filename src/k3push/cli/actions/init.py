@@ -138,9 +138,11 @@ class _Guide:
             app_id = self._ask(self.say("init.app_id"), "-").strip("-")
             for auth in APP_LOGINS if app_id else ():
                 keys = {"auth": auth, "app_id": app_id}
-                login = "".join(f"{key} = {_toml(value)}\n" for key, value in keys.items())
-                login += f"app_secret = {{ env = {_toml(self.env)} }}\n"
                 entered = await self._enter({**erp, **keys, "app_secret": secret})
+                # Where each is refused, the usual way of a third party stays.
+                if entered is not None or auth == APP_LOGINS[0]:
+                    login = "".join(f"{key} = {_toml(value)}\n" for key, value in keys.items())
+                    login += f"app_secret = {{ env = {_toml(self.env)} }}\n"
                 if entered is not None:
                     break
         return login, entered or []

@@ -76,6 +76,9 @@ def schedule(
     except ScheduleError as error:
         raise Problem(str(error)) from error
     sys.stdout.write(text)
+    for job in jobs:
+        if not os.path.exists(job):  # noqa: PTH110  # it raises nothing
+            sys.stderr.write(say("schedule.missing", job=job) + "\n")
     return Exit.DONE
 
 
