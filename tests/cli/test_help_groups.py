@@ -28,6 +28,18 @@ def test_each_command_stands_in_one_group() -> None:
     assert Counter(name for names in GROUPS.values() for name in names) == Counter(list(commands))
 
 
+def test_an_option_has_its_short_form_in_every_command() -> None:
+    """Whoever has typed `select -o` types `export -o`."""
+    long, forms = {"--output", "--quiet", "--verbose", "--yes"}, set()
+    waiting = [typer.main.get_group(build_app(speaker("en")))]
+    while waiting:
+        for command in waiting.pop().commands.values():
+            waiting += [command] if isinstance(command, typer.core.TyperGroup) else []
+            forms |= {tuple(p.opts) for p in command.params if long.intersection(p.opts)}
+    assert {form[0] for form in forms} == long
+    assert len(forms) == len(long), forms
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish", "powershell", "pwsh"])
 def test_a_shell_gets_what_it_needs(desk: Desk, shell: str) -> None:
     """It asks the command itself what may come."""

@@ -69,7 +69,7 @@ def explain(
 @family.command("command.report", "k3push report --output night.html")
 def report(
     say: Say,
-    output: Annotated[Path, typed("--output", metavar="F.html", words="option.page")],
+    output: Annotated[Path, typed("--output", "-o", metavar="F.html", words="option.page")],
     name: RunName = None,
     config: Config = None,
 ) -> int:
@@ -83,7 +83,7 @@ def report(
 )
 def export(
     say: Say,
-    output: Annotated[Path, typed("--output", words="option.output")],
+    output: Annotated[Path, typed("--output", "-o", words="option.output")],
     name: RunName = None,
     form: Annotated[
         Literal["csv", "jsonl", "xlsx", "parquet"] | None, typed("--format", words="option.format")

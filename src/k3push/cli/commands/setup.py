@@ -103,7 +103,7 @@ def sandbox(
 @family.command("command.demo", "k3push demo · k3push demo --output trial")
 def demo(
     say: Say,
-    folder: Annotated[Path, typed("--output", metavar="DIR", words="option.keep")] = Path(
+    folder: Annotated[Path, typed("--output", "-o", metavar="DIR", words="option.keep")] = Path(
         "k3push-demo"
     ),
     json: Json = False,
