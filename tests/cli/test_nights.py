@@ -217,6 +217,18 @@ def test_a_schedule_that_would_not_work_is_refused(
     assert said in ran.err
 
 
+@pytest.mark.parametrize("scheduler", ["cron", "systemd"])
+def test_a_schedule_names_what_it_will_lack_of_the_environment(desk: Desk, scheduler: str) -> None:
+    """Under another name than its own a secret is not found, and the night ends with 2."""
+    told = {"password": 'password = { env = "MYPASS" }', **PATIENT}
+    desk.configure("http://127.0.0.1:9/", lines=told).job(orders(1), "a.csv")
+    desk.environment |= {"MYPASS": "x", "K3PUSH_RUN__CANARY": "false"}
+    ran = desk.k3push("schedule", "--at", "20:05", "--for", scheduler, "a.csv")
+    assert "does not have MYPASS, K3PUSH_RUN__CANARY: " in ran.out, ran
+    desk.environment.clear()
+    assert "does not have" not in scheduled(desk, scheduler, "a.csv")
+
+
 def test_a_schedule_of_what_is_not_there_says_so(desk: Desk) -> None:
     """The list may come by then, and a name may be misspelt; the log of the night is read late."""
     (desk.folder / "inbox").mkdir()

@@ -57,6 +57,11 @@ class Secret:
         """The keyring's entry, where the secret is in one."""
         return str(self._where) if self.kind == "keyring" else ""
 
+    @property
+    def variable(self) -> str:
+        """The environment variable, where the secret is in one."""
+        return str(self._where) if self.kind == "env" else ""
+
     def resolve(self, key: str, config: Path, patience_s: float = COMMAND_TIMEOUT_S) -> str:
         """Return the secret.
 

@@ -406,13 +406,23 @@ class Settings(_Section):
     @property
     def keyring_entries(self) -> list[str]:
         """Names of the keyring's entries that secrets are taken from, each once."""
+        names = [secret.entry for secret in self._secrets if secret.entry]
+        return list(dict.fromkeys(names))
+
+    @property
+    def secret_variables(self) -> list[str]:
+        """Environment variables that secrets are taken from, each once."""
+        names = [secret.variable for secret in self._secrets if secret.variable]
+        return list(dict.fromkeys(names))
+
+    @property
+    def _secrets(self) -> list[Secret]:
         secrets = [self.erp.app_secret, self.ledger.password, self.fleet.password]
         secrets += self.notify.urls
         secrets += self.serve.secrets.values()
         secrets += [*self.api.webhooks, self.api.webhook_secret]
         secrets += [user.password for user in self.erp.users]
-        names = [s.entry for s in secrets if s is not None and s.kind == "keyring"]
-        return list(dict.fromkeys(names))
+        return [secret for secret in secrets if secret is not None]
 
     def route(self, name: str | None) -> Route:
         """Return a route by its name, or the only one.

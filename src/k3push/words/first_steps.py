@@ -104,17 +104,19 @@ WORDS = {
     "demo.next": ("Look at one of them: {command}", "查看其中一张：{command}"),
     "schedule.systemd": (
         (
-            "Save both parts in ~/.config/systemd/user under the names above them, write\n"
-            "K3PUSH_PASSWORD=... into {secrets} (mode 600), then:\n"
+            "Save both parts in ~/.config/systemd/user under the names above them, then:\n"
             "systemctl --user daemon-reload && systemctl --user enable --now k3push.timer\n"
             "loginctl enable-linger lets it run while you are logged out."
         ),
         (
-            "请把两部分按其上方的名称存入 ~/.config/systemd/user，\n"
-            "在 {secrets} 中写入 K3PUSH_PASSWORD=…（权限 600），然后执行：\n"
+            "请把两部分按其上方的名称存入 ~/.config/systemd/user，然后执行：\n"
             "systemctl --user daemon-reload && systemctl --user enable --now k3push.timer\n"
             "loginctl enable-linger 可使其在您注销后继续运行。"
         ),
+    ),
+    "schedule.systemd.needs": (
+        "systemd does not have {names}: write {count:?it as NAME=VALUE|each as NAME=VALUE in a line of its own} into {secrets} (mode 600).",
+        "systemd 中没有 {names}：请以 NAME=VALUE 的形式逐行写入 {secrets}（权限 600）。",
     ),
     "schedule.stdin": (
         "standard input cannot be scheduled; name a file or a folder",
@@ -125,8 +127,12 @@ WORDS = {
         "提示：{job}：目前没有这个文件或文件夹；在它出现之前，任务不会发送任何单据，退出码为 2",
     ),
     "schedule.cron": (
-        "Add the line with `crontab -e`; cron has no K3PUSH_PASSWORD, so keep the secret in a file or a keyring.",
-        "请用 `crontab -e` 加入此行；cron 中没有 K3PUSH_PASSWORD，密码请存放在文件或凭据库中。",
+        "Add the line with `crontab -e`.",
+        "请用 `crontab -e` 加入此行。",
+    ),
+    "schedule.cron.needs": (
+        "Add the line with `crontab -e`. Cron does not have {names}: keep a secret in a file or a keyring, and any other setting in config.toml.",
+        "请用 `crontab -e` 加入此行。cron 中没有 {names}：密码请存放在文件或凭据库中，其他设置请写入 config.toml。",
     ),
     "schedule.schtasks": (
         "Run the line in a command prompt of the user who is to push; keep the secret in the keyring: k3push login set",

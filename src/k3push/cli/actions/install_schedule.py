@@ -8,13 +8,14 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import time
 from pathlib import Path
 from typing import Literal
 
 from k3push.config.real_paths import real
-from k3push.config.settings_file import read_settings
+from k3push.config.settings import Settings
+from k3push.config.settings_file import read_settings, variables_in
 from k3push.core.remark import remark
 from k3push.runs.outcome import Exit
 from k3push.runs.problem import Problem
@@ -39,12 +40,14 @@ class Nightly:
         at: Local time of day.
         command: Program and arguments, paths in full.
         drain_s: How long open calls may take once it is told to stop, in seconds.
+        variables: What it needs of the environment, which a scheduler does not have.
     """
 
     at: time
     folder: Path
     command: tuple[str, ...]
     drain_s: int
+    variables: tuple[str, ...] = ()
 
 
 def schedule(
@@ -70,9 +73,8 @@ def schedule(
         settings.route(route)
     drain_s = math.ceil(settings.erp.connect_timeout_s + settings.erp.answer_timeout_s) + 20
     try:
-        text = print_for(
-            scheduler, nightly(at, jobs, config, route, drain_s=drain_s, program=_program()), say
-        )
+        run = nightly(at, jobs, config, route, drain_s=drain_s, program=_program())
+        text = print_for(scheduler, replace(run, variables=_variables(settings)), say)
     except ScheduleError as error:
         raise Problem(str(error)) from error
     sys.stdout.write(text)
@@ -80,6 +82,12 @@ def schedule(
         if not os.path.exists(job):  # noqa: PTH110  # it raises nothing
             sys.stderr.write(say("schedule.missing", job=job) + "\n")
     return Exit.DONE
+
+
+def _variables(settings: Settings) -> tuple[str, ...]:
+    """Return what was taken from the environment, or will be: secrets and settings."""
+    names = [*settings.secret_variables, *sorted(variables_in(os.environ))]
+    return tuple(dict.fromkeys(names))
 
 
 def _program() -> tuple[str, ...]:
@@ -122,7 +130,8 @@ def print_for(scheduler: Scheduler, run: Nightly, say: Say) -> str:
         case "systemd":
             return _systemd(run, say)
         case "cron":
-            return f"{cron_line(run)}\n{_comment(say('schedule.cron'), '#')}\n"
+            how = say("schedule.cron.needs" if run.variables else "schedule.cron", **_needs(run))
+            return f"{cron_line(run)}\n{_comment(how, '#')}\n"
         case "schtasks":
             return f"{schtasks_line(run)}\n{_comment(say('schedule.schtasks'), 'REM')}\n"
 
@@ -158,7 +167,9 @@ def schtasks_line(run: Nightly) -> str:
 def _systemd(run: Nightly, say: Say) -> str:
     secrets = run.folder / "k3push.env"
     command = " ".join(_systemd_word(word) for word in run.command)
-    how = say("schedule.systemd", secrets=secrets)
+    how = say("schedule.systemd")
+    if run.variables:
+        how = f"{say('schedule.systemd.needs', secrets=secrets, **_needs(run))}\n{how}"
     return f"""\
 # k3push.service
 [Unit]
@@ -189,6 +200,10 @@ WantedBy=timers.target
 
 {_comment(how, "#")}
 """
+
+
+def _needs(run: Nightly) -> dict[str, object]:
+    return {"names": ", ".join(run.variables), "count": len(run.variables)}
 
 
 def _comment(text: str, sign: str) -> str:
