@@ -137,6 +137,9 @@ def test_an_address_that_no_service_knows_is_said_before_anything_is_sent(
     assert "notify.urls" in ran.err
     assert shown in ran.err
     assert TOKEN not in ran.text
+    # `check` before the first night finds it as well.
+    checked = desk.k3push("check")
+    assert (checked.exit, checked.err) == (2, ran.err), checked
 
 
 # -- schedules ------------------------------------------------------------------------------------

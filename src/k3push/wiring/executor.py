@@ -125,6 +125,22 @@ class Observer(Protocol):
         ...
 
 
+def see_told(settings: Settings) -> list[str]:
+    """See that all can be told of executions who are to be; return where messages go.
+
+    Raises:
+        Problem: A file of metrics would take the place of one of ours.
+        SettingsError: An address, a secret or a package is missing or wrong.
+    """
+    addresses = recipients(settings)
+    check_measuring(settings)
+    if settings.metrics.textfile:
+        check_output(
+            settings.textfile_path, settings=[settings], is_kept=True, option="metrics.textfile"
+        )
+    return addresses
+
+
 class Executor:
     """Executes runs as one command says."""
 
@@ -150,15 +166,7 @@ class Executor:
         self.clock = SystemClock(options.zone)
         # Before any ledger is made, so that a secret that is not there leaves nothing behind.
         self.entrance = ErpAccess(endpoints_of(settings))
-        self._recipients = recipients(settings)
-        check_measuring(settings)
-        if settings.metrics.textfile:
-            check_output(
-                settings.textfile_path,
-                settings=[settings],
-                is_kept=True,
-                option="metrics.textfile",
-            )
+        self._recipients = see_told(settings)
 
     async def execute(
         self, ledger: Ledger, run: Run, *, only: Only | None = None, most: int | None = None

@@ -19,7 +19,7 @@ from k3push.runs.outcome import Exit
 from k3push.runs.stop import Cause, told_as
 from k3push.wiring.config_file import find_config
 from k3push.wiring.erp import endpoints_of
-from k3push.wiring.measuring import check_measuring
+from k3push.wiring.executor import see_told
 from k3push.wiring.open_ledger import is_there, ledger_of
 from k3push.words.language import Say
 
@@ -65,7 +65,7 @@ class _Check:
         settings = read_settings(path, os.environ)
         routes = [settings.route(each) for each in ([name] if name else settings.routes)]
         sites = endpoints_of(settings)
-        check_measuring(settings)
+        see_told(settings)
         self.findings.good(self.say("check.config", path=path))
         self._valid_but_odd(settings)
         await self._ledger(settings)
