@@ -962,6 +962,11 @@ def test_all_that_is_wrong_with_a_body_is_said_at_once(tmp_path: Path) -> None:
             numbers = {f"numbers.{nth}" for nth in range(4)}
             assert places == {"", "key", "ids.0", "route", "follow", "more"} | numbers
             assert not [each for each in told if each["what"].startswith(("job.", "api."))]
+        # As curl sends what stands behind -d.
+        form = {"content-type": "application/x-www-form-urlencoded"}
+        for body, headers in ((b'{"key": "k", "numbers": ["A"]}', form), (b"[]", AS_JSON)):
+            (fault,) = (await wms.post("/pushes", content=body, headers=headers)).json()["errors"]
+            assert (fault["place"], "application/json" in fault["what"]) == ("body", True), fault
         zh = {"accept-language": "zh"}
         told = (await wms.post("/pushes", json={"key": "k"}, headers=zh)).json()["errors"]
         assert told == [{"place": "body", "what": "numbers 和 ids 须二选一"}]

@@ -120,6 +120,10 @@ WORDS = {
         "This program has asked for nothing of that id.",
         "该程序没有此 id 的请求。",
     ),
+    "api.no_object": (
+        "send a JSON object, with the header Content-Type: application/json",
+        "请发送 JSON 对象，并带上请求头 Content-Type: application/json",
+    ),
     "api.no_run_yet": (
         "There is no run yet. Ask how the push stands, and again once it has one.",
         "任务尚未建立；请先查询下推状态，建立后再试。",

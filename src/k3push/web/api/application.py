@@ -20,10 +20,14 @@ from k3push.web.api.problems import ProblemError, ProblemShape, kind_of, meaning
 from k3push.web.api.reference_page import addresses_of, shapes_of
 from k3push.web.pages.page_context import PageContext
 from k3push.web.pages.page_frame import rendered
+from k3push.words.language import Say
 
 VERSION = "1"
 MOST_BYTES = 1 << 20
 LEDGER_WAIT_S = 30
+
+# What pydantic calls a body that is none, a list, or text since its header calls it no JSON.
+_NO_OBJECT = {"missing", "model_attributes_type"}
 
 _ABOUT = """\
 Push bills down (单据下推) in Kingdee K/3 Cloud, each with a key of your own: asked again with the
@@ -149,20 +153,21 @@ def _invalid(request: Request, error: Exception) -> Response:
     desk: PageContext = request.app.state.desk
     say = desk.speaker(request)
     found = error.errors() if isinstance(error, RequestValidationError) else ()
-    # Of a check of ours, the message has more than its words.
-    errors = [
-        (
-            ".".join(map(str, each["loc"])),
-            say.said(str(each.get("ctx", {}).get("error") or each["msg"])),
-        )
-        for each in found
-    ]
+    errors = [(".".join(map(str, each["loc"])), _words_of(each, say)) for each in found]
     body = getattr(error, "body", None)
     if request.scope["endpoint"] in {pushes.push, pushes.plan} and isinstance(body, dict):
         errors += pushes.unfit(body, request.state.caller)
     unread = any(each["type"] == "json_invalid" for each in found)
     kind = "bad-request" if unread else "invalid"
     return problem(kind, meaning_of(kind, say), errors=errors)
+
+
+def _words_of(fault: Mapping[str, Any], say: Say) -> str:
+    """Say what is wrong at one place of a request."""
+    if tuple(fault["loc"]) == ("body",) and fault["type"] in _NO_OBJECT:
+        return say("api.no_object")
+    # Of a check of ours, the message has more than its words.
+    return say.said(str(fault.get("ctx", {}).get("error") or fault["msg"]))
 
 
 def _meaning(request: Request, kind: str) -> str:
