@@ -279,9 +279,9 @@ ARGUMENTS = {
     "empty-job-of-a-timer": bad_words(
         "schedule", "", "--at", "20:00", "--for", "cron", named=("empty",)
     ),
-    "empty-run": bad_words("retry", "", named=("empty",)),
-    "empty-reason": bad_words("retry", "--reason", "", named=("empty",)),
-    "empty-config": bad_words("status", "--config=", named=("empty",)),
+    "empty-run": bad_words("retry", "", named=("behind retry is empty",)),
+    "empty-reason": bad_words("retry", "--reason", "", named=("behind --reason is empty",)),
+    "empty-config": bad_words("status", "--config=", named=("behind --config is empty",)),
     "empty-tenants": bad_words("serve", "--tenants", "", named=("empty",)),
     "option-without-value": bad_words(*RUN, "--route", named=("--route", "requires an argument")),
     "resume-nothing": bad_words("resume", named=("ledger.db", "no ledger yet")),

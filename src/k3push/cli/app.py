@@ -109,8 +109,8 @@ def run(arguments: Sequence[str], lang: Lang) -> int:
         if why := flaw_of(argument):
             what = say("error.bad_argument", argument=ascii(argument), why=why)
             return _tell(say("error.line", what=what), USAGE)
-    if says_nothing(arguments):
-        return _tell(say("error.line", what=say("error.empty_argument")), USAGE)
+    if before := before_nothing(arguments):
+        return _tell(say("error.line", what=say("error.empty_argument", before=before)), USAGE)
     config = _config_in(arguments)
     say, group = speaker(lang, config=config), command_line(lang, config)
     if COMPLETES in os.environ:
@@ -138,24 +138,24 @@ def acts(arguments: Sequence[str]) -> bool:
     return not {*arguments[:1], " ".join(arguments[:2])}.isdisjoint((*_MOVES, *_SERVES))
 
 
-def says_nothing(arguments: Sequence[str]) -> bool:
-    """Say whether an argument is empty, as that of a script is whose variable has no value.
+def before_nothing(arguments: Sequence[str]) -> str:
+    """Return what stands before an argument that is empty, as of a variable without a value; or "".
 
     None of them may stand for the current folder, the last run or all that there is. The rule of
     `--halt` alone means something when it is empty.
 
-    >>> says_nothing(["run", ""]), says_nothing(["retry", "--reason="]), says_nothing(["run", " "])
-    (True, True, True)
-    >>> says_nothing(["run", "a.csv", "--halt", ""]), says_nothing(["run", "--halt="])
-    (False, False)
+    >>> before_nothing(["run", ""]), before_nothing(["retry", "--reason="]), before_nothing([" "])
+    ('run', '--reason', 'k3push')
+    >>> before_nothing(["run", "a.csv", "--halt", ""]), before_nothing(["run", "--halt="])
+    ('', '')
     """
-    for before, argument in pairwise(["", *arguments]):
+    for before, argument in pairwise(["k3push", *arguments]):
         option, sign, value = argument.partition("=")
         is_option = bool(sign) and option.startswith("--")
         said = value if is_option else argument
         if not said.strip() and HALT not in {option, before}:
-            return True
-    return False
+            return option if is_option else before
+    return ""
 
 
 def _exit_of(error: Exception, say: Say, *, is_begun: bool) -> int:

@@ -18,8 +18,8 @@ WORDS = {
         "参数 {argument} {why}；请重命名文件或重新输入",
     ),
     "error.empty_argument": (
-        "an argument is empty, as a variable of a script is that was never set; name what you mean",
-        "有一个参数为空，例如脚本里未赋值的变量；请写明所指",
+        "the argument behind {before} is empty, as a variable of a script is that was never set; name what you mean",
+        "{before} 之后的参数为空，例如脚本里未赋值的变量；请写明所指",
     ),
     "error.because_of_nothing": (
         "--because is the reason for {option}, which is missing; add it, or leave --because out",
