@@ -282,6 +282,8 @@ def test_a_command_that_has_nothing_to_do_changes_nothing(
     status, results = desk.k3push("status").out, desk.summary()
     ran = desk.k3push(*words, "--json")
     assert (ran.exit, ran.said["counts"]) == (before.exit, before.said["counts"]), ran
+    # Without a text there is nothing that "such" could mean.
+    assert ("no such rejected" in ran.err) == ("--reason" in words), ran
     assert desk.k3push("status").out == status
     assert f"  exit {before.exit}" in status
     assert desk.summary() == results

@@ -45,7 +45,7 @@ def test_what_was_refused_after_the_push_is_sent_on_from_its_page(tmp_path: Path
             acts = [(act.by, act.what) for act in await acts_about(shop.ledger, run)]
             assert acts[-1] == ("wang", "follow")
             page = await wang.get(url)
-            assert "had documents submitted and approved" in text_of(page)
+            assert "asked for documents to be submitted and approved" in text_of(page)
             assert f"{url}/follow" not in page.text
 
     played(visit, shop)

@@ -107,6 +107,10 @@ WORDS = {
         "one command began {count} runs; {left} {left:?is not finished and continues|are not finished and continue} now: {runs}",
         "同一条命令启动了 {count} 个任务；其中 {left} 个未完成，现在继续：{runs}",
     ),
+    "notice.none_rejected": (
+        "{count:?run|runs} {run} {count:?has|have} no rejected numbers",
+        "{count:?任务|各任务} {run} 没有被拒绝的单据",
+    ),
     "notice.nothing_rejected": (
         "{count:?run|runs} {run} {count:?has|have} no such rejected numbers",
         "{count:?任务|各任务} {run} 没有符合条件的被拒绝单据",

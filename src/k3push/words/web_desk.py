@@ -162,7 +162,10 @@ WORDS = {
     "desk.act.resume": ("resumed it", "继续任务"),
     "desk.act.retry": ("retried rejected numbers: {detail}", "重试被拒单据：{detail}"),
     "desk.act.retry_all": ("retried all rejected numbers", "重试全部被拒单据"),
-    "desk.act.follow": ("had documents submitted and approved", "提交、审核下游单据"),
+    "desk.act.follow": (
+        "asked for documents to be submitted and approved",
+        "发起下游单据的提交、审核",
+    ),
     "desk.act.settle": ("asked the ERP about unknown numbers", "核实结果未知的单据"),
     # -- schedules ----------------------------------------------------------------------------
     "desk.schedules": ("Schedules", "定时计划"),
