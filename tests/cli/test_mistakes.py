@@ -77,6 +77,7 @@ JOB_FILES = {
     "no-byte": bad_job(b"", "empty", "Export it again"),
     "only-blanks": bad_job(" \n \n", "nothing in the file but blanks", name="orders.json"),
     "comma": bad_job('单据编号\nCGDD0000001\n"A,B"\n', "line 3", "comma", "a line of its own"),
+    "shortened": bad_job("单据编号,备注\n2.01803E+13,x\n", "line 2", "2.01803E+13", "as text"),
     "tab": bad_job('单据编号\n"A\tB"\n', "line 2", "a tab", "a line of its own"),
     "pasted-list": bad_job("单据编号\nCGDD0000001,CGDD0000002\n", "line 2"),
     "empty-number": bad_job("单据编号,备注\nCGDD0000001,\n,x\n", "line 3", "empty"),

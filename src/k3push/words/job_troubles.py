@@ -307,6 +307,14 @@ WORDS = {
     "job.empty.cure": ("Remove the line or fill it in.", "请删除该行或补上编号。"),
     "job.comma": ("there is a comma in the bill number ({value})", "单据编号中有逗号（{value}）"),
     "job.comma.cure": ("Put each number on a line of its own.", "请将每个编号单独放在一行。"),
+    "job.shortened": (
+        "a spreadsheet has shortened the bill number to {value}, so that its last digits are lost",
+        "单据编号被表格软件缩写为 {value}，末尾的数字已丢失",
+    ),
+    "job.shortened.cure": (
+        "Format the column as text, and put the bill number in again.",
+        "请将该列设为“文本”格式，然后重新填入编号。",
+    ),
     "job.tab": (
         "there is a tab in the bill number ({value}), as between two cells",
         "单据编号中有制表符（{value}），可能是两个单元格连在了一起",

@@ -38,9 +38,12 @@ _COMMAS: Final = frozenset(",，")
 # Controls, invisible formats, lone surrogates, line and paragraph separators.
 _INVISIBLE: Final = frozenset(("Cc", "Cf", "Cs", "Zl", "Zp"))
 
+# What Excel shows of a number of more than eleven digits, and writes into CSV.
+_SHORTENED: Final = re.compile(r"[0-9](?:\.[0-9]+)?E\+[0-9]{2,3}", re.ASCII)
+
 # Nearly all numbers are of printable ASCII, Chinese characters and full-width forms without
-# a comma; one match finds those sound, and only the others are looked at one by one.
-plain: Final = re.compile(r"[!-+\--~\u4e00-\u9fff\uff01-\uff0b\uff0d-\uff5e]{1,80}").fullmatch
+# a comma and a plus; one match finds those sound, and only the others are looked at one by one.
+plain: Final = re.compile(r"[!-*\--~\u4e00-\u9fff\uff01-\uff0b\uff0d-\uff5e]{1,80}").fullmatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,11 +129,16 @@ def can_be_listed(number: str) -> bool:
 def flaw_of_cell(number: str) -> Flaw | None:
     """Return what is wrong with a tidied bill number in a table of somebody else's, or None.
 
-    Nobody can say whether an apostrophe before a sign is a mark against formulas.
+    Nobody can say whether an apostrophe before a sign is a mark against formulas, nor which digits
+    a spreadsheet has left out.
 
     >>> flaw_of_cell("'=1").code.value, flaw_of_cell("=1"), flaw_of_cell("'1")
     ('apostrophe', None, None)
+    >>> flaw_of_cell("2.01803E+13").code.value, flaw_of_cell("CG1E+13"), flaw_of_cell("1+1")
+    ('shortened', None, None)
     """
+    if _SHORTENED.fullmatch(number):
+        return Flaw(Code.SHORTENED, {"value": shown(number)})
     if is_marked(number):
         return Flaw(Code.APOSTROPHE, {"value": shown(number)})
     return flaw(number)

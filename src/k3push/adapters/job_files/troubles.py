@@ -77,6 +77,7 @@ class Code(StrEnum):
     EMPTY = "empty"
     COMMA = "comma"
     TAB = "tab"
+    SHORTENED = "shortened"
     CONTROL = "control"
     APOSTROPHE = "apostrophe"
     LINE_BREAK = "line_break"
