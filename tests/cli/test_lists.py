@@ -211,6 +211,17 @@ def test_one_bad_file_and_none_is_sent(desk: Desk, untouched: Sandbox, inbox: Pa
     assert "b.csv: the list is empty" in skipping.err
 
 
+@pytest.mark.parametrize(("heading", "told"), [("采购订单号", 1), ("NO. 7", 0), ("单号", 0)])
+def test_a_first_line_without_a_digit_may_be_a_heading(
+    desk: Desk, untouched: Sandbox, heading: str, told: int
+) -> None:
+    """A list of one column needs none, and with one that nobody knows each night ends with 3."""
+    desk.configure(untouched.url).write("orders.csv", f"{heading}\nCGDDU000000\n")
+    ran = desk.k3push("plan", "orders.csv", "--quiet")
+    assert ran.err.count(f"note: orders.csv, line 1: {heading} is read as a bill number") == told
+    assert "skipped" not in ran.err
+
+
 def test_only_what_skipping_helps_against_names_it(
     desk: Desk, untouched: Sandbox, inbox: Path
 ) -> None:

@@ -16,6 +16,7 @@ from typing import Any, cast
 
 from k3push.adapters.job_files import Code, JobFileError, Trouble, read_job
 from k3push.adapters.job_files.sources import opened
+from k3push.adapters.job_files.troubles import MENTIONED
 from k3push.adapters.job_files.untrusted_files import UntrustedFile, taken
 from k3push.config.setting_errors import no_route
 from k3push.config.settings import Settings
@@ -87,7 +88,7 @@ def opened_jobs(
         text = str(trouble)
         if text not in told:
             told.add(text)
-            if trouble.code is Code.OTHER_SHEETS:
+            if trouble.code in MENTIONED:
                 warn("notice.not_read", what=text)
             else:
                 warn("notice.skipped", what=text)

@@ -153,6 +153,14 @@ WORDS = {
         "To read one of these, name it with --sheet.",
         "如需读取其中之一，请用 --sheet 指定。",
     ),
+    "job.heading_perhaps": (
+        "{value} is read as a bill number, though it has no digit",
+        "{value} 中没有数字，但按单据编号读取",
+    ),
+    "job.heading_perhaps.cure": (
+        "If it is the heading, call it number, or name it with --column.",
+        "如为标题，请改为 number，或用 --column 指定。",
+    ),
     "job.no_sheet": (
         "the workbook has no visible sheet with cells (hidden: {sheets})",
         "工作簿中没有可见的工作表（隐藏的：{sheets}）",

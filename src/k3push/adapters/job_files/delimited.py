@@ -250,6 +250,9 @@ def columns(row: FirstRow, line: int, headings: Headings, bad: BadLines) -> Layo
         column = shown(headings.column)
         raise bad.stop(Code.NO_SUCH_COLUMN, line, column=column, headings=seen)
     if row.filled <= 1:
+        # Bill numbers have digits, so this may be a heading that nobody knows.
+        if not any(c.isdigit() for c in row.cells[0]):
+            bad.mention(Code.HEADING_PERHAPS, line, value=seen)
         return Layout(row.delimiter, line, 0, -1, -1, 1, bare=True)
     # Headings seldom have digits and bill numbers always do.
     if all(any(c.isdigit() for c in cell) for cell in row.cells[: row.filled] if cell):

@@ -48,6 +48,7 @@ class Code(StrEnum):
     NO_SHEET = "no_sheet"
     BLANK_SHEET = "blank_sheet"
     OTHER_SHEETS = "other_sheets"
+    HEADING_PERHAPS = "heading_perhaps"
     BLANK_ONLY_SHEET = "blank_only_sheet"
     OTHER_KIND = "other_kind"
     UNDECODABLE = "undecodable"
@@ -97,6 +98,10 @@ class Code(StrEnum):
     ERROR_CELL = "error_cell"
     NO_RESULT = "no_result"
     MORE_CELLS = "more_cells"
+
+
+MENTIONED: Final = frozenset({Code.OTHER_SHEETS, Code.HEADING_PERHAPS})
+"""What a reading goes by, and leaves no line out for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,10 +212,10 @@ class BadLines:
         elif self._on_bad_line is not None:
             self._on_bad_line(Trouble(code, self.file, line, item, facts, self.sheet))
 
-    def mention(self, code: Code, /, **facts: str | int) -> None:
-        """Tell of what is not read, though nothing is wrong with it."""
+    def mention(self, code: Code, line: int | None = None, /, **facts: str | int) -> None:
+        """Tell how the list is read, though nothing may be wrong with it."""
         if self._on_bad_line is not None:
-            self._on_bad_line(Trouble(code, self.file, facts=facts, sheet=self.sheet))
+            self._on_bad_line(Trouble(code, self.file, line, facts=facts, sheet=self.sheet))
 
     def stop(
         self, code: Code, line: int | None = None, item: int | None = None, /, **facts: str | int
