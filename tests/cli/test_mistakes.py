@@ -358,6 +358,16 @@ def test_a_mistake_is_named_and_nothing_is_sent(
     assert run(("--lang", "zh", *mistake.types), "zh") == 2
 
 
+def test_settings_of_a_folder_above_are_named(desk: Desk) -> None:
+    """Who has gone to the lists would make a second configuration, with a ledger of its own."""
+    below = desk.folder / "lists" / "today"
+    below.mkdir(parents=True)
+    ran = Desk(below, desk.environment).k3push("status")
+    assert (ran.exit, "name one with --config" in ran.err) == (2, True), ran
+    desk.configure("http://127.0.0.1:9/")
+    assert "--config ../../config.toml" in Desk(below, desk.environment).k3push("status").err
+
+
 def test_an_empty_job_and_nothing_to_retry_still_print_their_object(
     desk: Desk, untouched: Sandbox
 ) -> None:

@@ -94,8 +94,12 @@ WORDS = {
     ),
     "error.file": ("{path}: {why}", "{path}：{why}"),
     "error.no_config": (
-        "there is no config.toml here or in {folder}; make one with `k3push init`",
-        "当前文件夹和 {folder} 都没有 config.toml；请用 `k3push init` 生成",
+        "there is no config.toml here or in {folder}; make one with `k3push init`, or name one with --config",
+        "当前文件夹和 {folder} 都没有 config.toml；请用 `k3push init` 生成，或用 --config 指定",
+    ),
+    "error.config_above": (
+        "there is no config.toml here, and one in a folder above; name it with --config {file}, or make another one here with `k3push init`",
+        "当前文件夹没有 config.toml，上级文件夹中有一个；请用 --config {file} 指定，或在此处用 `k3push init` 另行生成",
     ),
     "error.no_parquet": (
         "--format parquet needs pyarrow ({why}); install it with: pip install 'k3push[parquet]' (in a clone '.[parquet]')",
