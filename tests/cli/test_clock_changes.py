@@ -44,6 +44,25 @@ def test_a_deadline_is_what_the_clock_will_show(evening: str, ends: str) -> None
     assert parse_until("06:00", at(evening), Say("en")).isoformat() == ends
 
 
+@pytest.mark.parametrize(
+    ("now", "text", "ends"),
+    [
+        ("2026-10-25T01:30+02:00", "02:45", "2026-10-25T02:45:00+02:00"),
+        ("2026-10-25T02:50+02:00", "02:45", "2026-10-25T02:45:00+01:00"),
+        ("2026-10-25T02:30+01:00", "02:45", "2026-10-25T02:45:00+01:00"),
+        ("2026-10-25T02:30+01:00", "02:30", "2026-10-26T02:30:00+01:00"),
+        ("2026-03-29T00:30+01:00", "02:30", "2026-03-29T03:30:00+02:00"),
+        ("2026-03-29T01:45+01:00", "02:30", "2026-03-29T03:30:00+02:00"),
+        ("2026-03-29T03:30+02:00", "02:30", "2026-03-30T02:30:00+02:00"),
+    ],
+)
+def test_a_deadline_within_a_change_of_the_clock_is_of_that_night(
+    now: str, text: str, ends: str
+) -> None:
+    """A time that comes twice, or never, was taken for the next day's, and the run sent on."""
+    assert parse_until(text, at(now), Say("en")).isoformat() == ends
+
+
 def test_a_day_begins_at_its_own_midnight() -> None:
     """What was made in the first hour of a summer's day was passed over in winter."""
     found = parse_since("2026-10-01", at("2026-11-25T22:00+01:00"), Say("en"))

@@ -895,6 +895,15 @@ def test_a_secret_with_a_nul_is_a_fault(tmp_path: Path) -> None:
         Secret("file", "secret").resolve("erp.password", tmp_path / "config.toml")
 
 
+def test_a_byte_order_mark_is_no_part_of_a_secret(tmp_path: Path) -> None:
+    """Editors and shells of Windows write one, and five wrong passwords lock the account."""
+    (tmp_path / "secret").write_bytes("\ufeff密码 1\r\n".encode())
+    assert Secret("file", "secret").resolve("erp.password", tmp_path / "config.toml") == "密码 1"
+    writes = "import sys; sys.stdout.buffer.write(b'\\xef\\xbb\\xbfpw\\n')"
+    command = Secret("command", (sys.executable, "-c", writes))
+    assert command.resolve("erp.password", tmp_path / "config.toml") == "pw"
+
+
 def test_a_command_that_gives_no_secret_in_time_is_a_fault(tmp_path: Path) -> None:
     """By night nobody types what it asks for; and it gets none of our standard input."""
     sleeps = (sys.executable, "-c", "import time; time.sleep(60)")

@@ -61,8 +61,8 @@ def parse_until(text: str, now: datetime, say: Say) -> datetime:
     '26 06:00'
     """
     at = parse_time(text, say, "--until")
-    until = _by_the_clock(now.date(), at)
-    return until if until > now else _by_the_clock(now.date() + timedelta(days=1), at)
+    days = (now.date(), now.date() + timedelta(days=1))
+    return next(until for day in days for until in _by_the_clock(day, at) if until > now)
 
 
 def parse_since(text: str, now: datetime, say: Say) -> datetime:
@@ -78,17 +78,20 @@ def parse_since(text: str, now: datetime, say: Say) -> datetime:
     except (ValueError, OverflowError) as error:
         raise typer.BadParameter(say("audit.bad_since", text=text)) from error
     try:
-        return _by_the_clock(day, time.min)
+        return _by_the_clock(day, time.min)[0]
     except (OverflowError, OSError, ValueError) as error:  # years that no system's clock knows
         raise typer.BadParameter(say("audit.bad_since", text=text)) from error
 
 
-def _by_the_clock(day: date, at: time) -> datetime:
-    """Return the moment at which this machine's clock shows a time.
+def _by_the_clock(day: date, at: time) -> list[datetime]:
+    """Return the moments at which this machine's clock shows a time: two, where it is set back.
 
     The offset is that of the day: by today's it would be an hour off behind a change of the clock.
+    Where the clock passes over the time, it is as long after the change as it would have been.
     """
-    return datetime.combine(day, at).astimezone()
+    shown = datetime.combine(day, at)
+    found = dict.fromkeys(shown.replace(fold=fold).astimezone() for fold in (0, 1))
+    return [moment for moment in found if moment.replace(tzinfo=None) >= shown]
 
 
 def parse_size(text: str | None, key: Key, say: Say) -> int | None:

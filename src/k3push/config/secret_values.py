@@ -104,7 +104,8 @@ class Secret:
             case "env":
                 return os.environ.get(str(self._where), "")
             case "file":
-                return (folder / str(self._where)).read_text("utf-8").strip()
+                # Editors and shells of Windows begin a file with a byte order mark.
+                return (folder / str(self._where)).read_text("utf-8-sig").strip()
             case "command":
                 ran = subprocess.run(  # noqa: S603  # the administrator's own command
                     self._where,
@@ -113,7 +114,7 @@ class Secret:
                     check=True,
                     timeout=patience_s,
                 )
-                return ran.stdout.decode().strip()
+                return ran.stdout.decode("utf-8-sig").strip()
             case "keyring":
                 return _from_keyring(str(self._where))
             case _:
