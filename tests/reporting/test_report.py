@@ -21,6 +21,8 @@ import anyio
 import pytest
 from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
 
+from k3push.adapters.job_files import read_job
+from k3push.core.model import BillNumber, Listed, Outcome, Repeat, State, Target, key_of
 from k3push.core.pacing.samples import PaceStep, Setting
 from k3push.core.remark import remark
 from k3push.reporting.audit_files import write_audit
@@ -190,6 +192,21 @@ def test_a_doubt_that_no_look_settles_is_left_to_a_person(tmp_path: Path) -> Non
     assert ("no look can tell" in text, "asks the ERP" in text) == (True, False)
 
 
+def test_a_repeat_is_told_with_its_file_where_there_are_several(tmp_path: Path) -> None:
+    """Lines are counted anew in each file, so that "line 2 repeats line 2" says nothing."""
+    run = replace(RUN, jobs=("a.csv", "b.csv"))
+    repeat = Repeat(2, number(0), 2, place=3, first_place=1)
+
+    async def written() -> None:
+        ledger = await filled(3)
+        told = replace(await ending(ledger), run=run, repeats=[repeat], listed=(2, 1))
+        await write_report(ledger, told, tmp_path / "report.html", speaker("en"), now=NOON)
+
+    in_trio(written)
+    text = (tmp_path / "report.html").read_text("utf-8")
+    assert "b.csv, line 2: CGDD0000000 repeats a.csv, line 2" in text
+
+
 def test_a_run_without_numbers_has_a_page(tmp_path: Path) -> None:
     """Nothing to show is shown as such, and is no crash at the end of a run."""
     text = write(in_trio(filled, 0), tmp_path / "report.html")
@@ -293,6 +310,39 @@ def test_no_cell_of_a_saved_list_starts_a_formula(page: Page) -> None:
     assert "'=cmd|'/C calc'!A0" in cells
     assert "'=1+1，数据有误" in cells
     assert [cell for cell in cells if cell.startswith(("=", "+", "-", "@"))] == []
+
+
+def test_a_saved_list_is_a_job_file(browser: Browser, tmp_path: Path) -> None:
+    """The mark against formulas was taken for a part of the number, and the list was refused."""
+    names = ["=1+1", "'=1+1", "-7", "CGDD1", "'8"]
+    write(in_trio(filled, 5, {}, dict(enumerate(names))), tmp_path / "report.html")
+    for page in opened(browser, tmp_path / "report.html"):
+        with page.expect_download() as download:
+            page.click("#save")
+        download.value.save_as(tmp_path / "saved.csv")
+    assert [each.number for each in read_job(tmp_path / "saved.csv")] == names
+
+
+def test_a_bill_and_a_draft_without_numbers_are_named_on_paper(
+    browser: Browser, tmp_path: Path
+) -> None:
+    """Their cells were empty there, though the table on the screen had their ids."""
+
+    async def ledger_of_ids() -> MemoryLedger:
+        ledger = await filled(1)
+        bill = key_of("", "100017")
+        await ledger.add(RUN.id, [Listed(9, BillNumber(""), id="100017")])
+        draft = Outcome(bill, State.ALREADY, (Target("200017", "", draft=True),))
+        await ledger.conclude(RUN.id, [draft], at=NOON, note="")
+        return ledger
+
+    write(in_trio(ledger_of_ids), tmp_path / "report.html", "zh")
+    for page in opened(browser, tmp_path / "report.html"):
+        page.evaluate("dispatchEvent(new Event('beforeprint'))")
+        cells = page.locator("#printed tbody tr").first.locator("td").all_text_contents()
+        assert cells[:4] == ["9", "id 100017", "此前已下推", "200017"]
+        page.locator("#rows .row", has_text="100017").click()
+        assert page.locator("#evidence-name").inner_text() == "id 100017 · 此前已下推"
 
 
 def test_a_reason_that_narrows_the_table_is_named_until_all_is_asked_for(page: Page) -> None:

@@ -14,7 +14,10 @@ _FORMULA_STARTS = frozenset("=+-@\t\r\n＝＋－＠")
 LIST_COLUMNS = ("number", "id", "date", "organisation")
 """The headings of a list that `select` writes."""
 
-_OWN_HEADINGS = (("line", "number", "state"), LIST_COLUMNS)
+REPORT_COLUMNS = ("number", "code", "reason", "id")
+"""The headings of a list that the report saves."""
+
+_OWN_HEADINGS = (("line", "number", "state"), LIST_COLUMNS, REPORT_COLUMNS)
 
 
 def has_own_headings(headings: Sequence[str]) -> bool:

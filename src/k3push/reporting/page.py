@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
+from functools import cache, partial
 from importlib.metadata import version
 
 from k3push.core.advice.clusters import Cluster
@@ -17,7 +17,7 @@ from k3push.core.model import Follow, State
 from k3push.reporting.charts import Chart
 from k3push.reporting.html_templates import environment
 from k3push.reporting.phrases import cause_words
-from k3push.reporting.summary import follow_line, next_step
+from k3push.reporting.summary import follow_line, next_step, repeat_words
 from k3push.runs.outcome import Ending
 from k3push.words.language import Say
 
@@ -59,6 +59,7 @@ def page(contents: Contents, packed: Iterable[str], say: Say) -> Iterator[str]:
             left_out=contents.left_out,
             made_at=contents.made_at,
             packed=packed,
+            repeated=partial(repeat_words, contents.ending, say=say),
             say=say,
             said=_verdict(contents.ending, say),
             version=_version(),

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from k3push.core.advice.clusters import Cluster, Clusters
 from k3push.core.advice.diagnosis import Advice, advise
-from k3push.core.model import Follow, Run, State
+from k3push.core.model import Follow, Repeat, Run, State
 from k3push.core.remark import remark
 from k3push.reporting.phrases import cause_words
-from k3push.runs.outcome import NOT_FOLLOWED, Exit, Followed
+from k3push.runs.outcome import NOT_FOLLOWED, Ending, Exit, Followed
 from k3push.runs.stop import Cause
 from k3push.words.language import Say, harmless
 from k3push.words.width import columns, cut, filled
@@ -105,6 +105,17 @@ def cause_lines(causes: Mapping[Cause, str], say: Say) -> list[str]:
         if cause in _IN_THE_ERPS_WORDS:
             lines += advice_lines(advise("", why), say.said(why), say, indent=2)
     return lines
+
+
+def repeat_words(ending: Ending, repeat: Repeat, say: Say) -> str:
+    """Say which line names a number again, with the job files where there are several."""
+    told = {"line": repeat.line, "number": repeat.number, "first": repeat.first_line}
+    file, first_file = ending.places_of(repeat)
+    if not file:
+        return say("notice.repeated", **told)
+    if file == first_file:
+        return say("notice.repeated_there", file=file, **told)
+    return say("notice.repeated_in", file=file, first_file=first_file, **told)
 
 
 def results_line(run: Run, say: Say) -> str:

@@ -15,13 +15,14 @@ from k3push.cli.console.logs import LogOptions, RunLog, open_log, warning_as_jso
 from k3push.cli.console.progress import RunProgress
 from k3push.cli.console.screen import screen
 from k3push.core.advice.clusters import Clusters
-from k3push.core.model import Repeat, Run, State
+from k3push.core.model import Run, State
 from k3push.reporting.summary import (
     cause_lines,
     follow_line,
     next_step,
     odd_lines,
     reason_lines,
+    repeat_words,
     results_line,
     state_table,
 )
@@ -163,18 +164,7 @@ def _repeat_lines(ending: Ending, say: Say) -> list[str]:
     if not ending.repeats:
         return []
     count = len(ending.repeats)
-    shown = [_repeated(ending, repeat, say) for repeat in ending.repeats[:REPEATS_SHOWN]]
+    shown = [repeat_words(ending, repeat, say) for repeat in ending.repeats[:REPEATS_SHOWN]]
     if more := count - len(shown):
         shown.append(say("notice.repeated_more", count=more))
     return [say("summary.repeats", count=count), *(f"  {line}" for line in shown)]
-
-
-def _repeated(ending: Ending, repeat: Repeat, say: Say) -> str:
-    """Say which line names a number again, with the job files where there are several."""
-    told = {"line": repeat.line, "number": repeat.number, "first": repeat.first_line}
-    file, first_file = ending.places_of(repeat)
-    if not file:
-        return say("notice.repeated", **told)
-    if file == first_file:
-        return say("notice.repeated_there", file=file, **told)
-    return say("notice.repeated_in", file=file, first_file=first_file, **told)

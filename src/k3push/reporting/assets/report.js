@@ -18,6 +18,8 @@ const visible = text => String(text).replace(/[\u061c\u200e\u200f\u202a-\u202e\u
 const counted = (key, n) => (n === 1 ? words.one : words)[key].replace("{n}", n.toLocaleString());
 // A bill that is listed by its id may have no number.
 const name = row => row[NUMBER] || `id ${row[ID]}`;
+// Drafts have no numbers.
+const documents = row => row[TARGETS] || row[IDS];
 
 function element(name, text, ...classes) {
   const made = document.createElement(name);
@@ -88,7 +90,7 @@ function draw() {
     line.append(
       element("span", row[LINE]), element("span", name(row), "number"),
       element("span", words.states[row[STATE]], "state", `c-${row[STATE]}`),
-      element("span", row[TARGETS] || row[IDS], "number"), element("span", row[CODE]),
+      element("span", documents(row), "number"), element("span", row[CODE]),
       element("span", told(row)));
     for (const each of line.children) each.setAttribute("role", "cell");
     line.title = visible(told(row));
@@ -108,7 +110,7 @@ function explain(row) {
   };
   const close = element("button", words.close);
   close.addEventListener("click", () => box.close());
-  const heading = element("h2", `${name(row)} · ${row[STATE]}`);
+  const heading = element("h2", `${name(row)} · ${words.states[row[STATE]]}`);
   heading.id = "evidence-name";
   box.replaceChildren(heading, facts);
   fact(words.line, row[LINE]);
@@ -144,7 +146,7 @@ function explain(row) {
 
 // As k3push writes its tables: no cell can start a formula, and a job file undoes the mark.
 const cell = text => {
-  const safe = /^[=+\-@\t\r\n＝＋－＠]/.test(text) ? `'${text}` : text;
+  const safe = /^'*[=+\-@\t\r\n＝＋－＠]/.test(text) ? `'${text}` : text;
   return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
 };
 
@@ -166,9 +168,9 @@ function print() {
     (row[STATE] !== "pushed" && row[STATE] !== "already") || row[CLUSTER] >= 0);
   const rows = wanted.slice(0, PRINTED).map(row => {
     const line = element("tr");
-    line.append(...[LINE, NUMBER].map(at => element("td", row[at])),
+    line.append(...[row[LINE], name(row)].map(each => element("td", each)),
       element("td", words.states[row[STATE]], "state", `c-${row[STATE]}`),
-      ...[TARGETS, CODE].map(at => element("td", row[at])), element("td", told(row)));
+      ...[documents(row), row[CODE], told(row)].map(each => element("td", each)));
     return line;
   });
   const left = shown.length - rows.length;
