@@ -317,6 +317,20 @@ def test_the_pace_is_drawn_now_and_then_however_many_look() -> None:
     in_time(visit)
 
 
+def test_a_report_says_that_no_certificate_is_checked() -> None:
+    """As the one in the results does, which this one replaces for who looks at the pages."""
+
+    async def visit() -> None:
+        ledger = await filled(2, ledger=MemoryLedger(account=ACCT))
+        for unverified in (True, False):
+            shown = replace(tenant(ledger), unverified=unverified)
+            async with house(shown) as home, home.signed_in() as browser:
+                page = (await browser.get(f"{URL}/files/report.html")).text
+                assert ("erp.verify = false" in page) == unverified
+
+    in_time(visit)
+
+
 def test_an_archived_run_says_so_and_gives_no_half_files() -> None:
     """What is left of its rows would pass for all of them."""
 

@@ -408,6 +408,19 @@ def test_a_tenants_file_that_changes_changes_who_is_told_of_pushes(
     anyio.run(while_shown, folder, act)
 
 
+def test_a_tenant_is_known_by_whether_its_erps_certificate_is_checked(desk: Desk) -> None:
+    """Its reports say so."""
+    folder = desk.folder / "tenants"
+    configured(desk, name="tenants/acme.toml")
+    path = folder / "acme.toml"
+    path.write_text(path.read_text("utf-8").replace("[erp]\n", "[erp]\nverify = false\n"), "utf-8")
+
+    async def act(shown: ServedTenants) -> None:
+        assert shown.known[path].unverified
+
+    anyio.run(while_shown, folder, act)
+
+
 @pytest.mark.parametrize("comes", ["named/door.toml", "tenants/door.toml"])
 def test_a_file_that_is_named_holds_up_no_other_once_the_server_has_begun(
     desk: Desk, monkeypatch: pytest.MonkeyPatch, comes: str

@@ -41,6 +41,7 @@ class ServedTenant:
         roles: What users may do with it, besides those of the door.
         opened: Opens the ledger; raises `LedgerLostError` where there is none yet.
         workshop: Does what is asked for; None where the server only watches.
+        unverified: The certificate of its ERP is not checked.
     """
 
     name: str
@@ -51,6 +52,7 @@ class ServedTenant:
     workshop: Workshop | None = None
     roles: Mapping[str, Role] = field(default_factory=dict)
     pace: Mapping[Key, int | str] = field(default_factory=dict)
+    unverified: bool = False
 
 
 @dataclass(slots=True)

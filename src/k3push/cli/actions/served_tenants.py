@@ -276,6 +276,7 @@ class ServedTenants:
             opened=partial(_opened, settings, self._places, create=workshop is not None),
             workshop=workshop,
             roles=roles_of(settings.serve) if says_roles_alone(settings.serve) else {},
+            unverified=settings.erp.verify is False,
         )
 
     async def _workshop(self, settings: Settings) -> Workshop:

@@ -58,7 +58,8 @@ class ResultFiles:
             if run.exit is not None:
                 counts = await visit.ledger.counts(run.id)
                 causes = await to_thread.run_sync(read_causes, run, counts)
-            ending = await ending_of(visit.ledger, run, causes, unverified=False)
+            unverified = visit.tenant.unverified
+            ending = await ending_of(visit.ledger, run, causes, unverified=unverified)
             await write_report(
                 visit.ledger, ending, path, visit.frame.say, now=self._desk.clock.now()
             )
