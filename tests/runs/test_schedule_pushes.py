@@ -11,8 +11,15 @@ import pytest
 
 from k3push.config.settings import Settings
 from k3push.core.model import BillNumber, Listed, Outcome, Run, State
-from k3push.runs.create import SELECTED, scope_of
-from k3push.runs.kept_in_ledger.request_stages import Request, RequestKind, Stage, move, put_request
+from k3push.runs.create import scope_of
+from k3push.runs.kept_in_ledger.request_stages import (
+    SELECTED,
+    Request,
+    RequestKind,
+    Stage,
+    move,
+    put_request,
+)
 from k3push.runs.push_requests.schedule_pushes import BEGINS_WITHIN, LASTS, SameBills
 from k3push.wiring.same_bills import same_bills
 from tests.runs.office import FIRST, NOON, Office, orders

@@ -18,9 +18,10 @@ from k3push.config.settings_file import read_settings
 from k3push.core.control_words import Command, Verb
 from k3push.core.model import FolderFile, Run, RunId, State
 from k3push.ports import Ledger, LedgerLostError, Memo
-from k3push.runs.create import SELECTED, scope_of
+from k3push.runs.create import scope_of
 from k3push.runs.kept_in_ledger.request_stages import (
     REQUEST,
+    SELECTED,
     Act,
     Request,
     RequestKind,

@@ -32,8 +32,8 @@ from k3push.fleet.queue_database import end_sessions
 from k3push.fleet.work_port import CannotBeginError, NotHereError, NotNowError
 from k3push.fleet.worker_ledgers import Ledgers
 from k3push.ports import Ledger, LedgerLostError, OtherSpellingError, RunIsAliveError
-from k3push.runs.create import SELECTED
 from k3push.runs.execute import Only
+from k3push.runs.kept_in_ledger.request_stages import SELECTED
 from k3push.runs.outcome import Ending
 from k3push.runs.problem import Problem, innermost
 from k3push.runs.shared_stop import SharedStop

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 from k3push.core.model import State
 from k3push.reporting.packed_rows import moment
-from k3push.runs.create import SELECTED
 from k3push.runs.find import list_names
-from k3push.runs.kept_in_ledger.request_stages import PASTED
+from k3push.runs.kept_in_ledger.request_stages import PASTED, SELECTED
+from k3push.words.language import Say
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 # Controls that change the order in which a line is read, and halves of surrogate pairs, which
 # UTF-8 has no bytes for. A bill number may hold both.
 _UNSHOWN = re.compile(r"[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
-
-_NO_FILES = {PASTED: "desk.pasted", SELECTED: "desk.selects", "-": "job.stdin"}
 
 
 @cache
@@ -91,8 +89,15 @@ def digest(text: str) -> str:
 
 def named_lists(context: Mapping[str, Any], jobs: Sequence[str]) -> str:
     """Name lists as people know them; what came in another way than by a file has no name."""
-    say = context["say"]
-    return ", ".join(say(_NO_FILES[n]) if n in _NO_FILES else n for n in list_names(jobs))
+    return ", ".join(_list_name(name, context["say"]) for name in list_names(jobs))
+
+
+def _list_name(name: str, say: Say) -> str:
+    if name == PASTED:
+        return say("desk.pasted")
+    if name == SELECTED:
+        return say("desk.selects")
+    return say("job.stdin") if name == "-" else name
 
 
 @cache

@@ -23,15 +23,12 @@ from k3push.core.remark import remark
 from k3push.ports import Clock, Ledger, RunIdTakenError
 from k3push.runs.kept_in_ledger.listed_files import keep_line_counts
 from k3push.runs.kept_in_ledger.planned_runs import keep_of_plan
+from k3push.runs.kept_in_ledger.request_stages import SELECTED
 from k3push.runs.other_calls.pushed_since import keep_seen
 from k3push.runs.problem import Problem
 
 # Numbers that are written to the ledger at once.
 BATCH = 5000
-
-
-SELECTED = "--select"
-"""Stands for a job file where the route selects its bills itself."""
 
 # What results are called whose numbers come from no file.
 _STEMS = {"-": "stdin", SELECTED: "selected"}

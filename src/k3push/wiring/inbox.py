@@ -19,8 +19,9 @@ from k3push.adapters.untrusted_paths import Below, IsLinkError
 from k3push.config.settings import Settings
 from k3push.core.model import FolderFile, Route, RunId
 from k3push.ports import Ledger
-from k3push.runs.create import SELECTED, AskedRoute, JobSource, survey
+from k3push.runs.create import AskedRoute, JobSource, survey
 from k3push.runs.find import cut_off_runs
+from k3push.runs.kept_in_ledger.request_stages import SELECTED
 from k3push.wiring.job_lists import STDIN, JobOptions, opened_jobs, told_names
 from k3push.wiring.open_ledger import is_there, ledger_of
 

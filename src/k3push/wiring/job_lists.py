@@ -22,7 +22,8 @@ from k3push.config.setting_errors import no_route
 from k3push.config.settings import Settings
 from k3push.core.model import Listed, Route
 from k3push.core.remark import remark
-from k3push.runs.create import SELECTED, AskedRoute, JobSource
+from k3push.runs.create import AskedRoute, JobSource
+from k3push.runs.kept_in_ledger.request_stages import SELECTED
 from k3push.runs.problem import Problem
 
 STDIN = "-"

@@ -16,7 +16,7 @@ from k3push.config.real_paths import real
 from k3push.config.settings import Settings
 from k3push.core.model import Run
 from k3push.core.remark import remark
-from k3push.runs.create import SELECTED
+from k3push.runs.kept_in_ledger.request_stages import SELECTED
 from k3push.runs.problem import Problem
 from k3push.wiring.job_lists import STDIN
 

@@ -142,8 +142,11 @@ class RunActions:
                 counts[run.id] = await plan_rejected(ledger, executor.clock, run, saying(reason))
         planned = [run for run in runs if counts[run.id]]
         if not planned:
-            told = "notice.nothing_rejected" if reason else "notice.none_rejected"
-            executor.observer.warn(told, count=len(runs), run=ids_of(runs))
+            executor.observer.warn(
+                "notice.nothing_rejected" if reason else "notice.none_rejected",
+                count=len(runs),
+                run=ids_of(runs),
+            )
             if others := await self._what_is_left(executor, runs, _has_rejected):
                 executor.observer.warn("notice.rejected_elsewhere", **others)
         why = ", ".join(filter(None, (reason, executor.options.because)))

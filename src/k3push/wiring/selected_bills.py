@@ -20,7 +20,8 @@ from k3push.core.model import Route, Run
 from k3push.core.protocol.selection import Selection
 from k3push.core.remark import remark
 from k3push.ports import Ledger
-from k3push.runs.create import SELECTED, JobSource, scope_of
+from k3push.runs.create import JobSource, scope_of
+from k3push.runs.kept_in_ledger.request_stages import SELECTED
 from k3push.runs.outcome import Exit
 from k3push.runs.problem import Problem
 from k3push.runs.push_limits import PushLimits

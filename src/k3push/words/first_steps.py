@@ -116,7 +116,7 @@ WORDS = {
     ),
     "schedule.systemd.needs": (
         "systemd does not have {names}: write {count:?it as NAME=VALUE|each as NAME=VALUE in a line of its own} into {secrets} (mode 600).",
-        "systemd 中没有 {names}：请以 NAME=VALUE 的形式逐行写入 {secrets}（权限 600）。",
+        "systemd 中没有 {names}：请以 NAME=VALUE 的形式{count:?|逐行}写入 {secrets}（权限 600）。",
     ),
     "schedule.stdin": (
         "standard input cannot be scheduled; name a file or a folder",

@@ -37,8 +37,9 @@ from k3push.reporting.audit_findings import Findings, new_findings
 from k3push.reporting.phrases import cause_words
 from k3push.runs.audit.audit_doubles import Books, audit
 from k3push.runs.audit.audit_feeds import Batches, chained, of_documents, of_jobs, of_ledger
-from k3push.runs.create import SELECTED, JobSource, scope_of, survey
+from k3push.runs.create import JobSource, scope_of, survey
 from k3push.runs.forecast import ForecastContext, learn_links
+from k3push.runs.kept_in_ledger.request_stages import SELECTED
 from k3push.runs.lookup.looker import can_ask
 from k3push.runs.outcome import Exit, exit_of_looks
 from k3push.runs.problem import Problem

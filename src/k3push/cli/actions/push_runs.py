@@ -28,8 +28,9 @@ from k3push.cli.console.terminal import Terminal
 from k3push.core.model import FolderFile, Run, RunId
 from k3push.core.remark import remark
 from k3push.ports import Ledger
-from k3push.runs.create import SELECTED, merged, scope_of
+from k3push.runs.create import merged, scope_of
 from k3push.runs.find import find_run, runs_beside
+from k3push.runs.kept_in_ledger.request_stages import SELECTED
 from k3push.runs.outcome import Ending, Exit, joined, worst_of
 from k3push.runs.problem import Problem
 from k3push.runs.select import Selecting

@@ -17,6 +17,9 @@ from typing import Any
 from k3push.core.model import Run, RunId, Step
 from k3push.ports import Ledger, Memo
 
+SELECTED = "--select"
+"""Stands for a job file where the route selects its bills itself."""
+
 PASTED = "pasted"
 """The file that holds what was pasted; it has no extension, so what is in it is found out."""
 

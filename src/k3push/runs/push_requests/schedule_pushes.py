@@ -13,9 +13,9 @@ from datetime import datetime, timedelta
 
 from k3push.core.model import Run, RunId, State
 from k3push.ports import Ledger
-from k3push.runs.create import SELECTED
 from k3push.runs.find import RUNS_A_PAGE, is_under_way
 from k3push.runs.kept_in_ledger.request_stages import (
+    SELECTED,
     Request,
     RequestKind,
     Stage,
