@@ -115,6 +115,24 @@ async def test_a_ledger_in_another_place_waits_once_for_calls_that_it_may_not_kn
             assert later(at) - timedelta(minutes=2) < moved_at <= later(at)
 
 
+async def test_who_comes_while_a_dump_is_put_back_writes_nothing_down(postgres_url: str) -> None:
+    """Two of them wrote one place twice: its key was never made, and no run could begin again."""
+    await migrate(postgres_url, create=True)
+    async with open_postgres(postgres_url, account=ACCOUNT) as ledger:
+        run = await planned(ledger, "A")
+        tell(postgres_url, "DELETE FROM k3push.places")
+        tell(postgres_url, "ALTER TABLE k3push.places DROP CONSTRAINT places_pkey")
+        for _ in range(2):
+            with refused(LedgerLostError, "places_pkey"):
+                async with ledger.own(run):
+                    pass
+            with refused(LedgerLostError, "places_pkey"):
+                await ledger.moved_at(later(1))
+        tell(postgres_url, "ALTER TABLE k3push.places ADD PRIMARY KEY (place)")
+        async with ledger.own(run):
+            assert await ledger.moved_at(later(1)) is None
+
+
 async def test_a_restart_of_the_server_is_no_move(
     postgres_server: PostgresServer, postgres_url: str
 ) -> None:
