@@ -16,11 +16,13 @@ import httpx
 import pytest
 from anyio.abc import SocketAttribute, SocketStream
 
+from k3push.adapters.ledger.sqlite import open_sqlite
 from k3push.adapters.webhook_post import Refused, post
 from k3push.ports import LedgerLostError, Memo
 from k3push.runs.kept_in_ledger.request_stages import Stage
 from k3push.runs.push_requests.program_events import (
     LONGEST_PAUSE_S,
+    announce,
     not_taken,
     receiver_id,
     waiting,
@@ -444,6 +446,19 @@ def test_what_waits_for_receivers_of_another_tenant_of_the_account_is_left_to_it
         assert await waiting(shop.ledger, receiver_id(HERE))
 
     in_time(visit)
+
+
+def test_events_of_one_ending_are_told_in_their_order(tmp_path: Path) -> None:
+    """A ledger on a disk keeps times to the millisecond."""
+
+    async def act() -> None:
+        async with open_sqlite(tmp_path / "ledger.db", account="sandbox") as ledger:
+            for nth in range(8):
+                of, types = str(nth), ["push.ended", "push.needs_person"]
+                await announce(ledger, VirtualClock(), [of], types, {}, of=of)
+                assert [each.type for each in await waiting(ledger, of)] == types
+
+    anyio.run(act)
 
 
 @pytest.mark.parametrize(

@@ -129,7 +129,7 @@ async def announce(
     """
     now = clock.now()
     for nth, type_ in enumerate(types):
-        at = now + timedelta(microseconds=nth)  # by which they keep their order
+        at = now + timedelta(milliseconds=nth)  # by which they keep their order in any ledger
         event = "evt_" + hashlib.sha256(f"{of}\0{type_}".encode()).hexdigest()[:32]
         for receiver in receivers:
             told = Delivery(event, receiver, at, type_, data, 0, now, tenant)
