@@ -112,9 +112,13 @@ def _later_than(doubt: Doubt, kept: AttemptRecord) -> float:
 def _is_over(kept: AttemptRecord, answered: AttemptRecord | None) -> bool:
     """Say whether the ERP was done with a call when it answered another one.
 
-    That holds for calls of one user: each may have a queue of his own (P 2.9).
+    That holds for calls of one user: each may have a queue of his own (P 2.9). And what was
+    answered while the call was still waited for has overtaken it.
     """
-    if answered is None:
+    is_on_its_way = kept.ended_at is None and not kept.verdict
+    if answered is None or is_on_its_way:
+        return False
+    if kept.ended_at and answered.ended_at and answered.ended_at < kept.ended_at:
         return False
     intent, than = kept.attempt.intent, answered.attempt.intent
     later = later_s(than.began_at, than.uptime, intent.began_at, intent.uptime)
