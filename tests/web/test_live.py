@@ -20,11 +20,12 @@ from k3push.core.model import Listed, Outcome, RunId, State
 from k3push.core.progress_rate import ProgressRate
 from k3push.ports import LedgerLostError
 from k3push.runs.kept_in_ledger.request_stages import Request, RequestKind, Stage, put_request
+from k3push.runs.retry import plan_rejected
 from k3push.web.pages import live
 from k3push.web.pages.live import LOOK_EVERY_S, SILENCE_S, Eye
 from tests.adapters.ledger.samples import identified
 from tests.memory_ledger.ledger import MemoryLedger
-from tests.reporting.pages import NOON, RUN, number
+from tests.reporting.pages import NOON, RUN, filled, number
 from tests.runs.office import VirtualClock
 from tests.web.visits import ACCT, COOKIE, House, house, in_time, tenant
 
@@ -169,6 +170,28 @@ def test_of_runs_that_are_looked_at_no_more_nothing_is_kept(
                 await eye.look(run)
             await anyio.sleep(20)
         assert len(kept) < 20
+
+    in_time(visit)
+
+
+def test_numbers_that_are_planned_again_take_no_time_away() -> None:
+    """A retry of a run that was cut off went at less than nothing a second, for minutes."""
+
+    async def visit() -> None:
+        refused = dict.fromkeys(range(10), ("11", "refused"))
+        ledger = await filled(30, refused, ledger=MemoryLedger(account=ACCT))
+        eye, clock = Eye(ledger, "", VirtualClock()), VirtualClock()
+        other = ledger.another_process()
+        async with other.own(RUN.id, executes=False):
+            await eye.look(RUN)
+            await plan_rejected(other, clock, RUN, lambda _: True)
+            for nth in range(3):
+                await anyio.sleep(1)
+                seen = await eye.look(RUN)
+                assert (seen.done, seen.rate < 0) == (20 + nth, False)
+                assert seen.left_s is None or min(seen.left_s) > 0
+                made = [Outcome(number(nth), State.ALREADY)]
+                await other.conclude(RUN.id, made, at=NOON, note="")
 
     in_time(visit)
 

@@ -21,7 +21,7 @@ def routes(incomplete: str) -> list[str]:
     from k3push.wiring.config_file import find_config  # noqa: PLC0415
 
     try:
-        told = tomllib.loads(find_config(None).read_text(encoding="utf-8")).get("routes", {})
+        told = tomllib.loads(find_config(None).read_text(encoding="utf-8-sig")).get("routes", {})
     except (Problem, OSError, ValueError):
         return []
     return _beginning(told if isinstance(told, dict) else {}, incomplete)

@@ -43,7 +43,9 @@ class ProgressRate:
         self._steps = deque([(now_s, done)])
 
     def step(self, now_s: float, done: int) -> None:
-        """Note how many are done now."""
+        """Note how many are done now; where some are planned again, the course begins anew."""
+        if done < self._steps[-1][1]:
+            self._steps.clear()
         self._steps.append((now_s, done))
         while len(self._steps) > 2 and self._steps[1][0] < now_s - SPANS * RATE_OVER_S:  # noqa: PLR2004
             self._steps.popleft()
