@@ -97,6 +97,9 @@ def test_values_are_completed(desk: Desk) -> None:
     assert _completed(desk.folder, "run --route po") == []  # there are no settings yet
     desk.configure("http://127.0.0.1:9/K3Cloud/")
     assert _completed(desk.folder, "run --route po") == ["po-instock"]
+    marked = "\ufeff" + (desk.folder / "config.toml").read_text("utf-8")
+    desk.write("config.toml", marked)  # as editors of Windows save it
+    assert _completed(desk.folder, "run --route po") == ["po-instock"]
     assert _completed(desk.folder, "export --state re") == ["rejected"]
     assert "refusals" in _completed(desk.folder, "sandbox --faults re")
     assert _completed(desk.folder, "control pa") == ["pause"]

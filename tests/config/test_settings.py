@@ -236,6 +236,12 @@ def test_a_variable_that_names_no_setting_is_an_error(
     assert words in english(faults(tmp_path, **{name: "5"}))
 
 
+def test_a_line_is_counted_as_editors_count_it(tmp_path: Path) -> None:
+    """A separator that was pasted into a comment begins no line."""
+    (fault,) = faults(tmp_path, f"# one\u2028two\x85three\n{GOOD}".replace("true", "5")).faults
+    assert (fault.key, fault.line) == ("run.canary", 8)
+
+
 def test_a_bad_value_from_the_environment_is_not_blamed_on_the_file(tmp_path: Path) -> None:
     """Whoever reads line 7 finds nothing wrong there."""
     error = faults(tmp_path, K3PUSH_RUN__CANARY="perhaps")

@@ -267,7 +267,7 @@ def _line_of(text: str, path: Sequence[str]) -> int | None:
     section: list[str] = []
     tables: Counter[str] = Counter()
     found = None
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):
         stripped = line.strip()
         if stripped.startswith("["):
             section = [part.strip(" \"'") for part in stripped.split("]")[0].strip("[").split(".")]
