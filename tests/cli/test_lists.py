@@ -222,6 +222,14 @@ def test_a_first_line_without_a_digit_may_be_a_heading(
     assert "skipped" not in ran.err
 
 
+def test_a_first_row_without_any_text_is_no_heading(desk: Desk, untouched: Sandbox) -> None:
+    """It is an empty line of a table, and is told as such."""
+    desk.configure(untouched.url).write("orders.csv", ",,\nCGDDU000000,,\n")
+    ran = desk.k3push("plan", "orders.csv", "--quiet", "--skip-bad-lines")
+    assert "is read as a bill number" not in ran.err
+    assert "skipped: orders.csv, line 1" in ran.err
+
+
 def test_only_what_skipping_helps_against_names_it(
     desk: Desk, untouched: Sandbox, inbox: Path
 ) -> None:

@@ -349,3 +349,18 @@ async def test_calls_of_one_run_that_are_lost_hold_each_other_up_for_as_long_as_
     await office.execute(throttle=at_once, settle=SettleTimes(), limits=NO_CANARY)
     waited_s = anyio.current_time() - began_s - ANSWER_TIMEOUT_S - SETTLE.shown_by_s
     assert 0 <= waited_s - (0 if is_known else (lost - 1) * WINDOW_S) < 30.0
+
+
+@pytest.mark.parametrize("kept_from_running", ["call-limit", "edit-lock"])
+async def test_an_answer_to_a_call_that_never_ran_tells_nothing_of_how_long_calls_take(
+    kept_from_running: str,
+) -> None:
+    """A limit is met most often where many calls leave at once, and answered within moments."""
+    numbers = orders(5)
+    office = await _in_use(steps(kept_from_running, *["silence"] * len(numbers)))
+    await office.open_run(numbers)
+    began_s = anyio.current_time()
+    at_once = steered(concurrency=len(numbers), chunk_size=1)
+    await office.execute(throttle=at_once, settle=SettleTimes(), limits=NO_CANARY)
+    waited_s = anyio.current_time() - began_s - ANSWER_TIMEOUT_S - SETTLE.shown_by_s
+    assert waited_s >= (len(numbers) - 1) * WINDOW_S

@@ -251,7 +251,7 @@ def columns(row: FirstRow, line: int, headings: Headings, bad: BadLines) -> Layo
         raise bad.stop(Code.NO_SUCH_COLUMN, line, column=column, headings=seen)
     if row.filled <= 1:
         # Bill numbers have digits, so this may be a heading that nobody knows.
-        if not any(c.isdigit() for c in row.cells[0]):
+        if row.filled and not any(c.isdigit() for c in row.cells[0]):
             bad.mention(Code.HEADING_PERHAPS, line, value=seen)
         return Layout(row.delimiter, line, 0, -1, -1, 1, bare=True)
     # Headings seldom have digits and bill numbers always do.

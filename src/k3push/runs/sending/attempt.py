@@ -291,7 +291,7 @@ def _note_work(
         case InDoubt() if context.reads_back:
             now_s = anyio.current_time()
             context.at_work.note(attempt.id, verdict, after_s=sending.push_s, now_s=now_s)
-        case ReadBack(said):
+        case ReadBack(said) if said.success or not nothing_ran(said, attempt.intent.numbers):
             context.ages.note_taken(sending.push_s, attempt.intent.sender)
             if said.named:
                 context.ages.note_answer(sending.push_s, attempt.intent.sender)
