@@ -300,6 +300,26 @@ def test_tenants_of_one_ledger_may_call_their_schedules_by_one_name(
     in_time(visit)
 
 
+@pytest.mark.parametrize("parts", [False, True])
+def test_run_now_begins_beside_a_push_of_another_tenant(tmp_path: Path, *, parts: bool) -> None:
+    """That may push other bills; it counts where a bill may be pushed in parts."""
+    shop, clock = Shop(tmp_path, more=YEARLY), VirtualClock()
+    if parts:
+        in_parts(shop)
+    (tmp_path / "second.toml").write_text((tmp_path / "config.toml").read_text("utf-8"), "utf-8")
+    mine = table_of(shop, clock)
+    theirs = replace(mine, settings=read_settings(tmp_path / "second.toml", {}))
+
+    async def visit() -> None:
+        asked = [
+            await table.ask(shop.ledger, "nightly", f"{nth}-run", by="li", approved=True)
+            for nth, table in enumerate((mine, theirs))
+        ]
+        assert [tenant_of(each) for (each,) in asked] == ["config", "config" if parts else "second"]
+
+    in_time(visit)
+
+
 def test_what_was_paused_by_its_name_alone_is_paused_still(tmp_path: Path) -> None:
     """An earlier version has kept it so."""
     shop, clock = Shop(tmp_path, more=MINUTELY), MovableClock()

@@ -33,6 +33,7 @@ from k3push.runs.kept_in_ledger.request_stages import (
     find_request,
     put_request,
     requests,
+    tenant_of,
 )
 from k3push.runs.push_requests.schedule_entries import (
     ScheduleEntry,
@@ -320,7 +321,8 @@ class Timetable:
     ) -> list[Request]:
         """Return pushes that would push what a schedule pushes.
 
-        They matter where a bill may be pushed in parts; whoever presses is led to them anyway.
+        They matter where a bill may be pushed in parts. Whoever presses is led to those of the
+        tenant anyway.
 
         Raises:
             HinderedError: Another run does, which no request tells of.
@@ -335,7 +337,9 @@ class Timetable:
             self.settings, name, route, now, has_queue=not self.is_kept_here, since=due
         )
         begun = await alike.requests(ledger)
-        if begun or not route.allow_partial:
+        if not route.allow_partial:
+            return [each for each in begun if tenant_of(each) in {"", self.tenant}]
+        if begun:
             return begun
         if (run := await alike.run(ledger)) is not None:
             raise HinderedError(await left_to_another(ledger, run.id))
