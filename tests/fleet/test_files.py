@@ -105,6 +105,22 @@ async def test_lists_of_two_tenants_in_one_second_are_both_queued(
         assert do(postgres_url, "SELECT numbers FROM fleet_runs") == [(1,), (1,)]
 
 
+@pytest.mark.parametrize(
+    ("window", "zone"), [("", ""), ('window = "20:00-06:00"\n', "Asia/Shanghai")]
+)
+async def test_the_clock_of_a_schedule_is_that_of_its_own_window_alone(
+    postgres_url: str, tmp_path: Path, window: str, zone: str
+) -> None:
+    """The window of `[run]` goes by the host's clock, in the fleet as anywhere."""
+    acme = tenant(tmp_path, postgres_url, more=SCHEDULE + window)
+    (tmp_path / "inbox").mkdir()
+    (tmp_path / "inbox" / "list.csv").write_text("number\nA1\n")
+    age(tmp_path / "inbox")
+    async with looking(tmp_path, postgres_url) as (work, queue):
+        assert await work.look(acme, "nightly", queue, DUE) == ""
+    assert do(postgres_url, "SELECT time_zone FROM fleet_runs") == [(zone,)]
+
+
 async def test_the_folder_of_a_schedule_is_no_link(
     postgres_url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

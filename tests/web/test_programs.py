@@ -913,6 +913,22 @@ def test_a_first_login_that_breaks_is_made_again_twice(
     played(push, tmp_path, shop)
 
 
+def test_a_stop_while_a_login_is_to_be_made_again_makes_no_more(tmp_path: Path) -> None:
+    """All that were left were made at once, and five wrong ones lock the account."""
+    shop = Shop(tmp_path, site=build(sandbox(steps(*["html-502"] * 3, on=Channel.LOGIN))))
+
+    async def push(_: Shop, __: House, wms: httpx.AsyncClient) -> None:
+        told = (await wms.post("/pushes", json=asked("e", *orders(2)))).json()
+        while not shop.site.calls[Channel.LOGIN]:  # noqa: ASYNC110  # virtual time
+            await anyio.sleep(0.1)
+        await wms.post(f"/pushes/{told['id']}/commands", json={"command": "stop"})
+        ended = await until_over(wms, told["id"])
+        assert (ended["exit"], ended["counts"]) == (5, {"planned": 2})
+        assert shop.site.calls[Channel.LOGIN] < 3
+
+    played(push, tmp_path, shop)
+
+
 # -- what is refused ------------------------------------------------------------------------------
 
 

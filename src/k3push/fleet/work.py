@@ -252,9 +252,9 @@ class FleetWork:
     ) -> Sequence[RunId]:
         settings = tenant.settings.schedules[schedule]
         turn = turn_of(schedule, due) if due else ""
-        asker = Enqueuer(
-            tenant, self.tell, window=settings.window, zone=settings.time_zone, turn=turn
-        )
+        # The window of `[run]` goes by the clock of the host, whatever that of the schedule is.
+        zone = settings.time_zone if settings.window else ""
+        asker = Enqueuer(tenant, self.tell, window=settings.window, zone=zone, turn=turn)
         aside = await queue.asides_of(tenant.name)
         async with self._ledger(tenant) as ledger:
             if turn and settings.selects:

@@ -155,8 +155,8 @@ async def _push(context: Context, erp: ErpSessions) -> None:
         await _wait_for_unknown_calls(context)
         if context.stop.asked:
             return
-        await _open(context, erp)
-        await push_run(context)
+        if await _open(context, erp):
+            await push_run(context)
 
 
 async def _wait_for_unknown_calls(context: Context) -> None:
@@ -175,25 +175,33 @@ async def _wait_from(context: Context, left_at: datetime | None, why: str) -> No
             await context.stop.sleep(left_s)
 
 
-async def _open(context: Context, erp: ErpSessions) -> None:
+async def _open(context: Context, erp: ErpSessions) -> bool:
     """Log in; a login that broke is made again, as it is in the midst of a run.
 
-    It is not where nothing is there, which is told at once.
+    It is not where nothing is there, which is told at once, nor after a stop.
+
+    Returns:
+        False if a stop came before that.
     """
     for pause_s in LOGIN_PAUSES_S:
         try:
-            return await erp.open_session()
+            await erp.open_session()
         except LoginBrokeError as error:
             context.watch.waiting(str(error), pause_s)
-            await context.stop.sleep(pause_s)
-    return await erp.open_session()
+        else:
+            return True
+        await context.stop.sleep(pause_s)
+        if context.stop.asked:
+            return False
+    await erp.open_session()
+    return True
 
 
 async def _follow(context: Context, erp: ErpSessions) -> None:
     with stopping(context.stop):
-        await _open(context, erp)
-        await context.learn_links()
-        await follow_run(context)
+        if await _open(context, erp):
+            await context.learn_links()
+            await follow_run(context)
 
 
 async def _settle(

@@ -1,6 +1,6 @@
 """Reads of the ERP that are tried again, or in halves: reading is safe, and one failure not final.
 
-A read that fails for good raises; it never turns into "nothing is there" (rule 7). Three kinds of
+A read that fails for good raises; it never turns into "nothing is there" (rule 7). Four kinds of
 failure are told apart:
 
 - Nothing usable came back, or an error that may pass (an exception, a full database): tried again
@@ -107,7 +107,7 @@ class Waiter(Protocol):
 
 
 class Tries(Protocol):
-    """How often something is tried; a `context.PushLimits` says so."""
+    """How often something is tried; `push_limits.PushLimits` says so."""
 
     @property
     def max_attempts(self) -> int:

@@ -5,7 +5,7 @@
 
 Durable by WAL with `synchronous=FULL`; quick all the same, since verbs share commits (see
 `group_commit`). Several processes may have the file open: SQLite lets one transaction write
-at a time, and each looks at the rows and at the claims before it sending. The file must be on
+at a time, and each looks at the rows and at the claims before it sends. The file must be on
 a disk of this machine; over a network neither SQLite's locks nor those of the runs are sure.
 
 Times are kept to the millisecond.
