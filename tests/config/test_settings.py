@@ -188,7 +188,14 @@ def test_a_secret_in_the_environment_is_written_as_in_the_file(
 
 
 @pytest.mark.parametrize(
-    "text", ["{env:ERP_PASSWORD}", "{ env = ERP_PASSWORD }", '{"file": "a', '{env = "A"}\nb = 1']
+    "text",
+    [
+        " {env:ERP_PASSWORD}",
+        "{env:ERP_PASSWORD}",
+        "{ env = ERP_PASSWORD }",
+        '{"file": "a',
+        '{env = "A"}\nb = 1',
+    ],
 )
 def test_a_secret_whose_quotation_marks_a_shell_has_taken_is_no_password(
     tmp_path: Path, text: str

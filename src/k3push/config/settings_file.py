@@ -36,7 +36,7 @@ _TWICE = re.compile(r"Cannot declare \((.*)\) twice")
 # What a Chinese keyboard types in the place of marks that TOML knows.
 _TEXT_OR_COMMENT = re.compile(r"\"[^\"]*(?:\"|$)|'[^']*(?:'|$)|#.*")
 # How a secret that is no plain text begins, as the file or JSON has it.
-_SECRET_TABLE = re.compile(r"""\{\s*["']?(env|keyring|command|file)["']?\s*[:=]""")
+_SECRET_TABLE = re.compile(r"""\s*\{\s*["']?(env|keyring|command|file)["']?\s*[:=]""")
 _WIDE_MARKS = re.compile("[“”‘’＂＇＝，［］｛｝]")
 
 
