@@ -32,6 +32,10 @@ WORDS = {
         "有一行不是 {columns} 列",
     ),
     "answer.no_cell": ("a row with a list or an object in it", "有一行含列表或对象"),
+    "answer.not_asked": (
+        "rows that were not asked for: has the filter been passed over?",
+        "有未查询的数据行：过滤条件是否未生效？",
+    ),
     "answer.source_id": ("a source without an id", "有源单没有内码"),
     "answer.unordered": (
         "id {id} comes after {last}: rows are not in the order that was asked for",

@@ -757,6 +757,42 @@ async def test_rows_that_cannot_be_read_fail_the_look(body: bytes) -> None:
             await erp.sources_of(ROUTE, [A])
 
 
+async def test_rows_of_numbers_that_were_not_asked_for_fail_the_look() -> None:
+    """A filter was passed over, or another question answered: what is asked for may be there."""
+    source, target = [str(B), 2, "C", "A", "A"], [7, "RK7", "A", str(B), *[""] * 4]
+    rows = [[source], [source], [target], [target]]
+    async with erp_of(Scripted(*rows)) as erp:
+        with refused(LookFailedError, "not asked for"):
+            await erp.sources_of(ROUTE, [A])
+        with refused(LookFailedError, "not asked for"):
+            await targets(erp, A)
+
+
+async def test_rows_of_ids_that_were_not_asked_for_fail_the_look() -> None:
+    """So of bills, of links, and of documents."""
+    source, link = [str(B), 8, "C", "A", "A"], [7, "RK7", "A", "A", 8, "T_PUR_POOrderEntry"]
+    standing, any_link = [7, "RK7", "A", "A", "maker", "2026-01-01"], [7, 8, "T", "RULE"]
+    async with erp_of(Scripted([source], [link], [standing], [any_link])) as erp:
+        with refused(LookFailedError, "not asked for"):
+            await erp.sources_by_id(ROUTE, ["9"])
+        with refused(LookFailedError, "not asked for"):
+            await erp.linked_targets_of(ROUTE, {A: "9"})
+        with refused(LookFailedError, "not asked for"):
+            await erp.standings_of(ROUTE, ["9"])
+        with refused(LookFailedError, "not asked for"):
+            await erp.links_of(ROUTE, ["9"])
+
+
+async def test_an_id_is_asked_for_in_each_spelling_of_it() -> None:
+    """A list may have zeros before it, and a document more lines than the filter names."""
+    source, link = [str(B), 8, "C", "A", "A"], [7, "RK7", "A", "A", 8, "T_PUR_POOrderEntry"]
+    async with erp_of(Scripted([source], [link, [*link[:4], 9, link[5]]])) as erp:
+        assert list(await erp.sources_by_id(ROUTE, ["08"])) == ["8"]
+        found = await erp.linked_targets_of(ROUTE, {A: "9"})
+    assert found is not None
+    assert [target.id for target in found.targets[A]] == ["7"]
+
+
 async def test_tasks_of_flows_that_cannot_be_read_fail_the_look() -> None:
     """What waits for no approver would be submitted again."""
     async with erp_of(Scripted(b'[[1.5, "one", "two"]]')) as erp:

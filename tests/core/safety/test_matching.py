@@ -34,8 +34,14 @@ def test_rows_that_fit_no_number_are_left() -> None:
 
 def test_all_rows_of_a_question_for_one_number_are_its_own() -> None:
     """The database itself has said that they match."""
-    a, x = numbers("A X")
+    a, x = numbers("\u00c6 X")
     assert assign([a], [(x, 1), (a, 2)]) == ({a: [1, 2]}, False)
+
+
+def test_a_row_of_another_number_is_no_answer_to_a_question_for_one() -> None:
+    """All databases tell English letters and digits apart: the filter was passed over."""
+    a, x = numbers("A X")
+    assert assign([a], [(x, 1), (a, 2)]) == ({a: [2]}, True)
 
 
 def test_a_number_without_rows_is_absent() -> None:

@@ -63,6 +63,7 @@ from k3push.core.protocol.selection import (
     selection_filter,
 )
 from k3push.core.protocol.sightings import sighting
+from k3push.core.remark import remark
 from k3push.core.safety.matching import assign, maybe_spelled_otherwise
 from k3push.core.safety.question_parts import MOST_NUMBERS, questions
 from k3push.ports import (
@@ -186,6 +187,7 @@ class ErpClient:
         for part in split(ids, MOST_NUMBERS):
             fields, rows = await self._source_rows(route, wire.whole_numbers_in(wire.ID, part))
             with as_failed(route.source):
+                bill_rows.check_asked([row[1:] for row in rows], part)
                 sources = bill_rows.read_sources(rows, fields, by_id=True)
             found |= {source.id: source for source in sources}
         return found
@@ -275,6 +277,7 @@ class ErpClient:
         fields = [wire.BILL_NO, wire.ID]
         rows = await self._forms.whole(route.source, fields, wire.whole_numbers_in(wire.ID, ids))
         with as_failed(route.source):
+            bill_rows.check_asked([row[1:] for row in rows], ids)
             return [each.number for each in bill_rows.read_sources(rows, fields)]
 
     async def links_of(self, route: Route, ids: Collection[str]) -> Sequence[LinkRow]:
@@ -318,6 +321,7 @@ class ErpClient:
                 wire.whole_numbers_in(wire.ID, asked),
             )
             with as_failed(route.target):
+                bill_rows.check_asked(rows, asked)
                 found |= bill_rows.read_standings(rows, fields)
         return found
 
@@ -430,7 +434,10 @@ async def _by_number(
         if left:
             # The database compares in a way that `fold` does not know: ask one by one.
             for number in question:
-                matched |= assign([number], await ask([number]))[0]
+                alone, left = assign([number], await ask([number]))
+                if left and not alone:  # the rows are of others, so its own may be missing
+                    raise LookFailedError(remark("answer.not_asked"))
+                matched |= alone
         elif silent := maybe_spelled_otherwise(question, matched):
             matched |= {n: list(rows) for n, rows in (await _by_number(silent, ask)).items()}
         found |= {number: tuple(rows) for number, rows in matched.items()}

@@ -112,6 +112,7 @@ class LinkQueries:
             by_name=True,
         )
         with as_failed(route.target):
+            bill_rows.check_asked(rows, ids, place=-2)
             return bill_rows.read_links(rows, fields, route)
 
     async def newest(self, route: Route) -> Sequence[LinkRow]:
@@ -159,6 +160,7 @@ class LinkQueries:
             except LookRefusedError:
                 return []
             with as_failed(route.target):
+                bill_rows.check_asked(rows, asked)
                 links += bill_rows.read_link_rows(rows)
         return links
 
@@ -180,6 +182,7 @@ class LinkQueries:
             except LookRefusedError:
                 every, linked = [], await self._forms.whole(route.target, [wire.ID, link], which)
             with as_failed(route.target):
+                bill_rows.check_asked([*every, *linked], asked)
                 found |= bill_rows.read_partly_linked(every, linked)
         return found
 

@@ -169,6 +169,31 @@ def read_sources(
     return list(found.values())
 
 
+def check_asked(rows: Sequence[Sequence[Any]], ids: Iterable[str], place: int = 0) -> None:
+    """See that each document of an answer has a row of what was asked for.
+
+    A filter that was passed over, or an answer to another question, shows what was not asked for;
+    what such an answer lacks may be there all the same.
+
+    Args:
+        rows: The rows; each begins with the id of its document.
+        ids: What the filter has named.
+        place: The column that the filter was about.
+
+    Raises:
+        UnreadableError: If a document has none.
+    """
+    asked = {_spelled(id_) for id_ in ids}
+    of_asked = {name_in(row[0]) for row in rows if _spelled(name_in(row[place])) in asked}
+    if not of_asked.issuperset(name_in(row[0]) for row in rows):
+        raise UnreadableError(remark("answer.not_asked"))
+
+
+def _spelled(id_: str) -> str:
+    """Spell an id as all spellings that a database takes for it."""
+    return id_.lower().lstrip("0")
+
+
 @dataclass(frozen=True, slots=True)
 class LinkedTarget:
     """A document that names a source number.

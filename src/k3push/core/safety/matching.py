@@ -49,7 +49,8 @@ def assign(
         rows: The ERP's spelling, and what it belongs to.
 
     Returns:
-        The rows of each number that has some, and whether a row was left that fits none.
+        The rows of each number that has some, and whether a row was left that fits none. What is
+        not told apart by all (`maybe_spelled_otherwise`) fits a number that was asked for alone.
 
     >>> assign([BillNumber("a1"), BillNumber("B2")], [(BillNumber("A1"), "row")])
     ({'a1': ['row']}, False)
@@ -63,7 +64,7 @@ def assign(
         if spelling not in exact:
             by_fold = by_fold or {fold(asked_for): asked_for for asked_for in asked}
             number = by_fold.get(fold(spelling))
-        if number is None and len(asked) == 1:
+        if number is None and len(asked) == 1 and not (spelling + asked[0]).isascii():
             number = asked[0]
         if number is None:
             left = True
