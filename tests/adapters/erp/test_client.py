@@ -14,6 +14,7 @@ from trio.testing import MockClock
 
 from k3push.adapters.erp.client import ErpClient
 from k3push.adapters.erp.endpoint import Endpoint
+from k3push.adapters.erp.inspection import Inspector
 from k3push.adapters.erp.rate_limit import RateLimit
 from k3push.core.advice.diagnosis import shape_of
 from k3push.core.model import Answered, BillNumber, NeverSent, NoAnswer, Source, Target
@@ -781,6 +782,16 @@ async def test_rows_of_ids_that_were_not_asked_for_fail_the_look() -> None:
             await erp.standings_of(ROUTE, ["9"])
         with refused(LookFailedError, "not asked for"):
             await erp.links_of(ROUTE, ["9"])
+
+
+async def test_an_audit_believes_no_rows_that_were_not_asked_for() -> None:
+    """It would call documents missing that are there."""
+    document, ordered = [7, "RK7", "A", *[""] * 7], [7, 70, 1]
+    async with erp_of(Scripted([document], [ordered], [[7, str(B)]])) as erp:
+        inspector = Inspector(erp)
+        for look in (inspector.documents, inspector.ordered, inspector.numbers):
+            with refused(LookFailedError, "not asked for"):
+                await look(ROUTE, ["9"])
 
 
 async def test_an_id_is_asked_for_in_each_spelling_of_it() -> None:

@@ -61,6 +61,7 @@ class Inspector:
             where = wire.whole_numbers_in(wire.ID, part)
             known, rows = await user.rows_of(route.target, fields, optional, where)
             with _failing(route.target):
+                bill_rows.check_asked(rows, part)
                 return audit_queries.read_lines(rows, known, route)
 
         return await self._by_parts(ids, read)
@@ -76,7 +77,9 @@ class Inspector:
         ) -> dict[str, Mapping[str, Decimal | None]]:
             where = wire.whole_numbers_in(wire.ID, part)
             known, rows = await user.rows_of(route.source, fields, fields[1:], where)
-            return audit_queries.read_ordered(rows, known, route)
+            with _failing(route.source):
+                bill_rows.check_asked(rows, part)
+                return audit_queries.read_ordered(rows, known, route)
 
         return await self._by_parts(ids, read) if fields else {}
 
@@ -86,7 +89,9 @@ class Inspector:
         async def read(user: ErpClient, part: Sequence[str]) -> dict[str, BillNumber]:
             where = wire.whole_numbers_in(wire.ID, part)
             _, rows = await user.rows_of(route.source, [wire.ID, wire.BILL_NO], (), where)
-            return audit_queries.read_numbers(rows)
+            with _failing(route.source):
+                bill_rows.check_asked(rows, part)
+                return audit_queries.read_numbers(rows)
 
         return await self._by_parts(ids, read)
 
