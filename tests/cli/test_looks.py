@@ -366,6 +366,17 @@ def test_check_warns_of_a_secret_in_plain_text(desk: Desk, untouched: Sandbox) -
     assert "! erp.password is written in the settings as plain text" in another.out, another
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows has other rights")
+def test_check_says_that_others_may_read_the_ledger(desk: Desk, sandbox: Sandbox) -> None:
+    """A copy that was put back has the rights that `cp` gives it."""
+    desk.configure(sandbox.url)
+    assert desk.k3push("run", desk.job(orders(1))).exit == 0
+    ours = desk.k3push("check")
+    (desk.folder / "ledger.db").chmod(0o644)
+    others = desk.k3push("check")
+    assert ("others may read" in ours.out, "others may read" in others.out) == (False, True)
+
+
 def test_check_names_a_schedule_that_no_time_begins(desk: Desk, untouched: Sandbox) -> None:
     """Whoever forgot the time waits for a night that never comes."""
     desk.configure(untouched.url, more='\n[schedules.nightly]\njobs = "select"\n')

@@ -133,6 +133,16 @@ def test_a_bar_whose_lines_list_one_bill_comes_to_its_end() -> None:
     assert not progress.counts[State.PLANNED]
 
 
+def test_a_bar_counts_to_what_a_limit_lets_through() -> None:
+    """`--limit 100` of ten thousand is at its end after a hundred."""
+    counts = {State.PLANNED: 100, State.ALREADY: 1}
+    progress = RunProgress(screen(terminal=False), speaker("en"), counts, steered(), most=4)
+    progress.recorded(ATTEMPT, MADE, InDoubt("broken", "reset"), 1.0)
+    assert (progress.done, progress.total) == (5, 5)
+    more = RunProgress(screen(terminal=False), speaker("en"), counts, steered(), most=500)
+    assert more.total == 101
+
+
 @dataclass
 class Watch:
     """A clock that is set by hand."""
@@ -149,7 +159,7 @@ def test_what_pushes_nothing_foretells_no_push() -> None:
     console = screen(terminal=True)
     counts = {State.PLANNED: 494, State.UNKNOWN: 5, State.PUSHED: 1}
     now = Watch()
-    progress = RunProgress(console, speaker("en"), counts, steered(4, 10), pushes=False, now_s=now)
+    progress = RunProgress(console, speaker("en"), counts, steered(4, 10), most=0, now_s=now)
     assert drawn(console, progress)[0].endswith(" 1/6")
     now.now_s = 60
     progress.concluded(MADE, left=State.UNKNOWN)

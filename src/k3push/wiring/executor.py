@@ -111,12 +111,12 @@ class Observer(Protocol):
         ...
 
     def watching(
-        self, run: Run, counts: Mapping[State, int], throttle: Throttle, *, pushes: bool
+        self, run: Run, counts: Mapping[State, int], throttle: Throttle, *, most: int | None
     ) -> AbstractAsyncContextManager[Witness]:
         """An execution begins, with rows by state as they are; the block is its length.
 
         Args:
-            pushes: Whether it pushes what is planned.
+            most: How many planned rows it takes up at most; None is any number.
         """
         ...
 
@@ -210,7 +210,8 @@ class Executor:
                     raise Problem(again_planned(run, counts))
                 planned = counts.get(State.PLANNED, 0)
                 throttle = self.throttle()
-                watching = self.observer.watching(run, counts, throttle, pushes=only is None)
+                taken = self.fate.limit if only is None else 0
+                watching = self.observer.watching(run, counts, throttle, most=taken)
                 async with watching as witness:
                     watch = Watches(witness, *([trace] if trace else []))
                     what = self._execution(ledger, run, throttle, witness, only=only)

@@ -36,7 +36,7 @@ class LineObserver(Watches):
         counts: Mapping[State, int],  # noqa: ARG002
         throttle: Throttle,  # noqa: ARG002
         *,
-        pushes: bool,  # noqa: ARG002
+        most: int | None,  # noqa: ARG002
     ) -> AsyncIterator[LineObserver]:
         """Watch an execution."""
         yield self

@@ -122,6 +122,10 @@ WORDS = {
         '{key} is written in the settings as plain text; use {{ env = "NAME" }}',
         '{key} 以明文写在配置中；请改用 {{ env = "NAME" }}',
     ),
+    "check.ledger_shared": (
+        "others may read {path}, which holds every request and answer; `chmod 600` keeps it for its owner",
+        "其他用户可读取 {path}，其中有全部请求和应答；可用 `chmod 600` 限定为仅所有者可读",
+    ),
     "check.no_cron": (
         "schedules.{schedule} has no cron, so it begins only as somebody presses Run now on the page Schedules",
         "schedules.{schedule} 没有 cron，只能由人工在“定时计划”页面点击“立即执行”启动",

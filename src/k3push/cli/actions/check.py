@@ -25,6 +25,9 @@ from k3push.words.language import Say
 
 CLOCK_TOLERANCE_S = 120
 
+# Rights of a file for its group and for everybody else.
+_OF_OTHERS = 0o077
+
 
 async def check(config: Path | None, route: str | None, say: Say) -> Exit:
     """Look at everything that a run relies on; say each thing in a line, with the cure."""
@@ -116,6 +119,8 @@ class _Check:
             self.findings.bad(self.say("check.ledger_lost", why=error), Exit.USAGE)
             return
         self.findings.good(self.say("check.ledger", path=settings.ledger_place))
+        if path and os.name == "posix" and path.exists() and path.stat().st_mode & _OF_OTHERS:
+            self.findings.doubtful(self.say("check.ledger_shared", path=path))
 
     def _results(self) -> None:
         folder = Path.cwd()

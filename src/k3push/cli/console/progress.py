@@ -43,7 +43,7 @@ class RunProgress:
         counts: Mapping[State, int],
         throttle: Throttle,
         *,
-        pushes: bool = True,
+        most: int | None = None,
         quiet: bool = False,
         now_s: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -52,15 +52,16 @@ class RunProgress:
         Args:
             console: Standard error.
             counts: Rows by state.
-            pushes: False where what is planned stays so, and no pace drives the execution.
+            most: How many planned rows are taken up at most; 0 where what is planned stays so, and
+                no pace drives the execution.
             now_s: A clock that only goes forward, in seconds.
         """
         self.counts: Counter[State] = Counter(counts)
         self.follows: Counter[Follow] = Counter()
         self.total = sum(counts.values())
-        if not pushes:
-            self.total -= counts.get(State.PLANNED, 0)
-        self._pushes = pushes
+        if most is not None:
+            self.total -= max(0, counts.get(State.PLANNED, 0) - most)
+        self._pushes = most != 0
         self._console = console
         self._say = say
         self._throttle = throttle

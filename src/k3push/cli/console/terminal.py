@@ -59,14 +59,14 @@ class Terminal:
 
     @asynccontextmanager
     async def watching(
-        self, run: Run, counts: Mapping[State, int], throttle: Throttle, *, pushes: bool
+        self, run: Run, counts: Mapping[State, int], throttle: Throttle, *, most: int | None
     ) -> AsyncIterator[_TerminalWitness]:
         """Show progress and write the log, as long as an execution goes."""
         quiet = self.quiet or self.log.json
         with (
             open_log(self.log, self.errors, self._log_lost) as log,
             RunProgress(
-                self.errors, self.say, counts, throttle, pushes=pushes, quiet=quiet
+                self.errors, self.say, counts, throttle, most=most, quiet=quiet
             ) as progress,
         ):
             log.began(run, sum(counts.values()))
