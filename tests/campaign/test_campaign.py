@@ -27,9 +27,3 @@ def test_whatever_goes_wrong_the_promise_is_kept(first: int) -> None:
     """Faults, kills and people meet in ways that nobody thinks of, so seeds mix them."""
     found = {seed: play(story_of(seed)).findings for seed in range(first, first + BLOCK)}
     assert {seed: findings for seed, findings in found.items() if findings} == {}
-
-
-def test_a_bill_that_is_refused_alone_time_and_again_comes_to_its_end() -> None:
-    """An old server may hide a draft behind each refusal, and two short runs show too little."""
-    two_runs_and_two_refused = (1, 2, 4)
-    assert play(story_of(449127757).only(two_runs_and_two_refused)).findings == []

@@ -1,15 +1,30 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from k3push.core.model import State
+from k3push.core.model import Outcome, State
+from k3push.core.safety.conclusion import Conclusion
+from k3push.core.safety.evidence import conclude
+from k3push.runs.sending import read_back
 from k3push.runs.stop import Cause
 from k3push.simulator import AnswerStyle, DraftForm, FaultPlan, Refusal, SandboxOptions
 from k3push.simulator.books.conversion import Ids
 from k3push.simulator.books.forms import PURCHASE_ORDER
-from tests.runs.office import FIRST, ROUTE, SECOND, Office, orders, push, sandbox, steered, steps
+from tests.runs.office import (
+    FIRST,
+    ROUTE,
+    SECOND,
+    Office,
+    orders,
+    push,
+    sandbox,
+    steered,
+    steps,
+)
+from tests.runs.rough_answers import NO_CANARY
 
 pytestmark = pytest.mark.anyio
 
@@ -149,3 +164,32 @@ async def test_a_draft_that_has_its_bills_id_is_no_source(
     else:
         assert row.state is State.UNKNOWN
         assert set(pushed.stop.causes) == {Cause.CONTRADICTION}
+
+
+async def test_a_bill_that_is_refused_each_time_is_given_up_where_no_look_can_tell(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """An old server may hide a draft behind each refusal, so each one leaves it in doubt."""
+
+    def doubtful(*given: Any, **how: Any) -> Conclusion:
+        found = conclude(*given, **how)
+        outcomes = [
+            Outcome(each.number, State.UNKNOWN, (), "unnamed", each.reason)
+            if each.state is State.REJECTED
+            else each
+            for each in found.outcomes
+        ]
+        return replace(found, outcomes=tuple(outcomes))
+
+    monkeypatch.setattr(f"{read_back.__name__}.conclude", doubtful)
+    bad = orders(1)[0]
+    plan = FaultPlan(refusals={bad: Refusal(4, "数据有误")})
+    office = Office(sandbox(plan, style=AnswerStyle(old=True)), DRAFTS)
+    await office.open_run([bad])
+    executions = [
+        await office.execute(check=False, limits=NO_CANARY)
+        for _ in range(2 * NO_CANARY.max_attempts)
+    ]
+    row = executions[-1].rows[bad]
+    assert sum(len(each.watch.sendings) for each in executions) == NO_CANARY.max_attempts
+    assert (row.state, "数据有误" in row.reason) == (State.REJECTED, True)
