@@ -12,6 +12,7 @@ from typing import Any
 from k3push.core.model import Follow, Repeat, Run, RunId, State, Step
 from k3push.core.pacing.samples import PaceStep
 from k3push.core.safety.document_steps import done_states
+from k3push.core.safety.legal_moves import OPEN
 from k3push.ports import Ledger
 from k3push.runs.kept_in_ledger.earlier_documents import not_looked_at
 from k3push.runs.kept_in_ledger.listed_files import file_at, kept_line_counts
@@ -125,7 +126,7 @@ def numbers_in_doubt(counts: Mapping[State, int]) -> int:
     >>> numbers_in_doubt({State.PUSHED: 9, State.SENT: 2, State.UNKNOWN: 1})
     3
     """
-    return counts.get(State.SENT, 0) + counts.get(State.UNKNOWN, 0)
+    return sum(counts.get(state, 0) for state in OPEN)
 
 
 def exit_of(

@@ -25,7 +25,6 @@ from k3push.core.model import Route, Run, RunId, State, Step
 from k3push.core.pacing.halting import HaltRule
 from k3push.core.pacing.window import Window
 from k3push.core.remark import remark
-from k3push.core.safety.legal_moves import OPEN
 from k3push.ports import Ledger, LedgerLostError, RunIsAliveError, Watch
 from k3push.reporting.results_folder import clusters_of, read_causes, write_results
 from k3push.runs.control import left_to_another, was_stopped
@@ -33,7 +32,7 @@ from k3push.runs.create import scope_of
 from k3push.runs.execute import Execution, Only, execute
 from k3push.runs.kept_in_ledger.pace_steps import keep_steps, kept_steps
 from k3push.runs.kept_in_ledger.request_stages import steps_asked_for
-from k3push.runs.outcome import Ending, Exit, ending_of, followed_of
+from k3push.runs.outcome import Ending, Exit, ending_of, followed_of, numbers_in_doubt
 from k3push.runs.problem import Problem
 from k3push.runs.proof.doubt_ages import SettleTimes
 from k3push.runs.push_limits import PushLimits
@@ -79,7 +78,7 @@ class RunOptions:
 
 def left_to_do(counts: Mapping[State, int]) -> int:
     """Count the bills of a run that are planned, or may be once more: those in doubt."""
-    return sum(counts.get(state, 0) for state in (State.PLANNED, *OPEN))
+    return counts.get(State.PLANNED, 0) + numbers_in_doubt(counts)
 
 
 def again_planned(run: Run, counts: Mapping[State, int]) -> str:

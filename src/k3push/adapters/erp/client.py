@@ -187,7 +187,7 @@ class ErpClient:
         for part in split(ids, MOST_NUMBERS):
             fields, rows = await self._source_rows(route, wire.whole_numbers_in(wire.ID, part))
             with as_failed(route.source):
-                bill_rows.check_asked([row[1:] for row in rows], part)
+                bill_rows.check_asked(rows, part, place=1, document=1)
                 sources = bill_rows.read_sources(rows, fields, by_id=True)
             found |= {source.id: source for source in sources}
         return found
@@ -277,7 +277,7 @@ class ErpClient:
         fields = [wire.BILL_NO, wire.ID]
         rows = await self._forms.whole(route.source, fields, wire.whole_numbers_in(wire.ID, ids))
         with as_failed(route.source):
-            bill_rows.check_asked([row[1:] for row in rows], ids)
+            bill_rows.check_asked(rows, ids, place=1, document=1)
             return [each.number for each in bill_rows.read_sources(rows, fields)]
 
     async def links_of(self, route: Route, ids: Collection[str]) -> Sequence[LinkRow]:

@@ -8,7 +8,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import time
 from pathlib import Path
 from typing import Literal
@@ -73,8 +73,9 @@ def schedule(
         settings.route(route)
     drain_s = math.ceil(settings.erp.connect_timeout_s + settings.erp.answer_timeout_s) + 20
     try:
-        run = nightly(at, jobs, config, route, drain_s=drain_s, program=_program())
-        text = print_for(scheduler, replace(run, variables=_variables(settings)), say)
+        command = nightly_command(jobs, config, route, program=_program())
+        run = Nightly(at, real(config).parent, command, drain_s, _variables(settings))
+        text = print_for(scheduler, run, say)
     except ScheduleError as error:
         raise Problem(str(error)) from error
     sys.stdout.write(text)
@@ -100,28 +101,20 @@ def _program() -> tuple[str, ...]:
     return (sys.executable, "-m", "k3push")
 
 
-def nightly(
-    at: time,
-    jobs: Sequence[str],
-    config: Path,
-    route: str | None,
-    *,
-    drain_s: int,
-    program: Sequence[str],
-) -> Nightly:
-    """Return the run of every day that pushes *jobs* or, without any, what the route selects.
+def nightly_command(
+    jobs: Sequence[str], config: Path, route: str | None, *, program: Sequence[str]
+) -> tuple[str, ...]:
+    """Return the command of every day that pushes *jobs* or, without any, what the route selects.
 
     It asks nothing, gives way to a run that is still under way, and shows no progress.
     """
-    config = real(config)
     where = ("--route", route) if route else ()
     # A link may lead to another list each night.
     paths = tuple(str(Path(job).absolute()) for job in jobs) or ("--select",)
-    command = (
-        *program, "run", *paths, "--config", str(config), *where,
+    return (
+        *program, "run", *paths, "--config", str(real(config)), *where,
         "--yes", "--quiet", "--overlap", "wait",
     )  # fmt: skip
-    return Nightly(at, config.parent, command, drain_s)
 
 
 def print_for(scheduler: Scheduler, run: Nightly, say: Say) -> str:

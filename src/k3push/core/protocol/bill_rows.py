@@ -169,23 +169,26 @@ def read_sources(
     return list(found.values())
 
 
-def check_asked(rows: Sequence[Sequence[Any]], ids: Iterable[str], place: int = 0) -> None:
+def check_asked(
+    rows: Sequence[Sequence[Any]], ids: Iterable[str], *, place: int = 0, document: int = 0
+) -> None:
     """See that each document of an answer has a row of what was asked for.
 
     A filter that was passed over, or an answer to another question, shows what was not asked for;
     what such an answer lacks may be there all the same.
 
     Args:
-        rows: The rows; each begins with the id of its document.
+        rows: The rows.
         ids: What the filter has named.
         place: The column that the filter was about.
+        document: The column of the document's id.
 
     Raises:
         UnreadableError: If a document has none.
     """
     asked = {_spelled(id_) for id_ in ids}
-    of_asked = {name_in(row[0]) for row in rows if _spelled(name_in(row[place])) in asked}
-    if not of_asked.issuperset(name_in(row[0]) for row in rows):
+    of_asked = {name_in(row[document]) for row in rows if _spelled(name_in(row[place])) in asked}
+    if not of_asked.issuperset(name_in(row[document]) for row in rows):
         raise UnreadableError(remark("answer.not_asked"))
 
 

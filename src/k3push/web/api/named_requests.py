@@ -25,14 +25,19 @@ async def request_named(caller: Caller, id_: str) -> Request:
         ProblemError: There is no such request, or it is none of this program's business.
     """
     found = await find_request(caller.ledger, id_) if _ID.fullmatch(id_) else None
-    workshop = caller.tenant.workshop  # None where the server only watches
-    is_mine = found is not None and (workshop is None or workshop.is_mine(found))
-    if found is not None and is_mine and found.key and found.route == caller.program.route:
+    if found and _is_of(caller, found):
         theirs = found.by == caller.program.by or not reaches(caller.program.role, "operate")
         planned = found.seen or found.jobs
         if theirs or (planned and reaches(caller.program.role, "approve")):
             return found
     raise ProblemError("not-found", caller.say("api.not_found"))
+
+
+def _is_of(caller: Caller, asked: Request) -> bool:
+    """Say whether something was asked for by a program of this tenant and route."""
+    workshop = caller.tenant.workshop  # None where the server only watches
+    is_mine = workshop is None or workshop.is_mine(asked)
+    return is_mine and bool(asked.key) and asked.route == caller.program.route
 
 
 async def run_named(caller: Caller, id_: str) -> tuple[Request, Run]:

@@ -238,7 +238,7 @@ class Timetable:
         """Ask as `ask` does; return what was under way before, and what is begun now.
 
         A push that was under way when the schedule was due counts as before, though it may have
-        ended since. *hidden* takes the open requests of files that runs have taken already.
+        ended since. *hidden* takes the open requests that hold files of the folder already.
         """
         schedule, at = self.schedules[name], self.clock.now()
         mark = _mark_of_name(self.tenant, name)
