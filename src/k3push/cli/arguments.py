@@ -86,8 +86,8 @@ def parse_since(text: str, now: datetime, say: Say) -> datetime:
 def _by_the_clock(day: date, at: time) -> list[datetime]:
     """Return the moments at which this machine's clock shows a time: two, where it is set back.
 
-    The offset is that of the day: by today's it would be an hour off behind a change of the clock.
-    Where the clock passes over the time, it is as long after the change as it would have been.
+    The offset from UTC is that of the day, which differs from today's after a change of the clock.
+    A time that the clock passes over (02:30 where 02:00 is followed by 03:00) becomes 03:30.
     """
     shown = datetime.combine(day, at)
     found = dict.fromkeys(shown.replace(fold=fold).astimezone() for fold in (0, 1))

@@ -50,7 +50,7 @@ class LeftBehind:
     _troubles: dict[str, str] = field(default_factory=dict)
 
     async def take_up(self) -> None:
-        """Free what dead workers hold, and finish lists of which all is there."""
+        """Free the runs of dead workers, and finish lists whose lines are all in the ledger."""
         for name, run in await self.queue.executed_by(self.worker):
             if (name, run) not in self.running:
                 # It ended while the database was away, which could not be written down.
@@ -66,7 +66,7 @@ class LeftBehind:
         for name, run, age_s in await self.queue.unlisted(self.served()):
             if (tenant := self.served().get(name)) is not None:
                 acts.append((tenant, partial(self._finish_list, tenant, run, age_s)))
-        # Ledgers that were away a moment ago may take all the time that there is.
+        # Those whose ledger was away a moment ago come last: they may use up all the time.
         for tenant, act in sorted(acts, key=lambda each: each[0].name in self._troubles):
             await self._for_tenant(tenant, act)
 

@@ -88,7 +88,7 @@ class RouteChecks:
         try:
             outlook = await learn_links(outlook)
             proved = not outlook.links.absent and await look_at_newest_links(outlook)
-            # Where there are no documents that was said of the field already.
+            # A form without documents was told of when its field was looked at.
             told = proved or not self.seen.get(route.name, [""])
             lets = bool(link_fields(outlook.route)) and (
                 told or await _lets_ask(erp, outlook.route)

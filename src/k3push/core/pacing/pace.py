@@ -50,8 +50,8 @@ MERGING_CHUNK_SIZE = 20
 # The first chunk is the first with many numbers, so its rows are read twice after its push.
 READ_BACKS = 2
 
-# More numbers than at first may be on their way once some have come through: so many for each. A
-# lower bound would hide the gain of more calls.
+# Once numbers have come through, this many may be on their way for each of them. A lower bound
+# would hide the gain of more calls.
 ON_THEIR_WAY_FOR_EACH = 3
 
 # Fewer calls at once are preferred if they end the list later by no more than this (as a logarithm
@@ -185,8 +185,7 @@ class Pace:
         if now.is_first:
             size = min(size, now.first_size)
         working = self._working(calls)
-        # At the end of a list, chunks smaller than this (numbers that cost as much as one call)
-        # gain nothing.
+        # At the end of a list, chunks of fewer numbers than cost as much as one call gain nothing.
         share = max(left / working, min(left / free, self._model.server.per_call))
         ready_share = ready * calls / max(calls, free * working)
         share = min(share, max(ready_share, size / 4))

@@ -203,7 +203,7 @@ async def note_look(context: Context) -> None:
 
 
 async def look_at_all_refused(context: Context) -> None:
-    """Look at all that was refused, as late as looks surely show what was saved (P 5.7)."""
+    """Look at all that was refused, once looks surely show what was saved (P 5.7)."""
     left_s = context.refused_s + context.settle.first_wait_s - anyio.current_time()
     if left_s > TELL_OF_S:
         context.watch.waiting(remark("note.refused_once_more"), left_s)
@@ -214,7 +214,7 @@ async def look_at_all_refused(context: Context) -> None:
 
 
 async def look_at_refused(context: Context, *, all_of_them: bool = False) -> float:
-    """Look once at what the ERP has refused, as late as looks surely show what was saved (P 5.7).
+    """Look once at what the ERP has refused, when looks surely show what was saved (P 5.7).
 
     Args:
         context: The execution.

@@ -1,6 +1,7 @@
 """Twins: bills with more documents than their push made.
 
-How a row tells of them, and how a few stop an execution: something else pushes the same bills.
+How a row tells of them, and how a few stop an execution: something else pushes the same bills. The
+line at the end of a run is `odd_lines` in `reporting/summary.py`.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from k3push.runs.context import Context
 from k3push.runs.stop import Cause
 
 MORE_THAN_ONE = "note.more_than_one"
-"""Key of what is told of a bill that has more documents than the rule has made of any so far."""
+"""Key of the note to a bill with several documents where the rule has made one of each so far."""
 
 WHOSE = "note.whose"
 """Key of what is told of documents of which nothing tells of which bill they are."""
@@ -78,7 +79,7 @@ async def told_of_another(
         context: The execution.
         outcome: What a look has shown.
         named: Ids of documents that the call's own answer names.
-        surely: Many bills have to be known.
+        surely: Only where many bills are known to have got one document each.
     """
     unnamed = {target.id for target in outcome.targets}.difference(named)
     if outcome.code or len(outcome.targets) < 2 or not unnamed:  # noqa: PLR2004
