@@ -18,13 +18,13 @@ from dataclasses import dataclass
 from itertools import count
 
 from k3push.adapters.erp.query_batching import FIELD_LOOKS_A_CHUNK, LINK_LOOKS_A_CHUNK, WEIGHT
+from k3push.core.pacing.growing_pauses import pause_s
 from k3push.core.pacing.pace import ON_THEIR_WAY_FOR_EACH, Pace
 from k3push.core.pacing.phases import FIRST_ON_THEIR_WAY
 from k3push.core.pacing.samples import CallSample, Ended, Setting
 from k3push.core.pacing.server_model import Learnt
 from k3push.core.safety.question_parts import MOST_NUMBERS
 from k3push.runs.engine_tasks.intake import MOST_READY
-from k3push.runs.lookup.retried_reads import pause_s
 from k3push.runs.throttle import CALLS_A_LOOK
 from k3push.simulator.load import Load
 from tests.benchmarks.shapes import Shape

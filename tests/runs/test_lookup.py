@@ -27,6 +27,7 @@ from k3push.core.model import (
     Target,
     Targets,
 )
+from k3push.core.pacing.growing_pauses import pause_s
 from k3push.core.protocol.links import FormEntry, LinkRow
 from k3push.core.protocol.msg_codes import NO_RIGHT
 from k3push.core.protocol.selection import SelectedPage, Selection
@@ -51,7 +52,6 @@ from k3push.runs.lookup.retried_reads import (
     ROUNDS_OF_ONE,
     TRIES_OF_A_PART,
     open_turn,
-    pause_s,
 )
 from k3push.runs.lookup.source_check import PRECHECK, query_refused
 from k3push.runs.lookup.source_lookup import look_at_sources

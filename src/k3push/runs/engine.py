@@ -44,6 +44,7 @@ import anyio
 from k3push.core.control_words import Key
 from k3push.core.model import BillNumber, Chunk, number_in
 from k3push.core.pacing.backlog import Backlog
+from k3push.core.pacing.growing_pauses import pause_s
 from k3push.core.pacing.holds import Hold
 from k3push.core.remark import remark
 from k3push.core.safety.conclusion import Conclusion
@@ -59,7 +60,6 @@ from k3push.runs.doubts.settle_doubts import know_calls_at_work, tell_of_person
 from k3push.runs.engine_tasks.erp_pauses import ErpPauses
 from k3push.runs.engine_tasks.intake import Intake
 from k3push.runs.engine_tasks.settler import Settler, contradicted_in
-from k3push.runs.lookup.retried_reads import pause_s
 from k3push.runs.other_calls.calls_of_others import count_lost_by_others
 from k3push.runs.other_calls.held_numbers import HeldNumbers, claim
 from k3push.runs.other_calls.left_to_others import leave_to_others, note_holders

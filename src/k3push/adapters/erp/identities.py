@@ -1,8 +1,8 @@
 """Several users of one account set: pushes are spread over them, and looks ask who may see.
 
-Who is asked, `user_pool` says. Here is what: what the first user sees is enough where nothing
-depends on who sees it; others are asked for what that one does not see, or all are asked, where it
-must not be missed.
+Which users can be asked is for `user_pool` to say. Here each question is given to users: where
+nothing depends on who sees it, to the first one, and to others for what that one does not see;
+where a document must not be missed, to all.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ class Identities:
     async def turn(self, user: str = "") -> AsyncIterator[Turn]:
         """Wait until a call may leave, through *user* or whoever is likely to be served first."""
         while able := self._pool.able:
-            # Who may not push is no less the one whose documents are submitted as his.
+            # A user who may not push may still submit the documents that he has made.
             of_wish = [each for each in self._pool.left if each.name == user]
             chosen = (of_wish or able)[choose([each.calls for each in of_wish or able])]
             mine = UserTurn(chosen, self._pool.learn_from, len(self._pool.users))

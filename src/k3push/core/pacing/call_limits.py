@@ -80,7 +80,7 @@ class CallLimits:
 
         Args:
             chunk: As it was sent.
-            by_itself: Nothing else was sent for long.
+            by_itself: No other call was on its way with it, nor for a long time before.
         """
         if chunk.limits and chunk.seen == self.through:
             return chunk

@@ -14,12 +14,12 @@ import anyio
 from k3push.core.model import Outcome, State
 from k3push.core.pacing.backlog import Backlog
 from k3push.core.pacing.call_limits import QUIET_S, CallLimits
+from k3push.core.pacing.growing_pauses import pause_s
 from k3push.core.protocol.msg_codes import CALL_LIMIT
 from k3push.core.safety.conclusion import Conclusion
 from k3push.runs.context import Context
 from k3push.runs.documents.last_looks import note_refused
 from k3push.runs.engine_tasks.intake import Intake
-from k3push.runs.lookup.retried_reads import pause_s
 from k3push.runs.sending.sending_state import Sending
 
 

@@ -1,9 +1,9 @@
 """Settle doubts while a run is executed, and take up again what other runs held of it.
 
 One of the tasks of an execution (`engine`): it asks what became of numbers whose answers were
-lost, here and in runs that nobody executes and that hold numbers of ours. How a doubt is settled
-says `doubts.settle_doubts`; here is when that is asked, what goes on then, and what does not leave
-before:
+lost. It does so for this run, and for runs that hold numbers of this one and that nobody executes.
+How a doubt is settled stands in `doubts.settle_doubts`; here is when that is asked, what goes on
+then, and what does not leave before:
 
 - Until the field of the source's number is proved, a few canaries may be in doubt, and no more.
 - After a contradiction nothing leaves before looks or a person have settled it.
@@ -203,8 +203,8 @@ class Settler:
         """Settle the doubts of a run that nobody executes, as they stand in our way.
 
         Returns:
-            Those that only a person can settle; they stay planned in our run. Two living runs may
-            each wait for the other, so a living run is asked for these, too.
+            Those that only a person can settle; they stay planned in our run. A living run is asked
+            for these, too, or two living runs might wait for each other for ever.
         """
         ledger = self.context.ledger
         if run == self.context.run.id and not self.context.reads_back:

@@ -33,6 +33,12 @@ from tenacity import (
 
 from k3push.core.model import Route
 from k3push.core.pacing.chunking import halve, split
+from k3push.core.pacing.growing_pauses import (
+    FIRST_WAIT_S,
+    LONGEST_WAIT_S,
+    WAIT_GROWTH,
+    pause_s,
+)
 from k3push.core.protocol.msg_codes import NO_RIGHT
 from k3push.ports import (
     BELIEVED_AFTER_S,
@@ -52,13 +58,6 @@ from k3push.runs.stop import Stop
 T = TypeVar("T")
 Name = TypeVar("Name", bound=str)
 
-# 2, 6, 18, 54, 60 ... seconds: an application pool that recycles is back within them, and a
-# wrong address is not held up long.
-FIRST_WAIT_S = 2.0
-WAIT_GROWTH = 3.0
-LONGEST_WAIT_S = 60.0
-# From here on each wait is the longest anyway, and 3.0 ** 1000 would overflow.
-_GROWN = 30
 wait_for_erp = wait_exponential(multiplier=FIRST_WAIT_S, exp_base=WAIT_GROWTH, max=LONGEST_WAIT_S)
 
 # A read that has worked before is tried at least so often (some five minutes of waits), even if
@@ -81,17 +80,6 @@ UNANSWERED_BEFORE_A_PART = 2
 # For how long looks behind an answer are tried again once a stop is asked; the next execution can
 # make them as well, and a service manager waits no longer than a minute and a half.
 AFTER_A_STOP_S = 45.0
-
-
-def pause_s(nth: int) -> float:
-    """Return the *nth* of these waits, from 1.
-
-    >>> [pause_s(nth) for nth in range(1, 7)]
-    [2.0, 6.0, 18.0, 54.0, 60.0, 60.0]
-    >>> pause_s(1_000_000)  # an ERP that turns calls away for weeks
-    60.0
-    """
-    return min(FIRST_WAIT_S * WAIT_GROWTH ** (min(nth, _GROWN) - 1), LONGEST_WAIT_S)
 
 
 READ_IS_TRIED_S = sum(map(pause_s, range(1, LEAST_TRIES_OF_A_READ)))

@@ -134,8 +134,8 @@ class DoubtAges:
     def note_answer(self, seconds: float, sender: str) -> None:
         """Note that a call was answered so long after it left.
 
-        None of that user has kept the ERP for longer. Those of another may have a queue of their
-        own (P 2.9).
+        No call of that user that went before it has kept the ERP for longer. The calls of another
+        user may have a queue of their own (P 2.9).
         """
         self._gaps_s[sender] = min(self._gap_of(sender), seconds)
         self._heard_s[sender] = anyio.current_time()
@@ -180,7 +180,7 @@ class DoubtAges:
     ) -> float:
         """Return from which age on absence counts; infinite while documents still come late.
 
-        Others may wait behind them in the ERP, and come as much later.
+        Behind a document that came late, calls may wait in the ERP that come as much later.
 
         Args:
             times: The window.
@@ -195,8 +195,8 @@ class DoubtAges:
     def most_in_time(self, times: SettleTimes, given_up: int) -> float:
         """Return how many calls may be at work if the last one is to end within its window.
 
-        They may be worked on one after the other, each as long as late documents were apart. Behind
-        calls that were given up, one may be until something tells how long the ERP takes.
+        They may be worked on one after the other, each as long as late documents were apart. Where
+        some were given up and nothing tells yet how long the ERP takes, it is one call.
 
         Args:
             times: The window.

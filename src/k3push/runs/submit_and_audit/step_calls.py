@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 import anyio
 
 from k3push.core.model import Document, Exchange, Follow, Step, StepAttempt, StepIntent, StepsSoFar
+from k3push.core.pacing.growing_pauses import pause_s
 from k3push.core.pacing.halting import Tally
 from k3push.core.protocol import wire
 from k3push.core.protocol.msg_codes import ABOUT_NO_BILL, TRY_LATER_CODES
@@ -23,7 +24,6 @@ from k3push.core.safety.verdict import InDoubt, ReadBack, Said, SendAgain, judge
 from k3push.ports import ErpUnreachableError, LoginRefusedError, LookFailedError, OtherRunStepsError
 from k3push.runs.context import Context
 from k3push.runs.lookup.document_lookup import look_at_standings
-from k3push.runs.lookup.retried_reads import pause_s
 from k3push.runs.sending.attempt import MOST_SESSIONS_A_CHUNK, StatusLook, remark_on, send_step
 from k3push.runs.stop import Cause
 from k3push.runs.submit_and_audit.step_doubts import StepDoubts

@@ -86,7 +86,8 @@ class Messenger:
     async def serve(self, ledger: Callable[[], Awaitable[Ledger]]) -> None:
         """Send until cancelled."""
         while True:
-            # What is on its way to a receiver as others are taken may reach it twice, by one id.
+            # Once other receivers are set, a webhook that was on its way may be sent again, with
+            # the same id.
             with anyio.CancelScope() as self._serving:
                 async with anyio.create_task_group() as tasks:
                     for name in self.names:

@@ -1,8 +1,8 @@
 """The steps of the PostgreSQL ledger around a sending: claim, begin, record, and what is left.
 
 Like `writes` they lock, ask `rules` and `legal_moves`, and then write, for a whole chunk at once.
-All that may move a claimed number lock its claim first, so that while a step holds the
-claim, nothing that it has read of the number changes.
+Whatever moves a claimed number locks its claim first, so that nothing that a step has read of the
+number changes while the step holds that lock.
 """
 
 from __future__ import annotations
