@@ -8,6 +8,12 @@ import sys
 import zlib
 from pathlib import Path
 
+# Where the environment wants no bytecode beside the sources, as that of a container may, it is
+# kept apart, that of hypothesis as well: to compile all anew costs each worker ten seconds.
+if sys.dont_write_bytecode:
+    sys.dont_write_bytecode = False
+    sys.pycache_prefix = str(Path(__file__).parents[1] / ".pytest_cache" / "bytecode")
+
 import pytest
 from hypothesis import settings
 
@@ -27,12 +33,6 @@ __all__ = [
     "postgres_server",
     "postgres_url",
 ]
-
-# Where the environment wants no bytecode beside the sources, as that of a container may, it is
-# kept apart: to compile all tests anew costs each worker eight seconds.
-if sys.dont_write_bytecode:
-    sys.dont_write_bytecode = False
-    sys.pycache_prefix = str(Path(__file__).parents[1] / ".pytest_cache" / "bytecode")
 
 # The same examples every time, and no clock: the machine may be busy.
 settings.register_profile("k3push", derandomize=True, deadline=None, database=None)
