@@ -4,6 +4,9 @@ They are many, take long together, and each tries in its own case what a quicker
 run tries as well. `.ci/run` plays both. Of those that take a quarter of an hour it plays a part,
 and `pytest -m rest` plays what is left. Which share it is comes from the text of the source, so
 that a commit plays the same one each time, and a change of the source another one.
+
+A single test that takes longer than some seconds is marked `more` by itself, where quicker ones
+try most of what it tries.
 """
 
 from __future__ import annotations

@@ -32,6 +32,7 @@ def test_auto_is_near_the_best_fixed_setting_of_servers_that_are_drawn(
 
 
 @pytest.mark.parametrize(("seed", "numbers"), [(40_000, 20_000), (97_000, 12_000)])
+@pytest.mark.more
 def test_a_pace_that_was_held_is_left_by_small_steps(seed: int, numbers: int) -> None:
     """A jump to many calls cost such lists four times their time, and more on later nights."""
     drawn = compare_drawn(seed, numbers, modelled=True)
@@ -40,6 +41,7 @@ def test_a_pace_that_was_held_is_left_by_small_steps(seed: int, numbers: int) ->
 
 @pytest.mark.parametrize("seed", [1, 3, 5])
 @pytest.mark.parametrize("fixed", [None, Setting(16, 20)])
+@pytest.mark.more
 def test_the_model_takes_as_long_as_the_real_thing(seed: int, fixed: Setting | None) -> None:
     """What is measured in the model is to hold for k3push's own code."""
     shape = draw(seed, 300)
@@ -47,6 +49,7 @@ def test_the_model_takes_as_long_as_the_real_thing(seed: int, fixed: Setting | N
 
 
 @pytest.mark.parametrize(("numbers", "width"), [(60, 11), (300, 7), (1200, 5)])
+@pytest.mark.more
 def test_a_run_ends_within_the_time_that_was_told(numbers: int, width: float) -> None:
     """A range that is honest, and no wider than it need be."""
     command, _ = FORETELLERS

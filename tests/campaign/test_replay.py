@@ -12,6 +12,7 @@ from tests import simulate
 from tests.campaign.drawing import story_of
 from tests.campaign.events import Happens, Joins
 from tests.campaign.trial import play
+from tests.shares import shared_out
 
 ROOT = Path(__file__).parents[2]
 # Stories with two runs and deaths, in which much goes on at the same time.
@@ -27,7 +28,7 @@ BUSY = [
 ]
 
 
-@pytest.mark.parametrize("seed", BUSY)
+@pytest.mark.parametrize("seed", shared_out(BUSY, 3))
 def test_a_seed_plays_in_the_same_way_whatever_ran_before(seed: int) -> None:
     """A failure that cannot be had again teaches nothing."""
     first = play(story_of(seed))
@@ -39,6 +40,7 @@ def test_a_seed_plays_in_the_same_way_whatever_ran_before(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", BUSY[:1])
+@pytest.mark.more
 def test_a_seed_plays_in_the_same_way_in_another_process(seed: int) -> None:
     """The order of sets and the addresses of tasks differ there."""
     told = subprocess.run(  # noqa: S603  # our own command

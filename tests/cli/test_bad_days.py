@@ -46,6 +46,7 @@ LOST = '[[step]]\nfault = "make-then-reset"\n'
 BROKEN = '[[step]]\nfault = "reset"\n'
 
 
+@pytest.mark.more
 def test_lost_sessions_are_renewed_once_each(desk: Desk, start: Start) -> None:
     """Eight workers log in once for each session that was lost, and nothing is made twice."""
     sandbox, numbers = start("--faults", "lost-session"), orders(200)

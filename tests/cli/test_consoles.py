@@ -13,7 +13,7 @@ from tests.shares import shared_out
 ENCODINGS = ["gbk", "cp936", "ascii", "utf-16"]
 
 
-@pytest.mark.parametrize("encoding", ENCODINGS)
+@pytest.mark.parametrize("encoding", shared_out(ENCODINGS, 2))
 def test_a_console_of_any_encoding_shows_a_run(desk: Desk, sandbox: Sandbox, encoding: str) -> None:
     """A Chinese Windows has consoles of GBK; a character that it lacks must stop nothing."""
     desk.configure(sandbox.url)
@@ -93,6 +93,7 @@ def test_streams_that_are_closed_or_full_end_no_run(
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows keeps a folder that somebody is in")
+@pytest.mark.more
 def test_a_folder_that_is_gone_ends_no_command(desk: Desk, sandbox: Sandbox) -> None:
     """A timer, or a shell that somebody has left open, may stand in one."""
     desk.configure(sandbox.url)

@@ -6,6 +6,8 @@ import base64
 import gzip
 from pathlib import Path
 
+import pytest
+
 from tests.cli.conftest import Start
 from tests.cli.terminal import Desk, Sandbox, orders
 
@@ -89,6 +91,7 @@ def test_a_run_that_was_pushed_before_is_followed_when_a_person_asks(
     assert "exit 0" in desk.k3push("status").out
 
 
+@pytest.mark.more
 def test_a_night_of_faults_is_told_as_it_was(desk: Desk, start: Start) -> None:
     """Lost answers, refusals, people who delete and take back: each has its row and its reason."""
     sandbox = start("--faults", "follow", "--seed", "3")

@@ -403,6 +403,7 @@ def test_a_servers_time_is_compared_where_it_can_be_read(told: str, ahead_s: flo
     assert seconds_ahead(now, told) == ahead_s
 
 
+@pytest.mark.more
 def test_check_asks_both_forms_whatever_the_route_names(
     desk: Desk, untouched: Sandbox, start: Start
 ) -> None:
@@ -438,6 +439,7 @@ def test_check_proves_links_by_documents_that_are_there(desk: Desk, start: Start
     assert "found by the ERP's link" in told
 
 
+@pytest.mark.more
 def test_check_says_of_a_known_pair_that_its_links_cannot_be_asked_for(
     desk: Desk, start: Start
 ) -> None:

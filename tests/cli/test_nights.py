@@ -15,6 +15,7 @@ import pytest
 
 from tests.cli.conftest import Start
 from tests.cli.terminal import PATIENT, Desk, Sandbox, assert_all_once, end, orders, until
+from tests.shares import shared_out
 
 TOKEN = "t0k3n-of-a-chat-group"
 
@@ -268,7 +269,7 @@ def test_a_run_waits_for_the_one_that_is_under_way(desk: Desk, start: Start) -> 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals")
 @pytest.mark.parametrize("told", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("command", ["run", "apply"])
+@pytest.mark.parametrize("command", shared_out(["run", "apply"], 2))
 def test_a_signal_ends_the_waiting_for_another_run(
     desk: Desk, start: Start, command: str, told: signal.Signals
 ) -> None:

@@ -55,6 +55,7 @@ ZOMBIE = replace(
 )
 
 
+@pytest.mark.more
 def test_a_worker_that_is_paused_past_its_heartbeat_sends_nothing_when_it_wakes(
     tmp_path: Path, postgres_server: PostgresServer, postgres_url: str
 ) -> None:

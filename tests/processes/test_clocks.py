@@ -16,6 +16,7 @@ import pytest
 from tests.cli.terminal import assert_all_once, assert_true, orders, until
 from tests.processes.conftest import Start, need
 from tests.processes.victims import DONE, FINAL, MOST_RESUMES, PATIENCE_S, Victim, night
+from tests.shares import shared_out
 
 pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="Linux's signals and clocks"),
@@ -33,7 +34,7 @@ def faked(days: int) -> list[str]:
     return ["env", "FAKETIME_DONT_FAKE_MONOTONIC=1", faketime, "-f", f"{days:+}d"]
 
 
-@pytest.mark.parametrize("days", [1, -1])
+@pytest.mark.parametrize("days", shared_out([1, -1], 2))
 def test_a_clock_that_is_set_between_kill_and_resume_doubles_nothing(
     tmp_path: Path, start: Start, days: int
 ) -> None:

@@ -58,6 +58,7 @@ async def test_the_look_that_is_due_after_a_kill_takes_no_document_of_an_open_ca
     assert (await office.rows())[bill].state is State.REJECTED
 
 
+@pytest.mark.more
 async def test_the_look_at_the_end_takes_no_document_of_an_open_call() -> None:
     """A bill was lost and found; another run pushes it `--again`, and its answer is lost."""
     plan = steps("ok", "make-then-reset", "make-then-reset")
@@ -92,6 +93,7 @@ async def test_the_look_at_the_end_takes_no_document_of_an_open_call() -> None:
     assert {*first.targets}.isdisjoint(second.targets)
 
 
+@pytest.mark.more
 async def test_a_bill_of_another_rule_that_splits_is_settled_after_its_window() -> None:
     """Its run was killed, and a run of a rule that makes one document of each asks for it."""
     options = sandbox(

@@ -71,7 +71,7 @@ def turning_away(body: bytes, resources: int) -> type[SandboxTransport]:
     shared_out([LOCK, DEADLOCK, EXCEPTION], 3, of_more=1),
     ids=["lock", "deadlock", "exception"],
 )
-@pytest.mark.parametrize("at_once", [8, None])
+@pytest.mark.parametrize("at_once", shared_out([8, None], 2))
 async def test_sound_bills_are_not_rejected_for_calls_of_ours_beside_them(
     body: bytes, resources: int, at_once: int | None
 ) -> None:

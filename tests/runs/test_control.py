@@ -33,6 +33,7 @@ from tests.runs.office import (
     steered,
     steps,
 )
+from tests.shares import shared_out
 from tests.simulator.transport import SandboxTransport
 
 pytestmark = pytest.mark.anyio
@@ -275,7 +276,7 @@ async def test_a_chunk_that_is_on_its_way_at_the_end_of_the_window_is_recorded()
     assert "until 19:00" in holds
 
 
-@pytest.mark.parametrize("hours", [1, -1])
+@pytest.mark.parametrize("hours", shared_out([1, -1], 2))
 async def test_a_window_follows_the_clock_on_the_wall_through_a_change_of_its_offset(
     hours: int,
 ) -> None:

@@ -1058,6 +1058,7 @@ NIGHT = (
 )  # fmt: skip
 
 
+@pytest.mark.more
 async def test_two_thousand_bills_are_selected_and_approved_through_a_night_of_faults() -> None:
     """One call in ten fails in every way, and the process is killed in the middle."""
     met = tuple(map(fault, NIGHT))

@@ -71,6 +71,7 @@ def made_by(site: Site) -> Counter[str]:
 
 
 @pytest.mark.parametrize(("users", "faster"), [(2, 1.3), (3, 1.6)])
+@pytest.mark.more
 async def test_more_users_are_faster_where_each_has_a_queue(users: int, faster: float) -> None:
     """It is what they are for (P 2.9); all of them look before each sending, so it is not all."""
     _, alone_s = await push_by(office_of(800), 800, [login(FIRST)])
@@ -80,6 +81,7 @@ async def test_more_users_are_faster_where_each_has_a_queue(users: int, faster: 
     assert alone_s / together_s > faster
 
 
+@pytest.mark.more
 async def test_more_users_cost_their_looks_where_all_wait_in_one_queue() -> None:
     """Then they are no faster: each looks before a sending, since each may see other documents."""
     office, both = office_of(400, queue="site"), office_of(400, queue="site")
@@ -88,6 +90,7 @@ async def test_more_users_cost_their_looks_where_all_wait_in_one_queue() -> None
     assert alone_s < together_s < 1.6 * alone_s
 
 
+@pytest.mark.more
 async def test_a_slow_user_gets_less_work() -> None:
     """Nobody waits for the slow one while the fast one is idle."""
     office = office_of(600, slow_users={SECOND: 4.0})

@@ -41,6 +41,7 @@ from tests.runs.office import (
 from tests.runs.rough_answers import AT_A_DOUBT, NO_CANARY, OPEN, plan_again, until_lost
 from tests.runs.test_follow import FOLLOW
 from tests.runs.test_renamed_bills import rename
+from tests.shares import shared_out
 
 pytestmark = pytest.mark.anyio
 
@@ -142,7 +143,7 @@ async def test_what_another_program_of_our_user_adds_takes_no_step() -> None:
     assert [document.status for document in added] == ["A"]
 
 
-@pytest.mark.parametrize("command", ["resume", "settle"])
+@pytest.mark.parametrize("command", shared_out(["resume", "settle"], 2))
 async def test_a_late_second_document_is_told_though_the_run_was_killed(command: str) -> None:
     """A lost bill was sent again after its window; its first call is carried out after a kill."""
     plan = steps(*["ok"] * 12, "commit-late-then-reset:900", *["ok"] * 30, "reset")
@@ -183,6 +184,7 @@ class TickingClock(VirtualClock):
         return super().now() + timedelta(microseconds=self.ticks)
 
 
+@pytest.mark.more
 async def test_a_row_that_is_settled_right_before_a_kill_is_looked_at_once_more() -> None:
     """A bill was lost twice; a resume finds the second document, and is killed at once."""
     plan = steps(*["ok"] * 11, "commit-late-then-reset:2500", "make-then-reset")

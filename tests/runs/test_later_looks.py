@@ -51,6 +51,7 @@ from tests.runs.test_clerks_documents import with_policy
 from tests.runs.test_follow import FOLLOW, NO_HALT
 from tests.runs.test_limits_by_bill import turned_away
 from tests.runs.test_passing_refusals import pushed_by_persons, refuse_where
+from tests.shares import shared_out
 from tests.simulator.second_rule import with_second_rule
 
 pytestmark = pytest.mark.anyio
@@ -324,7 +325,7 @@ async def test_a_status_that_is_refused_for_a_moment_is_left_out_of_no_selection
     assert "CGDDU000000" not in found
 
 
-@pytest.mark.parametrize("place", [2, 5, 7, 10])
+@pytest.mark.parametrize("place", shared_out([2, 5, 7, 10], 4))
 @pytest.mark.parametrize("at_once", [1, 4, None])
 async def test_a_limit_of_calls_at_once_refuses_no_document_beside_a_bill_without_licence(
     monkeypatch: pytest.MonkeyPatch, place: int, at_once: int | None

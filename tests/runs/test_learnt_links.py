@@ -175,7 +175,7 @@ async def test_a_typed_document_is_seen_where_queries_for_links_pass_over_it(siz
 
 
 @pytest.mark.parametrize("old", [False, True])
-@pytest.mark.parametrize("apart_days", shared_out([20, 50, 70], 3, of_more=1))
+@pytest.mark.parametrize("apart_days", shared_out([20, 50, 70], 3, normal=0, of_more=1))
 async def test_what_was_learnt_of_links_ends_with_the_rule(
     monkeypatch: pytest.MonkeyPatch, apart_days: int, *, old: bool
 ) -> None:

@@ -14,6 +14,7 @@ from k3push.simulator.exchange import json_reply
 from tests.runs.office import Office, Pushed, orders, sandbox, steered
 from tests.runs.rough_answers import OPEN
 from tests.runs.test_follow import NO_HALT
+from tests.shares import shared_out
 
 pytestmark = pytest.mark.anyio
 
@@ -48,7 +49,7 @@ async def test_a_limit_of_calls_a_minute_rejects_no_bill(
     assert turned_away(pushed) == []
 
 
-@pytest.mark.parametrize("size", [1, 10, None])
+@pytest.mark.parametrize("size", shared_out([1, 10, None], 3))
 @pytest.mark.parametrize("at_once", [4, None])
 async def test_a_limit_of_calls_at_once_rejects_no_bill(
     monkeypatch: pytest.MonkeyPatch, size: int | None, at_once: int | None

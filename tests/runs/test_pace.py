@@ -35,6 +35,7 @@ def test_auto_is_near_the_best_fixed_setting(name: str) -> None:
     assert auto_s is not None, f"more than {SLACK} × {best_s:.1f} s"
 
 
+@pytest.mark.more
 def test_auto_does_not_run_into_a_limit_on_calls_that_larger_chunks_avoid() -> None:
     """The first round of a climb flatters small chunks, which are mostly calls.
 

@@ -100,7 +100,7 @@ async def test_an_account_that_is_locked_in_mid_run_stops_it(name: str) -> None:
 
 
 @pytest.mark.parametrize("calls", shared_out([3, 5, 7, 8, 13, 30], 3, of_more=1))
-@pytest.mark.parametrize("latency_s", [0.0, 0.3, 5.0])
+@pytest.mark.parametrize("latency_s", shared_out([0.0, 0.3, 5.0], 3))
 async def test_sessions_that_are_lost_all_the_time_only_cost_logins(
     calls: int, latency_s: float
 ) -> None:

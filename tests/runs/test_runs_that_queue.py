@@ -33,6 +33,7 @@ from tests.runs.office import (
 )
 from tests.runs.rough_answers import NO_CANARY, OPEN, REFUSED
 from tests.runs.test_calls_that_meet import queueing
+from tests.shares import shared_out
 
 pytestmark = pytest.mark.anyio
 
@@ -69,7 +70,7 @@ async def _in_use(plan: FaultPlan | None = None) -> Office:
     return office
 
 
-@pytest.mark.parametrize(("runs", "each_s"), [(2, 380.0), (2, 590.0), (5, 380.0)])
+@pytest.mark.parametrize(("runs", "each_s"), shared_out([(2, 380.0), (2, 590.0), (5, 380.0)], 3))
 async def test_runs_side_by_side_wait_for_the_documents_of_each_other(
     runs: int, each_s: float
 ) -> None:

@@ -858,6 +858,7 @@ async def test_a_document_that_is_older_than_its_call_sets_no_clock(
     assert await codes(office) == {(State.UNKNOWN, "stray"): 4}
 
 
+@pytest.mark.more
 async def test_a_document_that_one_look_has_found_sets_no_clock(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -463,6 +463,7 @@ def test_a_file_that_gets_another_name_and_is_sent_again_from_one_page_is_taken(
     played(push, Shop(tmp_path))
 
 
+@pytest.mark.more
 def test_a_list_that_ends_its_reader_is_told_and_others_are_taken(tmp_path: Path) -> None:
     """A service for many tenants reads what each of them sends."""
     readers = ReadersApart(memory=LITTLE)
@@ -1194,6 +1195,7 @@ async def pushed(shop: Shop, browser: httpx.AsyncClient, *numbers: str) -> RunId
     return asked.runs[0]
 
 
+@pytest.mark.more
 def test_the_page_of_a_run_says_that_the_erp_is_away(tmp_path: Path) -> None:
     """Whoever has a browser alone reads no log."""
     shop = Shop(tmp_path)

@@ -150,6 +150,7 @@ def test_a_schedule_comes_and_goes_with_the_file_of_its_tenant(tmp_path: Path) -
     in_time(visit)
 
 
+@pytest.mark.more
 def test_the_page_tells_that_a_schedule_has_found_nothing_new(tmp_path: Path) -> None:
     """Else it looks as if nobody had looked."""
     shop = Shop(tmp_path, more=MINUTELY)

@@ -526,6 +526,7 @@ async def until_told(told: list[str], what: list[str]) -> None:
             await anyio.sleep(0.01)
 
 
+@pytest.mark.more
 def test_a_tenant_whose_receivers_cannot_be_told_holds_up_no_other(
     desk: Desk, serve: Serve
 ) -> None:
@@ -636,6 +637,7 @@ def test_a_fault_in_the_file_with_the_door_is_named(
     assert "acme.toml: roles need to know who" in told
 
 
+@pytest.mark.more
 def test_a_ledger_that_is_restored_under_the_server_is_shown(desk: Desk, serve: Serve) -> None:
     """What it went on to show was what had been moved away, and sound bills were "in no run"."""
     configured(desk)

@@ -332,6 +332,7 @@ def test_an_event_stream_ends_with_its_session() -> None:
     in_time(look)
 
 
+@pytest.mark.more
 def test_a_faulty_file_is_passed_over_and_files_are_read_again(desk: Desk, serve: Serve) -> None:
     """One tenant's slip of the hand is no outage of all, and a new tenant needs no restart."""
     folder = desk.folder / "tenants"

@@ -20,6 +20,7 @@ from k3push.adapters.ledger.postgres.database import (
     write_each,
 )
 from k3push.fleet.isolation import isolation_sql
+from tests.shares import shared_out
 
 pytestmark = pytest.mark.anyio
 
@@ -90,7 +91,7 @@ def anyio_backend() -> str:
 
 
 @pytest.mark.parametrize("bound", [False, True])
-@pytest.mark.parametrize("analyzed", [False, True])
+@pytest.mark.parametrize("analyzed", shared_out([False, True], 2))
 async def test_bills_are_found_without_going_through_all_others(
     postgres_url: str, *, analyzed: bool, bound: bool
 ) -> None:
