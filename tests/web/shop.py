@@ -15,6 +15,7 @@ import httpx
 from anyio import to_thread
 
 from k3push.adapters.erp.client import ErpClient
+from k3push.adapters.erp.identities import Identities
 from k3push.adapters.job_files import read_job
 from k3push.adapters.webhook_post import post
 from k3push.config.settings_file import read_settings
@@ -60,11 +61,16 @@ class _SandboxAccess(ErpAccess):
     def opened(
         self,
         calls_per_minute: Callable[[], int],  # noqa: ARG002  # a sandbox knows no limit
-        set_aside: Callable[[str, str], None],  # noqa: ARG002
-    ) -> ErpClient:
+        set_aside: Callable[[str, str], None],
+    ) -> ErpClient | Identities:
         """Return the ERP for one execution."""
-        (address,) = self.sites.values()
-        return ErpClient(address, transport=lambda: SandboxTransport(self.site))
+        users = {
+            name: ErpClient(address, transport=lambda: SandboxTransport(self.site))
+            for name, address in self.sites.items()
+        }
+        if len(users) == 1:
+            return next(iter(users.values()))
+        return Identities(users, refused=self.refused, set_aside=set_aside)
 
 
 class Patience:

@@ -869,6 +869,44 @@ def test_a_refused_login_is_tried_once_whatever_programs_ask(tmp_path: Path) -> 
     played(push, tmp_path)
 
 
+@pytest.mark.parametrize("others", [0, 1])
+def test_a_login_that_is_refused_in_mid_run_is_tried_once_whatever_programs_ask(
+    tmp_path: Path, others: int
+) -> None:
+    """Five tries lock the account; of several users, whoever is left goes on."""
+    shop = Shop(
+        tmp_path, '[[erp.identities]]\nusername = "sandbox2"\npassword = "sandbox"\n' * others
+    )
+
+    async def push(_: Shop, home: House, wms: httpx.AsyncClient) -> None:
+        logins = shop.site.logins
+        ended = {}
+        for nth, number in enumerate(orders(6)):
+            answer = await wms.post("/pushes", json=asked(f"e-{nth}", number))
+            ended[number] = (await until_over(wms, answer.json()["id"]))["exit"]
+            if nth == 0:
+                logins.accounts = replace(
+                    logins.accounts, users={**logins.accounts.users, "sandbox": "another"}
+                )
+                logins.lose_all()
+            await anyio.sleep(2 * IDLE_S if nth else IDLE_S / 2)
+        assert list(ended.values()) == [0, *[0 if others else 6] * 5]
+        assert logins.failures == 1
+        logins.accounts = replace(
+            logins.accounts, users={**logins.accounts.users, "sandbox": "sandbox"}
+        )
+        async with signed_in(home, "li") as li:
+            await send_list(li, OLD_ORDER)
+            approved = await shop.until(Stage.PLANNED)
+            await press(li, f"/plans/{approved.id}", f"/plans/{approved.id}/approve")
+            await shop.until(Stage.ENDED)
+        answer = await wms.post("/pushes", json=asked("last", orders(7)[-1]))
+        assert (await until_over(wms, answer.json()["id"]))["exit"] == 0
+        assert logins.failures == 1
+
+    played(push, tmp_path, shop)
+
+
 def test_programs_are_let_in_again_after_another_has_taken_their_sessions(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

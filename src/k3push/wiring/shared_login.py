@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Self, cast
 
 import anyio
@@ -18,7 +18,6 @@ from anyio.abc import TaskGroup
 from k3push.adapters.erp.client import ErpClient
 from k3push.adapters.erp.identities import Identities
 from k3push.config.settings import ErpSettings
-from k3push.ports import LoginRefusedError
 from k3push.runs.stop import is_session_lost
 from k3push.wiring.erp import ErpAccess
 
@@ -37,15 +36,12 @@ class _Kept:
     Attributes:
         inside: How many are at it.
         used: How often it was entered, by which an idle time is told from another.
-        refused: Whether its login was.
-        lost_at_s: When no session lasted first, though no login was refused; else infinite.
+        lost_at_s: When an execution ended first since no session lasted; else infinite.
     """
 
-    settings: ErpSettings
     erp: _Erp
     inside: int = 0
     used: int = 0
-    refused: bool = False
     lost_at_s: float = math.inf
 
 
@@ -61,6 +57,9 @@ class KeptAccess:
         self._idle_s = idle_s
         self._kept: _Kept | None = None
         self._left: list[_Kept] = []
+        # The settings that were met last, and what the ERP said to their users.
+        self._settings: ErpSettings | None = None
+        self._refused: dict[str, str] = {}
 
     def of(self, entrance: ErpAccess, settings: ErpSettings, tasks: TaskGroup) -> ErpAccess:
         """Return the way in for one execution.
@@ -74,8 +73,9 @@ class KeptAccess:
 
     def try_again(self) -> None:
         """Forget a refusal: somebody has logged in since."""
-        if self._kept is not None and self._kept.refused:
+        if self._refused or (self._kept is not None and self._kept.erp.refused is not None):
             self._leave_behind()
+            self._refused = {}
 
     async def close(self) -> None:
         """Log out; nobody is at it any more."""
@@ -84,23 +84,34 @@ class KeptAccess:
             await kept.erp.__aexit__(None, None, None)
         self._left.clear()
 
-    def take(self, settings: ErpSettings, make: Callable[[], _Erp]) -> _Kept:
-        """Return what is shared; make it if there is none, or the settings are others."""
-        if self._kept is not None:
-            rested_s = anyio.current_time() - self._kept.lost_at_s
-            if self._kept.settings != settings or rested_s >= LOST_S:
-                self._leave_behind()
+    def take(self, settings: ErpSettings, make: Callable[[dict[str, str]], _Erp]) -> _Kept:
+        """Return what is shared; make it if there is none, or the settings are others.
+
+        Args:
+            settings: Of who comes.
+            make: Makes it, without the users that it is given, to which it adds.
+        """
+        if settings != self._settings:
+            self._leave_behind()
+            self._settings, self._refused = settings, {}
+        elif self._kept is not None and anyio.current_time() - self._kept.lost_at_s >= LOST_S:
+            self._leave_behind()
         if self._kept is None:
-            self._kept = _Kept(settings, make())
+            refused = self._refused.items()
+            self._refused = {user: why for user, why in refused if not is_session_lost(why)}
+            self._kept = _Kept(make(self._refused))
         return self._kept
 
     async def leave(self, kept: _Kept, tasks: TaskGroup) -> None:
         """Say that an execution is over."""
         kept.inside -= 1
+        refusal = kept.erp.refused
+        if refusal and is_session_lost(str(refusal)) and math.isinf(kept.lost_at_s):
+            kept.lost_at_s = anyio.current_time()
         if kept.inside:
             return
         if kept is self._kept:
-            if not kept.refused:
+            if refusal is None:
                 tasks.start_soon(self._close_later, kept, kept.used)
         elif kept in self._left:
             self._left.remove(kept)
@@ -140,7 +151,11 @@ class _SharedAccess(ErpAccess):
         if self.inner is None or self.settings is None or self.tasks is None:
             raise RuntimeError("made by KeptAccess alone")
         inner = self.inner
-        kept = self.keeper.take(self.settings, lambda: inner.opened(calls_per_minute, set_aside))
+
+        def make(refused: dict[str, str]) -> _Erp:
+            return replace(inner, refused=refused).opened(calls_per_minute, set_aside)
+
+        kept = self.keeper.take(self.settings, make)
         # All but its beginning and its end is the shared one's.
         return cast("_Erp", _Visit(self.keeper, kept, self.tasks))
 
@@ -170,17 +185,6 @@ class _Visit:
     def logins(self) -> int:
         """Logins while this execution was at it."""
         return self._kept.erp.logins - self._logins
-
-    async def open_session(self) -> None:
-        """Log in if nobody has; see `ports` for what is raised."""
-        try:
-            await self._kept.erp.open_session()
-        except LoginRefusedError as error:
-            if not is_session_lost(str(error)):
-                self._kept.refused = True
-            elif math.isinf(self._kept.lost_at_s):
-                self._kept.lost_at_s = anyio.current_time()
-            raise
 
     def __getattr__(self, name: str) -> Any:
         """Return a verb of the shared one."""

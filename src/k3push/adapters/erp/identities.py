@@ -69,6 +69,11 @@ class Identities:
         """How often all of them have logged in."""
         return sum(user.erp.logins for user in self._pool.users)
 
+    @property
+    def refused(self) -> LoginRefusedError | None:
+        """The refusals after which nobody logs in any more."""
+        return None if self._pool.left else LoginRefusedError(self._pool.refusals)
+
     async def open_session(self) -> None:
         """Log the first user in who is not refused; the others follow with their first push.
 
