@@ -321,6 +321,30 @@ def test_run_now_begins_beside_a_push_of_another_tenant(tmp_path: Path, *, parts
     in_time(visit)
 
 
+def test_who_runs_a_schedule_now_beside_a_tenant_that_is_hidden_is_led_to_its_run(
+    tmp_path: Path,
+) -> None:
+    """Nothing is begun where bills may be pushed in parts; the page of that plan is not theirs."""
+    shop = in_parts(Shop(tmp_path, more=YEARLY, beside=[TENANT, "second"]))
+    (tmp_path / "second.toml").write_text((tmp_path / "config.toml").read_text("utf-8"), "utf-8")
+    mine = table_of(shop, VirtualClock())
+    theirs = replace(mine, settings=read_settings(tmp_path / "second.toml", {}))
+
+    async def visit() -> None:
+        (asked,) = await theirs.ask(shop.ledger, "nightly", "1-run", by="wang", approved=True)
+        async with shop.open(BY_NAME) as home, signed_in(home, "li") as li:
+            answer = await press(li, "/schedules", "/schedules/nightly/run")
+            page = await led(li, answer)
+            assert page.url.path == "/schedules"
+            assert "the push before is still under way" in text_of(page)
+            await shop.ledger.open_run(replace(RUN, scope="sandbox|PO|r", whole=False))
+            await move(shop.ledger, asked, Stage.PLANNED, runs=(RUN.id,))
+            answer = await press(li, "/schedules", "/schedules/nightly/run")
+            assert answer.headers["location"] == f"/runs/{RUN.id}"
+
+    in_time(visit)
+
+
 def test_what_was_paused_by_its_name_alone_is_paused_still(tmp_path: Path) -> None:
     """An earlier version has kept it so."""
     shop, clock = Shop(tmp_path, more=MINUTELY), MovableClock()

@@ -19,12 +19,13 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from k3push.core.model import Run, RunId
 from k3push.ports import Clock, Ledger
 from k3push.runs.kept_in_ledger.request_stages import Request as Asked
+from k3push.runs.kept_in_ledger.request_stages import tenant_of
 from k3push.web.admission.access import Log, Rules, Visitor
 from k3push.web.admission.roles import Roles
 from k3push.web.admission.sessions import Brake, Sessions, Token
 from k3push.web.execution.request_work import Workshop
 from k3push.web.pages.live import Watchers
-from k3push.web.pages.page_frame import Frame, rendered
+from k3push.web.pages.page_frame import Frame, plan_url, rendered, run_url
 from k3push.web.tenant_ledgers import ServedTenant, TenantLedgers
 from k3push.words.language import Say, browser_language
 
@@ -169,6 +170,20 @@ class PageContext:
         if run is None:
             raise HTTPException(404)
         return run
+
+    async def url_of_push(self, visit: Visit, asked: Asked) -> str:
+        """Return where the page of a push is; "" if the visitor may see none.
+
+        Another tenant of the account may have been asked for it, of which the visitor sees nothing
+        but the runs in the ledger that both share.
+        """
+        if visit.working().is_mine(asked):
+            return plan_url(visit.base, asked.id)
+        tenant = self.books.tenants.get(tenant_of(asked))
+        if tenant is not None and self.roles.sees(visit.visitor.user, tenant.name):
+            return plan_url(self.base(tenant), asked.id)
+        found = [run for each in asked.runs if (run := await visit.ledger.run(each)) is not None]
+        return run_url(visit.base, found[0]) if found else ""
 
     def new_id(self) -> str:
         """Return what tells a request, or what one page's button asks for, from all others.

@@ -30,7 +30,6 @@ from k3push.runs.kept_in_ledger.request_stages import (
     find_request,
     move,
     put_request,
-    tenant_of,
 )
 from k3push.web.admission.roles import is_one_person
 from k3push.web.execution.request_origin import file_of, origin_of_file, to_be_approved
@@ -59,7 +58,9 @@ class PlanPages:
         """Show how a request stands, and what its plan comes to."""
         visit, asked = await self._found(request)
         if not visit.working().is_mine(asked):
-            return self._lead_to_its_tenant(visit, asked)
+            if not (to := await self._desk.url_of_push(visit, asked)):
+                raise HTTPException(404)
+            return RedirectResponse(to, 303)
         problem = self._desk.problem(request)
         say = visit.frame.say
         fate = request.query_params.get("fate", "")
@@ -262,13 +263,6 @@ class PlanPages:
         if not visit.working().is_mine(asked):
             raise HTTPException(404)
         return visit, asked
-
-    def _lead_to_its_tenant(self, visit: Visit, asked: Request) -> Response:
-        """Lead to the page of a plan that another tenant of the account was asked for."""
-        tenant = self._desk.books.tenants.get(tenant_of(asked))
-        if tenant is None or not self._desk.roles.sees(visit.visitor.user, tenant.name):
-            raise HTTPException(404)
-        return RedirectResponse(plan_url(self._desk.base(tenant), asked.id), 303)
 
 
 def _state(visit: Visit, stage: Stage, *, there: bool) -> str:

@@ -16,7 +16,6 @@ from k3push.runs.push_requests.schedule_entries import ScheduleEntry, entries, n
 from k3push.web.execution.resume_and_retry import HinderedError
 from k3push.web.execution.served_schedules import BY_HAND, Timetable
 from k3push.web.pages.page_context import ID_OF_PAGE, PageContext, Visit
-from k3push.web.pages.page_frame import plan_url
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +86,9 @@ class SchedulePages:
             return self._desk.back(visit, url, remark("desk.nothing_new"))
         facts = {"tenant": visit.tenant.name, "schedule": name, "user": user}
         self._desk.log("schedule.now", **facts, approved=approved)
-        to = plan_url(visit.base, asked[0].id) if len(asked) == 1 else f"{visit.base}/"
+        to = await self._desk.url_of_push(visit, asked[0]) if len(asked) == 1 else f"{visit.base}/"
+        if not to:
+            return self._desk.back(visit, url, remark("note.still_under_way"))
         return RedirectResponse(to, 303)
 
     async def pause(self, request: HttpRequest) -> Response:
