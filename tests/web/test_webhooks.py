@@ -408,7 +408,10 @@ def test_a_plan_that_could_not_be_made_since_the_erp_is_away_is_told_of(tmp_path
     played(act, tmp_path, shop_with(tmp_path, receiver, site=site))
 
 
-def test_what_waits_for_a_receiver_that_is_gone_is_dropped(tmp_path: Path) -> None:
+@pytest.mark.parametrize("new", [{receiver_id(THERE): THERE}, {}], ids=["another", "none"])
+def test_what_waits_for_a_receiver_that_is_gone_is_dropped(
+    tmp_path: Path, new: dict[str, str]
+) -> None:
     """Its address may hold a secret that was changed; the new one is another receiver."""
     down = Receiver(refuse=[Refused("ConnectError", down=True)] * 1000)
 
@@ -418,7 +421,7 @@ def test_what_waits_for_a_receiver_that_is_gone_is_dropped(tmp_path: Path) -> No
         async with shop.open() as home, program(home, token) as wms:
             await push(wms, "e-1", *orders(1))
         assert await waiting(shop.ledger, receiver_id(HERE))
-        shop.receivers = Receivers({receiver_id(THERE): THERE}, SECRET)
+        shop.receivers = Receivers(new, SECRET)
         async with shop.open():
             await anyio.sleep(1)
         assert await waiting(shop.ledger, receiver_id(HERE)) == []

@@ -157,10 +157,12 @@ async def not_taken(ledger: Ledger, delivery: Delivery, now: datetime) -> None:
 async def drop_for_others(ledger: Ledger, receivers: Iterable[str], tenant: str) -> int:
     """Close what a tenant has for receivers that it names no longer; return how much that was."""
     known = set(receivers)
-    dropped = 0
-    for memo in await ledger.memos(EVENT, only_open=True, limit=MOST_WAITING):
-        if memo.about not in known and memo.value.get("tenant", "") in {"", tenant}:
-            dropped += await ledger.revise(replace(memo, open=False))
+    dropped, before = 0, -1
+    while dropped != before:
+        before = dropped
+        for memo in await ledger.memos(EVENT, only_open=True, limit=MOST_WAITING):
+            if memo.about not in known and memo.value.get("tenant", "") in {"", tenant}:
+                dropped += await ledger.revise(replace(memo, open=False))
     return dropped
 
 

@@ -89,21 +89,28 @@ class Messenger:
             # Once other receivers are set, a webhook that was on its way may be sent again, with
             # the same id.
             with anyio.CancelScope() as self._serving:
+                await self._drop(ledger)
                 async with anyio.create_task_group() as tasks:
                     for name in self.names:
                         tasks.start_soon(partial(self._serve, name, ledger))
                     await anyio.sleep_forever()
 
+    async def _drop(self, ledger: Callable[[], Awaitable[Ledger]]) -> None:
+        """Drop what waits for receivers that the tenant names no longer, perhaps for any."""
+        while True:
+            try:
+                await drop_for_others(await ledger(), self.names, self.tenant)
+            except LedgerLostError as error:
+                self._log("webhooks.wait", why=str(error))
+                await anyio.sleep(LEDGER_WAIT_S)
+            else:
+                return
+
     async def _serve(self, receiver: str, ledger: Callable[[], Awaitable[Ledger]]) -> None:
-        cleared = False
         while True:
             bell = self._bells[receiver]  # before the look, so that what comes after it is seen
             try:
-                book = await ledger()
-                if not cleared:
-                    await drop_for_others(book, self.names, self.tenant)
-                    cleared = True
-                rest_s = await self._send_due(book, receiver)
+                rest_s = await self._send_due(await ledger(), receiver)
             except LedgerLostError as error:
                 self._log("webhooks.wait", why=str(error))
                 rest_s = LEDGER_WAIT_S
