@@ -86,6 +86,9 @@ async def _prepare(server: Server, app: App, *, create: bool) -> None:
             await session.execute(app.schema_manager.get_schema())
         elif version > 1:
             version = await _one(session, statements["version_noted"])
+            if not version:
+                why = remark("ledger.not_whole")
+                raise NoLedgerError(remark("ledger.lost", place=server.place, why=why))
         # Each step only adds, so that workers of an older version go on beside this one.
         for step in range(version + 1, VERSION + 1):
             await session.execute(sql_file(PACKAGE, f"{step}.sql"))

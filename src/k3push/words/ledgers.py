@@ -61,6 +61,14 @@ WORDS = {
         "The server accepts no writes; name the primary under [ledger] url.",
         "服务器不接受写入；请在 [ledger] url 中指定主库。",
     ),
+    "ledger.not_whole": (
+        "Parts of the ledger are missing: let the backup that is being put back come to its end, or put it back whole.",
+        "台账不完整：若正在恢复备份，请等其完成；否则请完整恢复备份。",
+    ),
+    "ledger.pooler": (
+        "a pooler stands before the server: its sessions lack what k3push tells each of them, and lose the locks of runs. Connect to the server itself.",
+        "服务器前有连接池：其会话缺少 k3push 的设置，并会丢失任务的锁。请直接连接服务器。",
+    ),
     "ledger.turned_away": (
         "The server has turned this user away: check the user, the password and the database under [ledger] url. `createuser` makes a user, and `createdb` a database.",
         "服务器拒绝了该用户：请检查 [ledger] url 中的用户、密码和数据库。可用 `createuser` 建立用户，用 `createdb` 建立数据库。",
@@ -119,8 +127,8 @@ WORDS = {
         "这是其他程序的数据库；请在 [ledger] url 中另行指定",
     ),
     "ledger.other_schema": (
-        "its schema {schema} belongs to another program; name another database under [ledger] url",
-        "其中的模式 {schema} 属于其他程序；请在 [ledger] url 中指定其他数据库",
+        "its schema {schema} belongs to another program, or its backup is not put back yet; name another database under [ledger] url, or let that come to its end",
+        "其中的模式 {schema} 属于其他程序，或其备份尚未恢复完；请在 [ledger] url 中指定其他数据库，或等恢复完成",
     ),
     "ledger.newer": (
         "written by a newer k3push (ledger version {version}, this one knows {known}). Install the newer k3push.",

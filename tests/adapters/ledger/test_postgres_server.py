@@ -15,13 +15,13 @@ from anyio import to_thread
 from psycopg.conninfo import conninfo_to_dict
 
 from k3push.adapters.ledger.postgres import open_postgres, version_of
-from k3push.adapters.ledger.postgres.database import PACKAGE, Server, _cure
+from k3push.adapters.ledger.postgres.database import PACKAGE, Connection, Server, _cure
 from k3push.adapters.ledger.postgres.run_locks import RunLock, RunLocks
-from k3push.adapters.ledger.postgres.schema import VERSION
+from k3push.adapters.ledger.postgres.schema import VERSION, bring_up_to_date
 from k3push.core.control_words import Command, Verb
 from k3push.core.model import FolderFile, RunId, State
 from k3push.core.remark import read_remark
-from k3push.ports import LedgerLostError, RunIsAliveError
+from k3push.ports import LedgerLostError, NoLedgerError, RunIsAliveError
 from tests.adapters.ledger.playing import Player
 from tests.adapters.ledger.samples import (
     ACCOUNT,
@@ -448,8 +448,12 @@ async def test_a_ledger_that_is_missing_is_not_made_by_a_look(postgres_url: str)
             "CREATE SCHEMA k3push CREATE VIEW schema_version AS SELECT 99 AS version",
             "written by a newer k3push",
         ),
+        (
+            "CREATE SCHEMA k3push CREATE TABLE schema_version (version integer)",
+            "Parts of the ledger are missing",
+        ),
     ],
-    ids=["foreign", "newer"],
+    ids=["foreign", "newer", "put back by half"],
 )
 async def test_a_schema_that_is_not_ours_is_left_alone(
     postgres_url: str, statement: str, because: str
@@ -459,6 +463,23 @@ async def test_a_schema_that_is_not_ours_is_left_alone(
     with refused(LedgerLostError, because):
         async with open_postgres(postgres_url, account=ACCOUNT):
             pass
+
+
+async def test_a_pooler_that_passes_on_no_settings_is_refused(postgres_url: str) -> None:
+    """The lock of a run would be whose session its server happens to use."""
+    raw = await psycopg.AsyncConnection.connect(postgres_url, autocommit=True)
+    async with raw:
+        with refused(NoLedgerError, "a pooler stands before the server"):
+            server = Server.of(postgres_url)
+            await bring_up_to_date(server, Connection(raw, ACCOUNT), create=True)
+
+
+async def test_what_is_missing_in_a_ledger_is_told_as_that(postgres_url: str) -> None:
+    """A backup is being put back: the server is up, and nothing is wrong with it."""
+    async with open_postgres(postgres_url, account=ACCOUNT) as ledger:
+        await told(postgres_url, "DROP TABLE k3push.rows CASCADE")
+        with refused(LedgerLostError, "Parts of the ledger are missing"):
+            await planned(ledger, "A")
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from psycopg.errors import InsufficientPrivilege
 
-from k3push.adapters.ledger.postgres.database import SCHEMA, Connection, Server
+from k3push.adapters.ledger.postgres.database import SCHEMA, SESSION, Connection, Server
 from k3push.core.remark import remark
 from k3push.ports import NoLedgerError
 
@@ -51,7 +51,9 @@ async def schema_version(server: Server, connection: Connection) -> int:
         return 0
     if not ours:
         raise NoLedgerError(_lost(server, remark("ledger.other_schema", schema=SCHEMA)))
-    ((version,),) = await connection.all("schema_version")
+    if not (found := await connection.all("schema_version")):
+        raise NoLedgerError(_lost(server, remark("ledger.not_whole")))
+    ((version,),) = found
     if version > VERSION:
         why = remark("ledger.newer", version=version, known=VERSION)
         raise NoLedgerError(_lost(server, why))
@@ -59,7 +61,7 @@ async def schema_version(server: Server, connection: Connection) -> int:
 
 
 async def _check_server(server: Server, connection: Connection) -> None:
-    ((commit, fsync, encoding, standby),) = await connection.all("durability")
+    ((commit, fsync, encoding, standby, patience),) = await connection.all("durability")
     wrong = ""
     if connection.raw.info.server_version < OLDEST_SERVER * 10_000:
         wrong = remark("ledger.old_server", oldest=OLDEST_SERVER)
@@ -69,6 +71,8 @@ async def _check_server(server: Server, connection: Connection) -> None:
         wrong = remark("ledger.unsure_commit", value=commit)
     elif fsync != "on":
         wrong = remark("ledger.no_fsync")
+    elif patience != SESSION["idle_in_transaction_session_timeout"]:
+        wrong = remark("ledger.pooler")  # nor would it keep the locks of runs
     elif encoding != "UTF8":
         wrong = remark("ledger.encoding", encoding=encoding)
     if wrong:

@@ -55,7 +55,8 @@ DELETE FROM signatures WHERE at < now() - interval '7 days';
 
 -- name: durability
 SELECT current_setting('synchronous_commit'), current_setting('fsync'),
-    current_setting('server_encoding'), pg_is_in_recovery();
+    current_setting('server_encoding'), pg_is_in_recovery(),
+    current_setting('idle_in_transaction_session_timeout');
 
 -- name: schema_there
 SELECT to_regnamespace('k3push') IS NOT NULL, to_regclass('k3push.schema_version') IS NOT NULL;
