@@ -7,7 +7,18 @@ from datetime import datetime
 from itertools import chain, islice
 
 from k3push.adapters.ledger import rules
-from k3push.core.model import PARTLY, TWIN, BillNumber, Repeat, Row, RunId, State, id_in, number_in
+from k3push.core.model import (
+    PARTLY,
+    TWIN,
+    BillNumber,
+    NeverSent,
+    Repeat,
+    Row,
+    RunId,
+    State,
+    id_in,
+    number_in,
+)
 from k3push.core.safety import legal_moves
 from k3push.ports import NEWEST_CALLS, AttemptRecord, LatelySent, LostCall, Made, Note
 from tests.memory_ledger.rows import RunRows, documents_of, intents, of_scope
@@ -257,13 +268,14 @@ class ReadVerbs(StoreView):
         return len(intents(store, run))
 
     async def spans(self, run: RunId) -> Sequence[tuple[datetime, datetime]]:
-        """Return when each recorded attempt of a run began and ended."""
+        """Return when each recorded call of a run that has left began and ended."""
         store = await self._turn()
         self._known(store, run)
         return [
             (kept.attempt.intent.began_at, kept.ended_at)
             for kept in store.attempts
             if kept.ended_at and kept.attempt.intent.run == run
+            if not isinstance(kept.exchange, NeverSent)
         ]
 
 

@@ -7,10 +7,12 @@ from datetime import timedelta
 
 import pytest
 
-from k3push.core.model import BillNumber, Row, State
+from k3push.core.model import Answered, Attempt, BillNumber, NeverSent, NoAnswer, Row, RunId, State
+from k3push.ports import AttemptRecord
 from k3push.reporting.charts import HEIGHT, TOP
 from k3push.reporting.timeline import Timeline
 from k3push.words.language import speaker
+from tests.adapters.ledger.samples import intent
 from tests.reporting.pages import NOON
 
 say = speaker("en")
@@ -76,6 +78,16 @@ def test_a_call_whose_end_a_kill_kept_from_the_ledger_is_open_at_its_beginning_a
     tops = [float(each) for each in re.findall(r"M[\d.]+,[\d.]+V([\d.]+)", chart.shapes[0].path)]
     assert [top for top in tops if top == min(tops)] == [min(tops)]
     assert tops[-2] == tops[5]
+
+
+def test_what_has_never_left_is_no_call() -> None:
+    """An ERP that was away for an hour had the most calls, and the quickest answers."""
+    made, attempt = Timeline(), Attempt(1, intent(RunId("r1"), "A"))
+    answered, unsent = Answered(200, b"{}"), NeverSent("connection refused")
+    for exchange in (answered, unsent, NoAnswer("reset"), None):
+        ended = NOON if exchange else None
+        made.add_attempt(AttemptRecord(attempt, exchange, "", ended))
+    assert len(made.calls) == 3
 
 
 def test_quick_calls_are_told_apart() -> None:

@@ -729,5 +729,8 @@ class Ledger(Protocol):
         ...
 
     async def spans(self, run: RunId) -> Sequence[tuple[datetime, datetime]]:
-        """Return when each attempt of a run that was recorded began and ended, oldest first."""
+        """Return when each call of a run that has left, and was recorded, began and ended.
+
+        The oldest comes first.
+        """
         ...

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from itertools import accumulate
 from statistics import median, quantiles
 
-from k3push.core.model import Row, State
+from k3push.core.model import NeverSent, Row, State
 from k3push.ports import AttemptRecord
 from k3push.reporting.charts import BINS, Chart, Series, TimeAxis, bars, lines, stacked
 from k3push.words.language import Say
@@ -26,8 +26,8 @@ class Timeline:
     """Moments of a run; seconds are as fine as its pictures need.
 
     Attributes:
-        calls: Beginning, seconds and numbers of each attempt; the seconds of one that was
-            never recorded are None.
+        calls: Beginning, seconds and numbers of each attempt that has left; the seconds of one
+            that was never recorded are None.
         settled: How many numbers came to each state in each second.
     """
 
@@ -35,7 +35,9 @@ class Timeline:
     settled: Counter[tuple[datetime, State]] = field(default_factory=Counter)
 
     def add_attempt(self, kept: AttemptRecord) -> None:
-        """Note an attempt."""
+        """Note an attempt, unless its request has never left."""
+        if isinstance(kept.exchange, NeverSent):
+            return
         intent = kept.attempt.intent
         took_s = (kept.ended_at - intent.began_at).total_seconds() if kept.ended_at else None
         self.calls.append((intent.began_at, took_s, len(intent.numbers)))

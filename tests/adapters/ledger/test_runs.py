@@ -8,7 +8,7 @@ import anyio
 import pytest
 
 from k3push.core.control_words import Command, Verb
-from k3push.core.model import BillNumber, FolderFile, Listed, RunId, State
+from k3push.core.model import BillNumber, FolderFile, Listed, NeverSent, RunId, State
 from k3push.core.pacing.server_model import FittedServer, Learnt
 from k3push.core.safety.legal_moves import IllegalMoveError
 from k3push.ports import Glance, Holder, Ledger, RunIsAliveError
@@ -356,12 +356,17 @@ async def test_a_new_executor_gives_up_claims_of_numbers_never_sent(
         assert held == {numbers("B")[0]: Holder(run, alive=True)}
 
 
-async def test_spans_are_those_of_recorded_attempts(ledger: Ledger, other: Ledger) -> None:
+async def test_spans_are_those_of_recorded_calls_that_have_left(
+    ledger: Ledger, other: Ledger
+) -> None:
     """A plan takes its pace from them; an attempt that is open has no length yet."""
-    run = await planned(ledger, "A B")
+    run = await planned(ledger, "A B C")
     first = await sent(ledger, run, "A", chunk=1)
     await sent(ledger, run, "B", chunk=2)
+    unsent = await sent(ledger, run, "C", chunk=3)
     await ledger.record(first, ANSWER, "finished", outcomes("A", State.PUSHED), at=later(3))
+    never = NeverSent("connection refused")
+    await ledger.record(unsent, never, "never sent", outcomes("C", State.PLANNED), at=later(3))
     assert await other.spans(run) == [(first.intent.began_at, later(3))]
     with pytest.raises(LookupError):
         await ledger.spans(RunId("r9"))

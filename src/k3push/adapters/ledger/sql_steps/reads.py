@@ -332,6 +332,6 @@ async def commands(connection: StepConnection, run: RunId) -> Sequence[Commanded
 
 
 async def spans(connection: StepConnection, run: RunId) -> Sequence[tuple[datetime, datetime]]:
-    """Return when each recorded attempt of a run began and ended."""
+    """Return when each recorded call of a run that has left began and ended."""
     found = await connection.all("spans", run=await run_key(connection, run))
     return [(codec.read_time(began_at), codec.read_time(ended_at)) for began_at, ended_at in found]

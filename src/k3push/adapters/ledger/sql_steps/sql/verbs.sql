@@ -104,7 +104,8 @@ SELECT count(*) FROM rows WHERE run = :run AND code = 'partly';
 SELECT coalesce(max(chunk), 0) FROM attempts WHERE run = :run;
 
 -- name: spans
-SELECT began_at, ended_at FROM attempts WHERE run = :run AND ended_at IS NOT NULL ORDER BY id;
+SELECT began_at, ended_at FROM attempts
+WHERE run = :run AND ended_at IS NOT NULL AND answer <> 'never-sent' ORDER BY id;
 
 -- name: notes_of
 -- Not joined: PostgreSQL might go through all notes of the account's runs.
