@@ -62,6 +62,15 @@ def test_of_a_call_with_many_bills_the_part_of_one_is_told(desk: Desk, sandbox: 
     assert [number for number in numbers if number not in whole] == []
 
 
+def test_rows_that_are_left_out_of_a_search_are_told_of(desk: Desk, sandbox: Sandbox) -> None:
+    """Else the bill that is looked for seems to be in no run."""
+    desk.configure(sandbox.url)
+    desk.k3push("run", desk.job(orders(105)), "--limit", "1")
+    many, few = desk.k3push("explain", "CGDD0"), desk.k3push("explain", "0104")
+    assert (len(many.out.splitlines()), "no more than 100 rows" in many.err) == (100, True)
+    assert (orders(105)[104] in few.out, few.err) == (True, "")
+
+
 def test_who_has_steered_a_run_is_told(desk: Desk, start: Start) -> None:
     """Each word to a run that is under way, whether it was obeyed or not."""
     sandbox, numbers = start("--latency", "0.1"), orders(60)

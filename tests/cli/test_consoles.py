@@ -128,6 +128,16 @@ def test_a_proxy_that_cannot_be_gone_through_is_named(
     assert "Traceback" not in ran.err
 
 
+def test_a_proxy_at_which_nobody_answers_is_named_without_its_password(
+    desk: Desk, untouched: Sandbox
+) -> None:
+    """Nothing is wrong with the address of the ERP, which the message names as well."""
+    desk.configure(untouched.url).environment["HTTP_PROXY"] = "http://me:geheim@127.0.0.1:9"
+    for ran in (desk.k3push("check"), desk.k3push("rules")):
+        assert "through the proxy 127.0.0.1:9" in ran.out + ran.err, ran
+        assert "geheim" not in ran.out + ran.err
+
+
 def test_questions_that_nobody_answers_end_in_a_line(desk: Desk) -> None:
     """`init` in a pipeline, or a hand that presses Ctrl-D."""
     ran = desk.k3push("init")

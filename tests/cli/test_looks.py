@@ -477,6 +477,23 @@ def test_check_says_that_it_could_not_verify_a_rule(desk: Desk, start: Start, fa
     assert ran.exit == 0, ran
 
 
+@pytest.mark.parametrize("rule", ["default_rule = true", 'rule = "PUR_PurchaseOrder-STK_InStock"'])
+def test_check_asks_for_no_trial_run_of_a_rule_that_a_run_has_pushed_by(
+    desk: Desk, start: Start, rule: str
+) -> None:
+    """Where the site does not tell of its rules, it would ask for one for ever."""
+    lines = {"rule": rule}
+    desk.configure(start("--orders", "5").url, lines=lines)
+    run = desk.k3push("run", desk.job(orders(1)), "--json").said["run"]
+    script = '[[step]]\nfault = "make-then-gzip"\non = "query"\ntimes = 5\n'
+    script += '[[step]]\nfault = "no-permission"\non = "query"\ntimes = 9\n'
+    sandbox = start("--orders", "5", "--faults", desk.write("script.toml", script))
+    ran = desk.configure(sandbox.url, lines=lines).k3push("check")
+    told = [line for line in ran.out.splitlines() if line[2:].startswith(("rule", "route"))]
+    assert [line[0] for line in told] == ["✓"], ran
+    assert f"run {run} has pushed by it" in told[0]
+
+
 def test_check_finds_nothing_good_about_documents_of_a_form_that_is_not_there(
     desk: Desk, start: Start
 ) -> None:

@@ -356,6 +356,18 @@ def test_a_run_on_a_terminal_shows_its_plan_and_asks(
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no pseudo-terminals")
+@pytest.mark.parametrize(("answer", "made"), [("yse\nｙｅｓ", 2), ("sure\n否", 0)])
+def test_an_answer_that_is_neither_yes_nor_no_is_asked_for_again(
+    desk: Desk, sandbox: Sandbox, answer: str, made: int
+) -> None:
+    """A slip is no refusal; an input method may have made wide letters of it."""
+    desk.configure(sandbox.url).job(orders(2))
+    _, text = typed(desk, answer, "run", "orders.csv")
+    assert "is neither yes nor no" in text, text
+    assert sandbox.made() == made
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no pseudo-terminals")
 @pytest.mark.parametrize("key", ["\x03", "\x04"], ids=["ctrl-c", "ctrl-d"])
 def test_who_breaks_the_question_off_has_not_agreed(desk: Desk, sandbox: Sandbox, key: str) -> None:
     """It ends at once, without another key."""

@@ -147,6 +147,7 @@ def test_a_selection_that_fails_writes_nothing_and_sends_nothing(desk: Desk, sta
     for command in (("select", "-o", "a.csv"), ("run", "--select"), ("plan", "--select")):
         ran = desk.k3push(*command)
         assert (ran.exit, "FNoSuchField" in ran.err) == (2, True), ran
+        assert "[routes.po-instock.select]" in ran.err, ran
     desk.configure("http://127.0.0.1:1/", lines={"halt": 'halt = ""\nmax_attempts = 1'})
     for command in (("select", "-o", "a.csv"), ("run", "--select"), ("plan", "--select")):
         ran = desk.k3push(*command)

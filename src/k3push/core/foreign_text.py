@@ -14,6 +14,19 @@ JSON_ESCAPE = re.compile(
 """An escape in a text of JSON: both halves of a surrogate pair, one half alone, or any other."""
 
 
+# What is cut stands in no ledger and no file as it came; a dozen lines tell what it was.
+MOST_TOLD = 1000
+
+
+def opening(text: str) -> str:
+    """Return words of others as a message shows them: a page without end tells no more.
+
+    >>> opening("密码错误"), opening("x" * 5000)[-3:]
+    ('密码错误', 'xx…')
+    """
+    return text if len(text) <= MOST_TOLD else f"{text[:MOST_TOLD]}…"
+
+
 def flaw_of(text: str) -> str:
     r"""Return what is wrong with a text, as a remark; "" if nothing is.
 

@@ -112,6 +112,9 @@ class Selector:
                     if cause in _OF_NO_FORM:
                         why = remark(f"cause.{told_as(cause, why)}", why=why)
                     what = remark("select.failed", form=route.source, why=why)
+                    if cause is Cause.LOOK_REFUSED:
+                        filters = "where" if selection.where else "form"
+                        what = remark(f"select.refused.{filters}", route=route.name, why=why)
                     raise SelectionError(what, _EXITS.get(cause, Exit.UNREACHABLE), cause, words)
         except OSError as error:
             reason = error.strerror or str(error)

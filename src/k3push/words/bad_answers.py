@@ -58,6 +58,7 @@ WORDS = {
     ),
     "answer.no_login": ("JSON that is no answer to a login", "JSON 不是登录的应答"),
     "answer.login_threw": ("an exception in the ERP: {why}", "ERP 出现异常：{why}"),
+    "answer.login_wordless": ("it gave no reason ({what})", "未说明原因（{what}）"),
     "answer.session_id": (
         "its session id holds characters that cannot be sent back",
         "会话 id 含有无法回传的字符",

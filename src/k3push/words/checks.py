@@ -57,6 +57,11 @@ WORDS = {
         "rule {rule} is there, and enabled",
         "转换规则 {rule} 存在且已启用",
     ),
+    "check.rule_pushed": (
+        "rule {rule}: the ERP does not tell of it, and run {run} has pushed by it",
+        "转换规则 {rule}：ERP 中无法查到，但任务 {run} 已按它下推",
+    ),
+    "check.the_default_rule": ("(the default)", "（默认规则）"),
     "check.rule_disabled": (
         "rule {rule} ({source} → {target}) is there and not enabled; enable it in the ERP, or name another",
         "转换规则 {rule}（{source} → {target}）存在，但未启用；请在 ERP 中启用，或改用其他规则",

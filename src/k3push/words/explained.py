@@ -25,6 +25,10 @@ WORDS = {
         "run {run} is archived: `k3push explain {number} --archive {file:$}` shows its requests and answers",
         "任务 {run} 已归档：`k3push explain {number} --archive {file:$}` 可查看其请求与应答",
     ),
+    "explain.more_rows": (
+        "no more than {count} rows are shown; type more of the number",
+        "最多显示 {count} 行；请输入更完整的编号",
+    ),
     "explain.act": ("{by}: {what} (run {run})", "{by}：{what}（任务 {run}）"),
     "explain.step": (
         "step {id}: run {run}, {step} of {count} {count:?document|documents} that stood at {status}",
@@ -92,6 +96,10 @@ WORDS = {
     "note.bad_proxy": (
         "the proxy that the environment names cannot be used: {why}",
         "环境变量指定的代理无法使用：{why}",
+    ),
+    "note.through_proxy": (
+        "{why} (on the way through the proxy {proxy}, which HTTP_PROXY, HTTPS_PROXY or ALL_PROXY names; NO_PROXY lists hosts to reach without it)",
+        "{why}（经由代理 {proxy}，由 HTTP_PROXY、HTTPS_PROXY 或 ALL_PROXY 指定；不经代理的主机请列入 NO_PROXY）",
     ),
     "note.stood_still": (
         "k3push stood still for {seconds:.3g} s before it was to leave",

@@ -60,6 +60,10 @@ WORDS = {
         "Push {count} {count:?bill|bills} by route {route} ({source} → {target})\non {url}, account {acct}?",
         "要在 {url}（账套 {acct}）上\n按路线 {route}（{source} → {target}）下推 {count} 张单据吗？",
     ),
+    "notice.ask_again": (
+        "{word!r} is neither yes nor no. Type y to push, or n to leave it:",
+        "“{word}”既不是“是”也不是“否”。下推请输入 y，放弃请输入 n：",
+    ),
     "notice.not_run": ("Nothing was sent.", "没有下推任何单据。"),
     "notice.not_all_begun": (
         "exit {code}: what was begun has ended as told above; there is more to be done",

@@ -33,6 +33,14 @@ WORDS = {
         "{form} could not be read to the end, so there is no list: {why}",
         "{form} 未能读全，因此没有清单：{why}",
     ),
+    "select.refused.where": (
+        "the ERP refuses the query, so there is no list: {why}. Check the filter (--where, and `where` in [routes.{route}.select]): the keys of its fields, texts in single quotes, numbers without; then the user's rights",
+        "ERP 拒绝查询，因此没有清单：{why}。请检查过滤条件（--where，以及 [routes.{route}.select] 的 where）：字段标识、文本加单引号、数值不加引号；再检查用户权限",
+    ),
+    "select.refused.form": (
+        "the ERP refuses the query, so there is no list: {why}. Check `source` of [routes.{route}] and the user's rights",
+        "ERP 拒绝查询，因此没有清单：{why}。请检查 [routes.{route}] 的 source 和用户权限",
+    ),
     "select.ending": (
         "{path}: the list is CSV or JSONL, by the ending of its name: {known}",
         "{path}：清单按文件扩展名写成 CSV 或 JSONL：{known}",

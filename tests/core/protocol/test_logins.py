@@ -141,8 +141,9 @@ REFUSALS: dict[str, tuple[dict[str, Any], str]] = {
         "016",
     ),
     "needs a form": ({**WELCOME, "LoginResultType": -5}, "-5"),
-    "no session": ({**WELCOME, "KDSVCSessionId": ""}, "no words"),
-    "session null": ({**WELCOME, "KDSVCSessionId": None}, "no words"),
+    "no session": ({**WELCOME, "KDSVCSessionId": ""}, "gave no reason"),
+    "session null": ({**WELCOME, "KDSVCSessionId": None}, "gave no reason"),
+    "a page without end": ({"Message": "密" * 100_000, "LoginResultType": 0}, "密… "),
 }
 
 

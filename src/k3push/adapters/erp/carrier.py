@@ -111,7 +111,7 @@ class Carrier:
         try:
             response = await line.handle_async_request(request)
         except NEVER_SENT as error:
-            return NeverSent(_words(error))
+            return NeverSent(self._by_proxy(_words(error)))
         except (httpx.TimeoutException, TimeoutError) as error:
             return NoAnswer(_words(error), timed_out=True)
         except httpx.RequestError as error:
@@ -129,6 +129,14 @@ class Carrier:
         if service not in self._urls:
             self._urls[service] = httpx.URL(f"{self._site.url}{service}.common.kdsvc")
         return self._urls[service]
+
+    def _by_proxy(self, why: str) -> str:
+        """Name the proxy that was to lead to the site; its address may hold a password as well."""
+        proxy = None if self._transport else proxy_to(self._site.url)
+        if not proxy:
+            return why
+        place = urlsplit(proxy).netloc.rpartition("@")[2]
+        return remark("note.through_proxy", proxy=place, why=why)
 
     def _new_line(self) -> httpx.AsyncBaseTransport:
         if self._transport:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -13,8 +14,15 @@ from k3push.cli.actions.check_routes import RouteChecks
 from k3push.cli.console.findings import Findings
 from k3push.config.settings import Settings
 from k3push.config.settings_file import read_settings
+from k3push.core.model import Route, RunId, State
 from k3push.core.remark import remark
-from k3push.ports import ErpUnreachableError, LedgerLostError, LoginRefusedError, telling_of_waits
+from k3push.ports import (
+    ErpUnreachableError,
+    Ledger,
+    LedgerLostError,
+    LoginRefusedError,
+    telling_of_waits,
+)
 from k3push.runs.outcome import Exit
 from k3push.runs.stop import Cause, told_as
 from k3push.wiring.config_file import find_config
@@ -24,6 +32,9 @@ from k3push.wiring.open_ledger import is_there, ledger_of
 from k3push.words.language import Say
 
 CLOCK_TOLERANCE_S = 120
+
+# A rule that none of so many runs has pushed by is not one that is in use.
+RUNS_READ = 50
 
 # Rights of a file for its group and for everybody else.
 _OF_OTHERS = 0o077
@@ -55,6 +66,20 @@ def seconds_ahead(now: datetime, server_time: str) -> float | None:
     return (now - there).total_seconds()
 
 
+async def _pushed(ledger: Ledger, routes: Sequence[Route]) -> dict[str, RunId]:
+    """Return the newest run that has pushed by the rule of a route, by the route's name."""
+    found: dict[str, RunId] = {}
+    for run in await ledger.runs(last=RUNS_READ):
+        for route in routes:
+            if _by_one_rule(run.route, route) and (await ledger.counts(run.id)).get(State.PUSHED):
+                found[route.name] = run.id
+    return found
+
+
+def _by_one_rule(one: Route, other: Route) -> bool:
+    return (one.source, one.target, one.rule) == (other.source, other.target, other.rule)
+
+
 class _Check:
     """One run of `check`: this machine, then each user's way to the ERP."""
 
@@ -71,7 +96,7 @@ class _Check:
         see_told(settings)
         self.findings.good(self.say("check.config", path=path))
         self._valid_but_odd(settings)
-        await self._ledger(settings)
+        await self._ledger(settings, routes)
         self._results()
         self._textfile(settings)
         for user, site in sites.items():
@@ -106,12 +131,12 @@ class _Check:
             if not each.cron:
                 self.findings.doubtful(self.say("check.no_cron", schedule=schedule))
 
-    async def _ledger(self, settings: Settings) -> None:
+    async def _ledger(self, settings: Settings, routes: Sequence[Route]) -> None:
         path = settings.ledger_path
         try:
             if await is_there(settings):
                 async with ledger_of(settings) as ledger:
-                    await ledger.runs(last=1)
+                    self.erp.pushed = await _pushed(ledger, routes)
             elif path and not os.access(path.parent, os.W_OK | os.X_OK):
                 self.findings.bad(self.say("check.ledger_folder", folder=path.parent), Exit.USAGE)
                 return

@@ -7,13 +7,13 @@ find out at all, is said before anything is sent.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from difflib import get_close_matches
 from functools import partial
 
 from k3push.adapters.erp.client import ErpClient
 from k3push.cli.console.findings import Findings
-from k3push.core.model import BillNumber, Route
+from k3push.core.model import BillNumber, Route, RunId
 from k3push.core.protocol import bill_rows, wire
 from k3push.core.protocol.conversion_rules import Rule, RuleFinding, rule_of
 from k3push.core.protocol.links import link_fields, target_entry
@@ -47,6 +47,7 @@ class RouteChecks:
         findings: Where each thing is said.
         seen: What the newest documents of a route name as their sources, as the first user sees
             them, by the route's name; routes of which that could be read.
+        pushed: The newest run that has pushed by a route's rule, by the route's name.
     """
 
     def __init__(self, findings: Findings) -> None:
@@ -54,6 +55,7 @@ class RouteChecks:
         self.findings = findings
         self.say = findings.say
         self.seen: dict[str, list[str]] = {}
+        self.pushed: Mapping[str, RunId] = {}
 
     async def route(self, erp: ErpClient, route: Route) -> None:
         """Look at both forms as a run does."""
@@ -208,6 +210,9 @@ class RouteChecks:
             case RuleFinding.NO_DEFAULT:
                 known = ", ".join(mine)
                 self.findings.doubtful(self.say("check.no_default_rule", known=known, **named))
+            case RuleFinding.UNKNOWN if run := self.pushed.get(route.name):
+                rule_name = route.rule or self.say("check.the_default_rule")
+                self.findings.good(self.say("check.rule_pushed", rule=rule_name, run=run))
             case RuleFinding.UNKNOWN if route.rule:
                 self.findings.doubtful(self.say("check.rule_unverified", rule=route.rule, why=why))
             case _:

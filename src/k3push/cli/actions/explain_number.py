@@ -27,7 +27,7 @@ from k3push.reporting.summary import NO_LOOK_SETTLES, advice_lines, cause_lines
 from k3push.runs.find import RunFilter, runs_beside
 from k3push.runs.kept_in_ledger.request_stages import acts_about
 from k3push.runs.kept_in_ledger.row_pages import FollowedRow, steps_of_row, with_follow
-from k3push.runs.kept_in_ledger.row_search import is_long_enough, rows_holding
+from k3push.runs.kept_in_ledger.row_search import MOST_FOUND, is_long_enough, rows_holding
 from k3push.runs.outcome import Exit
 from k3push.runs.problem import Problem
 from k3push.wiring.config_file import load_settings
@@ -121,6 +121,9 @@ async def _print_found(ledger: Ledger, words: str, say: Say, about: Callable[[Ru
         (followed,) = await with_follow(ledger, run, [row])
         for line in _row_lines(run, followed, about(run), name=row.label):
             console.print(line)
+    if len(rows) >= MOST_FOUND:
+        shown = say("explain.more_rows", count=len(rows))
+        screen(stderr=True, highlight=False).print(shown)
     return bool(rows or called or plans)
 
 

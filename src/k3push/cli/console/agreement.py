@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, contextmanager
 from pathlib import Path
@@ -28,6 +29,9 @@ from k3push.wiring.job_lists import STDIN
 from k3push.wiring.preview import Preview
 from k3push.words.language import Say
 
+_YES = frozenset({"y", "yes", "是"})
+_NO = frozenset({"", "n", "no", "否"})
+
 
 class Agreement:
     """Shows what a run would do, and asks whether it is to be done."""
@@ -50,7 +54,7 @@ class Agreement:
         return not self._yes and STDIN not in names and sys.stdin.isatty() and sys.stderr.isatty()
 
     def agreed(self, routes: Mapping[str, Route], to_send: Mapping[str, int]) -> bool:
-        """Ask for each route that has numbers to send; anything but yes is no."""
+        """Ask for each route that has numbers to send."""
         left = math.inf if self._limit is None else self._limit
         for name, route in routes.items():
             count = int(min(to_send[name], left))
@@ -64,10 +68,15 @@ class Agreement:
                 url=self._erp.url,
                 acct=self._erp.acct_id,
             )
-            answer = self._answer(f"{question} [y/N] ") if count else "y"
-            if answer.strip().lower() not in {"y", "yes", "是"}:
+            if count and not self._says_yes(f"{question} [y/N] "):
                 return False
         return True
+
+    def _says_yes(self, question: str) -> bool:
+        """Ask until the answer is yes or no; an empty one is no."""
+        while (word := _plain(self._answer(question))) not in _YES | _NO:
+            question = self._say("notice.ask_again", word=word) + " [y/N] "
+        return word in _YES
 
     def _answer(self, question: str) -> str:
         """Ask a person; who ends the question has not agreed."""
@@ -100,6 +109,11 @@ class Agreement:
             self._terminal.errors.print(
                 cause_words(cause, why, self._say), highlight=False, markup=False
             )
+
+
+def _plain(answer: str) -> str:
+    """Return an answer without what an input method makes of its letters (ｙ, Ｙ)."""
+    return unicodedata.normalize("NFKC", answer).strip().casefold()
 
 
 async def digests_of(jobs: Sequence[JobSource]) -> list[str]:

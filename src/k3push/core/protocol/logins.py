@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 import orjson
 
+from k3push.core.foreign_text import opening
 from k3push.core.protocol import wire
 from k3push.core.protocol.cookies import can_carry
 from k3push.core.protocol.json_values import UnreadableError, text_in
@@ -141,7 +142,7 @@ def read_login(body: bytes) -> str:
     """
     failure = wire.read_response_error(body)
     if failure is not None:
-        raise LoginThrewError(failure.message)
+        raise LoginThrewError(opening(failure.message))
     answer = wire.parse(body)
     if not isinstance(answer, dict) or not {"LoginResultType", "KDSVCSessionId"} & set(answer):
         raise UnreadableError(remark("answer.no_login"))
@@ -151,9 +152,12 @@ def read_login(body: bytes) -> str:
         if not can_carry(session):
             raise LoginFailedError(remark("answer.session_id"))
         return session
-    words = str(answer.get("Message") or "no words").strip()
+    words = str(answer.get("Message") or "").strip()
     code = str(answer.get("MessageCode") or "").strip()
-    raise LoginFailedError(f"{words} (LoginResultType {kind}{', ' + code if code else ''})")
+    what = opening(f"LoginResultType {kind}{', ' + code if code else ''}")
+    if not words:
+        raise LoginFailedError(remark("answer.login_wordless", what=what))
+    raise LoginFailedError(f"{opening(words)} ({what})")
 
 
 @dataclass(frozen=True, slots=True)

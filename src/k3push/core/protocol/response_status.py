@@ -62,6 +62,15 @@ def code_in(value: Any) -> str:
     return f"MsgCode {code}" if code and not code.isdecimal() else code
 
 
+def code_words(code: str) -> str:
+    """Name the code of an answer for a person; one that is no number bears its name already.
+
+    >>> code_words("11"), code_words(""), code_words(code_in("absent"))
+    ('MsgCode 11', 'MsgCode -', 'MsgCode absent')
+    """
+    return f"MsgCode {code or '-'}" if not code or code.isdecimal() else code
+
+
 def _messages(value: Any) -> tuple[str, ...]:
     each = (text_in(item.get("Message")) for item in _listed(value) if isinstance(item, dict))
     return tuple(filter(None, each))

@@ -29,6 +29,7 @@ from itertools import chain
 
 from k3push.core.model import Document, FlowTask, Follow, Standing, Step, StepIntent, Target
 from k3push.core.protocol.msg_codes import TRY_LATER_CODES
+from k3push.core.protocol.response_status import code_words
 from k3push.core.remark import remark
 from k3push.core.safety.named_bills import messages_by_number
 from k3push.core.safety.verdict import RESPONSE_ERROR, Cure, InDoubt, ReadBack, Said, SendAgain
@@ -212,7 +213,7 @@ def conclude_step(
         return Move(document, intent.step)
     if not (said.success or named) and len(intent.ids) > 1 and sure:
         return Move(document, intent.step)
-    refusal = " ".join(named or said.messages) or f"MsgCode {said.code or '-'}"
+    refusal = " ".join(named or said.messages) or code_words(said.code)
     return Move(_refused(document, remark("note.document.dropped") if said.success else refusal))
 
 

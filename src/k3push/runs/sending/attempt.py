@@ -43,6 +43,7 @@ from k3push.core.model import (
 )
 from k3push.core.protocol import wire
 from k3push.core.protocol.msg_codes import EDIT_LOCK
+from k3push.core.protocol.response_status import code_words
 from k3push.core.remark import also, remark
 from k3push.core.safety.evidence import nothing_ran
 from k3push.core.safety.legal_moves import IllegalMoveError
@@ -422,12 +423,12 @@ def remark_on(verdict: SendAgain | InDoubt | ReadBack) -> str:
         case InDoubt(code, because):
             return remark("note.doubt", code=code, why=because)
         case ReadBack(said, twice=True):
-            return remark("note.refused_twice", code=said.code)
+            return remark("note.refused_twice", code=code_words(said.code))
         case ReadBack(said) if said.success and not said.named:
             return remark("note.silent_success")
         case ReadBack(said):
-            code = f"MsgCode {said.code or '-'}"
-            return remark("note.success") if said.success else remark("note.refused", code=code)
+            refused = remark("note.refused", code=code_words(said.code))
+            return remark("note.success") if said.success else refused
 
 
 def _wait_for_cure(state: RetryCallState, sending: Sending) -> float:
