@@ -6,6 +6,7 @@ import io
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -17,6 +18,7 @@ from rich.console import Console
 from trio.testing import MockClock
 
 from k3push.adapters.clock import SystemClock
+from k3push.cli.console.look_progress import LookProgress
 from k3push.cli.console.progress import LINE_EVERY_S, RunProgress
 from k3push.core.control_words import Key
 from k3push.core.model import (
@@ -315,6 +317,20 @@ def test_looks_that_wait_side_by_side_are_told_once() -> None:
         progress.waiting("connection refused", seconds)
     told = [line.split(":")[0] for line in written(console).splitlines()]
     assert told == ["waiting 2 s", "waiting 6 s"]
+
+
+def test_a_command_that_is_stopped_in_its_midst_leaves_a_cursor() -> None:
+    """Ctrl-Z goes back to the shell, and a kill ends there, while the bar is drawn."""
+    counts = {State.PLANNED: 4}
+    bars: list[Callable[[Console], AbstractContextManager[object]]] = [
+        lambda console: RunProgress(console, speaker("en"), counts, steered()),
+        lambda console: LookProgress(console, speaker("en"), str, quiet=False),
+    ]
+    for bar in bars:
+        console = screen(terminal=True)
+        with bar(console):
+            hidden, shown = (written(console).rfind(f"\x1b[?25{how}") for how in "lh")
+            assert shown > hidden >= 0
 
 
 def test_quiet_means_quiet() -> None:

@@ -61,8 +61,8 @@ WORDS = {
         "要在 {url}（账套 {acct}）上\n按路线 {route}（{source} → {target}）下推 {count} 张单据吗？",
     ),
     "notice.ask_again": (
-        "{word!r} is neither yes nor no. Type y to push, or n to leave it:",
-        "“{word}”既不是“是”也不是“否”。下推请输入 y，放弃请输入 n：",
+        "{word!r} is neither yes nor no. Type y to push, n to leave it.",
+        "“{word}”既不是“是”也不是“否”。下推请输入 y，不下推请输入 n。",
     ),
     "notice.not_run": ("Nothing was sent.", "没有下推任何单据。"),
     "notice.not_all_begun": (

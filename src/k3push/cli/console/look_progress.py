@@ -37,6 +37,7 @@ class LookProgress:
         if self._console.is_terminal and not self._quiet:
             self._status = self._console.status(self._line(self._done))
             self._status.start()
+            self._console.show_cursor(show=True)  # as `RunProgress`
 
     def __exit__(self, *_: object) -> None:
         if self._status is not None:

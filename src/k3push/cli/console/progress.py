@@ -77,6 +77,8 @@ class RunProgress:
         if self._console.is_terminal and not self._quiet:
             self._bar = Live(get_renderable=self.render, console=self._console, transient=True)
             self._bar.start()
+            # rich hides it, and Ctrl-Z or a kill would leave the shell without one.
+            self._console.show_cursor(show=True)
         return self
 
     def __exit__(self, *_: object) -> None:
