@@ -26,7 +26,7 @@ WORDS = {
         "任务 {run} 已归档：`k3push explain {number} --archive {file:$}` 可查看其请求与应答",
     ),
     "explain.more_rows": (
-        "no more than {count} rows are shown; type more of the number",
+        "no more than {count} {count:?row is|rows are} shown; type more of the number",
         "最多显示 {count} 行；请输入更完整的编号",
     ),
     "explain.act": ("{by}: {what} (run {run})", "{by}：{what}（任务 {run}）"),
@@ -403,7 +403,7 @@ WORDS = {
         "the answer also tells of further documents: {told}",
         "应答中还提及其他单据：{told}",
     ),
-    "note.document.in_flow": ("in an approval flow: {task}", "审批流中，待处理：{task}"),
+    "note.document.in_flow": ("in an approval flow: {task}", "待处理：{task}"),
     "note.twin_of": ("{number}: {why}", "{number}：{why}"),
     "note.place": ("{place}: {why}", "{place}：{why}"),
 }

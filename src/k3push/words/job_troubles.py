@@ -159,7 +159,7 @@ WORDS = {
     ),
     "job.heading_perhaps.cure": (
         "If it is the heading, call it number, or name it with --column.",
-        "如为标题，请改为 number，或用 --column 指定。",
+        "如为标题，请改为“单据编号”，或用 --column 指定。",
     ),
     "job.no_sheet": (
         "the workbook has no visible sheet with cells (hidden: {sheets})",

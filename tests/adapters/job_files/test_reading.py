@@ -59,7 +59,7 @@ def test_the_column_is_found_by_its_heading(write: Write, heading: str) -> None:
     assert lines(path) == [(2, "CGDD1"), (3, "CGDD2")]
 
 
-@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|", "，", "；"])
 @pytest.mark.parametrize("extension", ["csv", "tsv", "txt", "lst"])
 def test_the_delimiter_is_found_out(write: Write, delimiter: str, extension: str) -> None:
     """Excel writes semicolons or commas by the settings of Windows."""
@@ -118,7 +118,7 @@ def test_a_title_above_the_heading_of_one_column_is_no_bill(write: Write, headin
         numbers(write("b.txt", content))
 
 
-@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|", "，", "；"])
 @pytest.mark.parametrize("title", ["采购订单列表", "采购订单列表{0}{0}"])
 def test_a_title_above_a_table_is_named_and_no_comma_of_its_rows(
     write: Write, title: str, delimiter: str

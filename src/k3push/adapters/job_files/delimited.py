@@ -24,8 +24,9 @@ from k3push.adapters.job_files.troubles import BadLines, Code, names, shown
 from k3push.core.cells import has_own_headings, unmarked
 from k3push.core.model import BillNumber, Listed
 
-# The first of two that fit equally well is taken.
-_DELIMITERS: Final = (",", ";", "\t", "|")
+# The first of two that fit equally well is taken. The wide ones are typed with a Chinese input
+# method.
+_DELIMITERS: Final = (",", ";", "\t", "|", "，", "；")
 _CUT: Final = re.compile(f"[{''.join(_DELIMITERS)}]")
 
 # Characters after the first line's beginning in which a heading must end.
