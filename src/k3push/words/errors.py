@@ -85,12 +85,12 @@ WORDS = {
         "{why}。请检查磁盘和权限；之后可用 `k3push status` 查看任务状态。",
     ),
     "error.ledger_away": (
-        "{why} Nothing was begun: run the command again after that.",
-        "{why} 尚未开始任何操作，处理后请重新执行该命令。",
+        "{why:.}. Nothing was begun: run the command again after that.",
+        "{why:.}。尚未开始任何操作，处理后请重新执行该命令。",
     ),
     "error.ledger_lost": (
-        "{why} After that, `k3push status` shows how far runs have come.",
-        "{why} 处理后可用 `k3push status` 查看各任务进行到哪里。",
+        "{why:.}. After that, `k3push status` shows how far runs have come.",
+        "{why:.}。处理后可用 `k3push status` 查看各任务进行到哪里。",
     ),
     "error.file": ("{path}: {why}", "{path}：{why}"),
     "error.no_config": (

@@ -24,10 +24,12 @@ _OBEYED = re.compile(
 )
 # What begins a new line somewhere, and could forge one of ours.
 _BREAKS = re.compile(r"[ \t]*[\n\r\x0b\x0c\x85\u2028\u2029]\s*")
-# In a sentence: a fact, one between two forms of a word, and one that is typed as a path.
+# In a sentence: a fact, one between two forms of a word, one that is typed as a path, and one that
+# the sentence ends with a stop, whether it brings one or not.
 _FACT = re.compile(r"\{[^}]*\}")
 _COUNTED = re.compile(r"\{(\w+):\?([^|}]*)\|([^}]*)\}")
 _TYPED = re.compile(r"\{(\w+):\$\}")
+_STOPPED = re.compile(r"\{(\w+):\.\}")
 # Commands that go on with what a configuration says.
 _OF_CONFIG = re.compile(
     r"\bk3push (?:resume|retry|settle|follow|run|plan|apply|check|status|runs|control|explain"
@@ -89,9 +91,18 @@ def _filled(words: str, facts: Mapping[str, object]) -> str:
 
     >>> _filled("{file}: k3push apply {file:$}", {"file": "-my list.csv"})
     "-my list.csv: k3push apply './-my list.csv'"
+
+    A reason may be a sentence of its own:
+
+    >>> [_filled("{why:.}. Try again.", {"why": why}) for why in ("HTTP 503", "It broke.")]
+    ['HTTP 503. Try again.', 'It broke. Try again.']
     """
     chosen = _COUNTED.sub(lambda found: found[2 if facts[found[1]] in (1, "1") else 3], words)
     typed = {f"{name}_typed": _typed(str(facts[name])) for name in _TYPED.findall(chosen)}
+    typed |= {
+        f"{name}_stopped": str(facts[name]).rstrip(" .。") for name in _STOPPED.findall(chosen)
+    }
+    chosen = _STOPPED.sub(r"{\1_stopped}", chosen)
     return _TYPED.sub(r"{\1_typed}", chosen).format(**facts, **typed)
 
 

@@ -146,16 +146,16 @@ WORDS = {
         "ERP 拒绝查询：{why}。请检查路线的单据标识、source_number_field 和用户权限。",
     ),
     "cause.look failed": (
-        "queries of the ERP failed again and again: {why} Nothing is lost; try `k3push resume` later.",
-        "对 ERP 的查询多次失败：{why} 数据没有丢失，请稍后执行 `k3push resume`。",
+        "queries of the ERP failed again and again: {why:.}. Nothing is lost; try `k3push resume` later.",
+        "对 ERP 的查询多次失败：{why:.}。数据没有丢失，请稍后执行 `k3push resume`。",
     ),
     "cause.contradiction": (
-        "answer and read-back contradict each other: {why} Check the route's source_number_field; with erp.identities, also that the user of [erp] sees what the others make. Where a copy of the database answers queries late, raise settle.first_wait_s.",
-        "应答与回查矛盾：{why} 请检查路线的 source_number_field；如有 erp.identities，还请确认 [erp] 的用户能看到其他用户生成的单据。如果查询由延迟的数据库副本应答，请调大 settle.first_wait_s。",
+        "answer and read-back contradict each other: {why:.}. Check the route's source_number_field; with erp.identities, also that the user of [erp] sees what the others make. Where a copy of the database answers queries late, raise settle.first_wait_s.",
+        "应答与回查矛盾：{why:.}。请检查路线的 source_number_field；如有 erp.identities，还请确认 [erp] 的用户能看到其他用户生成的单据。如果查询由延迟的数据库副本应答，请调大 settle.first_wait_s。",
     ),
     "cause.twins": (
-        "another program or person pushes the same bills: {why} Stop that, then `k3push resume`; rows with the code twin name both documents.",
-        "有其他程序或人员在下推同一批单据：{why} 请先停止对方，再执行 `k3push resume`；代码为 twin 的行列出了两张下游单据。",
+        "another program or person pushes the same bills: {why:.}. Stop that, then `k3push resume`; rows with the code twin name both documents.",
+        "有其他程序或人员在下推同一批单据：{why:.}。请先停止对方，再执行 `k3push resume`；代码为 twin 的行列出了两张下游单据。",
     ),
     "cause.unproved": (
         "numbers stay unknown, since nothing proves that the source-number field finds documents ({why}). Check source_number_field with `k3push check`. `k3push resume` proves it by the next planned bill; where none is planned, push one bill by hand before it; else look them up in the ERP and use `k3push settle --as`.",
