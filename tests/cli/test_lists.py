@@ -257,3 +257,21 @@ def test_a_refused_login_is_tried_once_for_all_files(
     assert (again.exit, again.said["counts"]) == (3, {"rejected": 5}), again
     resumed = desk.k3push("resume", ran.said["run"], "--json")
     assert resumed.said["counts"] == {"rejected": 1}, resumed
+
+
+def test_lines_that_are_passed_over_stand_in_the_results(desk: Desk, sandbox: Sandbox) -> None:
+    """Whoever asks in the morning has no terminal of the night; a spreadsheet shows the words."""
+    desk.configure(sandbox.url)
+    name = desk.write("=1.csv", 'number,x\n,y\nCGDD0000001,y\n"A,B",y\n')
+    more = desk.write("more.json", '["CGDD0000002", ""]')
+    ran = desk.k3push("run", name, more, "--skip-bad-lines", "--json")
+    left_out = desk.rows(ran.said["run"], "skipped.csv")
+    assert [(row["file"], row["line"], row["item"]) for row in left_out] == [
+        ("'=1.csv", "2", ""),
+        ("'=1.csv", "4", ""),
+        ("more.json", "1", "2"),
+    ]
+    assert "单据编号中有逗号（A,B） (there is a comma" in left_out[1]["reason"]
+    assert ran.exit == 0, ran
+    clean = desk.k3push("run", desk.job(orders(1)), "--skip-bad-lines", "--json")
+    assert not (desk.results(clean.said["run"]) / "skipped.csv").exists()

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
 import anyio.to_thread
 
@@ -43,6 +44,16 @@ MOST_NAME_BYTES = 255
 _LETTERS = "abcdefghjkmnpqrstuvwxyz"
 
 
+class LeftOut(NamedTuple):
+    """A line of a job file, or an element of a JSON list, that is passed over; why, as a remark."""
+
+    file: str
+    sheet: str
+    line: int | None
+    item: int | None
+    reason: str
+
+
 @dataclass(frozen=True, slots=True)
 class JobSource:
     """One job file.
@@ -52,12 +63,14 @@ class JobSource:
         path: Where its bytes are, which may be a copy that does not last.
         read: Reads it anew at each call.
         original: Where they came from, to be compared later; None of a stream and a selection.
+        left_out: Lines that were passed over, of all files of its command, as they are read.
     """
 
     name: str
     path: Path
     read: Callable[[], Iterator[Listed]]
     original: Path | None = None
+    left_out: Sequence[LeftOut] = ()
 
 
 @dataclass(slots=True)

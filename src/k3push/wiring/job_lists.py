@@ -22,7 +22,7 @@ from k3push.config.setting_errors import no_route
 from k3push.config.settings import Settings
 from k3push.core.model import Listed, Route
 from k3push.core.remark import remark
-from k3push.runs.create import AskedRoute, JobSource
+from k3push.runs.create import AskedRoute, JobSource, LeftOut
 from k3push.runs.kept_in_ledger.request_stages import SELECTED
 from k3push.runs.problem import Problem
 
@@ -83,6 +83,7 @@ def opened_jobs(
     """
     strange = strange or {}
     told: set[str] = set()
+    left_out: list[LeftOut] = []
 
     def on_bad_line(trouble: Trouble) -> None:
         # A file is read more than once, and each bad line is told once.
@@ -93,6 +94,8 @@ def opened_jobs(
                 warn("notice.not_read", what=text)
             else:
                 warn("notice.skipped", what=text)
+                place = (trouble.file, trouble.sheet, trouble.line, trouble.item)
+                left_out.append(LeftOut(*place, trouble.what))
 
     options: Mapping[str, Any] = {
         "column": how.column,
@@ -100,6 +103,7 @@ def opened_jobs(
         "skip_bad_lines": how.skip_bad_lines,
         "on_bad_line": on_bad_line,
     }
+    source = partial(JobSource, left_out=left_out)
     read, read_strange = partial(read_job, **options), partial(how.reader, **options)
     with ExitStack() as stack:
         jobs = []
@@ -111,15 +115,15 @@ def opened_jobs(
                 )
             elif name in strange:
                 copy = stack.enter_context(taken(strange[name], name, aside=how.aside))
-                jobs.append(JobSource(name, copy, partial(read_strange, copy, name=name), path))
+                jobs.append(source(name, copy, partial(read_strange, copy, name=name), path))
             elif name == STDIN or _is_pipe(path):
                 if name == STDIN and sys.stdin.isatty():
                     warn("notice.typed")
                 copy = stack.enter_context(_spooled(name))
-                jobs.append(JobSource(name, copy, partial(_from_start, copy, read, name)))
+                jobs.append(source(name, copy, partial(_from_start, copy, read, name)))
             else:
                 copy = stack.enter_context(_as_it_is(path))
-                jobs.append(JobSource(name, copy, partial(read, copy, name=str(path)), path))
+                jobs.append(source(name, copy, partial(read, copy, name=str(path)), path))
         yield jobs
 
 

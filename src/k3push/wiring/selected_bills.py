@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -16,11 +17,12 @@ import anyio.to_thread
 from k3push.adapters.job_files.writing import new_list
 from k3push.adapters.untrusted_paths import own_folder
 from k3push.config.settings import Settings
+from k3push.core.cells import marked
 from k3push.core.model import Route, Run
 from k3push.core.protocol.selection import Selection
 from k3push.core.remark import remark
 from k3push.ports import Ledger
-from k3push.runs.create import JobSource, scope_of
+from k3push.runs.create import JobSource, LeftOut, scope_of
 from k3push.runs.kept_in_ledger.request_stages import SELECTED
 from k3push.runs.outcome import Exit
 from k3push.runs.problem import Problem
@@ -35,9 +37,13 @@ from k3push.runs.select import (
 )
 from k3push.runs.stop import Cause, Stop, stopping, told_as
 from k3push.wiring.erp import ErpAccess
+from k3push.words.language import in_files
 
 LIST = "selected.csv"
 """Name of the list in the results of its run."""
+
+SKIPPED = "skipped.csv"
+"""Name of the table of lines that were passed over, likewise."""
 
 # What has nothing to do with the form: the login, the line.
 _OF_NO_FORM = frozenset({Cause.LOGIN_REFUSED, Cause.UNREACHABLE})
@@ -152,13 +158,25 @@ class Selector:
 
 
 def keep_list(run: Run, jobs: Sequence[JobSource]) -> None:
-    """Keep the list of a run that pushes what its route selects beside its results.
+    """Keep beside a run's results what a list tells and the ledger does not.
 
-    The ledger has the numbers and ids; dates and organisations are for people.
+    That is the list of a run that pushes what its route selects, since the ledger has the numbers
+    and ids, and dates and organisations are for people; and the lines that are passed over.
 
     Raises:
         OSError: The disk refused.
     """
-    if Path(run.jobs[0]).name == SELECTED:
-        with own_folder(Path(run.folder)) as folder:
+    selects = Path(run.jobs[0]).name == SELECTED
+    left_out = dict.fromkeys(each for job in jobs for each in job.left_out)
+    if not (selects or left_out):
+        return
+    with own_folder(Path(run.folder)) as folder:
+        if selects:
             shutil.copy(jobs[0].path, folder / LIST)
+        if left_out:
+            with (folder / SKIPPED).open("w", encoding="utf-8-sig", newline="") as file:
+                table = csv.writer(file)
+                table.writerow(LeftOut._fields)
+                table.writerows(
+                    (*map(marked, each[:2]), *each[2:4], in_files(each.reason)) for each in left_out
+                )

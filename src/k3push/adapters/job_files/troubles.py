@@ -137,11 +137,15 @@ class Trouble:
             item="" if self.item is None else remark("job.at_item", item=self.item),
         )
 
+    @property
+    def what(self) -> str:
+        """What is wrong, as a remark."""
+        return remark(f"job.{self.code}", **self.facts)
+
     def __str__(self) -> str:
         """Return the remark that says all of it: where, what is wrong, what to do."""
-        what = remark(f"job.{self.code}", **self.facts)
         cure = remark(f"job.{self.code}.cure", **self.facts)
-        return remark("job.trouble", place=self.place, what=what, cure=cure)
+        return remark("job.trouble", place=self.place, what=self.what, cure=cure)
 
 
 class JobFileError(Exception):
