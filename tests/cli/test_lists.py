@@ -11,7 +11,7 @@ import pytest
 
 from k3push.wiring.job_lists import JobOptions, opened_jobs
 from tests.adapters.job_files.test_xlsx import workbook
-from tests.cli.terminal import Desk, Sandbox, assert_true, orders, typed
+from tests.cli.terminal import Desk, Sandbox, assert_true, orders, read_csv, typed
 
 # Orders of the sandbox whose numbers are digits only.
 DIGITS = [f"{20180321170000 + index}" for index in range(40)]
@@ -273,5 +273,12 @@ def test_lines_that_are_passed_over_stand_in_the_results(desk: Desk, sandbox: Sa
     ]
     assert "单据编号中有逗号（A,B） (there is a comma" in left_out[1]["reason"]
     assert ran.exit == 0, ran
+    (desk.folder / "inbox").mkdir()
+    for file in ("a.csv", "b.csv"):
+        drop(desk.folder / "inbox", file, [*orders(1), "X,Y"])
+    runs = desk.k3push("run", "inbox", "--skip-bad-lines", "--json").said["run"].split(";")
+    for file, run in zip(("a.csv", "b.csv"), runs, strict=True):
+        (folder,) = desk.folder.glob(f"inbox/results/*.{run}")
+        assert [row["file"] for row in read_csv(folder / "skipped.csv")] == [f"inbox/{file}"]
     clean = desk.k3push("run", desk.job(orders(1)), "--skip-bad-lines", "--json")
     assert not (desk.results(clean.said["run"]) / "skipped.csv").exists()

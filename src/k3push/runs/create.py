@@ -63,7 +63,7 @@ class JobSource:
         path: Where its bytes are, which may be a copy that does not last.
         read: Reads it anew at each call.
         original: Where they came from, to be compared later; None of a stream and a selection.
-        left_out: Lines that were passed over, of all files of its command, as they are read.
+        left_out: Lines that were passed over, as they are read.
     """
 
     name: str

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 import tempfile
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -83,7 +84,7 @@ def opened_jobs(
     """
     strange = strange or {}
     told: set[str] = set()
-    left_out: list[LeftOut] = []
+    left_out = defaultdict[str, list[LeftOut]](list)
 
     def on_bad_line(trouble: Trouble) -> None:
         # A file is read more than once, and each bad line is told once.
@@ -95,7 +96,7 @@ def opened_jobs(
             else:
                 warn("notice.skipped", what=text)
                 place = (trouble.file, trouble.sheet, trouble.line, trouble.item)
-                left_out.append(LeftOut(*place, trouble.what))
+                left_out[trouble.file].append(LeftOut(*place, trouble.what))
 
     options: Mapping[str, Any] = {
         "column": how.column,
@@ -103,7 +104,6 @@ def opened_jobs(
         "skip_bad_lines": how.skip_bad_lines,
         "on_bad_line": on_bad_line,
     }
-    source = partial(JobSource, left_out=left_out)
     read, read_strange = partial(read_job, **options), partial(how.reader, **options)
     with ExitStack() as stack:
         jobs = []
@@ -115,15 +115,18 @@ def opened_jobs(
                 )
             elif name in strange:
                 copy = stack.enter_context(taken(strange[name], name, aside=how.aside))
-                jobs.append(source(name, copy, partial(read_strange, copy, name=name), path))
+                reading = partial(read_strange, copy, name=name)
+                jobs.append(JobSource(name, copy, reading, path, left_out[name]))
             elif name == STDIN or _is_pipe(path):
                 if name == STDIN and sys.stdin.isatty():
                     warn("notice.typed")
                 copy = stack.enter_context(_spooled(name))
-                jobs.append(source(name, copy, partial(_from_start, copy, read, name)))
+                reading = partial(_from_start, copy, read, name)
+                jobs.append(JobSource(name, copy, reading, left_out=left_out[name]))
             else:
                 copy = stack.enter_context(_as_it_is(path))
-                jobs.append(source(name, copy, partial(read, copy, name=str(path)), path))
+                reading = partial(read, copy, name=str(path))
+                jobs.append(JobSource(name, copy, reading, path, left_out[str(path)]))
         yield jobs
 
 
