@@ -423,6 +423,7 @@ def test_all_faults_come_at_once(tmp_path: Path) -> None:
     [
         (b"[erp\n", "no valid TOML"),
         (b"a = 1\na = 2\n", "line 2: no valid TOML: Cannot overwrite a value"),
+        ("[erp]\n[routes.采购入库]\n".encode(), r'line 2: a name with .* in TOML: "采购入库"'),
         (b"[run]\n\n[run]\n", r"line 3: the section \[run\] is there twice"),
         ("[erp]\nusername = “webapi”\n".encode(), r"line 2: full-width marks \(“ ”\) are no part"),
         ("[run]\ncanary = yes  # 首张，试探".encode(), "line 2: no valid TOML: Invalid value"),

@@ -38,6 +38,8 @@ _TEXT_OR_COMMENT = re.compile(r"\"[^\"]*(?:\"|$)|'[^']*(?:'|$)|#.*")
 # How a secret that is no plain text begins, as the file or JSON has it.
 _SECRET_TABLE = re.compile(r"""\s*\{\s*["']?(env|keyring|command|file)["']?\s*[:=]""")
 _WIDE_MARKS = re.compile("[“”‘’＂＇＝，［］｛｝]")
+# A name that TOML wants in quotation marks, such as that of a route in Chinese.
+_BARE_NAME = re.compile(r"[\w-]*(?![\x00-\x7f])\w[\w-]*")
 
 
 def read_settings(path: Path, environment: Mapping[str, str]) -> Settings:
@@ -75,6 +77,8 @@ def _no_toml(text: str, said: str) -> SettingFault:
 
     >>> _no_toml("a = “x”", "Invalid value (at line 1, column 5)").what
     'setting.wide_marks{"marks":"“ ”"}'
+    >>> _no_toml("[routes.采购]", "Invalid initial character (at line 1, column 9)").what
+    'setting.bare_name{"name":"采购"}'
     """
     why, line = said, None
     if found := _AT_LINE.fullmatch(said):
@@ -83,6 +87,8 @@ def _no_toml(text: str, said: str) -> SettingFault:
         marks = dict.fromkeys(_WIDE_MARKS.findall(outside))
         if marks:
             return SettingFault("", line, remark("setting.wide_marks", marks=" ".join(marks)))
+        if name := _BARE_NAME.search(outside.partition("=")[0]):
+            return SettingFault("", line, remark("setting.bare_name", name=name[0]))
     if found := _TWICE.fullmatch(why):
         name = ".".join(re.findall(r"'([^']*)'", found[1]))
         return SettingFault("", line, remark("setting.section_twice", name=name))

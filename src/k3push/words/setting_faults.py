@@ -11,6 +11,10 @@ WORDS = {
     "setting.environment": ("environment", "环境变量"),
     # -- the file ----------------------------------------------------------------------------
     "setting.no_toml": ("no valid TOML: {why}", "不是有效的 TOML：{why}"),
+    "setting.bare_name": (
+        'a name with other letters than A-Z, a-z, 0-9, - and _ stands in quotation marks in TOML: "{name}"',
+        '名称含有英文字母、数字、- 和 _ 以外的字符时，在 TOML 中须加英文引号："{name}"',
+    ),
     "setting.wide_marks": (
         "full-width marks ({marks}) are no part of TOML; type \" ' = , [ ] {{ }} in their place",
         "全角或中文标点（{marks}）不是 TOML 的写法；请改用英文的 \" ' = , [ ] {{ }}",
