@@ -554,6 +554,19 @@ def test_the_evidence_holds_every_request_and_answer_in_order() -> None:
     in_time(visit)
 
 
+def test_the_address_of_a_document_leads_to_its_bill() -> None:
+    """What waits in a flow is named by its document, and the name is a link."""
+
+    async def visit() -> None:
+        ledger = await filled(2)
+        await lost(ledger, "CGDD-LOST")
+        async with house(tenant(ledger)) as home, home.signed_in() as browser:
+            page = await browser.get("/numbers/CGRK-LATE")
+            assert (page.status_code, 'href="/numbers/CGDD-LOST"' in page.text) == (200, True)
+
+    in_time(visit)
+
+
 def test_a_bill_without_a_reason_has_no_name_of_one_on_a_telephone() -> None:
     """There each cell stands under its name, but for those that are empty."""
 

@@ -87,8 +87,8 @@ def _no_toml(text: str, said: str) -> SettingFault:
         marks = dict.fromkeys(_WIDE_MARKS.findall(outside))
         if marks:
             return SettingFault("", line, remark("setting.wide_marks", marks=" ".join(marks)))
-        if name := _BARE_NAME.search(outside.partition("=")[0]):
-            return SettingFault("", line, remark("setting.bare_name", name=name[0]))
+        if bare := _BARE_NAME.search(outside.partition("=")[0]):
+            return SettingFault("", line, remark("setting.bare_name", name=bare[0]))
     if found := _TWICE.fullmatch(why):
         name = ".".join(re.findall(r"'([^']*)'", found[1]))
         return SettingFault("", line, remark("setting.section_twice", name=name))

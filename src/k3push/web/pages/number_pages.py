@@ -47,16 +47,20 @@ class NumberPages:
         if self._desk.several and "tenant" not in request.path_params:
             return await self._search_all(request, wanted)
         visit = await self._desk.visit(request)
-        frame = replace(visit.frame, found=wanted)
         if not wanted:
-            return self._page(request, frame)
+            return self._page(request, replace(visit.frame, found=wanted))
         url = number_url(visit.base, wanted)
         if found := await rows_of(visit.ledger, BillNumber(wanted)):
             if "?" not in url:
                 return RedirectResponse(url, 303)
             return await self._evidence(request, visit, BillNumber(wanted), found)
+        return await self._parts(request, visit, wanted)
+
+    async def _parts(self, request: Request, visit: Visit, wanted: str) -> Response:
+        """Show what a tenant has of what is no number of its bills: a document's, or a part."""
         answer = await parts_of(visit.tenant, visit.base, visit.ledger, wanted)
         some = answer.found or answer.runs or answer.plans
+        frame = replace(visit.frame, found=wanted)
         return self._answers(request, frame, [answer] if some else [])
 
     async def _search_all(self, request: Request, wanted: str) -> Response:
@@ -105,8 +109,8 @@ class NumberPages:
         visit = await self._desk.visit(request)
         number = BillNumber(request.path_params["number"])
         found = await rows_of(visit.ledger, number)
-        if not found:
-            return self._not_found(request, visit.frame, number)
+        if not found:  # what waits, or was refused a step, is named by the document
+            return await self._parts(request, visit, number[:LONGEST_NUMBER])
         return await self._evidence(request, visit, number, found)
 
     async def _evidence(
