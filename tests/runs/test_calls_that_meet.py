@@ -411,3 +411,26 @@ async def test_a_window_begins_once_a_call_in_front_was_answered(
 ) -> None:
     """The ERP has begun with the second call then, and a kill has lost how long the first took."""
     assert not await _pushed_too_early(monkeypatch, 2, 560.0, 600.0, killed_s=650.0)
+
+
+@pytest.mark.parametrize(("each_s", "given_up_s", "at_once"), [(310.0, 300.0, 8), (70.0, 60.0, 16)])
+async def test_a_document_that_the_first_look_shows_tells_how_long_calls_take(
+    monkeypatch: pytest.MonkeyPatch, each_s: float, given_up_s: float, at_once: int
+) -> None:
+    """Only the canary makes one, right before that look; no answer has ever come."""
+    monkeypatch.setattr(Logins, "log_out", lambda *_: True)
+    canary, *others = numbers = orders(at_once + 2)
+    async with anyio.create_task_group() as server:
+        office = Office(sandbox(FaultPlan(refusals=dict.fromkeys(others, REFUSED)), **OPEN))
+        erp = queueing(server, each_s, given_up_s, told=True)
+        await office.open_run(numbers)
+        await office.execute(
+            throttle=steered(concurrency=at_once, chunk_size=1),
+            transport=erp,
+            limits=replace(NO_HALT, canary=True, max_attempts=1),
+            settle=SettleTimes(),
+            check=False,
+        )
+    assert office.site.world.documents_of(canary)
+    assert not erp.twice
+    assert erp.most * each_s < WINDOW_S

@@ -158,3 +158,20 @@ async def test_how_long_calls_of_one_user_take_tells_nothing_of_anothers() -> No
     ages.note_taken(500.0, "another")
     assert ages.longest_s(times, "one") == 1.5 * 20
     assert [ages.longest_s(times, user) for user in ("another", "third")] == [times.window_s] * 2
+
+
+@pytest.mark.parametrize("missed", [True, False])
+async def test_a_lost_call_has_taken_until_its_document_was_shown(*, missed: bool) -> None:
+    """It counts from its leaving, and not from when nobody waited for it any more."""
+    clock = VirtualClock()
+    ages, times, none = DoubtAges(clock), SettleTimes(), frozenset[BillNumber]()
+    doubt = Doubt(RunId("r"), BillNumber("A"), 1, NOON, clock.uptime(), (), sender="one")
+    left_s = clock.uptime().seconds
+    await anyio.sleep(60)
+    ages.ended(doubt.attempt, left_s)
+    await anyio.sleep(20)
+    ages.note_looks([doubt], none if missed else {doubt.number})
+    await anyio.sleep(20)
+    ages.note_looks([doubt], {doubt.number})
+    assert ages.longest_s(times, "one") == 1.5 * (100 if missed else 80)
+    assert (ages.shown_by_s(times) == inf) is missed

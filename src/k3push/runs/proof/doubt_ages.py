@@ -74,6 +74,7 @@ class DoubtAges:
         self._ended_at: dict[int, datetime] = {}
         self._found: dict[tuple[int, BillNumber], tuple[set[str], float]] = {}
         self._missed: set[tuple[int, BillNumber]] = set()
+        self._shown: set[tuple[int, BillNumber]] = set()
         self._late_at_s = -math.inf
         self._heard_s: dict[str, float] = {}
         self._behind_s: dict[int, float] = {}
@@ -111,6 +112,11 @@ class DoubtAges:
         first_seen, age_then = self._seen[doubt.attempt]
         return age_then + anyio.current_time() - first_seen
 
+    def _out_s(self, doubt: Doubt) -> float:
+        """Return the seconds since the attempt left, its exchange included."""
+        left_s = self.left_s({doubt.attempt})
+        return self.age_s(doubt) if left_s is None else self._clock.uptime().seconds - left_s
+
     def watched_s(self, doubt: Doubt) -> float:
         """Return the seconds since this process has first seen the doubt."""
         self.age_s(doubt)
@@ -147,6 +153,8 @@ class DoubtAges:
     def note_looks(self, looked_for: Collection[Doubt], made: Container[BillNumber]) -> None:
         """Note documents that have come, and such of which an earlier look showed nothing.
 
+        Each tells how long its call has taken at most.
+
         Args:
             looked_for: What a look was about.
             made: Numbers of which a look has shown documents.
@@ -154,17 +162,21 @@ class DoubtAges:
         now_s = anyio.current_time()
         keys = {(doubt.attempt, doubt.number) for doubt in looked_for}
         shown = {key for key in keys if key[1] in made}
+        come = {attempt for attempt, _ in shown - self._shown}
         late = {attempt for attempt, _ in shown & self._missed}
-        for sender in {doubt.sender for doubt in looked_for if doubt.attempt in late}:
-            of_user = {d.attempt: d for d in looked_for if d.attempt in late and d.sender == sender}
-            left_s = [now_s - self.age_s(each) for each in of_user.values()]
+        for sender in {doubt.sender for doubt in looked_for if doubt.attempt in come}:
+            of_user = {d.attempt: d for d in looked_for if d.attempt in come and d.sender == sender}
+            if of_user.keys() & late:
+                of_user = {attempt: of_user[attempt] for attempt in of_user.keys() & late}
+                self._late_at_s = now_s
+            left_s = [now_s - self._out_s(each) for each in of_user.values()]
             # Calls may wait for each other, so each counts from the end of the one before.
             since_s = max(self._heard_s.get(sender, -math.inf), *left_s)
             gap_s = (now_s - since_s) / len(of_user)
             self._gap_s = max(self._gap_s, gap_s)
             self._gaps_s = {user: max(each_s, gap_s) for user, each_s in self._gaps_s.items()}
-            self._late_at_s = now_s
         self._heard_s |= {d.sender: now_s for d in looked_for if (d.attempt, d.number) in shown}
+        self._shown = (self._shown - keys) | shown
         self._missed = (self._missed | keys) - shown
 
     def note_behind(self, attempt: int, seconds: float) -> None:
@@ -188,7 +200,7 @@ class DoubtAges:
             more_s: Added to the time for which absence does not count after a late document.
         """
         gap_s = self._gap_of(doubt.sender) if doubt else self._gap_s
-        for_s = max(times.window_s / 2, LONGER_THAN_GAP * gap_s)
+        for_s = max(times.window_s / 2, LONGER_THAN_GAP * min(gap_s, times.window_s))
         still = anyio.current_time() - self._late_at_s < for_s + more_s
         return math.inf if still else times.shown_by_s + (self.behind_s(doubt) if doubt else 0.0)
 
