@@ -15,6 +15,7 @@ import anyio
 import httpx
 import pytest
 
+from k3push.core.control_words import Key
 from k3push.core.model import State
 from k3push.core.safety.verdict import InDoubt
 from k3push.runs.context import Context
@@ -434,3 +435,37 @@ async def test_a_document_that_the_first_look_shows_tells_how_long_calls_take(
     assert office.site.world.documents_of(canary)
     assert not erp.twice
     assert erp.most * each_s < WINDOW_S
+
+
+@pytest.mark.parametrize("is_beside", [False, True])
+async def test_a_lost_call_of_another_run_in_front_makes_no_wait_behind_own_ones_shorter(
+    monkeypatch: pytest.MonkeyPatch, *, is_beside: bool
+) -> None:
+    """Calls take four minutes, as answers have told, and all that are lost make nothing."""
+    monkeypatch.setattr(Logins, "log_out", lambda *_: True)
+    light, sound, *heavy = numbers = orders(16)
+    theirs = orders(1, 40)
+    async with anyio.create_task_group() as server:
+        faults = FaultPlan(refusals=dict.fromkeys([*heavy, *theirs], REFUSED))
+        office = Office(sandbox(faults, **OPEN))
+        erp = queueing(server, 250.0, 300.0, told=True, light=[light])
+        throttle = steered(concurrency=1, chunk_size=1)
+        how: dict[str, Any] = {"transport": erp, "settle": SettleTimes(), "check": False}
+        how["limits"] = replace(NO_HALT, max_attempts=2)
+
+        async def many_at_once(_: Context) -> None:
+            await anyio.sleep(300)
+            throttle.fix(Key.CONCURRENCY, len(numbers))
+
+        async def push_theirs() -> None:
+            await anyio.sleep(257)
+            await office.execute(SECOND, beside=killed_after(20.0), **how)
+
+        await office.open_run(theirs, SECOND)
+        await office.open_run(numbers)
+        async with anyio.create_task_group() as tasks:
+            if is_beside:
+                tasks.start_soon(push_theirs)
+            pushed = await office.execute(throttle=throttle, beside=many_at_once, **how)
+    assert pushed.of(State.PUSHED) == {light, sound}
+    assert not erp.twice

@@ -60,7 +60,7 @@ def waits_behind_s(
         attempt: The call.
         lost: Calls that were lost.
         window_s: For so long the ERP may be at work on one of them.
-        own_s: The same of a call of the present execution, as long as no others are among them.
+        own_s: The same of a call of the present execution; they count one after the other.
         answered_s: How many seconds after it left one was answered that may have been before it.
 
     >>> one, two = RunId("one"), RunId("two")
@@ -74,6 +74,9 @@ def waits_behind_s(
     1190.0
     >>> waits_behind_s(9, [Lost(7, HERE, 0.0), Lost(8, HERE, 0.0)], 600.0, 30.0)
     60.0
+    >>> own = [Lost(attempt, HERE, 0.0) for attempt in range(4, 9)]
+    >>> [waits_behind_s(9, [*calls, *own], 600.0, 400.0) for calls in ([], [Lost(3, one, 0.0)])]
+    [2000.0, 2600.0]
     >>> [waits_behind_s(9, calls, 600.0, 5.0, 250.0) for calls in ([], [Lost(7, one, 0.0)])]
     [250.0, 850.0]
     >>> waits_behind_s(9, [Lost(6, two, -3000.0), Lost(10, two, 5.0)], 600.0)
@@ -91,10 +94,13 @@ def waits_behind_s(
     if not runs:
         return max(0.0, answered_s)
     left_s = [max(answered_s, call.later_s) for call in before]
+    of_here = [each_s for call, each_s in zip(before, left_s, strict=True) if call.run == HERE]
+    here_s = behind_s(of_here, own_s)
     if runs == {HERE}:
-        return behind_s(left_s, own_s)
+        return here_s
     came_s = max(0.0, answered_s, *(call.came_s for call in before))
-    return min(behind_s(left_s, window_s), came_s + len(runs) * window_s)
+    of_runs_s = came_s + len(runs) * window_s + max(0.0, here_s - window_s)
+    return min(behind_s(left_s, window_s), of_runs_s)
 
 
 def may_be_before(attempt: int, later_s: float, other: int) -> bool:
