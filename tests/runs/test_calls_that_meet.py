@@ -246,6 +246,34 @@ async def test_one_call_leaves_until_something_tells_how_long_the_erp_takes() ->
     assert pushed.of(State.PUSHED) == set(numbers[1:])
 
 
+@pytest.mark.parametrize("killed_s", [100.0, math.inf])
+async def test_a_run_without_a_canary_begins_with_one_call_at_a_time(
+    monkeypatch: pytest.MonkeyPatch, killed_s: float
+) -> None:
+    """They might wait for each other past their windows, and what comes next believe in absence.
+
+    All make nothing, so that no late document tells of the queue.
+    """
+    monkeypatch.setattr(Logins, "log_out", lambda *_: True)
+    numbers = orders(8)
+    async with anyio.create_task_group() as server:
+        office = Office(sandbox(FaultPlan(refusals=dict.fromkeys(numbers, REFUSED)), **OPEN))
+        await office.open_run(orders(1, 50), SECOND)
+        await office.execute(SECOND)
+        erp = queueing(server, 310.0, 300.0, told=True)
+        how: dict[str, Any] = {
+            "throttle": steered(concurrency=8, chunk_size=1),
+            "transport": erp,
+            "limits": replace(NO_HALT, canary=False, max_attempts=1),
+            "settle": SettleTimes(),
+            "check": False,
+        }
+        await office.open_run(numbers)
+        await office.execute(beside=killed_after(killed_s), **how)
+        await office.execute(**how)
+    assert (erp.most, erp.twice) == (1, frozenset())
+
+
 async def test_answers_that_name_nothing_tell_how_long_the_erp_takes_by_what_they_have_made(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -286,10 +314,10 @@ async def test_no_call_leaves_before_those_of_the_last_execution_are_known() -> 
     async with anyio.create_task_group() as server:
         office = Office(sandbox(orders=120, **OPEN))
         await office.open_run(numbers)
-        transport = queueing(server, 40.0, 30.0, told=False)
+        transport = queueing(server, 40.0, 30.0, told=False, light=numbers[:1])
 
         async def stop(job: Context) -> None:
-            await anyio.sleep(35)
+            await anyio.sleep(40)
             job.stop.scope.cancel()
 
         for _ in range(3):

@@ -369,8 +369,8 @@ async def test_a_document_that_a_row_has_taken_is_told_where_its_answer_was_inte
     """The other bill was found to have it before it was sent."""
     office = office_of({LOST: "make-then-delay:30"}, link_fields=links, latency_s=0.0)
     interrupt(monkeypatch, LOST)
-    canary, *rest = REST[:6]
-    await office.open_run([canary, LOST, OTHER, *rest])
+    first, beside, *rest = REST[:6]
+    await office.open_run([first, LOST, beside, OTHER, *rest])
     throttle = steered(concurrency=2, chunk_size=1)
     pushed = await go_on(office, limits=NO_CANARY, throttle=throttle)
     assert pushed.rows[OTHER].state is State.ALREADY

@@ -78,10 +78,10 @@ async def test_a_document_that_a_row_has_taken_before_its_answer_came_is_told(
     *, links: bool
 ) -> None:
     """The ERP has saved it, and its answer is on its way: nobody knows yet of which bill it is."""
-    canary, named, other, *rest = orders(8)
+    first, named, beside, other, *rest = orders(8)
     plan = FaultPlan(aimed={named: Aimed(fault("make-then-delay:30"))})
     office = Office(sandbox(plan, misnamed={named: other}, link_fields=links))
-    await office.open_run([canary, named, other, *rest])
+    await office.open_run([first, named, beside, other, *rest])
     pushed = await office.execute(
         limits=NO_CANARY, throttle=steered(concurrency=2, chunk_size=1), check=False
     )

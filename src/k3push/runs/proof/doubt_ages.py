@@ -207,14 +207,15 @@ class DoubtAges:
     def most_in_time(self, times: SettleTimes, given_up: int) -> float:
         """Return how many calls may be at work if the last one is to end within its window.
 
-        They may be worked on one after the other, each as long as late documents were apart. Where
-        some were given up and nothing tells yet how long the ERP takes, it is one call.
+        They may be worked on one after the other, each as long as late documents were apart. Until
+        an answer or a document tells how long the ERP takes, it is one call; a refusal, which may
+        come sooner, tells that only as long as no call was given up.
 
         Args:
             times: The window.
             given_up: How many of those at work were given up.
         """
-        if given_up and not self.has_heard:
+        if not (self.has_heard or (self._longest_s and not given_up)):
             return 1
         gap_s = min(self._gaps_s.values(), default=self._gap_s)
         return max(1, times.window_s * IN_TIME // gap_s) if gap_s else math.inf
