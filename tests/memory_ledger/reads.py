@@ -201,6 +201,15 @@ class ReadVerbs(StoreView):
 
     async def last_successes(self, *, after: int) -> Sequence[AttemptRecord]:
         """Return the newest attempt of each user whose answer tells of documents."""
+        newest = {kept.attempt.intent.sender: kept for kept in await self._successes(after)}
+        return sorted(newest.values(), key=lambda kept: kept.attempt.id)
+
+    async def last_answered(self, *, before: int, after: int) -> AttemptRecord | None:
+        """Return the attempt between two others whose answer tells of documents and came last."""
+        found = [kept for kept in await self._successes(after) if kept.attempt.id < before]
+        return max(found, key=lambda kept: (kept.ended_at, kept.attempt.id), default=None)
+
+    async def _successes(self, after: int) -> list[AttemptRecord]:
         store = await self._turn()
 
         def tells(kept: AttemptRecord) -> bool:
@@ -208,12 +217,8 @@ class ReadVerbs(StoreView):
             silent = _says(kept, "note.silent_success") and State.PUSHED in made
             return silent or _says(kept, "note.success")
 
-        newest = {
-            kept.attempt.intent.sender: kept
-            for kept in store.attempts[after:]
-            if self._is_mine(store, kept.attempt.intent.run) and tells(kept)
-        }
-        return sorted(newest.values(), key=lambda kept: kept.attempt.id)
+        mine = [k for k in store.attempts[after:] if self._is_mine(store, k.attempt.intent.run)]
+        return [kept for kept in mine if tells(kept)]
 
     async def twins(self, run: RunId) -> int:
         """Count the rows whose code is `model.TWIN`."""

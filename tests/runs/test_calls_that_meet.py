@@ -16,7 +16,7 @@ import httpx
 import pytest
 
 from k3push.core.control_words import Key
-from k3push.core.model import State
+from k3push.core.model import RunId, State
 from k3push.core.safety.verdict import InDoubt
 from k3push.runs.context import Context
 from k3push.runs.proof.calls_at_work import CallsAtWork
@@ -497,3 +497,37 @@ async def test_a_lost_call_of_another_run_in_front_makes_no_wait_behind_own_ones
             pushed = await office.execute(throttle=throttle, beside=many_at_once, **how)
     assert pushed.of(State.PUSHED) == {light, sound}
     assert not erp.twice
+
+
+@pytest.mark.parametrize("light_after_s", [3.0, 40.0])
+async def test_what_overtakes_hides_no_call_in_front_that_was_answered_late(
+    monkeypatch: pytest.MonkeyPatch, light_after_s: float
+) -> None:
+    """Pushes wait for a lock, and what does not need it comes first: it tells nothing of these."""
+    monkeypatch.setattr(Logins, "log_out", lambda *_: True)
+    front, lost, light = orders(3)
+    office = Office(sandbox(**OPEN), answer_timeout_s=600.0)
+    for number in (front, lost, light):
+        await office.open_run([number], RunId(number))
+    async with anyio.create_task_group() as server:
+
+        class Overtaking(queueing(server, 560.0, 600.0, told=True)):  # type: ignore[misc]
+            async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+                if _is_push(request) and _numbers_of(await request.aread()) == {light}:
+                    return await SandboxTransport.handle_async_request(self, request)
+                answer: httpx.Response = await super().handle_async_request(request)
+                return answer
+
+        how: dict[str, Any] = {"transport": Overtaking, "limits": NO_HALT, "check": False}
+        how |= {"settle": SettleTimes(), "throttle": steered(concurrency=1, chunk_size=1)}
+
+        async def push(number: str, after_s: float, killed_s: float = math.inf) -> None:
+            await anyio.sleep(after_s)
+            await office.execute(RunId(number), beside=killed_after(killed_s), **how)
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(push, front, 0.0)
+            tasks.start_soon(push, lost, 1.0, 20.0)
+            tasks.start_soon(push, light, light_after_s)
+            tasks.start_soon(push, lost, 30.0)
+    assert (Overtaking.twice, doubled(office, [front, lost, light])) == (frozenset(), [])

@@ -506,6 +506,17 @@ class Ledger(Protocol):
         """
         ...
 
+    async def last_answered(self, *, before: int, after: int) -> AttemptRecord | None:
+        """Return the attempt between two others whose answer came last, and tells of documents.
+
+        What counts as that says `last_successes`.
+
+        Args:
+            before: Only attempts that are in front of this one.
+            after: And that are behind this one.
+        """
+        ...
+
     async def twins(self, run: RunId) -> int:
         """Count the rows of *run* whose code is `model.TWIN`."""
         ...

@@ -600,6 +600,30 @@ async def test_the_newest_call_of_each_user_that_was_answered_with_success_is_to
     assert await answered_with_success(ledger) == [last, by_another.id]
 
 
+async def test_the_call_in_front_of_another_that_was_answered_last_is_told(
+    ledger: Ledger, other: Ledger
+) -> None:
+    """A short one that came later may have been answered sooner."""
+    run, second = await planned(ledger, "A B C"), await planned(other, "D", "r2")
+    tried = [await sent(ledger, run, name, sender="one") for name in ("A", "B")]
+    tried += [await sent(other, second, "D"), await sent(ledger, run, "C")]
+    first, short, mine, behind = (attempt.id for attempt in tried)
+    for attempt, ended_at in zip(tried, (later(9), later(1), later(2), later(10)), strict=True):
+        verdict = remark("note.doubt" if attempt.id == mine else "note.success")
+        made = outcomes(
+            attempt.intent.numbers[0], State.UNKNOWN if attempt.id == mine else State.PUSHED
+        )
+        by = other if attempt.id == mine else ledger
+        await by.record(attempt, ANSWER, verdict, made, at=ended_at)
+
+    async def told(before: int, after: int) -> int:
+        kept = await other.last_answered(before=before, after=after)
+        return kept.attempt.id if kept else 0
+
+    assert [await told(mine, 0), await told(mine, first)] == [first, short]
+    assert [await told(behind + 1, 0), await told(mine, short)] == [behind, 0]
+
+
 @pytest.mark.parametrize("words", ["note.success{}", "note.silent_success{}", "note.doubt"])
 async def test_words_of_the_erp_in_a_remark_do_not_tell_how_a_call_ended(
     ledger: Ledger, words: str

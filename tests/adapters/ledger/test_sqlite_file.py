@@ -229,6 +229,7 @@ def planned_steps(path: Path, name: str) -> list[str]:
         ("lost_calls", "rows USING INDEX rows_by_bill (bill=? AND run=?)"),
         ("last_successes", "attempts USING INTEGER PRIMARY KEY (rowid>?)"),
         ("last_successes", "rows USING INDEX rows_by_bill (bill=? AND run=?)"),
+        ("last_answered", "attempts USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
         ("lately_sent", "carried USING PRIMARY KEY (number=?)"),
         ("lately_sent", "rows USING INDEX rows_by_source (source_id=?)"),
         ("steps_so_far", "SCAN steps USING INDEX steps_open"),  # it holds what is open alone
@@ -250,7 +251,7 @@ async def test_a_million_rows_are_not_walked_through(tmp_path: Path, name: str, 
     # Rows and attempts of one number or of a chunk are few, and so are runs of one beginning.
     sorted_ = {
         "runs_named", "rows_of_number", "rows_of_bill", "accounts_with", "made_in", "in_hand",
-        "lately_sent", "lost_calls", "last_successes",
+        "lately_sent", "lost_calls", "last_successes", "last_answered",
     }  # fmt: skip
     assert not [step for step in steps if "TEMP B-TREE" in step and name not in sorted_]
 

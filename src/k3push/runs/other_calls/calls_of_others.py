@@ -12,7 +12,7 @@ that have ended. So what one run knows of the queue counts for all, and the ledg
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -86,16 +86,18 @@ async def hear_of_others(context: Context, doubts: Sequence[Doubt], heard: Heard
                 run = HERE if is_here else kept.attempt.intent.run
                 calls.append(Lost(attempt, run, later, later + came_s[attempt]))
         times, ages = context.settle, context.ages
-        answered_s = _answered_after_s(doubt, heard.answered.values())
+        answered_s = await _answered_after_s(context, doubt, heard)
         own_s = ages.longest_s(times, doubt.sender)
         seconds = waits_behind_s(doubt.attempt, calls, times.window_s, own_s, answered_s)
         ages.note_behind(doubt.attempt, seconds)
 
 
-def _answered_after_s(doubt: Doubt, answered: Iterable[AttemptRecord]) -> float:
+async def _answered_after_s(context: Context, doubt: Doubt, heard: Heard) -> float:
     """Return how long after a call left one was answered that may have been before it."""
+    after, before = max(0, doubt.attempt - AT_ONCE), doubt.attempt
+    front = await context.ledger.last_answered(before=before, after=after)
     after_s = -math.inf
-    for kept in answered:
+    for kept in [*heard.answered.values(), *([front] if front else [])]:
         later = _later_than(doubt, kept)
         if kept.ended_at and may_be_before(kept.attempt.id, later, doubt.attempt):
             took = kept.ended_at - kept.attempt.intent.began_at

@@ -121,6 +121,7 @@ class SqlLedger(Ledger, Generic[C_co]):
     lately_sent = read_by(reads.lately_sent)
     lost_calls = read_by(reads.lost_calls)
     last_successes = read_by(reads.last_successes)
+    last_answered = read_by(reads.last_answered)
     twins = read_by(reads.twins)
     partly = read_by(reads.partly)
 

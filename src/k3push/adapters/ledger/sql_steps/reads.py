@@ -266,6 +266,14 @@ async def last_successes(connection: StepConnection, *, after: int) -> Sequence[
     return [records.read_attempt(each) for each in found]
 
 
+async def last_answered(
+    connection: StepConnection, *, before: int, after: int
+) -> AttemptRecord | None:
+    """Return the attempt between two others whose answer tells of documents and came last."""
+    found = await connection.all("last_answered", before=before, after=after)
+    return records.read_attempt(found[0]) if found else None
+
+
 async def twins(connection: StepConnection, run: RunId) -> int:
     """Count the rows of a run whose code is `model.TWIN`."""
     ((count,),) = await connection.all("count_twins", run=await run_key(connection, run))

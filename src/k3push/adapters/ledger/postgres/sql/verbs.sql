@@ -687,32 +687,40 @@ WHERE attempts.began_at >= :since
     AND (attempts.ended_at IS NULL OR verdict LIKE 'note.doubt%')
 ORDER BY attempts.id;
 
--- name: last_successes
+-- part: tells_of_documents
 -- The verdict is a remark (`runs.sending.attempt.remark_on`). Words of the ERP may stand in it, so
 -- that only its beginning tells.
+runs.account = :account AND (
+    verdict LIKE 'note.success%' OR verdict LIKE 'note.also{"first":["note.success"%'
+    OR ((
+        verdict LIKE 'note.silent_success%'
+        OR verdict LIKE 'note.also{"first":["note.silent_success"%'
+    ) AND EXISTS (
+        SELECT FROM json_array_elements_text(numbers::json) AS each (bill)
+        CROSS JOIN LATERAL (
+            SELECT attempt, attempts AS sendings, state FROM rows
+            WHERE account_hash = :account_hash AND bill = each.bill AND run = runs.key OFFSET 0
+        ) AS rows
+        WHERE rows.attempt = attempts.id AND sendings = 1 AND state = 'pushed'
+    ))
+)
+
+-- name: last_successes
 SELECT {columns_of_attempt}
 FROM (
-    SELECT max(attempts.id) AS id
-    FROM attempts JOIN runs ON runs.key = attempts.run
-    WHERE attempts.id > :after AND runs.account = :account AND (
-        verdict LIKE 'note.success%' OR verdict LIKE 'note.also{"first":["note.success"%'
-        OR ((
-            verdict LIKE 'note.silent_success%'
-            OR verdict LIKE 'note.also{"first":["note.silent_success"%'
-        ) AND EXISTS (
-            SELECT FROM json_array_elements_text(numbers::json) AS each (bill)
-            CROSS JOIN LATERAL (
-                SELECT attempt, attempts AS sendings, state FROM rows
-                WHERE account_hash = :account_hash AND bill = each.bill AND run = runs.key OFFSET 0
-            ) AS rows
-            WHERE rows.attempt = attempts.id AND sendings = 1 AND state = 'pushed'
-        ))
-    )
+    SELECT max(attempts.id) AS id FROM attempts JOIN runs ON runs.key = attempts.run
+    WHERE attempts.id > :after AND {tells_of_documents}
     GROUP BY attempts.sender
 ) AS newest
 JOIN attempts ON attempts.id = newest.id
 JOIN runs ON runs.key = attempts.run
 ORDER BY attempts.id;
+
+-- name: last_answered
+SELECT {columns_of_attempt}
+FROM attempts JOIN runs ON runs.key = attempts.run
+WHERE attempts.id > :after AND attempts.id < :before AND {tells_of_documents}
+ORDER BY attempts.ended_at DESC, attempts.id DESC LIMIT 1;
 
 -- name: count_attempts
 SELECT count(*) FROM attempts WHERE run = :run;

@@ -441,30 +441,38 @@ WHERE runs.account = :account AND runs.pruned = 0
     )
 ORDER BY attempts.id;
 
--- name: last_successes
+-- part: tells_of_documents
 -- The verdict is a remark (`runs.sending.attempt.remark_on`). Words of the ERP may stand in it, so
 -- that only its beginning tells.
+runs.account = :account AND (
+    verdict LIKE 'note.success%' OR verdict LIKE 'note.also{"first":["note.success"%'
+    OR ((
+        verdict LIKE 'note.silent_success%'
+        OR verdict LIKE 'note.also{"first":["note.silent_success"%'
+    ) AND EXISTS (
+        SELECT 1 FROM json_each(numbers) AS each
+        CROSS JOIN rows INDEXED BY rows_by_bill
+            ON rows.bill = each.value AND rows.run = runs.key
+        WHERE rows.attempt = attempts.id AND rows.attempts = 1 AND rows.state = 'pushed'
+    ))
+)
+
+-- name: last_successes
 SELECT {columns_of_attempt}
 FROM (
-    SELECT max(attempts.id) AS id
-    FROM attempts CROSS JOIN runs ON runs.key = attempts.run
-    WHERE attempts.id > :after AND runs.account = :account AND (
-        verdict LIKE 'note.success%' OR verdict LIKE 'note.also{"first":["note.success"%'
-        OR ((
-            verdict LIKE 'note.silent_success%'
-            OR verdict LIKE 'note.also{"first":["note.silent_success"%'
-        ) AND EXISTS (
-            SELECT 1 FROM json_each(numbers) AS each
-            CROSS JOIN rows INDEXED BY rows_by_bill
-                ON rows.bill = each.value AND rows.run = runs.key
-            WHERE rows.attempt = attempts.id AND rows.attempts = 1 AND rows.state = 'pushed'
-        ))
-    )
+    SELECT max(attempts.id) AS id FROM attempts CROSS JOIN runs ON runs.key = attempts.run
+    WHERE attempts.id > :after AND {tells_of_documents}
     GROUP BY attempts.sender
 ) AS newest
 CROSS JOIN attempts ON attempts.id = newest.id
 JOIN runs ON runs.key = attempts.run
 ORDER BY attempts.id;
+
+-- name: last_answered
+SELECT {columns_of_attempt}
+FROM attempts CROSS JOIN runs ON runs.key = attempts.run
+WHERE attempts.id > :after AND attempts.id < :before AND {tells_of_documents}
+ORDER BY attempts.ended_at DESC, attempts.id DESC LIMIT 1;
 
 -- name: count_attempts
 SELECT attempts FROM runs WHERE key = :run;
