@@ -16,16 +16,27 @@ import httpx
 import pytest
 
 from k3push.core.control_words import Key
-from k3push.core.model import RunId, State
+from k3push.core.model import BillNumber, RunId, State
 from k3push.core.safety.verdict import InDoubt
 from k3push.runs.context import Context
+from k3push.runs.doubts.word_of_person import settle_by_word
 from k3push.runs.proof.calls_at_work import CallsAtWork
 from k3push.runs.proof.doubt_ages import SettleTimes
 from k3push.simulator import FaultPlan
 from k3push.simulator.answers import AnswerStyle, failure
 from k3push.simulator.exchange import json_reply
 from k3push.simulator.sign_in import Logins
-from tests.runs.office import SECOND, WINDOW_S, Office, orders, sandbox, steered, steps
+from tests.runs.office import (
+    FIRST,
+    SECOND,
+    WINDOW_S,
+    Office,
+    VirtualClock,
+    orders,
+    sandbox,
+    steered,
+    steps,
+)
 from tests.runs.rough_answers import NO_HALT, OPEN, REFUSED, doubled, name_no_document
 from tests.shares import shared_out
 from tests.simulator.transport import SandboxTransport
@@ -531,3 +542,38 @@ async def test_what_overtakes_hides_no_call_in_front_that_was_answered_late(
             tasks.start_soon(push, light, light_after_s)
             tasks.start_soon(push, lost, 30.0)
     assert (Overtaking.twice, doubled(office, [front, lost, light])) == (frozenset(), [])
+
+
+@pytest.mark.parametrize("by_another_run", [False, True])
+async def test_a_hasty_word_sends_nothing_while_the_call_waits_behind_another(
+    monkeypatch: pytest.MonkeyPatch, *, by_another_run: bool
+) -> None:
+    """A person says that nothing was made, and the ERP comes to the call after its window."""
+    monkeypatch.setattr(Logins, "log_out", lambda *_: True)
+    front, lost, proof = orders(3)
+    office = Office(sandbox(**OPEN))
+    await office.open_run([proof], RunId("proof"))
+    await office.execute(RunId("proof"))
+    async with anyio.create_task_group() as server:
+        erp = queueing(server, 380.0, 60.0, told=True)
+        how: dict[str, Any] = {"transport": erp, "limits": NO_HALT, "check": False}
+        how |= {"settle": SettleTimes(), "throttle": steered(concurrency=1, chunk_size=1)}
+
+        async def push(run: RunId, number: str, after_s: float, killed_s: float) -> None:
+            await anyio.sleep(after_s)
+            await office.open_run([number], run)
+            await office.execute(run, beside=killed_after(killed_s), **how)
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(push, SECOND, front, 0.0, math.inf)
+            await push(FIRST, lost, 10.0, 20.0)
+            await anyio.sleep(30)
+            async with office.store.own(FIRST):
+                pass  # whoever comes finds the call of the killed one in doubt
+            word = (FIRST, BillNumber(lost), State.PLANNED)
+            await settle_by_word(office.store, VirtualClock(), *word, because="it is not there")
+            if by_another_run:
+                await push(RunId("r3"), lost, 0.0, math.inf)
+            else:
+                await office.execute(FIRST, **how)
+    assert (erp.twice, doubled(office, [front, lost])) == (frozenset(), [])

@@ -214,7 +214,8 @@ class Intake:
             # A number waits if looks may still show what its last call made; also if a person has
             # planned it again while that call may be at work. A number with the code `absent` need
             # not wait: looks have settled it after its window.
-            left_s = wait_for_call_s(context, sent[-1]) if sent and row.code != ABSENT else 0.0
+            waits = sent and row.code != ABSENT
+            left_s = await wait_for_call_s(context, sent[-1]) if waits else 0.0
             due_s = anyio.current_time() + left_s if left_s else 0.0
             if row.code == DROPPED:
                 self._backlog.put_last(Chunk(0, (bill,), alone=True), max(due_s, later_s))

@@ -22,9 +22,15 @@ from k3push.core.safety.ages import later_s
 from k3push.core.safety.verdict import SOON_S
 from k3push.ports import AttemptRecord, Doubt, LostCall
 from k3push.runs.context import Context
-from k3push.runs.other_calls.earlier_calls import LONGEST_CALL
 from k3push.runs.proof.calls_at_work import may_run
-from k3push.runs.proof.lost_calls import HERE, QUEUE_OF, Lost, may_be_before, waits_behind_s
+from k3push.runs.proof.lost_calls import (
+    HERE,
+    LONGEST_CALL,
+    QUEUE_OF,
+    Lost,
+    may_be_before,
+    waits_behind_s,
+)
 from k3push.runs.proof.seen_since import first_shown_at
 
 AT_ONCE = 1000
@@ -90,6 +96,12 @@ async def hear_of_others(context: Context, doubts: Sequence[Doubt], heard: Heard
         own_s = ages.longest_s(times, doubt.sender)
         seconds = waits_behind_s(doubt.attempt, calls, times.window_s, own_s, answered_s)
         ages.note_behind(doubt.attempt, seconds)
+
+
+async def behind_others_s(context: Context, doubt: Doubt) -> float:
+    """Return how much later the call of a doubt may be carried out for those before it."""
+    await hear_of_others(context, [doubt], await hear(context))
+    return context.ages.behind_s(doubt)
 
 
 async def _answered_after_s(context: Context, doubt: Doubt, heard: Heard) -> float:

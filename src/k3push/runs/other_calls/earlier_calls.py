@@ -8,7 +8,7 @@ person has settled may be at work still.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from k3push.core.model import ABSENT, BillNumber, NeverSent, RunId, State
 from k3push.core.protocol.msg_codes import CALL_LIMIT
@@ -18,10 +18,9 @@ from k3push.core.safety.verdict import Cure, InDoubt, ReadBack, Said, SendAgain
 from k3push.ports import SHORTEST_WAIT_S, AttemptRecord, Doubt, LatelySent
 from k3push.runs.context import Context
 from k3push.runs.kept_in_ledger.kept_attempts import verdict_of
+from k3push.runs.other_calls.calls_of_others import behind_others_s
 from k3push.runs.proof.document_makers import MACHINES_DIFFER
-
-# Attempts of other runs are asked for so far back: a call may take long.
-LONGEST_CALL = timedelta(hours=2)
+from k3push.runs.proof.lost_calls import LONGEST_CALL
 
 
 def was_in_doubt(kept: AttemptRecord) -> bool:
@@ -111,23 +110,31 @@ def may_have_made(kept: AttemptRecord, *, splits: bool) -> bool:
     return verdict.twice or verdict.said.acted or several
 
 
-def wait_for_call_s(context: Context, kept: AttemptRecord) -> float:
+async def wait_for_call_s(context: Context, kept: AttemptRecord) -> float:
     """Return for how many seconds a bill waits for a call that has carried it.
 
-    For one in doubt, which may be at work yet, and after a refusal until looks surely show what
-    was saved all the same. No clock that is set makes it longer.
+    For one in doubt, which may be at work yet, or wait behind others, and after a refusal until
+    looks surely show what was saved all the same. No clock that is set makes it longer.
     """
     times, intent = context.settle, kept.attempt.intent
+    number, *_ = intent.numbers
+    doubt = Doubt(
+        intent.run,
+        number,
+        kept.attempt.id,
+        intent.began_at,
+        intent.uptime,
+        (),
+        sender=intent.sender,
+    )
     if was_in_doubt(kept):
-        length_s = times.shown_by_s
+        length_s = times.shown_by_s + await behind_others_s(context, doubt)
     elif was_refused(kept) and kept.ended_at is not None:
         took_s = (kept.ended_at - intent.began_at).total_seconds()
         # A clock may have been set back while the call was at work.
         length_s = min(max(0.0, took_s), times.window_s) + times.first_wait_s
     else:
         return 0.0
-    number, *_ = intent.numbers
-    doubt = Doubt(intent.run, number, kept.attempt.id, intent.began_at, intent.uptime, ())
     return max(0.0, length_s - context.ages.age_s(doubt))
 
 
@@ -153,7 +160,7 @@ async def waits_for_others(context: Context, sent: Iterable[LatelySent]) -> dict
     """
     waits: dict[BillNumber, float] = {}
     for kept, called in sent:
-        left_s = wait_for_call_s(context, kept)
+        left_s = await wait_for_call_s(context, kept)
         if left_s > 0:
             absent = await _absent_in(context, kept.attempt.intent.run, called.values())
             left_s = max(left_s, SHORTEST_WAIT_S)

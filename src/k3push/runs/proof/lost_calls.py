@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from datetime import timedelta
 from typing import NamedTuple
 
 from k3push.core.model import RunId
@@ -16,6 +17,9 @@ from k3push.core.safety.ages import behind_s
 
 TIE_S = 2.0
 """Of calls that were written down within that time nobody knows which came first."""
+
+LONGEST_CALL = timedelta(hours=2)
+"""Attempts of other runs are asked for so far back: a call may take long."""
 
 QUEUE_OF = 4
 """Windows in which calls may have left that are in front of another."""
