@@ -6,12 +6,12 @@ apart:
 
 - A run stands in the queue as if it had come later: some seconds for each of its numbers, and half
   a day at most. So each run waits in proportion to its size. This is earliest deadline first, with
-  a deadline that grows with the size, which keeps the worst slowdown small. What came more than
-  half a day after a run never goes before it. A run's rank is set when it is queued, and never
-  changes.
-- Order is of no use where all places are taken by long runs, which nobody interrupts. Each worker
-  has a place beside those of `--concurrency` that only short runs take. Short runs take the other
-  places as well, by their rank.
+  a deadline that grows with the size, which keeps the worst slowdown small. No run
+  goes before one that was queued half a day earlier. A run's rank is set when it is queued, and
+  never changes.
+- Order is of no use while long runs, which nobody interrupts, are all that workers execute. Each
+  worker executes one run more than `--concurrency` says, if it is a short one; among these the one
+  that was queued first goes first (`fetch_short`). Otherwise short runs have their turn by rank.
 
 Runs of one tenant go one after another, so that a tenant of many lists has one place, and the
 others take turns with it.

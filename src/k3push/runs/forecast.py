@@ -136,7 +136,7 @@ class ForecastContext:
         return await named_for_others(self.ledger, self.route, found, self.source_ids)
 
     async def links_outweigh(self) -> bool:
-        """Return False: a document with the number of a bill that was never sent is `already`."""
+        """Return False: a plan takes each document with a bill's number for the bill's own."""
         return False
 
     @property

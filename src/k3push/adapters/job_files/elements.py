@@ -44,7 +44,7 @@ class Elements:
         keys: dict[str, list[str]] = {role: [] for role in ("", *ROLES)}
         for key in fields:
             keys[self.role(key)].append(key)
-        # A list of bills beside a bill would be passed over.
+        # An object with a number and a list of bills may mean either: it is refused.
         lists = [key for key in keys[""] if is_list_key(key) and isinstance(fields[key], list)]
         rivals = [keys["number"] + lists if keys["number"] else [], *(keys[r] for r in ROLES)]
         if twice := next((each for each in rivals if len(each) > 1), None):

@@ -1,4 +1,4 @@
-"""What numbers and ids look like in a job file, and under which headings they stand."""
+"""What numbers and ids look like in a job file, and which headings or JSON keys stand for them."""
 
 from __future__ import annotations
 

@@ -52,8 +52,8 @@ class RunProgress:
         Args:
             console: Standard error.
             counts: Rows by state.
-            most: How many planned rows are taken up at most; 0 where what is planned stays so, and
-                no pace drives the execution.
+            most: How many planned rows the execution takes up at most; 0 where it only settles
+                doubts, and has no pace.
             now_s: A clock that only goes forward, in seconds.
         """
         self.counts: Counter[State] = Counter(counts)

@@ -146,7 +146,7 @@ FOR_PERSON = frozenset({Follow.REFUSED, Follow.WAITING, Follow.UNKNOWN})
 
 
 def of_row(targets: Iterable[Target], documents: Mapping[str, Document]) -> tuple[Follow, str]:
-    """Say how far the documents of a row have come: as far as the last of them.
+    """Say how far the documents of a row have come: as far as the one that is furthest behind.
 
     >>> known = {"1": Document("1", follow=Follow.APPROVED)}
     >>> of_row([Target("1", "RK1"), Target("2", "RK2")], known)
@@ -205,7 +205,7 @@ def conclude_step(
         return Move(document, intent.step)
     # D does not show whether a call has worked and somebody has taken the document back.
     sure = intent.status != TAKEN_BACK
-    # In a message, only a number that contains this one could be mistaken for it.
+    # A message that names CGRK00012 contains CGRK0001, too: such numbers are matched first.
     alike = {document.number, *(number for number in beside if document.number in number)}
     named = messages_by_number(said.messages, alike).get(document.number)
     passes = said.code == RESPONSE_ERROR or (said.thrown and not named)

@@ -42,7 +42,7 @@ class SourceLook:
 
     @property
     def contradictory(self) -> set[BillNumber]:
-        """Lines whose number and id are not of one bill, so that no document tells of them."""
+        """Lines with the number of one bill and the id of another: no document settles them."""
         return {line for line, meant in self.meant.items() if meant.parts_company}
 
     def add(self, other: SourceLook) -> None:

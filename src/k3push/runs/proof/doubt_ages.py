@@ -14,7 +14,7 @@ from k3push.core.safety.ages import least_age_s
 from k3push.ports import AttemptRecord, Clock, Doubt
 
 LONGER_THAN_GAP = 1.5
-"""How much longer a next late document is waited for than the longest of them has taken."""
+"""The next late document is waited for this many times as long as the slowest one has taken."""
 
 # The part of a window in which calls that wait for each other are to end: each may leave late
 # (`SettleTimes.held_up_s`), and take somewhat longer than those before it.
