@@ -30,7 +30,7 @@ from k3push.core.pacing.backlog import Backlog
 from k3push.core.pacing.chunking import apart, halve
 from k3push.core.safety.conclusion import DROPPED
 from k3push.core.safety.question_parts import MOST_NUMBERS
-from k3push.ports import InHand
+from k3push.ports import AttemptRecord, InHand
 from k3push.runs.context import Context
 from k3push.runs.documents.late_calls import told_of_late_calls
 from k3push.runs.documents.own_documents import named_there
@@ -195,6 +195,7 @@ class Intake:
         # By chunk and call: each row's wait ends at a moment of its own, however little apart.
         suspects: dict[tuple[int, int], list[BillNumber]] = {}
         due: dict[tuple[int, int], float] = {}
+        over_s: dict[int, float] = {}
         # After a resume nobody knows when the call broke, so the whole wait counts from now.
         later_s = anyio.current_time() + context.settle.first_wait_s
         for row, bill in named.sendable:
@@ -215,8 +216,7 @@ class Intake:
             # planned it again while that call may be at work. A number with the code `absent` need
             # not wait: looks have settled it after its window.
             waits = sent and row.code != ABSENT
-            left_s = await wait_for_call_s(context, sent[-1]) if waits else 0.0
-            due_s = anyio.current_time() + left_s if left_s else 0.0
+            due_s = await self._over_at_s(sent[-1], over_s) if waits else 0.0
             if row.code == DROPPED:
                 self._backlog.put_last(Chunk(0, (bill,), alone=True), max(due_s, later_s))
             elif due_s or broke or row.code == ABSENT:
@@ -228,6 +228,14 @@ class Intake:
         for group, together in suspects.items():
             for part in halve(together):
                 self._backlog.put_last(Chunk(0, part), due[group])
+
+    async def _over_at_s(self, kept: AttemptRecord, known: dict[int, float]) -> float:
+        """Return until when a call is waited for; 0 if it is over. *known* spares a second look."""
+        call = kept.attempt.id
+        if call not in known:
+            left_s = await wait_for_call_s(self._context, kept)
+            known[call] = anyio.current_time() + left_s if left_s else 0.0
+        return known[call]
 
     def _note_earlier(self, row: Row, bill: BillNumber) -> None:
         """Know what earlier executions have done with a bill."""
