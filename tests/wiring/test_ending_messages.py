@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -7,7 +8,8 @@ import pytest
 from k3push.core.model import Follow, Route, Run, RunId, State
 from k3push.runs.outcome import Ending, Exit, Followed
 from k3push.runs.stop import Cause
-from k3push.wiring.ending_messages import events_of
+from k3push.wiring.ending_messages import events_of, message
+from k3push.words.language import speaker
 
 RUN = Run(
     id=RunId("20261125-200000-abc"),
@@ -44,3 +46,14 @@ def test_people_are_told_of_what_an_ending_is(
     causes = {cause: "why"} if cause else {}
     ending = Ending(RUN, exit_code, 1.0, counts, 0, 0, 0, causes, followed=followed)
     assert events_of(ending) == events
+
+
+def test_people_are_told_of_bills_with_a_document_too_many_or_a_part_too_few() -> None:
+    """Whoever reads the message alone would not look for them."""
+    counts = {State.PUSHED: 9}
+    ending = Ending(RUN, Exit.SOME_REJECTED, 1.0, counts, 0, 0, 0, {}, twins=2, partly=1)
+    _, lines = message(ending, speaker("en"))
+    assert "a document too many, perhaps: 2 numbers" in lines
+    assert "made in part: 1 number" in lines
+    _, lines = message(replace(ending, twins=0, partly=0), speaker("en"))
+    assert len(lines.splitlines()) == 3

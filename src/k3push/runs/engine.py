@@ -14,8 +14,8 @@ them is interrupted between two awaits, and no lock is needed:
 - two *wakers* tell the others that a stop was asked or somebody has steered (methods of the
   follower);
 - the *last looker* looks once more at what was refused, a while later (`last_looks`);
-- two more run once: the newest document of the form is noted, and the first call's wait for that
-  ends after a while (`form_marks`).
+- two more run once: one notes the newest document of the form, the other ends the first call's
+  wait for that after a while (`form_marks`).
 
 Who owns what:
 

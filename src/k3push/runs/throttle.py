@@ -108,9 +108,9 @@ class Throttle:
     def time_left(self, left: int, by_rate: TimeLeft | None) -> TimeLeft | None:
         """Say how long *left* numbers take at the present pace; None where nothing has told yet.
 
-        The model of the server tells it, or else the rate. Under a limit on calls a minute neither
-        knows how long calls are going to wait for their turns, so that it is from the least of both
-        to the most, and no less than the fewest calls take.
+        The model of the server tells it, or else the rate. Under a limit on calls in a minute
+        neither knows how long calls will wait for their turns: the range is then from the lower of
+        the two to the higher, and no less than what the fewest possible calls take.
 
         Args:
             left: Numbers that are still to be sent.

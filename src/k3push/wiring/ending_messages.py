@@ -1,4 +1,4 @@
-"""Tell people how a run ended, where the settings name some."""
+"""Tell people how a run ended, where the settings name some: one message for each run."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from k3push.config.setting_errors import SettingsError
 from k3push.config.settings import Settings
 from k3push.core.model import State
 from k3push.core.remark import remark
-from k3push.reporting.summary import cause_lines, follow_line, next_step
+from k3push.reporting.summary import cause_lines, follow_line, next_step, odd_lines
 from k3push.runs.outcome import Ending, Exit, numbers_in_doubt
 from k3push.runs.stop import Cause
 from k3push.words.language import Say
@@ -89,6 +89,7 @@ def message(ending: Ending, say: Say) -> tuple[str, str]:
     lines = [
         say("summary.run", run=run.id, route=run.route.name, seconds=ending.seconds),
         counts,
+        *odd_lines(say, twins=ending.twins, partly=ending.partly),
         *filter(None, [follow_line(ending.followed, say)]),
         *cause_lines(ending.causes, say),
     ]

@@ -63,7 +63,7 @@ class Expected:
 
     Attributes:
         calls: If no number is refused.
-        is_counted: Each holds as many numbers as a person has set; else they are about so many.
+        is_counted: Whether their number is exact, since a person has set the size of a chunk.
         time: How long they take; None where nothing was measured.
     """
 

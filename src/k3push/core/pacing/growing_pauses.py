@@ -1,7 +1,8 @@
 """Pauses for an ERP that is away, overloaded, or at its limit of calls (MsgCode 14).
 
 They grow from one vain try to the next: an application pool that recycles is back within them, and
-a wrong address is not held up long.
+a wrong address is not held up long. How often something is tried, `retried_reads` says of looks,
+`attempt.push_chunk` of pushes.
 """
 
 from __future__ import annotations

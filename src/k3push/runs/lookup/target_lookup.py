@@ -321,8 +321,7 @@ def _with_links(context: Looker, found: Sighting, linked: Sighting) -> Sighting:
         n: [t for t in found.targets.get(n, ()) if t.id not in found.thin] for n in linked.linked
     }
     context.links.compare(every_id(sure), linked)
-    # That a link ties a document to another of its bills does not mean that one ties it to this
-    # bill.
+    # A document may have a link to one of its bills and none to another: `linked` is by bill.
     of_links = ids_in(linked.targets)
     # Somebody may have cancelled it between the two questions.
     shown = ids_in(united(linked.targets, linked.cancelled))

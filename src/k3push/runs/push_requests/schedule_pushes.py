@@ -1,8 +1,8 @@
 """What keeps a schedule from beginning a push: another one of the same bills may still send.
 
-What a route selects, or a list names, would be pushed twice where a bill may be pushed in parts.
-Nothing holds a schedule for ever: a push that was left by its server, or has gone on for days, does
-not count.
+It is asked where a route has `allow_partial`: there a bill that two schedules select, or that two
+lists name, would be pushed twice. Nothing holds a schedule for ever: a push that was left by its
+server, or has gone on for days, does not count.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ A server that comes back takes up what it has left, so that this is longer than 
 """
 
 LATEST = 1000
-"""Requests that are over, the newest, of which one may have been under way a moment ago."""
+"""Of requests that are over, this many of the newest: one may have been under way a moment ago."""
 
 LASTS = timedelta(days=3)
 """What was begun before that holds nothing up any more: something is wrong with it."""

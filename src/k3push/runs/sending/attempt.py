@@ -315,9 +315,10 @@ async def _note_silent_work(
 
 
 def _keeps_claims(verdict: SendAgain | InDoubt | ReadBack) -> bool:
-    """Say whether a run keeps its claims, or two would take what goes on in turns for ever.
+    """Say whether a run keeps the claims of numbers that it sends again.
 
-    A bill that somebody edits waits behind the others, and another run may want it alone.
+    Without that, two runs would take them from each other for ever. A bill that somebody edits
+    waits behind the others, and another run may take it meanwhile.
     """
     match verdict:
         case ReadBack(said):

@@ -57,7 +57,7 @@ BY_HAND = "-run"
 """Suffix of the turn of pushes that a person has begun."""
 
 SAME_PRESS = timedelta(minutes=1)
-"""Who begins by hand within this time of another has the same turn, until a push of it is known."""
+"""Two who begin a schedule by hand within this time have one turn, until a push of it is known."""
 
 CATCH_UP = timedelta(hours=1)
 """What was due up to this long ago is still begun: the server was down, or the tenant at rest.

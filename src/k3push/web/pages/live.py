@@ -44,7 +44,7 @@ class RunView:
     Attributes:
         alive: Whether a process executes it.
         followed: How far its documents have come after their push.
-        waits: Whether it has no ending since another run of its command is under way.
+        waits: Whether it has no ending because another run of its command is under way.
         asked: Whether a server is about to execute it.
         rate: Numbers a second of late; 0 where that is not known.
         time_left: How long the rest takes at that rate, or None where that is not known.
