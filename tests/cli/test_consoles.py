@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from k3push.cli.console.screen import screen
+from k3push.cli.console.screen import screen, tick
 from tests.cli.terminal import Desk, Sandbox, end, orders
 from tests.shares import shared_out
 
@@ -36,6 +36,18 @@ def test_a_console_of_any_encoding_shows_a_run(desk: Desk, sandbox: Sandbox, enc
         assert "退出码 3" in said
     # What is read by programs does not depend on the console.
     assert desk.rows()[2]["number"] == "NOWHERE-ö-😀"
+
+
+@pytest.mark.parametrize(
+    ("encoding", "marks"),
+    [("utf-8", "✓✗"), ("gb18030", "✓✗"), ("gbk", "√×"), ("latin-1", "+x"), ("ascii", "+x")],
+)
+def test_what_is_well_is_told_from_what_is_wrong_in_any_encoding(
+    monkeypatch: pytest.MonkeyPatch, encoding: str, marks: str
+) -> None:
+    """`check > result.txt` of a Chinese Windows is GBK, in which both were question marks."""
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BytesIO(), encoding))
+    assert tick(good=True) + tick(good=False) == marks
 
 
 @pytest.mark.parametrize("columns", ["0", "²"])

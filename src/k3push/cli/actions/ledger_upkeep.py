@@ -16,6 +16,7 @@ from k3push.adapters.ledger.maintenance.sql_tables import SqlTables
 from k3push.adapters.ledger.maintenance.sqlite_tables import books_in_sqlite
 from k3push.adapters.ledger.sqlite import migrate as migrate_in_sqlite
 from k3push.adapters.ledger.sqlite import version_of as version_in_sqlite
+from k3push.cli.console.screen import tick
 from k3push.config.conflicts import faults_of_ledger
 from k3push.config.settings import LedgerSettings, Settings
 from k3push.core.remark import remark
@@ -120,7 +121,7 @@ async def check(config: Path | None, say: Say) -> Exit:
                 sound = False
                 cure = say(f"ledger.cure.{found.check}")
                 line = say("ledger.bad", what=line, n=found.wrong, example=found.example, cure=cure)
-            _tell(f"{'✗' if found.wrong else '✓'} {line}")
+            _tell(f"{tick(good=not found.wrong)} {line}")
     return Exit.DONE if sound else Exit.USAGE
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.markup import escape
 
-from k3push.cli.console.screen import screen
+from k3push.cli.console.screen import screen, tick
 from k3push.runs.outcome import Exit
 from k3push.words.language import Say
 
@@ -22,7 +22,7 @@ class Findings:
 
     def good(self, what: str) -> None:
         """Say what is well."""
-        self._console.print(f"[green]✓[/] {escape(what)}", highlight=False)
+        self._console.print(f"[green]{tick(good=True)}[/] {escape(what)}", highlight=False)
 
     def doubtful(self, what: str) -> None:
         """Say what a person should look at, though a run can begin."""
@@ -31,7 +31,7 @@ class Findings:
     def bad(self, what: str, code: Exit) -> None:
         """Say what keeps a run from beginning, and how the command ends for it."""
         self.exit = max(self.exit, code)
-        self._console.print(f"[red]✗[/] {escape(what)}", highlight=False)
+        self._console.print(f"[red]{tick(good=False)}[/] {escape(what)}", highlight=False)
 
     def waiting(self, why: str, seconds: float) -> None:
         """Say what is waited for."""

@@ -31,6 +31,21 @@ def screen(**how: Any) -> Console:
     return console
 
 
+def tick(*, good: bool) -> str:
+    """Return the mark of what is well, or of what is wrong, as standard output can write it.
+
+    GBK, in which a Chinese Windows writes into files and pipes, has other ones than UTF-8; with a
+    question mark for both nobody could tell one from the other.
+    """
+    for marks in ("✗✓", "×√"):
+        try:
+            marks.encode(sys.stdout.encoding or "utf-8")
+        except UnicodeEncodeError:
+            continue
+        return marks[good]
+    return "x+"[good]
+
+
 def _with_a_size(environ: Mapping[str, str]) -> Mapping[str, str]:
     """Return the environment without a size of nothing (COLUMNS=0), in which nothing is shown."""
     return {
