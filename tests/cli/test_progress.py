@@ -65,9 +65,12 @@ def anyio_backend() -> tuple[str, dict[str, Any]]:
     return "trio", {"clock": MockClock(autojump_threshold=0)}
 
 
-def screen(*, terminal: bool) -> Console:
+def screen(*, terminal: bool, kind: str = "xterm") -> Console:
     """Return a console of 80 columns that keeps what is written."""
-    return Console(file=io.StringIO(), width=80, force_terminal=terminal, color_system=None)
+    environ = {"TERM": kind}
+    return Console(
+        file=io.StringIO(), width=80, force_terminal=terminal, color_system=None, _environ=environ
+    )
 
 
 def steered(
@@ -97,9 +100,10 @@ def written(console: Console) -> str:
 
 
 @pytest.mark.anyio
-async def test_without_a_terminal_there_is_a_line_now_and_then() -> None:
-    """A log file of a night shows that the run went on, and holds no bar."""
-    console = screen(terminal=False)
+@pytest.mark.parametrize("is_dumb", [False, True])
+async def test_without_a_terminal_there_is_a_line_now_and_then(*, is_dumb: bool) -> None:
+    """A log file of a night shows that the run went on, and holds no bar; nor does a dumb one."""
+    console = screen(terminal=is_dumb, kind="dumb")
     with RunProgress(console, speaker("en"), {State.PLANNED: 4}, steered()) as progress:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(progress.tell_now_and_then)

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.status import Status
 
 from k3push.cli.console.progress import LINE_EVERY_S
+from k3push.cli.console.screen import can_draw
 from k3push.words.language import Say
 
 
@@ -34,7 +35,7 @@ class LookProgress:
         self._status: Status | None = None
 
     def __enter__(self) -> None:
-        if self._console.is_terminal and not self._quiet:
+        if can_draw(self._console) and not self._quiet:
             self._status = self._console.status(self._line(self._done))
             self._status.start()
             self._console.show_cursor(show=True)  # as `RunProgress`

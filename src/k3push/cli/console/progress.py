@@ -17,6 +17,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from k3push.cli.console.screen import can_draw
 from k3push.core.control_words import Key
 from k3push.core.model import Attempt, Document, Follow, Outcome, Repeat, State, StepAttempt
 from k3push.core.pacing.holds import Hold, HoldCause
@@ -74,7 +75,7 @@ class RunProgress:
 
     def __enter__(self) -> Self:
         """Show the bar, where there is a terminal."""
-        if self._console.is_terminal and not self._quiet:
+        if can_draw(self._console) and not self._quiet:
             self._bar = Live(get_renderable=self.render, console=self._console, transient=True)
             self._bar.start()
             # rich hides it, and Ctrl-Z or a kill would leave the shell without one.

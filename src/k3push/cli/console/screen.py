@@ -31,6 +31,11 @@ def screen(**how: Any) -> Console:
     return console
 
 
+def can_draw(console: Console) -> bool:
+    """Say whether a console shows what changes in its place; one called `dumb` has lines alone."""
+    return console.is_terminal and not console.is_dumb_terminal
+
+
 def tick(*, good: bool) -> str:
     """Return the mark of what is well, or of what is wrong, as standard output can write it.
 
