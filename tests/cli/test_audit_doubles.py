@@ -85,7 +85,7 @@ def test_the_ledgers_bills_are_told_in_chinese(capsys: Capture) -> None:
     assert run(("audit-dups", "--from-ledger"), "zh") == 3
     said = capsys.readouterr().out
     assert "CGDD0000001：下游单据 2 张，应有 1 张（按数量判断）" in said
-    assert "已核对 6 张源单：2 张下游单据过多，0 张下游单据已不存在" in said
+    assert "已核对 6 张源单：2 张的下游单据过多，0 张下游单据已不存在" in said
 
 
 def test_what_was_made_since_a_day_is_looked_at(doubled: Desk, capsys: Capture) -> None:

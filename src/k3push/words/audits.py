@@ -6,7 +6,7 @@ WORDS = {
     "audit.looking": ("looked at {done:,} {done:?bill|bills}", "已核对 {done:,} 张单据"),
     "audit.route": (
         "{route}: {sources:,} looked at, {doubles:,} with too many documents, {missing:,} gone",
-        "{route}：核对 {sources:,} 张源单，其中 {doubles:,} 张下游单据过多；{missing:,} 张下游单据已不存在",
+        "{route}：核对 {sources:,} 张源单，其中 {doubles:,} 张的下游单据过多；{missing:,} 张下游单据已不存在",
     ),
     "audit.double": (
         "{number}: {found} documents, {expected} expected, judged by {by}",
@@ -36,7 +36,7 @@ WORDS = {
     ),
     "audit.found": (
         "Of {sources:,} {sources:?bill|bills}, {doubles:,} with too many documents; documents that are gone: {missing:,}.",
-        "已核对 {sources:,} 张源单：{doubles:,} 张下游单据过多，{missing:,} 张下游单据已不存在",
+        "已核对 {sources:,} 张源单：{doubles:,} 张的下游单据过多，{missing:,} 张下游单据已不存在",
     ),
     "audit.not_whole": (
         "The audit is not whole; run it again. What is told here was found before it ended.",
