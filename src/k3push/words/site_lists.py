@@ -45,6 +45,10 @@ WORDS = {
         "{path}: the list is CSV or JSONL, by the ending of its name: {known}",
         "{path}：清单按文件扩展名写成 CSV 或 JSONL：{known}",
     ),
+    "select.wide_marks": (
+        "full-width marks ({marks}) are no part of a filter; type ' = < > , ( ) in their place",
+        "全角或中文标点（{marks}）不是过滤条件的写法；请改用英文的 ' = < > , ( )",
+    ),
     "select.open_quote": (
         "a text begins with ' and does not end; a quote within a text is written twice",
         "单引号 ' 未成对；文本中的单引号须写两次",

@@ -33,6 +33,8 @@ DEFAULT_MAX_COUNT = 10_000
 
 # Texts in quotes, in which a quote is written twice.
 _TEXT = re.compile(r"'(?:[^']|'')*'")
+# What a Chinese keyboard types in the place of marks that the ERP knows.
+_WIDE_MARKS = re.compile("[“”‘’＂＇＝＜＞！，（）％]")
 _TODAY = re.compile(r"(?<![\w.])today(?:\s*([+-])\s*([0-9]{1,5}))?(?![\w.])", re.IGNORECASE)
 
 # Fields that hold numbers in every form. Compared with a quoted one they give wrong counts in
@@ -103,9 +105,12 @@ def check_where(where: str) -> str:
     "FNote='(' AND FDate>=today-1"
 
     Raises:
-        FilterFlawError: A quote or a bracket is left open, or a number stands in quotes.
+        FilterFlawError: A quote or a bracket is left open, a number stands in quotes, or a mark is
+            one of a Chinese keyboard.
     """
     rest = _TEXT.sub("", where)
+    if marks := dict.fromkeys(_WIDE_MARKS.findall(rest)):
+        raise FilterFlawError(remark("select.wide_marks", marks=" ".join(marks)))
     if "'" in rest:
         raise FilterFlawError(remark("select.open_quote"))
     depth = 0
