@@ -153,6 +153,14 @@ WORDS = {
         "To read one of these, name it with --sheet.",
         "如需读取其中之一，请用 --sheet 指定。",
     ),
+    "job.encoding_perhaps": (
+        "{value} is read as UTF-8; in GB18030 it is {other}",
+        "{value} 是按 UTF-8 读取的；按 GB18030 则为 {other}",
+    ),
+    "job.encoding_perhaps.cure": (
+        "If that is meant, save the list as UTF-8.",
+        "如应为后者，请将清单另存为 UTF-8。",
+    ),
     "job.heading_perhaps": (
         "{value} is read as a bill number, though it has no digit",
         "{value} 中没有数字，但按单据编号读取",

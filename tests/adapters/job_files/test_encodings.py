@@ -13,7 +13,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from k3push.adapters.job_files import Code, JobFileError, read_job
+from k3push.adapters.job_files import Code, JobFileError, Trouble, read_job
 from k3push.core.model import Listed
 from tests.said import chinese, english
 
@@ -188,3 +188,27 @@ def test_a_mark_before_a_quotation_mark_does_not_matter() -> None:
     for encoding in ("utf-8-sig", "utf-16"):
         assert read('"number","x"\n"A1","b"\n'.encode(encoding)) == [(2, "A1")]
     assert read('\ufeff"number"\n"A1"\n'.encode("gb18030")) == [(2, "A1")]
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("number\n鲁CG1\n鲁CG2\n".encode("gb18030"), ["³CG1"]),
+        ("number\n³CG1\n".encode("utf-8-sig"), []),
+        ("number\n采CG1\n³CG1\n".encode(), ["³CG1"]),
+        ("number,x\nCG1,鲁\n".encode("gb18030"), []),
+        ("单号\n鲁CG1\n".encode("gb18030"), []),
+    ],
+)
+def test_a_number_that_may_be_meant_in_gb18030_is_told_once(
+    tmp_path: Path, content: bytes, told: list[str]
+) -> None:
+    """A list with one Chinese character and a heading in English may be UTF-8 as well."""
+    path = tmp_path / "job.csv"
+    path.write_bytes(content)
+    found: list[Trouble] = []
+    assert list(read_job(path, on_bad_line=found.append))
+    assert [each.facts["value"] for each in found] == told
+    assert {each.code for each in found} <= {Code.ENCODING_PERHAPS}
+    for each in found:
+        assert "按 GB18030 则为 鲁CG1。如应为后者" in chinese(str(each))

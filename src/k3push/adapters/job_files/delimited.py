@@ -19,7 +19,7 @@ from k3push.adapters.job_files.number_columns import (
     plain,
     tidy,
 )
-from k3push.adapters.job_files.sources import LONGEST_LINE, OpenJobFile
+from k3push.adapters.job_files.sources import LONGEST_LINE, UTF8, OpenJobFile
 from k3push.adapters.job_files.troubles import BadLines, Code, names, shown
 from k3push.core.cells import has_own_headings, unmarked
 from k3push.core.model import BillNumber, Listed
@@ -67,6 +67,7 @@ def read_table(source: OpenJobFile, headings: Headings, bad: BadLines) -> Iterat
         raise bad.stop(Code.LONG_LINE, source.long_line, most=LONGEST_LINE)
     layout = _layout(source, headings, bad)
     at, id_at, route_at, width = layout.number_at, layout.id_at, layout.route_at, layout.width
+    by_bytes = source.encoding == UTF8 and not source.start
     with source.text() as text:
         for _ in range(layout.first - 1):
             text.readline()
@@ -81,6 +82,9 @@ def read_table(source: OpenJobFile, headings: Headings, bad: BadLines) -> Iterat
                 if checked is None:
                     continue
                 number = checked
+                if by_bytes and (other := as_gb18030(number)):
+                    by_bytes = False  # once is enough
+                    bad.mention(Code.ENCODING_PERHAPS, line, value=shown(number), other=other)
             id_ = internal_id(_cell(row, id_at)) if 0 <= id_at < cells else ""
             route = tidy(row[route_at]) if 0 <= route_at < cells else ""
             if id_ is None:
@@ -106,6 +110,23 @@ def see_no_heading(cells: Iterable[str], line: int, headings: Headings, bad: Bad
         for part in _CUT.split(cell):
             if headings.role(part):
                 raise bad.stop(Code.LATE_HEADING, line, value=shown(tidy(part)))
+
+
+def as_gb18030(number: str) -> str:
+    """Return what the bytes of a number say in GB18030; "" where they can hardly be meant so.
+
+    Nearly all texts of GB18030 are no UTF-8. One with a single Chinese character may be.
+
+    >>> as_gb18030("³CG17"), as_gb18030("采CG17"), as_gb18030("CG17")
+    ('鲁CG17', '', '')
+    """
+    if number.isascii() or max(number) >= "\u0800":
+        return ""
+    try:
+        other = number.encode().decode("gb18030")
+    except UnicodeDecodeError:
+        return ""
+    return other if all(c.isascii() or "\u4e00" <= c <= "\u9fff" for c in other) else ""
 
 
 def _cell(row: Sequence[str], at: int) -> str:

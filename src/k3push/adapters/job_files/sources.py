@@ -26,11 +26,11 @@ LONGEST_LINE: Final = 131_072
 """Characters of the longest line of a table, as the csv module limits a cell."""
 
 _CHUNK: Final = 1 << 16
-_UTF8: Final = "utf-8"
+UTF8: Final = "utf-8"
 _GB18030: Final = "gb18030"
 
 _BOMS: Final = (
-    (codecs.BOM_UTF8, _UTF8),
+    (codecs.BOM_UTF8, UTF8),
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
     (b"\x84\x31\x95\x33", _GB18030),
@@ -186,7 +186,7 @@ def _decoded(handle: IO[bytes], file: str, head: bytes) -> OpenJobFile:
     start, encoding = _marked(head)
     if encoding:
         return _scanned(OpenJobFile(file, handle, start, encoding))
-    utf8 = OpenJobFile(file, handle, 0, _UTF8)
+    utf8 = OpenJobFile(file, handle, 0, UTF8)
     try:
         return _scanned(utf8)
     except JobFileError:

@@ -49,6 +49,7 @@ class Code(StrEnum):
     BLANK_SHEET = "blank_sheet"
     OTHER_SHEETS = "other_sheets"
     HEADING_PERHAPS = "heading_perhaps"
+    ENCODING_PERHAPS = "encoding_perhaps"
     BLANK_ONLY_SHEET = "blank_only_sheet"
     OTHER_KIND = "other_kind"
     UNDECODABLE = "undecodable"
@@ -100,7 +101,7 @@ class Code(StrEnum):
     MORE_CELLS = "more_cells"
 
 
-MENTIONED: Final = frozenset({Code.OTHER_SHEETS, Code.HEADING_PERHAPS})
+MENTIONED: Final = frozenset({Code.OTHER_SHEETS, Code.HEADING_PERHAPS, Code.ENCODING_PERHAPS})
 """What a reading goes by, and leaves no line out for."""
 
 
