@@ -530,10 +530,13 @@ def test_without_the_extra_the_command_that_installs_it_is_told(tmp_path: Path) 
     stub = "raise ImportError('No module named procrastinate')"
     (tmp_path / "without" / "procrastinate.py").write_text(stub, "utf-8")
     without = {"PYTHONPATH": str(tmp_path / "without")}
-    for command in (("worker",), ("fleet", "status"), ("enqueue", "a.csv")):
+    said = "worker", "fleet status", "fleet pause --all", "fleet init-tenant a", "enqueue a.csv"
+    for command in map(str.split, said):
         ran = end(begin(tmp_path, *command, environment=without))
         assert (ran.exit, ran.out) == (2, ""), ran
         assert "pip install 'k3push[fleet]'" in ran.err
+    helped = end(begin(tmp_path, "fleet", "status", "--help", environment=without))
+    assert (helped.exit, helped.err) == (0, ""), helped
 
 
 def test_old_runs_that_cannot_be_archived_are_told_until_they_are(fleet: Fleet) -> None:

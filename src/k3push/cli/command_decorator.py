@@ -58,12 +58,10 @@ class Family:
 
     Args:
         group: Key of the group that those with a key of three parts are in.
-        before: Is called before any of these.
     """
 
-    def __init__(self, group: str = "", before: Callable[[], None] | None = None) -> None:
+    def __init__(self, group: str = "") -> None:
         self._group = group
-        self._before = before
         self._commands: list[tuple[str, str, Command]] = []
 
     def command(self, key: str, examples: str) -> Callable[[Command], Command]:
@@ -83,8 +81,6 @@ class Family:
     def add_to(self, app: typer.Typer, say: Say) -> None:
         """Add the commands to the command line of a language."""
         group = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
-        if self._before is not None:
-            group.callback()(self._before)
         because = say("app.because")
         for key, examples, function in self._commands:
             is_within = bool(self._group) and key.startswith(f"{self._group}.")
@@ -95,9 +91,9 @@ class Family:
             app.add_typer(group, **_said(self._group, say))
 
 
-def command_group(key: str, before: Callable[[], None] | None = None) -> Family:
+def command_group(key: str) -> Family:
     """Return a family whose commands with a key below *key* are in a group."""
-    return Family(key, before)
+    return Family(key)
 
 
 def _said(key: str, say: Say) -> dict[str, Any]:

@@ -26,7 +26,7 @@ def _needed() -> None:
     needs_fleet()
 
 
-family = command_group("command.fleet", before=_needed)
+family = command_group("command.fleet")
 
 
 @family.command("command.enqueue", "k3push enqueue orders.csv --config tenants/acme.toml")
@@ -80,6 +80,7 @@ def status(
         Path | None, typed("--textfile", metavar="F", words="option.fleet_metrics")
     ] = None,
 ) -> int:
+    _needed()
     from k3push.cli.actions import fleet_status  # noqa: PLC0415
 
     return awaited(
@@ -97,6 +98,7 @@ def add_word(word: str) -> None:
         names: Names = None,
         everybody: Everybody = False,
     ) -> int:
+        _needed()
         from k3push.cli.actions.fleet_status import WORDS  # noqa: PLC0415
 
         return awaited(lambda: WORDS[word](folder, names or [], everybody=everybody, say=say))
@@ -113,6 +115,7 @@ def init_tenant(
     folder: Folder = Path("tenants"),
     role: Annotated[str | None, typed("--role", metavar="ROLE", words="option.pg_role")] = None,
 ) -> int:
+    _needed()
     from k3push.cli.actions import init_tenant as action  # noqa: PLC0415
 
     return action.print_sql(folder, name, role, say)
