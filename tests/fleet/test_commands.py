@@ -471,6 +471,17 @@ def test_the_status_tells_of_numbers_in_doubt_until_they_are_settled(fleet: Flee
     assert f"in doubt: 2, in run {run}" in " ".join(shown.split())
 
 
+def test_the_status_tells_of_runs_of_a_tenant_whose_file_was_renamed(fleet: Fleet) -> None:
+    """Nobody executes them, and no other line would say so."""
+    config = fleet.tenant("acme")
+    fleet.enqueue(orders(10), config)
+    assert fleet.standing()["others"] == {}
+    (fleet.folder / config).rename(fleet.folder / "tenants" / "bexo.toml")
+    assert fleet.standing()["others"] == {"acme": 1}
+    shown = fleet.k3push("fleet", "status").out
+    assert "other hosts may have theirs: acme (1)" in " ".join(shown.split())
+
+
 def test_a_database_without_a_fleet_is_told_with_the_cure(fleet: Fleet) -> None:
     """Nothing was begun that could be resumed, as where there is no ledger."""
     fleet.tenant("acme")

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from k3push.fleet.queue_place import needs_fleet as needs_fleet
     from k3push.fleet.queue_place import needs_shared_ledger as needs_shared_ledger
     from k3push.fleet.queue_place import queue_of as queue_of
+    from k3push.fleet.status import left_of_others as left_of_others
     from k3push.fleet.status import samples as samples
     from k3push.fleet.status import standing as standing
     from k3push.fleet.tenant_folder import names_and_queue as names_and_queue
@@ -35,6 +36,7 @@ _MODULES = {
     "Queue": "queue",
     "Worker": "worker",
     "isolation_sql": "isolation",
+    "left_of_others": "status",
     "names_and_queue": "tenant_folder",
     "needs_fleet": "queue_place",
     "needs_shared_ledger": "queue_place",

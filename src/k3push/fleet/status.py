@@ -83,3 +83,8 @@ async def standing(queue: Queue, names: Collection[str]) -> dict[str, Any]:
         for row in await queue.all("workers")
     ]
     return {"tenants": tenants, "workers": workers}
+
+
+async def left_of_others(queue: Queue, known: Collection[str]) -> dict[str, int]:
+    """Count what is left to be done of tenants that have no file here, by tenant."""
+    return {row["tenant"]: row["runs"] for row in await queue.all("others", names=list(known))}

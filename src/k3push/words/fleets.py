@@ -81,6 +81,10 @@ WORDS = {
         "in doubt: {count}, in run {runs}; `k3push settle` asks the ERP about them",
         "状态未知：{count} 个，任务 {runs}；`k3push settle` 向 ERP 查询",
     ),
+    "fleet.others": (
+        "runs are left of tenants that have no file in {folder}, and other hosts may have theirs: {tenants}",
+        "以下租户尚有未完成的任务，但其文件不在 {folder} 中（可能在其他主机上）：{tenants}",
+    ),
     "fleet.unarchived": (
         "old runs could not be archived, and stay in the ledger: {why}",
         "旧任务无法归档，仍保留在台账中：{why}",

@@ -22,6 +22,7 @@ from k3push.core.model import RunId
 from k3push.core.remark import remark
 from k3push.fleet import (
     Queue,
+    left_of_others,
     names_and_queue,
     one_queue_of,
     open_queue,
@@ -176,15 +177,19 @@ async def status(
             await _write_metrics(queue, textfile)
             return Exit.DONE
         said = await standing(queue, names or known)
+        left = {} if names else await left_of_others(queue, known)
     for row in said["tenants"]:
         if row["in_doubt"]:
             row["in_doubt"] = await _doubts_now(folder / f"{row['tenant']}.toml", row["in_doubt"])
     if json:
-        put_json(_in_english(said))
+        put_json(_in_english(said | {"others": left}))
         return Exit.DONE
     console = screen(soft_wrap=True, highlight=False)
     for line in [*_tenant_lines(said["tenants"], say), "", *_worker_lines(said["workers"], say)]:
         console.print(line)
+    if left:
+        told = ", ".join(f"{harmless(tenant)} ({runs})" for tenant, runs in left.items())
+        console.print(f"[yellow]{escape(say('fleet.others', folder=folder, tenants=told))}[/]")
     return Exit.DONE
 
 

@@ -162,6 +162,12 @@ WHERE tenant = :tenant AND run = :run AND outcome = 'cancelled' AND worker = :wo
 SELECT tenant, run, in_doubt FROM fleet_runs
 WHERE tenant = ANY(:names::text[]) AND in_doubt > 0 ORDER BY tenant, run;
 
+-- name: others
+-- Of tenants of other hosts, and of those whose files were renamed or removed.
+SELECT tenant, count(*) AS runs FROM fleet_runs
+WHERE tenant <> ALL(:names::text[]) AND (outcome IS NULL OR outcome = 'person' OR in_doubt > 0)
+GROUP BY tenant ORDER BY tenant;
+
 -- name: drop
 UPDATE fleet_runs SET outcome = 'dropped', why = :why, ended_at = now(), part = ''
 WHERE tenant = :tenant AND run = :run AND outcome IS NULL AND NOT listed;
