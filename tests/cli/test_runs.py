@@ -252,6 +252,11 @@ def test_a_password_in_the_file_is_warned_about(desk: Desk) -> None:
     other = {"acct_id": 'acct_id = "20180321174312"'}
     ran = desk.configure(nobody, lines=other).k3push("run", desk.job(numbers))
     assert "warning: erp.password is written in config.toml as plain text" in ran.err
+    config = desk.folder / "config.toml"
+    config.rename(config.with_name("night.toml"))
+    ran = desk.k3push("run", desk.job(numbers), "--config", "night.toml")
+    assert "warning: erp.password is written in night.toml as plain text" in ran.err
+    config.with_name("night.toml").rename(config)
     checked = desk.k3push("check")
     assert "erp.password is written in the settings as plain text" in " ".join(checked.text.split())
     ran = desk.configure(nobody).k3push("run", desk.job(numbers))

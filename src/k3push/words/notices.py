@@ -27,8 +27,8 @@ WORDS = {
         "警告：无法记录任务 {run} 的结束情况：{why}",
     ),
     "warning.plain_secret": (
-        'warning: {key} is written in config.toml as plain text; use {{ env = "NAME" }}',
-        '警告：{key} 以明文写在 config.toml 中；请改用 {{ env = "NAME" }}',
+        'warning: {key} is written in {file} as plain text; use {{ env = "NAME" }}',
+        '警告：{key} 以明文写在 {file} 中；请改用 {{ env = "NAME" }}',
     ),
     "warning.identity_aside": (
         "warning: user {user} is no longer used, and the others go on: {why}",

@@ -98,7 +98,7 @@ class Runner:
                 remark("error.bad_log_file", path=options.log.file, why=error.strerror)
             ) from error
         for key in self.settings.unsafe_secrets:
-            self.warn("warning.plain_secret", key=key)
+            self.warn("warning.plain_secret", key=key, file=self.settings.file.name)
         if self.settings.erp.verify is False:
             self.warn("warning.unverified")
 
