@@ -8,7 +8,7 @@ tried once for each, and five tries lock the account (P 2.4); sessions would pil
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Self, cast
 
@@ -71,11 +71,15 @@ class KeptAccess:
         """
         return _SharedAccess(entrance.sites, entrance.refused, self, entrance, settings, tasks)
 
-    def try_again(self) -> None:
-        """Forget a refusal: somebody has logged in since."""
+    def try_again(self, refused: Mapping[str, str]) -> None:
+        """Forget a refusal: somebody has logged in since.
+
+        Args:
+            refused: Users who were refused there once more, and why.
+        """
         if self._refused or (self._kept is not None and self._kept.erp.refused is not None):
             self._leave_behind()
-            self._refused = {}
+            self._refused = {**refused}
 
     async def close(self) -> None:
         """Log out; nobody is at it any more."""

@@ -236,8 +236,10 @@ class Fulfilment:
                 endings = await executor.execute_each(ledger, left, only=only)
                 others.cancel_scope.cancel()
             let_in = all(Cause.LOGIN_REFUSED not in ending.causes for ending in endings)
-            if let_in and not is_program(request.by):
-                self._kept.try_again()
+            # Where nothing is left to be sent or asked, nobody logs in.
+            has_logged_in = let_in and any(ending.logins for ending in endings)
+            if has_logged_in and not is_program(request.by):
+                self._kept.try_again(executor.entrance.refused)
             stays = any(not _STAYS.isdisjoint(ending.causes) for ending in endings)
             if Cause.INTERRUPTED in work.fate.causes and not stays:
                 return  # the next server goes on
