@@ -214,6 +214,16 @@ def test_a_line_without_a_route_beside_others_is_named(desk: Desk, untouched: Sa
     assert "--route: name one of" in ran.err
 
 
+def test_a_bill_that_is_listed_by_its_id_twice_is_told_by_it(desk: Desk, sandbox: Sandbox) -> None:
+    """Beside a number the id tells which bill of that number is meant."""
+    ids = desk.write("ids.csv", "number,id\n,100002\n,100002\nCGDD0000002,100003\n,100003\n")
+    both = desk.write("both.csv", "number,id\nCGDD0000003,100004\nCGDD0000003,100004\n")
+    ran = desk.configure(sandbox.url).k3push("run", ids)
+    assert "line 3: id 100002 repeats line 2" in ran.out
+    assert "line 5: id 100003 repeats line 4" in ran.out
+    assert "line 3: CGDD0000003 (id 100004) repeats line 2" in desk.k3push("run", both).out
+
+
 def test_spellings_of_one_bill_are_one_document(desk: Desk, sandbox: Sandbox) -> None:
     """Letter case and width make no second document, and each repeat is reported."""
     job = desk.job(["cgdd0000017", "CGDD0000017", "ＣＧＤＤ０００００１７", "CGDD0000018"])

@@ -330,9 +330,11 @@ async def test_a_run_does_not_wait_for_itself(meets: str, more: int, *, links: b
     bills = office.site.world.store.by_number(PURCHASE_ORDER, number)
     await office.open_run([*(key_of(number, str(bill.id)) for bill in bills), *orders(more, 5)])
     with anyio.fail_after(SETTLE.shown_by_s + 3 * SETTLE.poll_s):
-        await office.execute(limits=NO_HALT, throttle=one_by_one(), check=False)
+        first = await office.execute(limits=NO_HALT, throttle=one_by_one(), check=False)
     with anyio.fail_after(3 * SETTLE.poll_s):
         pushed = await office.execute(limits=NO_HALT, throttle=one_by_one(), check=False)
+    waits = [why for each in (first, pushed) for why, _ in each.watch.waits]
+    assert not any(FIRST in why for why in waits)
     states = Counter(row.state for row in pushed.rows.values())
     if states[State.UNKNOWN]:
         assert set(pushed.stop.causes) <= {Cause.PERSON, Cause.UNPROVED}

@@ -15,6 +15,7 @@ from k3push.adapters.erp.client import ErpClient
 from k3push.adapters.erp.form_rows import FormRows
 from k3push.core.model import BillNumber, RunId, State, Uptime
 from k3push.core.pacing.halting import HaltRule
+from k3push.core.remark import remark
 from k3push.ports import LookRefusedError
 from k3push.runs.context import Context
 from k3push.runs.doubts.word_of_person import settle_by_word
@@ -331,10 +332,8 @@ async def test_a_site_that_told_nothing_at_an_exception_is_asked_again_for_a_los
     assert pushed.of(State.PUSHED) == set(numbers)
 
 
-async def test_a_form_without_a_time_of_making_costs_one_wait_and_not_one_for_each_refusal(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """A form that cannot be asked what was made since is asked no more in this execution."""
+def without_time_of_making(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have a site whose target form cannot be asked what was made since."""
     page = FormRows.page
 
     async def refuse(self: FormRows, form: str, fields: Sequence[str], where: str, **m: Any) -> Any:
@@ -345,6 +344,26 @@ async def test_a_form_without_a_time_of_making_costs_one_wait_and_not_one_for_ea
         raise LookRefusedError("GetRealExpress error", code="4", definite=False)
 
     monkeypatch.setattr(FormRows, "page", refuse)
+
+
+async def test_bills_of_a_form_without_a_time_of_making_are_told_of_no_document_that_came(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """One of four has met an edit lock, and nothing was made by anybody."""
+    without_time_of_making(monkeypatch)
+    office, numbers = Office(sandbox(steps("edit-lock"), **OPEN)), orders(4)
+    await office.open_run(numbers)
+    one_call = steered(concurrency=1, chunk_size=4)
+    pushed = await office.execute(limits=NO_CANARY, throttle=one_call, check=False)
+    told = {(row.state, row.code, row.reason) for row in pushed.rows.values()}
+    assert told == {(State.UNKNOWN, "stray", remark("note.stray_untold"))}
+
+
+async def test_a_form_without_a_time_of_making_costs_one_wait_and_not_one_for_each_refusal(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A form that cannot be asked what was made since is asked no more in this execution."""
+    without_time_of_making(monkeypatch)
     office, numbers = Office(sandbox(orders=200, latency_s=1.0)), orders(120)
     for number in numbers[5::20]:
         office.site.world.refuse(number, REFUSED)

@@ -51,6 +51,18 @@ def id_in(key: BillNumber) -> str:
     return key.rpartition(_BEFORE_ID)[2] if _BEFORE_ID in key else ""
 
 
+def label_of(key: BillNumber) -> str:
+    """Return what to call a bill in a sentence.
+
+    >>> label_of(key_of("CGDD01")), label_of(key_of("CGDD01", "1")), label_of(key_of("", "1"))
+    ('CGDD01', 'CGDD01 (id 1)', 'id 1')
+    """
+    number, id_ = number_in(key), id_in(key)
+    if number and id_:
+        return f"{number} (id {id_})"
+    return number or f"id {id_}"
+
+
 class State(StrEnum):
     """Where one number stands (docs/reference/states.md); `legal_moves.MOVES` has the moves."""
 

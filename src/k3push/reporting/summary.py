@@ -7,7 +7,7 @@ from pathlib import Path
 
 from k3push.core.advice.clusters import Cluster, Clusters
 from k3push.core.advice.diagnosis import Advice, advise
-from k3push.core.model import Follow, Repeat, Run, State
+from k3push.core.model import Follow, Repeat, Run, State, label_of
 from k3push.core.remark import remark
 from k3push.reporting.phrases import cause_words
 from k3push.runs.outcome import NOT_FOLLOWED, Ending, Exit, Followed
@@ -109,7 +109,7 @@ def cause_lines(causes: Mapping[Cause, str], say: Say) -> list[str]:
 
 def repeat_words(ending: Ending, repeat: Repeat, say: Say) -> str:
     """Say which line names a number again, with the job files where there are several."""
-    told = {"line": repeat.line, "number": repeat.number, "first": repeat.first_line}
+    told = {"line": repeat.line, "number": label_of(repeat.number), "first": repeat.first_line}
     file, first_file = ending.places_of(repeat)
     if not file:
         return say("notice.repeated", **told)

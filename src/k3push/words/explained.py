@@ -219,6 +219,10 @@ WORDS = {
         "a document has come since it was sent that nothing ties to another bill: it may be this one's",
         "发送后出现了一张不能确定属于其他源单的下游单据，可能属于此单据",
     ),
+    "note.stray_untold": (
+        "the target form does not tell which documents have come since it was sent: one may be this one's",
+        "下游表单无法查出发送后新增了哪些单据，其中可能有此单据的下游单据",
+    ),
     "note.stray_of": (
         "run {run} has sent it in vain, and a document has come that may be its own: `k3push resume {run}` first, or `k3push retry {run}` where that run has rejected it",
         "任务 {run} 发送过此单据但未见其下游单据，其后出现了一张可能属于它的下游单据；请先 `k3push resume {run}`，若在该任务中已被拒绝则 `k3push retry {run}`",

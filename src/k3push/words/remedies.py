@@ -144,8 +144,8 @@ WORDS = {
         "`k3push check`，或先推一张并查看，再 `k3push settle`",
     ),
     "advice.stray.cause": (
-        "a document has come since, which the call may have made",
-        "发送后出现了一张下游单据，可能由该次调用生成",
+        "a document that has come since may be the call's",
+        "发送后新增的下游单据可能由该次调用生成",
     ),
     "advice.stray.cure": (
         "look at the newest documents, then `k3push settle --as`",
@@ -407,6 +407,22 @@ WORDS = {
     "advice.number-unknown.cure": (
         "check the number in the job file, and the route's source form",
         "请核对清单中的编号和路线的源单标识",
+    ),
+    "advice.two-bills.cause": (
+        "the line of the list names one bill by its number, and another by its id",
+        "清单该行的编号和内码分属两张单据",
+    ),
+    "advice.two-bills.cure": (
+        "correct that line, then run the list again",
+        "请改正该行，再运行一次清单",
+    ),
+    "advice.replaced.cause": (
+        "the number was given to another bill after the plan was made",
+        "制定计划之后，此编号改给了另一张单据",
+    ),
+    "advice.replaced.cure": (
+        "make a new plan of the list, and apply that",
+        "请为清单重新制定计划并执行",
     ),
     "advice.form-unknown.cause": ("the ERP knows no form of this id", "ERP 中没有此单据标识"),
     "advice.form-unknown.cure": (

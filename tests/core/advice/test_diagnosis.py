@@ -48,6 +48,8 @@ SEEN = [
     ("precheck", "note.no_source{}", "number-unknown"),
     ("", 'note.also{"first":["note.draft_before",{}],"more":["note.thin",{}]}', "earlier-draft"),
     ("", 'note.wait{"why":["note.no_answer",{"name":"ConnectTimeout"}]}', "not-connected"),
+    ("precheck", 'note.two_bills{"id":"100017","number":"A"}', "two-bills"),
+    ("precheck", 'note.replaced{"id":"100017"}', "replaced"),
     ("precheck", "another reason", "precheck"),
     ("waiting", 'note.document.in_flow{"task":"主管审批: 张三"}', "waiting"),
     ("refused", "note.document.taken_back{}", "taken-back"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from k3push.cli.actions.push_runs import Runner
-from k3push.core.model import BillNumber, RunId, State
+from k3push.core.model import BillNumber, RunId, State, label_of
 from k3push.core.remark import remark
 from k3push.ports import RunIsAliveError
 from k3push.runs.control import left_to_another
@@ -53,7 +53,7 @@ async def settle_as(runner: Runner, state: State, numbers: Sequence[str]) -> Exi
             except RunIsAliveError as error:
                 raise Problem(await left_to_another(ledger, run)) from error
             word = runner.say(f"state.{state}")
-            runner.warn("notice.settled_by_person", number=bill, state=word)
+            runner.warn("notice.settled_by_person", number=label_of(bill), state=word)
         meant = dict.fromkeys(run for run, _ in doubtful)
         stand = [await runner.executor.tell_again(ledger, run) for run in meant]
         runner.put_object([each for each in stand if each], Exit.DONE)

@@ -136,6 +136,9 @@ ENTRIES = (
     ),
     Advice("period-closed", words="关账|结账|closed period|period.{0,12}closed"),
     Advice("organisation", words="组织.{0,16}(不一致|不匹配|不相同|不符|未启用|业务关系)"),
+    # -- the line of the list or plan ------------------------------------------------------
+    Advice("two-bills", words="编号与内码不是同一张|note.two_bills"),
+    Advice("replaced", words="制定计划时该编号属于|note.replaced"),
     # -- the source bill -------------------------------------------------------------------
     Advice("not-approved", words="note.blocked.unapproved|未审核|not (yet )?approved"),
     Advice("cancelled", words="note.blocked.cancelled|已作废|is cancelled"),

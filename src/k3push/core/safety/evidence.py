@@ -40,8 +40,8 @@ class Look:
         covered: Everybody who may see the documents was asked: the attempt's own sender, or
             a user who is proved to see what that one makes.
         trusted: No look has missed a document that an answer names, and enough were shown.
-        stray: A document has come since that ties itself to no bill, and that the attempt's own
-            sender may have made.
+        stray: Why a document that ties itself to no bill may be the attempt's own; "" where none
+            may.
         linked: The links of the target form were asked for each number that has no document, and
             they tell: a rule may merge bills into lines that name one of them.
         loose: Ids of documents that bear one of the numbers, and that no link ties to its bill.
@@ -51,7 +51,7 @@ class Look:
     proved: bool = False
     covered: bool = True
     trusted: bool = True
-    stray: bool = False
+    stray: str = ""
     linked: bool = False
     loose: frozenset[str] = frozenset()
 
@@ -171,7 +171,7 @@ def _of_rest(  # noqa: PLR0911  # the lines of the table in `conclude`
     if not rest.numbers:
         return Conclusion(())
     if look.stray:
-        return _beside_stray(rest, elsewhere=elsewhere, drafts=drafts)
+        return _beside_stray(rest, look.stray, elsewhere=elsewhere, drafts=drafts)
     if _may_be_partial(said, rest.call) and not look.would_show:
         return rest.unproved()
     if _puts_off(said, last_try=last_try):
@@ -289,19 +289,19 @@ def _beside(of_rest: Conclusion, rest: Rest) -> Conclusion:
     return Conclusion(tuple(outcomes), limited=of_rest.limited, contradiction=of_rest.contradiction)
 
 
-def beside_stray(said: Said, numbers: Sequence[BillNumber]) -> Conclusion:
+def beside_stray(said: Said, numbers: Sequence[BillNumber], why: str) -> Conclusion:
     """Leave the numbers in doubt: any of them may have become a stray document."""
     rest = Rest(said, tuple(numbers), tuple(numbers))
-    return replace(rest.unknown(STRAY, remark("note.stray")), limited=said.code in ABOUT_NO_BILL)
+    return replace(rest.unknown(STRAY, why), limited=said.code in ABOUT_NO_BILL)
 
 
-def _beside_stray(rest: Rest, *, elsewhere: bool, drafts: bool) -> Conclusion:
+def _beside_stray(rest: Rest, why: str, *, elsewhere: bool, drafts: bool) -> Conclusion:
     """Leave them in doubt as `beside_stray` does, but reject one that a message about bills names.
 
     Where a refusal may have left a draft behind, a named number stays in doubt, too.
     """
     said = rest.said
-    doubts = beside_stray(said, rest.numbers)
+    doubts = beside_stray(said, rest.numbers, why)
     goes_on = goes_elsewhere(said, elsewhere=elsewhere)
     hides = may_hide_draft(said, drafts=drafts)
     if said.success or goes_on or hides or doubts.limited or not rest.named:

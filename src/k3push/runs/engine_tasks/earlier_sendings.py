@@ -13,7 +13,6 @@ from k3push.core.model import (
     Row,
     State,
 )
-from k3push.core.remark import remark
 from k3push.core.safety.conclusion import STRAY
 from k3push.core.safety.target_sets import new_targets
 from k3push.ports import AttemptRecord
@@ -91,7 +90,8 @@ async def made_before(
             found[number] = outcome
     context.sent_earlier.update(numbers)
     calls = await unsettled_calls(context, [n for n in numbers if n not in found])
-    beside, why = await bills_beside_strays(context, calls), remark("note.stray")
+    beside = await bills_beside_strays(context, calls)
+    why = context.stray_calls.why
     found |= {n: Outcome(n, State.UNKNOWN, code=STRAY, reason=why) for n in beside}
     hidden, missed = await bills_out_of_sight(context, calls)
     found |= {n: Outcome(n, State.UNKNOWN, code=UNSEEN, reason=missed) for n in hidden}

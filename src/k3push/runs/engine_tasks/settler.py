@@ -188,7 +188,9 @@ class Settler:
             hopeless = set(map(number_in, await self._settle_for(run, theirs.values())))
             self.held.bar(run, [bill for bill in holders if number_in(theirs[bill]) in hopeless])
         if runs:
-            why = remark("note.waits_for_runs", runs=", ".join(runs))
+            others = ", ".join(run for run in runs if run != self.context.run.id)
+            in_others = remark("note.waits_for_runs", runs=others)
+            why = in_others if others else remark("note.held_by_namesake")
             self.context.watch.waiting(why, self.context.settle.poll_s)
             await note_look(self.context)
         rows, bills = self.held.release(holders)

@@ -20,6 +20,7 @@ import anyio
 import anyio.lowlevel
 
 from k3push.core.model import BillNumber, Run, RunId, Standing, Target
+from k3push.core.remark import remark
 from k3push.ports import Ledger, Made
 from k3push.runs.lookup.looker import Looker
 from k3push.runs.lookup.stray_lookup import Stray, look_for_strays
@@ -88,6 +89,16 @@ class StrayCalls:
         """
         return self._clock is not None and not self._clock.tells_time
 
+    @property
+    def why(self) -> str:
+        """Why a call that `among` has returned last may have made such a document."""
+        return remark("note.stray_untold" if self._untold else "note.stray")
+
+    @property
+    def _untold(self) -> bool:
+        """Whether the ERP does not tell what was made since."""
+        return anyio.current_time() - self._untold_s < UNTOLD_FOR_S
+
     async def read_clock(self, looker: Looker, ledger: Ledger, run: RunId, now_s: float) -> None:
         """Learn how late it is at the server, once (`server_clock`)."""
         if self._clock is None:
@@ -124,7 +135,7 @@ class StrayCalls:
             proofs: What is known of links, and as whom users make documents.
             names_tell: As in `look_for_strays`.
         """
-        if anyio.current_time() - self._untold_s < UNTOLD_FOR_S:
+        if self._untold:
             return list(calls)
         await proofs.ask_newest_links(looker)
         marks = {id_ for call in calls for id_ in self._marks_before(call) if id_}

@@ -149,7 +149,7 @@ async def _in_doubt(
     sending.numbers = tuple(number for number in sending.numbers if number not in theirs)
     told = {
         **dict.fromkeys(unseen, (UNSEEN, missed)),
-        **dict.fromkeys(strays, (STRAY, remark("note.stray"))),
+        **dict.fromkeys(strays, (STRAY, context.stray_calls.why)),
         **dict.fromkeys(merged, ("unnamed", remark("note.merged"))),
     }
     return [

@@ -166,8 +166,9 @@ async def _by_answer_alone(
         drafts=context.route.draft_when_save_fails,
         elsewhere=context.erp.spares(attempt.intent.sender),
     )
-    if is_asked and conclusion.parts and await _has_stray(context, attempt, said, {}, Sighting()):
-        return beside_stray(said, attempt.intent.numbers)
+    asks = is_asked and bool(conclusion.parts)
+    if asks and (why := await _why_stray(context, attempt, said, {}, Sighting())):
+        return beside_stray(said, attempt.intent.numbers, why)
     return replace(conclusion, hides=may_hide_part(said, attempt.intent.numbers, several=several))
 
 
@@ -199,7 +200,7 @@ async def _conclude(
             trusted=not (context.proofs.missed or await context.missed_of(sender))
             and context.knows_enough_of(sender),
             linked=asked and context.links.tell and await are_linked(context, ids, seen),
-            stray=await _has_stray(context, attempt, said, made, seen),
+            stray=await _why_stray(context, attempt, said, made, seen),
         )
     last = every_id(made_in(attempt, said, seen))
     # Only what the last look shows counts here: what an earlier one showed, it may miss.
@@ -218,10 +219,10 @@ async def _conclude(
     )
 
 
-async def _has_stray(
+async def _why_stray(
     context: Context, attempt: Attempt, said: Said, made: Targets, seen: Sighting
-) -> bool:
-    """Say whether a document has come that ties itself to no bill, and that may be this call's.
+) -> str:
+    """Say why a document that ties itself to no bill may be this call's; "" where none may.
 
     It may come from a call that broke; from an answer that passes over a number or refuses several;
     from a refusal of one number that is sent again (for want of a licence, or through another
@@ -233,7 +234,7 @@ async def _has_stray(
     several = len(numbers) > 1 or (goes_on and await context.may_have_several())
     hides = may_hide_draft(said, drafts=context.route.draft_when_save_fails)
     if not (said.thrown or said.acted or several or hides) or nothing_ran(said, numbers):
-        return False
+        return ""
     missing = [number for number in numbers if number not in made]
     moved = await moved_among(context, attempt.intent.run, missing)
     before = {id_ for n in missing for id_ in attempt.intent.before.get(n, ())}
@@ -244,7 +245,8 @@ async def _has_stray(
     before |= {t.id for n in missing for t in others.get(n, ()) if t.id in seen.by_link}
     began = context.began(attempt.id, attempt.intent.began_at)
     call = OpenCall(missing, sender, began, before, mark=context.mark)
-    return bool(await context.calls_with_strays([call], names_tell=not moved))
+    beside = await context.calls_with_strays([call], names_tell=not moved)
+    return context.stray_calls.why if beside else ""
 
 
 async def _but_others(
