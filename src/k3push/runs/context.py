@@ -46,6 +46,7 @@ from k3push.runs.proof.named_documents import is_among, named_for_others
 from k3push.runs.proof.own_sight import OwnSight, out_of_sight
 from k3push.runs.proof.server_clock import Began
 from k3push.runs.proof.split_bills import SplitBills
+from k3push.runs.proof.steps_at_work import StepsAtWork
 from k3push.runs.proof.stray_calls import OpenCall, StrayCalls
 from k3push.runs.push_limits import PushLimits
 from k3push.runs.stop import Cause, Stop
@@ -153,6 +154,7 @@ class Context:
     twins_in_a_row: int = 0
     named: dict[str, dict[BillNumber, str]] = field(default_factory=dict)
     at_work: CallsAtWork = field(default_factory=CallsAtWork)
+    steps_at_work: StepsAtWork = field(default_factory=StepsAtWork)
     split_bills: SplitBills = field(default_factory=SplitBills)
     learnt: Route | None = None
     more_to_send: Callable[[], bool] = bool

@@ -91,8 +91,9 @@ async def hear_of_others(context: Context, doubts: Sequence[Doubt], heard: Heard
                 is_here = context.ages.left_s({attempt}) is not None
                 run = HERE if is_here else kept.attempt.intent.run
                 calls.append(Lost(attempt, run, later, later + came_s[attempt]))
-        times, ages = context.settle, context.ages
-        answered_s = await _answered_after_s(context, doubt, heard)
+        times, ages, steps = context.settle, context.ages, context.steps_at_work
+        calls += steps.in_front(doubt)
+        answered_s = max(await _answered_after_s(context, doubt, heard), steps.over_after_s(doubt))
         own_s = ages.longest_s(times, doubt.sender)
         seconds = waits_behind_s(doubt.attempt, calls, times.window_s, own_s, answered_s)
         ages.note_behind(doubt.attempt, seconds)

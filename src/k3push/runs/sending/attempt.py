@@ -502,6 +502,7 @@ async def send_step(
             sender=turn.user,
         )
         attempt = await context.ledger.begin_step(intent, after=look.after)
+        context.steps_at_work.left(attempt)
         context.on_their_way += 1
         try:
             operation = wire.OPERATIONS[step]

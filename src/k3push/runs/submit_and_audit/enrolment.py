@@ -183,4 +183,5 @@ class Enrolment:
             entry.last = kept.attempt.intent
         if kept is not None and document.follow is Follow.UNKNOWN:
             entry.lost = kept.attempt
+            self.context.steps_at_work.left(kept.attempt)
         self.under_way.entries[document.id] = entry

@@ -189,7 +189,7 @@ class Follower:
         await self._under_way.end(ended)
         for (step, status, _), entries in calls.items():
             for part in in_calls(entries, most=1 if status == TAKEN_BACK else MOST_IN_A_CALL):
-                if not self._is_held:
+                if not (self._is_held or self._under_way.wait_for_call):
                     await self._calls.take(step, status, part, looked_s, after)
 
     async def _judge(

@@ -20,7 +20,7 @@ from k3push.core.protocol import wire
 from k3push.core.protocol.msg_codes import ABOUT_NO_BILL, TRY_LATER_CODES
 from k3push.core.remark import remark
 from k3push.core.safety.document_steps import conclude_step, has_moved, with_others
-from k3push.core.safety.verdict import InDoubt, ReadBack, Said, SendAgain, judge
+from k3push.core.safety.verdict import InDoubt, ReadBack, Said, SendAgain, judge, was_given_up
 from k3push.ports import ErpUnreachableError, LoginRefusedError, LookFailedError, OtherRunStepsError
 from k3push.runs.context import Context
 from k3push.runs.lookup.document_lookup import look_at_standings
@@ -134,6 +134,9 @@ class StepCalls:
         context, intent, verdict = self.context, attempt.intent, judge(exchange)
         self.doubts.ages.ended(attempt.id)
         documents, ended_s = [entry.document for entry in entries], anyio.current_time()
+        given_up = isinstance(verdict, InDoubt) and was_given_up(verdict, ended_s - began_s)
+        if not given_up:
+            context.steps_at_work.over([attempt.id], context.clock)
         match verdict:
             case SendAgain(because=because, session=session):
                 self._let_go_again(entries, because, session)

@@ -74,6 +74,8 @@ class StepDoubts:
             # It may have been carried out a moment ago.
             entry.due_s = anyio.current_time() + context.route.follow_wait_s
             settled.append(document)
+        open_ = [each.lost.id for each in self.under_way.entries.values() if each.lost]
+        context.steps_at_work.keep(open_, context.clock)
         await self.under_way.write_down(settled)
         self.under_way.leave_out_ended(settled)
 

@@ -67,14 +67,24 @@ class UnderWay:
     ended: dict[str, Document] = field(default_factory=dict)
     proved: bool = False
 
+    @property
+    def wait_for_call(self) -> bool:
+        """Whether a call was given up that may be in the ERP yet: the next would wait behind it."""
+        open_ = self.context.steps_at_work.open
+        return any(entry.lost and entry.lost.id in open_ for entry in self.entries.values())
+
     def due(self, most: int) -> list[FollowedDocument]:
         """Return documents that are to be looked at now."""
         now_s = anyio.current_time()
-        return [entry for entry in self.entries.values() if entry.due_s <= now_s][:most]
+        return [entry for entry in self._not_waiting() if entry.due_s <= now_s][:most]
 
     def next_due_s(self) -> float:
         """Return when, on the loop's clock, a document is to be looked at next."""
-        return min((entry.due_s for entry in self.entries.values()), default=math.inf)
+        return min((entry.due_s for entry in self._not_waiting()), default=math.inf)
+
+    def _not_waiting(self) -> Iterable[FollowedDocument]:
+        entries = self.entries.values()
+        return [entry for entry in entries if entry.lost] if self.wait_for_call else entries
 
     async def enrol(self, documents: Sequence[Document]) -> bool:
         """Begin to follow documents; say whether one of them is new."""
