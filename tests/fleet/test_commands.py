@@ -383,6 +383,19 @@ def test_a_refused_login_is_tried_once_and_told(fleet: Fleet) -> None:
     assert fleet.sandbox.made() == 15
 
 
+def test_one_of_several_users_who_is_refused_is_tried_once_by_a_worker(fleet: Fleet) -> None:
+    """Each run tried it once more, and five wrong logins lock the account (P 2.4)."""
+    more = '[[erp.identities]]\nusername = "sandbox2"\npassword = { env = "K3PUSH_OTHER" }\n'
+    fleet.environment["K3PUSH_OTHER"] = "wrong"
+    config = fleet.tenant("acme", more)
+    for first in (0, 5, 10):
+        fleet.enqueue(orders(5, first), config)
+    with fleet.worker():
+        until(fleet.done)
+    assert fleet.sandbox.made() == 15
+    assert fleet.sandbox.truth()["failed_logins"] == 1
+
+
 def test_a_due_schedule_takes_what_is_new_in_its_folder_once(fleet: Fleet) -> None:
     """A file that is taken stays taken, whichever worker looks."""
     fleet.tenant("acme", SCHEDULE)

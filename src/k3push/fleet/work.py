@@ -40,7 +40,7 @@ from k3push.runs.shared_stop import SharedStop
 from k3push.runs.stop import Cause, Stop, is_session_lost
 from k3push.wiring.config_file import load_settings
 from k3push.wiring.ending_messages import recipients, send_word
-from k3push.wiring.erp import ErpAccess, endpoints_of
+from k3push.wiring.erp import ErpAccess, RefusedUsers, endpoints_of
 from k3push.wiring.executor import Executor, RunOptions
 from k3push.wiring.job_lists import JobOptions
 from k3push.wiring.line_observer import LineObserver
@@ -91,6 +91,7 @@ class FleetWork:
     _served: Mapping[str, Tenant] = field(default_factory=dict)
     _told: frozenset[str] = frozenset()
     _doubted: set[str] = field(default_factory=set)
+    _users: dict[str, RefusedUsers] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Let readers and ledgers end with the worker."""
@@ -203,10 +204,10 @@ class FleetWork:
 
         try:
             executor = await anyio.to_thread.run_sync(made)  # a secret may come from a command
-            async with self._ledger(tenant) as ledger:
-                return await executor.go_on(
-                    ledger, run, only=Only.SETTLE if terms.only_settle else None
-                )
+            only = Only.SETTLE if terms.only_settle else None
+            spared = self._spared(tenant, executor.entrance)
+            async with spared as executor.entrance, self._ledger(tenant) as ledger:
+                return await executor.go_on(ledger, run, only=only)
         except Exception as error:  # whatever is left is sorted by kind
             cause = innermost(error)
             if isinstance(cause, LedgerLostError | RunIsAliveError):
@@ -309,14 +310,26 @@ class FleetWork:
             yield settings.lists_of(schedule), how
             return
         endpoints = await anyio.to_thread.run_sync(endpoints_of, settings)
-        selector = Selector(settings, ErpAccess(endpoints), self.tell)
         today = SystemClock(ZoneInfo(schedule.time_zone)).now().date()
         route = settings.route(schedule.route)
         selection = settings.selection(route)
         at = SystemClock().now()
-        selecting = selector.spooled(route, selection, today=today, ledger=ledger)
-        async with selecting as (path, _):
-            yield [str(settings.folder / SELECTED)], replace(how, selected=path, selected_at=at)
+        async with self._spared(tenant, ErpAccess(endpoints)) as entrance:
+            selector = Selector(settings, entrance, self.tell)
+            selecting = selector.spooled(route, selection, today=today, ledger=ledger)
+            async with selecting as (path, _):
+                yield [str(settings.folder / SELECTED)], replace(how, selected=path, selected_at=at)
+
+    @asynccontextmanager
+    async def _spared(self, tenant: Tenant, entrance: ErpAccess) -> AsyncIterator[ErpAccess]:
+        """Give the way to a tenant's ERP without users who were refused there of late."""
+        users = self._users.setdefault(tenant.name, RefusedUsers())
+        erp = tenant.settings.erp
+        spared = users.spare(entrance, erp)
+        try:
+            yield spared
+        finally:
+            users.learn(spared, erp)
 
     async def is_whole(self, tenant: Tenant, run: RunId) -> bool | None:
         """Say whether a run has all its numbers; None while somebody writes them down."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+
+import anyio
 
 from k3push.adapters.erp.client import ErpClient
 from k3push.adapters.erp.endpoint import Endpoint, UnusableEndpointError, check_endpoint
@@ -21,6 +23,10 @@ from k3push.core.protocol.logins import (
     sign_login,
 )
 from k3push.core.remark import remark
+from k3push.runs.stop import is_session_lost
+
+LEFT_ALONE_S = 24 * 3600.0
+"""For so long a user whose login was refused is not tried again, where others are let in."""
 
 
 def endpoints_of(settings: Settings) -> dict[str, Endpoint]:
@@ -81,6 +87,37 @@ class ErpAccess:
         if len(users) == 1:
             return next(iter(users.values()))
         return Identities(users, refused=self.refused, set_aside=set_aside)
+
+
+@dataclass(slots=True)
+class RefusedUsers:
+    """Users of a tenant who were refused while others were let in, over many executions.
+
+    Each execution would try them once more, and five wrong logins lock the account (P 2.4). Where
+    nobody is let in, nothing is kept: that holds up the tenant, until a person has mended it.
+    """
+
+    _settings: ErpSettings | None = None
+    # Since when, and why, by user.
+    _known: dict[str, tuple[float, str]] = field(default_factory=dict)
+
+    def spare(self, entrance: ErpAccess, settings: ErpSettings) -> ErpAccess:
+        """Return the way in without them, for one execution."""
+        if settings != self._settings:
+            self._settings, self._known = settings, {}
+        oldest_s = anyio.current_time() - LEFT_ALONE_S
+        self._known = {user: each for user, each in self._known.items() if each[0] > oldest_s}
+        return replace(entrance, refused={user: why for user, (_, why) in self._known.items()})
+
+    def learn(self, entrance: ErpAccess, settings: ErpSettings) -> None:
+        """Note who was refused in an execution."""
+        if settings != self._settings:
+            return  # they have been mended since
+        for user, why in entrance.refused.items():
+            if not is_session_lost(why):
+                self._known.setdefault(user, (anyio.current_time(), why))
+        if len(self._known) == len(entrance.sites):
+            self._known = {}
 
 
 def _login(

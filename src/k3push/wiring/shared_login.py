@@ -8,8 +8,8 @@ tried once for each, and five tries lock the account (P 2.4); sessions would pil
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Self, cast
 
 import anyio
@@ -19,7 +19,7 @@ from k3push.adapters.erp.client import ErpClient
 from k3push.adapters.erp.identities import Identities
 from k3push.config.settings import ErpSettings
 from k3push.runs.stop import is_session_lost
-from k3push.wiring.erp import ErpAccess
+from k3push.wiring.erp import ErpAccess, RefusedUsers
 
 IDLE_S = 60.0
 
@@ -34,11 +34,14 @@ class _Kept:
     """An ERP that several executions share.
 
     Attributes:
+        entrance: By which it was made.
         inside: How many are at it.
         used: How often it was entered, by which an idle time is told from another.
         lost_at_s: When an execution ended first since no session lasted; else infinite.
     """
 
+    settings: ErpSettings
+    entrance: ErpAccess
     erp: _Erp
     inside: int = 0
     used: int = 0
@@ -53,13 +56,11 @@ class KeptAccess:
     refused: that is tried again after a while.
     """
 
-    def __init__(self, idle_s: float = IDLE_S) -> None:
+    def __init__(self, users: RefusedUsers, idle_s: float = IDLE_S) -> None:
+        self._users = users
         self._idle_s = idle_s
         self._kept: _Kept | None = None
         self._left: list[_Kept] = []
-        # The settings that were met last, and what the ERP said to their users.
-        self._settings: ErpSettings | None = None
-        self._refused: dict[str, str] = {}
 
     def of(self, entrance: ErpAccess, settings: ErpSettings, tasks: TaskGroup) -> ErpAccess:
         """Return the way in for one execution.
@@ -71,15 +72,10 @@ class KeptAccess:
         """
         return _SharedAccess(entrance.sites, entrance.refused, self, entrance, settings, tasks)
 
-    def try_again(self, refused: Mapping[str, str]) -> None:
-        """Forget a refusal: somebody has logged in since.
-
-        Args:
-            refused: Users who were refused there once more, and why.
-        """
-        if self._refused or (self._kept is not None and self._kept.erp.refused is not None):
+    def try_again(self) -> None:
+        """Forget a refusal: somebody has logged in since."""
+        if self._kept is not None and self._kept.erp.refused is not None:
             self._leave_behind()
-            self._refused = {**refused}
 
     async def close(self) -> None:
         """Log out; nobody is at it any more."""
@@ -88,27 +84,20 @@ class KeptAccess:
             await kept.erp.__aexit__(None, None, None)
         self._left.clear()
 
-    def take(self, settings: ErpSettings, make: Callable[[dict[str, str]], _Erp]) -> _Kept:
-        """Return what is shared; make it if there is none, or the settings are others.
-
-        Args:
-            settings: Of who comes.
-            make: Makes it, without the users that it is given, to which it adds.
-        """
-        if settings != self._settings:
-            self._leave_behind()
-            self._settings, self._refused = settings, {}
-        elif self._kept is not None and anyio.current_time() - self._kept.lost_at_s >= LOST_S:
-            self._leave_behind()
+    def take(self, settings: ErpSettings, entrance: ErpAccess, make: Callable[[], _Erp]) -> _Kept:
+        """Return what is shared; make it if there is none, or the settings are others."""
+        if self._kept is not None:
+            rested_s = anyio.current_time() - self._kept.lost_at_s
+            if self._kept.settings != settings or rested_s >= LOST_S:
+                self._leave_behind()
         if self._kept is None:
-            refused = self._refused.items()
-            self._refused = {user: why for user, why in refused if not is_session_lost(why)}
-            self._kept = _Kept(make(self._refused))
+            self._kept = _Kept(settings, entrance, make())
         return self._kept
 
     async def leave(self, kept: _Kept, tasks: TaskGroup) -> None:
         """Say that an execution is over."""
         kept.inside -= 1
+        self._users.learn(kept.entrance, kept.settings)
         refusal = kept.erp.refused
         if refusal and is_session_lost(str(refusal)) and math.isinf(kept.lost_at_s):
             kept.lost_at_s = anyio.current_time()
@@ -143,7 +132,7 @@ class KeptAccess:
 class _SharedAccess(ErpAccess):
     """The way of one execution to what is shared."""
 
-    keeper: KeptAccess = field(default_factory=KeptAccess)
+    keeper: KeptAccess | None = None
     inner: ErpAccess | None = None
     settings: ErpSettings | None = None
     tasks: TaskGroup | None = None
@@ -152,14 +141,12 @@ class _SharedAccess(ErpAccess):
         self, calls_per_minute: Callable[[], int], set_aside: Callable[[str, str], None]
     ) -> _Erp:
         """Return the shared ERP, as if it were this execution's own."""
-        if self.inner is None or self.settings is None or self.tasks is None:
+        if not (self.keeper and self.inner and self.settings and self.tasks):
             raise RuntimeError("made by KeptAccess alone")
         inner = self.inner
-
-        def make(refused: dict[str, str]) -> _Erp:
-            return replace(inner, refused=refused).opened(calls_per_minute, set_aside)
-
-        kept = self.keeper.take(self.settings, make)
+        kept = self.keeper.take(
+            self.settings, inner, lambda: inner.opened(calls_per_minute, set_aside)
+        )
         # All but its beginning and its end is the shared one's.
         return cast("_Erp", _Visit(self.keeper, kept, self.tasks))
 

@@ -56,6 +56,7 @@ from k3push.web.execution.lanes import Lane
 from k3push.web.execution.request_plan import LookAhead, plan_of
 from k3push.web.execution.request_runs import runs_of
 from k3push.web.execution.webhook_delivery import Messenger
+from k3push.wiring.erp import RefusedUsers
 from k3push.wiring.executor import Executor, RunOptions
 from k3push.wiring.job_lists import Reader
 from k3push.wiring.line_observer import LineObserver
@@ -149,7 +150,8 @@ class Fulfilment:
         self._hand_over = hand_over
         self._messenger = messenger
         self._drains = drains
-        self._kept = KeptAccess()
+        self._users = RefusedUsers()
+        self._kept = KeptAccess(self._users)
         self._tasks: TaskGroup | None = None
 
     def serve(self, tasks: TaskGroup) -> None:
@@ -187,6 +189,7 @@ class Fulfilment:
             reads=self._reads,
             clock=self._clock,
         )
+        self._users.learn(executor.entrance, executor.settings.erp)
         if self._drains.is_set():
             return  # the next server plans it
         if isinstance(plan, str):
@@ -235,11 +238,12 @@ class Fulfilment:
                     others.start_soon(lane.watch, ledger, left)
                 endings = await executor.execute_each(ledger, left, only=only)
                 others.cancel_scope.cancel()
+            self._users.learn(executor.entrance, executor.settings.erp)
             let_in = all(Cause.LOGIN_REFUSED not in ending.causes for ending in endings)
             # Where nothing is left to be sent or asked, nobody logs in.
             has_logged_in = let_in and any(ending.logins for ending in endings)
             if has_logged_in and not is_program(request.by):
-                self._kept.try_again(executor.entrance.refused)
+                self._kept.try_again()
             stays = any(not _STAYS.isdisjoint(ending.causes) for ending in endings)
             if Cause.INTERRUPTED in work.fate.causes and not stays:
                 return  # the next server goes on
@@ -374,8 +378,9 @@ class Fulfilment:
             return self._make(settings, options, observer, self._say, fate)
 
         executor = await to_thread.run_sync(made)  # a secret may come from a command
+        erp = executor.settings.erp
+        executor.entrance = self._users.spare(executor.entrance, erp)
         if is_program(request.by) and self._tasks is not None:
-            erp = executor.settings.erp
             executor.entrance = self._kept.of(executor.entrance, erp, self._tasks)
         return executor
 
