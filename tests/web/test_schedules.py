@@ -836,6 +836,36 @@ def test_run_now_is_left_to_a_worker_that_pushes_what_the_route_selects(tmp_path
     in_time(visit)
 
 
+@pytest.mark.parametrize("jobs", ["inbox", "select"])
+def test_a_schedule_tries_a_login_that_was_refused_no_more(tmp_path: Path, jobs: str) -> None:
+    """It was tried each time that it was due, and five wrong logins lock the account (P 2.4)."""
+    more = f"[routes.po-instock.select]\nmax_count = 3\n{MINUTELY}".replace('"inbox"', f'"{jobs}"')
+    shop = Shop(tmp_path, more=more)
+    drop(tmp_path, "a.csv", *orders(3))
+    logins = shop.site.logins
+    users = logins.accounts.users
+
+    async def visit() -> None:
+        async with shop.open() as home:
+            logins.accounts = replace(logins.accounts, users={**users, "sandbox": "another"})
+
+            async def tried() -> bool:
+                return len(await requests(shop.ledger)) > 3
+
+            await until(tried)
+            assert logins.failures == 1
+            logins.accounts = replace(logins.accounts, users=users)
+            async with signed_in(home, "li") as li:
+                await send_list(li, orders(5)[4])
+
+                async def pushed() -> bool:
+                    return bool(shop.documents(orders(1)[0]))
+
+                await until(pushed)
+
+    in_time(visit)
+
+
 def test_a_schedule_that_is_run_now_pushes_what_it_would_push(tmp_path: Path) -> None:
     """Who may approve presses one button; the ledger keeps the name."""
     shop = Shop(tmp_path, more=YEARLY)

@@ -183,6 +183,10 @@ WORDS = {
     "desk.never": ("not yet", "尚未执行"),
     "desk.idle": ("{at}: nothing new", "{at}：没有新清单"),
     "desk.nothing_new": ("nothing new", "没有新清单"),
+    "desk.not_let_in": (
+        "The ERP has refused the login before, and five wrong logins lock the account: a schedule tries none until somebody has planned or pushed something here, or `[erp]` is another, or the server is started again",
+        "ERP 此前已拒绝登录，而五次错误登录会锁定账户：在有人从此处成功生成计划或下推、`[erp]` 设置改变或服务重启之前，定时计划不再尝试登录",
+    ),
     "desk.plan_instead": (
         "Somebody else has to approve it: press “Plan now”.",
         "须由他人批准：请点击“立即生成下推计划”。",

@@ -23,6 +23,15 @@ def by_schedule(name: str) -> str:
     return f"{_OF_SCHEDULES}{name}"
 
 
+def is_schedule(by: str) -> bool:
+    """Say whether what stands in the ledger for somebody stands for a schedule.
+
+    >>> is_schedule("schedule/nightly"), is_schedule("api/wms")
+    (True, False)
+    """
+    return by.startswith(_OF_SCHEDULES)
+
+
 def may_be_user(name: str) -> bool:
     """Say whether a user may be called so: nobody passes for a program, or for a schedule.
 

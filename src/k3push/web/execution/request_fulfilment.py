@@ -22,14 +22,14 @@ from anyio.abc import TaskGroup
 from k3push.adapters.job_files import JobFileError
 from k3push.adapters.plan_file import PlanFileError
 from k3push.config.setting_errors import SettingsError
-from k3push.config.settings import Settings
+from k3push.config.settings import ErpSettings, Settings
 from k3push.core.model import Run, RunId
 from k3push.core.pacing.window import Window
-from k3push.core.remark import kind_and_words, remark
+from k3push.core.remark import kind_and_words, read_remark, remark
 from k3push.ports import Clock, Ledger, LedgerLostError, OtherSpellingError, RunIsAliveError
 from k3push.runs.execute import Only
 from k3push.runs.find import is_unfinished
-from k3push.runs.kept_in_ledger.askers import is_program
+from k3push.runs.kept_in_ledger.askers import is_program, is_schedule
 from k3push.runs.kept_in_ledger.request_stages import (
     OvertakenError,
     Request,
@@ -39,6 +39,7 @@ from k3push.runs.kept_in_ledger.request_stages import (
     move,
     push_of,
 )
+from k3push.runs.outcome import Ending
 from k3push.runs.problem import Problem, innermost
 from k3push.runs.push_requests.program_events import (
     FAILED,
@@ -50,7 +51,7 @@ from k3push.runs.push_requests.program_events import (
 )
 from k3push.runs.push_requests.schedule_pushes import is_approved_ahead, schedule_of
 from k3push.runs.shared_stop import SharedStop
-from k3push.runs.stop import Cause
+from k3push.runs.stop import Cause, is_session_lost
 from k3push.web.admission.access import Log
 from k3push.web.execution.lanes import Lane
 from k3push.web.execution.request_plan import LookAhead, plan_of
@@ -60,6 +61,7 @@ from k3push.wiring.erp import RefusedUsers
 from k3push.wiring.executor import Executor, RunOptions
 from k3push.wiring.job_lists import Reader
 from k3push.wiring.line_observer import LineObserver
+from k3push.wiring.selected_bills import SelectionError
 from k3push.wiring.shared_login import KeptAccess
 from k3push.words.language import Say
 
@@ -151,6 +153,9 @@ class Fulfilment:
         self._messenger = messenger
         self._drains = drains
         self._users = RefusedUsers()
+        # With which settings the ERP was met last, and with which it let nobody in.
+        self._erp: ErpSettings | None = None
+        self._shut: ErpSettings | None = None
         self._kept = KeptAccess(self._users)
         self._tasks: TaskGroup | None = None
 
@@ -193,8 +198,13 @@ class Fulfilment:
         if self._drains.is_set():
             return  # the next server plans it
         if isinstance(plan, str):
+            for found in map(read_remark, plan.splitlines()):
+                if found and found[0] == f"cause.{Cause.LOGIN_REFUSED}":
+                    self._note_refusal(str(found[1]["why"]))
             await self._give_up(ledger, request, plan)
             return
+        if not is_program(request.by):
+            self._shut = None
         made = replace(request, stage=Stage.PLANNED, runs=plan.runs, **plan.facts)
         await self._announce(ledger, made, [])
         await move(ledger, request, Stage.PLANNED, runs=plan.runs, **plan.facts)
@@ -238,18 +248,30 @@ class Fulfilment:
                     others.start_soon(lane.watch, ledger, left)
                 endings = await executor.execute_each(ledger, left, only=only)
                 others.cancel_scope.cancel()
-            self._users.learn(executor.entrance, executor.settings.erp)
-            let_in = all(Cause.LOGIN_REFUSED not in ending.causes for ending in endings)
-            # Where nothing is left to be sent or asked, nobody logs in.
-            has_logged_in = let_in and any(ending.logins for ending in endings)
-            if has_logged_in and not is_program(request.by):
-                self._kept.try_again()
+            self._learn(request, executor, endings)
             stays = any(not _STAYS.isdisjoint(ending.causes) for ending in endings)
             if Cause.INTERRUPTED in work.fate.causes and not stays:
                 return  # the next server goes on
         await self._announce(ledger, request, runs)
         await move(ledger, request, Stage.ENDED, bills=())
         self._log("request.ended", request=request.id)
+
+    def _learn(self, request: Request, executor: Executor, endings: Sequence[Ending]) -> None:
+        """Note whom the ERP has let in, and whom not."""
+        self._users.learn(executor.entrance, executor.settings.erp)
+        refused = [ending for ending in endings if Cause.LOGIN_REFUSED in ending.causes]
+        for ending in refused:
+            self._note_refusal(ending.causes[Cause.LOGIN_REFUSED])
+        # Where nothing is left to be sent or asked, nobody logs in.
+        has_logged_in = not refused and any(ending.logins for ending in endings)
+        if has_logged_in and not is_program(request.by):
+            self._kept.try_again()
+            self._shut = None
+
+    def _note_refusal(self, words: str) -> None:
+        """Let no schedule try a login that was refused; a session that was lost is none."""
+        if not is_session_lost(words):
+            self._shut = self._erp
 
     async def _have_executed(self, ledger: Ledger, request: Request, runs: Sequence[Run]) -> None:
         """Have runs executed elsewhere, and wait for that or for the end of this server."""
@@ -290,6 +312,8 @@ class Fulfilment:
             RunIsAliveError: Likewise.
         """
         cause = innermost(error)
+        if isinstance(cause, SelectionError) and cause.cause is Cause.LOGIN_REFUSED:
+            self._note_refusal(cause.words)
         if isinstance(cause, OtherSpellingError):
             cause = Problem(remark("error.other_spelling", known=cause.known))
         if isinstance(cause.__cause__, RunIsAliveError):
@@ -378,7 +402,9 @@ class Fulfilment:
             return self._make(settings, options, observer, self._say, fate)
 
         executor = await to_thread.run_sync(made)  # a secret may come from a command
-        erp = executor.settings.erp
+        self._erp = erp = executor.settings.erp
+        if is_schedule(request.by) and self._shut == erp:
+            raise Problem(remark("desk.not_let_in"))
         executor.entrance = self._users.spare(executor.entrance, erp)
         if is_program(request.by) and self._tasks is not None:
             executor.entrance = self._kept.of(executor.entrance, erp, self._tasks)
