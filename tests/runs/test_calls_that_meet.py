@@ -476,6 +476,31 @@ async def test_a_document_that_the_first_look_shows_tells_how_long_calls_take(
     assert erp.most * each_s < WINDOW_S
 
 
+@pytest.mark.parametrize(
+    ("count", "each_s", "given_up_s"),
+    [(2, 580.0, 60.0), *shared_out([(4, 400.0, 60.0), (7, 120.0, 60.0), (3, 310.0, 300.0)], 3)],
+)
+async def test_a_quick_answer_tells_nothing_of_calls_that_were_given_up_later(
+    monkeypatch: pytest.MonkeyPatch, count: int, each_s: float, given_up_s: float
+) -> None:
+    """The first bill takes seconds, those behind it minutes each, and make nothing."""
+    monkeypatch.setattr(Logins, "log_out", lambda *_: True)
+    light, *heavy, sound = orders(count + 2)
+    async with anyio.create_task_group() as server:
+        office = Office(sandbox(FaultPlan(refusals=dict.fromkeys(heavy, REFUSED)), **OPEN))
+        erp = queueing(server, each_s, given_up_s, told=True, light=[light])
+        await office.open_run([light, *heavy, sound])
+        await office.execute(
+            throttle=steered(concurrency=8, chunk_size=1),
+            transport=erp,
+            limits=replace(NO_HALT, canary=True, max_attempts=3),
+            settle=SettleTimes(),
+            check=False,
+        )
+    assert not erp.twice
+    assert not doubled(office, [light, *heavy, sound])
+
+
 @pytest.mark.parametrize("is_beside", [False, True])
 async def test_a_lost_call_of_another_run_in_front_makes_no_wait_behind_own_ones_shorter(
     monkeypatch: pytest.MonkeyPatch, *, is_beside: bool

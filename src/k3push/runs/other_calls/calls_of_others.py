@@ -82,6 +82,7 @@ async def hear_of_others(context: Context, doubts: Sequence[Doubt], heard: Heard
             nothing slips through between the two.
     """
     came_s = {kept.attempt.id: await _came_after_s(context, kept) for kept, _ in heard.lost}
+    waited_s = max((_waited_for_s(kept) for kept, _ in heard.lost), default=0.0)
     for doubt in {doubt.attempt: doubt for doubt in doubts}.values():
         calls = []
         for kept, _ in heard.lost:
@@ -94,9 +95,16 @@ async def hear_of_others(context: Context, doubts: Sequence[Doubt], heard: Heard
         times, ages, steps = context.settle, context.ages, context.steps_at_work
         calls += steps.in_front(doubt)
         answered_s = max(await _answered_after_s(context, doubt, heard), steps.over_after_s(doubt))
-        own_s = ages.longest_s(times, doubt.sender)
+        own_s = ages.longest_s(times, doubt.sender, waited_s)
         seconds = waits_behind_s(doubt.attempt, calls, times.window_s, own_s, answered_s)
         ages.note_behind(doubt.attempt, seconds)
+
+
+def _waited_for_s(kept: AttemptRecord) -> float:
+    """Return for how long the answer of a lost call was waited for."""
+    if kept.ended_at is None:
+        return math.inf
+    return (kept.ended_at - kept.attempt.intent.began_at).total_seconds()
 
 
 async def behind_others_s(context: Context, doubt: Doubt) -> float:

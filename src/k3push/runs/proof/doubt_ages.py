@@ -11,6 +11,7 @@ import anyio
 
 from k3push.core.model import BillNumber
 from k3push.core.safety.ages import least_age_s
+from k3push.core.safety.verdict import SOON_S
 from k3push.ports import AttemptRecord, Clock, Doubt
 
 LONGER_THAN_GAP = 1.5
@@ -131,10 +132,18 @@ class DoubtAges:
         """Note that a call was answered so long after it left, whatever was said."""
         self._longest_s[sender] = max(self._longest_s.get(sender, 0.0), seconds)
 
-    def longest_s(self, times: SettleTimes, sender: str) -> float:
-        """Return for how long a user's call may keep the ERP, as far as this execution knows."""
+    def longest_s(self, times: SettleTimes, sender: str, waited_s: float = 0.0) -> float:
+        """Return for how long a user's call may keep the ERP, as far as this execution knows.
+
+        Args:
+            times: The window.
+            sender: The user.
+            waited_s: For how long the answer of a call was waited for in vain, at most. If that is
+                longer than any has taken, the ERP may have become slower since.
+        """
         longest_s = max(self._longest_s.get(sender, 0.0), self._gap_of(sender))
         is_known = sender in self._heard_s or sender in self._longest_s
+        is_known = is_known and waited_s <= max(longest_s, SOON_S)
         return min(times.window_s, LONGER_THAN_GAP * longest_s) if is_known else times.window_s
 
     def note_answer(self, seconds: float, sender: str) -> None:
