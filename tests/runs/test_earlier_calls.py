@@ -134,8 +134,8 @@ async def test_bills_of_one_lost_call_that_a_person_plans_again_travel_in_halves
         await settle_by_word(office.store, VirtualClock(), *word, because="it is not there")
     ticks = itertools.count()
 
-    async def ticking(context: Context, kept: AttemptRecord) -> float:
-        return await wait_for_call_s(context, kept) + next(ticks) * 1e-6
+    def ticking(context: Context, kept: AttemptRecord) -> float:
+        return wait_for_call_s(context, kept) + next(ticks) * 1e-6
 
     monkeypatch.setattr(f"{intake.__name__}.wait_for_call_s", ticking)
     pushed = await office.execute(limits=NO_CANARY, throttle=throttle)

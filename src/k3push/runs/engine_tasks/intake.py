@@ -30,7 +30,7 @@ from k3push.core.pacing.backlog import Backlog
 from k3push.core.pacing.chunking import apart, halve
 from k3push.core.safety.conclusion import DROPPED
 from k3push.core.safety.question_parts import MOST_NUMBERS
-from k3push.ports import AttemptRecord, InHand
+from k3push.ports import InHand
 from k3push.runs.context import Context
 from k3push.runs.documents.late_calls import told_of_late_calls
 from k3push.runs.documents.own_documents import named_there
@@ -39,7 +39,12 @@ from k3push.runs.engine_tasks.earlier_sendings import attempts_of, made_before, 
 from k3push.runs.engine_tasks.line_bills import look_at_sources, name_rows
 from k3push.runs.kept_in_ledger.kept_attempts import rows_under, sent_by, sent_under
 from k3push.runs.lookup.source_check import unsendable
-from k3push.runs.other_calls.earlier_calls import wait_for_call_s, was_in_doubt, was_refused
+from k3push.runs.other_calls.earlier_calls import (
+    hear_in_front,
+    wait_for_call_s,
+    was_in_doubt,
+    was_refused,
+)
 from k3push.runs.other_calls.held_numbers import HeldNumbers, claim
 from k3push.runs.other_calls.left_to_others import is_free, is_left
 from k3push.runs.proof.unclear_documents import SHARED
@@ -195,11 +200,16 @@ class Intake:
         # By chunk and call: each row's wait ends at a moment of its own, however little apart.
         suspects: dict[tuple[int, int], list[BillNumber]] = {}
         due: dict[tuple[int, int], float] = {}
-        over_s: dict[int, float] = {}
         # After a resume nobody knows when the call broke, so the whole wait counts from now.
         later_s = anyio.current_time() + context.settle.first_wait_s
+        calls = {
+            bill: await sent_under(context.ledger, run, bill) if row.attempts else []
+            for row, bill in named.sendable
+        }
+        waiting = [calls[bill] for row, bill in named.sendable if row.code != ABSENT]
+        await hear_in_front(context, [sent[-1] for sent in waiting if sent])
         for row, bill in named.sendable:
-            sent = await sent_under(context.ledger, run, bill) if row.attempts else []
+            sent = calls[bill]
             self._note_earlier(row, bill)
             mine = await attempts_of(context, bill) if sent else []
             if row.code == SHARED and not mine and not self._context.repeats_pushes:
@@ -216,7 +226,8 @@ class Intake:
             # planned it again while that call may be at work. A number with the code `absent` need
             # not wait: looks have settled it after its window.
             waits = sent and row.code != ABSENT
-            due_s = await self._over_at_s(sent[-1], over_s) if waits else 0.0
+            left_s = wait_for_call_s(context, sent[-1]) if waits else 0.0
+            due_s = anyio.current_time() + left_s if left_s else 0.0
             if row.code == DROPPED:
                 self._backlog.put_last(Chunk(0, (bill,), alone=True), max(due_s, later_s))
             elif due_s or broke or row.code == ABSENT:
@@ -228,14 +239,6 @@ class Intake:
         for group, together in suspects.items():
             for part in halve(together):
                 self._backlog.put_last(Chunk(0, part), due[group])
-
-    async def _over_at_s(self, kept: AttemptRecord, known: dict[int, float]) -> float:
-        """Return until when a call is waited for; 0 if it is over. *known* spares a second look."""
-        call = kept.attempt.id
-        if call not in known:
-            left_s = await wait_for_call_s(self._context, kept)
-            known[call] = anyio.current_time() + left_s if left_s else 0.0
-        return known[call]
 
     def _note_earlier(self, row: Row, bill: BillNumber) -> None:
         """Know what earlier executions have done with a bill."""

@@ -107,12 +107,6 @@ def _waited_for_s(kept: AttemptRecord) -> float:
     return (kept.ended_at - kept.attempt.intent.began_at).total_seconds()
 
 
-async def behind_others_s(context: Context, doubt: Doubt) -> float:
-    """Return how much later the call of a doubt may be carried out for those before it."""
-    await hear_of_others(context, [doubt], await hear(context))
-    return context.ages.behind_s(doubt)
-
-
 async def _answered_after_s(context: Context, doubt: Doubt, heard: Heard) -> float:
     """Return how long after a call left one was answered that may have been before it."""
     after, before = max(0, doubt.attempt - AT_ONCE), doubt.attempt

@@ -18,7 +18,7 @@ from k3push.core.safety.verdict import Cure, InDoubt, ReadBack, Said, SendAgain
 from k3push.ports import SHORTEST_WAIT_S, AttemptRecord, Doubt, LatelySent
 from k3push.runs.context import Context
 from k3push.runs.kept_in_ledger.kept_attempts import verdict_of
-from k3push.runs.other_calls.calls_of_others import behind_others_s
+from k3push.runs.other_calls.calls_of_others import hear, hear_of_others
 from k3push.runs.proof.document_makers import MACHINES_DIFFER
 from k3push.runs.proof.lost_calls import LONGEST_CALL
 
@@ -110,15 +110,17 @@ def may_have_made(kept: AttemptRecord, *, splits: bool) -> bool:
     return verdict.twice or verdict.said.acted or several
 
 
-async def wait_for_call_s(context: Context, kept: AttemptRecord) -> float:
-    """Return for how many seconds a bill waits for a call that has carried it.
+async def hear_in_front(context: Context, sent: Iterable[AttemptRecord]) -> None:
+    """Take in behind which calls those of some that are in doubt may wait in the ERP."""
+    doubts = [_doubt_of(kept) for kept in sent if was_in_doubt(kept)]
+    if doubts:
+        await hear_of_others(context, doubts, await hear(context))
 
-    For one in doubt, which may be at work yet, or wait behind others, and after a refusal until
-    looks surely show what was saved all the same. No clock that is set makes it longer.
-    """
-    times, intent = context.settle, kept.attempt.intent
+
+def _doubt_of(kept: AttemptRecord) -> Doubt:
+    intent = kept.attempt.intent
     number, *_ = intent.numbers
-    doubt = Doubt(
+    return Doubt(
         intent.run,
         number,
         kept.attempt.id,
@@ -127,8 +129,18 @@ async def wait_for_call_s(context: Context, kept: AttemptRecord) -> float:
         (),
         sender=intent.sender,
     )
+
+
+def wait_for_call_s(context: Context, kept: AttemptRecord) -> float:
+    """Return for how many seconds a bill waits for a call that has carried it.
+
+    For one in doubt, which may be at work yet, or wait behind others (`hear_in_front`), and after a
+    refusal until looks surely show what was saved all the same. No clock that is set makes it
+    longer.
+    """
+    times, intent, doubt = context.settle, kept.attempt.intent, _doubt_of(kept)
     if was_in_doubt(kept):
-        length_s = times.shown_by_s + await behind_others_s(context, doubt)
+        length_s = times.shown_by_s + context.ages.behind_s(doubt)
     elif was_refused(kept) and kept.ended_at is not None:
         took_s = (kept.ended_at - intent.began_at).total_seconds()
         # A clock may have been set back while the call was at work.
@@ -152,15 +164,16 @@ def sent_since(sent: Iterable[LatelySent], before: Iterable[LatelySent]) -> set[
     return {c.attempt.intent.run for c in calls if (c.attempt.id, c.ended_at) not in known}
 
 
-async def waits_for_others(context: Context, sent: Iterable[LatelySent]) -> dict[BillNumber, float]:
+async def waits_for_others(context: Context, sent: Sequence[LatelySent]) -> dict[BillNumber, float]:
     """Return for how many seconds numbers have to wait for what other runs have sent of them.
 
     What is open or in doubt there is claimed. Free is what was refused, of which looks may show a
     part yet, and what a person has settled while the call may be at work.
     """
     waits: dict[BillNumber, float] = {}
+    await hear_in_front(context, [kept for kept, _ in sent])
     for kept, called in sent:
-        left_s = await wait_for_call_s(context, kept)
+        left_s = wait_for_call_s(context, kept)
         if left_s > 0:
             absent = await _absent_in(context, kept.attempt.intent.run, called.values())
             left_s = max(left_s, SHORTEST_WAIT_S)
