@@ -224,8 +224,8 @@ WORDS = {
         "下游表单无法查出发送后新增了哪些单据，其中可能有此单据的下游单据",
     ),
     "note.stray_of": (
-        "run {run} has sent it in vain, and a document has come that may be its own: `k3push resume {run}` first, or `k3push retry {run}` where that run has rejected it",
-        "任务 {run} 发送过此单据但未见其下游单据，其后出现了一张可能属于它的下游单据；请先 `k3push resume {run}`，若在该任务中已被拒绝则 `k3push retry {run}`",
+        "run {run} has sent it in vain, and a document may have come since that is its own: `k3push resume {run}` first, or `k3push retry {run}` where that run has rejected it",
+        "任务 {run} 发送过此单据但未见其下游单据，其后可能出现了属于它的下游单据；请先 `k3push resume {run}`，若在该任务中已被拒绝则 `k3push retry {run}`",
     ),
     "note.still_under_way": (
         "the push before is still under way; nothing more was begun",
