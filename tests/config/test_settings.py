@@ -439,6 +439,30 @@ def test_a_file_that_cannot_be_read_says_why(tmp_path: Path, content: bytes, wor
         read_settings(path, {})
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "password: 密码abc123",
+        "password：密码abc123",
+        "password 密码abc123",
+        "password: pässw0rd",
+        "password: 密码abc=123",
+        'password = """\n密码abc\\q"""',
+        'password = """\n密码abc=1\\q"""',
+        "urls = [\n密码abc]",
+        "urls = [\n[密码abc]]",
+        "password = 密码abc",
+    ],
+)
+def test_what_is_no_toml_shows_no_value(tmp_path: Path, text: str) -> None:
+    """It may be a secret, and a fault is printed, logged and asked about."""
+    path = tmp_path / "config.toml"
+    path.write_text(f"[erp]\n{text}\n", encoding="utf-8")
+    with pytest.raises(SettingsError, match=r"setting\.no_toml") as caught:
+        read_settings(path, {})
+    assert not re.search("密码|ssw0rd", str(caught.value))
+
+
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     """It may have been looked for in another folder."""
     with refused(SettingsError, r"nowhere\.toml"):

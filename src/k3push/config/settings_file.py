@@ -38,6 +38,9 @@ _TEXT_OR_COMMENT = re.compile(r"\"[^\"]*(?:\"|$)|'[^']*(?:'|$)|#.*")
 # How a secret that is no plain text begins, as the file or JSON has it.
 _SECRET_TABLE = re.compile(r"""\s*\{\s*["']?(env|keyring|command|file)["']?\s*[:=]""")
 _WIDE_MARKS = re.compile("[“”‘’＂＇＝，［］｛｝]")
+# Where `tomllib` misses or meets something in a name, and the part of a line that holds no value.
+_IN_A_NAME = re.compile(r"Invalid statement|Invalid initial character|Expected '(=|\]\]?)'")
+_HEADING_OR_KEY = re.compile(r"\s*(?:\[[^=]*|[\w.\s-]*(?==))")
 # A name that TOML wants in quotation marks, such as that of a route in Chinese.
 _BARE_NAME = re.compile(r"[\w-]*(?![\x00-\x7f])\w[\w-]*")
 
@@ -87,7 +90,8 @@ def _no_toml(text: str, said: str) -> SettingFault:
         marks = dict.fromkeys(_WIDE_MARKS.findall(outside))
         if marks:
             return SettingFault("", line, remark("setting.wide_marks", marks=" ".join(marks)))
-        if bare := _BARE_NAME.search(outside.partition("=")[0]):
+        names = _HEADING_OR_KEY.match(outside) if _IN_A_NAME.match(why) else None
+        if names and (bare := _BARE_NAME.search(names[0])):
             return SettingFault("", line, remark("setting.bare_name", name=bare[0]))
     if found := _TWICE.fullmatch(why):
         name = ".".join(re.findall(r"'([^']*)'", found[1]))
