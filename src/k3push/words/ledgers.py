@@ -65,6 +65,10 @@ WORDS = {
         "Parts of the ledger are missing: let the backup that is being put back come to its end, or put it back whole.",
         "台账不完整：若正在恢复备份，请等其完成；否则请完整恢复备份。",
     ),
+    "ledger.parts_missing": (
+        "Parts of the ledger are not there for this k3push. Wait if a backup is being put back or a newer k3push brings the ledger up to date, and start this k3push again once that is done; see that no pooler stands before the server.",
+        "当前 k3push 看不到台账的某些部分。若正在恢复备份，或较新的 k3push 正在升级台账，请等其完成，再重新启动当前 k3push；并请确认服务器前没有连接池。",
+    ),
     "ledger.pooler": (
         "a pooler stands before the server: its sessions lack what k3push tells each of them, and lose the locks of runs. Connect to the server itself.",
         "服务器前有连接池：其会话缺少 k3push 的设置，并会丢失任务的锁。请直接连接服务器。",

@@ -75,10 +75,10 @@ CURES = {
     "53300": remark("ledger.connections"),
     "55P03": remark("ledger.rows_locked"),
     "25006": remark("ledger.no_writes"),
-    "3F000": remark("ledger.not_whole"),
-    "42P01": remark("ledger.not_whole"),
-    "42703": remark("ledger.not_whole"),
-    "42883": remark("ledger.not_whole"),
+    "3F000": remark("ledger.parts_missing"),
+    "42P01": remark("ledger.parts_missing"),
+    "42703": remark("ledger.parts_missing"),
+    "42883": remark("ledger.parts_missing"),
 }
 """What to do about an error, by its SQLSTATE."""
 
