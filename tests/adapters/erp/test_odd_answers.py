@@ -11,9 +11,10 @@ import httpx
 import orjson
 import pytest
 
+from k3push.adapters.erp.carrier import Carrier
 from k3push.adapters.erp.client import ErpClient
 from k3push.adapters.erp.endpoint import Endpoint
-from k3push.core.model import Answered, NoAnswer
+from k3push.core.model import Answered, NeverSent, NoAnswer
 from k3push.core.safety.verdict import InDoubt, judge
 from k3push.ports import ErpUnreachableError, LoginRefusedError, LookFailedError
 from k3push.simulator import Channel
@@ -209,3 +210,23 @@ async def test_a_proxy_that_cannot_be_used_is_named(
             await erp.open_session()
         with pytest.raises(ErpUnreachableError):
             await push(erp, A)
+
+
+@pytest.mark.parametrize("why", ["a stop", ""], ids=["held back", "proxy changed"])
+async def test_a_proxy_is_named_only_where_the_way_led_through_it(
+    monkeypatch: pytest.MonkeyPatch, why: str
+) -> None:
+    """What is held back did not fail on its way, and a system's settings may change in a run."""
+
+    def held_back() -> str:
+        monkeypatch.setenv("http_proxy", "http://127.0.0.1:9" if why else "nonsense://x")
+        return why
+
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    monkeypatch.setenv("no_proxy", "")
+    site = Endpoint("http://erp.invalid/K3Cloud/", LOGINS["password"])
+    carrier = Carrier(site, lambda: 0.0, None)
+    told = await carrier.post("Push", b"", {}, None, held_back=held_back)
+    assert isinstance(told, NeverSent)
+    assert told.because == why if why else "through_proxy" not in told.because
+    await carrier.aclose()

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import AsyncIterable, Callable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import cast
 from urllib.parse import urlsplit
@@ -110,6 +111,8 @@ class Carrier:
             return NeverSent(remark("note.bad_proxy", why=str(error)))
         try:
             response = await line.handle_async_request(request)
+        except HeldBackError as error:
+            return NeverSent(str(error))
         except NEVER_SENT as error:
             return NeverSent(self._by_proxy(_words(error)))
         except (httpx.TimeoutException, TimeoutError) as error:
@@ -132,7 +135,9 @@ class Carrier:
 
     def _by_proxy(self, why: str) -> str:
         """Name the proxy that was to lead to the site; its address may hold a password as well."""
-        proxy = None if self._transport else proxy_to(self._site.url)
+        proxy = None
+        with suppress(UnusableEndpointError):  # it was changed since the line was made
+            proxy = None if self._transport else proxy_to(self._site.url)
         if not proxy:
             return why
         place = urlsplit(proxy).netloc.rpartition("@")[2]
@@ -182,8 +187,6 @@ class _Whole(httpx.AsyncBaseTransport):
 
 def _words(error: Exception) -> str:
     """Say what the network layer said, or a remark of ours where it said nothing."""
-    if isinstance(error, HeldBackError):
-        return str(error)
     if str(error):
         return kind_and_words(error)
     late = isinstance(error, (httpx.TimeoutException, TimeoutError))
