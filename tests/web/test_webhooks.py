@@ -21,8 +21,10 @@ from k3push.adapters.webhook_post import Refused, post
 from k3push.ports import LedgerLostError, Memo
 from k3push.runs.kept_in_ledger.request_stages import Stage
 from k3push.runs.push_requests.program_events import (
+    KEPT_FOR,
     LONGEST_PAUSE_S,
     announce,
+    drop_for_others,
     not_taken,
     receiver_id,
     waiting,
@@ -412,7 +414,10 @@ def test_a_plan_that_could_not_be_made_since_the_erp_is_away_is_told_of(tmp_path
 def test_what_waits_for_a_receiver_that_is_gone_is_dropped(
     tmp_path: Path, new: dict[str, str]
 ) -> None:
-    """Its address may hold a secret that was changed; the new one is another receiver."""
+    """Its address may hold a secret that was changed; the new one is another receiver.
+
+    A server without receivers waits for a day, since another of the ledger may have them.
+    """
     down = Receiver(refuse=[Refused("ConnectError", down=True)] * 1000)
 
     async def visit() -> None:
@@ -424,7 +429,11 @@ def test_what_waits_for_a_receiver_that_is_gone_is_dropped(
         shop.receivers = Receivers(new, SECRET)
         async with shop.open():
             await anyio.sleep(1)
+            assert bool(new) is not bool(await waiting(shop.ledger, receiver_id(HERE)))
+            await anyio.sleep(2 * KEPT_FOR.total_seconds())
         assert await waiting(shop.ledger, receiver_id(HERE)) == []
+        (told,) = [facts for event, facts in shop.logged if event == "webhooks.dropped"]
+        assert told["count"] == 1
         assert HERE not in str(await shop.ledger.memos("webhook"))
 
     in_time(visit)
@@ -449,6 +458,22 @@ def test_what_waits_for_receivers_of_another_tenant_of_the_account_is_left_to_it
         assert await waiting(shop.ledger, receiver_id(HERE))
 
     in_time(visit)
+
+
+def test_what_waits_for_a_receiver_that_is_gone_is_dropped_behind_that_of_other_tenants(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A ledger gives the newest first, and no more than so many at once."""
+    monkeypatch.setattr("k3push.runs.push_requests.program_events.MOST_WAITING", 2)
+
+    async def act() -> None:
+        ledger, clock = MemoryLedger(account="sandbox"), VirtualClock()
+        for nth, tenant in enumerate(["mine", *["other"] * 5]):
+            await announce(ledger, clock, [HERE], ["push.ended"], {}, of=str(nth), tenant=tenant)
+            await anyio.sleep(1)
+        assert await drop_for_others(ledger, [THERE], "mine", clock.now()) == (1, 0)
+
+    in_time(act)
 
 
 def test_events_of_one_ending_are_told_in_their_order(tmp_path: Path) -> None:

@@ -30,6 +30,8 @@ TYPES = (ENDED, NEEDS_PERSON, DOUBTS, FAILED, PLANNED)
 FIRST_PAUSE_S = 5.0
 LONGEST_PAUSE_S = 3600.0
 MOST_WAITING = 1000
+# Another server of the ledger may have receivers where this one has none; that is theirs.
+KEPT_FOR = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,16 +156,26 @@ async def not_taken(ledger: Ledger, delivery: Delivery, now: datetime) -> None:
     await ledger.revise(_memo(replace(delivery, tries=tries, due_at=due_at)))
 
 
-async def drop_for_others(ledger: Ledger, receivers: Iterable[str], tenant: str) -> int:
-    """Close what a tenant has for receivers that it names no longer; return how much that was."""
+async def drop_for_others(
+    ledger: Ledger, receivers: Iterable[str], tenant: str, now: datetime
+) -> tuple[int, int]:
+    """Close what a tenant has for receivers that it names no longer; without any, what is old.
+
+    Returns:
+        How many events were dropped, and how many will be once they are old.
+    """
     known = set(receivers)
-    dropped, before = 0, -1
-    while dropped != before:
-        before = dropped
-        for memo in await ledger.memos(EVENT, only_open=True, limit=MOST_WAITING):
-            if memo.about not in known and memo.value.get("tenant", "") in {"", tenant}:
+    most = MOST_WAITING
+    while len(memos := await ledger.memos(EVENT, only_open=True, limit=most)) == most:
+        most *= 2  # the oldest come last, perhaps after those of another tenant
+    dropped = left = 0
+    for memo in memos:
+        if memo.about not in known and memo.value.get("tenant", "") in {"", tenant}:
+            if known or memo.at <= now - KEPT_FOR:
                 dropped += await ledger.revise(replace(memo, open=False))
-    return dropped
+            else:
+                left += 1
+    return dropped, left
 
 
 def _memo(delivery: Delivery, *, is_open: bool = True) -> Memo:

@@ -12,6 +12,7 @@ import orjson
 from k3push.adapters.webhook_post import Refused, headers_of, post
 from k3push.ports import Clock, Ledger, LedgerLostError
 from k3push.runs.push_requests.program_events import (
+    KEPT_FOR,
     LONGEST_PAUSE_S,
     Delivery,
     drop_for_others,
@@ -89,22 +90,32 @@ class Messenger:
             # Once other receivers are set, a webhook that was on its way may be sent again, with
             # the same id.
             with anyio.CancelScope() as self._serving:
-                await self._drop(ledger)
+                left = await self._drop(ledger)
                 async with anyio.create_task_group() as tasks:
                     for name in self.names:
                         tasks.start_soon(partial(self._serve, name, ledger))
+                    while left:
+                        await anyio.sleep(KEPT_FOR.total_seconds())
+                        left = await self._drop(ledger)
                     await anyio.sleep_forever()
 
-    async def _drop(self, ledger: Callable[[], Awaitable[Ledger]]) -> None:
-        """Drop what waits for receivers that the tenant names no longer, perhaps for any."""
+    async def _drop(self, ledger: Callable[[], Awaitable[Ledger]]) -> int:
+        """Drop what waits for receivers that the tenant names no longer; return how much is left.
+
+        Where it names none, another server of the ledger may, and is left time to tell it.
+        """
         while True:
             try:
-                await drop_for_others(await ledger(), self.names, self.tenant)
+                dropped, left = await drop_for_others(
+                    await ledger(), self.names, self.tenant, self._clock.now()
+                )
             except LedgerLostError as error:
                 self._log("webhooks.wait", why=str(error))
                 await anyio.sleep(LEDGER_WAIT_S)
             else:
-                return
+                if dropped:
+                    self._log("webhooks.dropped", count=dropped)
+                return left
 
     async def _serve(self, receiver: str, ledger: Callable[[], Awaitable[Ledger]]) -> None:
         while True:
