@@ -16,7 +16,7 @@ from jinja2 import nodes
 
 import k3push
 from k3push.words import FAMILIES
-from k3push.words.language import speaker
+from k3push.words.language import LANGUAGES, speaker
 
 PACKAGE = Path(k3push.__file__).parent
 
@@ -310,3 +310,16 @@ def test_what_is_wrong_with_an_answer_stands_within_other_sentences() -> None:
     """A full stop of its own would be followed by a second one."""
     told = import_module("k3push.words.bad_answers").WORDS.values()
     assert [words for words in told if words[0].endswith(".") or words[1].endswith("。")] == []
+
+
+# What others say is often a sentence of its own.
+_PARTED = re.compile(r"\{(?:why|what|said)\}[.,;。，；]")
+
+
+def test_a_reason_and_what_follows_it_are_parted_by_one_stop() -> None:
+    """`字段不存在。。请检查` stood in a list's refusal: a reason is written as `{why:.}` there."""
+    both = {key: "\n".join(words) for key, words in SENTENCES.items()}
+    assert [key for key, words in both.items() if _PARTED.search(words)] == []
+    for lang in LANGUAGES:
+        told = speaker(lang)("select.refused.form", why="字段不存在。", route="r")
+        assert not re.search("[.。]{2}|。[.]", told)

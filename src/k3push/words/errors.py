@@ -14,8 +14,8 @@ WORDS = {
     ),
     # -- arguments -------------------------------------------------------------------------
     "error.bad_argument": (
-        "argument {argument} {why}; rename the file or type it again",
-        "参数 {argument} {why}；请重命名文件或重新输入",
+        "argument {argument} {why:.}; rename the file or type it again",
+        "参数 {argument} {why:.}；请重命名文件或重新输入",
     ),
     "error.empty_argument": (
         "the argument behind {before} is empty, as a variable of a script is that was never set; name what you mean",
@@ -81,8 +81,8 @@ WORDS = {
     ),
     # -- files -----------------------------------------------------------------------------
     "error.disk": (
-        "{why}. Check the disk and the permissions; `k3push status` then shows the state of the run.",
-        "{why}。请检查磁盘和权限；之后可用 `k3push status` 查看任务状态。",
+        "{why:.}. Check the disk and the permissions; `k3push status` then shows the state of the run.",
+        "{why:.}。请检查磁盘和权限；之后可用 `k3push status` 查看任务状态。",
     ),
     "error.ledger_away": (
         "{why:.}. Nothing was begun: run the command again after that.",
@@ -110,8 +110,8 @@ WORDS = {
         'serve 需要更多组件（{why}）；请安装：pip install "k3push[web]"（在克隆的目录中用 ".[web]"）',
     ),
     "output.ours": (
-        "{path}: this is {what}, and would be overwritten; name another file",
-        "{path}：这是{what}，写入会将其覆盖；请指定其他文件",
+        "{path}: this is {what:.}, and would be overwritten; name another file",
+        "{path}：这是{what:.}，写入会将其覆盖；请指定其他文件",
     ),
     "output.taken.ledger": ("a ledger, or a file that belongs to it", "台账或台账的附属文件"),
     "output.taken.config": ("the configuration in use", "正在使用的配置文件"),

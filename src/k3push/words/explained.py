@@ -161,7 +161,7 @@ WORDS = {
         "{user} 人工核实为{state}：{why}（此前调用 {attempts} 次）",
     ),
     # -- why a row stands where it does ------------------------------------------------------
-    "note.also": ("{first}; {more}", "{first}；{more}"),
+    "note.also": ("{first:.}; {more}", "{first:.}；{more}"),
     "note.no_source": ("the source form holds no such bill", "源单不存在"),
     "note.ambiguous": (
         "more than one bill has this number: ids {ids}",

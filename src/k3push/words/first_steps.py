@@ -57,7 +57,7 @@ WORDS = {
         "已生成 {path}。请设置 {env}，然后执行：{command}",
     ),
     "login.ask": ("Secret for keyring entry {name}", "凭据库条目 {name} 的密码"),
-    "login.no_text": ("the secret {why}; nothing is stored", "密码{why}，未存储"),
+    "login.no_text": ("the secret {why:.}; nothing is stored", "密码{why:.}，未存储"),
     "login.empty": ("an empty secret is not stored", "空密码不予保存"),
     "login.done": ("stored as {name}", "已保存为 {name}"),
     "login.paste": (
@@ -86,8 +86,8 @@ WORDS = {
         "{path} 已存在且不是演示生成的文件，演示会将其覆盖；请用 --output 指定其他文件夹",
     ),
     "demo.no_folder": (
-        "{path} cannot be the folder of a demo: {why}; name another with --output",
-        "{path} 不能作为演示文件夹：{why}；请用 --output 指定其他文件夹",
+        "{path} cannot be the folder of a demo: {why:.}; name another with --output",
+        "{path} 不能作为演示文件夹：{why:.}；请用 --output 指定其他文件夹",
     ),
     "demo.begin": (
         "A sandbox at {url}. It loses sessions, refuses some bills, loses one answer after the work was done, and has one document wait in an approval flow.",

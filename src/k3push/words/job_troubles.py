@@ -4,7 +4,7 @@ from __future__ import annotations
 
 WORDS = {
     # -- where, and what ---------------------------------------------------------------------
-    "job.trouble": ("{place}: {what}. {cure}", "{place}：{what}。{cure}"),
+    "job.trouble": ("{place}: {what:.}. {cure}", "{place}：{what:.}。{cure}"),
     "job.more_lines": ("and {count} more", "另有 {count} 行有错。"),
     "job.skip": (
         "To go on without {count:?this line|these lines}, add --skip-bad-lines",

@@ -32,7 +32,7 @@ WORDS = {
         "请使文件及其文件夹可写。",
     ),
     "ledger.other": ("Check the disk.", "请检查磁盘。"),
-    "ledger.postgres": ("{why}. {cure}", "{why}。{cure}"),
+    "ledger.postgres": ("{why:.}. {cure}", "{why:.}。{cure}"),
     "ledger.password": (
         "Check the user and the password of [ledger].",
         "请检查 [ledger] 的用户和密码。",
@@ -81,7 +81,7 @@ WORDS = {
         "Is the server up and reachable?",
         "请确认服务器已启动且可连接。",
     ),
-    "ledger.disk": ("{why}. Is the path right, and writable?", "{why}。请确认路径正确且可写。"),
+    "ledger.disk": ("{why:.}. Is the path right, and writable?", "{why:.}。请确认路径正确且可写。"),
     "ledger.damaged": (
         "the {what} cannot be read ({why}); the ledger is damaged or was changed by hand. `k3push ledger check` says where",
         "{what} 无法读取（{why}）；台账已损坏或被人为修改。可用 `k3push ledger check` 查明位置",
@@ -250,7 +250,7 @@ WORDS = {
         "{place}：该台账不为空；请指定另一个台账",
     ),
     "ledger.differs": (
-        "the copy differs from its source in {what}; nothing was kept",
+        "the copy differs from its source in {what:.}; nothing was kept",
         "副本与来源在 {what} 处不同；未保留任何内容",
     ),
     "ledger.copied_table": ("{count} {table}", "{table} {count} 行"),

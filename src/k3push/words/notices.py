@@ -9,8 +9,8 @@ WORDS = {
         "--log-file {path} 已无法写入（{why}）；任务继续，但不再记录日志",
     ),
     "warning.archive": (
-        "old runs could not be archived in {folder}: {why}; they stay in the ledger",
-        "旧任务无法归档到 {folder}：{why}；仍保留在台账中",
+        "old runs could not be archived in {folder}: {why:.}; they stay in the ledger",
+        "旧任务无法归档到 {folder}：{why:.}；仍保留在台账中",
     ),
     "warning.results_lost": (
         "warning: {folder} could not be written ({why}); {cure}, then `k3push export`",

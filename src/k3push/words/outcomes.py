@@ -110,40 +110,40 @@ WORDS = {
     "cause.deadline": ("{why}", "{why}"),
     "cause.halted": ("halted: {why}", "触发停止规则：{why}"),
     "cause.stood still": (
-        "this machine was too busy: {why}, again and again. Let less run beside it, or raise settle.window_s (a tenth of it may pass so), then `k3push resume`.",
-        "本机过于繁忙：{why}，且多次如此。请减少同时运行的程序，或调大 settle.window_s（停顿不得超过其十分之一），再执行 `k3push resume`。",
+        "this machine was too busy: {why:.}, again and again. Let less run beside it, or raise settle.window_s (a tenth of it may pass so), then `k3push resume`.",
+        "本机过于繁忙：{why:.}，且多次如此。请减少同时运行的程序，或调大 settle.window_s（停顿不得超过其十分之一），再执行 `k3push resume`。",
     ),
     "cause.unreachable": (
-        "the ERP cannot be reached: {why}. Check erp.url and the network.",
-        "无法连接 ERP：{why}。请检查 erp.url 和网络。",
+        "the ERP cannot be reached: {why:.}. Check erp.url and the network.",
+        "无法连接 ERP：{why:.}。请检查 erp.url 和网络。",
     ),
     "cause.certificate": (
-        "the ERP's certificate cannot be verified: {why}. If it is self-signed or of a CA of your own, name the file of that certificate in erp.verify; else check the host in erp.url.",
-        "无法验证 ERP 的证书：{why}。如为自签名证书或企业自建 CA，请在 erp.verify 中指定该证书文件；否则请检查 erp.url 中的主机名。",
+        "the ERP's certificate cannot be verified: {why:.}. If it is self-signed or of a CA of your own, name the file of that certificate in erp.verify; else check the host in erp.url.",
+        "无法验证 ERP 的证书：{why:.}。如为自签名证书或企业自建 CA，请在 erp.verify 中指定该证书文件；否则请检查 erp.url 中的主机名。",
     ),
     "cause.no tls": (
-        "what answers there does not speak https: {why}. Check the port in erp.url, and whether it begins with http:// instead.",
-        "该地址应答的不是 https：{why}。请检查 erp.url 的端口，以及是否应以 http:// 开头。",
+        "what answers there does not speak https: {why:.}. Check the port in erp.url, and whether it begins with http:// instead.",
+        "该地址应答的不是 https：{why:.}。请检查 erp.url 的端口，以及是否应以 http:// 开头。",
     ),
     "cause.limited": (
-        "the ERP limits calls: {why}. Nothing was refused for good. Try again later; `run.max_calls_per_minute` sends fewer at a time.",
-        "ERP 限制了调用：{why}。没有单据因此被最终拒绝。请稍后重试；可用 `run.max_calls_per_minute` 降低调用频率。",
+        "the ERP limits calls: {why:.}. Nothing was refused for good. Try again later; `run.max_calls_per_minute` sends fewer at a time.",
+        "ERP 限制了调用：{why:.}。没有单据因此被最终拒绝。请稍后重试；可用 `run.max_calls_per_minute` 降低调用频率。",
     ),
     "cause.login refused": (
-        "the ERP refused the login: {why}. Check erp.username, its password and acct_id; it was tried once, since five wrong logins lock the account.",
-        "ERP 拒绝登录：{why}。请检查 erp.username、密码和 acct_id；只尝试了一次，因为连续五次错误会锁定账号。",
+        "the ERP refused the login: {why:.}. Check erp.username, its password and acct_id; it was tried once, since five wrong logins lock the account.",
+        "ERP 拒绝登录：{why:.}。请检查 erp.username、密码和 acct_id；只尝试了一次，因为连续五次错误会锁定账号。",
     ),
     "cause.login threw": (
-        "nobody could log in: {why}. It was tried twice; user name and password may well be right. Try again when the ERP is well.",
-        "无法登录：{why}。已尝试两次；用户名和密码可能并没有错。请待 ERP 恢复正常后重试。",
+        "nobody could log in: {why:.}. It was tried twice; user name and password may well be right. Try again when the ERP is well.",
+        "无法登录：{why:.}。已尝试两次；用户名和密码可能并没有错。请待 ERP 恢复正常后重试。",
     ),
     "cause.session lost": (
-        "no session lasts: {why}. No login was refused. Let each program log in as a user of its own, and see whether the user has the right to push; then try again.",
-        "会话无法保持：{why}。登录并未被拒绝。请让每个程序使用各自的用户登录，并检查该用户是否有下推权限，然后重试。",
+        "no session lasts: {why:.}. No login was refused. Let each program log in as a user of its own, and see whether the user has the right to push; then try again.",
+        "会话无法保持：{why:.}。登录并未被拒绝。请让每个程序使用各自的用户登录，并检查该用户是否有下推权限，然后重试。",
     ),
     "cause.look refused": (
-        "the ERP refused a query: {why}. Check the route's forms, source_number_field and the user's rights.",
-        "ERP 拒绝查询：{why}。请检查路线的单据标识、source_number_field 和用户权限。",
+        "the ERP refused a query: {why:.}. Check the route's forms, source_number_field and the user's rights.",
+        "ERP 拒绝查询：{why:.}。请检查路线的单据标识、source_number_field 和用户权限。",
     ),
     "cause.look failed": (
         "queries of the ERP failed again and again: {why:.}. Nothing is lost; try `k3push resume` later.",
@@ -162,12 +162,12 @@ WORDS = {
         "部分单据结果未知：尚无单据证明源单编号字段能查到下游单据（{why}）。请用 `k3push check` 检查 source_number_field。`k3push resume` 会用下一张待下推的单据来证明；没有待下推的单据时，请先手工下推一张再执行；也可在 ERP 中查明后用 `k3push settle --as` 登记。",
     ),
     "cause.person": (
-        "{why}. Look them up in the ERP (list of targets; what an answer names), then `k3push settle --as`.",
-        "{why}。请在 ERP 中下查，并打开应答所列单据，再用 `k3push settle --as` 登记。",
+        "{why:.}. Look them up in the ERP (list of targets; what an answer names), then `k3push settle --as`.",
+        "{why:.}。请在 ERP 中下查，并打开应答所列单据，再用 `k3push settle --as` 登记。",
     ),
     "cause.follow": (
-        "{why}; nothing more is pushed. Mend what the ERP says, then `k3push resume`.",
-        "{why}，不再下推。请按 ERP 的提示处理后执行 `k3push resume`。",
+        "{why:.}; nothing more is pushed. Mend what the ERP says, then `k3push resume`.",
+        "{why:.}，不再下推。请按 ERP 的提示处理后执行 `k3push resume`。",
     ),
     "cause.barred": (
         "{why}: what became of them there is not certain. Go on with that run (`k3push resume RUN`, or `k3push retry RUN`); what it leaves unknown, look up in the ERP, then `k3push settle --as`.",

@@ -65,8 +65,8 @@ WORDS = {
         "{path} 针对的配置已变（{what}）；请恢复配置，或用 `k3push plan` 重新生成",
     ),
     "plan.job_changed": (
-        "{path}: the job file has changed since it was planned: {what}; make the plan again with `k3push plan`",
-        "{path}：清单在生成计划后有变化：{what}；请用 `k3push plan` 重新生成",
+        "{path}: the job file has changed since it was planned: {what:.}; make the plan again with `k3push plan`",
+        "{path}：清单在生成计划后有变化：{what:.}；请用 `k3push plan` 重新生成",
     ),
     "plan.begun_with_again": (
         "run {run} of this plan was begun with --again, and its rows are not all written yet; nothing was sent. Go on with --again, or make a new plan",

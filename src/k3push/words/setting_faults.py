@@ -123,8 +123,8 @@ WORDS = {
     "erp.needed": ('is needed for auth = "{auth}"', 'auth = "{auth}" 时必须填写'),
     "erp.user_twice": ("{user} is there already", "{user} 已经有了"),
     "erp.certificates": (
-        "{path}: {why}; name a file of PEM certificates",
-        "{path}：{why}；请指定 PEM 证书文件",
+        "{path}: {why:.}; name a file of PEM certificates",
+        "{path}：{why:.}；请指定 PEM 证书文件",
     ),
     "erp.proxy": (
         "names no proxy of http:// or https://, the only kinds that are supported",
@@ -314,8 +314,8 @@ WORDS = {
         '{text!r}：请写五项：分 时 日 月 星期，如 "0 20 * * 1-5"',
     ),
     "cron.bad": (
-        '{text!r}: {why}; use five fields: minute hour day month weekday, such as "0 20 * * 1-5"',
-        '{text!r}：{why}；请写五项：分 时 日 月 星期，如 "0 20 * * 1-5"',
+        '{text!r}: {why:.}; use five fields: minute hour day month weekday, such as "0 20 * * 1-5"',
+        '{text!r}：{why:.}；请写五项：分 时 日 月 星期，如 "0 20 * * 1-5"',
     ),
     "cron.field.minute": ("bad minute", "“分”有误"),
     "cron.field.hour": ("bad hour", "“时”有误"),

@@ -34,12 +34,12 @@ WORDS = {
         "{form} 未能读全，因此没有清单：{why}",
     ),
     "select.refused.where": (
-        "the ERP refuses the query, so there is no list: {why}. Check the filter (--where, and `where` in [routes.{route}.select]): the keys of its fields, texts in single quotes, numbers without; then the user's rights",
-        "ERP 拒绝查询，因此没有清单：{why}。请检查过滤条件（--where，以及 [routes.{route}.select] 的 where）：字段标识、文本加单引号、数值不加引号；再检查用户权限",
+        "the ERP refuses the query, so there is no list: {why:.}. Check the filter (--where, and `where` in [routes.{route}.select]): the keys of its fields, texts in single quotes, numbers without; then the user's rights",
+        "ERP 拒绝查询，因此没有清单：{why:.}。请检查过滤条件（--where，以及 [routes.{route}.select] 的 where）：字段标识、文本加单引号、数值不加引号；再检查用户权限",
     ),
     "select.refused.form": (
-        "the ERP refuses the query, so there is no list: {why}. Check `source` of [routes.{route}] and the user's rights",
-        "ERP 拒绝查询，因此没有清单：{why}。请检查 [routes.{route}] 的 source 和用户权限",
+        "the ERP refuses the query, so there is no list: {why:.}. Check `source` of [routes.{route}] and the user's rights",
+        "ERP 拒绝查询，因此没有清单：{why:.}。请检查 [routes.{route}] 的 source 和用户权限",
     ),
     "select.ending": (
         "{path}: the list is CSV or JSONL, by the ending of its name: {known}",
@@ -81,7 +81,7 @@ WORDS = {
         "站点不提供规则的源单和目标单，因此全部列出。",
     ),
     "rules.unread": (
-        "the site does not let its conversion rules be read: {why}. Look them up in the ERP (BOS designer, 单据转换)",
-        "无法读取站点的单据转换规则：{why}。请在 ERP（BOS 设计器的单据转换）中查看",
+        "the site does not let its conversion rules be read: {why:.}. Look them up in the ERP (BOS designer, 单据转换)",
+        "无法读取站点的单据转换规则：{why:.}。请在 ERP（BOS 设计器的单据转换）中查看",
     ),
 }

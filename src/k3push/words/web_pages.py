@@ -127,8 +127,8 @@ WORDS = {
     ),
     "web.user_name": ("User", "用户名"),
     "web.defect": (
-        "a defect of k3push ended it: {what}; its log has the rest",
-        "k3push 自身的缺陷使其终止：{what}；详情见日志",
+        "a defect of k3push ended it: {what:.}; its log has the rest",
+        "k3push 自身的缺陷使其终止：{what:.}；详情见日志",
     ),
     "web.no_right": (
         "Your role does not include this. Whoever keeps the settings grants it in `roles` of `[serve]`.",
@@ -223,8 +223,8 @@ WORDS = {
     "web.changed": ("The run has changed; load the page again.", "任务状态已变，请重新加载页面。"),
     # -- the command -------------------------------------------------------------------------
     "serve.defect": (
-        "skipped: {file}: a defect of k3push: {what}; the log has the rest",
-        "已跳过：{file}：k3push 自身的缺陷：{what}；详情见日志",
+        "skipped: {file}: a defect of k3push: {what:.}; the log has the rest",
+        "已跳过：{file}：k3push 自身的缺陷：{what:.}；详情见日志",
     ),
     "serve.entry.token": (
         "The address lets one browser in, once. Stop with Ctrl-C.",
