@@ -492,7 +492,7 @@ def test_the_status_tells_of_runs_of_a_tenant_whose_file_was_renamed(fleet: Flee
     (fleet.folder / config).rename(fleet.folder / "tenants" / "bexo.toml")
     assert fleet.standing()["others"] == {"acme": 1}
     shown = fleet.k3push("fleet", "status").out
-    assert "other hosts may have theirs: acme (1)" in " ".join(shown.split())
+    assert "their files may be on other hosts: acme (1)" in " ".join(shown.split())
 
 
 def test_a_database_without_a_fleet_is_told_with_the_cure(fleet: Fleet) -> None:

@@ -58,7 +58,7 @@ WORDS = {
         "转换规则 {rule} 存在且已启用",
     ),
     "check.rule_pushed": (
-        "rule {rule}: the ERP does not tell of it, and run {run} has pushed by it",
+        "rule {rule}: the ERP does not tell of it, but run {run} has pushed by it",
         "转换规则 {rule}：ERP 中无法查到，但任务 {run} 已按它下推",
     ),
     "check.the_default_rule": ("(the default)", "（默认规则）"),

@@ -216,12 +216,12 @@ WORDS = {
         "该用户以前生成的下游单据现在大多看不到，此单据的下游单据可能同样看不到",
     ),
     "note.stray": (
-        "a document has come since it was sent that nothing ties to another bill: it may be this one's",
+        "a document has come since it was sent that nothing ties to another bill: it may be of this bill",
         "发送后出现了一张不能确定属于其他源单的下游单据，可能属于此单据",
     ),
     "note.stray_untold": (
-        "the target form does not tell which documents have come since it was sent: one may be this one's",
-        "下游表单无法查出发送后新增了哪些单据，其中可能有此单据的下游单据",
+        "the target form does not tell which documents have come since it was sent: one of them may be of this bill",
+        "下游表单无法查出发送后新增了哪些单据，其中可能有由此源单生成的",
     ),
     "note.stray_of": (
         "run {run} has sent it in vain, and a document may have come since that is its own: `k3push resume {run}` first, or `k3push retry {run}` where that run has rejected it",

@@ -82,7 +82,7 @@ WORDS = {
         "状态未知：{count} 个，任务 {runs}；`k3push settle` 向 ERP 查询",
     ),
     "fleet.others": (
-        "runs are left of tenants that have no file in {folder}, and other hosts may have theirs: {tenants}",
+        "runs are left of tenants that have no file in {folder}; their files may be on other hosts: {tenants}",
         "以下租户尚有未完成的任务，但其文件不在 {folder} 中（可能在其他主机上）：{tenants}",
     ),
     "fleet.unarchived": (

@@ -144,7 +144,7 @@ WORDS = {
         "`k3push check`，或先推一张并查看，再 `k3push settle`",
     ),
     "advice.stray.cause": (
-        "a document that has come since may be the call's",
+        "a document that has come since may have been made by that call",
         "发送后新增的下游单据可能由该次调用生成",
     ),
     "advice.stray.cure": (

@@ -12,7 +12,7 @@ WORDS = {
     # -- the file ----------------------------------------------------------------------------
     "setting.no_toml": ("no valid TOML: {why}", "不是有效的 TOML：{why}"),
     "setting.bare_name": (
-        'a name with other letters than A-Z, a-z, 0-9, - and _ stands in quotation marks in TOML: "{name}"',
+        'a name with other letters than A-Z, a-z, 0-9, - and _ must stand in quotation marks in TOML: "{name}"',
         '名称含有英文字母、数字、- 和 _ 以外的字符时，在 TOML 中须加英文引号："{name}"',
     ),
     "setting.wide_marks": (
