@@ -73,6 +73,7 @@ def test_today_stands_for_a_date_outside_of_texts(where: str, dated: str) -> Non
     ("where", "said"),
     [
         ("FNote='a", "select.open_quote"),
+        ("FNote='（a", "select.open_quote"),
         ("FNote=‘a’", "select.wide_marks"),
         ("（FNote='，') OR FID＞1", "select.wide_marks"),
         ("(FNote='a'", "select.open_bracket"),

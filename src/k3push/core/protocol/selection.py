@@ -109,10 +109,10 @@ def check_where(where: str) -> str:
             one of a Chinese keyboard.
     """
     rest = _TEXT.sub("", where)
-    if marks := dict.fromkeys(_WIDE_MARKS.findall(rest)):
-        raise FilterFlawError(remark("select.wide_marks", marks=" ".join(marks)))
     if "'" in rest:
         raise FilterFlawError(remark("select.open_quote"))
+    if marks := dict.fromkeys(_WIDE_MARKS.findall(rest)):
+        raise FilterFlawError(remark("select.wide_marks", marks=" ".join(marks)))
     depth = 0
     for char in rest:
         depth += (char == "(") - (char == ")")
