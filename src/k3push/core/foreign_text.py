@@ -14,8 +14,8 @@ JSON_ESCAPE = re.compile(
 """An escape in a text of JSON: both halves of a surrogate pair, one half alone, or any other."""
 
 
-# What is cut stands in no ledger and no file as it came; a dozen lines tell what it was.
-MOST_TOLD = 1000
+# So many characters of a text of others are shown: some twelve lines, enough to know what it is.
+MOST_OPENING = 1000
 
 
 def opening(text: str) -> str:
@@ -24,7 +24,7 @@ def opening(text: str) -> str:
     >>> opening("密码错误"), opening("x" * 5000)[-3:]
     ('密码错误', 'xx…')
     """
-    return text if len(text) <= MOST_TOLD else f"{text[:MOST_TOLD]}…"
+    return text if len(text) <= MOST_OPENING else f"{text[:MOST_OPENING]}…"
 
 
 def flaw_of(text: str) -> str:

@@ -52,7 +52,9 @@ def id_in(key: BillNumber) -> str:
 
 
 def label_of(key: BillNumber) -> str:
-    """Return what to call a bill in a sentence.
+    """Return what to call a bill in a sentence, where nothing but its key is at hand.
+
+    The id of a key stands behind the number; `Row.label` has the number alone.
 
     >>> label_of(key_of("CGDD01")), label_of(key_of("CGDD01", "1")), label_of(key_of("", "1"))
     ('CGDD01', 'CGDD01 (id 1)', 'id 1')
@@ -633,7 +635,10 @@ class Row(NamedTuple):
 
     @property
     def label(self) -> str:
-        """What to call it in a sentence: a bill that is listed by its id may have no number."""
+        """What to call it in a sentence about its row: the number, or the id where it has none.
+
+        Where two bills may share the number and the sentence has only a key, see `label_of`.
+        """
         return self.shown_number or f"id {self.shown_id}"
 
     @property

@@ -1,4 +1,8 @@
-"""What was looked at, a line for each thing: well (✓), in doubt (!) or wrong (✗)."""
+"""What was looked at, a line for each thing: well, in doubt (!) or wrong.
+
+`screen.tick` chooses the marks of well and wrong: ✓ and ✗, √ and × where those cannot be written,
+else + and x.
+"""
 
 from __future__ import annotations
 
