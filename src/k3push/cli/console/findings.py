@@ -1,7 +1,6 @@
-"""What was looked at, a line for each thing: well, in doubt (!) or wrong.
+"""What was looked at, a line for each thing: well (✓), in doubt (!) or wrong (✗).
 
-`screen.tick` chooses the marks of well and wrong: ✓ and ✗, √ and × where those cannot be written,
-else + and x.
+Where standard output cannot write ✓ and ✗, `screen.tick` gives √ and ×, or + and x.
 """
 
 from __future__ import annotations
