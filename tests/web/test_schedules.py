@@ -322,13 +322,18 @@ def test_run_now_begins_beside_a_push_of_another_tenant(tmp_path: Path, *, parts
 
 
 def test_who_runs_a_schedule_now_beside_a_tenant_that_is_hidden_is_led_to_its_run(
-    tmp_path: Path,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nothing is begun where bills may be pushed in parts; the page of that plan is not theirs."""
     shop = in_parts(Shop(tmp_path, more=YEARLY, beside=[TENANT, "second"]))
     (tmp_path / "second.toml").write_text((tmp_path / "config.toml").read_text("utf-8"), "utf-8")
     mine = table_of(shop, VirtualClock())
     theirs = replace(mine, settings=read_settings(tmp_path / "second.toml", {}))
+    looked: list[RunId] = []
+
+    async def look(run: RunId) -> Run | None:
+        looked.append(run)
+        return await MemoryLedger.run(shop.ledger, run)
 
     async def visit() -> None:
         (asked,) = await theirs.ask(shop.ledger, "nightly", "1-run", by="wang", approved=True)
@@ -338,9 +343,12 @@ def test_who_runs_a_schedule_now_beside_a_tenant_that_is_hidden_is_led_to_its_ru
             assert page.url.path == "/schedules"
             assert "the push before is still under way" in text_of(page)
             await shop.ledger.open_run(replace(RUN, scope="sandbox|PO|r", whole=False))
-            await move(shop.ledger, asked, Stage.PLANNED, runs=(RUN.id,))
+            runs = (RUN.id, *(RunId(f"later-{nth}") for nth in range(9)))
+            await move(shop.ledger, asked, Stage.PLANNED, runs=runs)
+            monkeypatch.setattr(shop.ledger, "run", look)
             answer = await press(li, "/schedules", "/schedules/nightly/run")
             assert answer.headers["location"] == f"/runs/{RUN.id}"
+            assert looked.count(runs[-1]) < looked.count(runs[0])
 
     in_time(visit)
 

@@ -182,8 +182,10 @@ class PageContext:
         tenant = self.books.tenants.get(tenant_of(asked))
         if tenant is not None and self.roles.sees(visit.visitor.user, tenant.name):
             return plan_url(self.base(tenant), asked.id)
-        found = [run for each in asked.runs if (run := await visit.ledger.run(each)) is not None]
-        return run_url(visit.base, found[0]) if found else ""
+        for each in asked.runs:
+            if (run := await visit.ledger.run(each)) is not None:
+                return run_url(visit.base, run)
+        return ""
 
     def new_id(self) -> str:
         """Return what tells a request, or what one page's button asks for, from all others.
