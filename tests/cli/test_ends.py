@@ -43,7 +43,7 @@ FORTY = orders(40)
 # Longer than it takes a loop to hear of a signal.
 LONG_S = 10.0
 
-HANGS = '[[step]]\nfault = "make-then-delay:60"\n'
+HANGS = '[[step]]\nfault = "ok"\n[[step]]\nfault = "make-then-delay:60"\n'
 
 
 @pytest.fixture
@@ -420,7 +420,7 @@ def test_under_nohup_a_hang_up_means_nothing(desk: Desk, slow: Sandbox) -> None:
 
 @pytest.fixture
 def hanging(desk: Desk, start: Start) -> tuple[Sandbox, subprocess.Popen[str]]:
-    """A run over forty numbers in two calls, one of which is made and never answered."""
+    """A run over forty numbers in two calls, of which the second is made and never answered."""
     sandbox = start("--faults", desk.write("script.toml", HANGS))
     desk.configure(sandbox.url, lines=PATIENT)
     options = ("--json", "--no-canary", "--chunk-size", "20")

@@ -361,6 +361,9 @@ async def test_an_answer_to_a_call_that_never_ran_tells_nothing_of_how_long_call
     await office.open_run(numbers)
     began_s = anyio.current_time()
     at_once = steered(concurrency=len(numbers), chunk_size=1)
-    await office.execute(throttle=at_once, settle=SettleTimes(), limits=NO_CANARY)
+    done = await office.execute(throttle=at_once, settle=SettleTimes(), limits=NO_CANARY)
+    left_at = sorted(attempt.intent.began_at for attempt, _, _ in done.watch.sendings)
+    second, third = left_at[1:3]
+    assert (third - second).total_seconds() >= ANSWER_TIMEOUT_S
     waited_s = anyio.current_time() - began_s - ANSWER_TIMEOUT_S - SETTLE.shown_by_s
     assert waited_s >= (len(numbers) - 1) * WINDOW_S
