@@ -1,0 +1,119 @@
+"""How long a call may wait in the ERP behind those that were lost (rule 6)."""
+
+from __future__ import annotations
+
+import math
+from datetime import datetime, timedelta
+from types import SimpleNamespace
+from typing import cast
+
+import pytest
+
+from k3push.core.model import Attempt, BillNumber, Intent, RunId, Uptime
+from k3push.ports import AttemptRecord, Doubt, LostCall
+from k3push.runs.context import Context
+from k3push.runs.other_calls.calls_of_others import Heard, hear, hear_of_others
+from k3push.runs.proof.doubt_ages import DoubtAges, SettleTimes
+from k3push.runs.proof.lost_calls import HERE, Lost, waits_behind_s
+from tests.runs.office import NOON, VirtualClock
+
+pytestmark = pytest.mark.anyio
+
+WINDOW_S = 600.0
+OTHER = RunId("20261125-200000-abc")
+THIRD = RunId("20261125-200100-abd")
+
+
+def test_own_calls_in_front_count_for_as_long_as_calls_take() -> None:
+    """What an execution has seen of the ERP holds for its own calls."""
+    own = [Lost(attempt, HERE, 0.0) for attempt in (7, 8)]
+    assert waits_behind_s(9, own, WINDOW_S, 30.0) == 60.0
+
+
+def test_a_window_of_another_run_begins_when_its_last_document_has_come() -> None:
+    """Its places may have been filled as the ERP became slow."""
+    lost = [Lost(6, OTHER, 0.0, came_s=590.0), Lost(7, OTHER, 0.0), Lost(8, OTHER, 0.0)]
+    assert waits_behind_s(9, lost, WINDOW_S) == 1190.0
+
+
+def test_a_run_counts_for_one_window_however_many_of_its_calls_are_in_front() -> None:
+    """Its places see to it that they end within one."""
+    lost = [Lost(6, THIRD, 0.0), *(Lost(attempt, OTHER, 0.0) for attempt in (7, 8))]
+    assert waits_behind_s(9, lost, WINDOW_S) == 2 * WINDOW_S
+
+
+def test_a_window_begins_once_the_call_in_front_was_answered() -> None:
+    """Until then the ERP was at work on that one."""
+    assert waits_behind_s(9, [], WINDOW_S, 5.0, answered_s=250.0) == 250.0
+    assert waits_behind_s(9, [Lost(7, OTHER, 0.0)], WINDOW_S, 5.0, answered_s=250.0) == 850.0
+
+
+class Kept:
+    """What a ledger tells of calls."""
+
+    def __init__(self, lost: AttemptRecord, answered: AttemptRecord) -> None:
+        self._lost, self._answered = lost, answered
+
+    async def lost_calls(self, since: datetime, *, after: int) -> list[LostCall]:
+        """Return the one call that was lost."""
+        assert since < NOON > self._lost.attempt.intent.began_at
+        return [LostCall(self._lost, is_open=True)][after:]
+
+    async def last_successes(self, *, after: int) -> list[AttemptRecord]:
+        """Return the newest answer of each user."""
+        return [self._answered][after:]
+
+    async def last_answered(self, *, before: int, after: int) -> None:
+        """Return no call in front that was answered."""
+        assert before > after
+
+    async def memo(self, kind: str, key: str) -> None:
+        """Return nothing that looks have shown."""
+        assert kind
+        assert key
+
+
+def _call(attempt: int, sender: str, *, took_s: float) -> AttemptRecord:
+    began_at = NOON - timedelta(seconds=100 - attempt)
+    intent = Intent(
+        OTHER, 1, 1, (BillNumber(f"B{attempt}"),), {}, b"", began_at, Uptime("b", 0.0), sender
+    )
+    ended_at = began_at + timedelta(seconds=took_s)
+    return AttemptRecord(Attempt(attempt, intent), None, "", ended_at)
+
+
+def _context(ledger: Kept) -> Context:
+    clock = VirtualClock()
+    told = SimpleNamespace(
+        run=SimpleNamespace(id=OTHER),
+        ledger=ledger,
+        clock=clock,
+        reads_back=True,
+        at_work=SimpleNamespace(over=0),
+        settle=SettleTimes(),
+        ages=DoubtAges(clock),
+        erp=SimpleNamespace(users=["fast", "slow"]),
+        steps_at_work=SimpleNamespace(in_front=lambda _: [], over_after_s=lambda _: -math.inf),
+    )
+    return cast("Context", told)
+
+
+async def test_an_answer_to_one_user_ends_no_lost_call_of_another() -> None:
+    """Each may have a queue of his own (P 2.9)."""
+    lost = _call(1, "slow", took_s=0.5)
+    heard = await hear(_context(Kept(lost, _call(2, "fast", took_s=5.0))))
+    assert [each.kept for each in heard.lost] == [lost]
+
+
+async def test_what_an_earlier_execution_has_lost_counts_for_a_window() -> None:
+    """What the present one has seen of the ERP does not tell of it."""
+    lost = _call(1, "slow", took_s=60.0)
+    context = _context(Kept(lost, _call(2, "fast", took_s=5.0)))
+    context.ages.note_taken(100.0, "slow")
+    own = _call(3, "slow", took_s=60.0).attempt
+    doubt = Doubt(
+        OTHER, own.intent.numbers[0], 3, own.intent.began_at, own.intent.uptime, (), sender="slow"
+    )
+    heard = Heard([LostCall(lost, is_open=True)])
+    await hear_of_others(context, [doubt], heard)
+    assert context.ages.behind_s(doubt) == WINDOW_S
