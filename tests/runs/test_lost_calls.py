@@ -76,7 +76,15 @@ class Kept:
 def _call(attempt: int, sender: str, *, took_s: float) -> AttemptRecord:
     began_at = NOON - timedelta(seconds=100 - attempt)
     intent = Intent(
-        OTHER, 1, 1, (BillNumber(f"B{attempt}"),), {}, b"", began_at, Uptime("b", 0.0), sender
+        OTHER,
+        1,
+        1,
+        (BillNumber(f"B{attempt}"),),
+        {},
+        b"",
+        began_at,
+        Uptime("b", float(attempt)),
+        sender,
     )
     ended_at = began_at + timedelta(seconds=took_s)
     return AttemptRecord(Attempt(attempt, intent), None, "", ended_at)
@@ -101,14 +109,14 @@ def _context(ledger: Kept) -> Context:
 async def test_an_answer_to_one_user_ends_no_lost_call_of_another() -> None:
     """Each may have a queue of his own (P 2.9)."""
     lost = _call(1, "slow", took_s=0.5)
-    heard = await hear(_context(Kept(lost, _call(2, "fast", took_s=5.0))))
+    heard = await hear(_context(Kept(lost, _call(10, "fast", took_s=5.0))))
     assert [each.kept for each in heard.lost] == [lost]
 
 
 async def test_what_an_earlier_execution_has_lost_counts_for_a_window() -> None:
     """What the present one has seen of the ERP does not tell of it."""
     lost = _call(1, "slow", took_s=60.0)
-    context = _context(Kept(lost, _call(2, "fast", took_s=5.0)))
+    context = _context(Kept(lost, _call(10, "fast", took_s=5.0)))
     context.ages.note_taken(100.0, "slow")
     own = _call(3, "slow", took_s=60.0).attempt
     doubt = Doubt(
@@ -116,4 +124,4 @@ async def test_what_an_earlier_execution_has_lost_counts_for_a_window() -> None:
     )
     heard = Heard([LostCall(lost, is_open=True)])
     await hear_of_others(context, [doubt], heard)
-    assert context.ages.behind_s(doubt) == WINDOW_S
+    assert context.ages.behind_s(doubt) == WINDOW_S - 2.0
