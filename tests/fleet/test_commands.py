@@ -553,7 +553,8 @@ def test_without_the_extra_the_command_that_installs_it_is_told(tmp_path: Path) 
     (tmp_path / "without").mkdir()
     stub = "raise ImportError('No module named procrastinate')"
     (tmp_path / "without" / "procrastinate.py").write_text(stub, "utf-8")
-    without = {"PYTHONPATH": str(tmp_path / "without")}
+    places = [str(tmp_path / "without"), *filter(None, [os.environ.get("PYTHONPATH")])]
+    without = {"PYTHONPATH": os.pathsep.join(places)}
     said = "worker", "fleet status", "fleet pause --all", "fleet init-tenant a", "enqueue a.csv"
     for command in map(str.split, said):
         ran = end(begin(tmp_path, *command, environment=without))
