@@ -41,6 +41,13 @@ def test_without_a_canary_all_chunks_travel_at_once() -> None:
     assert together(backlog_of("ABCDE", canary=False)) == ["AB", "CD", "E"]
 
 
+def test_the_first_chunk_travels_alone_where_nobody_can_ask_for_documents() -> None:
+    """A server that loses answers leaves it to a person, and not one chunk for each task."""
+    backlog = Backlog(canary=False, first_index=1, first_alone=True)
+    backlog.add(map(BillNumber, "ABCDE"))
+    assert together(backlog) == ["AB"]
+
+
 def test_one_number_then_one_chunk_then_all() -> None:
     """A wrong route is seen with one document, a wrong chunk size with one chunk (rule 9)."""
     backlog = backlog_of("ABCDEFG")
