@@ -6,10 +6,11 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from math import inf
 
 from k3push.adapters.ledger import rules
 from k3push.core.model import Document, Exchange, Follow, RunId, StepAttempt, StepIntent, StepsSoFar
-from k3push.ports import OtherRunStepsError, StepRecord
+from k3push.ports import NEWEST_CALLS, OtherRunStepsError, StepRecord
 from tests.memory_ledger.store_view import StoreView
 
 
@@ -128,3 +129,18 @@ class StepVerbs(StoreView):
             if document.id in mine:
                 known = mine[document.id]
                 mine[document.id] = replace(document, step=known.step, sender=known.sender)
+
+    async def long_steps(
+        self, run: RunId, since: datetime, *, longer_s: float
+    ) -> Sequence[StepRecord]:
+        """Return attempts at steps of other runs that may have kept calls waiting."""
+        store = await self._turn()
+        found = []
+        for kept in store.steps[-NEWEST_CALLS:]:
+            intent = kept.attempt.intent
+            took_s = (kept.ended_at - intent.began_at).total_seconds() if kept.ended_at else inf
+            is_long = took_s > longer_s or kept.verdict.startswith("note.doubt")
+            is_asked = intent.run != run and intent.began_at >= since and is_long
+            if is_asked and self._is_mine(store, intent.run):
+                found.append(kept)
+        return found

@@ -10,7 +10,7 @@ from typing import cast
 import pytest
 
 from k3push.core.model import Attempt, BillNumber, Intent, RunId, Uptime
-from k3push.ports import AttemptRecord, Doubt, LostCall
+from k3push.ports import AttemptRecord, Doubt, LostCall, StepRecord
 from k3push.runs.context import Context
 from k3push.runs.other_calls.calls_of_others import Heard, hear, hear_of_others
 from k3push.runs.proof.doubt_ages import DoubtAges, SettleTimes
@@ -67,6 +67,13 @@ class Kept:
         """Return no call in front that was answered."""
         assert before > after
 
+    async def long_steps(self, run: RunId, since: datetime, *, longer_s: float) -> list[StepRecord]:
+        """Return no step that other runs have lost."""
+        assert run == OTHER
+        assert since < NOON
+        assert longer_s > 0
+        return []
+
     async def memo(self, kind: str, key: str) -> None:
         """Return nothing that looks have shown."""
         assert kind
@@ -101,7 +108,7 @@ def _context(ledger: Kept) -> Context:
         settle=SettleTimes(),
         ages=DoubtAges(clock),
         erp=SimpleNamespace(users=["fast", "slow"]),
-        steps_at_work=SimpleNamespace(in_front=lambda _: [], over_after_s=lambda _: -math.inf),
+        steps_at_work=SimpleNamespace(in_front=lambda *_: [], over_after_s=lambda *_: -math.inf),
     )
     return cast("Context", told)
 

@@ -4,28 +4,43 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import anyio
 import httpx
 import pytest
 
-from k3push.core.model import State, Step
+from k3push.core.model import (
+    Answered,
+    BillNumber,
+    RunId,
+    State,
+    Step,
+    StepAttempt,
+    StepIntent,
+    Uptime,
+)
+from k3push.ports import Doubt, StepRecord
 from k3push.runs.proof.doubt_ages import SettleTimes
+from k3push.runs.proof.steps_at_work import StepsAtWork
+from k3push.runs.submit_and_audit.follower import follow_run
 from k3push.simulator.sign_in import Logins
-from tests.runs.office import ROUTE, Office, orders, sandbox, steered
+from tests.runs.office import FIRST, NOON, ROUTE, SECOND, Office, orders, sandbox, steered
 from tests.runs.rough_answers import NO_HALT, OPEN, doubled
 from tests.runs.test_calls_that_meet import killed_after
 from tests.simulator.transport import SandboxTransport
 
 pytestmark = pytest.mark.anyio
 
+THIRD = RunId("20260728-220000-3rd")
 FOLLOW = replace(ROUTE, follow=(Step.SUBMIT, Step.AUDIT), follow_wait_s=60)
 
 
-def queueing_all(server: Any, audit_s: float, given_up_s: float) -> Any:
+def queueing_all(server: Any, audit_s: float, given_up_s: float, push_s: float = 5.0) -> Any:
     """Return a server that works on one push, submit or audit at a time, whoever waits for it."""
-    lock, takes_s = anyio.Lock(), {"Push": 5.0, "Submit": 1.0, "Audit": audit_s}
+    lock, takes_s = anyio.Lock(), {"Push": push_s, "Submit": 1.0, "Audit": audit_s}
 
     class Queueing(SandboxTransport):
         audits = 0
@@ -81,3 +96,42 @@ async def test_pushes_wait_for_audits_of_minutes_in_front_of_them(
     assert doubled(office, numbers) == []
     assert pushed.of(State.PUSHED) == set(numbers)
     assert erp.most_audits == 1
+
+
+@pytest.mark.parametrize("audit_s", [350.0, 590.0])
+async def test_pushes_wait_for_audits_that_other_runs_make(
+    monkeypatch: pytest.MonkeyPatch, audit_s: float
+) -> None:
+    """`k3push follow` approves what two nights have made, while the next list is pushed."""
+    monkeypatch.setattr(Logins, "log_out", lambda *_: True)
+    office, numbers = Office(sandbox(**OPEN)), orders(6, 20)
+    how: dict[str, Any] = {"limits": NO_HALT, "settle": SettleTimes(), "check": False}
+    how["throttle"] = steered(concurrency=2, chunk_size=1)
+    nights = [FIRST, THIRD]
+    for night, run in enumerate(nights):
+        await office.open_run(orders(6, 6 * night), run)
+        await office.execute(run, **how)
+    await office.open_run(numbers, SECOND)
+    async with anyio.create_task_group() as server:
+        erp = queueing_all(server, audit_s, 60.0)
+        async with anyio.create_task_group() as commands:
+            for run in nights:
+                follow = partial(office.execute, run, work=follow_run, route=FOLLOW, transport=erp)
+                commands.start_soon(partial(follow, **how))
+            await anyio.sleep(200)
+            await office.execute(SECOND, transport=erp, **how)
+    assert doubled(office, numbers) == []
+    assert {row.state for row in (await office.rows(SECOND)).values()} == {State.PUSHED}
+
+
+def test_an_audit_of_another_run_that_was_answered_late_kept_the_call_waiting() -> None:
+    """The window of a call begins once the ERP has come to it."""
+    uptime = Uptime("b", 0.0)
+    intent = StepIntent(THIRD, Step.AUDIT, ("1",), "B", b"", NOON, uptime, "push")
+    answered = Answered(200, b'{"Result":{"ResponseStatus":{"IsSuccess":true}}}')
+    late = StepRecord(StepAttempt(1, intent), answered, "", NOON + timedelta(seconds=290))
+    own = Doubt(FIRST, BillNumber("A"), 7, NOON + timedelta(seconds=40), Uptime("b", 40.0), ())
+    assert StepsAtWork().over_after_s(own, [late]) == 250.0
+    assert StepsAtWork().in_front(own, [late]) == []
+    before = replace(own, began_at=NOON - timedelta(seconds=9), uptime=Uptime("b", -9.0))
+    assert StepsAtWork().over_after_s(before, [late]) == -math.inf

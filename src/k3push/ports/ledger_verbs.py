@@ -709,6 +709,21 @@ class Ledger(Protocol):
         """
         ...
 
+    async def long_steps(
+        self, run: RunId, since: datetime, *, longer_s: float
+    ) -> Sequence[StepRecord]:
+        """Return attempts at steps of the account's other runs that may have kept calls waiting.
+
+        They have no end, their answer was lost, or it was waited for long. The oldest first;
+        those that are not among the newest `NEWEST_CALLS` are left out.
+
+        Args:
+            run: The run whose own steps are left out.
+            since: Only attempts that began then or later.
+            longer_s: Seconds that an answer was waited for, and more.
+        """
+        ...
+
     # -- looking back -------------------------------------------------------------------------
 
     async def attempts_of(self, number: BillNumber) -> Sequence[AttemptRecord]:

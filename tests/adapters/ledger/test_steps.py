@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 
 import pytest
 
@@ -18,6 +19,7 @@ from k3push.core.model import (
     StepIntent,
     StepsSoFar,
 )
+from k3push.core.remark import remark
 from k3push.core.safety.legal_moves import IllegalMoveError
 from k3push.ports import Ledger, OtherRunStepsError
 from tests.adapters.ledger.samples import ANSWER, NOON, OTHER_ACCOUNT, UPTIME, later, planned
@@ -207,3 +209,22 @@ async def test_a_step_of_another_forms_document_is_in_nobodys_way(ledger: Ledger
     await ledger.enrol(third, [TWO], at=NOON)
     with pytest.raises(OtherRunStepsError):
         await ledger.begin_step(an_intent(third, TWO), after=before)
+
+
+async def test_steps_of_other_runs_that_were_lost_or_took_long_are_told(
+    ledger: Ledger, other: Ledger
+) -> None:
+    """Pushes may wait behind them in the ERP, whoever makes them."""
+    run, second = await followed(ledger), await planned(other, "D", "r2")
+    quick, slow, lost, open_ = [await ledger.begin_step(an_intent(run, ONE)) for _ in range(4)]
+    await ledger.record_step(quick, ANSWER, remark("note.success"), [], at=later(25))
+    await ledger.record_step(slow, ANSWER, remark("note.success"), [], at=later(26))
+    doubt = remark("note.doubt", code="broken", why="reset")
+    await ledger.record_step(lost, NoAnswer("reset"), doubt, [], at=later(1))
+
+    async def told(of: RunId, since: datetime = NOON) -> list[int]:
+        return [each.attempt.id for each in await other.long_steps(of, since, longer_s=25.0)]
+
+    assert await told(second) == [slow.id, lost.id, open_.id]
+    assert await told(run) == []
+    assert await told(second, later(1)) == []

@@ -20,7 +20,7 @@ import anyio
 
 from k3push.core.safety.ages import later_s
 from k3push.core.safety.verdict import SOON_S
-from k3push.ports import AttemptRecord, Doubt, LostCall
+from k3push.ports import AttemptRecord, Doubt, LostCall, StepRecord
 from k3push.runs.context import Context
 from k3push.runs.proof.calls_at_work import may_run
 from k3push.runs.proof.lost_calls import (
@@ -28,6 +28,7 @@ from k3push.runs.proof.lost_calls import (
     LONGEST_CALL,
     QUEUE_OF,
     Lost,
+    later_than,
     may_be_before,
     waits_behind_s,
 )
@@ -44,10 +45,12 @@ class Heard:
     Attributes:
         lost: Those that were lost, and may be in the ERP yet.
         answered: The newest of each user whose answer tells of documents.
+        steps: Those of other runs that submit or approve, and were lost or took long.
     """
 
     lost: Sequence[LostCall] = ()
     answered: Mapping[str, AttemptRecord] = field(default_factory=dict)
+    steps: Sequence[StepRecord] = ()
 
 
 async def hear(context: Context) -> Heard:
@@ -69,7 +72,8 @@ async def hear(context: Context) -> Heard:
         if not _is_over(each.kept, answered.get(each.kept.attempt.intent.sender))
     ]
     work.over = left[0].kept.attempt.id - 1 if left else last
-    return Heard(left, answered)
+    steps = await ledger.long_steps(context.run.id, since, longer_s=SOON_S)
+    return Heard(left, answered, steps)
 
 
 async def hear_of_others(context: Context, doubts: Sequence[Doubt], heard: Heard) -> None:
@@ -88,13 +92,14 @@ async def hear_of_others(context: Context, doubts: Sequence[Doubt], heard: Heard
         for kept, _ in heard.lost:
             # Either both are in one queue, or the other user's calls do not matter to this one.
             if not _is_over(kept, heard.answered.get(doubt.sender)):
-                attempt, later = kept.attempt.id, _later_than(doubt, kept)
+                attempt, later = kept.attempt.id, later_than(doubt, kept.attempt.intent)
                 is_here = context.ages.left_s({attempt}) is not None
                 run = HERE if is_here else kept.attempt.intent.run
                 calls.append(Lost(attempt, run, later, later + came_s[attempt]))
         times, ages, steps = context.settle, context.ages, context.steps_at_work
-        calls += steps.in_front(doubt)
-        answered_s = max(await _answered_after_s(context, doubt, heard), steps.over_after_s(doubt))
+        calls += steps.in_front(doubt, heard.steps)
+        over_s = steps.over_after_s(doubt, heard.steps)
+        answered_s = max(await _answered_after_s(context, doubt, heard), over_s)
         own_s = ages.longest_s(times, doubt.sender, waited_s)
         seconds = waits_behind_s(doubt.attempt, calls, times.window_s, own_s, answered_s)
         ages.note_behind(doubt.attempt, seconds)
@@ -113,17 +118,11 @@ async def _answered_after_s(context: Context, doubt: Doubt, heard: Heard) -> flo
     front = await context.ledger.last_answered(before=before, after=after)
     after_s = -math.inf
     for kept in [*heard.answered.values(), *([front] if front else [])]:
-        later = _later_than(doubt, kept)
+        later = later_than(doubt, kept.attempt.intent)
         if kept.ended_at and may_be_before(kept.attempt.id, later, doubt.attempt):
             took = kept.ended_at - kept.attempt.intent.began_at
             after_s = max(after_s, later + took.total_seconds())
     return after_s
-
-
-def _later_than(doubt: Doubt, kept: AttemptRecord) -> float:
-    """Return how many seconds later an attempt has begun than that of a doubt."""
-    intent = kept.attempt.intent
-    return later_s(intent.began_at, intent.uptime, doubt.began_at, doubt.uptime)
 
 
 def _is_over(kept: AttemptRecord, answered: AttemptRecord | None) -> bool:

@@ -12,8 +12,9 @@ from collections.abc import Iterable
 from datetime import timedelta
 from typing import NamedTuple
 
-from k3push.core.model import RunId
-from k3push.core.safety.ages import behind_s
+from k3push.core.model import Intent, RunId, StepIntent
+from k3push.core.safety.ages import behind_s, later_s
+from k3push.ports import Doubt
 
 TIE_S = 2.0
 """Of calls that were written down within that time nobody knows which came first."""
@@ -119,3 +120,8 @@ def may_be_before(attempt: int, later_s: float, other: int) -> bool:
         other: The other.
     """
     return attempt < other or later_s <= TIE_S
+
+
+def later_than(doubt: Doubt, intent: Intent | StepIntent) -> float:
+    """Return how many seconds later a call has begun than that of a doubt."""
+    return later_s(intent.began_at, intent.uptime, doubt.began_at, doubt.uptime)

@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 
 from k3push.core.model import RunId, StepAttempt
 from k3push.core.safety.ages import later_s
-from k3push.ports import Clock, Doubt
-from k3push.runs.proof.lost_calls import TIE_S, Lost
+from k3push.core.safety.verdict import InDoubt, judge
+from k3push.ports import Clock, Doubt, StepRecord
+from k3push.runs.proof.lost_calls import TIE_S, Lost, later_than
 
 STEPS = RunId("steps")
 """Stands for all of them, as for one run more that calls may wait behind."""
@@ -46,23 +47,38 @@ class StepsAtWork:
         """Note that all are settled but some."""
         self.over(self._open.keys() - set(attempts), clock)
 
-    def in_front(self, doubt: Doubt) -> list[Lost]:
-        """Return those that the call of a doubt may wait for, as lost calls in front of it."""
+    def in_front(self, doubt: Doubt, of_others: Collection[StepRecord]) -> list[Lost]:
+        """Return those that the call of a doubt may wait for, as lost calls in front of it.
+
+        Args:
+            doubt: A number whose answer was lost.
+            of_others: Steps of other runs that were lost or took long. Each run makes one at a
+                time, too.
+        """
+        steps = [(STEPS, each.intent) for each in self._open.values()]
+        lost = [each.attempt.intent for each in of_others if _is_lost(each)]
+        steps += [(RunId(STEPS + intent.run), intent) for intent in lost]
         return [
-            Lost(doubt.attempt - 1, STEPS, each_s)
-            for each in self._open.values()
-            if (each_s := _later_than(doubt, each)) <= TIE_S
+            Lost(doubt.attempt - 1, run, each_s)
+            for run, intent in steps
+            if (each_s := later_than(doubt, intent)) <= TIE_S
         ]
 
-    def over_after_s(self, doubt: Doubt) -> float:
+    def over_after_s(self, doubt: Doubt, of_others: Collection[StepRecord]) -> float:
         """Return how long after a call had left the last one in front of it was over."""
-        if self._last_over is None:
-            return -math.inf
-        attempt, took_s = self._last_over
-        later = _later_than(doubt, attempt)
-        return later + took_s if later <= TIE_S else -math.inf
+        over = [self._last_over] if self._last_over else []
+        for each in of_others:
+            if each.ended_at and not _is_lost(each):
+                took = each.ended_at - each.attempt.intent.began_at
+                over.append((each.attempt, took.total_seconds()))
+        ends_s = [
+            later + took_s
+            for attempt, took_s in over
+            if (later := later_than(doubt, attempt.intent)) <= TIE_S
+        ]
+        return max(ends_s, default=-math.inf)
 
 
-def _later_than(doubt: Doubt, step: StepAttempt) -> float:
-    intent = step.intent
-    return later_s(intent.began_at, intent.uptime, doubt.began_at, doubt.uptime)
+def _is_lost(kept: StepRecord) -> bool:
+    exchange = kept.exchange
+    return kept.ended_at is None or exchange is None or isinstance(judge(exchange), InDoubt)

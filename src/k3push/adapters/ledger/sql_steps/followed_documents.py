@@ -8,7 +8,7 @@ from datetime import datetime
 from k3push.adapters.ledger import codec, records, rules
 from k3push.adapters.ledger.sql_steps.step_connection import StepConnection, run_key
 from k3push.core.model import Document, Exchange, Follow, RunId, StepAttempt
-from k3push.ports import StepRecord
+from k3push.ports import NEWEST_CALLS, StepRecord
 
 
 async def enrol(
@@ -114,6 +114,20 @@ async def step(connection: StepConnection, attempt: int) -> StepRecord | None:
 async def steps_of(connection: StepConnection, document: str) -> Sequence[StepRecord]:
     """Return every attempt at a step of a document."""
     found = await connection.all("steps_of", document=document)
+    return [records.read_step(each) for each in found]
+
+
+async def long_steps(
+    connection: StepConnection, run: RunId, since: datetime, *, longer_s: float
+) -> Sequence[StepRecord]:
+    """Return attempts at steps of other runs that may have kept calls waiting."""
+    found = await connection.all(
+        "long_steps",
+        run=await run_key(connection, run),
+        since=codec.write_time(since),
+        longer_s=longer_s,
+        limit=NEWEST_CALLS,
+    )
     return [records.read_step(each) for each in found]
 
 

@@ -876,6 +876,18 @@ JOIN steps ON steps.run = d.run AND strpos(steps.ids, to_json(d.id)::text) > 0
 WHERE d.id = :document
 ORDER BY steps.id;
 
+-- name: long_steps
+SELECT {columns_of_step}
+FROM (SELECT * FROM steps ORDER BY id DESC LIMIT :limit) AS steps
+JOIN runs ON runs.key = steps.run AND runs.account = :account
+WHERE steps.run <> :run AND steps.began_at >= :since
+    AND (
+        steps.ended_at IS NULL OR verdict LIKE 'note.doubt%'
+        OR extract(epoch FROM steps.ended_at::timestamptz - steps.began_at::timestamptz)
+            > :longer_s::double precision
+    )
+ORDER BY steps.id;
+
 -- name: prunable
 -- What has made no document, and what another row of the scope tells of as well.
 SELECT r.place, r.state

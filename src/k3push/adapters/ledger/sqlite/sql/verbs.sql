@@ -605,6 +605,18 @@ JOIN steps ON steps.run = d.run AND instr(steps.ids, json_quote(d.id))
 WHERE d.id = :document
 ORDER BY steps.id;
 
+-- name: long_steps
+SELECT {columns_of_step}
+FROM (SELECT id FROM steps ORDER BY id DESC LIMIT :limit) AS late
+CROSS JOIN steps ON steps.id = late.id
+CROSS JOIN runs ON runs.key = steps.run AND runs.account = :account
+WHERE steps.run <> :run AND steps.began_at >= :since
+    AND (
+        steps.ended_at IS NULL OR verdict LIKE 'note.doubt%'
+        OR (julianday(steps.ended_at) - julianday(steps.began_at)) * 86400 > :longer_s
+    )
+ORDER BY steps.id;
+
 -- name: prune_repeats
 -- Those behind the page whose row goes with it are found by that row.
 DELETE FROM repeats
