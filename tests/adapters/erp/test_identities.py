@@ -246,6 +246,19 @@ async def test_a_user_who_may_not_read_the_form_is_not_among_those_who_looked(
         assert erp.users == {"sandbox", "sandbox2"}
 
 
+async def test_bills_are_read_by_a_user_who_may_read_their_form() -> None:
+    """The first user of the settings may be one who only makes documents."""
+    site = sandbox(unreadable={"sandbox": ["PUR_PurchaseOrder"]})
+    async with Pool(site).erp as erp:
+        found = await erp.sources_of(ROUTE, [A])
+        assert list(await erp.sources_by_id(ROUTE, [found[A][0].id])) == [found[A][0].id]
+    unreadable = {user: ["PUR_PurchaseOrder"] for user in ("sandbox", "sandbox2")}
+    async with Pool(sandbox(unreadable=unreadable)).erp as erp:
+        with pytest.raises(LookRefusedError) as raised:
+            await erp.sources_of(ROUTE, [A])
+    assert raised.value.code == "2"
+
+
 async def test_where_nobody_may_read_the_form_the_look_says_so() -> None:
     """It must not pass for "nothing is there"."""
     unreadable = {user: ["STK_InStock"] for user in ("sandbox", "sandbox2")}

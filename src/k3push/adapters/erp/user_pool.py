@@ -102,13 +102,20 @@ class UserPool:
                 self._tell(user.name, str(refusal))
 
     async def by_first(self, ask: Callable[[ErpClient], Awaitable[T]]) -> T:
-        """Ask through the first user who is not refused."""
-        while left := self.left:
+        """Ask through the first user who is not refused and may read the form."""
+        refusals: list[LookRefusedError] = []
+        asked: set[str] = set()
+        while left := [user for user in self.left if user.name not in asked]:
+            asked.add(left[0].name)
             try:
                 return await self.timed(left[0], ask)
             except LoginRefusedError as refusal:
                 self.set_aside(left[0], refusal)
-        raise LoginRefusedError(self.refusals)
+            except LookRefusedError as refusal:
+                if refusal.code != NO_RIGHT:
+                    raise
+                refusals.append(refusal)
+        raise refusals[0] if refusals else LoginRefusedError(self.refusals)
 
     async def timed(self, user: User, ask: Callable[[ErpClient], Awaitable[T]]) -> T:
         """Ask through a user, and note how long that took."""
