@@ -4,9 +4,9 @@ The leader holds a lease in the database, which others take within seconds of it
 what is due with one statement for all tenants, and writes it down with one more. What is due at
 one minute begins spread over some seconds, as the settings allow, so that the night's lists do
 not reach ERPs and database at once. Looks into folders have places of their own, beside those of
-pushes: a long push holds up no list, and a slow folder no push. Where many lists are due, runs are
-held back until they are read, for a minute at most: whose turn it is can be known only then, and
-what reading a list takes is a fourth of what its three numbers take.
+pushes: a long push holds up no list, and a slow folder no push. Where many lists are due, runs wait
+until these are read, for a minute at most: before that nobody knows whose turn it is. To read a list
+of three numbers takes a fourth of the time that it takes to push them.
 """
 
 from __future__ import annotations

@@ -225,7 +225,7 @@ class _Engine:
                     # What is due already waits for a place, a hold's end or the canary.
                     now_s = anyio.current_time()
                     work, auto_s = self.context.at_work, self.context.auto.waits_until_s
-                    # No sooner than they are counted: a moment that has passed wakes nobody.
+                    # They are counted no sooner than that; an earlier moment would only spin.
                     every_s = max(self.context.settle.poll_s, COUNT_EVERY_S)
                     others_s = work.others_counted_s + every_s
                     due_s = [self.backlog.due_s(), auto_s, work.next_s]

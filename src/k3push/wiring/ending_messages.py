@@ -1,4 +1,4 @@
-"""Tell people how a run ended, where the settings name some: one message for each run."""
+"""Tell people, where the settings name some, how an execution of a run ended."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from decimal import Decimal, InvalidOperation
 from itertools import chain, islice
 from typing import IO, Final
 
-from k3push.adapters.job_files.delimited import FirstRow, Layout, columns, see_no_heading
+from k3push.adapters.job_files.heading_row import FirstRow, Layout, columns, see_no_heading
 from k3push.adapters.job_files.number_columns import (
     Headings,
     flaw_of_cell,

@@ -129,7 +129,7 @@ class Pace:
         """Take in the samples of the present round, and return what the next execution knows.
 
         None before the first chunk is through, where a person has fixed the calls, and where one
-        call at a time was tried and nothing was found that a call costs beside its numbers.
+        call at a time was tried and each call took no longer than its numbers explain.
         """
         if isinstance(self._phase, Alone) or self._fixes_concurrency:
             return None

@@ -23,8 +23,7 @@ LONGEST_CALL = timedelta(hours=2)
 """Attempts of other runs are asked for so far back: a call may take long."""
 
 QUEUE_OF = 4
-"""Windows in which calls may have left that are in front of another."""
-
+"""A call that left more windows ago than this is in front of no other."""
 
 HERE = RunId("")
 """Stands for the run of the present execution, of whose own calls more is known."""
@@ -56,10 +55,10 @@ def waits_behind_s(
 ) -> float:
     """Return how many seconds later a call may be carried out for those before it.
 
-    What calls of one execution tell of each other is known (`doubt_ages`); what an earlier one of
-    the same run knew is lost with it. What a run has at work is done within a
-    window, its places see to that, and so none counts for more. But they may have been filled as
-    the ERP became slow: so that window begins when the last document of these has come.
+    How long calls of the present execution take is known (`doubt_ages`); what an earlier execution
+    knew is lost with it. A run keeps so few calls at work that all end within one window, so that
+    each other run counts for one window. It may have sent these before the ERP became slow: so its
+    window begins when their last document has come.
 
     Args:
         attempt: The call.

@@ -68,7 +68,7 @@ class Ownership:
 
     Attributes:
         _makers: Who has made documents that answers to a sender name, by sender.
-        _senders: As whom our pushes travel whose documents a user has made, by that user.
+        _senders: Names under which our pushes travel, by the user who makes their documents.
         _strange: Who has made documents that were left alone for that, by their id.
         _has_learnt: Documents of the run were read for their makers.
         _expected: Of which rows documents are that an earlier execution has found, by id.
