@@ -5,8 +5,8 @@ what is due with one statement for all tenants, and writes it down with one more
 one minute begins spread over some seconds, as the settings allow, so that the night's lists do
 not reach ERPs and database at once. Looks into folders have places of their own, beside those of
 pushes: a long push holds up no list, and a slow folder no push. Where many lists are due, runs wait
-until these are read, for a minute at most: before that nobody knows whose turn it is. To read a list
-of three numbers takes a fourth of the time that it takes to push them.
+until these are read, for a minute at most: before that nobody knows whose turn it is. To read a
+list of three numbers takes a fourth of the time that it takes to push them.
 """
 
 from __future__ import annotations
