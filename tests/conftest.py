@@ -25,6 +25,7 @@ from tests.postgres import (
     postgres_url,
 )
 from tests.schedules import seed_schedule
+from tests.shares import is_of_other_half
 
 __all__ = [
     "_postgres_home",
@@ -37,6 +38,12 @@ __all__ = [
 # The same examples every time, and no clock: the machine may be busy.
 settings.register_profile("k3push", derandomize=True, deadline=None, database=None)
 settings.load_profile("k3push")
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Leave one half of the tests of some files to `pytest -m more`."""
+    if item.get_closest_marker("halved") and is_of_other_half(item.nodeid):
+        item.add_marker(pytest.mark.more)
 
 
 @pytest.hookimpl(trylast=True)

@@ -6,12 +6,14 @@ and `pytest -m rest` plays what is left. Which share it is comes from the text o
 that a commit plays the same one each time, and a change of the source another one.
 
 A single test that takes longer than some seconds is marked `more` by itself, where quicker ones
-try most of what it tries.
+try most of what it tries. Of files whose tests start processes, marked `halved`, each run plays
+one half.
 """
 
 from __future__ import annotations
 
 import hashlib
+import zlib
 from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
@@ -43,6 +45,11 @@ def shared_out(
         )
         for nth, case in enumerate(cases)
     ]
+
+
+def is_of_other_half(test: str) -> bool:
+    """Say whether a test of a file that is `halved` is left to `pytest -m more`, by its id."""
+    return (zlib.crc32(test.encode()) + _of_the_source()) % 2 == 1
 
 
 def _marks(nth_share: int, normal: int, most: int) -> tuple[pytest.MarkDecorator, ...]:

@@ -13,6 +13,8 @@ from k3push.core.model import BillNumber, NoAnswer, RunId, State
 from tests.adapters.ledger.samples import later, outcomes, planned, sent
 from tests.cli.terminal import Desk
 
+pytestmark = pytest.mark.halved
+
 OURS, THEIRS = RunId("20260101-200000-aaa"), RunId("20260102-200000-bbb")
 BILL, REFUSED, MADE = map(BillNumber, ("CGDD1", "CGDD2", "CGDD-THEIRS"))
 

@@ -11,6 +11,8 @@ from k3push.cli.console.person import person_here
 from tests.cli.conftest import Start
 from tests.cli.terminal import Desk, Sandbox, orders, until
 
+pytestmark = pytest.mark.halved
+
 REFUSED = "CGDDU000000"
 
 LOST = '[[step]]\nfault = "make-then-reset"\n'

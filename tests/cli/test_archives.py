@@ -10,6 +10,8 @@ import pytest
 
 from tests.cli.terminal import Desk, Sandbox, orders
 
+pytestmark = pytest.mark.halved
+
 REFUSED = "CGDDU000000"
 KEEP = '\n[ledger]\nurl = "{url}"\nkeep = "400d"\n'
 LONG_AGO = "2019-01-01T00:00:00.000Z"

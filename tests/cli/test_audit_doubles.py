@@ -14,6 +14,8 @@ from k3push.cli.app import run
 from tests.cli.conftest import Start
 from tests.cli.terminal import PATIENT, Desk, Sandbox, end, orders, read_csv, until
 
+pytestmark = pytest.mark.halved
+
 NOWHERE = "http://127.0.0.1:9/K3Cloud/"
 
 

@@ -17,6 +17,8 @@ from tests.cli.conftest import Start
 from tests.cli.terminal import Desk, Sandbox, assert_all_once, assert_true, orders
 from tests.reporting.pages import NOON, RUN, in_doubt
 
+pytestmark = pytest.mark.halved
+
 REFUSALS = """
 [[refusal]]
 number = "CGDD0000004"

@@ -10,6 +10,8 @@ from k3push.cli.console.screen import screen, tick
 from tests.cli.terminal import Desk, Sandbox, end, orders
 from tests.shares import shared_out
 
+pytestmark = pytest.mark.halved
+
 ENCODINGS = ["gbk", "cp936", "ascii", "utf-16"]
 
 

@@ -22,6 +22,8 @@ from tests.cli.terminal import (
     until,
 )
 
+pytestmark = pytest.mark.halved
+
 NUMBERS = orders(200)
 SLOWLY = ("--json", "--chunk-size", "2", "--concurrency", "2")
 

@@ -34,7 +34,10 @@ from tests.cli.terminal import (
 )
 from tests.forked import path_of_ours
 
-pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals")
+pytestmark = [
+    pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals"),
+    pytest.mark.halved,
+]
 
 NUMBERS = orders(200)
 

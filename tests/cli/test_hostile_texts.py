@@ -33,6 +33,8 @@ from k3push.words.language import LANGUAGES, harmless, speaker
 from tests.cli.terminal import Desk, Ran, Sandbox, orders
 from tests.reporting.evil import HARMLESS, evil_ending, evil_ledger, evil_number
 
+pytestmark = pytest.mark.halved
+
 # C0, DEL, C1, what turns letters round, and ends of lines; sequences that set a title, make a
 # link, fill the clipboard, go up and erase; and lines as we write them.
 EVIL = (

@@ -13,6 +13,8 @@ from k3push.wiring.job_lists import JobOptions, opened_jobs
 from tests.adapters.job_files.test_xlsx import workbook
 from tests.cli.terminal import Desk, Sandbox, assert_true, orders, read_csv, typed
 
+pytestmark = pytest.mark.halved
+
 # Orders of the sandbox whose numbers are digits only.
 DIGITS = [f"{20180321170000 + index}" for index in range(40)]
 

@@ -17,6 +17,8 @@ from k3push.cli.console.logs import MOST_BYTES, OLD_FILES, LogOptions, open_log
 from tests.cli.conftest import Start
 from tests.cli.terminal import Desk, Sandbox, orders
 
+pytestmark = pytest.mark.halved
+
 REFUSED = '[[refusal]]\nnumber = "CGDD0000004"\ncode = 11\ntext = "secret price of {number}"\n'
 
 

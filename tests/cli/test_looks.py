@@ -24,6 +24,8 @@ from tests.cli.conftest import Start
 from tests.cli.terminal import Desk, Sandbox, assert_true, orders, read_csv
 from tests.shares import shared_out
 
+pytestmark = pytest.mark.halved
+
 COMMANDS = (
     "run",
     "resume",

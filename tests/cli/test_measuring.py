@@ -18,6 +18,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.cli.conftest import Start
 from tests.cli.terminal import Desk, Sandbox, orders
 
+pytestmark = pytest.mark.halved
+
 BROKEN = '[[step]]\nfault = "reset"\n'
 OLDEST = "k3push_oldest_unknown_timestamp_seconds"
 TEXTFILE = '\n[metrics]\ntextfile = "collected/k3push.prom"\n'

@@ -17,6 +17,8 @@ from tests.cli.conftest import Start
 from tests.cli.terminal import PATIENT, Desk, Sandbox, assert_all_once, end, orders, until
 from tests.shares import shared_out
 
+pytestmark = pytest.mark.halved
+
 TOKEN = "t0k3n-of-a-chat-group"
 
 

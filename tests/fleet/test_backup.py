@@ -7,11 +7,14 @@ from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
+import pytest
 
 from tests.cli.terminal import assert_true, orders, until
 from tests.fleet.test_commands import Fleet, fleet
 from tests.fleet.test_isolation import as_role, session
 from tests.postgres import PostgresServer
+
+pytestmark = pytest.mark.halved
 
 __all__ = ["fleet"]
 

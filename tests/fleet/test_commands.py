@@ -33,7 +33,7 @@ from tests.cli.terminal import (
 )
 from tests.cli.test_archives import LONG_AGO
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = [pytest.mark.timeout(120), pytest.mark.halved]
 
 SECRET = "TENANT_PASSWORD"
 

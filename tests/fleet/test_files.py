@@ -33,7 +33,7 @@ from tests.adapters.job_files.test_untrusted_files import LITTLE, huge
 from tests.fleet.crew import LOST, tenant
 from tests.fleet.test_worker import do
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.halved]
 
 SCHEDULE = '[schedules.nightly]\ncron = "0 20 * * *"\njobs = "inbox"\nroute = "in"\n'
 OLD_S = 60.0

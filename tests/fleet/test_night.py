@@ -16,6 +16,7 @@ from tests.postgres import PostgresServer
 pytestmark = [
     pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals"),
     pytest.mark.timeout(240),
+    pytest.mark.halved,
 ]
 
 SMALL = Plan(

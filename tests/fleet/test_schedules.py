@@ -24,7 +24,7 @@ from k3push.fleet.work_port import NotNowError
 from tests.fleet.crew import LOST, QUICK, FakeWork, ask, outcome, serving, tenant, until, worker
 from tests.fleet.test_worker import SCHEDULE, change, do
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.halved]
 
 MANY = 1500
 DUE = "UPDATE fleet_schedules SET due_at = date_trunc('minute', now())"

@@ -25,7 +25,7 @@ from k3push.runs.stop import Cause
 from tests.fleet.crew import LOST, FakeWork, ask, outcome, serving, tenant, until, worker
 from tests.fleet.test_followup import ended
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.halved]
 
 SCHEDULE = '[schedules.nightly]\ncron = "0 20 * * *"\njobs = "inbox"\n'
 

@@ -21,6 +21,7 @@ from tests.shares import shared_out
 pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="Linux's signals and clocks"),
     pytest.mark.timeout(300),
+    pytest.mark.halved,
 ]
 
 # The call that is open at the kill is made, and can be seen seconds later.

@@ -19,6 +19,7 @@ from tests.processes.victims import DONE, STOPPED, Victim
 pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="only Linux has strace and tmpfs"),
     pytest.mark.timeout(300),
+    pytest.mark.halved,
 ]
 
 # Of the six hundred that `python -m tests.torment` goes through: while the ledger is made,

@@ -15,6 +15,7 @@ from tests.processes.victims import Victim, kill_again_and_again, night
 pytestmark = [
     pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals"),
     pytest.mark.timeout(300),
+    pytest.mark.halved,
 ]
 
 AT_ONCE = 2

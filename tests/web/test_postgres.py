@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import anyio
 import httpx
+import pytest
 
 from k3push.adapters.ledger.postgres import open_postgres
 from k3push.core.model import BillNumber, Intent, Listed, NoAnswer, Outcome, RunId, State
@@ -16,6 +17,8 @@ from tests.cli.terminal import Desk, Sandbox, end, orders, until
 from tests.reporting.pages import NOON, RUN, UP
 from tests.web.server import Serve
 from tests.web.visits import sent_in
+
+pytestmark = pytest.mark.halved
 
 DOUBTED = BillNumber("CGDD-LOST")
 UNREACHED = "http://127.0.0.1:9/K3Cloud/"

@@ -65,6 +65,8 @@ from tests.web.shop import (
 from tests.web.test_pushes import edited, text_of
 from tests.web.visits import SPEAKERS, House, house, in_time
 
+pytestmark = pytest.mark.halved
+
 # The client's own generators, where a body is not read to the end.
 UNREAD = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 

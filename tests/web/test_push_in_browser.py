@@ -21,6 +21,8 @@ from tests.shares import shared_out
 from tests.web.server import Served
 from tests.web.windows import opened
 
+pytestmark = pytest.mark.halved
+
 NUMBERS = orders(75)
 REFUSED = NUMBERS[-3:]  # far behind the pause and the kill
 

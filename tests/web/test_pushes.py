@@ -72,6 +72,8 @@ from tests.web.shop import (
 from tests.web.test_live import Viewer
 from tests.web.visits import COOKIE, HOST, PROXY, SPEAKERS, House, house, in_time, led, seal_of
 
+pytestmark = pytest.mark.halved
+
 # The client's own generators, where its body is not read to the end.
 UNREAD = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 

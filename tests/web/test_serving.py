@@ -43,6 +43,8 @@ from tests.memory_ledger.ledger import MemoryLedger
 from tests.web.server import Serve
 from tests.web.shop import fields_of
 
+pytestmark = pytest.mark.halved
+
 NOWHERE = "http://127.0.0.1:9/K3Cloud/"
 ELSEWHERE = "http://127.0.0.1:10/K3Cloud/"
 LONG = 'password = "long enough"'

@@ -20,6 +20,8 @@ from tests.documents.playing import Clone
 from tests.shares import shared_out
 from tests.web.windows import opened
 
+pytestmark = pytest.mark.halved
+
 CHAPTER = 11
 
 # What is printed in bold: buttons and links, in the order in which the chapter names them first.

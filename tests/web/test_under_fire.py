@@ -38,6 +38,8 @@ from tests.web.visits import (
     tenant,
 )
 
+pytestmark = pytest.mark.halved
+
 SHORT_S = 0.3
 POURED = 2**26
 SMALL = 2**15

@@ -34,7 +34,7 @@ from tests.adapters.ledger.samples import (
 )
 from tests.said import refused
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.halved]
 
 OLD = Path(__file__).parent / "old"
 

@@ -32,7 +32,7 @@ from tests.adapters.ledger.samples import (
     states,
 )
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.halved]
 
 A, B, C, X, Y = numbers("A B C X Y")
 

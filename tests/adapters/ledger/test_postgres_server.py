@@ -42,7 +42,7 @@ from tests.adapters.ledger.statements import unused_statements
 from tests.postgres import PostgresServer
 from tests.said import english, refused
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.halved]
 
 
 @pytest.fixture
