@@ -134,6 +134,9 @@ QUEUED = 2 * DENSE
 CROWDED = 3 * DENSE
 """In stories of seeds from here on pushes of two runs do so, of minutes each."""
 
+UNEVEN = 4 * DENSE
+"""In stories of seeds from here on some of these take seconds and some minutes, steps as well."""
+
 # So long may a copy of the database lag behind in a dense story.
 LONG_LAG_S = 70.0
 
@@ -182,7 +185,7 @@ def story_of(seed: int) -> Story:
     frame = _frame(seed, chance)
     events: list[Event] = []
     once = frame.linked and not (frame.partial or frame.again)
-    if once and (chance.random() < 0.35 or seed >= CROWDED):
+    if once and (chance.random() < 0.35 or CROWDED <= seed < UNEVEN):
         first_bill = chance.randrange(frame.bills)
         count = chance.randint(2, frame.bills)
         at_s = chance.choice([0.0, 1.0, 7.0, 60.0, 900.0])
@@ -270,6 +273,12 @@ def _queue(seed: int, frame: Frame, events: Sequence[Event], later: Sequence[Eve
     if seed < QUEUED or any(isinstance(event, Sets) for event in later):
         return []
     chance = _of(seed, "queue")
+    if seed >= UNEVEN:
+        then_s = tuple(chance.choice([2.0, 5.0, 40.0, 200.0, 380.0, 540.0]) for _ in range(6))
+        steps_s = chance.choice([0.0, 1.0, 40.0, 350.0, 540.0])
+        first_s, patience_s = chance.choice([2.0, 5.0, 380.0]), chance.choice([30.0, 60.0])
+        queue = Queues(first_s, patience_s, chance.choice(GIVES_UP), fits=False)
+        return [replace(queue, then_s=then_s, steps_s=steps_s)]
     if seed >= CROWDED:
         work_s = chance.choice([90.0, 200.0, 380.0, 540.0])
         return [Queues(work_s, chance.choice([30.0, 60.0]), chance.choice(GIVES_UP), fits=False)]
@@ -361,7 +370,7 @@ def _untied(frame: Frame, chance: random.Random) -> list[Event]:
 
 def _follow(frame: Frame, events: Sequence[Event], chance: random.Random) -> list[Event]:
     """Draw that the routes follow what they make, and what may happen to that."""
-    if chance.random() >= FOLLOWING:
+    if chance.random() >= (0.6 if frame.seed >= UNEVEN else FOLLOWING):
         return []
     joined = any(isinstance(event, Joins) for event in events)
     met = steps_after.draw_faults(chance, PUSH_FAULTS, SLOW_S)
@@ -501,6 +510,8 @@ def _frame(seed: int, chance: random.Random) -> Frame:
     few, many, sizes, at_once, rests = 6, 14, [1, 3, 5, 12], [1, 2, 4], [0, 0, 0, 9, 30]
     if _is_dense(seed):
         few, many, sizes = 2, 4, [1, 2, 4]
+    elif seed >= UNEVEN:
+        few, many, sizes, at_once = 2, 8, [1, 1, 2], [1, 2, 4, 8]
     elif seed >= CROWDED:
         few, many, sizes, at_once = 2, 4, [1], [1, 1, 2, 4]
     elif seed >= QUEUED:
@@ -536,7 +547,7 @@ def _frame(seed: int, chance: random.Random) -> Frame:
         chunk_size=chance.choice(sizes),
         concurrency=chance.choice(at_once),
         limits=PushLimits(
-            canary=chance.random() < 0.6 or seed >= CROWDED,
+            canary=chance.random() < 0.6 or CROWDED <= seed < UNEVEN,
             halt=halt,
             limit=chance.choice([None] * 6 + [4, 9]),
         ),

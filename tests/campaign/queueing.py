@@ -24,17 +24,23 @@ class Queues:
         patience_s: After so long a call is given up.
         ending: How.
         fits: All that may be in the queue is worked on within the window.
+        then_s: Seconds for those after the first, in turn; as for the first where it is empty.
+        steps_s: Seconds for a submit or an audit, if these wait in the same queue.
     """
 
     work_s: float
     patience_s: float
     ending: Ending
     fits: bool = True
+    then_s: tuple[float, ...] = ()
+    steps_s: float = 0.0
 
     def __str__(self) -> str:
         """Say so."""
         ends = f"after {self.patience_s:g} s they meet {self.ending}"
-        return f"pushes wait for each other, {self.work_s:g} s each; {ends}"
+        then = f", then {', '.join(f'{s:g}' for s in self.then_s)}" if self.then_s else ""
+        steps = f", steps {self.steps_s:g} s" if self.steps_s else ""
+        return f"pushes wait for each other, {self.work_s:g} s each{then}{steps}; {ends}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +80,7 @@ class PushQueue:
     most_s: float
     longest_s: float = 0.0
     _free_s: float = 0.0
+    _joined: int = 0
     _over_s: dict[str, float] = field(default_factory=dict)
     _again: list[str] = field(default_factory=list)
 
@@ -89,8 +96,20 @@ class PushQueue:
         self._again += [n for n in numbers if self._over_s.get(n, now_s) > now_s]
         if met is not NO_FAULT:
             return met
-        self._free_s = max(now_s, self._free_s) + self.habits.work_s
+        then_s = self.habits.then_s
+        turn = (self._joined - 1) % len(then_s) if self._joined and then_s else None
+        self._joined += 1
+        given_up = self._wait(self.habits.work_s if turn is None else then_s[turn], now_s)
         self._over_s |= dict.fromkeys(numbers, self._free_s)
+        return given_up
+
+    def join_step(self, met: Fault, now_s: float) -> Fault:
+        """Say what becomes of a submit or an audit that comes now."""
+        steps_s = self.habits.steps_s
+        return self._wait(steps_s, now_s) if steps_s and met is NO_FAULT else met
+
+    def _wait(self, work_s: float, now_s: float) -> Fault:
+        self._free_s = max(now_s, self._free_s) + work_s
         takes_s = self._free_s - now_s
         self.longest_s = max(self.longest_s, takes_s)
         if takes_s <= self.habits.patience_s:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.campaign.drawing import CROWDED, DENSE, QUEUED, story_of
+from tests.campaign.drawing import CROWDED, DENSE, QUEUED, UNEVEN, story_of
 from tests.campaign.trial import play
 from tests.shares import shared_out
 
@@ -12,11 +12,13 @@ BLOCK = 25
 SHARES, OF_MORE = 12, 2
 QUEUED_SEEDS = 50
 CROWDED_SEEDS = 25
+UNEVEN_SEEDS = 50
 RANGES = (
     (0, SEEDS),
     (DENSE, DENSE_SEEDS),
     (QUEUED, QUEUED_SEEDS),
     (CROWDED, CROWDED_SEEDS),
+    (UNEVEN, UNEVEN_SEEDS),
 )
 FIRST = tuple(first for begin, seeds in RANGES for first in range(begin, begin + seeds, BLOCK))
 

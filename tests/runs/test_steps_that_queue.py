@@ -38,13 +38,20 @@ THIRD = RunId("20260728-220000-3rd")
 FOLLOW = replace(ROUTE, follow=(Step.SUBMIT, Step.AUDIT), follow_wait_s=60)
 
 
-def queueing_all(server: Any, audit_s: float, given_up_s: float, push_s: float = 5.0) -> Any:
-    """Return a server that works on one push, submit or audit at a time, whoever waits for it."""
-    lock, takes_s = anyio.Lock(), {"Push": push_s, "Submit": 1.0, "Audit": audit_s}
+def queueing_all(
+    server: Any, audit_s: float, given_up_s: float, *, submit_s: float = 1.0, then_s: float = 5.0
+) -> Any:
+    """Return a server that works on one push, submit or audit at a time, whoever waits for it.
+
+    Pushes after the first one take *then_s*.
+    """
+    lock, takes_s = anyio.Lock(), {"Push": 5.0, "Submit": submit_s, "Audit": audit_s}
 
     class Queueing(SandboxTransport):
         audits = 0
         most_audits = 0
+        steps = 0
+        most_steps = 0
 
         async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
             operation = str(request.url).partition("DynamicFormService.")[2].partition(".")[0]
@@ -55,11 +62,16 @@ def queueing_all(server: Any, audit_s: float, given_up_s: float, push_s: float =
 
             async def work() -> None:
                 Queueing.audits += operation == "Audit"
+                Queueing.steps += operation != "Push"
                 Queueing.most_audits = max(Queueing.most_audits, Queueing.audits)
+                Queueing.most_steps = max(Queueing.most_steps, Queueing.steps)
                 async with lock:
                     await anyio.sleep(takes_s[operation])
+                    if operation == "Push":
+                        takes_s["Push"] = then_s
                     answers.append(await super(Queueing, self).handle_async_request(request))
                 Queueing.audits -= operation == "Audit"
+                Queueing.steps -= operation != "Push"
                 done.set()
 
             server.start_soon(work)
@@ -98,7 +110,7 @@ async def test_pushes_wait_for_audits_of_minutes_in_front_of_them(
     assert erp.most_audits == 1
 
 
-@pytest.mark.parametrize("audit_s", [350.0, 590.0])
+@pytest.mark.parametrize("audit_s", [450.0, 590.0])
 async def test_pushes_wait_for_audits_that_other_runs_make(
     monkeypatch: pytest.MonkeyPatch, audit_s: float
 ) -> None:
@@ -113,15 +125,36 @@ async def test_pushes_wait_for_audits_that_other_runs_make(
         await office.execute(run, **how)
     await office.open_run(numbers, SECOND)
     async with anyio.create_task_group() as server:
-        erp = queueing_all(server, audit_s, 60.0)
+        erp = queueing_all(server, audit_s, 60.0, then_s=200.0)
         async with anyio.create_task_group() as commands:
             for run in nights:
                 follow = partial(office.execute, run, work=follow_run, route=FOLLOW, transport=erp)
                 commands.start_soon(partial(follow, **how))
-            await anyio.sleep(200)
+            await anyio.sleep(100)
             await office.execute(SECOND, transport=erp, **how)
     assert doubled(office, numbers) == []
     assert {row.state for row in (await office.rows(SECOND)).values()} == {State.PUSHED}
+
+
+@pytest.mark.parametrize(("push_s", "step_s"), [(200.0, 540.0), (380.0, 350.0)])
+async def test_a_step_waits_for_the_pushes_in_front_of_it(
+    monkeypatch: pytest.MonkeyPatch, push_s: float, step_s: float
+) -> None:
+    """It was sent once more into the queue after its own window, and so were the next pushes."""
+    monkeypatch.setattr(Logins, "log_out", lambda *_: True)
+    office, numbers = Office(sandbox(**OPEN), replace(FOLLOW, follow_wait_s=0)), orders(5)
+    await office.open_run(numbers)
+    async with anyio.create_task_group() as server:
+        erp = queueing_all(server, step_s, 60.0, submit_s=step_s, then_s=push_s)
+        await office.execute(
+            throttle=steered(concurrency=2, chunk_size=2),
+            transport=erp,
+            limits=replace(NO_HALT, canary=True),
+            settle=SettleTimes(),
+            check=False,
+        )
+    assert doubled(office, numbers) == []
+    assert erp.most_steps == 1
 
 
 def test_an_audit_of_another_run_that_was_answered_late_kept_the_call_waiting() -> None:

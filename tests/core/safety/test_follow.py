@@ -322,9 +322,17 @@ def test_a_document_that_somebody_takes_back_behind_a_lost_answer_is_left_alone(
     made: StepIntent,
 ) -> None:
     """Its status says D, which is nobody's wish to have it approved again."""
-    settled = settle_step(made, in_doubt(NEW, LOST), standing("D"), over=False)
+    settled = settle_step(made, in_doubt(NEW, LOST), standing("D"), over=True)
     assert settled is not None
     assert settled.follow is Follow.REFUSED
+
+
+@pytest.mark.parametrize("shown", [standing("D"), replace(standing("B"), cancelled=True)])
+def test_what_a_person_does_with_a_document_tells_nothing_of_the_call_behind_it(
+    shown: Standing,
+) -> None:
+    """The call may be in the ERP's queue yet, with pushes behind it (P 2.9)."""
+    assert settle_step(call(), in_doubt(NEW, LOST), shown, over=False) is None
 
 
 def test_what_stood_at_d_is_not_submitted_again_behind_a_lost_answer() -> None:

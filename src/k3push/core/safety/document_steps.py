@@ -98,7 +98,7 @@ _BY_STATUS: dict[str, tuple[Step | None, Follow | None]] = {
     "C": (None, Follow.APPROVED),
     "D": (Step.SUBMIT, None),
 }
-DRAFT, IN_APPROVAL, TAKEN_BACK = "Z", "B", "D"
+DRAFT, IN_APPROVAL, APPROVED, TAKEN_BACK = "Z", "B", "C", "D"
 _WAS_SUBMITTED = frozenset({Follow.SUBMITTED, Follow.WAITING, Follow.APPROVED})
 
 
@@ -293,18 +293,29 @@ def settle_step(
 ) -> Document | None:
     """Say what became of a document whose answer was lost; None while that is open.
 
+    One that somebody has cancelled or taken back tells nothing of the call, which may be at work
+    yet: so it stays open until the window has passed.
+
     Args:
         intent: The call.
         document: As the ledger has it, in doubt.
         standing: What the target form says of it now.
         over: The window has passed: a status that has not changed by now will not change any more.
     """
-    if not over and not has_moved(intent, standing):
+    if not over and not _has_come_on(intent, standing):
         return None
     before = replace(document, follow=_BEFORE[intent.step], reason="")
     return next_step(before, standing, (), last=intent).document
 
 
+def _has_come_on(intent: StepIntent, standing: Standing | None) -> bool:
+    """Say whether a look shows what a call for a step makes of a document."""
+    if standing is None or standing.cancelled or standing.status == intent.status:
+        return False
+    return standing.status in _AFTER[intent.step]
+
+
+_AFTER = {Step.SUBMIT: {IN_APPROVAL, APPROVED}, Step.AUDIT: {APPROVED}}
 _BEFORE = {Step.SUBMIT: Follow.OPEN, Step.AUDIT: Follow.SUBMITTED}
 
 

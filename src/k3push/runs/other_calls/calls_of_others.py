@@ -27,12 +27,14 @@ from k3push.runs.proof.lost_calls import (
     HERE,
     LONGEST_CALL,
     QUEUE_OF,
+    TIE_S,
     Lost,
     later_than,
     may_be_before,
     waits_behind_s,
 )
 from k3push.runs.proof.seen_since import first_shown_at
+from k3push.runs.proof.steps_at_work import StepsAtWork
 
 AT_ONCE = 1000
 """So many attempts may have begun while a call was on its way."""
@@ -61,8 +63,9 @@ async def hear(context: Context) -> Heard:
     # Somebody may have set the clock meanwhile.
     since = now - LONGEST_CALL - timedelta(seconds=QUEUE_OF * context.settle.window_s)
     lost = [each for each in await ledger.lost_calls(since, after=work.over) if may_run(each.kept)]
+    steps = await ledger.long_steps(context.run.id, since, longer_s=SOON_S)
     if not lost:
-        return Heard()
+        return Heard(steps=steps)
     first, last = lost[0].kept.attempt.id, lost[-1].kept.attempt.id
     newest = await ledger.last_successes(after=max(0, first - AT_ONCE))
     answered = {kept.attempt.intent.sender: kept for kept in newest}
@@ -72,7 +75,6 @@ async def hear(context: Context) -> Heard:
         if not _is_over(each.kept, answered.get(each.kept.attempt.intent.sender))
     ]
     work.over = left[0].kept.attempt.id - 1 if left else last
-    steps = await ledger.long_steps(context.run.id, since, longer_s=SOON_S)
     return Heard(left, answered, steps)
 
 
@@ -85,24 +87,60 @@ async def hear_of_others(context: Context, doubts: Sequence[Doubt], heard: Heard
         heard: What the ledger has told. Where a look is judged, that was before it began, so that
             nothing slips through between the two.
     """
-    came_s = {kept.attempt.id: await _came_after_s(context, kept) for kept, _ in heard.lost}
-    waited_s = max((_waited_for_s(kept) for kept, _ in heard.lost), default=0.0)
+    came_s = await _came_after_s(context, heard)
     for doubt in {doubt.attempt: doubt for doubt in doubts}.values():
-        calls = []
-        for kept, _ in heard.lost:
-            # Either both are in one queue, or the other user's calls do not matter to this one.
-            if not _is_over(kept, heard.answered.get(doubt.sender)):
-                attempt, later = kept.attempt.id, later_than(doubt, kept.attempt.intent)
-                is_here = context.ages.left_s({attempt}) is not None
-                run = HERE if is_here else kept.attempt.intent.run
-                calls.append(Lost(attempt, run, later, later + came_s[attempt]))
-        times, ages, steps = context.settle, context.ages, context.steps_at_work
-        calls += steps.in_front(doubt, heard.steps)
-        over_s = steps.over_after_s(doubt, heard.steps)
+        calls = _lost_before(context, doubt, heard, came_s)
+        calls += context.steps_at_work.in_front(doubt, heard.steps)
+        over_s = context.steps_at_work.over_after_s(doubt, heard.steps)
         answered_s = max(await _answered_after_s(context, doubt, heard), over_s)
-        own_s = ages.longest_s(times, doubt.sender, waited_s)
-        seconds = waits_behind_s(doubt.attempt, calls, times.window_s, own_s, answered_s)
-        ages.note_behind(doubt.attempt, seconds)
+        context.ages.note_behind(doubt.attempt, _waits_s(context, doubt, heard, calls, answered_s))
+
+
+async def step_waits_s(context: Context, doubt: Doubt, heard: Heard) -> float:
+    """Return how many seconds later a step may be carried out for the calls in front of it.
+
+    Args:
+        context: The execution.
+        doubt: A document of which the answer to a step was lost.
+        heard: What the ledger has told.
+    """
+    lost = _lost_before(context, doubt, heard, await _came_after_s(context, heard))
+    pushes = [call for call in lost if call.later_s <= TIE_S]
+    # The ids of pushes and steps tell nothing of each other's order.
+    calls = [call._replace(attempt=doubt.attempt - 1) for call in pushes]
+    calls += StepsAtWork().in_front(doubt, heard.steps)
+    # An earlier step of this run may have kept these waiting.
+    answered_s = context.steps_at_work.over_after_s(doubt, heard.steps)
+    answered_s = max(answered_s, *(call.came_s for call in pushes), -math.inf)
+    for kept in heard.answered.values():
+        if kept.ended_at and (later := later_than(doubt, kept.attempt.intent)) <= TIE_S:
+            took = kept.ended_at - kept.attempt.intent.began_at
+            answered_s = max(answered_s, later + took.total_seconds())
+    return _waits_s(context, doubt, heard, calls, answered_s)
+
+
+def _lost_before(
+    context: Context, doubt: Doubt, heard: Heard, came_s: Mapping[int, float]
+) -> list[Lost]:
+    """Return the lost pushes as the call of a doubt sees them."""
+    calls = []
+    for kept, _ in heard.lost:
+        # Either both are in one queue, or the other user's calls do not matter to this one.
+        if not _is_over(kept, heard.answered.get(doubt.sender)):
+            attempt, later = kept.attempt.id, later_than(doubt, kept.attempt.intent)
+            is_here = context.ages.left_s({attempt}) is not None
+            run = HERE if is_here else kept.attempt.intent.run
+            calls.append(Lost(attempt, run, later, later + came_s[attempt]))
+    return calls
+
+
+def _waits_s(
+    context: Context, doubt: Doubt, heard: Heard, calls: Sequence[Lost], answered_s: float
+) -> float:
+    times = context.settle
+    waited_s = max((_waited_for_s(kept) for kept, _ in heard.lost), default=0.0)
+    own_s = context.ages.longest_s(times, doubt.sender, waited_s)
+    return waits_behind_s(doubt.attempt, calls, times.window_s, own_s, answered_s)
 
 
 def _waited_for_s(kept: AttemptRecord) -> float:
@@ -141,11 +179,15 @@ def _is_over(kept: AttemptRecord, answered: AttemptRecord | None) -> bool:
     return not may_be_before(answered.attempt.id, later, kept.attempt.id)
 
 
-async def _came_after_s(context: Context, kept: AttemptRecord) -> float:
-    """Return how long after a call had begun a look has first shown a document of it."""
-    intent = kept.attempt.intent
-    shown_at = await first_shown_at(context.ledger, intent.run, kept.attempt.id)
-    return (shown_at - intent.began_at).total_seconds() if shown_at else -math.inf
+async def _came_after_s(context: Context, heard: Heard) -> Mapping[int, float]:
+    """Return how long after lost calls had begun a look has first shown a document of each."""
+    came_s = {}
+    for kept, _ in heard.lost:
+        intent = kept.attempt.intent
+        shown_at = await first_shown_at(context.ledger, intent.run, kept.attempt.id)
+        after_s = (shown_at - intent.began_at).total_seconds() if shown_at else -math.inf
+        came_s[kept.attempt.id] = after_s
+    return came_s
 
 
 async def count_lost_by_others(context: Context) -> None:

@@ -17,6 +17,7 @@ from k3push.core.safety.verdict import InDoubt
 from k3push.ports import Doubt
 from k3push.runs.context import Context
 from k3push.runs.doubts.settle_doubts import next_look_in_s
+from k3push.runs.other_calls.calls_of_others import Heard, hear, step_waits_s
 from k3push.runs.proof.doubt_ages import DoubtAges
 from k3push.runs.submit_and_audit.under_way import FollowedDocument, UnderWay
 
@@ -51,16 +52,23 @@ class StepDoubts:
     ) -> None:
         """Find out what became of documents whose answer was lost."""
         context, times = self.context, self.context.settle
+        lost = {
+            entry.lost.id: _doubt(entry.document, entry.lost) for entry in entries if entry.lost
+        }
+        heard = await hear(context) if lost else Heard()
+        for id_, doubt in lost.items():
+            self.ages.note_behind(id_, await step_waits_s(context, doubt, heard))
         settled = []
         for entry in entries:
             if entry.lost is None:
                 continue
             intent = entry.lost.intent
-            age_s = self.ages.age_s(_doubt(entry.document, entry.lost))
-            standing, over = standings.get(entry.document.id), age_s >= times.shown_by_s
-            document = settle_step(intent, entry.document, standing, over=over)
+            doubt = lost[entry.lost.id]
+            age_s, over_s = self.ages.age_s(doubt), times.shown_by_s + self.ages.behind_s(doubt)
+            standing = standings.get(entry.document.id)
+            document = settle_step(intent, entry.document, standing, over=age_s >= over_s)
             if document is None:
-                entry.due_s = anyio.current_time() + next_look_in_s(age_s, times, times.shown_by_s)
+                entry.due_s = anyio.current_time() + next_look_in_s(age_s, times, over_s)
                 continue
             if has_moved(intent, standing):
                 entry.tries = 0
@@ -89,4 +97,5 @@ def _doubt(document: Document, lost: StepAttempt) -> Doubt:
         began_at=intent.began_at,
         uptime=intent.uptime,
         before=(),
+        sender=intent.sender,
     )
