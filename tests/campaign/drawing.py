@@ -277,6 +277,7 @@ def _queue(seed: int, frame: Frame, events: Sequence[Event], later: Sequence[Eve
         then_s = tuple(chance.choice([2.0, 5.0, 40.0, 200.0, 380.0, 540.0]) for _ in range(6))
         steps_s = chance.choice([0.0, 1.0, 40.0, 350.0, 540.0])
         first_s, patience_s = chance.choice([2.0, 5.0, 380.0]), chance.choice([30.0, 60.0])
+        patience_s = 250.0 if _of(seed, "patience").random() < 0.25 else patience_s
         queue = Queues(first_s, patience_s, chance.choice(GIVES_UP), fits=False)
         return [replace(queue, then_s=then_s, steps_s=steps_s)]
     if seed >= CROWDED:

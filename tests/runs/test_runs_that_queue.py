@@ -96,6 +96,34 @@ async def test_runs_side_by_side_wait_for_the_documents_of_each_other(
     assert states == dict.fromkeys(numbers, State.PUSHED)
 
 
+@pytest.mark.parametrize(
+    ("each_s", "at_once", "size"), [(400.0, 1, 8), (500.0, 4, 6), (380.0, 4, 8)]
+)
+async def test_runs_wait_for_late_documents_of_each_other_whose_lines_broke_soon(
+    each_s: float, at_once: int, size: int
+) -> None:
+    """A line that breaks after twenty seconds, each time, hides that the ERP works for minutes."""
+    numbers, sent = orders(2 * size), list[str]()
+    office = await _in_use()
+
+    async def push(run: RunId, part: list[str]) -> None:
+        await office.open_run(part, run)
+        how: dict[str, Any] = {"settle": SettleTimes(), "check": False, "transport": erp}
+        pushed = await office.execute(
+            run, throttle=steered(concurrency=at_once, chunk_size=1), **how
+        )
+        sent.extend(pushed.watch.carried)
+
+    async with anyio.create_task_group() as server:
+        erp = queueing(server, each_s, 20.0, told=False)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(push, RunId("r1"), numbers[:size])
+            await anyio.sleep(7)
+            tasks.start_soon(push, RunId("r2"), numbers[size:])
+    assert erp.twice == frozenset()
+    assert sorted(sent) == numbers
+
+
 @pytest.mark.parametrize(("each_s", "after_s"), [(380.0, (0.0, 0.0)), (590.0, (10.0, 640.0))])
 async def test_a_call_waits_for_those_of_other_runs_that_make_nothing(
     each_s: float, after_s: tuple[float, float]

@@ -62,7 +62,7 @@ async def hear(context: Context) -> Heard:
     ledger, work, now = context.ledger, context.at_work, context.clock.now()
     # Somebody may have set the clock meanwhile.
     since = now - LONGEST_CALL - timedelta(seconds=QUEUE_OF * context.settle.window_s)
-    lost = [each for each in await ledger.lost_calls(since, after=work.over) if may_run(each.kept)]
+    lost = await ledger.lost_calls(since, after=work.over)
     steps = await ledger.long_steps(context.run.id, since, longer_s=SOON_S)
     if not lost:
         return Heard(steps=steps)
@@ -75,7 +75,20 @@ async def hear(context: Context) -> Heard:
         if not _is_over(each.kept, answered.get(each.kept.attempt.intent.sender))
     ]
     work.over = left[0].kept.attempt.id - 1 if left else last
-    return Heard(left, answered, steps)
+    given_up = [each for each in left if may_run(each.kept)]
+    broke = [each.kept for each in left if not may_run(each.kept)]
+    goes_on = broke and await _goes_on_behind_broken_lines(context, broke)
+    return Heard(left if goes_on else given_up, answered, steps)
+
+
+async def _goes_on_behind_broken_lines(context: Context, broke: Sequence[AttemptRecord]) -> bool:
+    """Say whether a document came late of a call whose line broke soon: the ERP goes on then."""
+    at_once_s = context.settle.first_wait_s + 2 * context.settle.poll_s
+    for kept in broke:
+        came_s = await _came_after_s(context, kept)
+        if came_s > _waited_for_s(kept) + at_once_s:
+            return True
+    return False
 
 
 async def hear_of_others(context: Context, doubts: Sequence[Doubt], heard: Heard) -> None:
@@ -87,7 +100,7 @@ async def hear_of_others(context: Context, doubts: Sequence[Doubt], heard: Heard
         heard: What the ledger has told. Where a look is judged, that was before it began, so that
             nothing slips through between the two.
     """
-    came_s = await _came_after_s(context, heard)
+    came_s = await _all_came_after_s(context, heard)
     for doubt in {doubt.attempt: doubt for doubt in doubts}.values():
         calls = _lost_before(context, doubt, heard, came_s)
         calls += context.steps_at_work.in_front(doubt, heard.steps)
@@ -104,7 +117,7 @@ async def step_waits_s(context: Context, doubt: Doubt, heard: Heard) -> float:
         doubt: A document of which the answer to a step was lost.
         heard: What the ledger has told.
     """
-    lost = _lost_before(context, doubt, heard, await _came_after_s(context, heard))
+    lost = _lost_before(context, doubt, heard, await _all_came_after_s(context, heard))
     pushes = [call for call in lost if call.later_s <= TIE_S]
     # The ids of pushes and steps tell nothing of each other's order.
     calls = [call._replace(attempt=doubt.attempt - 1) for call in pushes]
@@ -179,15 +192,15 @@ def _is_over(kept: AttemptRecord, answered: AttemptRecord | None) -> bool:
     return not may_be_before(answered.attempt.id, later, kept.attempt.id)
 
 
-async def _came_after_s(context: Context, heard: Heard) -> Mapping[int, float]:
-    """Return how long after lost calls had begun a look has first shown a document of each."""
-    came_s = {}
-    for kept, _ in heard.lost:
-        intent = kept.attempt.intent
-        shown_at = await first_shown_at(context.ledger, intent.run, kept.attempt.id)
-        after_s = (shown_at - intent.began_at).total_seconds() if shown_at else -math.inf
-        came_s[kept.attempt.id] = after_s
-    return came_s
+async def _all_came_after_s(context: Context, heard: Heard) -> Mapping[int, float]:
+    return {kept.attempt.id: await _came_after_s(context, kept) for kept, _ in heard.lost}
+
+
+async def _came_after_s(context: Context, kept: AttemptRecord) -> float:
+    """Return how long after a call had begun a look has first shown a document of it."""
+    intent = kept.attempt.intent
+    shown_at = await first_shown_at(context.ledger, intent.run, kept.attempt.id)
+    return (shown_at - intent.began_at).total_seconds() if shown_at else -math.inf
 
 
 async def count_lost_by_others(context: Context) -> None:
