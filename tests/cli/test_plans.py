@@ -5,6 +5,7 @@ import os
 import shlex
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -291,11 +292,33 @@ def test_what_was_begun_with_again_goes_on_with_it_alone(
     assert sandbox.truth()["documents"] == 2
 
 
+def test_a_plan_of_two_routes_goes_on_without_again_as_the_first_was_begun_with_it(
+    desk: Desk, start: Start
+) -> None:
+    """A kill between the two had left the first run whole, and it made second documents."""
+    sandbox = start("--write-back", "never")
+    desk.configure(sandbox.url, more=SALES_ROUTE)
+    desk.write("mixed.csv", "单号,route\nCGDD0000000,po-instock\nXSDD0000000,so-outstock")
+    assert desk.k3push("run", "mixed.csv").exit == 0
+    assert desk.k3push("plan", "mixed.csv", "-o", PLAN).exit == 0
+    head: dict[str, Any] = json.loads((desk.folder / PLAN).read_bytes().splitlines()[0])["made_for"]
+    begun = partial(_begin_filling, again_because="rest", whole=True)
+    anyio.run(begun, desk.folder / "ledger.db", head, orders(1))
+    refused = desk.k3push("apply", PLAN)
+    assert (refused.exit, "--again" in refused.err) == (2, True), refused
+    assert sandbox.truth()["documents"] == 2
+
+
 async def _begin_filling(
-    path: Path, head: dict[str, Any], numbers: Sequence[str], again_because: str = ""
+    path: Path,
+    head: dict[str, Any],
+    numbers: Sequence[str],
+    again_because: str = "",
+    *,
+    whole: bool = False,
 ) -> None:
     """Write what `apply` has written when it is killed after some of nine lines."""
-    (planned_run,) = head["runs"]
+    planned_run = head["runs"][0]
     opened = Run(
         RunId(planned_run["id"]),
         planned_run["scope"],
@@ -309,6 +332,8 @@ async def _begin_filling(
         await ledger.open_run(opened)
         lines = enumerate(map(BillNumber, numbers), start=2)
         await ledger.add(opened.id, [Listed(line, number) for line, number in lines])
+        if whole:
+            await ledger.close_list(opened.id)
 
 
 @pytest.mark.parametrize(

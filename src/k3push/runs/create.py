@@ -249,13 +249,13 @@ async def take_up_plan(
             await ledger.open_run(planned)
     async with ledger.own(planned.id, executes=False):
         run = await ledger.run(planned.id) or planned
-        if run.whole:
-            return run
         if bool(run.again_because) is not bool(planned.again_because):
             # Second documents are made only if this command asks for them, not because an earlier
-            # one did.
+            # one did, which may have written down the first of several runs.
             kind = "with" if run.again_because else "without"
             raise Problem(remark(f"plan.begun_{kind}_again", run=run.id))
+        if run.whole:
+            return run
         listed = sum((await ledger.counts(run.id)).values()) + len(await ledger.repeats(run.id))
         place = 0
         while batch := await anyio.to_thread.run_sync(_next_foreseen, lines):
