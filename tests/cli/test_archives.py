@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from contextlib import closing
 
 import psycopg
 import pytest
 
-from tests.cli.terminal import Desk, Sandbox, orders
+from tests.cli.terminal import SALES_ROUTE, Desk, Sandbox, orders
 
 pytestmark = pytest.mark.halved
 
@@ -79,6 +80,37 @@ def test_an_old_run_is_archived_and_still_told_of(desk: Desk, sandbox: Sandbox, 
     assert sandbox.made() == made
     assert desk.k3push("ledger", "check").exit == 0
     assert desk.k3push("audit-dups", "--from-ledger").exit == 0
+
+
+def test_a_run_goes_on_whose_neighbour_of_the_same_command_is_archived(
+    desk: Desk, sandbox: Sandbox
+) -> None:
+    """A list of two routes, of which one was stopped: its bills were in nobody's reach."""
+    desk.configure(sandbox.url, more=SALES_ROUTE + KEEP.format(url="sqlite:///ledger.db"))
+    sales = "\n".join(f"XSDD000000{nth},so-outstock" for nth in (1, 2))
+    job = desk.write("mixed.csv", f"单号,route\nCGDD0000001,po-instock\n{sales}")
+    stopped = desk.k3push("run", job, "--limit", "2", "--json").said
+    assert (stopped["exit"], stopped["counts"]) == (5, {"pushed": 2, "planned": 1})
+    done, left = stopped["run"].split(";")
+    age(desk, "sqlite:///ledger.db", done)
+    assert "1 run archived" in desk.k3push("ledger", "archive").out
+    assert desk.k3push("settle").exit == 5  # the planned one is left
+    resumed = desk.k3push("resume", "--json").said
+    assert (resumed["exit"], resumed["run"], resumed["counts"]) == (0, left, {"pushed": 2})
+    assert desk.k3push("resume", left).exit == 0
+    assert desk.k3push("resume", done).exit == 2
+
+
+def test_an_archived_run_is_finished_also_where_its_results_are_gone(
+    desk: Desk, sandbox: Sandbox
+) -> None:
+    """Nothing is left to be done with it, and the dashboard went on with nothing of its list."""
+    desk.configure(sandbox.url, more=KEEP.format(url="sqlite:///ledger.db"))
+    run = desk.k3push("run", desk.job(orders(1)), "--json").said["run"]
+    age(desk, "sqlite:///ledger.db", run)
+    assert "1 run archived" in desk.k3push("ledger", "archive").out
+    shutil.rmtree(desk.folder / "results")
+    assert "has finished" in desk.k3push("control", run, "stop").err
 
 
 def test_archiving_can_be_asked_for(desk: Desk, sandbox: Sandbox) -> None:

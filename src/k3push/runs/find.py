@@ -78,6 +78,8 @@ def ids_of(runs: Sequence[Run]) -> str:
 
 async def is_unfinished(ledger: Ledger, run: Run) -> bool:
     """Say whether there is something left to do in a run, or something that stopped it."""
+    if run.archive is not None:
+        return False  # also where its results have been removed since
     if run.exit not in {Exit.DONE, Exit.SOME_REJECTED}:
         return True
     if run.folder and not await anyio.Path(run.folder, "summary.json").is_file():

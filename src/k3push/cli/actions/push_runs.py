@@ -285,13 +285,13 @@ class Runner:
         """Return a run and all that its command began, the oldest first.
 
         One with half a list would lose the other half, so it is left out and told; the second
-        value says whether there is one.
+        value says whether there is one. One that is archived has come to its end.
 
         Raises:
             Problem: None is whole, or not the one that was named.
         """
         run = await find_run(ledger, name)
-        every = await runs_beside(ledger, run)
+        every = [each for each in await runs_beside(ledger, run) if each.archive is None]
         for each in every:
             self.keep(jobs_of(each))
         whole = [each for each in every if each.whole]
