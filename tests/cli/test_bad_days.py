@@ -239,6 +239,23 @@ def test_settle_finds_what_a_lost_answer_made(desk: Desk, start: Start) -> None:
     assert_all_once(desk.rows(), sandbox.truth(), numbers)
 
 
+def test_another_run_that_settles_a_doubt_writes_the_results_of_its_run_anew(
+    desk: Desk, start: Start
+) -> None:
+    """They said `unknown` for good: nothing was left that `resume` or `settle` had written."""
+    sandbox, numbers = start("--faults", desk.write("script.toml", LOST)), orders(8)
+    desk.configure(sandbox.url)
+    job = desk.job(numbers)
+    halt = ("--no-canary", "--chunk-size", "8", "--halt", "unknown=1")
+    lost = desk.k3push("run", job, *halt, "--json").said
+    assert (lost["exit"], lost["counts"]) == (4, {"unknown": 8})
+    assert desk.k3push("run", job).exit == 0
+    assert desk.summary(lost["run"])["counts"] == {"pushed": 8}
+    assert desk.summary(lost["run"])["exit"] == 0
+    assert_all_once(desk.rows(lost["run"]), sandbox.truth(), numbers)
+    assert not list(desk.folder.glob("results/*/unknown.csv"))
+
+
 def test_a_settle_that_is_refused_is_not_told_as_one_that_asked(desk: Desk, start: Start) -> None:
     """The route of the run is not in the settings any more."""
     sandbox, numbers = start("--faults", desk.write("script.toml", LOST)), orders(8)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
@@ -219,6 +219,8 @@ class Executor:
                     if trace is not None:
                         trace.ended(ending)
                 reasons = await self._write_results(ledger, ending)
+        with self.fate.between():
+            await self._tell_of_others(ledger, ending)
         self.fate.took_up(planned)
         self.observer.summarize(ending, reasons)
         if ending.exit == run.exit and ending.followed == looked_at and not ending.causes:
@@ -435,6 +437,17 @@ class Executor:
         if run.exit is not None:
             await self._told(ledger, replace(ending, exit=Exit(run.exit)))
         return ending
+
+    async def _tell_of_others(self, ledger: Ledger, ending: Ending) -> None:
+        """Write the results anew of other runs that an execution has settled, where they are here.
+
+        Nothing is left to be done with such a run, so nobody else would.
+        """
+        with suppress(LedgerLostError):  # it is told of the run itself
+            for name in ending.settled_elsewhere:
+                run = await ledger.run(name)
+                if run and run.folder and await anyio.Path(run.folder, "summary.json").is_file():
+                    await self.tell_again(ledger, name)
 
     async def _told(self, ledger: Ledger, ending: Ending) -> Clusters:
         """Write the results of a run, where it has a folder; return why rows failed."""

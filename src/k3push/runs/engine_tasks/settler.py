@@ -220,6 +220,7 @@ class Settler:
             async with ledger.own(run, executes=False):
                 settled = await settle_once(self.context, run)
                 if settled.outcomes:
+                    self.context.settled_elsewhere.add(run)
                     await end_settled(ledger, run, self.context.clock.now())
         except RunIsAliveError:
             return await hopeless_in(self.context, run, held)
