@@ -290,6 +290,23 @@ def test_settle_waits_until_absence_counts(desk: Desk, start: Start) -> None:
     assert_all_once(desk.rows(settled.said["run"]), truth, numbers)
 
 
+def test_a_limit_counts_what_was_in_doubt_as_well(desk: Desk, start: Start) -> None:
+    """Who sends one bill for a trial has not asked for all that the ERP has lost."""
+    script = '[[step]]\nfault = "ok"\n' + BROKEN
+    sandbox, numbers = start("--faults", desk.write("script.toml", script)), orders(8)
+    desk.configure(sandbox.url)
+    assert desk.k3push("run", desk.job(orders(1, first=50), "proof.csv")).exit == 0
+    halt = ("--no-canary", "--chunk-size", "8", "--halt", "unknown=1")
+    assert desk.k3push("run", desk.job(numbers), *halt).exit == 4
+    resumed = desk.k3push("resume", "--limit", "1", "--json")
+    assert (resumed.exit, resumed.said["counts"]) == (5, {"pushed": 1, "planned": 7}), resumed
+    assert sandbox.made() == 2
+    assert "--limit" in resumed.err
+    resumed = desk.k3push("resume", "--limit", "8", "--json")
+    assert (resumed.exit, resumed.said["counts"]) == (0, {"pushed": 8}), resumed
+    assert (sandbox.made(), sandbox.truth()["documents"]) == (9, 9)
+
+
 @pytest.mark.parametrize(
     "words", [("settle",), ("retry",), ("retry", "--reason", "nothing says so"), ("resume",)]
 )

@@ -207,7 +207,6 @@ class Executor:
                         # It has begun nothing, and stands as before.
                         await ledger.end_run(run.id, run.exit, run.ended_at or self.clock.now())
                     raise Problem(again_planned(run, counts))
-                planned = counts.get(State.PLANNED, 0)
                 throttle = self.throttle()
                 taken = self.fate.limit if only is None else 0
                 watching = self.observer.watching(run, counts, throttle, most=taken)
@@ -221,7 +220,7 @@ class Executor:
                 reasons = await self._write_results(ledger, ending)
         with self.fate.between():
             await self._tell_of_others(ledger, ending)
-        self.fate.took_up(planned)
+        self.fate.took_up(left_to_do(counts))
         self.observer.summarize(ending, reasons)
         if ending.exit == run.exit and ending.followed == looked_at and not ending.causes:
             return ending  # documents wait in flows as they did; people know

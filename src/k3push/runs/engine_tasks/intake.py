@@ -60,8 +60,10 @@ class Intake:
     Attributes:
         fed: All planned rows that may be taken up have been read.
         cut: The limit has left planned rows out.
+        left: How many bills may be taken up yet; infinite without a limit.
         coming: Planned rows that have not been read yet.
         busy: How many looks are under way at rows that are in no other list meanwhile.
+        _settled: Bills in doubt at the beginning that the limit has counted since.
         _moved: Bills whose numbers were another bill's when this run sent them.
     """
 
@@ -84,6 +86,8 @@ class Intake:
         """
         self.fed = False
         self.cut = False
+        limit = context.limits.limit
+        self.left = math.inf if limit is None else limit
         self.coming = 0
         self.busy = 0
         self._context = context
@@ -91,6 +95,7 @@ class Intake:
         self._held = held
         self._wakeup = wakeup
         self._doubted = doubted
+        self._settled: set[BillNumber] = set()
         self._moved: set[BillNumber] = set()
 
     async def feed(self) -> None:
@@ -100,9 +105,8 @@ class Intake:
         """
         context = self._context
         place = 0
-        left = math.inf if context.limits.limit is None else context.limits.limit
         planned = (await context.ledger.counts(context.run.id)).get(State.PLANNED, 0)
-        self.coming = int(min(left, planned))
+        self.coming = int(min(self.left, planned))
         aside: list[Row] = []
         began = context.clock.now()
 
@@ -115,32 +119,47 @@ class Intake:
             rows = await context.ledger.rows(
                 context.run.id, states={State.PLANNED}, after=place, limit=page
             )
-            self.cut = self.cut or (bool(rows) and not left)
-            if not rows or not left:
+            self.cut = self.cut or (bool(rows) and not self.left)
+            if not rows or not self.left:
                 break
             place = rows[-1].place
-            if left < math.inf:
-                most, mine = int(left), [row for row in rows if not is_left(row)]
+            rows = [row for row in rows if row.bill not in self._doubted]
+            if self.left < math.inf:
+                most, mine = int(self.left), [row for row in rows if not is_left(row)]
                 aside += (row for row in rows if is_left(row))
                 self.cut = self.cut or len(mine) > most or len(aside) > MOST_READY
                 if len(aside) > MOST_READY:
                     aside = sorted(aside, key=drawn)[:MOST_READY]
                 rows = mine[:most]
-                left -= len(rows)
-            await self.take_in([row for row in rows if row.bill not in self._doubted])
+                self.left -= len(rows)
+            await self.take_in(rows)
             self.coming = max(0, self.coming - len(rows))
             self._wakeup.notify()
             while self._backlog.waiting >= self._ahead() and not context.stop.asked:
                 await self._wakeup.wait()
-        self.cut = self.cut or len(aside) > left
-        if aside and left and not context.stop.asked:
+        self.cut = self.cut or len(aside) > self.left
+        if aside and self.left and not context.stop.asked:
             # What is free since comes before what may be left to another run still.
             waits = {row.place: not await is_free(context.ledger, row) for row in aside}
             aside.sort(key=lambda row: (waits[row.place], drawn(row)))
-            await self.take_in([row for row in aside[: int(left)] if row.bill not in self._doubted])
+            del aside[int(self.left) :]
+            self.left -= len(aside)
+            await self.take_in(aside)
         self.coming = 0
         self.fed = True
         self._wakeup.notify()
+
+    def admitted(self, bills: Sequence[BillNumber]) -> tuple[BillNumber, ...]:
+        """Return which of some bills that were in doubt may be sent: a limit counts these as well.
+
+        The others stay planned.
+        """
+        new = [b for b in bills if b in self._doubted and b not in self._settled]
+        over = set(new[int(min(len(new), self.left)) :])
+        self.left -= len(new) - len(over)
+        self.cut = self.cut or bool(over)
+        self._settled.update(new)
+        return tuple(bill for bill in bills if bill not in over)
 
     def _ahead(self) -> int:
         """Return how many numbers are to wait: enough to give each call its next chunk."""

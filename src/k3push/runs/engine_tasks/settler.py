@@ -158,7 +158,7 @@ class Settler:
         await note_look(self.context)
         at_work = self.context.at_work.known
         settled = await settle_once(self.context, self.context.run.id)
-        for part in settled.parts:
+        for part in filter(None, map(self.intake.admitted, settled.parts)):
             self.context.look_anew_at(part)
             # Where it was lost before, our own calls beside it may have been to blame.
             by_itself = not self._absent.isdisjoint(part)
