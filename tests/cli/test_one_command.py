@@ -124,6 +124,27 @@ def test_one_deadline_ends_all_routes(desk: Desk, start: Start) -> None:
     see_stopped(desk, sandbox, ran, "deadline")
 
 
+def test_a_retry_that_is_over_before_the_second_route_leaves_it_planned_and_told(
+    desk: Desk, sandbox: Sandbox
+) -> None:
+    """It stood there as finished with rejected numbers, and its results named these."""
+    desk.configure(sandbox.url, more=SALES_ROUTE)
+    lines = ["CGDDU000000,po-instock", "CGDDU000001,po-instock", "NOBODY,so-outstock"]
+    job = desk.write("mixed.csv", "\n".join(["单号,route", *lines]))
+    ran = desk.k3push("run", job, "--json")
+    assert (ran.exit, ran.said["counts"]) == (3, {"rejected": 3}), ran
+    ran = desk.k3push("retry", "--limit", "1", "--json")
+    assert (ran.exit, ran.said["counts"]) == (5, {"rejected": 1, "planned": 2}), ran
+    first, second = runs_of(desk)
+    assert [first.exit, second.exit] == [5, 5]
+    assert (desk.summary(second.id)["exit"], desk.summary(second.id)["counts"]) == (
+        5,
+        {"planned": 1},
+    )
+    assert [row["state"] for row in desk.rows(second.id)] == ["planned"]
+    assert desk.k3push("resume").exit == 3
+
+
 @pytest.mark.parametrize(("limit", "first"), [(5, 5), (8, 8), (11, 8)])
 def test_one_limit_counts_over_all_routes(
     desk: Desk, sandbox: Sandbox, limit: int, first: int

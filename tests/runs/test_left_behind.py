@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from k3push.core.model import BillNumber, Listed, RunId
+from k3push.core.model import BillNumber, Listed, Outcome, RunId, State
 from k3push.runs.find import left_behind
 from k3push.runs.outcome import Exit
+from k3push.runs.retry import plan_rejected
 from tests.runs.office import FIRST, SECOND, Office, VirtualClock, orders
 
 pytestmark = pytest.mark.anyio
@@ -22,7 +23,24 @@ async def test_a_run_with_rejected_numbers_has_ended_though_its_results_were_mov
     for run, exit_code in ((FIRST, Exit.SOME_REJECTED), (SECOND, Exit.STOPPED), (THIRD, Exit.DONE)):
         await office.open_run(orders(1), run)
         await office.store.end_run(run, exit_code, VirtualClock().now())
+    await _reject(office, FIRST)
     assert [run.id for run in await left_behind(office.store, {THIRD})] == [SECOND]
+
+
+async def test_a_run_whose_retry_was_cut_off_before_it_began_is_left_behind() -> None:
+    """Its exit code is that of the execution before, and its bills are planned."""
+    office = Office()
+    await office.open_run(orders(1), FIRST)
+    await _reject(office, FIRST)
+    await office.store.end_run(FIRST, Exit.SOME_REJECTED, VirtualClock().now())
+    assert await left_behind(office.store, {THIRD}) == []
+    await plan_rejected(office.store, VirtualClock(), office.run(FIRST), lambda _: True)
+    assert [run.id for run in await left_behind(office.store, {THIRD})] == [FIRST]
+
+
+async def _reject(office: Office, run: RunId) -> None:
+    rejected = Outcome(BillNumber(orders(1)[0]), State.REJECTED, code="precheck")
+    await office.store.conclude(run, [rejected], at=VirtualClock().now())
 
 
 async def test_a_run_that_waits_behind_another_of_its_command_was_not_left_behind() -> None:

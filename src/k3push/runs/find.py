@@ -10,7 +10,7 @@ from pathlib import PurePath
 
 import anyio
 
-from k3push.core.model import Run, RunId
+from k3push.core.model import Run, RunId, State
 from k3push.core.remark import remark
 from k3push.ports import Ledger
 from k3push.runs.kept_in_ledger.askers import is_program
@@ -108,8 +108,11 @@ async def left_behind(ledger: Ledger, known: Collection[RunId]) -> list[Run]:
     return await others_where(_has_stopped, ledger, known)
 
 
-async def _has_stopped(_: Ledger, run: Run) -> bool:
-    return run.exit not in {Exit.DONE, Exit.SOME_REJECTED}
+async def _has_stopped(ledger: Ledger, run: Run) -> bool:
+    if run.exit not in {Exit.DONE, Exit.SOME_REJECTED}:
+        return True
+    # A `retry` was cut off before it began.
+    return bool((await ledger.counts(run.id)).get(State.PLANNED))
 
 
 async def others_where(

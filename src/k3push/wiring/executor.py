@@ -399,10 +399,11 @@ class Executor:
     async def _leave(self, ledger: Ledger, run: Run) -> Ending:
         """Say how a run stands that is not begun, since the command was stopped before it.
 
-        One that has no ending yet is given one: it was not killed.
+        One that has no ending yet is given one: it was not killed. So is one that had come to its
+        end, and of which bills are planned again.
         """
         ending = await self.ending_now(ledger, run, self.fate)
-        if run.exit is None:
+        if run.exit is None or (run.is_settled and run.exit != ending.exit):
             async with measured(self.settings, ledger, self.observer.warn), ledger.own(run.id):
                 ending = await self.ending_now(ledger, run, self.fate)
                 await self._write_results(ledger, ending)
