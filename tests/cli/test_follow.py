@@ -92,6 +92,27 @@ def test_a_run_that_was_pushed_before_is_followed_when_a_person_asks(
 
 
 @pytest.mark.more
+def test_a_limit_counts_documents_that_were_pushed_before(desk: Desk, sandbox: Sandbox) -> None:
+    """Who has one document approved for a trial has not asked for all of them."""
+    desk.configure(sandbox.url)
+    job = desk.job(orders(6))
+    assert desk.k3push("run", job, "--limit", "4").exit == 5
+    desk.configure(sandbox.url, more=FOLLOW)
+    ran = desk.k3push("follow", "--limit", "1", "--json")
+    assert (ran.exit, ran.said["follow"]) == (5, {"approved": 1}), ran
+    assert "--limit" in ran.err
+    ran = desk.k3push("follow", "--limit", "2", "--json")
+    assert (ran.exit, ran.said["follow"]) == (5, {"approved": 3}), ran
+    ran = desk.k3push("resume", "--limit", "2", "--json")
+    assert ran.exit == 5, ran
+    taken = ran.said["counts"]["pushed"] + ran.said["follow"]["approved"]
+    assert 4 + 3 < taken <= 4 + 3 + 2 * 2, ran
+    ran = desk.k3push("resume", "--limit", "9", "--json")
+    assert (ran.exit, ran.said["follow"]) == (0, {"approved": 6}), ran
+    made = sandbox.truth()
+    assert (made["documents"], statuses(sandbox)) == (6, {"C"})
+
+
 def test_a_night_of_faults_is_told_as_it_was(desk: Desk, start: Start) -> None:
     """Lost answers, refusals, people who delete and take back: each has its row and its reason."""
     sandbox = start("--faults", "follow", "--seed", "3")

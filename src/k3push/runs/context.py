@@ -108,6 +108,9 @@ class Context:
             and their ids.
         learnt: The run's route with what the site has told of its links; None before it is asked.
         more_to_send: Whether numbers wait that have not travelled yet.
+        left: How many bills may be taken up yet, and documents of earlier executions; infinite
+            without a limit.
+        cut: The limit has left some out.
         mark: A document that was there before this execution has sent anything, by its id; "" where
             none is known.
         marked: Set once that is known, or has taken too long; the first call waits for it.
@@ -160,6 +163,8 @@ class Context:
     split_bills: SplitBills = field(default_factory=SplitBills)
     learnt: Route | None = None
     more_to_send: Callable[[], bool] = bool
+    left: float = field(init=False)
+    cut: bool = False
     mark: str = ""
     marked: anyio.Event = field(default_factory=anyio.Event)
     has_begun: bool = False
@@ -170,10 +175,25 @@ class Context:
         """The route of the run."""
         return self.learnt or self.run.route
 
+    def __post_init__(self) -> None:
+        """Begin with the whole limit."""
+        limit = self.limits.limit
+        self.left = math.inf if limit is None else limit
+
     @property
     def awake_s(self) -> float:
         """Seconds by a clock that nobody can set, and that goes on while the machine sleeps."""
         return self.clock.uptime().seconds
+
+    @property
+    def taken(self) -> int:
+        """How much of its limit is taken up; 0 without one."""
+        return 0 if self.limits.limit is None else self.limits.limit - int(self.left)
+
+    def tell_of_limit(self) -> None:
+        """End with what the limit has left out, unless something else ends the execution."""
+        if self.cut and not self.stop.asked:
+            self.stop.ask(Cause.LIMIT, remark("why.limit", limit=self.limits.limit))
 
     @property
     def reads_back(self) -> bool:

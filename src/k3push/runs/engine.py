@@ -178,8 +178,7 @@ class _Engine:
             await self.follower.finish_all()
             others.cancel_scope.cancel()
         await note_holders(context, self.held)
-        if self.intake.cut and not context.stop.asked:
-            context.stop.ask(Cause.LIMIT, remark("why.limit", limit=context.limits.limit))
+        context.tell_of_limit()
         tell_of_person(context, self.settler.unproved, ())
         if runs := [run for run in self.held.barred.values() if run != context.run.id]:
             names = ", ".join(sorted(set(runs)))

@@ -146,6 +146,7 @@ async def execute(what: Execution, watch: Watch, stop: Stop) -> Ending:
         seconds=anyio.current_time() - began_s,
         logins=what.erp.logins,
         doubted=context.tally.unknown,
+        taken=context.taken,
         settled_elsewhere=sorted(context.settled_elsewhere),
         pace=[replace(step, at_s=step.at_s - began_s) for step in context.auto.steps],
     )

@@ -194,6 +194,7 @@ class Ending:
         repeats: Lines that named a number again.
         listed: How many lines each job file has given, where there are several and it is known.
         unverified: The ERP's certificate was not checked.
+        taken: How much of a limit this execution has taken up.
         settled_elsewhere: Other runs of whose numbers this execution has settled some.
         unarchived: Why old runs could not be archived after it; "" if they could, None if nobody
             tried.
@@ -215,6 +216,7 @@ class Ending:
     repeats: Sequence[Repeat] = ()
     listed: Sequence[int] = ()
     unverified: bool = False
+    taken: int = 0
     settled_elsewhere: Collection[RunId] = ()
     unarchived: str | None = None
 

@@ -126,7 +126,7 @@ class SharedStop:
             waiting.cancel_scope.cancel()
 
     def took_up(self, numbers: int) -> None:
-        """Count numbers that an execution was free to take up."""
+        """Count what an execution has taken up."""
         if self.limit is None:
             return
         self.limit = max(0, self.limit - numbers)

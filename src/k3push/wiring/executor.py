@@ -220,7 +220,7 @@ class Executor:
                 reasons = await self._write_results(ledger, ending)
         with self.fate.between():
             await self._tell_of_others(ledger, ending)
-        self.fate.took_up(left_to_do(counts))
+        self.fate.took_up(ending.taken)
         self.observer.summarize(ending, reasons)
         if ending.exit == run.exit and ending.followed == looked_at and not ending.causes:
             return ending  # documents wait in flows as they did; people know

@@ -59,8 +59,6 @@ class Intake:
 
     Attributes:
         fed: All planned rows that may be taken up have been read.
-        cut: The limit has left planned rows out.
-        left: How many bills may be taken up yet; infinite without a limit.
         coming: Planned rows that have not been read yet.
         busy: How many looks are under way at rows that are in no other list meanwhile.
         _settled: Bills in doubt at the beginning that the limit has counted since.
@@ -85,9 +83,6 @@ class Intake:
             doubted: Numbers that were in doubt at the beginning; settling feeds these.
         """
         self.fed = False
-        self.cut = False
-        limit = context.limits.limit
-        self.left = math.inf if limit is None else limit
         self.coming = 0
         self.busy = 0
         self._context = context
@@ -106,7 +101,7 @@ class Intake:
         context = self._context
         place = 0
         planned = (await context.ledger.counts(context.run.id)).get(State.PLANNED, 0)
-        self.coming = int(min(self.left, planned))
+        self.coming = int(min(context.left, planned))
         aside: list[Row] = []
         began = context.clock.now()
 
@@ -119,31 +114,31 @@ class Intake:
             rows = await context.ledger.rows(
                 context.run.id, states={State.PLANNED}, after=place, limit=page
             )
-            self.cut = self.cut or (bool(rows) and not self.left)
-            if not rows or not self.left:
+            context.cut = context.cut or (bool(rows) and not context.left)
+            if not rows or not context.left:
                 break
             place = rows[-1].place
             rows = [row for row in rows if row.bill not in self._doubted]
-            if self.left < math.inf:
-                most, mine = int(self.left), [row for row in rows if not is_left(row)]
+            if context.left < math.inf:
+                most, mine = int(context.left), [row for row in rows if not is_left(row)]
                 aside += (row for row in rows if is_left(row))
-                self.cut = self.cut or len(mine) > most or len(aside) > MOST_READY
+                context.cut = context.cut or len(mine) > most or len(aside) > MOST_READY
                 if len(aside) > MOST_READY:
                     aside = sorted(aside, key=drawn)[:MOST_READY]
                 rows = mine[:most]
-                self.left -= len(rows)
+                context.left -= len(rows)
             await self.take_in(rows)
             self.coming = max(0, self.coming - len(rows))
             self._wakeup.notify()
             while self._backlog.waiting >= self._ahead() and not context.stop.asked:
                 await self._wakeup.wait()
-        self.cut = self.cut or len(aside) > self.left
-        if aside and self.left and not context.stop.asked:
+        context.cut = context.cut or len(aside) > context.left
+        if aside and context.left and not context.stop.asked:
             # What is free since comes before what may be left to another run still.
             waits = {row.place: not await is_free(context.ledger, row) for row in aside}
             aside.sort(key=lambda row: (waits[row.place], drawn(row)))
-            del aside[int(self.left) :]
-            self.left -= len(aside)
+            del aside[int(context.left) :]
+            context.left -= len(aside)
             await self.take_in(aside)
         self.coming = 0
         self.fed = True
@@ -154,10 +149,11 @@ class Intake:
 
         The others stay planned.
         """
+        context = self._context
         new = [b for b in bills if b in self._doubted and b not in self._settled]
-        over = set(new[int(min(len(new), self.left)) :])
-        self.left -= len(new) - len(over)
-        self.cut = self.cut or bool(over)
+        over = set(new[int(min(len(new), context.left)) :])
+        context.left -= len(new) - len(over)
+        context.cut = context.cut or bool(over)
         self._settled.update(new)
         return tuple(bill for bill in bills if bill not in over)
 

@@ -91,7 +91,7 @@ class Enrolment:
             )
             for bill, document in [(o.number, d) for o in outcomes for d in documents_in(o)]
         ]
-        await self._enrol(new)
+        await self._enrol(new, counted=True)
         return [document.id for document in new]
 
     # -- from rows ----------------------------------------------------------------------------
@@ -139,8 +139,8 @@ class Enrolment:
                 return kept.attempt.intent.sender
         return ""
 
-    async def _enrol(self, documents: Sequence[Document]) -> None:
-        if await self.under_way.enrol(documents):
+    async def _enrol(self, documents: Sequence[Document], *, counted: bool = False) -> None:
+        if await self.under_way.enrol(documents, counted=counted):
             self.wakeup.notify()
 
     async def _enrol_already(self, rows: Sequence[Row]) -> list[Row]:

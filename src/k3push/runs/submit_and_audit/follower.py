@@ -44,6 +44,7 @@ async def follow_run(context: Context, *, again: bool = True) -> None:
                 others.start_soon(guarded, context.stop, task)
             await follower.finish_all()
             others.cancel_scope.cancel()
+        context.tell_of_limit()
 
 
 async def settle_steps(context: Context) -> None:
@@ -224,7 +225,7 @@ class Follower:
                 break
             if why := await self._ownership.hindrance(entry, standing, lost):
                 ended.append(replace(entry.document, follow=Follow.REFUSED, reason=why))
-            else:
+            elif self._under_way.admits(entry):
                 room -= 1
                 key = (step, standing.status, entry.document.sender)
                 calls.setdefault(key, []).append(entry)

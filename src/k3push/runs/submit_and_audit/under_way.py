@@ -36,6 +36,7 @@ class FollowedDocument:
         missed_s: On the loop's clock, since when looks have not shown it.
         behind_s: On the loop's clock, since when looks show it where it was before.
         aside: The step of it that another run is at, and since when, on the loop's clock.
+        counted: The limit has counted it, or its bill.
     """
 
     document: Document
@@ -50,6 +51,7 @@ class FollowedDocument:
     missed_s: float | None = None
     behind_s: float | None = None
     aside: tuple[Step, float] | None = None
+    counted: bool = False
 
 
 @dataclass(slots=True)
@@ -86,9 +88,31 @@ class UnderWay:
         entries = self.entries.values()
         return [entry for entry in entries if entry.lost] if self.wait_for_call else entries
 
-    async def enrol(self, documents: Sequence[Document]) -> bool:
-        """Begin to follow documents; say whether one of them is new."""
+    def admits(self, entry: FollowedDocument) -> bool:
+        """Say whether a document may take a step: one of an earlier execution counts as a bill.
+
+        Where the limit has no place for it, it is left as it is to the next execution.
+        """
+        context = self.context
+        if not entry.counted and context.left < 1:
+            context.cut = True
+            del self.entries[entry.document.id]
+            return False
+        context.left -= not entry.counted
+        entry.counted = True
+        return True
+
+    async def enrol(self, documents: Sequence[Document], *, counted: bool = False) -> bool:
+        """Begin to follow documents; say whether one of them is new.
+
+        Args:
+            documents: The documents.
+            counted: The limit has counted their bills.
+        """
         ledger, run = self.context.ledger, self.context.run.id
+        for document in documents if counted else ():
+            if document.id in self.entries:
+                self.entries[document.id].counted = True
         known = self.entries.keys() | self.ended.keys()
         new = [each for each in documents if each.id not in known]
         # An earlier execution may have followed it, as the document of another bill.
@@ -99,7 +123,8 @@ class UnderWay:
         await ledger.enrol(run, new, at=self.context.clock.now())
         due_s = anyio.current_time() + self.context.route.follow_wait_s
         for document in new:
-            self.entries.setdefault(document.id, FollowedDocument(document, due_s))
+            entry = FollowedDocument(document, due_s, counted=counted)
+            self.entries.setdefault(document.id, entry)
         return True
 
     async def end(self, documents: Sequence[Document]) -> None:
