@@ -81,6 +81,18 @@ def test_the_end_of_a_run_is_told(desk: Desk, sandbox: Sandbox, inbox: Inbox) ->
     assert "report.html" in message["message"]
 
 
+def test_the_end_of_a_retry_is_told_though_its_exit_code_is_the_same(
+    desk: Desk, sandbox: Sandbox, inbox: Inbox
+) -> None:
+    """Of sixty refused bills fifty may be pushed now; who has nothing to do tells nobody."""
+    desk.configure(sandbox.url, more=notify(f'["{inbox.url}"]'))
+    assert desk.k3push("run", desk.job([*orders(1), "NOWHERE"])).exit == 3
+    assert desk.k3push("retry").exit == 3
+    assert len(inbox.messages) == 2
+    assert desk.k3push("resume").exit == 3
+    assert len(inbox.messages) == 2
+
+
 @pytest.mark.parametrize(
     ("on", "options", "told"),
     [

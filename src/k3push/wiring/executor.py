@@ -202,6 +202,7 @@ class Executor:
                 traced(self.settings, run, warn) as trace,
             ):
                 counts = await ledger.counts(run.id)
+                looked_at = None if left_to_do(counts) else looked_at
                 if most is not None and left_to_do(counts) > most:
                     if run.exit is not None:
                         # It has begun nothing, and stands as before.
