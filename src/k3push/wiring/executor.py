@@ -404,7 +404,7 @@ class Executor:
         end, and of which bills are planned again.
         """
         ending = await self.ending_now(ledger, run, self.fate)
-        if run.exit is None or (run.is_settled and run.exit != ending.exit):
+        if run.exit is None or (run.is_settled and left_to_do(ending.counts)):
             async with measured(self.settings, ledger, self.observer.warn), ledger.own(run.id):
                 ending = await self.ending_now(ledger, run, self.fate)
                 await self._write_results(ledger, ending)
