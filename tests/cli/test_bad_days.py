@@ -290,6 +290,22 @@ def test_settle_waits_until_absence_counts(desk: Desk, start: Start) -> None:
     assert_all_once(desk.rows(settled.said["run"]), truth, numbers)
 
 
+def test_a_retry_pushes_what_was_rejected_and_nothing_that_was_planned(
+    desk: Desk, sandbox: Sandbox
+) -> None:
+    """Who has tried two bills of a list, and mended one, has not asked for the rest."""
+    desk.configure(sandbox.url)
+    ran = desk.k3push("run", desk.job(["CGDDU000000", *orders(4)]), "--limit", "2", "--json")
+    assert ran.said["counts"] == {"pushed": 1, "rejected": 1, "planned": 3}, ran
+    for reason in ((), ("--reason", "未审核")):
+        ran = desk.k3push("retry", *reason, "--json")
+        assert (ran.exit, ran.said["counts"]) == (5, {"pushed": 1, "rejected": 1, "planned": 3})
+        assert "`k3push resume` pushes them" in ran.err
+    assert sandbox.made() == 1
+    ran = desk.k3push("resume", "--json")
+    assert (ran.exit, ran.said["counts"]) == (3, {"pushed": 4, "rejected": 1}), ran
+
+
 def test_a_limit_counts_what_was_in_doubt_as_well(desk: Desk, start: Start) -> None:
     """Who sends one bill for a trial has not asked for all that the ERP has lost."""
     script = '[[step]]\nfault = "ok"\n' + BROKEN

@@ -111,6 +111,7 @@ class Context:
         left: How many bills may be taken up yet, and documents of earlier executions; infinite
             without a limit.
         cut: The limit has left some out.
+        chosen: Places of the rows that may be pushed, which a person has named; None for all.
         mark: A document that was there before this execution has sent anything, by its id; "" where
             none is known.
         marked: Set once that is known, or has taken too long; the first call waits for it.
@@ -165,6 +166,7 @@ class Context:
     more_to_send: Callable[[], bool] = bool
     left: float = field(init=False)
     cut: bool = False
+    chosen: Collection[int] | None = None
     mark: str = ""
     marked: anyio.Event = field(default_factory=anyio.Event)
     has_begun: bool = False

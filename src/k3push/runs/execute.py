@@ -7,7 +7,7 @@ planned or settles what is in doubt; and obeys commands from other terminals mea
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -84,6 +84,7 @@ class Execution:
         erp: Is entered and left by the execution.
         batched: Wraps the ERP so that looks of several chunks share a query.
         only: What is done, if not everything.
+        chosen: Places of the rows that may be pushed; None for all.
         answer_timeout_s: How long an answer may take.
         unverified: The ERP's certificate is not checked.
         settling: Is told, once, how many numbers stay in doubt after a look, and for how many
@@ -100,6 +101,7 @@ class Execution:
     settle: SettleTimes
     answer_timeout_s: float
     only: Only | None = None
+    chosen: Collection[int] | None = None
     unverified: bool = False
     settling: Callable[[int, float], None]
 
@@ -127,6 +129,7 @@ async def execute(what: Execution, watch: Watch, stop: Stop) -> Ending:
         settle=what.settle,
         ages=DoubtAges(what.clock),
         auto=Pace(answer_timeout_s=what.answer_timeout_s),
+        chosen=what.chosen,
     )
     throttle.foresee(context.auto.time_left)
     async with what.erp:

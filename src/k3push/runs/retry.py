@@ -22,9 +22,16 @@ def saying(reason: str) -> Callable[[Row], bool]:
 
 
 async def plan_rejected(
-    ledger: Ledger, clock: Clock, run: Run, takes: Callable[[Row], bool]
+    ledger: Ledger,
+    clock: Clock,
+    run: Run,
+    takes: Callable[[Row], bool],
+    places: set[int] | None = None,
 ) -> int:
     """Plan the rejected numbers of a run again that it *takes*.
+
+    Args:
+        places: Is given the places of their rows.
 
     Returns:
         How many.
@@ -33,6 +40,8 @@ async def plan_rejected(
     async with aclosing(pages_of(ledger, run, {State.REJECTED})) as pages:
         async for rows in pages:
             again = sorted(filter(takes, rows), key=lambda row: row.attempts)
+            if places is not None:
+                places.update(row.place for row in again)
             for attempts, alike in groupby(again, lambda row: row.attempts):
                 outcomes = [
                     Outcome(row.key, State.PLANNED, code=row.code, reason=row.reason)

@@ -7,7 +7,7 @@ Every front (the command line, a worker, the dashboard) has one `Executor` for a
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, tzinfo
@@ -168,7 +168,13 @@ class Executor:
         self._recipients = see_told(settings)
 
     async def execute(
-        self, ledger: Ledger, run: Run, *, only: Only | None = None, most: int | None = None
+        self,
+        ledger: Ledger,
+        run: Run,
+        *,
+        only: Only | None = None,
+        most: int | None = None,
+        chosen: Collection[int] | None = None,
     ) -> Ending:
         """Execute a run once, write its results, and return how it ended.
 
@@ -177,16 +183,23 @@ class Executor:
             run: The run.
             only: What is done, if not everything.
             most: How many bills may be planned or in doubt; None is any number.
+            chosen: Places of the rows that may be pushed; None for all.
 
         Raises:
             Problem: The settings name another account or rule than the run has, or more is planned.
             RunIsAliveError: Another process executes it.
         """
-        ending = await self._execute(ledger, run, only=only, most=most)
+        ending = await self._execute(ledger, run, only=only, most=most, chosen=chosen)
         return replace(ending, unarchived=await self._archive(ledger))
 
     async def _execute(
-        self, ledger: Ledger, run: Run, *, only: Only | None, most: int | None
+        self,
+        ledger: Ledger,
+        run: Run,
+        *,
+        only: Only | None,
+        most: int | None,
+        chosen: Collection[int] | None,
     ) -> Ending:
         route = self.route_now(run)
         steps = await steps_asked_for(ledger, run.id, route.follow)
@@ -210,10 +223,12 @@ class Executor:
                     raise Problem(again_planned(run, counts))
                 throttle = self.throttle()
                 taken = self.fate.limit if only is None else 0
+                if chosen is not None:
+                    taken = len(chosen) if taken is None else min(taken, len(chosen))
                 watching = self.observer.watching(run, counts, throttle, most=taken)
                 async with watching as witness:
                     watch = Watches(witness, *([trace] if trace else []))
-                    what = self._execution(ledger, run, throttle, witness, only=only)
+                    what = self._execution(ledger, run, throttle, witness, only=only, chosen=chosen)
                     ending = await execute(what, watch, stop)
                     witness.ended(ending)
                     if trace is not None:
@@ -238,6 +253,7 @@ class Executor:
         *,
         only: Only | None = None,
         most: Mapping[RunId, int] | None = None,
+        chosen: Mapping[RunId, Collection[int]] | None = None,
     ) -> list[Ending]:
         """Execute runs one after another; once the command is stopped, the others are not begun.
 
@@ -246,6 +262,7 @@ class Executor:
             runs: The runs.
             only: What is done, if not everything.
             most: How many bills each may have planned or in doubt; None is any number.
+            chosen: Places of the rows of each that may be pushed; None for all.
 
         Raises:
             Problem: Another process executes the first one, or one has more to be pushed.
@@ -257,7 +274,10 @@ class Executor:
                     endings.append(await self._leave(ledger, run))
                 else:
                     most_of = most[run.id] if most else None
-                    endings.append(await self.execute(ledger, run, only=only, most=most_of))
+                    places = chosen[run.id] if chosen else None
+                    endings.append(
+                        await self.execute(ledger, run, only=only, most=most_of, chosen=places)
+                    )
             except RunIsAliveError as error:
                 # Somebody has taken it up since the one before it ended.
                 why = await left_to_another(ledger, run.id)
@@ -377,7 +397,14 @@ class Executor:
         )
 
     def _execution(
-        self, ledger: Ledger, run: Run, throttle: Throttle, witness: Witness, *, only: Only | None
+        self,
+        ledger: Ledger,
+        run: Run,
+        throttle: Throttle,
+        witness: Witness,
+        *,
+        only: Only | None,
+        chosen: Collection[int] | None,
     ) -> Execution:
         settings = self.settings
         return Execution(
@@ -393,6 +420,7 @@ class Executor:
             ),
             answer_timeout_s=settings.erp.answer_timeout_s,
             only=only,
+            chosen=chosen,
             unverified=settings.erp.verify is False,
             settling=witness.settling,
         )

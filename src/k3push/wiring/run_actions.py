@@ -6,7 +6,7 @@ line uses them as they are. So whatever moves bills is written once, whoever ask
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -136,10 +136,12 @@ class RunActions:
         if executor.options.because:
             await self._see_nothing_planned(runs)
         counts = {}
+        chosen: dict[RunId, set[int]] = {run.id: set() for run in runs}
         for run in runs:
             # Nothing is executed yet, so how the last execution ended stays.
             async with _left_alone(ledger, run), ledger.own(run.id, executes=False):
-                counts[run.id] = await plan_rejected(ledger, executor.clock, run, saying(reason))
+                takes, places = saying(reason), chosen[run.id]
+                counts[run.id] = await plan_rejected(ledger, executor.clock, run, takes, places)
         planned = [run for run in runs if counts[run.id]]
         if not planned:
             executor.observer.warn(
@@ -154,7 +156,12 @@ class RunActions:
         await self._until_free(planned)
         # Another `retry` may plan bills meanwhile that nobody has named to be pushed again.
         most = counts if executor.options.because else None
-        return await self._among(executor, runs, planned, most=most)
+        endings = await self._among(executor, runs, planned, most=most, chosen=chosen)
+        # What was planned before is not what the command has named.
+        left = [each.run for each in endings if each.counts.get(State.PLANNED) and not each.causes]
+        if planned and left:
+            executor.observer.warn("notice.planned_left", count=len(left), run=ids_of(left))
+        return endings
 
     async def settle_runs(self, runs: Sequence[Run]) -> list[Ending]:
         """Ask the ERP about unknown bills of runs, until none is left; nothing is sent."""
@@ -252,13 +259,14 @@ class RunActions:
         self,
         executor: Executor,
         runs: Sequence[Run],
-        chosen: Sequence[Run],
+        some: Sequence[Run],
         *,
         only: Only | None = None,
         most: Mapping[RunId, int] | None = None,
+        chosen: Mapping[RunId, Collection[int]] | None = None,
     ) -> list[Ending]:
         """Execute some of *runs*; return how all stand, the others as they are."""
-        ended = await executor.execute_each(self._ledger, chosen, only=only, most=most)
+        ended = await executor.execute_each(self._ledger, some, only=only, most=most, chosen=chosen)
         by_id = {ending.run.id: ending for ending in ended}
         return [
             by_id.get(run.id) or await executor.ending_now(self._ledger, run, Stop())

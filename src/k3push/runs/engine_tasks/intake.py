@@ -119,6 +119,8 @@ class Intake:
                 break
             place = rows[-1].place
             rows = [row for row in rows if row.bill not in self._doubted]
+            if context.chosen is not None:
+                rows = [row for row in rows if row.place in context.chosen]
             if context.left < math.inf:
                 most, mine = int(context.left), [row for row in rows if not is_left(row)]
                 aside += (row for row in rows if is_left(row))
@@ -147,10 +149,12 @@ class Intake:
     def admitted(self, bills: Sequence[BillNumber]) -> tuple[BillNumber, ...]:
         """Return which of some bills that were in doubt may be sent: a limit counts these as well.
 
-        The others stay planned.
+        The others stay planned, and so do all where a person has named others.
         """
         context = self._context
         new = [b for b in bills if b in self._doubted and b not in self._settled]
+        if context.chosen is not None:
+            return tuple(bill for bill in bills if bill not in self._doubted)
         over = set(new[int(min(len(new), context.left)) :])
         context.left -= len(new) - len(over)
         context.cut = context.cut or bool(over)
