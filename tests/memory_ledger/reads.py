@@ -204,9 +204,25 @@ class ReadVerbs(StoreView):
         newest = {kept.attempt.intent.sender: kept for kept in await self._successes(after)}
         return sorted(newest.values(), key=lambda kept: kept.attempt.id)
 
-    async def last_answered(self, *, before: int, after: int) -> AttemptRecord | None:
-        """Return the attempt between two others whose answer tells of documents and came last."""
-        found = [kept for kept in await self._successes(after) if kept.attempt.id < before]
+    async def last_answered(
+        self, attempt: int, *, until: datetime, among: int
+    ) -> AttemptRecord | None:
+        """Return the attempt that may have come before another and whose answer came last."""
+        store = await self._turn()
+
+        def is_answered(kept: AttemptRecord) -> bool:
+            is_told = kept.verdict.startswith('note.doubt{"code":"server_timeout"')
+            is_told = is_told or not _says(kept, "note.doubt")
+            return kept.ended_at is not None and bool(kept.verdict) and is_told
+
+        found = [
+            kept
+            for kept in store.attempts[max(0, attempt - among) : attempt + among - 1]
+            if self._is_mine(store, kept.attempt.intent.run)
+            and kept.attempt.id != attempt
+            and (kept.attempt.id < attempt or kept.attempt.intent.began_at <= until)
+            and is_answered(kept)
+        ]
         return max(found, key=lambda kept: (kept.ended_at, kept.attempt.id), default=None)
 
     async def _successes(self, after: int) -> list[AttemptRecord]:

@@ -99,7 +99,13 @@ async def test_sound_bills_are_not_rejected_for_calls_of_ours_beside_them(
 
 
 def queueing(
-    server: Any, each_s: float, given_up_s: float, *, told: bool, light: Collection[str] = ()
+    server: Any,
+    each_s: float,
+    given_up_s: float,
+    *,
+    told: bool,
+    light: Collection[str] = (),
+    light_s: float = 5.0,
 ) -> Any:
     """Return a server that works on one push at a time, behind a proxy that waits less long.
 
@@ -111,7 +117,8 @@ def queueing(
         each_s: Seconds for each bill.
         given_up_s: After so long the proxy gives a call up.
         told: It says so (HTTP 504), or breaks the connection.
-        light: Bills that take it five seconds.
+        light: Bills that take it less long.
+        light_s: So many seconds.
     """
     lock, queued = anyio.Lock(), set[str]()
 
@@ -124,7 +131,7 @@ def queueing(
             if not _is_push(request):
                 return await super().handle_async_request(request)
             numbers = _numbers_of(await request.aread())
-            takes_s = sum(5.0 if number in light else each_s for number in numbers)
+            takes_s = sum(light_s if number in light else each_s for number in numbers)
             done, answers = anyio.Event(), list[httpx.Response]()
 
             async def work() -> None:
@@ -501,6 +508,23 @@ async def test_a_quick_answer_tells_nothing_of_calls_that_were_given_up_later(
     assert not doubled(office, [light, *heavy, sound])
 
 
+async def test_late_documents_tell_nothing_of_calls_that_were_given_up_since(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """All are given up after a minute. Several are under way as the ERP becomes slow once more."""
+    monkeypatch.setattr(Logins, "log_out", lambda *_: True)
+    light, heavy, (sound,) = orders(3), orders(3, 10), orders(1, 20)
+    async with anyio.create_task_group() as server:
+        office = Office(sandbox(FaultPlan(refusals=dict.fromkeys(heavy, REFUSED)), **OPEN))
+        erp = queueing(server, 590.0, 60.0, told=True, light=light, light_s=100.0)
+        how: dict[str, Any] = {"transport": erp, "settle": SettleTimes(), "check": False}
+        how["limits"] = replace(NO_HALT, canary=True)
+        how["throttle"] = steered(concurrency=8, chunk_size=1)
+        await office.open_run([*light, *heavy, sound])
+        await office.execute(**how)
+    assert (erp.twice, doubled(office, [sound])) == (frozenset(), [])
+
+
 @pytest.mark.parametrize("is_beside", [False, True])
 async def test_a_lost_call_of_another_run_in_front_makes_no_wait_behind_own_ones_shorter(
     monkeypatch: pytest.MonkeyPatch, *, is_beside: bool
@@ -532,6 +556,46 @@ async def test_a_lost_call_of_another_run_in_front_makes_no_wait_behind_own_ones
                 tasks.start_soon(push_theirs)
             pushed = await office.execute(throttle=throttle, beside=many_at_once, **how)
     assert pushed.of(State.PUSHED) == {light, sound}
+    assert not erp.twice
+
+
+@pytest.mark.parametrize(("count", "each_s"), [(2, 560.0), (3, 280.0)])
+async def test_a_window_begins_once_a_call_in_front_was_refused(
+    monkeypatch: pytest.MonkeyPatch, count: int, each_s: float
+) -> None:
+    """The ERP was at work on it until then; of calls that leave together any may be in front."""
+    monkeypatch.setattr(Logins, "log_out", lambda *_: True)
+    light, heavy = orders(2), orders(count, 2)
+    async with anyio.create_task_group() as server:
+        faults = FaultPlan(refusals=dict.fromkeys(heavy, REFUSED))
+        office = Office(sandbox(faults, **OPEN), answer_timeout_s=600.0)
+        erp = queueing(server, each_s, 600.0, told=True, light=light)
+        how: dict[str, Any] = {"transport": erp, "settle": SettleTimes(), "check": False}
+        how["throttle"] = steered(concurrency=count, chunk_size=1)
+        how["limits"] = replace(NO_HALT, canary=True)
+        await office.open_run([*light, *heavy])
+        await office.execute(beside=killed_after(650.0), **how)
+        pushed = await office.execute(**how)
+    assert not erp.twice
+    assert pushed.of(State.REJECTED) == set(heavy)
+
+
+@pytest.mark.parametrize(("each_s", "killed_s"), [(400.0, 100.0), (590.0, 700.0)])
+async def test_each_call_that_a_killed_execution_has_given_up_counts(
+    monkeypatch: pytest.MonkeyPatch, each_s: float, killed_s: float
+) -> None:
+    """They went side by side as the ERP became slow, and make nothing that would tell of that."""
+    monkeypatch.setattr(Logins, "log_out", lambda *_: True)
+    light, heavy = orders(2), orders(4, 2)
+    async with anyio.create_task_group() as server:
+        office = Office(sandbox(FaultPlan(refusals=dict.fromkeys(heavy, REFUSED)), **OPEN))
+        erp = queueing(server, each_s, 60.0, told=True, light=light)
+        how: dict[str, Any] = {"transport": erp, "settle": SettleTimes(), "check": False}
+        how["throttle"] = steered(concurrency=4, chunk_size=1)
+        how["limits"] = replace(NO_HALT, canary=True)
+        await office.open_run([*light, *heavy])
+        await office.execute(beside=killed_after(killed_s), **how)
+        await office.execute(**how)
     assert not erp.twice
 
 
@@ -602,3 +666,33 @@ async def test_a_hasty_word_sends_nothing_while_the_call_waits_behind_another(
             else:
                 await office.execute(FIRST, **how)
     assert (erp.twice, doubled(office, [front, lost])) == (frozenset(), [])
+
+
+async def test_a_hasty_word_sends_nothing_while_more_becomes_known_of_what_is_in_front(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Calls in front of the bill's were on their way as it was taken in, and given up since."""
+    monkeypatch.setattr(Logins, "log_out", lambda *_: True)
+    light, front, (lost,) = orders(2), orders(3, 10), orders(1, 20)
+    office = Office(sandbox(**OPEN))
+    await office.open_run([*light, *front], SECOND)
+    await office.open_run([lost])
+    async with anyio.create_task_group() as server:
+        erp = queueing(server, 400.0, 300.0, told=True, light=light)
+        how: dict[str, Any] = {"transport": erp, "settle": SettleTimes(), "check": False}
+        how["limits"] = replace(NO_HALT, canary=True)
+
+        async def push_in_front() -> None:
+            at_once = steered(concurrency=3, chunk_size=1)
+            await office.execute(SECOND, throttle=at_once, **how)
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(push_in_front)
+            await anyio.sleep(12)
+            await office.execute(beside=killed_after(20.0), **how)
+            async with office.store.own(FIRST):
+                pass  # whoever comes finds the call of the killed one in doubt
+            word = (FIRST, BillNumber(lost), State.PLANNED)
+            await settle_by_word(office.store, VirtualClock(), *word, because="it is not there")
+            await office.execute(**how)
+    assert (erp.twice, doubled(office, [lost])) == (frozenset(), [])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from types import SimpleNamespace
 from typing import cast
@@ -10,11 +10,12 @@ from typing import cast
 import pytest
 
 from k3push.core.model import Attempt, BillNumber, Intent, RunId, Uptime
-from k3push.ports import AttemptRecord, Doubt, LostCall, StepRecord
+from k3push.ports import AttemptRecord, Doubt, LostCall, Memo, StepRecord
 from k3push.runs.context import Context
 from k3push.runs.other_calls.calls_of_others import Heard, hear, hear_of_others
 from k3push.runs.proof.doubt_ages import DoubtAges, SettleTimes
 from k3push.runs.proof.lost_calls import HERE, Lost, waits_behind_s
+from k3push.runs.proof.steps_at_work import StepsAtWork
 from tests.runs.office import NOON, VirtualClock
 
 pytestmark = pytest.mark.anyio
@@ -30,6 +31,12 @@ def test_own_calls_in_front_count_for_as_long_as_calls_take() -> None:
     assert waits_behind_s(9, own, WINDOW_S, 30.0) == 60.0
 
 
+def test_own_calls_of_which_documents_have_come_are_over_since_then() -> None:
+    """Only the last of them may save more."""
+    come = [Lost(attempt, HERE, -60.0, came_s=40.0) for attempt in (3, 4, 5)]
+    assert waits_behind_s(9, [*come, Lost(7, HERE, 0.0)], WINDOW_S, 30.0) == 40.0 + 2 * 30.0
+
+
 def test_a_window_of_another_run_begins_when_its_last_document_has_come() -> None:
     """Its places may have been filled as the ERP became slow."""
     lost = [Lost(6, OTHER, 0.0, came_s=590.0), Lost(7, OTHER, 0.0), Lost(8, OTHER, 0.0)]
@@ -42,6 +49,12 @@ def test_a_run_counts_for_one_window_however_many_of_its_calls_are_in_front() ->
     assert waits_behind_s(9, lost, WINDOW_S) == 2 * WINDOW_S
 
 
+def test_each_call_that_was_given_up_counts_for_a_window() -> None:
+    """The places of its run may have been filled before the ERP became slow."""
+    lost = [Lost(attempt, OTHER, 0.0, given_up=True) for attempt in (6, 7, 8)]
+    assert waits_behind_s(9, lost, WINDOW_S) == 3 * WINDOW_S
+
+
 def test_a_window_begins_once_the_call_in_front_was_answered() -> None:
     """Until then the ERP was at work on that one."""
     assert waits_behind_s(9, [], WINDOW_S, 5.0, answered_s=250.0) == 250.0
@@ -49,10 +62,13 @@ def test_a_window_begins_once_the_call_in_front_was_answered() -> None:
 
 
 class Kept:
-    """What a ledger tells of calls."""
+    """What a ledger tells of calls; a look has shown documents of some attempts."""
 
-    def __init__(self, lost: AttemptRecord, answered: AttemptRecord) -> None:
+    def __init__(
+        self, lost: AttemptRecord, answered: AttemptRecord, made_by: Collection[int] = ()
+    ) -> None:
         self._lost, self._answered = lost, answered
+        self._made_by = {f"{OTHER} {attempt}" for attempt in made_by}
 
     async def lost_calls(self, since: datetime, *, after: int) -> list[LostCall]:
         """Return the one call that was lost."""
@@ -63,21 +79,19 @@ class Kept:
         """Return the newest answer of each user."""
         return [self._answered][after:]
 
-    async def last_answered(self, *, before: int, after: int) -> None:
+    async def last_answered(self, attempt: int, *, until: datetime, among: int) -> None:
         """Return no call in front that was answered."""
-        assert before > after
+        assert attempt < among
+        assert until < NOON
 
-    async def long_steps(self, run: RunId, since: datetime, *, longer_s: float) -> list[StepRecord]:
-        """Return no step that other runs have lost."""
-        assert run == OTHER
-        assert since < NOON
-        assert longer_s > 0
+    async def steps_in_front(self, since: datetime, until: datetime) -> list[StepRecord]:
+        """Return no submit or audit."""
+        assert since < until
         return []
 
-    async def memo(self, kind: str, key: str) -> None:
-        """Return nothing that looks have shown."""
-        assert kind
-        assert key
+    async def memo(self, kind: str, key: str) -> Memo | None:
+        """Return what looks have shown."""
+        return Memo(kind, key, NOON, {}) if key in self._made_by else None
 
 
 def _call(attempt: int, sender: str, *, took_s: float) -> AttemptRecord:
@@ -108,7 +122,7 @@ def _context(ledger: Kept) -> Context:
         settle=SettleTimes(),
         ages=DoubtAges(clock),
         erp=SimpleNamespace(users=["fast", "slow"]),
-        steps_at_work=SimpleNamespace(in_front=lambda *_: [], over_after_s=lambda *_: -math.inf),
+        steps_at_work=StepsAtWork(),
     )
     return cast("Context", told)
 
@@ -132,3 +146,18 @@ async def test_what_an_earlier_execution_has_lost_counts_for_a_window() -> None:
     heard = Heard([LostCall(lost, is_open=True)])
     await hear_of_others(context, [doubt], heard)
     assert context.ages.behind_s(doubt) == WINDOW_S - 2.0
+
+
+@pytest.mark.parametrize(("sender", "windows"), [("slow", 1), ("fast", 3)])
+async def test_what_was_given_up_counts_for_no_window_once_a_later_document_has_come(
+    sender: str, windows: int
+) -> None:
+    """The ERP was done with it then, unless the document is of another user's call."""
+    lost = [_call(each, "slow" if each < 3 else sender, took_s=60.0) for each in (1, 2, 3)]
+    context = _context(Kept(lost[0], _call(10, "fast", took_s=5.0), made_by=[3]))
+    own = _call(4, "slow", took_s=60.0).attempt
+    doubt = Doubt(
+        OTHER, own.intent.numbers[0], 4, own.intent.began_at, own.intent.uptime, (), sender="slow"
+    )
+    await hear_of_others(context, [doubt], Heard([LostCall(each, is_open=True) for each in lost]))
+    assert context.ages.behind_s(doubt) == min(96.0 + windows * WINDOW_S, 3 * WINDOW_S - 3.0)

@@ -10,6 +10,7 @@ import anyio
 import pytest
 
 from k3push.core.model import RunId, State, Uptime
+from k3push.core.pacing.halting import HaltRule
 from k3push.runs.context import Context
 from k3push.runs.other_calls.calls_of_others import hear
 from k3push.runs.proof.doubt_ages import SettleTimes
@@ -18,6 +19,7 @@ from k3push.runs.push_limits import PushLimits
 from k3push.simulator import FaultPlan
 from k3push.simulator.fault_plans.faults import NO_FAULT
 from k3push.simulator.fault_plans.script import Step
+from k3push.simulator.sign_in import Logins
 from tests.runs.office import (
     ANSWER_TIMEOUT_S,
     FIRST,
@@ -31,7 +33,7 @@ from tests.runs.office import (
     steered,
     steps,
 )
-from tests.runs.rough_answers import NO_CANARY, OPEN, REFUSED
+from tests.runs.rough_answers import NO_CANARY, OPEN, REFUSED, doubled
 from tests.runs.test_calls_that_meet import queueing
 from tests.shares import shared_out
 
@@ -153,6 +155,33 @@ async def test_a_call_waits_for_those_of_other_runs_that_make_nothing(
             for number in numbers:
                 tasks.start_soon(push, number)
     assert told[numbers[2]] == [""]  # it never counts as absent
+
+
+@pytest.mark.parametrize(
+    ("each_s", "is_quick_at_first"), shared_out([(400.0, True), (590.0, True), (590.0, False)], 2)
+)
+async def test_each_call_that_another_run_has_given_up_counts(
+    monkeypatch: pytest.MonkeyPatch, each_s: float, *, is_quick_at_first: bool
+) -> None:
+    """They went side by side as the ERP became slow, and make nothing that would tell of that."""
+    monkeypatch.setattr(Logins, "log_out", lambda *_: True)
+    light, heavy, sound, quick = orders(2), orders(4, 2), orders(2, 20), orders(2, 30)
+    office = Office(sandbox(FaultPlan(refusals=dict.fromkeys(heavy, REFUSED)), **OPEN))
+    await office.open_run([*light, *heavy], FIRST)
+    await office.open_run([*quick, *sound] if is_quick_at_first else sound, SECOND)
+
+    async def push(run: RunId, at_once: int, after_s: float) -> None:
+        await anyio.sleep(after_s)
+        await office.execute(run, throttle=steered(concurrency=at_once, chunk_size=1), **how)
+
+    async with anyio.create_task_group() as server:
+        erp = queueing(server, each_s, 60.0, told=True, light=[*light, *quick])
+        how: dict[str, Any] = {"settle": SettleTimes(), "check": False, "transport": erp}
+        how["limits"] = PushLimits(halt=HaltRule())
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(push, FIRST, 4, 0.0)
+            tasks.start_soon(push, SECOND, 1, 0.5 if is_quick_at_first else 20.0)
+    assert (erp.twice, doubled(office, [*light, *quick, *sound])) == (frozenset(), [])
 
 
 async def test_a_call_waits_for_one_of_a_run_that_has_ended_well() -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from dataclasses import replace
-from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -13,23 +13,16 @@ import httpx
 import pytest
 
 from k3push.core.model import (
-    Answered,
-    BillNumber,
     RunId,
     State,
     Step,
-    StepAttempt,
-    StepIntent,
-    Uptime,
 )
-from k3push.ports import Doubt, StepRecord
 from k3push.runs.proof.doubt_ages import SettleTimes
-from k3push.runs.proof.steps_at_work import StepsAtWork
 from k3push.runs.submit_and_audit.follower import follow_run
 from k3push.simulator.sign_in import Logins
-from tests.runs.office import FIRST, NOON, ROUTE, SECOND, Office, orders, sandbox, steered
+from tests.runs.office import FIRST, ROUTE, SECOND, Office, orders, sandbox, steered
 from tests.runs.rough_answers import NO_HALT, OPEN, doubled
-from tests.runs.test_calls_that_meet import killed_after
+from tests.runs.test_calls_that_meet import _numbers_of, killed_after
 from tests.simulator.transport import SandboxTransport
 
 pytestmark = pytest.mark.anyio
@@ -39,11 +32,25 @@ FOLLOW = replace(ROUTE, follow=(Step.SUBMIT, Step.AUDIT), follow_wait_s=60)
 
 
 def queueing_all(
-    server: Any, audit_s: float, given_up_s: float, *, submit_s: float = 1.0, then_s: float = 5.0
+    server: Any,
+    audit_s: float,
+    given_up_s: float,
+    *,
+    submit_s: float = 1.0,
+    then_s: float = 5.0,
+    heavy: Collection[str] = (),
+    heavy_s: float = 0.0,
 ) -> Any:
     """Return a server that works on one push, submit or audit at a time, whoever waits for it.
 
-    Pushes after the first one take *then_s*.
+    Args:
+        server: The task group in which it goes on with what its client has given up.
+        audit_s: Seconds for each audit.
+        given_up_s: After so long the proxy gives a call up.
+        submit_s: Seconds for each submit.
+        then_s: Seconds for each push after the first one.
+        heavy: Bills whose pushes take *heavy_s*.
+        heavy_s: Seconds for these.
     """
     lock, takes_s = anyio.Lock(), {"Push": 5.0, "Submit": submit_s, "Audit": audit_s}
 
@@ -57,7 +64,8 @@ def queueing_all(
             operation = str(request.url).partition("DynamicFormService.")[2].partition(".")[0]
             if operation not in takes_s:
                 return await super().handle_async_request(request)
-            await request.aread()
+            numbers = _numbers_of(await request.aread())
+            is_heavy = not numbers.isdisjoint(heavy)
             done, answers = anyio.Event(), list[httpx.Response]()
 
             async def work() -> None:
@@ -66,7 +74,7 @@ def queueing_all(
                 Queueing.most_audits = max(Queueing.most_audits, Queueing.audits)
                 Queueing.most_steps = max(Queueing.most_steps, Queueing.steps)
                 async with lock:
-                    await anyio.sleep(takes_s[operation])
+                    await anyio.sleep(heavy_s if is_heavy else takes_s[operation])
                     if operation == "Push":
                         takes_s["Push"] = then_s
                     answers.append(await super(Queueing, self).handle_async_request(request))
@@ -157,14 +165,44 @@ async def test_a_step_waits_for_the_pushes_in_front_of_it(
     assert erp.most_steps == 1
 
 
-def test_an_audit_of_another_run_that_was_answered_late_kept_the_call_waiting() -> None:
-    """The window of a call begins once the ERP has come to it."""
-    uptime = Uptime("b", 0.0)
-    intent = StepIntent(THIRD, Step.AUDIT, ("1",), "B", b"", NOON, uptime, "push")
-    answered = Answered(200, b'{"Result":{"ResponseStatus":{"IsSuccess":true}}}')
-    late = StepRecord(StepAttempt(1, intent), answered, "", NOON + timedelta(seconds=290))
-    own = Doubt(FIRST, BillNumber("A"), 7, NOON + timedelta(seconds=40), Uptime("b", 40.0), ())
-    assert StepsAtWork().over_after_s(own, [late]) == 250.0
-    assert StepsAtWork().in_front(own, [late]) == []
-    before = replace(own, began_at=NOON - timedelta(seconds=9), uptime=Uptime("b", -9.0))
-    assert StepsAtWork().over_after_s(before, [late]) == -math.inf
+@pytest.mark.parametrize("given_up_s", [600.0, 60.0])
+async def test_a_push_waits_for_an_audit_of_which_a_killed_execution_knew_when_it_ended(
+    monkeypatch: pytest.MonkeyPatch, given_up_s: float
+) -> None:
+    """The ERP has begun with the push then; the audit was answered, or a look has shown its end."""
+    monkeypatch.setattr(Logins, "log_out", lambda *_: True)
+    # The first of these is audited as the last one leaves.
+    *_, heavy = numbers = orders(25)
+    office = Office(sandbox(**OPEN), FOLLOW, answer_timeout_s=600.0)
+    await office.open_run(numbers)
+    async with anyio.create_task_group() as server:
+        erp = queueing_all(server, 500.0, given_up_s, heavy=[heavy], heavy_s=400.0)
+        how: dict[str, Any] = {"transport": erp, "limits": NO_HALT, "check": False}
+        how |= {"settle": SettleTimes(), "throttle": steered(concurrency=1, chunk_size=1)}
+        await office.execute(beside=killed_after(742.0), **how)
+        await office.execute(**how)
+    assert doubled(office, numbers) == []
+
+
+async def test_a_push_waits_for_an_audit_of_another_run_in_front_of_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As of `k3push follow`, which takes documents on that were pushed long ago."""
+    monkeypatch.setattr(Logins, "log_out", lambda *_: True)
+    light, heavy, quick = orders(1), orders(2, 10), orders(1, 20)
+    office = Office(sandbox(**OPEN), FOLLOW)
+    await office.open_run(light, FIRST)
+    await office.open_run([*quick, *heavy], SECOND)
+    async with anyio.create_task_group() as server:
+        erp = queueing_all(server, 500.0, 60.0, heavy=heavy, heavy_s=400.0)
+        how: dict[str, Any] = {"transport": erp, "limits": NO_HALT, "check": False}
+        how |= {"settle": SettleTimes(), "throttle": steered(concurrency=1, chunk_size=1)}
+
+        async def push() -> None:
+            await anyio.sleep(125)  # the audit has left
+            await office.execute(SECOND, route=replace(FOLLOW, follow=()), **how)
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(push)
+            await office.execute(FIRST, **how)
+    assert doubled(office, [*light, *quick, *heavy]) == []

@@ -506,14 +506,18 @@ class Ledger(Protocol):
         """
         ...
 
-    async def last_answered(self, *, before: int, after: int) -> AttemptRecord | None:
-        """Return the attempt between two others whose answer came last, and tells of documents.
+    async def last_answered(
+        self, attempt: int, *, until: datetime, among: int
+    ) -> AttemptRecord | None:
+        """Return the attempt that may have come before another and whose answer came last.
 
-        What counts as that says `last_successes`.
+        Whatever it says, the ERP was at work on that call until then. Of one whose answer was lost
+        nobody knows that.
 
         Args:
-            before: Only attempts that are in front of this one.
-            after: And that are behind this one.
+            attempt: The other. What was written down before it may have come before it,
+            until: and what was written down after it, but by then.
+            among: So many attempts before and after it are looked at.
         """
         ...
 
@@ -709,18 +713,16 @@ class Ledger(Protocol):
         """
         ...
 
-    async def long_steps(
-        self, run: RunId, since: datetime, *, longer_s: float
-    ) -> Sequence[StepRecord]:
-        """Return attempts at steps of the account's other runs that may have kept calls waiting.
+    async def steps_in_front(self, since: datetime, until: datetime) -> Sequence[StepRecord]:
+        """Return attempts at steps of the account that a push may wait for in the ERP.
 
-        They have no end, their answer was lost, or it was waited for long. The oldest first;
-        those that are not among the newest `NEWEST_CALLS` are left out.
+        They are open, their executor was found dead, or their answer was lost; and the one whose
+        answer came last, whatever that says. Those that are not among the newest `NEWEST_CALLS` are
+        left out. The oldest comes first.
 
         Args:
-            run: The run whose own steps are left out.
-            since: Only attempts that began then or later.
-            longer_s: Seconds that an answer was waited for, and more.
+            since: Only those that began then or later,
+            until: and no later than then.
         """
         ...
 

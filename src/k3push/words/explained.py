@@ -240,8 +240,8 @@ WORDS = {
         "清单中有单据正在任务 {runs} 中下推",
     ),
     "note.lately_sent": (
-        "waiting for what other runs have sent of {count} of these bills a short while ago",
-        "等待其他任务刚才对其中 {count} 张单据所做的调用",
+        "waiting for earlier calls for {count} of these bills, which may be at work yet",
+        "等待此前对其中 {count} 张单据的调用，ERP 可能仍在处理",
     ),
     "note.refused_once_more": (
         "looking once more for what a refused call may have saved",

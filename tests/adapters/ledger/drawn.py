@@ -406,6 +406,7 @@ async def _see_account(seen: _Seen, ledger: Ledger, rng: Random, account: str) -
         await seen.ask(f"{account} find {words}", ledger.find_rows(words, limit=5))
     for id_ in ("1", "2", "3"):
         await seen.ask(f"{account} steps_of {id_}", ledger.steps_of(id_))
+    await seen.ask(f"{account} steps_in_front", ledger.steps_in_front(later(0), later(99)))
 
 
 async def _see_run(seen: _Seen, ledger: Ledger, rng: Random, run: RunId) -> None:
@@ -418,8 +419,7 @@ async def _see_run(seen: _Seen, ledger: Ledger, rng: Random, run: RunId) -> None
     await seen.ask(f"{run} lately_sent", ledger.lately_sent(run, known, later(10)))
     await seen.ask(f"{run} lost_calls", ledger.lost_calls(later(2), after=1))
     await seen.ask(f"{run} last_successes", ledger.last_successes(after=0))
-    await seen.ask(f"{run} last_answered", ledger.last_answered(before=99, after=0))
-    await seen.ask(f"{run} long_steps", ledger.long_steps(run, later(2), longer_s=1.0))
+    await seen.ask(f"{run} last_answered", ledger.last_answered(9, until=later(3), among=9))
     await seen.ask(f"{run} in_hand", ledger.in_hand(run, ["1", "2", "3", "4"]))
     await seen.ask(f"{run} fruitful", ledger.fruitful(run, range(1, 9)))
     await seen.ask(f"{run} waiting", ledger.documents(run, follows=[Follow.OPEN], after="1"))

@@ -607,7 +607,7 @@ async def test_the_call_in_front_of_another_that_was_answered_last_is_told(
     run, second = await planned(ledger, "A B C"), await planned(other, "D", "r2")
     tried = [await sent(ledger, run, name, sender="one") for name in ("A", "B")]
     tried += [await sent(other, second, "D"), await sent(ledger, run, "C")]
-    first, short, mine, behind = (attempt.id for attempt in tried)
+    first, _, mine, behind = (attempt.id for attempt in tried)
     for attempt, ended_at in zip(tried, (later(9), later(1), later(2), later(10)), strict=True):
         verdict = remark("note.doubt" if attempt.id == mine else "note.success")
         made = outcomes(
@@ -616,12 +616,35 @@ async def test_the_call_in_front_of_another_that_was_answered_last_is_told(
         by = other if attempt.id == mine else ledger
         await by.record(attempt, ANSWER, verdict, made, at=ended_at)
 
-    async def told(before: int, after: int) -> int:
-        kept = await other.last_answered(before=before, after=after)
+    async def told(attempt: int, among: int = 9, until: datetime = NOON) -> int:
+        kept = await other.last_answered(attempt, until=until, among=among)
         return kept.attempt.id if kept else 0
 
-    assert [await told(mine, 0), await told(mine, first)] == [first, short]
-    assert [await told(behind + 1, 0), await told(mine, short)] == [behind, 0]
+    assert await told(mine, until=later(-1)) == first
+    assert [await told(mine, among) for among in (9, 1)] == [behind, 0]
+    assert await told(behind) == first
+
+
+@pytest.mark.parametrize(
+    ("verdict", "is_told"),
+    [
+        (remark("note.refused", code="11"), True),
+        (remark("note.refused_twice", code="4"), True),
+        (remark("note.log_in", why="session"), True),
+        (remark("note.doubt", code="server_timeout", why="time"), True),
+        (remark("note.doubt", code="http_504", why='{"code":"server_timeout"'), False),
+    ],
+)
+async def test_whatever_an_answer_says_the_erp_was_at_work_until_then(
+    ledger: Ledger, verdict: str, *, is_told: bool
+) -> None:
+    """Of a call whose answer was lost nobody knows that."""
+    run = await planned(ledger, "A B")
+    front, mine = await sent(ledger, run, "A"), await sent(ledger, run, "B")
+    assert await ledger.last_answered(mine.id, until=NOON, among=9) is None
+    await ledger.record(front, ANSWER, verdict, outcomes("A", State.UNKNOWN), at=later(9))
+    kept = await ledger.last_answered(mine.id, until=NOON, among=9)
+    assert (kept is not None) is is_told
 
 
 @pytest.mark.parametrize("words", ["note.success{}", "note.silent_success{}", "note.doubt"])

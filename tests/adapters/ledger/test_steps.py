@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
 
 import pytest
 
@@ -16,6 +15,7 @@ from k3push.core.model import (
     NoAnswer,
     RunId,
     Step,
+    StepAttempt,
     StepIntent,
     StepsSoFar,
 )
@@ -80,6 +80,35 @@ async def test_an_attempt_at_a_step_is_written_down_before_it_leaves(ledger: Led
     one, two, three = await ledger.documents(run)
     assert (one.follow, two.follow, two.reason) == (Follow.SUBMITTED, Follow.REFUSED, "仓库必录")
     assert (one.step, two.step, three.step) == (attempt.id, attempt.id, 0)
+
+
+async def test_steps_that_a_push_may_wait_for_are_told(ledger: Ledger, other: Ledger) -> None:
+    """Those that were lost or are open, and the one that was answered last, of whichever run."""
+    run, second = await followed(ledger), await followed(other, "r2")
+
+    async def began(of: Ledger, of_run: RunId, at_s: float) -> StepAttempt:
+        return await of.begin_step(replace(an_intent(of_run, ONE), began_at=later(at_s)))
+
+    early, last, quick, lost, under_way, late = [
+        await began(ledger, run, 0),
+        await began(other, second, 1),
+        await began(ledger, run, 2),
+        await began(other, second, 3),
+        await began(ledger, run, 4),
+        await began(ledger, run, 5),
+    ]
+    for attempt, of, verdict, ended_s in (
+        (early, ledger, "note.doubt", 60),
+        (last, other, "note.refused", 50),
+        (quick, ledger, "note.success", 9),
+        (lost, other, "note.doubt", 63),
+    ):
+        await of.record_step(attempt, ANSWER, remark(verdict), [], at=later(ended_s))
+    found = await ledger.steps_in_front(later(1), later(4))
+    assert [kept.attempt.id for kept in found] == [last.id, lost.id, under_way.id]
+    assert found[0] == await other.step(last.id)
+    ids = [kept.attempt.id for kept in await ledger.steps_in_front(later(2), later(9))]
+    assert ids == [quick.id, lost.id, under_way.id, late.id]
 
 
 @pytest.mark.parametrize(
@@ -209,22 +238,3 @@ async def test_a_step_of_another_forms_document_is_in_nobodys_way(ledger: Ledger
     await ledger.enrol(third, [TWO], at=NOON)
     with pytest.raises(OtherRunStepsError):
         await ledger.begin_step(an_intent(third, TWO), after=before)
-
-
-async def test_steps_of_other_runs_that_were_lost_or_took_long_are_told(
-    ledger: Ledger, other: Ledger
-) -> None:
-    """Pushes may wait behind them in the ERP, whoever makes them."""
-    run, second = await followed(ledger), await planned(other, "D", "r2")
-    quick, slow, lost, open_ = [await ledger.begin_step(an_intent(run, ONE)) for _ in range(4)]
-    await ledger.record_step(quick, ANSWER, remark("note.success"), [], at=later(25))
-    await ledger.record_step(slow, ANSWER, remark("note.success"), [], at=later(26))
-    doubt = remark("note.doubt", code="broken", why="reset")
-    await ledger.record_step(lost, NoAnswer("reset"), doubt, [], at=later(1))
-
-    async def told(of: RunId, since: datetime = NOON) -> list[int]:
-        return [each.attempt.id for each in await other.long_steps(of, since, longer_s=25.0)]
-
-    assert await told(second) == [slow.id, lost.id, open_.id]
-    assert await told(run) == []
-    assert await told(second, later(1)) == []

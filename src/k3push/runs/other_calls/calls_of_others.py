@@ -12,12 +12,14 @@ that have ended. So what one run knows of the queue counts for all, and the ledg
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Self
 
 import anyio
 
+from k3push.core.model import RunId
 from k3push.core.safety.ages import later_s
 from k3push.core.safety.verdict import SOON_S
 from k3push.ports import AttemptRecord, Doubt, LostCall, StepRecord
@@ -29,12 +31,10 @@ from k3push.runs.proof.lost_calls import (
     QUEUE_OF,
     TIE_S,
     Lost,
-    later_than,
     may_be_before,
     waits_behind_s,
 )
 from k3push.runs.proof.seen_since import first_shown_at
-from k3push.runs.proof.steps_at_work import StepsAtWork
 
 AT_ONCE = 1000
 """So many attempts may have begun while a call was on its way."""
@@ -47,12 +47,10 @@ class Heard:
     Attributes:
         lost: Those that were lost, and may be in the ERP yet.
         answered: The newest of each user whose answer tells of documents.
-        steps: Those of other runs that submit or approve, and were lost or took long.
     """
 
     lost: Sequence[LostCall] = ()
     answered: Mapping[str, AttemptRecord] = field(default_factory=dict)
-    steps: Sequence[StepRecord] = ()
 
 
 async def hear(context: Context) -> Heard:
@@ -63,9 +61,8 @@ async def hear(context: Context) -> Heard:
     # Somebody may have set the clock meanwhile.
     since = now - LONGEST_CALL - timedelta(seconds=QUEUE_OF * context.settle.window_s)
     lost = await ledger.lost_calls(since, after=work.over)
-    steps = await ledger.long_steps(context.run.id, since, longer_s=SOON_S)
     if not lost:
-        return Heard(steps=steps)
+        return Heard()
     first, last = lost[0].kept.attempt.id, lost[-1].kept.attempt.id
     newest = await ledger.last_successes(after=max(0, first - AT_ONCE))
     answered = {kept.attempt.intent.sender: kept for kept in newest}
@@ -78,15 +75,14 @@ async def hear(context: Context) -> Heard:
     given_up = [each for each in left if may_run(each.kept)]
     broke = [each.kept for each in left if not may_run(each.kept)]
     goes_on = broke and await _goes_on_behind_broken_lines(context, broke)
-    return Heard(left if goes_on else given_up, answered, steps)
+    return Heard(left if goes_on else given_up, answered)
 
 
 async def _goes_on_behind_broken_lines(context: Context, broke: Sequence[AttemptRecord]) -> bool:
     """Say whether a document came late of a call whose line broke soon: the ERP goes on then."""
     at_once_s = context.settle.first_wait_s + 2 * context.settle.poll_s
     for kept in broke:
-        came_s = await _came_after_s(context, kept)
-        if came_s > _waited_for_s(kept) + at_once_s:
+        if await _came_after_s(context, kept) > _waited_for_s(kept) + at_once_s:
             return True
     return False
 
@@ -100,13 +96,12 @@ async def hear_of_others(context: Context, doubts: Sequence[Doubt], heard: Heard
         heard: What the ledger has told. Where a look is judged, that was before it began, so that
             nothing slips through between the two.
     """
-    came_s = await _all_came_after_s(context, heard)
+    pushes = await _LostPushes.of(context, heard)
     for doubt in {doubt.attempt: doubt for doubt in doubts}.values():
-        calls = _lost_before(context, doubt, heard, came_s)
-        calls += context.steps_at_work.in_front(doubt, heard.steps)
-        over_s = context.steps_at_work.over_after_s(doubt, heard.steps)
-        answered_s = max(await _answered_after_s(context, doubt, heard), over_s)
-        context.ages.note_behind(doubt.attempt, _waits_s(context, doubt, heard, calls, answered_s))
+        steps, answered_s = await _steps_in_front(context, doubt, heard)
+        answered_s = max(answered_s, await _answered_after_s(context, doubt))
+        calls = [*pushes.as_seen_by(doubt), *steps]
+        context.ages.note_behind(doubt.attempt, pushes.waits_s(doubt, calls, answered_s))
 
 
 async def step_waits_s(context: Context, doubt: Doubt, heard: Heard) -> float:
@@ -114,69 +109,129 @@ async def step_waits_s(context: Context, doubt: Doubt, heard: Heard) -> float:
 
     Args:
         context: The execution.
-        doubt: A document of which the answer to a step was lost.
+        doubt: A document of which the answer to a step was lost, with the id of that attempt.
         heard: What the ledger has told.
     """
-    lost = _lost_before(context, doubt, heard, await _all_came_after_s(context, heard))
-    pushes = [call for call in lost if call.later_s <= TIE_S]
+    pushes = await _LostPushes.of(context, heard)
+    lost = [call for call in pushes.as_seen_by(doubt) if call.later_s <= TIE_S]
     # The ids of pushes and steps tell nothing of each other's order.
-    calls = [call._replace(attempt=doubt.attempt - 1) for call in pushes]
-    calls += StepsAtWork().in_front(doubt, heard.steps)
-    # An earlier step of this run may have kept these waiting.
-    answered_s = context.steps_at_work.over_after_s(doubt, heard.steps)
-    answered_s = max(answered_s, *(call.came_s for call in pushes), -math.inf)
+    calls = [call._replace(attempt=doubt.attempt - 1) for call in lost]
+    steps, answered_s = await _steps_in_front(context, doubt, heard, but=doubt.attempt)
+    answered_s = max(answered_s, *(call.came_s for call in lost), -math.inf)
     for kept in heard.answered.values():
-        if kept.ended_at and (later := later_than(doubt, kept.attempt.intent)) <= TIE_S:
-            took = kept.ended_at - kept.attempt.intent.began_at
-            answered_s = max(answered_s, later + took.total_seconds())
-    return _waits_s(context, doubt, heard, calls, answered_s)
+        if (later := _later_than(doubt, kept)) <= TIE_S:
+            answered_s = max(answered_s, later + _waited_for_s(kept))
+    return pushes.waits_s(doubt, [*calls, *steps], answered_s)
 
 
-def _lost_before(
-    context: Context, doubt: Doubt, heard: Heard, came_s: Mapping[int, float]
-) -> list[Lost]:
-    """Return the lost pushes as the call of a doubt sees them."""
-    calls = []
-    for kept, _ in heard.lost:
-        # Either both are in one queue, or the other user's calls do not matter to this one.
-        if not _is_over(kept, heard.answered.get(doubt.sender)):
-            attempt, later = kept.attempt.id, later_than(doubt, kept.attempt.intent)
-            is_here = context.ages.left_s({attempt}) is not None
-            run = HERE if is_here else kept.attempt.intent.run
-            calls.append(Lost(attempt, run, later, later + came_s[attempt]))
-    return calls
+@dataclass(frozen=True, slots=True)
+class _LostPushes:
+    """Lost pushes of the account, and what is known of each.
+
+    Attributes:
+        came_s: How long after each had begun a look has first shown a document of it.
+        given_up: Those since which no document of their user has come.
+    """
+
+    context: Context
+    heard: Heard
+    came_s: Mapping[int, float]
+    given_up: Collection[int]
+
+    @classmethod
+    async def of(cls, context: Context, heard: Heard) -> Self:
+        """Read what is known of them."""
+        came_s = {kept.attempt.id: await _came_after_s(context, kept) for kept, _ in heard.lost}
+        return cls(context, heard, came_s, _given_up_since(heard.lost, came_s))
+
+    def as_seen_by(self, doubt: Doubt) -> list[Lost]:
+        """Return those that may be in front of the call of a doubt, or behind it."""
+        calls = []
+        for kept, _ in self.heard.lost:
+            # Either both are in one queue, or the other user's calls do not matter to this one.
+            if not _is_over(kept, self.heard.answered.get(doubt.sender)):
+                attempt, later = kept.attempt.id, _later_than(doubt, kept)
+                is_here = self.context.ages.left_s({attempt}) is not None
+                run = HERE if is_here else kept.attempt.intent.run
+                came, given_up = later + self.came_s[attempt], attempt in self.given_up
+                calls.append(Lost(attempt, run, later, came, given_up=given_up))
+        return calls
+
+    def waits_s(self, doubt: Doubt, calls: Sequence[Lost], answered_s: float) -> float:
+        """Return how many seconds later the call of a doubt may be carried out behind others."""
+        times = self.context.settle
+        waited_s = max((_waited_for_s(kept) for kept, _ in self.heard.lost), default=0.0)
+        own_s = self.context.ages.longest_s(times, doubt.sender, waited_s)
+        return waits_behind_s(doubt.attempt, calls, times.window_s, own_s, answered_s)
 
 
-def _waits_s(
-    context: Context, doubt: Doubt, heard: Heard, calls: Sequence[Lost], answered_s: float
-) -> float:
-    times = context.settle
-    waited_s = max((_waited_for_s(kept) for kept, _ in heard.lost), default=0.0)
-    own_s = context.ages.longest_s(times, doubt.sender, waited_s)
-    return waits_behind_s(doubt.attempt, calls, times.window_s, own_s, answered_s)
+def _given_up_since(lost: Sequence[LostCall], came_s: Mapping[int, float]) -> set[int]:
+    """Return the calls that were given up, and since which no document of their user has come.
+
+    One that has come tells that the ERP was done with his earlier calls.
+    """
+    given_up, have_come = set[int](), set[str]()
+    for kept, _ in reversed(lost):
+        attempt, sender = kept.attempt.id, kept.attempt.intent.sender
+        if came_s[attempt] > -math.inf:
+            have_come.add(sender)
+        elif kept.ended_at is not None and may_run(kept) and sender not in have_come:
+            given_up.add(attempt)
+    return given_up
 
 
-def _waited_for_s(kept: AttemptRecord) -> float:
-    """Return for how long the answer of a lost call was waited for."""
+def _waited_for_s(kept: AttemptRecord | StepRecord) -> float:
+    """Return for how long the answer of a call was waited for."""
     if kept.ended_at is None:
         return math.inf
     return (kept.ended_at - kept.attempt.intent.began_at).total_seconds()
 
 
-async def _answered_after_s(context: Context, doubt: Doubt, heard: Heard) -> float:
+async def _answered_after_s(context: Context, doubt: Doubt) -> float:
     """Return how long after a call left one was answered that may have been before it."""
-    after, before = max(0, doubt.attempt - AT_ONCE), doubt.attempt
-    front = await context.ledger.last_answered(before=before, after=after)
-    after_s = -math.inf
-    for kept in [*heard.answered.values(), *([front] if front else [])]:
-        later = later_than(doubt, kept.attempt.intent)
-        if kept.ended_at and may_be_before(kept.attempt.id, later, doubt.attempt):
-            took = kept.ended_at - kept.attempt.intent.began_at
-            after_s = max(after_s, later + took.total_seconds())
-    return after_s
+    until = doubt.began_at + timedelta(seconds=TIE_S)
+    kept = await context.ledger.last_answered(doubt.attempt, until=until, among=AT_ONCE)
+    if kept is None or kept.ended_at is None:
+        return -math.inf
+    took = kept.ended_at - kept.attempt.intent.began_at
+    return _later_than(doubt, kept) + took.total_seconds()
 
 
-def _is_over(kept: AttemptRecord, answered: AttemptRecord | None) -> bool:
+async def _steps_in_front(
+    context: Context, doubt: Doubt, heard: Heard, but: int = 0
+) -> tuple[list[Lost], float]:
+    """Return submits and audits that a call may wait for, all *but* one.
+
+    Returns:
+        Those that were lost, or are on their way, as lost calls; and how long after the call left
+        the last of the others was over. What a run has at work of these counts for one window.
+    """
+    lost, over_after_s = list[Lost](), -math.inf
+    since = doubt.began_at - timedelta(seconds=QUEUE_OF * context.settle.window_s)
+    until = doubt.began_at + timedelta(seconds=TIE_S)
+    for kept in await context.ledger.steps_in_front(since, until):
+        later = _later_than(doubt, kept)
+        is_over = _is_over(kept, heard.answered.get(doubt.sender))
+        if later > TIE_S or is_over or kept.attempt.id == but:
+            continue
+        took_s = context.steps_at_work.took_s(kept.attempt.id)
+        if took_s is None and not may_run(kept):
+            took_s = _waited_for_s(kept)
+        if took_s is not None:
+            over_after_s = max(over_after_s, later + took_s)
+        else:
+            run = RunId(f"steps of {kept.attempt.intent.run}")
+            lost.append(Lost(doubt.attempt - 1, run, later))
+    return lost, over_after_s
+
+
+def _later_than(doubt: Doubt, kept: AttemptRecord | StepRecord) -> float:
+    """Return how many seconds later an attempt has begun than that of a doubt."""
+    intent = kept.attempt.intent
+    return later_s(intent.began_at, intent.uptime, doubt.began_at, doubt.uptime)
+
+
+def _is_over(kept: AttemptRecord | StepRecord, answered: AttemptRecord | None) -> bool:
     """Say whether the ERP was done with a call when it answered another one.
 
     That holds for calls of one user: each may have a queue of his own (P 2.9). And what was
@@ -189,11 +244,9 @@ def _is_over(kept: AttemptRecord, answered: AttemptRecord | None) -> bool:
         return False
     intent, than = kept.attempt.intent, answered.attempt.intent
     later = later_s(than.began_at, than.uptime, intent.began_at, intent.uptime)
+    if isinstance(kept, StepRecord):  # its ids are others
+        return later > TIE_S
     return not may_be_before(answered.attempt.id, later, kept.attempt.id)
-
-
-async def _all_came_after_s(context: Context, heard: Heard) -> Mapping[int, float]:
-    return {kept.attempt.id: await _came_after_s(context, kept) for kept, _ in heard.lost}
 
 
 async def _came_after_s(context: Context, kept: AttemptRecord) -> float:

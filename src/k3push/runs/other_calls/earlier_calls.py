@@ -17,7 +17,7 @@ from k3push.core.safety.named_bills import messages_naming, naming_one
 from k3push.core.safety.verdict import Cure, InDoubt, ReadBack, Said, SendAgain
 from k3push.ports import SHORTEST_WAIT_S, AttemptRecord, Doubt, LatelySent
 from k3push.runs.context import Context
-from k3push.runs.kept_in_ledger.kept_attempts import verdict_of
+from k3push.runs.kept_in_ledger.kept_attempts import sent_under, verdict_of
 from k3push.runs.other_calls.calls_of_others import hear, hear_of_others
 from k3push.runs.proof.document_makers import MACHINES_DIFFER
 from k3push.runs.proof.lost_calls import LONGEST_CALL
@@ -180,6 +180,22 @@ async def waits_for_others(context: Context, sent: Sequence[LatelySent]) -> dict
             mine = [number for number, name in called.items() if name not in absent]
             waits |= {number: max(left_s, waits.get(number, 0.0)) for number in mine}
     return waits
+
+
+async def waits_for_hasty_words(
+    context: Context, numbers: Collection[BillNumber]
+) -> dict[BillNumber, float]:
+    """Return for how many seconds numbers have to wait for calls of earlier executions of the run.
+
+    A person has planned them again while such a call may be at work. What it waits behind may have
+    become known since the bill was taken in.
+    """
+    earlier = context.sent_earlier.intersection(numbers) - context.absent
+    sent = {n: await sent_under(context.ledger, context.run.id, n) for n in earlier}
+    calls = {n: kept[-1] for n, kept in sent.items() if kept and was_in_doubt(kept[-1])}
+    await hear_in_front(context, calls.values())
+    waits = {number: wait_for_call_s(context, kept) for number, kept in calls.items()}
+    return {n: max(left_s, SHORTEST_WAIT_S) for n, left_s in waits.items() if left_s > 0}
 
 
 async def doubted_by_others(

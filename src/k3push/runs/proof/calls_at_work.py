@@ -13,7 +13,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from k3push.core.safety.verdict import InDoubt, was_given_up
-from k3push.ports import AttemptRecord
+from k3push.ports import AttemptRecord, StepRecord
 from k3push.runs.kept_in_ledger.kept_attempts import verdict_of
 
 FIRST_PAUSE_S = 40.0
@@ -100,7 +100,7 @@ class CallsAtWork:
         return at_work < most or (not open_ and at_work < in_time and now_s >= self.next_s)
 
 
-def may_run(kept: AttemptRecord) -> bool:
+def may_run(kept: AttemptRecord | StepRecord) -> bool:
     """Say whether the ERP may be at work on an earlier execution's call, whose end nobody heard."""
     verdict = verdict_of(kept) if kept.exchange is not None else None
     if not isinstance(verdict, InDoubt) or kept.ended_at is None:

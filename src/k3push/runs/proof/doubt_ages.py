@@ -139,11 +139,11 @@ class DoubtAges:
             times: The window.
             sender: The user.
             waited_s: For how long the answer of a call was waited for in vain, at most. If that is
-                longer than any has taken, the ERP may have become slower since.
+                longer than it takes until a line breaks, the ERP may have become slower since.
         """
         longest_s = max(self._longest_s.get(sender, 0.0), self._gap_of(sender))
         is_known = sender in self._heard_s or sender in self._longest_s
-        is_known = is_known and waited_s <= max(longest_s, SOON_S)
+        is_known = is_known and waited_s <= SOON_S
         return min(times.window_s, LONGER_THAN_GAP * longest_s) if is_known else times.window_s
 
     def note_answer(self, seconds: float, sender: str) -> None:

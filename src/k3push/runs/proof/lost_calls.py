@@ -12,9 +12,8 @@ from collections.abc import Iterable
 from datetime import timedelta
 from typing import NamedTuple
 
-from k3push.core.model import Intent, RunId, StepIntent
-from k3push.core.safety.ages import behind_s, later_s
-from k3push.ports import Doubt
+from k3push.core.model import RunId
+from k3push.core.safety.ages import behind_s
 
 TIE_S = 2.0
 """Of calls that were written down within that time nobody knows which came first."""
@@ -22,7 +21,7 @@ TIE_S = 2.0
 LONGEST_CALL = timedelta(hours=2)
 """Attempts of other runs are asked for so far back: a call may take long."""
 
-QUEUE_OF = 4
+QUEUE_OF = 12
 """A call that left more windows ago than this is in front of no other."""
 
 HERE = RunId("")
@@ -38,12 +37,15 @@ class Lost(NamedTuple):
         later_s: How many seconds later it left than the other; below 0 if it was earlier.
         came_s: How many seconds after the other had left a look has first shown a document of it;
             minus infinity if none has.
+        given_up: Its answer was waited for in vain, and no document has come of it, nor of a later
+            one of its user.
     """
 
     attempt: int
     run: RunId
     later_s: float
     came_s: float = -math.inf
+    given_up: bool = False
 
 
 def waits_behind_s(
@@ -58,13 +60,15 @@ def waits_behind_s(
     How long calls of the present execution take is known (`doubt_ages`); what an earlier execution
     knew is lost with it. A run keeps so few calls at work that all end within one window, so that
     each other run counts for one window. It may have sent these before the ERP became slow: so its
-    window begins when their last document has come.
+    window begins when their last document has come, and each that was given up since counts for a
+    window of its own.
 
     Args:
         attempt: The call.
         lost: Calls that were lost.
         window_s: For so long the ERP may be at work on one of them.
-        own_s: The same of a call of the present execution; they count one after the other.
+        own_s: The same of a call of the present execution. They count one after the other, from
+            when a document of theirs has come last; of those that have made one, the last counts.
         answered_s: How many seconds after it left one was answered that may have been before it.
 
     >>> one, two = RunId("one"), RunId("two")
@@ -76,8 +80,13 @@ def waits_behind_s(
     1200.0
     >>> waits_behind_s(9, [Lost(6, two, 0.0, 590.0), Lost(7, two, 0.0), Lost(8, two, 0.0)], 600.0)
     1190.0
+    >>> waits_behind_s(9, [Lost(each, two, 0.0, given_up=True) for each in (6, 7, 8)], 600.0)
+    1800.0
     >>> waits_behind_s(9, [Lost(7, HERE, 0.0), Lost(8, HERE, 0.0)], 600.0, 30.0)
     60.0
+    >>> come = [Lost(attempt, HERE, -60.0, 40.0) for attempt in range(3, 7)]
+    >>> waits_behind_s(9, [*come, Lost(7, HERE, 0.0), Lost(8, HERE, 0.0)], 600.0, 30.0)
+    130.0
     >>> own = [Lost(attempt, HERE, 0.0) for attempt in range(4, 9)]
     >>> [waits_behind_s(9, [*calls, *own], 600.0, 400.0) for calls in ([], [Lost(3, one, 0.0)])]
     [2000.0, 2600.0]
@@ -98,12 +107,17 @@ def waits_behind_s(
     if not runs:
         return max(0.0, answered_s)
     left_s = [max(answered_s, call.later_s) for call in before]
-    of_here = [each_s for call, each_s in zip(before, left_s, strict=True) if call.run == HERE]
+    here = [call for call in before if call.run == HERE]
+    come = [call for call in here if call.came_s > -math.inf]
+    over_s = max([answered_s, *(call.came_s for call in come)])
+    # The last of these may save more.
+    of_here = [max(over_s, call.later_s) for call in here if call not in come[:-1]]
     here_s = behind_s(of_here, own_s)
     if runs == {HERE}:
         return here_s
     came_s = max(0.0, answered_s, *(call.came_s for call in before))
-    of_runs_s = came_s + len(runs) * window_s + max(0.0, here_s - window_s)
+    windows = len(runs) + sum(call.given_up for call in before if call.run != HERE)
+    of_runs_s = came_s + windows * window_s + max(0.0, here_s - window_s)
     return min(behind_s(left_s, window_s), of_runs_s)
 
 
@@ -119,8 +133,3 @@ def may_be_before(attempt: int, later_s: float, other: int) -> bool:
         other: The other.
     """
     return attempt < other or later_s <= TIE_S
-
-
-def later_than(doubt: Doubt, intent: Intent | StepIntent) -> float:
-    """Return how many seconds later a call has begun than that of a doubt."""
-    return later_s(intent.began_at, intent.uptime, doubt.began_at, doubt.uptime)

@@ -30,7 +30,11 @@ from k3push.runs.documents.there_already import already, by_ledger, ours_of_shar
 from k3push.runs.documents.twins import note_twins
 from k3push.runs.lookup.looker import can_ask
 from k3push.runs.lookup.source_check import query_refused
-from k3push.runs.other_calls.earlier_calls import sent_by_others, waits_for_others
+from k3push.runs.other_calls.earlier_calls import (
+    sent_by_others,
+    waits_for_hasty_words,
+    waits_for_others,
+)
 from k3push.runs.other_calls.pushed_since import pushed_since
 from k3push.runs.proof.own_sight import UNSEEN
 from k3push.runs.proof.unclear_documents import unclear
@@ -67,6 +71,7 @@ async def look_first(context: Context, sending: Sending) -> Mapping[BillNumber, 
     late = await waits_for_others(context, sending.sent)
     # Read after `waits_for_others`, so that a call that ends in between is seen by one of the two.
     known = await context.ledger.made_of(context.run.id, context.with_ids(sending.numbers))
+    late |= await waits_for_hasty_words(context, [n for n in sending.numbers if n not in late])
     seen = Sighting()
     if can_ask(context):
         # One user may see all that the other users make, and yet not what strangers make. So all

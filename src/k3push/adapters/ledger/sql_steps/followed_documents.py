@@ -111,23 +111,22 @@ async def step(connection: StepConnection, attempt: int) -> StepRecord | None:
     return records.read_step(found) if found else None
 
 
-async def steps_of(connection: StepConnection, document: str) -> Sequence[StepRecord]:
-    """Return every attempt at a step of a document."""
-    found = await connection.all("steps_of", document=document)
+async def steps_in_front(
+    connection: StepConnection, since: datetime, until: datetime
+) -> Sequence[StepRecord]:
+    """Return attempts at steps that were lost, and the one whose answer came last."""
+    found = await connection.all(
+        "steps_in_front",
+        since=codec.write_time(since),
+        until=codec.write_time(until),
+        limit=NEWEST_CALLS,
+    )
     return [records.read_step(each) for each in found]
 
 
-async def long_steps(
-    connection: StepConnection, run: RunId, since: datetime, *, longer_s: float
-) -> Sequence[StepRecord]:
-    """Return attempts at steps of other runs that may have kept calls waiting."""
-    found = await connection.all(
-        "long_steps",
-        run=await run_key(connection, run),
-        since=codec.write_time(since),
-        longer_s=longer_s,
-        limit=NEWEST_CALLS,
-    )
+async def steps_of(connection: StepConnection, document: str) -> Sequence[StepRecord]:
+    """Return every attempt at a step of a document."""
+    found = await connection.all("steps_of", document=document)
     return [records.read_step(each) for each in found]
 
 

@@ -267,10 +267,16 @@ async def last_successes(connection: StepConnection, *, after: int) -> Sequence[
 
 
 async def last_answered(
-    connection: StepConnection, *, before: int, after: int
+    connection: StepConnection, attempt: int, *, until: datetime, among: int
 ) -> AttemptRecord | None:
-    """Return the attempt between two others whose answer tells of documents and came last."""
-    found = await connection.all("last_answered", before=before, after=after)
+    """Return the attempt that may have come before another and whose answer came last."""
+    found = await connection.all(
+        "last_answered",
+        attempt=attempt,
+        after=max(0, attempt - among),
+        before=attempt + among,
+        until=codec.write_time(until),
+    )
     return records.read_attempt(found[0]) if found else None
 
 

@@ -471,7 +471,10 @@ ORDER BY attempts.id;
 -- name: last_answered
 SELECT {columns_of_attempt}
 FROM attempts CROSS JOIN runs ON runs.key = attempts.run
-WHERE attempts.id > :after AND attempts.id < :before AND {tells_of_documents}
+WHERE attempts.id > :after AND attempts.id < :before
+    AND attempts.id <> :attempt AND (attempts.id < :attempt OR began_at <= :until)
+    AND runs.account = :account AND attempts.ended_at IS NOT NULL
+    AND (verdict NOT LIKE 'note.doubt%' OR verdict LIKE 'note.doubt{"code":"server_timeout"%')
 ORDER BY attempts.ended_at DESC, attempts.id DESC LIMIT 1;
 
 -- name: count_attempts
@@ -605,16 +608,24 @@ JOIN steps ON steps.run = d.run AND instr(steps.ids, json_quote(d.id))
 WHERE d.id = :document
 ORDER BY steps.id;
 
--- name: long_steps
+-- name: steps_in_front
+WITH near AS MATERIALIZED (
+    SELECT steps.id, steps.ended_at, verdict
+    FROM (SELECT id FROM steps ORDER BY id DESC LIMIT :limit) AS late
+    CROSS JOIN steps ON steps.id = late.id
+    CROSS JOIN runs ON runs.key = steps.run
+    WHERE runs.account = :account AND began_at >= :since AND began_at <= :until
+), last_answered AS (
+    SELECT id FROM near WHERE ended_at IS NOT NULL AND verdict NOT LIKE 'note.doubt%'
+    ORDER BY ended_at DESC, id DESC LIMIT 1
+)
 SELECT {columns_of_step}
-FROM (SELECT id FROM steps ORDER BY id DESC LIMIT :limit) AS late
-CROSS JOIN steps ON steps.id = late.id
-CROSS JOIN runs ON runs.key = steps.run AND runs.account = :account
-WHERE steps.run <> :run AND steps.began_at >= :since
-    AND (
-        steps.ended_at IS NULL OR verdict LIKE 'note.doubt%'
-        OR (julianday(steps.ended_at) - julianday(steps.began_at)) * 86400 > :longer_s
-    )
+FROM (
+    SELECT id FROM near WHERE ended_at IS NULL OR verdict LIKE 'note.doubt%'
+    UNION ALL SELECT id FROM last_answered
+) AS found
+CROSS JOIN steps ON steps.id = found.id
+JOIN runs ON runs.key = steps.run
 ORDER BY steps.id;
 
 -- name: prune_repeats
