@@ -82,7 +82,11 @@ async def check(scene: Scene) -> list[str]:
     beside = queue is not None and not queue.habits.fits and scene.story.has(IsPushed)
     misled = scene.story.is_unasked or scene.story.has(HasRival) or beside
     queue = None if misled else queue
-    findings = [*scene.witness.findings, *(queue.findings if queue else ()), *sendings]
+    waits = queue.findings if queue else []
+    if scene.story.has(HasHand):
+        # A person may have taken the step while k3push's call for it waits.
+        waits = [finding for finding in waits if not finding.startswith("a step of ")]
+    findings = [*scene.witness.findings, *waits, *sendings]
     bills = {row.bill for each in rows.values() for row in each.values()}
     late = late_targets(scene, bills, pushes_in_time)
     each_row = [(run, row) for run, each in rows.items() for row in each.values()]

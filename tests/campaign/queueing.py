@@ -103,10 +103,16 @@ class PushQueue:
         self._over_s |= dict.fromkeys(numbers, self._free_s)
         return given_up
 
-    def join_step(self, met: Fault, now_s: float) -> Fault:
+    def join_step(self, met: Fault, documents: Collection[str], now_s: float) -> Fault:
         """Say what becomes of a submit or an audit that comes now."""
         steps_s = self.habits.steps_s
-        return self._wait(steps_s, now_s) if steps_s and met is NO_FAULT else met
+        if not steps_s or met is not NO_FAULT:
+            return met
+        named = [f"a step of {id_}" for id_ in documents]
+        self._again += [n for n in named if self._over_s.get(n, now_s) > now_s]
+        given_up = self._wait(steps_s, now_s)
+        self._over_s |= dict.fromkeys(named, self._free_s)
+        return given_up
 
     def _wait(self, work_s: float, now_s: float) -> Fault:
         self._free_s = max(now_s, self._free_s) + work_s

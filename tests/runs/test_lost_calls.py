@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 from datetime import datetime, timedelta
 from types import SimpleNamespace
 from typing import cast
 
 import pytest
 
-from k3push.core.model import Attempt, BillNumber, Intent, RunId, Uptime
+from k3push.core.model import (
+    Answered,
+    Attempt,
+    BillNumber,
+    Intent,
+    RunId,
+    Step,
+    StepAttempt,
+    StepIntent,
+    Uptime,
+)
 from k3push.ports import AttemptRecord, Doubt, LostCall, Memo, StepRecord
 from k3push.runs.context import Context
-from k3push.runs.other_calls.calls_of_others import Heard, hear, hear_of_others
+from k3push.runs.other_calls.calls_of_others import Heard, hear, hear_of_others, step_waits_s
 from k3push.runs.proof.doubt_ages import DoubtAges, SettleTimes
 from k3push.runs.proof.lost_calls import HERE, Lost, waits_behind_s
 from k3push.runs.proof.steps_at_work import StepsAtWork
@@ -21,6 +32,7 @@ from tests.runs.office import NOON, VirtualClock
 pytestmark = pytest.mark.anyio
 
 WINDOW_S = 600.0
+ANSWER = Answered(200, b'{"Result":{"ResponseStatus":{"IsSuccess":true}}}')
 OTHER = RunId("20261125-200000-abc")
 THIRD = RunId("20261125-200100-abd")
 
@@ -65,9 +77,15 @@ class Kept:
     """What a ledger tells of calls; a look has shown documents of some attempts."""
 
     def __init__(
-        self, lost: AttemptRecord, answered: AttemptRecord, made_by: Collection[int] = ()
+        self,
+        lost: AttemptRecord,
+        answered: AttemptRecord,
+        made_by: Collection[int] = (),
+        *,
+        late: AttemptRecord | None = None,
+        step: StepRecord | None = None,
     ) -> None:
-        self._lost, self._answered = lost, answered
+        self._lost, self._answered, self._late, self._step = lost, answered, late, step
         self._made_by = {f"{OTHER} {attempt}" for attempt in made_by}
 
     async def lost_calls(self, since: datetime, *, after: int) -> list[LostCall]:
@@ -79,15 +97,18 @@ class Kept:
         """Return the newest answer of each user."""
         return [self._answered][after:]
 
-    async def last_answered(self, attempt: int, *, until: datetime, among: int) -> None:
-        """Return no call in front that was answered."""
+    async def last_answered(
+        self, attempt: int, *, until: datetime, among: int
+    ) -> AttemptRecord | None:
+        """Return the call in front that was answered late, if it had left by then."""
         assert attempt < among
-        assert until < NOON
+        late = self._late
+        return late if late and late.attempt.intent.began_at <= until else None
 
     async def steps_in_front(self, since: datetime, until: datetime) -> list[StepRecord]:
-        """Return no submit or audit."""
+        """Return the one submit or audit, if there is one."""
         assert since < until
-        return []
+        return [self._step] if self._step else []
 
     async def memo(self, kind: str, key: str) -> Memo | None:
         """Return what looks have shown."""
@@ -161,3 +182,31 @@ async def test_what_was_given_up_counts_for_no_window_once_a_later_document_has_
     )
     await hear_of_others(context, [doubt], Heard([LostCall(each, is_open=True) for each in lost]))
     assert context.ages.behind_s(doubt) == min(96.0 + windows * WINDOW_S, 3 * WINDOW_S - 3.0)
+
+
+def _doubt(attempt: Attempt) -> Doubt:
+    intent = attempt.intent
+    return Doubt(
+        OTHER, intent.numbers[0], attempt.id, intent.began_at, intent.uptime, (), sender="slow"
+    )
+
+
+async def test_of_calls_that_left_together_any_may_be_in_front() -> None:
+    """The one that was written down later, and was answered late, may have overtaken the other."""
+    late = _call(5, "slow", took_s=300.0)
+    context = _context(Kept(_call(1, "slow", took_s=60.0), late, late=late))
+    doubt = _doubt(_call(4, "slow", took_s=60.0).attempt)
+    await hear_of_others(context, [doubt], Heard())
+    assert context.ages.behind_s(doubt) == 301.0
+
+
+async def test_a_push_in_front_of_a_step_counts_from_the_end_of_the_step_before_it() -> None:
+    """That step kept it waiting in the ERP."""
+    lost = _call(1, "slow", took_s=60.0)
+    began_at = NOON - timedelta(seconds=500)
+    audit = StepIntent(OTHER, Step.AUDIT, ("1",), "B", b"", began_at, Uptime("b", -400.0), "slow")
+    step = StepRecord(StepAttempt(1, audit), ANSWER, "", NOON - timedelta(seconds=1))
+    context = _context(Kept(lost, _call(10, "fast", took_s=5.0), step=step))
+    doubt = replace(_doubt(lost.attempt), attempt=2, began_at=NOON, uptime=Uptime("b", 100.0))
+    waits_s = await step_waits_s(context, doubt, Heard([LostCall(lost, is_open=True)]))
+    assert waits_s == WINDOW_S - 1.0

@@ -117,7 +117,6 @@ async def step_waits_s(context: Context, doubt: Doubt, heard: Heard) -> float:
     # The ids of pushes and steps tell nothing of each other's order.
     calls = [call._replace(attempt=doubt.attempt - 1) for call in lost]
     steps, answered_s = await _steps_in_front(context, doubt, heard, but=doubt.attempt)
-    answered_s = max(answered_s, *(call.came_s for call in lost), -math.inf)
     for kept in heard.answered.values():
         if (later := _later_than(doubt, kept)) <= TIE_S:
             answered_s = max(answered_s, later + _waited_for_s(kept))
