@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from math import inf
 
 from k3push.adapters.ledger import rules
 from k3push.core.model import Document, Exchange, Follow, RunId, StepAttempt, StepIntent, StepsSoFar
@@ -119,20 +120,17 @@ class StepVerbs(StoreView):
             if document in kept.attempt.intent.ids and self._is_mine(store, kept.attempt.intent.run)
         ]
 
-    async def steps_in_front(self, since: datetime, until: datetime) -> Sequence[StepRecord]:
-        """Return attempts at steps that were lost, and the one whose answer came last."""
+    async def long_steps(self, since: datetime, *, longer_s: float) -> Sequence[StepRecord]:
+        """Return attempts at steps that may have kept calls waiting."""
         store = await self._turn()
-        near = [
-            kept
-            for kept in store.steps[-NEWEST_CALLS:]
-            if self._is_mine(store, kept.attempt.intent.run)
-            and since <= kept.attempt.intent.began_at <= until
-        ]
-        lost = [k for k in near if k.ended_at is None or k.verdict.startswith("note.doubt")]
-        answered = [kept for kept in near if kept not in lost]
-        last = max(answered, key=lambda kept: (kept.ended_at, kept.attempt.id), default=None)
-        found = [*lost, *([last] if last else [])]
-        return sorted(found, key=lambda kept: kept.attempt.id)
+        found = []
+        for kept in store.steps[-NEWEST_CALLS:]:
+            intent = kept.attempt.intent
+            took_s = (kept.ended_at - intent.began_at).total_seconds() if kept.ended_at else inf
+            is_long = took_s > longer_s or kept.verdict.startswith("note.doubt")
+            if is_long and intent.began_at >= since and self._is_mine(store, intent.run):
+                found.append(kept)
+        return found
 
     async def _documents(self, run: RunId) -> dict[str, Document]:
         await self._rows_of_run(run)

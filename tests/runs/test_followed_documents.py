@@ -59,6 +59,7 @@ from tests.runs.office import (
     steps,
 )
 from tests.runs.rough_answers import OPEN
+from tests.runs.test_calls_that_meet import killed_after
 from tests.runs.test_follow import AT_ONCE, FOLLOW, NO_HALT, push_by_hand, reasons
 
 pytestmark = pytest.mark.anyio
@@ -706,3 +707,32 @@ async def test_what_a_clerk_adds_to_parts_that_another_run_has_pushed_is_not_fol
     await office.execute(SECOND, check=False)
     stand = {n: {each.status for each in office.site.world.documents_of(n)} for n in numbers}
     assert stand == {n: {"A"} if by_clerk and n == numbers[0] else {"C"} for n in numbers}
+
+
+async def test_a_limit_counts_a_bill_and_its_document_once() -> None:
+    """Also where the document was there before, and enters by its row at the end."""
+    numbers = orders(3)
+    office = Office(sandbox(**OPEN), replace(FOLLOW, follow_already=True))
+    for number in numbers[:2]:
+        office.site.world.add_target(IN_STOCK, number)
+    await office.open_run(numbers)
+    pushed = await office.execute(
+        limits=replace(NO_HALT, limit=3), throttle=one_by_one(), check=False
+    )
+    statuses = [d.status for n in numbers for d in office.site.world.documents_of(n)]
+    assert statuses == ["C"] * 3
+    assert pushed.stop.causes == {}
+
+
+async def test_a_limit_counts_what_lost_answers_are_found_to_have_made() -> None:
+    """A bill that is followed is no less work for having been pushed before."""
+    office, numbers = Office(sandbox(steps("ok", "make-then-reset"), **OPEN), FOLLOW), orders(7)
+    await office.open_run(numbers)
+    throttle = steered(concurrency=1, chunk_size=6)
+    await office.execute(limits=NO_HALT, throttle=throttle, check=False, beside=killed_after(8))
+    before = sum(d.status == "C" for n in numbers for d in office.site.world.documents_of(n))
+    again = steered(concurrency=1, chunk_size=6)
+    pushed = await office.execute(limits=replace(NO_HALT, limit=1), throttle=again, check=False)
+    after = sum(d.status == "C" for n in numbers for d in office.site.world.documents_of(n))
+    assert after - before <= 1
+    assert Cause.LIMIT in pushed.stop.causes

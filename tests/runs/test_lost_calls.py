@@ -83,9 +83,8 @@ class Kept:
         made_by: Collection[int] = (),
         *,
         late: AttemptRecord | None = None,
-        step: StepRecord | None = None,
     ) -> None:
-        self._lost, self._answered, self._late, self._step = lost, answered, late, step
+        self._lost, self._answered, self._late = lost, answered, late
         self._made_by = {f"{OTHER} {attempt}" for attempt in made_by}
 
     async def lost_calls(self, since: datetime, *, after: int) -> list[LostCall]:
@@ -105,10 +104,11 @@ class Kept:
         late = self._late
         return late if late and late.attempt.intent.began_at <= until else None
 
-    async def steps_in_front(self, since: datetime, until: datetime) -> list[StepRecord]:
-        """Return the one submit or audit, if there is one."""
-        assert since < until
-        return [self._step] if self._step else []
+    async def long_steps(self, since: datetime, *, longer_s: float) -> list[StepRecord]:
+        """Return no submit or audit."""
+        assert since < NOON
+        assert longer_s > 0
+        return []
 
     async def memo(self, kind: str, key: str) -> Memo | None:
         """Return what looks have shown."""
@@ -206,7 +206,9 @@ async def test_a_push_in_front_of_a_step_counts_from_the_end_of_the_step_before_
     began_at = NOON - timedelta(seconds=500)
     audit = StepIntent(OTHER, Step.AUDIT, ("1",), "B", b"", began_at, Uptime("b", -400.0), "slow")
     step = StepRecord(StepAttempt(1, audit), ANSWER, "", NOON - timedelta(seconds=1))
-    context = _context(Kept(lost, _call(10, "fast", took_s=5.0), step=step))
+    context = _context(Kept(lost, _call(10, "fast", took_s=5.0)))
     doubt = replace(_doubt(lost.attempt), attempt=2, began_at=NOON, uptime=Uptime("b", 100.0))
-    waits_s = await step_waits_s(context, doubt, Heard([LostCall(lost, is_open=True)]))
+    waits_s = await step_waits_s(
+        context, doubt, Heard([LostCall(lost, is_open=True)], steps=[step])
+    )
     assert waits_s == WINDOW_S - 1.0

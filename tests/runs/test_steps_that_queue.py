@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection
 from dataclasses import replace
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -20,7 +21,7 @@ from k3push.core.model import (
 from k3push.runs.proof.doubt_ages import SettleTimes
 from k3push.runs.submit_and_audit.follower import follow_run
 from k3push.simulator.sign_in import Logins
-from tests.runs.office import FIRST, ROUTE, SECOND, Office, orders, sandbox, steered
+from tests.runs.office import FIRST, ROUTE, SECOND, Office, VirtualClock, orders, sandbox, steered
 from tests.runs.rough_answers import NO_HALT, OPEN, doubled
 from tests.runs.test_calls_that_meet import _numbers_of, killed_after
 from tests.simulator.transport import SandboxTransport
@@ -206,3 +207,27 @@ async def test_a_push_waits_for_an_audit_of_another_run_in_front_of_it(
             tasks.start_soon(push)
             await office.execute(FIRST, **how)
     assert doubled(office, [*light, *quick, *heavy]) == []
+
+
+class SetBack(VirtualClock):
+    """A clock that somebody sets back by an hour."""
+
+    def now(self) -> datetime:
+        """Return the time of day that it shows."""
+        return super().now() - timedelta(hours=anyio.current_time() >= 128)
+
+
+async def test_a_push_waits_for_an_audit_in_front_of_it_whatever_the_clock_says(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """By the clock the audit left an hour after the push."""
+    monkeypatch.setattr(Logins, "log_out", lambda *_: True)
+    *_, heavy = numbers = orders(25)
+    office = Office(sandbox(**OPEN), FOLLOW, answer_timeout_s=600.0)
+    await office.open_run(numbers)
+    async with anyio.create_task_group() as server:
+        erp = queueing_all(server, 500.0, 60.0, heavy=[heavy], heavy_s=400.0)
+        how: dict[str, Any] = {"transport": erp, "limits": NO_HALT, "check": False}
+        how |= {"settle": SettleTimes(), "throttle": steered(concurrency=1, chunk_size=1)}
+        await office.execute(clock=SetBack(), **how)
+    assert doubled(office, numbers) == []

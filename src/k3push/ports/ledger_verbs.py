@@ -713,16 +713,15 @@ class Ledger(Protocol):
         """
         ...
 
-    async def steps_in_front(self, since: datetime, until: datetime) -> Sequence[StepRecord]:
-        """Return attempts at steps of the account that a push may wait for in the ERP.
+    async def long_steps(self, since: datetime, *, longer_s: float) -> Sequence[StepRecord]:
+        """Return attempts at steps of the account that may have kept calls waiting in the ERP.
 
-        They are open, their executor was found dead, or their answer was lost; and the one whose
-        answer came last, whatever that says. Those that are not among the newest `NEWEST_CALLS` are
-        left out. The oldest comes first.
+        They have no end, their answer was lost, or it was waited for long. The oldest first; those
+        that are not among the newest `NEWEST_CALLS` (of their run, at least) are left out.
 
         Args:
-            since: Only those that began then or later,
-            until: and no later than then.
+            since: Only attempts that began then or later.
+            longer_s: Seconds that an answer was waited for, and more.
         """
         ...
 

@@ -111,6 +111,8 @@ class Context:
         left: How many bills may be taken up yet, and documents of earlier executions; infinite
             without a limit.
         cut: The limit has left some out.
+        counted: Places of the rows that the limit has counted.
+        uncounted: Bills in doubt at the beginning that it has not counted.
         chosen: Places of the rows that may be pushed, which a person has named; None for all.
         mark: A document that was there before this execution has sent anything, by its id; "" where
             none is known.
@@ -166,6 +168,8 @@ class Context:
     more_to_send: Callable[[], bool] = bool
     left: float = field(init=False)
     cut: bool = False
+    counted: set[int] = field(default_factory=set)
+    uncounted: set[BillNumber] = field(default_factory=set)
     chosen: Collection[int] | None = None
     mark: str = ""
     marked: anyio.Event = field(default_factory=anyio.Event)

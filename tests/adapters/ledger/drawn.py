@@ -406,7 +406,7 @@ async def _see_account(seen: _Seen, ledger: Ledger, rng: Random, account: str) -
         await seen.ask(f"{account} find {words}", ledger.find_rows(words, limit=5))
     for id_ in ("1", "2", "3"):
         await seen.ask(f"{account} steps_of {id_}", ledger.steps_of(id_))
-    await seen.ask(f"{account} steps_in_front", ledger.steps_in_front(later(0), later(99)))
+    await seen.ask(f"{account} long_steps", ledger.long_steps(later(0), longer_s=2.0))
 
 
 async def _see_run(seen: _Seen, ledger: Ledger, rng: Random, run: RunId) -> None:

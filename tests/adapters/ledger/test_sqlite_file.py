@@ -233,7 +233,7 @@ def planned_steps(path: Path, name: str) -> list[str]:
         ("lately_sent", "carried USING PRIMARY KEY (number=?)"),
         ("lately_sent", "rows USING INDEX rows_by_source (source_id=?)"),
         ("steps_so_far", "SCAN steps USING INDEX steps_open"),  # it holds what is open alone
-        ("steps_in_front", "steps USING INTEGER PRIMARY KEY (rowid=?)"),
+        ("long_steps", "steps USING INTEGER PRIMARY KEY (rowid=?)"),
         ("step_elsewhere", "runs USING INTEGER PRIMARY KEY (rowid=?)"),
         (
             "repoint_repeats",
@@ -252,7 +252,7 @@ async def test_a_million_rows_are_not_walked_through(tmp_path: Path, name: str, 
     # Rows and attempts of one number or of a chunk are few, and so are runs of one beginning.
     sorted_ = {
         "runs_named", "rows_of_number", "rows_of_bill", "accounts_with", "made_in", "in_hand",
-        "lately_sent", "lost_calls", "steps_in_front", "last_successes", "last_answered",
+        "lately_sent", "lost_calls", "long_steps", "last_successes", "last_answered",
     }  # fmt: skip
     assert not [step for step in steps if "TEMP B-TREE" in step and name not in sorted_]
 

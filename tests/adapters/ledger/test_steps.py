@@ -83,7 +83,7 @@ async def test_an_attempt_at_a_step_is_written_down_before_it_leaves(ledger: Led
 
 
 async def test_steps_that_a_push_may_wait_for_are_told(ledger: Ledger, other: Ledger) -> None:
-    """Those that were lost or are open, and the one that was answered last, of whichever run."""
+    """Those that were lost or are open, and those that were answered late, of whichever run."""
     run, second = await followed(ledger), await followed(other, "r2")
 
     async def began(of: Ledger, of_run: RunId, at_s: float) -> StepAttempt:
@@ -101,13 +101,13 @@ async def test_steps_that_a_push_may_wait_for_are_told(ledger: Ledger, other: Le
         (early, ledger, "note.doubt", 60),
         (last, other, "note.refused", 50),
         (quick, ledger, "note.success", 9),
-        (lost, other, "note.doubt", 63),
+        (lost, other, "note.doubt", 4),
     ):
         await of.record_step(attempt, ANSWER, remark(verdict), [], at=later(ended_s))
-    found = await ledger.steps_in_front(later(1), later(4))
-    assert [kept.attempt.id for kept in found] == [last.id, lost.id, under_way.id]
+    found = await ledger.long_steps(later(1), longer_s=25.0)
+    assert [kept.attempt.id for kept in found] == [last.id, lost.id, under_way.id, late.id]
     assert found[0] == await other.step(last.id)
-    ids = [kept.attempt.id for kept in await ledger.steps_in_front(later(2), later(9))]
+    ids = [kept.attempt.id for kept in await ledger.long_steps(later(2), longer_s=6.0)]
     assert ids == [quick.id, lost.id, under_way.id, late.id]
 
 

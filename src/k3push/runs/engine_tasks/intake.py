@@ -61,7 +61,7 @@ class Intake:
         fed: All planned rows that may be taken up have been read.
         coming: Planned rows that have not been read yet.
         busy: How many looks are under way at rows that are in no other list meanwhile.
-        _settled: Bills in doubt at the beginning that the limit has counted since.
+        _settled: Bills in doubt at the beginning that were found absent since.
         _moved: Bills whose numbers were another bill's when this run sent them.
     """
 
@@ -90,6 +90,7 @@ class Intake:
         self._held = held
         self._wakeup = wakeup
         self._doubted = doubted
+        context.uncounted.update(doubted)
         self._settled: set[BillNumber] = set()
         self._moved: set[BillNumber] = set()
 
@@ -128,7 +129,7 @@ class Intake:
                 if len(aside) > MOST_READY:
                     aside = sorted(aside, key=drawn)[:MOST_READY]
                 rows = mine[:most]
-                context.left -= len(rows)
+                self._count(rows)
             await self.take_in(rows)
             self.coming = max(0, self.coming - len(rows))
             self._wakeup.notify()
@@ -140,7 +141,7 @@ class Intake:
             waits = {row.place: not await is_free(context.ledger, row) for row in aside}
             aside.sort(key=lambda row: (waits[row.place], drawn(row)))
             del aside[int(context.left) :]
-            context.left -= len(aside)
+            self._count(aside)
             await self.take_in(aside)
         self.coming = 0
         self.fed = True
@@ -158,8 +159,13 @@ class Intake:
         over = set(new[int(min(len(new), context.left)) :])
         context.left -= len(new) - len(over)
         context.cut = context.cut or bool(over)
+        context.uncounted.difference_update(bill for bill in new if bill not in over)
         self._settled.update(new)
         return tuple(bill for bill in bills if bill not in over)
+
+    def _count(self, rows: Sequence[Row]) -> None:
+        self._context.left -= len(rows)
+        self._context.counted.update(row.place for row in rows)
 
     def _ahead(self) -> int:
         """Return how many numbers are to wait: enough to give each call its next chunk."""

@@ -19,7 +19,7 @@ from typing import Self
 
 import anyio
 
-from k3push.core.model import RunId
+from k3push.core.model import Attempt, RunId, StepAttempt
 from k3push.core.safety.ages import later_s
 from k3push.core.safety.verdict import SOON_S
 from k3push.ports import AttemptRecord, Doubt, LostCall, StepRecord
@@ -47,10 +47,12 @@ class Heard:
     Attributes:
         lost: Those that were lost, and may be in the ERP yet.
         answered: The newest of each user whose answer tells of documents.
+        steps: Submits and audits that have no end, were lost, or took long.
     """
 
     lost: Sequence[LostCall] = ()
     answered: Mapping[str, AttemptRecord] = field(default_factory=dict)
+    steps: Sequence[StepRecord] = ()
 
 
 async def hear(context: Context) -> Heard:
@@ -61,8 +63,9 @@ async def hear(context: Context) -> Heard:
     # Somebody may have set the clock meanwhile.
     since = now - LONGEST_CALL - timedelta(seconds=QUEUE_OF * context.settle.window_s)
     lost = await ledger.lost_calls(since, after=work.over)
+    steps = await ledger.long_steps(since, longer_s=SOON_S)
     if not lost:
-        return Heard()
+        return Heard(steps=steps)
     first, last = lost[0].kept.attempt.id, lost[-1].kept.attempt.id
     newest = await ledger.last_successes(after=max(0, first - AT_ONCE))
     answered = {kept.attempt.intent.sender: kept for kept in newest}
@@ -71,11 +74,11 @@ async def hear(context: Context) -> Heard:
         for each in lost
         if not _is_over(each.kept, answered.get(each.kept.attempt.intent.sender))
     ]
-    work.over = left[0].kept.attempt.id - 1 if left else last
     given_up = [each for each in left if may_run(each.kept)]
+    work.over = left[0].kept.attempt.id - 1 if left else last
     broke = [each.kept for each in left if not may_run(each.kept)]
     goes_on = broke and await _goes_on_behind_broken_lines(context, broke)
-    return Heard(left if goes_on else given_up, answered)
+    return Heard(left if goes_on else given_up, answered, steps)
 
 
 async def _goes_on_behind_broken_lines(context: Context, broke: Sequence[AttemptRecord]) -> bool:
@@ -98,7 +101,7 @@ async def hear_of_others(context: Context, doubts: Sequence[Doubt], heard: Heard
     """
     pushes = await _LostPushes.of(context, heard)
     for doubt in {doubt.attempt: doubt for doubt in doubts}.values():
-        steps, answered_s = await _steps_in_front(context, doubt, heard)
+        steps, answered_s = _steps_in_front(context, doubt, heard)
         answered_s = max(answered_s, await _answered_after_s(context, doubt))
         calls = [*pushes.as_seen_by(doubt), *steps]
         context.ages.note_behind(doubt.attempt, pushes.waits_s(doubt, calls, answered_s))
@@ -116,9 +119,9 @@ async def step_waits_s(context: Context, doubt: Doubt, heard: Heard) -> float:
     lost = [call for call in pushes.as_seen_by(doubt) if call.later_s <= TIE_S]
     # The ids of pushes and steps tell nothing of each other's order.
     calls = [call._replace(attempt=doubt.attempt - 1) for call in lost]
-    steps, answered_s = await _steps_in_front(context, doubt, heard, but=doubt.attempt)
+    steps, answered_s = _steps_in_front(context, doubt, heard, but=doubt.attempt)
     for kept in heard.answered.values():
-        if (later := _later_than(doubt, kept)) <= TIE_S:
+        if (later := _later_than(doubt, kept.attempt)) <= TIE_S:
             answered_s = max(answered_s, later + _waited_for_s(kept))
     return pushes.waits_s(doubt, [*calls, *steps], answered_s)
 
@@ -149,7 +152,7 @@ class _LostPushes:
         for kept, _ in self.heard.lost:
             # Either both are in one queue, or the other user's calls do not matter to this one.
             if not _is_over(kept, self.heard.answered.get(doubt.sender)):
-                attempt, later = kept.attempt.id, _later_than(doubt, kept)
+                attempt, later = kept.attempt.id, _later_than(doubt, kept.attempt)
                 is_here = self.context.ages.left_s({attempt}) is not None
                 run = HERE if is_here else kept.attempt.intent.run
                 came, given_up = later + self.came_s[attempt], attempt in self.given_up
@@ -193,10 +196,10 @@ async def _answered_after_s(context: Context, doubt: Doubt) -> float:
     if kept is None or kept.ended_at is None:
         return -math.inf
     took = kept.ended_at - kept.attempt.intent.began_at
-    return _later_than(doubt, kept) + took.total_seconds()
+    return _later_than(doubt, kept.attempt) + took.total_seconds()
 
 
-async def _steps_in_front(
+def _steps_in_front(
     context: Context, doubt: Doubt, heard: Heard, but: int = 0
 ) -> tuple[list[Lost], float]:
     """Return submits and audits that a call may wait for, all *but* one.
@@ -205,28 +208,29 @@ async def _steps_in_front(
         Those that were lost, or are on their way, as lost calls; and how long after the call left
         the last of the others was over. What a run has at work of these counts for one window.
     """
+    known = context.steps_at_work.known()
+    told = [
+        (kept.attempt, None if may_run(kept) else _waited_for_s(kept))
+        for kept in heard.steps
+        if kept.attempt.id not in known
+        if not _is_over(kept, heard.answered.get(doubt.sender))
+    ]
     lost, over_after_s = list[Lost](), -math.inf
-    since = doubt.began_at - timedelta(seconds=QUEUE_OF * context.settle.window_s)
-    until = doubt.began_at + timedelta(seconds=TIE_S)
-    for kept in await context.ledger.steps_in_front(since, until):
-        later = _later_than(doubt, kept)
-        is_over = _is_over(kept, heard.answered.get(doubt.sender))
-        if later > TIE_S or is_over or kept.attempt.id == but:
+    for attempt, took_s in [*known.values(), *told]:
+        later = _later_than(doubt, attempt)
+        if later > TIE_S or attempt.id == but:
             continue
-        took_s = context.steps_at_work.took_s(kept.attempt.id)
-        if took_s is None and not may_run(kept):
-            took_s = _waited_for_s(kept)
         if took_s is not None:
             over_after_s = max(over_after_s, later + took_s)
         else:
-            run = RunId(f"steps of {kept.attempt.intent.run}")
+            run = RunId(f"steps of {attempt.intent.run}")
             lost.append(Lost(doubt.attempt - 1, run, later))
     return lost, over_after_s
 
 
-def _later_than(doubt: Doubt, kept: AttemptRecord | StepRecord) -> float:
+def _later_than(doubt: Doubt, attempt: Attempt | StepAttempt) -> float:
     """Return how many seconds later an attempt has begun than that of a doubt."""
-    intent = kept.attempt.intent
+    intent = attempt.intent
     return later_s(intent.began_at, intent.uptime, doubt.began_at, doubt.uptime)
 
 

@@ -6,7 +6,7 @@ time, and none behind one that was given up, so that what it has at work is done
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from k3push.core.model import StepAttempt
@@ -16,10 +16,13 @@ from k3push.ports import Clock
 
 @dataclass(slots=True)
 class StepsAtWork:
-    """Those of one execution, and of earlier ones of its run whose answers were lost."""
+    """Those of one execution, and of earlier ones of its run whose answers were lost.
+
+    Their times are compared by the uptime of the machine, whatever its clock says.
+    """
 
     _open: dict[int, StepAttempt] = field(default_factory=dict)
-    _took_s: dict[int, float] = field(default_factory=dict)
+    _over: dict[int, tuple[StepAttempt, float]] = field(default_factory=dict)
 
     @property
     def open(self) -> Collection[int]:
@@ -35,12 +38,13 @@ class StepsAtWork:
         now, uptime = clock.now(), clock.uptime()
         for attempt in [self._open.pop(id_) for id_ in attempts if id_ in self._open]:
             intent = attempt.intent
-            self._took_s[attempt.id] = later_s(now, uptime, intent.began_at, intent.uptime)
+            took_s = later_s(now, uptime, intent.began_at, intent.uptime)
+            self._over[attempt.id] = (attempt, took_s)
 
     def keep(self, attempts: Collection[int], clock: Clock) -> None:
         """Note that all are settled but some."""
         self.over(self._open.keys() - set(attempts), clock)
 
-    def took_s(self, attempt: int) -> float | None:
-        """Return how long after one had left it was over; None where that is not known here."""
-        return self._took_s.get(attempt)
+    def known(self) -> Mapping[int, tuple[StepAttempt, float | None]]:
+        """Return all of them, each with how long after it had left it was over, if it is."""
+        return {id_: (attempt, None) for id_, attempt in self._open.items()} | self._over

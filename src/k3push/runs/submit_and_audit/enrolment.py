@@ -8,7 +8,7 @@ it. Of documents that were there before the run, those are taken up that nobody 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import anyio
@@ -91,7 +91,9 @@ class Enrolment:
             )
             for bill, document in [(o.number, d) for o in outcomes for d in documents_in(o)]
         ]
-        await self._enrol(new, counted=True)
+        free = self.context.uncounted
+        counted = {d.id for o in outcomes if o.number not in free for d in documents_in(o)}
+        await self._enrol(new, counted)
         return [document.id for document in new]
 
     # -- from rows ----------------------------------------------------------------------------
@@ -116,7 +118,9 @@ class Enrolment:
                 for document, bill in pushed
                 if document.id not in known
             ]
-            await self._enrol(new)
+            mine = [row for row in rows if row.place in context.counted]
+            counted = {document.id for row in mine for document in documents_in(row)}
+            await self._enrol(new, counted)
             there = [row for row in rows if row.state is State.ALREADY]
             already += len(there)
             missed += await self._enrol_already(there)
@@ -139,8 +143,8 @@ class Enrolment:
                 return kept.attempt.intent.sender
         return ""
 
-    async def _enrol(self, documents: Sequence[Document], *, counted: bool = False) -> None:
-        if await self.under_way.enrol(documents, counted=counted):
+    async def _enrol(self, documents: Sequence[Document], counted: Collection[str]) -> None:
+        if await self.under_way.enrol(documents, counted):
             self.wakeup.notify()
 
     async def _enrol_already(self, rows: Sequence[Row]) -> list[Row]:
@@ -165,7 +169,8 @@ class Enrolment:
             for target in there
             if (seen := standings.get(target.id)) and not seen.cancelled and seen.status in "AD"
         ]
-        await self._enrol(fresh)
+        places = self.context.counted
+        await self._enrol(fresh, {t.id for row in rows if row.place in places for t in row.targets})
         missed = ids - standings.keys()
         shown = (row for row in rows if row.code not in {BY_LEDGER, UNSHOWN})
         return [row for row in shown if not missed.isdisjoint(t.id for t in row.targets)]
@@ -174,7 +179,8 @@ class Enrolment:
 
     async def _go_on(self, document: Document) -> None:
         """Take up a document as the ledger has it, with what was last done to it."""
-        entry = FollowedDocument(document)
+        known = self.under_way.entries.get(document.id)
+        entry = FollowedDocument(document, counted=known is not None and known.counted)
         if document.follow in {Follow.OPEN, Follow.SUBMITTED}:
             # An execution that was killed may have come so far a moment ago.
             entry.due_s = anyio.current_time() + self.context.route.follow_wait_s

@@ -7,7 +7,7 @@ ones after that. All parts of `submit_and_audit` see both, and nothing else of e
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 import anyio
@@ -102,17 +102,16 @@ class UnderWay:
         entry.counted = True
         return True
 
-    async def enrol(self, documents: Sequence[Document], *, counted: bool = False) -> bool:
+    async def enrol(self, documents: Sequence[Document], counted: Collection[str]) -> bool:
         """Begin to follow documents; say whether one of them is new.
 
         Args:
             documents: The documents.
-            counted: The limit has counted their bills.
+            counted: Ids of those whose bills the limit has counted.
         """
         ledger, run = self.context.ledger, self.context.run.id
-        for document in documents if counted else ():
-            if document.id in self.entries:
-                self.entries[document.id].counted = True
+        for id_ in self.entries.keys() & counted:
+            self.entries[id_].counted = True
         known = self.entries.keys() | self.ended.keys()
         new = [each for each in documents if each.id not in known]
         # An earlier execution may have followed it, as the document of another bill.
@@ -123,7 +122,7 @@ class UnderWay:
         await ledger.enrol(run, new, at=self.context.clock.now())
         due_s = anyio.current_time() + self.context.route.follow_wait_s
         for document in new:
-            entry = FollowedDocument(document, due_s, counted=counted)
+            entry = FollowedDocument(document, due_s, counted=document.id in counted)
             self.entries.setdefault(document.id, entry)
         return True
 

@@ -111,15 +111,12 @@ async def step(connection: StepConnection, attempt: int) -> StepRecord | None:
     return records.read_step(found) if found else None
 
 
-async def steps_in_front(
-    connection: StepConnection, since: datetime, until: datetime
+async def long_steps(
+    connection: StepConnection, since: datetime, *, longer_s: float
 ) -> Sequence[StepRecord]:
-    """Return attempts at steps that were lost, and the one whose answer came last."""
+    """Return attempts at steps that may have kept calls waiting."""
     found = await connection.all(
-        "steps_in_front",
-        since=codec.write_time(since),
-        until=codec.write_time(until),
-        limit=NEWEST_CALLS,
+        "long_steps", since=codec.write_time(since), longer_s=longer_s, limit=NEWEST_CALLS
     )
     return [records.read_step(each) for each in found]
 

@@ -141,7 +141,7 @@ class SqlLedger(Ledger, Generic[C_co]):
     record_step = written_by(steps.record_step)
     step = read_by(steps.step)
     steps_of = read_by(steps.steps_of)
-    steps_in_front = read_by(steps.steps_in_front)
+    long_steps = read_by(steps.long_steps)
 
     # -- looking back -------------------------------------------------------------------------
 

@@ -879,24 +879,19 @@ JOIN steps ON steps.run = d.run AND strpos(steps.ids, to_json(d.id)::text) > 0
 WHERE d.id = :document
 ORDER BY steps.id;
 
--- name: steps_in_front
-WITH near AS MATERIALIZED (
-    SELECT steps.id, steps.ended_at, verdict
-    FROM (SELECT id FROM steps ORDER BY id DESC LIMIT :limit) AS late
-    JOIN steps ON steps.id = late.id
-    JOIN runs ON runs.key = steps.run
-    WHERE runs.account = :account AND began_at >= :since AND began_at <= :until
-), last_answered AS (
-    SELECT id FROM near WHERE ended_at IS NOT NULL AND verdict NOT LIKE 'note.doubt%'
-    ORDER BY ended_at DESC, id DESC LIMIT 1
-)
+-- name: long_steps
 SELECT {columns_of_step}
-FROM (
-    SELECT id FROM near WHERE ended_at IS NULL OR verdict LIKE 'note.doubt%'
-    UNION ALL SELECT id FROM last_answered
-) AS found
-JOIN steps ON steps.id = found.id
+FROM (SELECT key FROM runs WHERE account = :account) AS mine
+CROSS JOIN LATERAL (
+    SELECT * FROM steps WHERE steps.run = mine.key ORDER BY steps.id DESC LIMIT :limit
+) AS steps
 JOIN runs ON runs.key = steps.run
+WHERE steps.began_at >= :since
+    AND (
+        steps.ended_at IS NULL OR verdict LIKE 'note.doubt%'
+        OR extract(epoch FROM steps.ended_at::timestamptz - steps.began_at::timestamptz)
+            > :longer_s::double precision
+    )
 ORDER BY steps.id;
 
 -- name: prunable

@@ -608,24 +608,16 @@ JOIN steps ON steps.run = d.run AND instr(steps.ids, json_quote(d.id))
 WHERE d.id = :document
 ORDER BY steps.id;
 
--- name: steps_in_front
-WITH near AS MATERIALIZED (
-    SELECT steps.id, steps.ended_at, verdict
-    FROM (SELECT id FROM steps ORDER BY id DESC LIMIT :limit) AS late
-    CROSS JOIN steps ON steps.id = late.id
-    CROSS JOIN runs ON runs.key = steps.run
-    WHERE runs.account = :account AND began_at >= :since AND began_at <= :until
-), last_answered AS (
-    SELECT id FROM near WHERE ended_at IS NOT NULL AND verdict NOT LIKE 'note.doubt%'
-    ORDER BY ended_at DESC, id DESC LIMIT 1
-)
+-- name: long_steps
 SELECT {columns_of_step}
-FROM (
-    SELECT id FROM near WHERE ended_at IS NULL OR verdict LIKE 'note.doubt%'
-    UNION ALL SELECT id FROM last_answered
-) AS found
-CROSS JOIN steps ON steps.id = found.id
-JOIN runs ON runs.key = steps.run
+FROM (SELECT id FROM steps ORDER BY id DESC LIMIT :limit) AS late
+CROSS JOIN steps ON steps.id = late.id
+CROSS JOIN runs ON runs.key = steps.run AND runs.account = :account
+WHERE steps.began_at >= :since
+    AND (
+        steps.ended_at IS NULL OR verdict LIKE 'note.doubt%'
+        OR (julianday(steps.ended_at) - julianday(steps.began_at)) * 86400 > :longer_s
+    )
 ORDER BY steps.id;
 
 -- name: prune_repeats
