@@ -121,6 +121,8 @@ class Intake:
             place = rows[-1].place
             rows = [row for row in rows if row.bill not in self._doubted]
             if context.chosen is not None:
+                if place > max(context.chosen, default=0) + page:
+                    break
                 rows = [row for row in rows if row.place in context.chosen]
             if context.left < math.inf:
                 most, mine = int(context.left), [row for row in rows if not is_left(row)]
