@@ -10,7 +10,7 @@ from typing import Any
 import anyio
 import pytest
 
-from k3push.core.model import TWIN, RunId, Sighting, Standing, State
+from k3push.core.model import TWIN, RunId, Sighting, Standing, State, Step
 from k3push.core.remark import read_remark
 from k3push.ports import LookFailedError
 from k3push.runs.context import Context
@@ -84,6 +84,25 @@ async def test_what_a_person_adds_hours_later_is_a_twin() -> None:
 
     later = hours_after_a_doubt(office, throttle, numbers[1], add)
     pushed = await office.execute(throttle=throttle, beside=later, check=False)
+    assert pushed.rows[numbers[1]].code == TWIN
+
+
+async def test_what_comes_while_documents_are_followed_at_the_end_is_told() -> None:
+    """Those that were there before are taken up last, and may take long."""
+    route = replace(ROUTE, follow=(Step.SUBMIT,), follow_already=True, follow_wait_s=300)
+    office, (there, *numbers), throttle = with_a_lost_answer(route=route)
+    office.site.world.add_target(IN_STOCK, there)
+    await office.open_run([there, *numbers])
+
+    async def add(job: Context) -> None:
+        (old,) = (target.id for target in office.site.world.documents_of(there))
+        while str(old) not in await office.documents():  # noqa: ASYNC110
+            await anyio.sleep(1)
+        await anyio.sleep(100)
+        office.site.world.add_target(IN_STOCK, numbers[1], creator="sandbox")
+        assert not job.stop.asked
+
+    pushed = await office.execute(throttle=throttle, beside=add, check=False)
     assert pushed.rows[numbers[1]].code == TWIN
 
 
