@@ -12,6 +12,7 @@ import pytest
 from k3push.core.model import BillNumber, RunId, State, Uptime
 from k3push.core.pacing.halting import HaltRule
 from k3push.runs.doubts.word_of_person import settle_by_word
+from k3push.runs.other_calls import calls_of_others
 from k3push.runs.push_limits import PushLimits
 from k3push.simulator import FaultPlan, Policy, fault
 from k3push.simulator.exchange import Break, Fate, Request
@@ -258,8 +259,20 @@ async def test_a_run_waits_while_another_one_settles_its_doubt(away_s: float) ->
     assert ends[FIRST] | ends[SECOND] == {State.PUSHED, State.ALREADY}
 
 
-async def test_a_run_waits_while_documents_of_another_one_come_late() -> None:
-    """The ERP works on one call after the other, and the call for the last bill was lost."""
+@pytest.mark.parametrize("is_heard", [True, False])
+async def test_a_run_waits_while_documents_of_another_one_come_late(
+    monkeypatch: pytest.MonkeyPatch, *, is_heard: bool
+) -> None:
+    """The ERP works on one call after the other, and the call for the last bill was lost.
+
+    That holds without what the ledger tells of calls whose lines broke soon.
+    """
+
+    async def nothing(*_: object) -> bool:
+        return False
+
+    if not is_heard:
+        monkeypatch.setattr(calls_of_others, "_goes_on_behind_broken_lines", nothing)
     numbers = orders(3)
     lost = dict(zip(numbers, ("late-commit:60", "late-commit:590", "reset"), strict=True))
     plan = FaultPlan(aimed={number: Aimed(fault(name)) for number, name in lost.items()})
