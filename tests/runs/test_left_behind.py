@@ -7,6 +7,9 @@ from dataclasses import replace
 import pytest
 
 from k3push.core.model import BillNumber, Listed, Outcome, RunId, State
+from k3push.runs.context import Context
+from k3push.runs.engine import push_run
+from k3push.runs.engine_tasks import intake
 from k3push.runs.find import left_behind
 from k3push.runs.outcome import Exit
 from k3push.runs.retry import plan_rejected
@@ -55,3 +58,22 @@ async def test_a_run_that_waits_behind_another_of_its_command_was_not_left_behin
     await office.store.end_run(THIRD, Exit.DONE, VirtualClock().now())
     async with store.own(FIRST):
         assert await left_behind(office.store, {THIRD}) == []
+
+
+async def test_what_a_retry_names_is_pushed_wherever_else_rows_are_planned(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A page of planned rows may reach far behind the last one that was named."""
+    monkeypatch.setattr(intake, "MOST_NUMBERS", 2)
+    office, numbers = Office(), orders(40)
+    await office.open_run(numbers)
+    pushed = [Outcome(BillNumber(number), State.ALREADY) for number in numbers[1:-1]]
+    await office.store.conclude(FIRST, pushed, at=VirtualClock().now())
+
+    async def retry(job: Context) -> None:
+        job.chosen = {1}
+        await push_run(job)
+
+    rows = (await office.execute(work=retry, check=False)).rows
+    assert rows[numbers[0]].state is State.PUSHED
+    assert rows[numbers[-1]].state is State.PLANNED

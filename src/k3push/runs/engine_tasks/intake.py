@@ -101,6 +101,7 @@ class Intake:
         """
         context = self._context
         place = 0
+        last = math.inf if context.chosen is None else max(context.chosen, default=0)
         planned = (await context.ledger.counts(context.run.id)).get(State.PLANNED, 0)
         self.coming = int(min(context.left, planned))
         aside: list[Row] = []
@@ -110,7 +111,7 @@ class Intake:
             """Return a sort key that each look draws anew: a fixed one would skip the same rows."""
             return blake2b(f"{began} {row.bill}".encode()).digest()
 
-        while not context.stop.asked:
+        while place < last and not context.stop.asked:
             page = context.throttle.looks_at_once * MOST_NUMBERS
             rows = await context.ledger.rows(
                 context.run.id, states={State.PLANNED}, after=place, limit=page
@@ -121,8 +122,6 @@ class Intake:
             place = rows[-1].place
             rows = [row for row in rows if row.bill not in self._doubted]
             if context.chosen is not None:
-                if place > max(context.chosen, default=0) + page:
-                    break
                 rows = [row for row in rows if row.place in context.chosen]
             if context.left < math.inf:
                 most, mine = int(context.left), [row for row in rows if not is_left(row)]
