@@ -177,9 +177,9 @@ class People:
         assert opened is not None
         with suppress(RunIsAliveError):
             async with ledger.own(run, executes=False):
-                self.result.counts["retries"] += await plan_rejected(
-                    ledger, VirtualClock(), opened, self._noted(saying(""))
-                )
+                takes = self._noted(saying(""))
+                planned = await plan_rejected(ledger, VirtualClock(), opened, takes)
+                self.result.counts["retries"] += len(planned)
 
     async def retry_elsewhere(self, run: RunId) -> list[RunId]:
         """Plan again what a run leaves to others, whose refused calls may have made it.

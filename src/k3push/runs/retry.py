@@ -22,26 +22,18 @@ def saying(reason: str) -> Callable[[Row], bool]:
 
 
 async def plan_rejected(
-    ledger: Ledger,
-    clock: Clock,
-    run: Run,
-    takes: Callable[[Row], bool],
-    places: set[int] | None = None,
-) -> int:
+    ledger: Ledger, clock: Clock, run: Run, takes: Callable[[Row], bool]
+) -> set[int]:
     """Plan the rejected numbers of a run again that it *takes*.
 
-    Args:
-        places: Is given the places of their rows.
-
     Returns:
-        How many.
+        The places of their rows.
     """
-    planned = 0
+    places = set[int]()
     async with aclosing(pages_of(ledger, run, {State.REJECTED})) as pages:
         async for rows in pages:
             again = sorted(filter(takes, rows), key=lambda row: row.attempts)
-            if places is not None:
-                places.update(row.place for row in again)
+            places.update(row.place for row in again)
             for attempts, alike in groupby(again, lambda row: row.attempts):
                 outcomes = [
                     Outcome(row.key, State.PLANNED, code=row.code, reason=row.reason)
@@ -49,8 +41,7 @@ async def plan_rejected(
                 ]
                 note = remark("note.retried", attempts=attempts)
                 await ledger.conclude(run.id, outcomes, at=clock.now(), note=note)
-                planned += len(outcomes)
-    return planned
+    return places
 
 
 def attempts_before(note: str) -> int:

@@ -135,14 +135,12 @@ class RunActions:
         await self._see_whole(executor, runs)
         if executor.options.because:
             await self._see_nothing_planned(runs)
-        counts = {}
-        chosen: dict[RunId, set[int]] = {run.id: set() for run in runs}
+        chosen = {}
         for run in runs:
             # Nothing is executed yet, so how the last execution ended stays.
             async with _left_alone(ledger, run), ledger.own(run.id, executes=False):
-                takes, places = saying(reason), chosen[run.id]
-                counts[run.id] = await plan_rejected(ledger, executor.clock, run, takes, places)
-        planned = [run for run in runs if counts[run.id]]
+                chosen[run.id] = await plan_rejected(ledger, executor.clock, run, saying(reason))
+        planned = [run for run in runs if chosen[run.id]]
         if not planned:
             executor.observer.warn(
                 "notice.nothing_rejected" if reason else "notice.none_rejected",
@@ -155,6 +153,7 @@ class RunActions:
         await self._note(executor, planned, "retry", why)
         await self._until_free(planned)
         # Another `retry` may plan bills meanwhile that nobody has named to be pushed again.
+        counts = {run: len(places) for run, places in chosen.items()}
         most = counts if executor.options.because else None
         endings = await self._among(executor, runs, planned, most=most, chosen=chosen)
         # What was planned before is not what the command has named.

@@ -310,7 +310,7 @@ def settle_step(
 
 def _has_come_on(intent: StepIntent, standing: Standing | None) -> bool:
     """Say whether a look shows what a call for a step makes of a document."""
-    if standing is None or standing.cancelled or standing.status == intent.status:
+    if standing is None or standing.cancelled:
         return False
     return standing.status in _AFTER[intent.step]
 

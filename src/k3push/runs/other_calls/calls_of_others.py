@@ -13,8 +13,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import timedelta
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from typing import Self
 
 import anyio
@@ -56,16 +56,24 @@ class Heard:
 
 
 async def hear(context: Context) -> Heard:
-    """Return which calls of the account were lost, and which were answered of late."""
+    """Return which calls of the account were lost or took long, and which were answered of late."""
     if not context.reads_back:
         return Heard()
-    ledger, work, now = context.ledger, context.at_work, context.clock.now()
+    steps = await context.ledger.long_steps(_heard_since(context), longer_s=SOON_S)
+    return replace(await _hear_pushes(context), steps=steps)
+
+
+def _heard_since(context: Context) -> datetime:
     # Somebody may have set the clock meanwhile.
-    since = now - LONGEST_CALL - timedelta(seconds=QUEUE_OF * context.settle.window_s)
-    lost = await ledger.lost_calls(since, after=work.over)
-    steps = await ledger.long_steps(since, longer_s=SOON_S)
+    queue = timedelta(seconds=QUEUE_OF * context.settle.window_s)
+    return context.clock.now() - LONGEST_CALL - queue
+
+
+async def _hear_pushes(context: Context) -> Heard:
+    ledger, work = context.ledger, context.at_work
+    lost = await ledger.lost_calls(_heard_since(context), after=work.over)
     if not lost:
-        return Heard(steps=steps)
+        return Heard()
     first, last = lost[0].kept.attempt.id, lost[-1].kept.attempt.id
     newest = await ledger.last_successes(after=max(0, first - AT_ONCE))
     answered = {kept.attempt.intent.sender: kept for kept in newest}
@@ -78,7 +86,7 @@ async def hear(context: Context) -> Heard:
     work.over = left[0].kept.attempt.id - 1 if left else last
     broke = [each.kept for each in left if not may_run(each.kept)]
     goes_on = broke and await _goes_on_behind_broken_lines(context, broke)
-    return Heard(left if goes_on else given_up, answered, steps)
+    return Heard(left if goes_on else given_up, answered)
 
 
 async def _goes_on_behind_broken_lines(context: Context, broke: Sequence[AttemptRecord]) -> bool:
@@ -193,10 +201,9 @@ async def _answered_after_s(context: Context, doubt: Doubt) -> float:
     """Return how long after a call left one was answered that may have been before it."""
     until = doubt.began_at + timedelta(seconds=TIE_S)
     kept = await context.ledger.last_answered(doubt.attempt, until=until, among=AT_ONCE)
-    if kept is None or kept.ended_at is None:
+    if kept is None:
         return -math.inf
-    took = kept.ended_at - kept.attempt.intent.began_at
-    return _later_than(doubt, kept.attempt) + took.total_seconds()
+    return _later_than(doubt, kept.attempt) + _waited_for_s(kept)
 
 
 def _steps_in_front(
@@ -262,8 +269,9 @@ async def _came_after_s(context: Context, kept: AttemptRecord) -> float:
 async def count_lost_by_others(context: Context) -> None:
     """Count the calls of other runs at which the ERP may be at work, behind which none leaves."""
     work, now, uptime = context.at_work, context.clock.now(), context.clock.uptime()
+    heard = await _hear_pushes(context) if context.reads_back else Heard()
     work.of_others = 0
-    for kept, is_open in (await hear(context)).lost:
+    for kept, is_open in heard.lost:
         intent = kept.attempt.intent
         age_s = later_s(now, uptime, intent.began_at, intent.uptime)
         is_lost = is_open and (kept.ended_at is not None or age_s > SOON_S)
