@@ -14,11 +14,17 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import anyio
 import httpx
 import psycopg
 import pytest
 
+from k3push.adapters.clock import SystemClock
+from k3push.adapters.ledger.postgres import open_postgres
 from k3push.cli.console.person import person_here
+from k3push.core.model import RunId
+from k3push.runs.outcome import Exit
+from k3push.runs.retry import plan_rejected
 from tests.cli.terminal import (
     CONFIG,
     PASSWORD,
@@ -191,6 +197,43 @@ def test_what_a_server_is_asked_for_is_pushed_by_a_worker(fleet: Fleet) -> None:
             assert retried.status_code == 202
             until(lambda: client.get(f"/pushes/{id_}").json()["state"] == "ended")
     assert fleet.sandbox.truth()["documents"] == len(numbers)
+
+
+def test_a_worker_retries_what_was_named_and_leaves_what_was_planned_besides(
+    fleet: Fleet,
+) -> None:
+    """It knows of the request by the ledger alone."""
+    config = fleet.tenant("acme")
+    token = fleet.k3push("token", "add", "wms", "--role", "approve", "--config", config).out
+    refused = ["CGDDU000003", "CGDDU000004"]
+
+    async def plan_one(name: str) -> None:
+        async with open_postgres(fleet.database, account="", create=False) as shared:
+            ledger = shared.of_account("sandbox")
+            run = await ledger.run(RunId(name))
+            assert run is not None
+            async with ledger.own(run.id, executes=False):
+                planned = await plan_rejected(
+                    ledger, SystemClock(), run, lambda row: row.number == refused[1]
+                )
+            assert len(planned) == 1
+            await ledger.end_run(run.id, Exit.STOPPED, SystemClock().now())
+
+    with fleet.server(config, token) as client, fleet.worker():
+        id_ = client.post("/pushes", json={"key": "e", "numbers": refused}).json()["id"]
+        until(lambda: client.get(f"/pushes/{id_}").json()["state"] == "ended")
+        told = client.get(f"/pushes/{id_}").json()
+        assert told["counts"] == {"rejected": 2}
+        anyio.run(plan_one, told["run"])
+        commands = f"/pushes/{id_}/commands"
+        for command, counts in (
+            ("retry", {"planned": 1, "rejected": 1}),
+            ("resume", {"rejected": 2}),
+        ):
+            assert client.post(commands, json={"command": command}).status_code == 202
+            until(fleet.done)
+            until(lambda: client.get(f"/pushes/{id_}").json()["state"] == "ended")
+            assert client.get(f"/pushes/{id_}").json()["counts"] == counts
 
 
 def test_a_worker_of_any_name_pushes(fleet: Fleet) -> None:

@@ -42,6 +42,7 @@ from k3push.runs.kept_in_ledger.request_stages import (
 from k3push.runs.problem import Problem
 from k3push.runs.push_requests.program_requests import Wish, accept
 from k3push.runs.push_requests.program_tokens import program_of
+from k3push.runs.retry import plan_rejected
 from k3push.simulator import build
 from k3push.simulator.fault_plans.script import Channel
 from k3push.web.admission.uploads import MOST_PASTED_BYTES, MOST_UPLOAD_BYTES
@@ -1275,6 +1276,30 @@ def test_refused_numbers_are_retried_all_or_by_cause_or_by_choice(tmp_path: Path
             assert "Choose numbers first" not in (await wang.get(page.url)).text
             assert 'name="place"' in page.text
             assert await shop.counts(run) == {State.PUSHED: 2, State.REJECTED: 4}
+
+    played(push, Shop(tmp_path))
+
+
+def test_a_retry_leaves_what_was_planned_besides_to_a_resume(tmp_path: Path) -> None:
+    """Nobody has named that number; a server that was ended meanwhile keeps to it as well."""
+
+    async def push(shop: Shop, home: House) -> None:
+        async with signed_in(home, "li") as li:
+            refused = ["CGDDU000003", "CGDDU000004"]
+            run = await pushed(shop, li, *orders(1), *refused)
+            found = await shop.ledger.run(run)
+            assert found is not None
+            async with shop.ledger.own(run, executes=False):
+                await plan_rejected(shop.ledger, VirtualClock(), found, lambda row: row.place == 3)
+            await shop.ledger.end_run(run, 5, NOON)
+            await press(li, f"/runs/{run}", f"/runs/{run}/retry", all="yes")
+            asked = await shop.until("ended")
+            counts = {State.PUSHED: 1, State.REJECTED: 1, State.PLANNED: 1}
+            assert await shop.counts(run) == counts
+            assert asked.places is None  # over, and as short as others
+            await press(li, f"/runs/{run}", f"/runs/{run}/resume")
+            await shop.until("ended")
+            assert await shop.counts(run) == {State.PUSHED: 1, State.REJECTED: 2}
 
     played(push, Shop(tmp_path))
 

@@ -21,12 +21,14 @@ class Terms:
         zone: Whose clock it goes by; None is the host's.
         seconds: How long the window stays open; None without one.
         only_settle: Nothing is sent.
+        asked_by: The request of a server that has asked for it; "" for none.
     """
 
     window: Window | None
     zone: ZoneInfo | None
     seconds: float | None
     only_settle: bool
+    asked_by: str = ""
 
 
 async def terms_of(tenant: Tenant, slot: Slot, queue: Queue) -> Terms | Later:
@@ -34,11 +36,11 @@ async def terms_of(tenant: Tenant, slot: Slot, queue: Queue) -> Terms | Later:
     text = slot.window or tenant.settings.run.window
     zone = ZoneInfo(slot.zone) if slot.zone else None
     if not text:
-        return Terms(None, zone, None, slot.only_settle)
+        return Terms(None, zone, None, slot.only_settle, slot.asked_by)
     window = Window.parse(text)
     local = (await queue.now()).astimezone(zone)
     # Across a change of the clock an edge is computed by the wall, and found anew at the next look.
     left = max(window.next_edge(local) - local, timedelta(seconds=1)).total_seconds()
     if not window.holds(local):
         return Later(left, only_settle=slot.only_settle)
-    return Terms(window, zone, left, slot.only_settle)
+    return Terms(window, zone, left, slot.only_settle, slot.asked_by)

@@ -33,7 +33,7 @@ from k3push.fleet.work_port import CannotBeginError, NotHereError, NotNowError
 from k3push.fleet.worker_ledgers import Ledgers
 from k3push.ports import Ledger, LedgerLostError, OtherSpellingError, RunIsAliveError
 from k3push.runs.execute import Only
-from k3push.runs.kept_in_ledger.request_stages import SELECTED
+from k3push.runs.kept_in_ledger.request_stages import SELECTED, places_asked_for
 from k3push.runs.outcome import Ending
 from k3push.runs.problem import Problem, innermost
 from k3push.runs.shared_stop import SharedStop
@@ -189,7 +189,7 @@ class FleetWork:
         return ""
 
     async def execute(self, tenant: Tenant, run: RunId, terms: Terms, stop: Stop) -> Ending:
-        """Resume a run as `k3push resume` does."""
+        """Resume a run as `k3push resume` does, or what a retry has planned of it."""
         options = RunOptions(
             config=tenant.settings.file,
             window=terms.window,
@@ -207,7 +207,8 @@ class FleetWork:
             only = Only.SETTLE if terms.only_settle else None
             spared = self._spared(tenant, executor.entrance)
             async with spared as executor.entrance, self._ledger(tenant) as ledger:
-                return await executor.go_on(ledger, run, only=only)
+                chosen = await places_asked_for(ledger, terms.asked_by, run)
+                return await executor.go_on(ledger, run, only=only, chosen=chosen)
         except Exception as error:  # whatever is left is sorted by kind
             cause = innermost(error)
             if isinstance(cause, LedgerLostError | RunIsAliveError):

@@ -287,10 +287,23 @@ class Executor:
                 endings.append(await self.ending_now(ledger, run, Stop()))
         return endings
 
-    async def go_on(self, ledger: Ledger, name: RunId, *, only: Only | None = None) -> Ending:
+    async def go_on(
+        self,
+        ledger: Ledger,
+        name: RunId,
+        *,
+        only: Only | None = None,
+        chosen: Collection[int] | None = None,
+    ) -> Ending:
         """Go on with one run of an open ledger, and no other; return how that ended.
 
         Nothing is sent where a person has stopped it, and its executor died of something else.
+
+        Args:
+            ledger: Its ledger.
+            name: The run.
+            only: What is done, if not everything.
+            chosen: Places of the rows that may be pushed; None for all.
 
         Raises:
             Problem: There is no such run, or half of its list is missing.
@@ -304,7 +317,7 @@ class Executor:
             if self.fate.over:
                 return await self._leave(ledger, run)
         async with self.deadlines():
-            return await self.execute(ledger, run, only=only)
+            return await self.execute(ledger, run, only=only, chosen=chosen)
 
     async def keep_stopped(self, ledger: Ledger, runs: Sequence[Run]) -> None:
         """Begin nothing where a person has stopped one of runs, which then died (`was_stopped`)."""

@@ -8,7 +8,7 @@ whoever asks twice, or at the same time as somebody else, is told the same.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
@@ -121,6 +121,8 @@ class Request:
         bills: Number and id of each bill that a program has named without a list; none once the
             run is over, whose rows have them.
         steps: Which steps of the route's `follow` its documents take; None for all.
+        places: First and last place of each row of planned numbers that may be pushed, such as a
+            retry has planned; None for all that is planned. None too once that is over.
     """
 
     id: str
@@ -142,6 +144,7 @@ class Request:
     route: str = ""
     bills: Sequence[tuple[str, str]] = ()
     steps: Sequence[Step] | None = None
+    places: Sequence[tuple[int, int]] | None = None
     version: int = 1
 
     @property
@@ -150,10 +153,30 @@ class Request:
         return self.stage in OPEN
 
     @property
+    def chosen(self) -> Collection[int] | None:
+        """The places of the rows that may be pushed; None for all."""
+        if self.places is None:
+            return None
+        return {place for first, last in self.places for place in range(first, last + 1)}
+
+    @property
     def waits_for_approval(self) -> bool:
         """Whether a person has something to approve: a plan by which something would be pushed."""
         to_send = (route["to_send"] for route in self.seen.get("routes", ()))
         return self.stage is Stage.PLANNED and any(to_send)
+
+
+def spans_of(places: Iterable[int]) -> list[tuple[int, int]]:
+    """Return the first and the last of each row of places that follow one another.
+
+    >>> spans_of({1, 2, 3, 7})
+    [(1, 3), (7, 7)]
+    """
+    spans: list[tuple[int, int]] = []
+    for place in sorted(places):
+        first = spans.pop()[0] if spans and spans[-1][1] == place - 1 else place
+        spans.append((first, place))
+    return spans
 
 
 def _memo(request: Request) -> Memo:
@@ -176,6 +199,7 @@ def _request(memo: Memo) -> Request:
     runs = [RunId(run) for run in value.pop("runs")]
     bills = [(str(number), str(id_)) for number, id_ in value.pop("bills", ())]
     steps = value.pop("steps", None)
+    places = value.pop("places", None)
     return Request(
         id=memo.id,
         at=memo.at,
@@ -185,6 +209,7 @@ def _request(memo: Memo) -> Request:
         runs=runs,
         bills=bills,
         steps=None if steps is None else [Step(step) for step in steps],
+        places=None if places is None else [(first, last) for first, last in places],
         **value,
     )
 
@@ -243,6 +268,12 @@ async def steps_asked_for(ledger: Ledger, run: RunId, steps: Sequence[Step]) -> 
     if push is None or push.steps is None:
         return tuple(steps)
     return tuple(step for step in steps if step in push.steps)
+
+
+async def places_asked_for(ledger: Ledger, asked_by: str, run: RunId) -> Collection[int] | None:
+    """Return the places of a run's rows that a request wants pushed; None for all."""
+    request = await find_request(ledger, asked_by) if asked_by else None
+    return request.chosen if request is not None and run in request.runs else None
 
 
 async def is_asked_for(ledger: Ledger, run: Run) -> bool:

@@ -246,14 +246,16 @@ class Fulfilment:
             async with executor.deadlines(), anyio.create_task_group() as others:
                 if lane is not None:
                     others.start_soon(lane.watch, ledger, left)
-                endings = await executor.execute_each(ledger, left, only=only)
+                chosen = request.chosen
+                places = None if chosen is None else {run.id: chosen for run in left}
+                endings = await executor.execute_each(ledger, left, only=only, chosen=places)
                 others.cancel_scope.cancel()
             self._learn(request, executor, endings)
             stays = any(not _STAYS.isdisjoint(ending.causes) for ending in endings)
             if Cause.INTERRUPTED in work.fate.causes and not stays:
                 return  # the next server goes on
         await self._announce(ledger, request, runs)
-        await move(ledger, request, Stage.ENDED, bills=())
+        await move(ledger, request, Stage.ENDED, bills=(), places=None)
         self._log("request.ended", request=request.id)
 
     def _learn(self, request: Request, executor: Executor, endings: Sequence[Ending]) -> None:

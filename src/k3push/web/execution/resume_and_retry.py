@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -20,6 +20,7 @@ from k3push.runs.kept_in_ledger.request_stages import (
     note_act,
     put_request,
     requests_of,
+    spans_of,
 )
 from k3push.runs.outcome import Exit, anything_to_settle
 from k3push.runs.retry import plan_rejected
@@ -104,7 +105,7 @@ class Asker:
             raise HinderedError(await left_to_another(self.ledger, run.id)) from None
         if not planned and not await self._was_cut_off(run):
             raise HinderedError(remark("notice.nothing_rejected", count=1, run=run.id))
-        return await self._ask(run, [run], "retry", detail)
+        return await self._ask(run, [run], "retry", detail, places=planned or None)
 
     async def _was_cut_off(self, run: Run) -> bool:
         """Say whether a retry was cut off before its request was written: its numbers wait.
@@ -117,7 +118,13 @@ class Asker:
         return has_ended and bool(counts.get(State.PLANNED))
 
     async def _ask(
-        self, run: Run, runs: Sequence[Run], what: What, detail: str = ""
+        self,
+        run: Run,
+        runs: Sequence[Run],
+        what: What,
+        detail: str = "",
+        *,
+        places: Collection[int] | None = None,
     ) -> Request | None:
         _see_there(run)
         await self._see_free(run)
@@ -138,6 +145,7 @@ class Asker:
                 runs=[each.id for each in runs],
                 approved_by=self.by,
                 approved_at=now.isoformat(),
+                places=None if places is None else spans_of(places),
             ),
             self.tenant,
         )
