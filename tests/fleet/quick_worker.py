@@ -27,7 +27,7 @@ def hurry() -> None:
     )
     vars(worker).update(WAITS_S)
     vars(enqueue).update(LISTING_PATIENCE_S=1.0)
-    vars(left_behind).update(LISTING_PATIENCE_S=1.0, OPENING_PATIENCE_S=3.0)
+    vars(left_behind).update(LISTING_PATIENCE_S=1.0, HALF_LISTED_S=3.0)
     vars(due_schedules).update(_AGAIN_S=0.5)
 
 

@@ -25,11 +25,11 @@ from k3push.wiring.job_lists import JobOptions, routes_of
 from k3push.wiring.protected_files import cure_of_results
 from k3push.wiring.selected_bills import keep_list
 
-LISTING_PATIENCE_S = 30.0
-"""A list of millions takes a while to be written down."""
-
 if TYPE_CHECKING:
     from k3push.fleet.queue import Queue
+
+LISTING_PATIENCE_S = 30.0
+"""A list of millions takes a while to be written down."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +69,7 @@ class Enqueuer:
             return [file for file in new if file.digest not in how.aside]
 
         runs: list[RunId] = []
-        seen_at = SystemClock().now() if self.turn else None
-        seen_at = how.selected_at or seen_at
+        seen_at = how.selected_at or (SystemClock().now() if self.turn else None)
         async with opened(names, how, new_of, self.warn) as parts:
             lines = merged([part.asked for part in parts])
             routes = routes_of(self.tenant.settings, how, lines)
@@ -210,7 +209,7 @@ class _Piece:
 
 def _since(file: FolderFile | None, slices: int, seen_at: datetime | None) -> datetime | None:
     """Say since when what other runs push is not pushed once more; None is never."""
-    if slices > 1:  # what one of them has pushed no other does, however its line names the bill
+    if slices > 1:  # a bill may be in two of them, once by its number and once by its id
         return seen_at or SystemClock().now()
     return seen_at if file is None else None
 

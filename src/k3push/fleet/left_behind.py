@@ -25,7 +25,7 @@ from k3push.ports import LedgerLostError
 
 TENANT_PATIENCE_S = 10.0
 
-OPENING_PATIENCE_S = 600.0
+HALF_LISTED_S = 600.0
 
 
 @dataclass(slots=True)
@@ -105,6 +105,6 @@ class LeftBehind:
         whole = await self.work.is_whole(tenant, run)
         if whole:
             await self.queue.listed(tenant.name, run, await self.work.size_of(tenant, run))
-        elif whole is not None and age_s > OPENING_PATIENCE_S:
+        elif whole is not None and age_s > HALF_LISTED_S:
             self.work.tell("worker.dropped", tenant=tenant.name, run=run)
             await self.queue.drop(tenant.name, run, remark("fleet.half_listed"))

@@ -6,10 +6,9 @@ apart:
 
 - A run stands in the queue as if it had come later: some seconds for each of its numbers, and half
   a day at most. So each run waits in proportion to its size. This is earliest deadline first, with
-  a deadline that grows with the size, which keeps the worst slowdown small. No run
-  goes before one that was queued half a day earlier. A run's rank is set when it is queued, and
-  never changes.
-- Order is of no use while long runs, which nobody interrupts, are all that workers execute. Each
+  a deadline that grows with the size, which keeps the worst slowdown small. No run goes before one
+  that was queued half a day earlier. A run's rank is set when it is queued, and never changes.
+- Ranks do not help once every worker is busy with a long run, which nobody interrupts. So each
   worker executes one run more than `--concurrency` says, if it is a short one; among these the one
   that was queued first goes first (`fetch_short`). Otherwise short runs have their turn by rank.
 

@@ -94,7 +94,7 @@ class TimeAxis:
         """Lay out *moments*, at least one, in any order."""
         self._moments = sorted(moments)
         self._places = [0.0]
-        for before, moment in zip(self._moments, self._moments[1:], strict=False):
+        for before, moment in pairwise(self._moments):
             idle_s = min((moment - before).total_seconds(), longest_idle_s)
             self._places.append(self._places[-1] + idle_s)
 
@@ -133,8 +133,8 @@ class TimeAxis:
         """Return the places at which idle time was cut."""
         return [
             place / self.seconds
-            for before, moment, at, place in zip(
-                self._moments, self._moments[1:], self._places, self._places[1:], strict=False
+            for (before, at), (moment, place) in pairwise(
+                zip(self._moments, self._places, strict=True)
             )
             if (moment - before) > timedelta(seconds=place - at + 0.001)
         ]

@@ -84,7 +84,7 @@ class Timeline:
         return stacked(axis, series, say("report.numbers_over_time"))
 
     def _calls(self, axis: TimeAxis, say: Say) -> Chart:
-        # What one bar stands for, as long as no idle time was cut in it.
+        # Of each bar; one in which idle time was cut stands for more.
         seconds = round(max(axis.seconds, 1) / BINS, 2)
         bins = [0] * BINS
         for began, _, _ in self.calls:
@@ -118,7 +118,7 @@ class Timeline:
         peaks: list[float | None] = [None] * BINS
         there = 0
         last = 0
-        # At one moment, an end comes before the beginning that it made room for.
+        # Of those at one moment the ends are counted first.
         for at, change in sorted(events):
             now = axis.bin(at)
             for each in range(last, now + 1):

@@ -165,7 +165,10 @@ async def _push(context: Context, erp: ErpSessions) -> None:
 
 
 async def _wait_for_unknown_calls(context: Context) -> None:
-    """Wait until a call has ended of which the ledger knows nothing; no look shows it before."""
+    """Wait where the ledger may be an old backup, or a copy.
+
+    A call that it does not know of may be at work yet, and no look shows that.
+    """
     ledger, now = context.ledger, context.clock.now()
     await _wait_from(context, await ledger.unknown_sending(), remark("ledger.older"))
     await _wait_from(context, await ledger.moved_at(now), remark("ledger.moved"))

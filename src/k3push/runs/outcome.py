@@ -333,12 +333,7 @@ async def anything_to_settle(ledger: Ledger, run: RunId) -> bool:
 
 
 # Nothing was begun that could be resumed; a form or field that is refused is a wrong setting.
-_EXITS_OF_LOOKS = {
-    Cause.UNREACHABLE: Exit.UNREACHABLE,
-    Cause.LOOK_FAILED: Exit.UNREACHABLE,
-    Cause.LOGIN_REFUSED: Exit.UNREACHABLE,
-    Cause.LOOK_REFUSED: Exit.USAGE,
-}
+_EXITS_OF_LOOKS = {**_OF_CAUSE, Cause.LOOK_REFUSED: Exit.USAGE}
 
 
 def exit_of_looks(stop: Stop) -> Exit:

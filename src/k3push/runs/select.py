@@ -86,9 +86,9 @@ async def select_bills(
 ) -> Selecting:
     """Read the bills that a selection names to their end, or up to its `max_count`.
 
-    Where a pair writes back when its documents are approved, a bill is selected until then, and
-    the oldest would take the places of all others night after night. So bills that have their
-    documents come last, and take no more than the places that are left.
+    Where a pair writes back when its documents are approved, a pushed bill is selected until then.
+    Such bills would fill `max_count` night after night; so bills that have documents come last,
+    and take no more than the places that are left.
 
     Args:
         context: What to look with.

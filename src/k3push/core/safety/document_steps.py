@@ -203,8 +203,7 @@ def conclude_step(
         return Move(next_step(document, standing, (), task, intent).document)
     if said.code in TRY_LATER_CODES and not last_try:
         return Move(document, intent.step)
-    # D does not show whether a call has worked and somebody has taken the document back.
-    sure = intent.status != TAKEN_BACK
+    sure = tells_by_status(intent)
     # A message that names CGRK00012 contains CGRK0001, too: such numbers are matched first.
     alike = {document.number, *(number for number in beside if document.number in number)}
     named = messages_by_number(said.messages, alike).get(document.number)
@@ -238,7 +237,7 @@ def is_denied(verdict: SendAgain | InDoubt | ReadBack | None) -> bool:
 def tells_by_status(intent: StepIntent) -> bool:
     """Say whether another status than before tells that a call has worked.
 
-    D does not: who takes a document back leaves it there.
+    D does not: either the call did nothing, or it worked and somebody took the document back.
     """
     return intent.status != TAKEN_BACK
 

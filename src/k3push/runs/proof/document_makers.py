@@ -42,9 +42,9 @@ EARLIEST, LATEST = datetime(1990, 1, 1), datetime(2200, 1, 1)  # noqa: DTZ001  #
 # A server's clock may be wrong, and daylight saving sets it forward by an hour.
 CLOCKS_DIFFER = timedelta(minutes=75)
 
-# An answer tells under which name a user makes documents. Of documents that nothing ties to a bill
-# this is believed where their call is at most so far from one whose answer tells: before and after
-# that the ERP's user, or the rule, may have been another.
+# An answer tells under which name a user makes documents. For a document that nothing ties to a
+# bill, this counts only if its call began within that time of one whose answer told: earlier or
+# later the ERP's user, or the rule, may have been another.
 MAKERS_KEEP = timedelta(hours=1)
 
 # By how much the clocks of two sending machines may differ, or one clock before and after it is

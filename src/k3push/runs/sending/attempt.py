@@ -74,8 +74,9 @@ from k3push.runs.stop import Cause
 # answered with a lost session every time (P 3.4).
 MOST_SESSIONS_A_CHUNK = 30
 
-# Tasks that end each other's sessions in one rhythm never get further. So each waits for a time of
-# its own, which doubles with each loss until it is longer than a call.
+# Tasks that end each other's sessions in one rhythm never get further. So each waits before it logs
+# in again, from the second loss on: for a time of its own, by the index of its chunk, that doubles
+# with each loss until it is longer than a call.
 STEP_S = 0.05
 STEPS = 16
 LONGEST_STEP_S = 60.0

@@ -23,7 +23,7 @@ from k3push.runs.kept_in_ledger.kept_attempts import attempts_under, verdict_of
 from k3push.runs.kept_in_ledger.row_pages import PAGE_ROWS, documents_in
 from k3push.runs.lookup.document_lookup import look_at_standings
 from k3push.runs.lookup.lag_pauses import lag_pauses
-from k3push.runs.submit_and_audit.earlier_steps import did_nothing
+from k3push.runs.submit_and_audit.earlier_steps import step_did_nothing
 from k3push.runs.submit_and_audit.ownership import Ownership
 from k3push.runs.submit_and_audit.under_way import FollowedDocument, UnderWay
 from k3push.runs.wakeup import Wakeup
@@ -185,7 +185,7 @@ class Enrolment:
             # An execution that was killed may have come so far a moment ago.
             entry.due_s = anyio.current_time() + self.context.route.follow_wait_s
         kept = await self.context.ledger.step(document.step) if document.step else None
-        if kept is not None and not did_nothing(kept):
+        if kept is not None and not step_did_nothing(kept):
             entry.last = kept.attempt.intent
         if kept is not None and document.follow is Follow.UNKNOWN:
             entry.lost = kept.attempt

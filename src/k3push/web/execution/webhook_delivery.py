@@ -138,7 +138,7 @@ class Messenger:
                 continue  # it is signed by a secret of that tenant
             now = self._clock.now()
             left_s = (delivery.due_at - now).total_seconds()
-            # No pause is longer: it was written down by a clock that was ahead, and is over.
+            # A longer one was written down by a clock that was ahead, and is over.
             if 0 < left_s <= LONGEST_PAUSE_S:
                 soonest = min(soonest, left_s)
                 continue

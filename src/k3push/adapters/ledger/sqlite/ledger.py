@@ -201,7 +201,7 @@ class SqliteLedger(SqlLedger[AccountConnection]):
         return max(unknown, default=None)
 
     async def moved_at(self, now: datetime) -> datetime | None:
-        """Return when the ledger was first seen in another file than the one before, or None."""
+        """Return when the ledger was first seen in another file (a copy, a backup), or None."""
         with lost_as_ledger(self._path):
             file = await to_thread.run_sync(birth_of, self._path)
         known = await self.read(_home)
