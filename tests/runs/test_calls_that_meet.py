@@ -321,7 +321,7 @@ async def test_calls_of_an_earlier_execution_keep_no_place_once_they_are_settled
     """They are taken in as the look begins that settles them."""
     calls = CallsAtWork()
     known = calls.known
-    calls.seed([1, 2])
+    calls.seed([1, 2], math.inf)
     calls.keep([2], known)
     assert calls.known == {2}
 

@@ -24,6 +24,7 @@ from k3push.core.model import (
 from k3push.ports import AttemptRecord, Doubt, LostCall, Memo, StepRecord
 from k3push.runs.context import Context
 from k3push.runs.other_calls.calls_of_others import Heard, hear, hear_of_others, step_waits_s
+from k3push.runs.proof.calls_at_work import CallsAtWork
 from k3push.runs.proof.doubt_ages import DoubtAges, SettleTimes
 from k3push.runs.proof.lost_calls import HERE, Lost, waits_behind_s
 from k3push.runs.proof.steps_at_work import StepsAtWork
@@ -139,7 +140,7 @@ def _context(ledger: Kept) -> Context:
         ledger=ledger,
         clock=clock,
         reads_back=True,
-        at_work=SimpleNamespace(over=0),
+        at_work=CallsAtWork(),
         settle=SettleTimes(),
         ages=DoubtAges(clock),
         erp=SimpleNamespace(users=["fast", "slow"]),
@@ -174,14 +175,14 @@ async def test_what_was_given_up_counts_for_no_window_once_a_later_document_has_
     sender: str, windows: int
 ) -> None:
     """The ERP was done with it then, unless the document is of another user's call."""
-    lost = [_call(each, "slow" if each < 3 else sender, took_s=60.0) for each in (1, 2, 3)]
-    context = _context(Kept(lost[0], _call(10, "fast", took_s=5.0), made_by=[3]))
-    own = _call(4, "slow", took_s=60.0).attempt
+    lost = [_call(each, "slow" if each < 6 else sender, took_s=60.0) for each in (1, 2, 6)]
+    context = _context(Kept(lost[0], _call(10, "fast", took_s=5.0), made_by=[6]))
+    own = _call(9, "slow", took_s=60.0).attempt
     doubt = Doubt(
-        OTHER, own.intent.numbers[0], 4, own.intent.began_at, own.intent.uptime, (), sender="slow"
+        OTHER, own.intent.numbers[0], 9, own.intent.began_at, own.intent.uptime, (), sender="slow"
     )
     await hear_of_others(context, [doubt], Heard([LostCall(each, is_open=True) for each in lost]))
-    assert context.ages.behind_s(doubt) == min(96.0 + windows * WINDOW_S, 3 * WINDOW_S - 3.0)
+    assert context.ages.behind_s(doubt) == min(91.0 + windows * WINDOW_S, 3 * WINDOW_S - 8.0)
 
 
 def _doubt(attempt: Attempt) -> Doubt:

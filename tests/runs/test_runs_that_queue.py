@@ -184,6 +184,62 @@ async def test_each_call_that_another_run_has_given_up_counts(
     assert (erp.twice, doubled(office, [*light, *quick, *sound])) == (frozenset(), [])
 
 
+@pytest.mark.parametrize(
+    ("each_s", "at_once", "resumed"),
+    [(590.0, 8, True), *shared_out([(290.0, 8, True), (290.0, 8, False), (590.0, 4, False)], 3)],
+)
+async def test_each_call_counts_that_took_long_as_its_execution_was_killed(
+    monkeypatch: pytest.MonkeyPatch, each_s: float, at_once: int, *, resumed: bool
+) -> None:
+    """They went side by side as the ERP became slow, none was given up yet, and none makes any."""
+    monkeypatch.setattr(Logins, "log_out", lambda *_: True)
+    light, heavy, sound, other = orders(2), orders(at_once - 1, 2), orders(1, 20), orders(1, 30)
+    office = Office(sandbox(FaultPlan(refusals=dict.fromkeys(heavy, REFUSED)), **OPEN))
+    await office.open_run([*light, *heavy, *sound], FIRST)
+    await office.open_run(other, SECOND)
+
+    async def kill(job: Context) -> None:
+        await anyio.sleep(100.0)
+        job.stop.scope.cancel()
+
+    async with anyio.create_task_group() as server:
+        erp = queueing(server, each_s, 290.0, told=True, light=light)
+        how: dict[str, Any] = {"settle": SettleTimes(), "check": False, "transport": erp}
+        how["limits"] = PushLimits(halt=HaltRule())
+        how["throttle"] = steered(concurrency=at_once, chunk_size=1)
+        await office.execute(FIRST, beside=kill, **how)
+        await office.execute(FIRST if resumed else SECOND, **how)
+        await office.execute(SECOND if resumed else FIRST, **how)
+    every = [*light, *heavy, *sound, *other]
+    assert (erp.twice, doubled(office, every)) == (frozenset(), [])
+
+
+@pytest.mark.parametrize("resumed", [True, False])
+async def test_what_took_long_before_a_kill_is_over_once_a_later_call_is_answered(
+    *, resumed: bool
+) -> None:
+    """Bills that the ERP never comes to hold a run up for one window, and not for one each."""
+    numbers, others = orders(12), orders(12, 20)
+    faults = [*["ok"] * 2, *["silence"] * 4, *["ok"] * 4, *["silence"] * (not resumed)]
+    office = await _in_use(steps(*faults), latency_s=1.0)
+    await office.open_run(numbers)
+    await office.open_run(others, SECOND)
+
+    async def kill(job: Context) -> None:
+        await anyio.sleep(100.0)
+        job.stop.scope.cancel()
+
+    how: dict[str, Any] = {"settle": SettleTimes(), "check": False}
+    how["throttle"] = steered(concurrency=4, chunk_size=1)
+    await office.execute(limits=NO_CANARY, beside=kill, **how)
+    killed_s = anyio.current_time()
+    pushed = await office.execute(FIRST if resumed else SECOND, limits=NO_CANARY, **how)
+    assert pushed.of(State.PUSHED) == set(numbers if resumed else others)
+    # Another run waits for these, and then for a lost call of its own behind them.
+    most_s = (1 if resumed else 4) * WINDOW_S
+    assert anyio.current_time() - killed_s < most_s
+
+
 async def test_a_call_waits_for_one_of_a_run_that_has_ended_well() -> None:
     """The document of the call in front has come, and the ERP has begun with the next one late."""
     numbers, told = orders(2), list[list[str]]()

@@ -63,6 +63,7 @@ from k3push.runs.engine_tasks.settler import Settler, contradicted_in
 from k3push.runs.other_calls.calls_of_others import count_lost_by_others
 from k3push.runs.other_calls.held_numbers import HeldNumbers, claim
 from k3push.runs.other_calls.left_to_others import leave_to_others, note_holders
+from k3push.runs.proof.long_calls import note_long_calls
 from k3push.runs.sending.attempt import push_chunk
 from k3push.runs.sending.sending_state import Sending
 from k3push.runs.stop import Cause, guarded, stopping
@@ -162,10 +163,12 @@ class _Engine:
     async def run(self) -> None:
         """Run all tasks until the sender is at its end."""
         context = self.context
+        ledger, run, work = context.ledger, context.run.id, context.at_work
         async with anyio.create_task_group() as others:
             for task in (
                 partial(note_mark, context, self.first_chunk),
                 partial(end_wait, context),
+                partial(note_long_calls, ledger, run, context.clock, work),
                 self.intake.feed,
                 self.settler.run,
                 self._look_at_refused,
@@ -227,7 +230,7 @@ class _Engine:
                     # They are counted no sooner than that; an earlier moment would only spin.
                     every_s = max(self.context.settle.poll_s, COUNT_EVERY_S)
                     others_s = work.others_counted_s + every_s
-                    due_s = [self.backlog.due_s(), auto_s, work.next_s]
+                    due_s = [self.backlog.due_s(), auto_s, work.next_s, work.try_s]
                     due_s += [others_s] if work.of_others else []
                     next_s = min((each for each in due_s if each > now_s), default=math.inf)
                     self._tell_of_wait(now_s)

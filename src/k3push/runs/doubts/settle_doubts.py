@@ -22,6 +22,8 @@ import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
+import anyio
+
 from k3push.core.model import ABSENT, BillNumber, Outcome, RunId, Sighting, State, Targets
 from k3push.core.pacing.chunking import halve
 from k3push.core.protocol.links import link_fields
@@ -77,7 +79,9 @@ async def know_calls_at_work(context: Context, doubts: Sequence[Doubt]) -> None:
     if context.reads_back:
         of_each = {doubt.attempt: doubt for doubt in doubts}
         kept = [await attempt_of(context, doubt) for doubt in of_each.values()]
-        context.at_work.seed([each.attempt.id for each in kept if each and may_run(each)])
+        seeds = [each.attempt.id for each in kept if each and may_run(each)]
+        age_s = min((context.ages.age_s(of_each[id_]) for id_ in seeds), default=0.0)
+        context.at_work.seed(seeds, anyio.current_time() + context.settle.window_s - age_s)
 
 
 async def settle_once(context: Context, run: RunId) -> Settled:

@@ -25,6 +25,7 @@ from k3push.core.safety.verdict import SOON_S
 from k3push.ports import AttemptRecord, Doubt, LostCall, StepRecord
 from k3push.runs.context import Context
 from k3push.runs.proof.calls_at_work import may_run
+from k3push.runs.proof.long_calls import long_calls
 from k3push.runs.proof.lost_calls import (
     HERE,
     LONGEST_CALL,
@@ -140,7 +141,7 @@ class _LostPushes:
 
     Attributes:
         came_s: How long after each had begun a look has first shown a document of it.
-        given_up: Those since which no document of their user has come.
+        given_up: Those that took long, and since which no document of their user has come.
     """
 
     context: Context
@@ -152,7 +153,8 @@ class _LostPushes:
     async def of(cls, context: Context, heard: Heard) -> Self:
         """Read what is known of them."""
         came_s = {kept.attempt.id: await _came_after_s(context, kept) for kept, _ in heard.lost}
-        return cls(context, heard, came_s, _given_up_since(heard.lost, came_s))
+        long = await _long_before_a_kill(context, heard)
+        return cls(context, heard, came_s, _given_up_since(heard.lost, came_s, long))
 
     def as_seen_by(self, doubt: Doubt) -> list[Lost]:
         """Return those that may be in front of the call of a doubt, or behind it."""
@@ -175,19 +177,50 @@ class _LostPushes:
         return waits_behind_s(doubt.attempt, calls, times.window_s, own_s, answered_s)
 
 
-def _given_up_since(lost: Sequence[LostCall], came_s: Mapping[int, float]) -> set[int]:
-    """Return the calls that were given up, and since which no document of their user has come.
+async def _long_before_a_kill(context: Context, heard: Heard) -> set[int]:
+    """Return calls that had taken long as their executions were killed, or have so far.
 
-    One that has come tells that the ERP was done with his earlier calls.
+    An answer of this execution to a later call of their user tells that they are over.
     """
-    given_up, have_come = set[int](), set[str]()
-    for kept, _ in reversed(lost):
-        attempt, sender = kept.attempt.id, kept.attempt.intent.sender
-        if came_s[attempt] > -math.inf:
-            have_come.add(sender)
-        elif kept.ended_at is not None and may_run(kept) and sender not in have_come:
-            given_up.add(attempt)
+    long, runs = set[int](), dict[RunId, Collection[int]]()
+    for kept, _ in heard.lost:
+        id_, run = kept.attempt.id, kept.attempt.intent.run
+        is_here = id_ in context.at_work.left_s or context.ages.left_s({id_}) is not None
+        if kept.ended_at is not None or is_here:
+            continue
+        if run not in runs:
+            runs[run] = await long_calls(context.ledger, run)
+        answered = heard.answered.get(kept.attempt.intent.sender)
+        is_over = answered is not None and context.ages.left_s({answered.attempt.id}) is not None
+        if id_ in runs[run] and not is_over:
+            long.add(id_)
+    return long
+
+
+def _given_up_since(
+    lost: Sequence[LostCall], came_s: Mapping[int, float], long: Collection[int]
+) -> set[int]:
+    """Return calls that took long, or were given up, and behind which no document has come.
+
+    One that has come of a later call of the same user tells that the ERP was done with these.
+    """
+    come = [kept.attempt for kept, _ in lost if came_s[kept.attempt.id] > -math.inf]
+    given_up = set[int]()
+    for kept, _ in lost:
+        attempt = kept.attempt
+        took_long = attempt.id in long or (kept.ended_at is not None and may_run(kept))
+        if took_long and came_s[attempt.id] == -math.inf:
+            mine = [each for each in come if each.intent.sender == attempt.intent.sender]
+            if not any(_left_later(each, attempt) for each in mine):
+                given_up.add(attempt.id)
     return given_up
+
+
+def _left_later(attempt: Attempt, other: Attempt) -> bool:
+    """Say whether an attempt has surely come to the ERP after another."""
+    intent, than = attempt.intent, other.intent
+    later = later_s(intent.began_at, intent.uptime, than.began_at, than.uptime)
+    return not may_be_before(attempt.id, later, other.id)
 
 
 def _waited_for_s(kept: AttemptRecord | StepRecord) -> float:
@@ -252,11 +285,10 @@ def _is_over(kept: AttemptRecord | StepRecord, answered: AttemptRecord | None) -
         return False
     if kept.ended_at and answered.ended_at and answered.ended_at < kept.ended_at:
         return False
-    intent, than = kept.attempt.intent, answered.attempt.intent
-    later = later_s(than.began_at, than.uptime, intent.began_at, intent.uptime)
-    if isinstance(kept, StepRecord):  # its ids are others
-        return later > TIE_S
-    return not may_be_before(answered.attempt.id, later, kept.attempt.id)
+    if isinstance(kept, AttemptRecord):
+        return _left_later(answered.attempt, kept.attempt)
+    intent, than = answered.attempt.intent, kept.attempt.intent  # their ids tell of no order
+    return later_s(intent.began_at, intent.uptime, than.began_at, than.uptime) > TIE_S
 
 
 async def _came_after_s(context: Context, kept: AttemptRecord) -> float:

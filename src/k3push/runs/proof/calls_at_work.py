@@ -34,7 +34,9 @@ class CallsAtWork:
     0
 
     Attributes:
+        left_s: When each call left that is on its way, on the loop's clock.
         next_s: On the loop's clock, when one may leave though all places are kept.
+        try_s: On the loop's clock, when one may leave though nothing has told how long calls take.
         of_others: How many calls of other runs there may be besides.
         others_counted_s: On the loop's clock, when these were counted last.
         over: The newest call of the account that is known to be over, and all before it.
@@ -43,7 +45,9 @@ class CallsAtWork:
     _attempts: set[int] = field(default_factory=set)
     _seeds: frozenset[int] = frozenset()
     _pause_s: float = FIRST_PAUSE_S
+    left_s: dict[int, float] = field(default_factory=dict)
     next_s: float = -math.inf
+    try_s: float = math.inf
     of_others: int = 0
     others_counted_s: float = -math.inf
     over: int = 0
@@ -70,12 +74,20 @@ class CallsAtWork:
         if was_given_up(doubt, after_s):
             self._pause_s = FIRST_PAUSE_S if not self._attempts else 2 * self._pause_s
             self.next_s = now_s + self._pause_s
+            self.try_s = math.inf
             self._attempts.add(attempt)
 
-    def seed(self, attempts: Collection[int]) -> None:
-        """Take in calls of an earlier execution, once."""
+    def seed(self, attempts: Collection[int], try_s: float) -> None:
+        """Take in calls of an earlier execution, once.
+
+        Args:
+            attempts: The calls.
+            try_s: On the loop's clock, when one may leave all the same: its answer tells whether
+                they are over.
+        """
         self._seeds = frozenset(attempts)
         self._attempts |= self._seeds
+        self.try_s = try_s
 
     def keep(self, attempts: Collection[int], known: Collection[int]) -> None:
         """Leave out what was *known* as a look began, but for *attempts*.
@@ -89,6 +101,7 @@ class CallsAtWork:
 
         With all places kept and nothing on its way, one leaves after a pause that doubles each time
         that another is given up: most sites lose a call now and then, and are at work on none.
+        Behind calls of an earlier execution one leaves after a window: most are over then.
 
         Args:
             most: Calls that may be at work at once.
@@ -97,7 +110,8 @@ class CallsAtWork:
             in_time: How many the ERP works on within the window, one after the other.
         """
         at_work = open_ + self.count
-        return at_work < most or (not open_ and at_work < in_time and now_s >= self.next_s)
+        may_try = now_s >= self.next_s and (at_work < in_time or now_s >= self.try_s)
+        return at_work < most or (not open_ and may_try)
 
 
 def may_run(kept: AttemptRecord | StepRecord) -> bool:

@@ -162,7 +162,9 @@ async def send_once(context: Context, sending: Sending) -> SendAgain | None:
         try:
             began_s, left_s = anyio.current_time(), context.awake_s
             sending.before_s = began_s - sending.began_s
+            context.at_work.left_s[attempt.id] = began_s
             exchange = await _leave_uncrossed(context, sending, turn, attempt.intent)
+            del context.at_work.left_s[attempt.id]
             sending.push_s = anyio.current_time() - began_s
             context.ages.ended(attempt.id, left_s)
             if isinstance(exchange, NeverSent):
