@@ -137,6 +137,13 @@ class Fleet:
             cursor = session.execute(statement.encode())
             return cursor.fetchall() if cursor.description else []
 
+    def looks_again(self) -> None:
+        """Wait until the worker has looked at its folder and its queue once more at least."""
+        seen_at = "SELECT max(seen_at) FROM fleet_workers"
+        for _ in range(2):
+            before = self.do(seen_at)
+            until(lambda: self.do(seen_at) != before)  # noqa: B023  # waited for here
+
     def done(self) -> bool:
         """Say whether nothing is to be done."""
         return self.do("SELECT count(*) FROM fleet_runs WHERE outcome IS NULL") == [(0,)]
@@ -297,7 +304,7 @@ def test_a_worker_without_a_secret_says_so_and_leaves_the_tenant(fleet: Fleet) -
     fleet.enqueue(orders(5), config)
     fleet.environment[SECRET] = "not-to-be-seen"
     with fleet.worker():
-        time.sleep(1.5)
+        fleet.looks_again()
     assert "leaves bexo to others" in fleet.said
     assert "env BEXO_PASSWORD is not set" in fleet.said
     assert "serves acme\n" in fleet.said
@@ -314,10 +321,11 @@ def test_a_worker_says_what_changes_in_its_folder_once(fleet: Fleet) -> None:
         fleet.tenant("cola")
         until(lambda: fleet.do("SELECT serves FROM fleet_workers") == [(2,)])
         (fleet.folder / "tenants").rename(fleet.folder / "away")
-        time.sleep(2.5)
+        fleet.looks_again()
         (fleet.folder / "away").rename(fleet.folder / "tenants")
         fleet.tenant("other", '[fleet]\ndatabase = "postgresql://elsewhere.example.com/k3push"\n')
-        time.sleep(4.5)
+        fleet.looks_again()
+        fleet.looks_again()
     lines = [line[len("2026-11-25 20:00:00 ") :] for line in fleet.said.splitlines()]
     assert lines.count("serves acme") == 1
     assert lines.count("serves acme, cola") <= 2  # again after the folder was away
@@ -360,7 +368,7 @@ def test_a_pause_holds_the_run_that_is_under_way(fleet: Fleet) -> None:
         made = fleet.sandbox.made()
         assert made < 40
         fleet.enqueue(orders(5, 40), config)
-        time.sleep(1.5)
+        fleet.looks_again()
         assert fleet.sandbox.made() <= made + 2  # the chunk that was on its way
         row = fleet.row("acme")
         assert (row["paused"], row["queued"], row["doing"]) == (True, 1, 1)
@@ -377,7 +385,7 @@ def test_cancel_and_retry(fleet: Fleet) -> None:
     assert "is cancelled" in ran.out, ran
     assert "k3push fleet retry" in fleet.k3push("status", "--config", config).out
     with fleet.worker():
-        time.sleep(1.5)
+        fleet.looks_again()
         assert fleet.sandbox.made() == 0
         ran = fleet.k3push("fleet", "retry", "--tenant", "acme")
         assert "is queued" in ran.out, ran
@@ -413,7 +421,7 @@ def test_a_refused_login_is_tried_once_and_told(fleet: Fleet) -> None:
     fleet.environment[SECRET] = "wrong"
     with fleet.worker():
         until(lambda: bool(fleet.do("SELECT 1 FROM fleet_runs WHERE outcome = 'person'")))
-        time.sleep(2)
+        fleet.looks_again()
     row = fleet.row("acme")
     assert (row["paused"], row["failed"], row["queued"]) == (True, 1, 2)
     assert fleet.sandbox.truth()["calls"].get("login", 0) <= 1
