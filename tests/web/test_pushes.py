@@ -55,7 +55,7 @@ from k3push.web.pages.plan_pages import LINES_A_PAGE
 from k3push.wiring.job_lists import JobOptions
 from tests.adapters.job_files.test_untrusted_files import LITTLE, huge
 from tests.memory_ledger.ledger import MemoryLedger
-from tests.reporting.pages import RUN
+from tests.reporting.pages import RUN, in_doubt
 from tests.runs.office import NOON, VirtualClock, orders, sandbox, steps
 from tests.web.programs import program
 from tests.web.shop import (
@@ -71,7 +71,18 @@ from tests.web.shop import (
     signed_in,
 )
 from tests.web.test_live import Viewer
-from tests.web.visits import COOKIE, HOST, PROXY, SPEAKERS, House, house, in_time, led, seal_of
+from tests.web.visits import (
+    COOKIE,
+    HOST,
+    PROXY,
+    SPEAKERS,
+    House,
+    house,
+    in_time,
+    led,
+    seal_of,
+    sent_in,
+)
 
 pytestmark = pytest.mark.halved
 
@@ -1276,6 +1287,26 @@ def test_refused_numbers_are_retried_all_or_by_cause_or_by_choice(tmp_path: Path
             assert "Choose numbers first" not in (await wang.get(page.url)).text
             assert 'name="place"' in page.text
             assert await shop.counts(run) == {State.PUSHED: 2, State.REJECTED: 4}
+
+    played(push, Shop(tmp_path))
+
+
+def test_the_results_of_a_run_hold_what_a_person_has_said_in_a_browser(tmp_path: Path) -> None:
+    """Nothing is left to be executed, so that nobody else would write them."""
+
+    async def push(shop: Shop, home: House) -> None:
+        async with signed_in(home, "li") as li:
+            run = await pushed(shop, li, *orders(2))
+            lost = await in_doubt(shop.ledger, "CGDD-LOST", run)
+            await shop.ledger.end_run(run, 4, NOON)
+            page = await li.get(f"/numbers/{lost}")
+            form = {"seal": seal_of(page), "number": lost, **sent_in(page)}
+            told = {"word": "pushed", "because": "seen", "sure": "yes"}
+            assert (await li.post("/settle", data={**form, **told})).status_code == 303
+            found = await shop.ledger.run(run)
+            assert found is not None
+            lines = (Path(found.folder) / "ledger.csv").read_text("utf-8-sig").splitlines()
+            assert [line for line in lines if "CGDD-LOST" in line and "pushed" in line], lines
 
     played(push, Shop(tmp_path))
 

@@ -235,7 +235,7 @@ class Executor:
                         trace.ended(ending)
                 reasons = await self._write_results(ledger, ending)
         with self.fate.between():
-            await self._tell_of_others(ledger, ending)
+            await self.tell_where_here(ledger, ending.settled_elsewhere)
         self.fate.took_up(ending.taken)
         self.observer.summarize(ending, reasons)
         if ending.exit == run.exit and ending.followed == looked_at and not ending.causes:
@@ -480,13 +480,13 @@ class Executor:
             await self._told(ledger, replace(ending, exit=Exit(run.exit)))
         return ending
 
-    async def _tell_of_others(self, ledger: Ledger, ending: Ending) -> None:
-        """Write the results anew of other runs that an execution has settled, where they are here.
+    async def tell_where_here(self, ledger: Ledger, names: Collection[RunId]) -> None:
+        """Write the results anew of runs that others have settled, where they are on this machine.
 
-        Nothing is left to be done with such a run, so nobody else would.
+        Nothing may be left to be done with such a run, so nobody else would.
         """
-        with suppress(LedgerLostError):  # it is told of the run itself
-            for name in ending.settled_elsewhere:
+        with suppress(LedgerLostError):  # it is told of what was executed
+            for name in names:
                 run = await ledger.run(name)
                 if run and run.folder and await anyio.Path(run.folder, "summary.json").is_file():
                     await self.tell_again(ledger, name)

@@ -258,6 +258,20 @@ class Fulfilment:
         await move(ledger, request, Stage.ENDED, bills=(), places=None)
         self._log("request.ended", request=request.id)
 
+    async def tell_again(self, ledger: Ledger, runs: Sequence[RunId], known: Settings) -> None:
+        """Write the results of runs anew, where they are here: a person has moved their rows.
+
+        Where the settings have a fault, the next execution does so.
+        """
+
+        def made() -> Executor:
+            settings = self._load(known.file)
+            options = RunOptions(config=settings.file)
+            return self._make(settings, options, self._observer(), self._say, SharedStop())
+
+        with suppress(SettingsError, Problem, OSError):
+            await (await to_thread.run_sync(made)).tell_where_here(ledger, runs)
+
     def _learn(self, request: Request, executor: Executor, endings: Sequence[Ending]) -> None:
         """Note whom the ERP has let in, and whom not."""
         self._users.learn(executor.entrance, executor.settings.erp)
@@ -400,8 +414,7 @@ class Fulfilment:
             if schedule is not None and schedule.window:
                 window, zone = Window.parse(schedule.window), ZoneInfo(schedule.time_zone)
                 options = replace(options, window=window, zone=zone)
-            observer = LineObserver(self._say, self._warn, lambda line: self._log("run", line=line))
-            return self._make(settings, options, observer, self._say, fate)
+            return self._make(settings, options, self._observer(), self._say, fate)
 
         executor = await to_thread.run_sync(made)  # a secret may come from a command
         self._erp = erp = executor.settings.erp
@@ -411,6 +424,9 @@ class Fulfilment:
         if is_program(request.by) and self._tasks is not None:
             executor.entrance = self._kept.of(executor.entrance, erp, self._tasks)
         return executor
+
+    def _observer(self) -> LineObserver:
+        return LineObserver(self._say, self._warn, lambda line: self._log("run", line=line))
 
     def _warn(self, sentence: str, /, **facts: object) -> None:
         self._log("warning", what=self._say(sentence, **facts))

@@ -20,6 +20,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from k3push.config.settings import Settings
+from k3push.core.model import RunId
 from k3push.ports import Clock, Ledger, LedgerLostError, RunIsAliveError
 from k3push.runs.create import AskedRoute, survey
 from k3push.runs.kept_in_ledger.askers import is_program
@@ -153,6 +154,10 @@ class Workshop:
         if self._ledger is None:
             raise RuntimeError("the workshop is not open yet")
         return await self._ledger()
+
+    async def tell_again(self, ledger: Ledger, runs: Sequence[RunId]) -> None:
+        """Write the results of runs anew, where they are here: a person has moved their rows."""
+        await self._fulfilment.tell_again(ledger, runs, self.settings)
 
     def take(self, settings: Settings, receivers: Receivers) -> None:
         """Go by other settings of the same ledger and account from now on, and tell these."""

@@ -242,6 +242,8 @@ class NumberPages:
                 state=state.value,
                 user=user,
             )
+        if (workshop := visit.tenant.workshop) is not None:
+            await workshop.tell_again(visit.ledger, list(dict.fromkeys(run for run, _ in doubts)))
         return ""
 
 
