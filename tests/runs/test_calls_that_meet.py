@@ -28,6 +28,7 @@ from k3push.simulator.exchange import json_reply
 from k3push.simulator.sign_in import Logins
 from tests.runs.office import (
     FIRST,
+    ROUTE,
     SECOND,
     WINDOW_S,
     Office,
@@ -696,3 +697,42 @@ async def test_a_hasty_word_sends_nothing_while_more_becomes_known_of_what_is_in
             await settle_by_word(office.store, VirtualClock(), *word, because="it is not there")
             await office.execute(**how)
     assert (erp.twice, doubled(office, [lost])) == (frozenset(), [])
+
+
+@pytest.mark.parametrize("by_another_run", [False, True])
+@pytest.mark.parametrize("is_blind", [False, True])
+async def test_a_word_given_while_a_call_waits_behind_another_covers_nothing_that_it_makes(
+    monkeypatch: pytest.MonkeyPatch, *, is_blind: bool, by_another_run: bool
+) -> None:
+    """A person says it after the call's own window; nothing ties the document to its bill."""
+    monkeypatch.setattr(Logins, "log_out", lambda *_: True)
+    front, lost, proof = orders(3)
+    route = replace(ROUTE, source_number_field="") if is_blind else ROUTE
+    office = Office(sandbox(untied=(lost,), link_fields=not is_blind, **OPEN), route)
+    await office.open_run([proof], RunId("proof"))
+    await office.execute(RunId("proof"), check=False)
+    async with anyio.create_task_group() as server:
+        erp = queueing(server, 380.0, 60.0, told=True)
+        how: dict[str, Any] = {"transport": erp, "limits": NO_HALT, "check": False}
+        how |= {"settle": SettleTimes(), "throttle": steered(concurrency=1, chunk_size=1)}
+
+        async def push(run: RunId, number: str, after_s: float, killed_s: float) -> None:
+            await anyio.sleep(after_s)
+            await office.open_run([number], run)
+            await office.execute(run, beside=killed_after(killed_s), **how)
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(push, SECOND, front, 0.0, math.inf)
+            await push(FIRST, lost, 10.0, 55.0)
+            (call,) = await office.store.attempts_of(BillNumber(lost))
+            own_s = WINDOW_S + 20 - (VirtualClock().now() - call.attempt.intent.began_at).seconds
+            await anyio.sleep(own_s)
+            async with office.store.own(FIRST):
+                pass  # whoever comes finds the call of the killed one in doubt
+            word = (FIRST, BillNumber(lost), State.PLANNED)
+            await settle_by_word(office.store, VirtualClock(), *word, because="it is not there")
+            if by_another_run:
+                await push(RunId("r3"), lost, 0.0, math.inf)
+            else:
+                await office.execute(FIRST, **how)
+    assert (erp.twice, doubled(office, [front, lost])) == (frozenset(), [])

@@ -23,6 +23,7 @@ from k3push.simulator.sign_in import Logins
 from tests.runs.office import (
     ANSWER_TIMEOUT_S,
     FIRST,
+    ROUTE,
     SECOND,
     SETTLE,
     WINDOW_S,
@@ -63,10 +64,10 @@ class SetClock(VirtualClock):
 GIVES_UP_SOON = PushLimits(max_attempts=1)
 
 
-async def _in_use(plan: FaultPlan | None = None, latency_s: float = 0.0) -> Office:
-    """Return an office where a run has proved that links find what is there."""
+async def _in_use(plan: FaultPlan | None = None, **options: Any) -> Office:
+    """Return an office where a run has proved that links, or the field, find what is there."""
     faults = replace(plan or FaultPlan(), steps=(OK, *(plan or FaultPlan()).steps))
-    office = Office(sandbox(faults, latency_s=latency_s, **OPEN))
+    office = Office(sandbox(faults, **{**OPEN, **options}))
     await office.open_run(orders(1, 50), RunId("r0"))
     await office.execute(RunId("r0"))
     return office
@@ -311,20 +312,27 @@ async def test_runs_whose_calls_are_lost_do_not_wait_for_each_other_for_ever(at_
     assert max(ended_s) < ANSWER_TIMEOUT_S + 4 * WINDOW_S + 90.0
 
 
-@pytest.mark.parametrize("ahead_s", [0.0, 3600.0, -3600.0])
-async def test_a_run_sends_nothing_behind_what_another_has_lost(ahead_s: float) -> None:
+@pytest.mark.parametrize(
+    ("ahead_s", "is_blind"), [(0.0, False), (3600.0, False), (-3600.0, False), (0.0, True)]
+)
+async def test_a_run_sends_nothing_behind_what_another_has_lost(
+    ahead_s: float, *, is_blind: bool
+) -> None:
     """Nothing has told it yet how long the ERP takes; the other's call may take a window.
 
-    Somebody may have set the clock since that call.
+    Somebody may have set the clock since that call, and the run may not be able to look.
     """
     numbers, began_s = orders(2), dict[str, float]()
-    office = await _in_use(steps("silence"))
+    office = await _in_use(steps("silence"), link_fields=not is_blind)
+    blind = replace(ROUTE, source_number_field="")
 
     async def push(number: str, after_s: float) -> None:
         await anyio.sleep(after_s)
         run, clock = RunId(number), SetClock(ahead_s if after_s else 0.0)
         await office.open_run([number], run)
-        pushed = await office.execute(run, settle=SettleTimes(), clock=clock, check=False)
+        route = blind if is_blind and after_s else ROUTE
+        how: dict[str, Any] = {"settle": SettleTimes(), "clock": clock, "route": route}
+        pushed = await office.execute(run, check=False, **how)
         began_s[number] = pushed.watch.sendings[0][0].intent.uptime.seconds
 
     async with anyio.create_task_group() as tasks:

@@ -23,6 +23,7 @@ from k3push.runs.documents.renumbered_bills import moved_among
 from k3push.runs.kept_in_ledger.kept_attempts import attempts_under, rows_under
 from k3push.runs.other_calls.earlier_calls import (
     did_nothing,
+    doubt_of,
     has_lost_session,
     may_have_saved,
     refusal_of,
@@ -247,7 +248,8 @@ def _over_at(context: Context, kept: AttemptRecord) -> datetime:
     """Return when a call was answered, or by when it has come to an end that no answer tells."""
     if not was_in_doubt(kept):
         return context.ages.over_at(kept)
-    return kept.attempt.intent.began_at + timedelta(seconds=context.settle.window_s)
+    behind_s = context.ages.behind_s(doubt_of(kept))
+    return kept.attempt.intent.began_at + timedelta(seconds=context.settle.window_s + behind_s)
 
 
 def _run_of(kept: AttemptRecord) -> RunId:

@@ -58,8 +58,6 @@ class Heard:
 
 async def hear(context: Context) -> Heard:
     """Return which calls of the account were lost or took long, and which were answered of late."""
-    if not context.reads_back:
-        return Heard()
     steps = await context.ledger.long_steps(_heard_since(context), longer_s=SOON_S)
     return replace(await _hear_pushes(context), steps=steps)
 
@@ -301,7 +299,7 @@ async def _came_after_s(context: Context, kept: AttemptRecord) -> float:
 async def count_lost_by_others(context: Context) -> None:
     """Count the calls of other runs at which the ERP may be at work, behind which none leaves."""
     work, now, uptime = context.at_work, context.clock.now(), context.clock.uptime()
-    heard = await _hear_pushes(context) if context.reads_back else Heard()
+    heard = await _hear_pushes(context)
     work.of_others = 0
     for kept, is_open in heard.lost:
         intent = kept.attempt.intent

@@ -112,12 +112,13 @@ def may_have_made(kept: AttemptRecord, *, splits: bool) -> bool:
 
 async def hear_in_front(context: Context, sent: Iterable[AttemptRecord]) -> None:
     """Take in behind which calls those of some that are in doubt may wait in the ERP."""
-    doubts = [_doubt_of(kept) for kept in sent if was_in_doubt(kept)]
+    doubts = [doubt_of(kept) for kept in sent if was_in_doubt(kept)]
     if doubts:
         await hear_of_others(context, doubts, await hear(context))
 
 
-def _doubt_of(kept: AttemptRecord) -> Doubt:
+def doubt_of(kept: AttemptRecord) -> Doubt:
+    """Return the doubt about an attempt as a whole, under the number of its first bill."""
     intent = kept.attempt.intent
     number, *_ = intent.numbers
     return Doubt(
@@ -138,7 +139,7 @@ def wait_for_call_s(context: Context, kept: AttemptRecord) -> float:
     refusal until looks surely show what was saved all the same. No clock that is set makes it
     longer.
     """
-    times, intent, doubt = context.settle, kept.attempt.intent, _doubt_of(kept)
+    times, intent, doubt = context.settle, kept.attempt.intent, doubt_of(kept)
     if was_in_doubt(kept):
         length_s = times.shown_by_s + context.ages.behind_s(doubt)
     elif was_refused(kept) and kept.ended_at is not None:
