@@ -41,8 +41,11 @@ def queueing_all(
     then_s: float = 5.0,
     heavy: Collection[str] = (),
     heavy_s: float = 0.0,
+    told: bool = True,
 ) -> Any:
     """Return a server that works on one push, submit or audit at a time, whoever waits for it.
+
+    Its attribute *twice* tells which bills have come while an earlier push of them was at work yet.
 
     Args:
         server: The task group in which it goes on with what its client has given up.
@@ -52,14 +55,17 @@ def queueing_all(
         then_s: Seconds for each push after the first one.
         heavy: Bills whose pushes take *heavy_s*.
         heavy_s: Seconds for these.
+        told: The proxy says so (HTTP 504), or breaks the connection.
     """
     lock, takes_s = anyio.Lock(), {"Push": 5.0, "Submit": submit_s, "Audit": audit_s}
+    queued = set[str]()
 
     class Queueing(SandboxTransport):
         audits = 0
         most_audits = 0
         steps = 0
         most_steps = 0
+        twice = frozenset[str]()
 
         async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
             operation = str(request.url).partition("DynamicFormService.")[2].partition(".")[0]
@@ -74,11 +80,15 @@ def queueing_all(
                 Queueing.steps += operation != "Push"
                 Queueing.most_audits = max(Queueing.most_audits, Queueing.audits)
                 Queueing.most_steps = max(Queueing.most_steps, Queueing.steps)
+                pushed = numbers if operation == "Push" else set[str]()
+                Queueing.twice |= queued & pushed
+                queued.update(pushed)
                 async with lock:
                     await anyio.sleep(heavy_s if is_heavy else takes_s[operation])
                     if operation == "Push":
                         takes_s["Push"] = then_s
                     answers.append(await super(Queueing, self).handle_async_request(request))
+                queued.difference_update(pushed)
                 Queueing.audits -= operation == "Audit"
                 Queueing.steps -= operation != "Push"
                 done.set()
@@ -87,6 +97,8 @@ def queueing_all(
             with anyio.move_on_after(given_up_s):
                 await done.wait()
                 return answers[0]
+            if not told:
+                raise httpx.ReadError("the line broke")
             return httpx.Response(504, stream=httpx.ByteStream(b"<h1>504 Gateway Time-out</h1>"))
 
     return Queueing
@@ -207,6 +219,48 @@ async def test_a_push_waits_for_an_audit_of_another_run_in_front_of_it(
             tasks.start_soon(push)
             await office.execute(FIRST, **how)
     assert doubled(office, [*light, *quick, *heavy]) == []
+
+
+@pytest.mark.parametrize("after_s", [40.0, 800.0])
+async def test_pushes_wait_for_audits_of_another_run_whose_lines_broke_soon(
+    monkeypatch: pytest.MonkeyPatch, after_s: float
+) -> None:
+    """Each line breaks after twenty seconds, and the ERP goes on for minutes with each of them."""
+    monkeypatch.setattr(Logins, "log_out", lambda *_: True)
+    office, numbers = Office(sandbox(**OPEN)), orders(3, 20)
+    how: dict[str, Any] = {"limits": NO_HALT, "settle": SettleTimes(), "check": False}
+    how["throttle"] = steered(concurrency=2, chunk_size=1)
+    await office.open_run(orders(10), FIRST)
+    await office.execute(FIRST, **how)
+    await office.open_run(numbers, SECOND)
+    async with anyio.create_task_group() as server:
+        how["transport"] = erp = queueing_all(server, 590.0, 20.0, told=False)
+        async with anyio.create_task_group() as commands:
+            follow = partial(office.execute, FIRST, work=follow_run, route=FOLLOW, **how)
+            commands.start_soon(follow)
+            await anyio.sleep(after_s)
+            await office.execute(SECOND, **how)
+    assert (erp.twice, doubled(office, numbers)) == (frozenset(), [])
+
+
+async def test_few_steps_wait_in_the_erp_though_their_lines_break_soon(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each was followed by the next one at once, and sent again before the ERP had come to it."""
+    monkeypatch.setattr(Logins, "log_out", lambda *_: True)
+    office, numbers = Office(sandbox(**OPEN), FOLLOW), orders(40)
+    await office.open_run(numbers)
+    async with anyio.create_task_group() as server:
+        erp = queueing_all(server, 400.0, 20.0, told=False)
+        await office.execute(
+            throttle=steered(concurrency=1, chunk_size=1),
+            transport=erp,
+            limits=replace(NO_HALT, canary=True),
+            settle=SettleTimes(),
+            check=False,
+        )
+    assert (erp.twice, doubled(office, numbers)) == (frozenset(), [])
+    assert erp.most_steps < 5
 
 
 class SetBack(VirtualClock):

@@ -24,7 +24,7 @@ from k3push.core.safety.ages import later_s
 from k3push.core.safety.verdict import SOON_S
 from k3push.ports import AttemptRecord, Doubt, LostCall, StepRecord
 from k3push.runs.context import Context
-from k3push.runs.proof.calls_at_work import may_run
+from k3push.runs.proof.calls_at_work import broke_soon, may_run
 from k3push.runs.proof.long_calls import long_calls
 from k3push.runs.proof.lost_calls import (
     HERE,
@@ -35,7 +35,7 @@ from k3push.runs.proof.lost_calls import (
     may_be_before,
     waits_behind_s,
 )
-from k3push.runs.proof.seen_since import first_shown_at
+from k3push.runs.proof.seen_since import first_moved_at, first_shown_at
 
 AT_ONCE = 1000
 """So many attempts may have begun while a call was on its way."""
@@ -49,17 +49,29 @@ class Heard:
         lost: Those that were lost, and may be in the ERP yet.
         answered: The newest of each user whose answer tells of documents.
         steps: Submits and audits that have no end, were lost, or took long.
+        moved_s: Of those whose lines broke soon, how long after each had begun a look has first
+            shown what it has done.
+        steps_go_on: For one of these that was late: the ERP goes on then.
     """
 
     lost: Sequence[LostCall] = ()
     answered: Mapping[str, AttemptRecord] = field(default_factory=dict)
     steps: Sequence[StepRecord] = ()
+    moved_s: Mapping[int, float] = field(default_factory=dict)
+    steps_go_on: bool = False
 
 
 async def hear(context: Context) -> Heard:
     """Return which calls of the account were lost or took long, and which were answered of late."""
     steps = await context.ledger.long_steps(_heard_since(context), longer_s=SOON_S)
-    return replace(await _hear_pushes(context), steps=steps)
+    moved_s, go_on = dict[int, float](), False
+    for kept in filter(broke_soon, steps):
+        intent = kept.attempt.intent
+        if moved_at := await first_moved_at(context.ledger, intent.run, kept.attempt.id):
+            after_s = moved_s[kept.attempt.id] = (moved_at - intent.began_at).total_seconds()
+            go_on = go_on or _is_late(context, kept, after_s)
+    heard = await _hear_pushes(context)
+    return replace(heard, steps=steps, moved_s=moved_s, steps_go_on=go_on)
 
 
 def _heard_since(context: Context) -> datetime:
@@ -90,11 +102,16 @@ async def _hear_pushes(context: Context) -> Heard:
 
 async def _goes_on_behind_broken_lines(context: Context, broke: Sequence[AttemptRecord]) -> bool:
     """Say whether a document came late of a call whose line broke soon: the ERP goes on then."""
-    at_once_s = context.settle.first_wait_s + 2 * context.settle.poll_s
     for kept in broke:
-        if await _came_after_s(context, kept) > _waited_for_s(kept) + at_once_s:
+        if _is_late(context, kept, await _came_after_s(context, kept)):
             return True
     return False
+
+
+def _is_late(context: Context, kept: AttemptRecord | StepRecord, after_s: float) -> bool:
+    """Say whether looks have first shown long after a line broke what its call has done."""
+    at_once_s = context.settle.first_wait_s + 2 * context.settle.poll_s
+    return after_s > _waited_for_s(kept) + at_once_s
 
 
 async def hear_of_others(context: Context, doubts: Sequence[Doubt], heard: Heard) -> None:
@@ -246,9 +263,13 @@ def _steps_in_front(
         Those that were lost, or are on their way, as lost calls; and how long after the call left
         the last of the others was over. What a run has at work of these counts for one window.
     """
+
+    def is_lost(kept: StepRecord) -> bool:
+        return may_run(kept) or (heard.steps_go_on and broke_soon(kept))
+
     known = context.steps_at_work.known()
     told = [
-        (kept.attempt, None if may_run(kept) else _waited_for_s(kept))
+        (kept.attempt, None if is_lost(kept) else _waited_for_s(kept))
         for kept in heard.steps
         if kept.attempt.id not in known
         if not _is_over(kept, heard.answered.get(doubt.sender))
@@ -262,7 +283,8 @@ def _steps_in_front(
             over_after_s = max(over_after_s, later + took_s)
         else:
             run = RunId(f"steps of {attempt.intent.run}")
-            lost.append(Lost(doubt.attempt - 1, run, later))
+            came_s = later + heard.moved_s.get(attempt.id, -math.inf)
+            lost.append(Lost(doubt.attempt - 1, run, later, came_s))
     return lost, over_after_s
 
 

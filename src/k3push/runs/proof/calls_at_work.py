@@ -120,3 +120,9 @@ def may_run(kept: AttemptRecord | StepRecord) -> bool:
     if not isinstance(verdict, InDoubt) or kept.ended_at is None:
         return verdict is None
     return was_given_up(verdict, (kept.ended_at - kept.attempt.intent.began_at).total_seconds())
+
+
+def broke_soon(kept: AttemptRecord | StepRecord) -> bool:
+    """Say whether the answer to a call was lost before anybody could have given it up."""
+    is_lost = kept.exchange is not None and isinstance(verdict_of(kept), InDoubt)
+    return is_lost and not may_run(kept)

@@ -17,6 +17,9 @@ from k3push.ports import Ledger, Memo
 SHOWN = "shown_documents"
 """Kind of the memo about a run that names what an attempt of it in doubt may have made."""
 
+MOVED = "moved_documents"
+"""Kind of the memo about a run that says since when looks have shown what a lost step has done."""
+
 RENUMBERED = "renumbered_bill"
 """Kind of the memo about a run that names the numbers which a bill has had since."""
 
@@ -47,6 +50,17 @@ async def shown_since(ledger: Ledger, run: RunId, attempt: int) -> Targets:
 async def first_shown_at(ledger: Ledger, run: RunId, attempt: int) -> datetime | None:
     """Return when a look has first shown a document that an attempt may have made."""
     kept = await ledger.memo(SHOWN, f"{run} {attempt}")
+    return kept.at if kept else None
+
+
+async def note_moved_documents(ledger: Ledger, run: RunId, step: int, *, at: datetime) -> None:
+    """Write down that a look has shown what a step has done whose answer was lost."""
+    await ledger.remember(Memo(MOVED, f"{run} {step}", at, {}, about=run))
+
+
+async def first_moved_at(ledger: Ledger, run: RunId, step: int) -> datetime | None:
+    """Return when a look has first shown what a step has done whose answer was lost."""
+    kept = await ledger.memo(MOVED, f"{run} {step}")
     return kept.at if kept else None
 
 

@@ -18,7 +18,8 @@ from k3push.ports import Clock
 class StepsAtWork:
     """Those of one execution, and of earlier ones of its run whose answers were lost.
 
-    Their times are compared by the uptime of the machine, whatever its clock says.
+    Their times are compared by the uptime of the machine, whatever its clock says. One whose line
+    broke soon is in nobody's way; what is known of it stands in the ledger.
     """
 
     _open: dict[int, StepAttempt] = field(default_factory=dict)
@@ -40,6 +41,10 @@ class StepsAtWork:
             intent = attempt.intent
             took_s = later_s(now, uptime, intent.began_at, intent.uptime)
             self._over[attempt.id] = (attempt, took_s)
+
+    def broke(self, attempt: StepAttempt) -> None:
+        """Note that the line of one broke soon."""
+        self._open.pop(attempt.id, None)
 
     def keep(self, attempts: Collection[int], clock: Clock) -> None:
         """Note that all are settled but some."""

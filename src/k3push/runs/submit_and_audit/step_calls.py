@@ -134,9 +134,10 @@ class StepCalls:
         context, intent, verdict = self.context, attempt.intent, judge(exchange)
         self.doubts.ages.ended(attempt.id)
         documents, ended_s = [entry.document for entry in entries], anyio.current_time()
-        given_up = isinstance(verdict, InDoubt) and was_given_up(verdict, ended_s - began_s)
-        if not given_up:
+        if not isinstance(verdict, InDoubt):
             context.steps_at_work.over([attempt.id], context.clock)
+        elif not was_given_up(verdict, ended_s - began_s):
+            context.steps_at_work.broke(attempt)
         match verdict:
             case SendAgain(because=because, session=session):
                 self._let_go_again(entries, because, session)

@@ -19,6 +19,7 @@ from k3push.runs.context import Context
 from k3push.runs.doubts.settle_doubts import next_look_in_s
 from k3push.runs.other_calls.calls_of_others import Heard, hear, step_waits_s
 from k3push.runs.proof.doubt_ages import DoubtAges
+from k3push.runs.proof.seen_since import note_moved_documents
 from k3push.runs.submit_and_audit.under_way import FollowedDocument, UnderWay
 
 
@@ -56,6 +57,11 @@ class StepDoubts:
             entry.lost.id: _doubt(entry.document, entry.lost) for entry in entries if entry.lost
         }
         heard = await hear(context) if lost else Heard()
+        if heard.steps_go_on:
+            # So no further step leaves behind those whose lines broke soon.
+            for each in self.under_way.entries.values():
+                if each.lost is not None:
+                    context.steps_at_work.left(each.lost)
         for id_, doubt in lost.items():
             self.ages.note_behind(id_, await step_waits_s(context, doubt, heard))
         settled = []
@@ -72,6 +78,8 @@ class StepDoubts:
                 continue
             if has_moved(intent, standing):
                 entry.tries = 0
+                run, now = context.run.id, context.clock.now()
+                await note_moved_documents(context.ledger, run, entry.lost.id, at=now)
             else:
                 # The window is over: it may go once more, alone, as often as any call.
                 entry.tries, entry.most = entry.tries + 1, 1
