@@ -267,12 +267,8 @@ async def test_a_run_waits_while_documents_of_another_one_come_late(
 
     That holds without what the ledger tells of calls whose lines broke soon.
     """
-
-    async def nothing(*_: object) -> bool:
-        return False
-
     if not is_heard:
-        monkeypatch.setattr(calls_of_others, "_goes_on_behind_broken_lines", nothing)
+        monkeypatch.setattr(calls_of_others, "_is_late", lambda *_: False)
     numbers = orders(3)
     lost = dict(zip(numbers, ("late-commit:60", "late-commit:590", "reset"), strict=True))
     plan = FaultPlan(aimed={number: Aimed(fault(name)) for number, name in lost.items()})

@@ -21,6 +21,7 @@ from k3push.runs.context import Context
 from k3push.runs.documents.form_marks import mark_before
 from k3push.runs.documents.renumbered_bills import moved_among
 from k3push.runs.kept_in_ledger.kept_attempts import attempts_under, rows_under
+from k3push.runs.other_calls.calls_of_others import might_wait_s
 from k3push.runs.other_calls.earlier_calls import (
     did_nothing,
     doubt_of,
@@ -97,7 +98,7 @@ async def _open_call(
         {id_ for number in bills for id_ in intent.before.get(number, ())}
         | await _told_of(context, intent),
         # What was made later is another program's.
-        _over_at(context, kept),
+        await _over_at(context, kept),
         await mark_before(context, intent.run, intent.chunk, kept.attempt.id),
         wire.rule_in(intent.request),
     )
@@ -224,7 +225,7 @@ class _Settled(NamedTuple):
         run = _run_of(kept)
         if run in self.absent or run not in self.words:
             return run in self.absent
-        over = _over_at(context, kept)
+        over = await _over_at(context, kept)
         # Another bill may have had the number before, and the person's word be about that one.
         under = await attempts_under(context.ledger, run, self.bill)
         nth = {each.attempt.id: place for place, each in enumerate(under)}
@@ -244,12 +245,14 @@ async def _settled(context: Context, bill: BillNumber) -> _Settled:
     return _Settled(bill, absent, words)
 
 
-def _over_at(context: Context, kept: AttemptRecord) -> datetime:
+async def _over_at(context: Context, kept: AttemptRecord) -> datetime:
     """Return when a call was answered, or by when it has come to an end that no answer tells."""
     if not was_in_doubt(kept):
         return context.ages.over_at(kept)
-    behind_s = context.ages.behind_s(doubt_of(kept))
-    return kept.attempt.intent.began_at + timedelta(seconds=context.settle.window_s + behind_s)
+    known = context.might_wait_s
+    if (id_ := kept.attempt.id) not in known:
+        known[id_] = await might_wait_s(context, doubt_of(kept))
+    return kept.attempt.intent.began_at + timedelta(seconds=context.settle.window_s + known[id_])
 
 
 def _run_of(kept: AttemptRecord) -> RunId:

@@ -63,26 +63,29 @@ class Heard:
 
 async def hear(context: Context) -> Heard:
     """Return which calls of the account were lost or took long, and which were answered of late."""
-    steps = await context.ledger.long_steps(_heard_since(context), longer_s=SOON_S)
+    return await _with_steps(context, await _hear_pushes(context), context.clock.now())
+
+
+async def _with_steps(context: Context, heard: Heard, at: datetime) -> Heard:
+    steps = await context.ledger.long_steps(_heard_since(context, at), longer_s=SOON_S)
     moved_s, go_on = dict[int, float](), False
     for kept in filter(broke_soon, steps):
         intent = kept.attempt.intent
         if moved_at := await first_moved_at(context.ledger, intent.run, kept.attempt.id):
             after_s = moved_s[kept.attempt.id] = (moved_at - intent.began_at).total_seconds()
             go_on = go_on or _is_late(context, kept, after_s)
-    heard = await _hear_pushes(context)
     return replace(heard, steps=steps, moved_s=moved_s, steps_go_on=go_on)
 
 
-def _heard_since(context: Context) -> datetime:
+def _heard_since(context: Context, at: datetime) -> datetime:
     # Somebody may have set the clock meanwhile.
-    queue = timedelta(seconds=QUEUE_OF * context.settle.window_s)
-    return context.clock.now() - LONGEST_CALL - queue
+    return at - LONGEST_CALL - timedelta(seconds=QUEUE_OF * context.settle.window_s)
 
 
 async def _hear_pushes(context: Context) -> Heard:
     ledger, work = context.ledger, context.at_work
-    lost = await ledger.lost_calls(_heard_since(context), after=work.over)
+    since = _heard_since(context, context.clock.now())
+    lost = await ledger.lost_calls(since, after=work.over)
     if not lost:
         return Heard()
     first, last = lost[0].kept.attempt.id, lost[-1].kept.attempt.id
@@ -93,19 +96,20 @@ async def _hear_pushes(context: Context) -> Heard:
         for each in lost
         if not _is_over(each.kept, answered.get(each.kept.attempt.intent.sender))
     ]
-    given_up = [each for each in left if may_run(each.kept)]
     work.over = left[0].kept.attempt.id - 1 if left else last
-    broke = [each.kept for each in left if not may_run(each.kept)]
-    goes_on = broke and await _goes_on_behind_broken_lines(context, broke)
-    return Heard(left if goes_on else given_up, answered)
+    return Heard(await _at_work(context, left), answered)
 
 
-async def _goes_on_behind_broken_lines(context: Context, broke: Sequence[AttemptRecord]) -> bool:
-    """Say whether a document came late of a call whose line broke soon: the ERP goes on then."""
+async def _at_work(context: Context, lost: Sequence[LostCall]) -> Sequence[LostCall]:
+    """Leave out calls whose lines broke soon, unless a document of one has come late.
+
+    The ERP goes on with them then.
+    """
+    broke = [each.kept for each in lost if not may_run(each.kept)]
     for kept in broke:
         if _is_late(context, kept, await _came_after_s(context, kept)):
-            return True
-    return False
+            return lost
+    return [each for each in lost if may_run(each.kept)]
 
 
 def _is_late(context: Context, kept: AttemptRecord | StepRecord, after_s: float) -> bool:
@@ -125,10 +129,24 @@ async def hear_of_others(context: Context, doubts: Sequence[Doubt], heard: Heard
     """
     pushes = await _LostPushes.of(context, heard)
     for doubt in {doubt.attempt: doubt for doubt in doubts}.values():
-        steps, answered_s = _steps_in_front(context, doubt, heard)
-        answered_s = max(answered_s, await _answered_after_s(context, doubt))
-        calls = [*pushes.as_seen_by(doubt), *steps]
-        context.ages.note_behind(doubt.attempt, pushes.waits_s(doubt, calls, answered_s))
+        context.ages.note_behind(doubt.attempt, await _waits_s(context, doubt, pushes))
+
+
+async def might_wait_s(context: Context, doubt: Doubt) -> float:
+    """Return how many seconds later a call may have been carried out for those in front of it.
+
+    Whatever has been answered since tells only that all of them are over by now.
+    """
+    at = doubt.began_at
+    lost = await context.ledger.lost_calls(_heard_since(context, at), after=0)
+    heard = await _with_steps(context, Heard(await _at_work(context, lost)), at)
+    return await _waits_s(context, doubt, await _LostPushes.of(context, heard))
+
+
+async def _waits_s(context: Context, doubt: Doubt, pushes: _LostPushes) -> float:
+    steps, answered_s = _steps_in_front(context, doubt, pushes.heard)
+    answered_s = max(answered_s, await _answered_after_s(context, doubt))
+    return pushes.waits_s(doubt, [*pushes.as_seen_by(doubt), *steps], answered_s)
 
 
 async def step_waits_s(context: Context, doubt: Doubt, heard: Heard) -> float:
