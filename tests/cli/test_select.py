@@ -109,6 +109,19 @@ def test_bills_that_wait_for_approval_hold_up_no_others(desk: Desk, start: Start
     assert (again.exit, again.said["counts"]) == (5, {"pushed": 5}), again
 
 
+def test_what_was_selected_once_more_meanwhile_is_pushed_once(desk: Desk, start: Start) -> None:
+    """A run that goes on pushes nothing that another has pushed since it selected its bills."""
+    sandbox = start("--orders", "4", "--write-back", "never")
+    in_parts = "allow_partial = true\n" + selecting(where=NOTE)
+    desk.configure(sandbox.url, more=in_parts)
+    stopped = desk.k3push("run", "--select", "--limit", "1", "--json")
+    assert (stopped.exit, stopped.said["counts"]) == (5, {"pushed": 1, "planned": 3}), stopped
+    pushed = desk.k3push("run", "--select", "--json")
+    assert (pushed.exit, pushed.said["counts"]) == (0, {"pushed": 4}), pushed
+    resumed = desk.k3push("resume", str(stopped.said["run"]), "--json")
+    assert (resumed.exit, resumed.said["counts"]) == (0, {"pushed": 1, "already": 3}), resumed
+
+
 def test_what_was_selected_is_kept_with_the_run(desk: Desk, few: Sandbox) -> None:
     """As it was found, beside the results, and in every export by number and id."""
     desk.configure(few.url, more=selecting(where=NOTE))

@@ -10,6 +10,8 @@ import anyio.to_thread
 from k3push.core.model import FolderFile, Listed, Route, Run
 from k3push.ports import Ledger
 from k3push.runs.create import JobSource, list_numbers, new_run, open_new
+from k3push.runs.kept_in_ledger.request_stages import SELECTED
+from k3push.runs.other_calls.pushed_since import keep_seen
 from k3push.wiring.executor import Executor
 from k3push.wiring.protected_files import cure_of_results
 from k3push.wiring.selected_bills import keep_list
@@ -49,6 +51,9 @@ async def open_listed(
     except OSError as error:
         why, cure = error.strerror or error, cure_of_results(error)
         executor.observer.warn("warning.results_lost", folder=run.folder, why=why, cure=cure)
+
+    if SELECTED in names:  # nobody has named these bills: the selection is of its time
+        await keep_seen(ledger, run.id, run.started_at)
 
     def takes(listed: Listed) -> bool:
         return routes[listed.route].name == route.name
