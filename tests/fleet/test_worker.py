@@ -452,6 +452,28 @@ async def test_what_only_waits_to_be_settled_is_resumed_where_somebody_asks_for_
         assert not await queue.is_open("acme", run)
 
 
+@pytest.mark.parametrize("how", ["ends", "put off"])
+async def test_what_is_asked_for_as_people_are_told_of_the_last_end_is_executed(
+    postgres_url: str, how: str
+) -> None:
+    """The run has ended in the ledger, and its worker waits for a messenger that is slow."""
+    run = RunId("r1")
+    async with open_queue(Server.of(postgres_url), create=True) as queue:
+        await ask(queue, "acme", "r1")
+        slot = await queue.begin("acme", run, "w1")
+        assert slot is not None
+        await queue.hand_over("acme", run, "acme", "retry", 3)
+        if how == "ends":
+            assert await queue.end(slot, "done", 3, "")
+        else:
+            assert await queue.put_off(slot, Later(3600.0, only_settle=True), 4, "")
+        again = await queue.begin("acme", run, "w1")
+        assert again is not None
+        assert not again.only_settle
+        assert await queue.end(again, "done", 0, "")
+        assert not await queue.is_open("acme", run)
+
+
 async def test_a_paused_tenant_waits_for_its_word(postgres_url: str, tmp_path: Path) -> None:
     """Other tenants go on."""
     served = {name: tenant(tmp_path, postgres_url, name) for name in ("acme", "bexo")}

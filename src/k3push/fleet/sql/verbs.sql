@@ -135,9 +135,10 @@ WHERE tenant = :tenant AND run = :run
 RETURNING send_window, time_zone, waits, only_settle, asked_by;
 
 -- name: end
--- Somebody may have asked for all of it while it was only settled.
+-- Somebody may have asked for it once more since: it was only settled, or has ended in the ledger
+-- and people are told of that.
 UPDATE fleet_runs
-SET outcome = CASE WHEN only_settle AND asked_by <> :asked_by THEN NULL ELSE :outcome END,
+SET outcome = CASE WHEN asked_by = :asked_by THEN :outcome END,
     only_settle = only_settle AND asked_by = :asked_by,
     exit = :exit, why = :why, unarchived = :unarchived, ended_at = now(), worker = NULL,
     in_doubt = :in_doubt
@@ -146,9 +147,9 @@ RETURNING run;
 
 -- name: put_off
 UPDATE fleet_runs
-SET not_before = CASE WHEN only_settle AND asked_by <> :asked_by THEN now()
-        ELSE now() + :seconds * interval '1 second' END,
-    only_settle = :only_settle AND NOT (only_settle AND asked_by <> :asked_by),
+SET not_before = CASE WHEN asked_by = :asked_by THEN now() + :seconds * interval '1 second'
+        ELSE now() END,
+    only_settle = :only_settle AND asked_by = :asked_by,
     waits = :waits, in_doubt = coalesce(:in_doubt, in_doubt), exit = coalesce(:exit, exit), why = :why, ended_at = now(), worker = NULL
 WHERE tenant = :tenant AND run = :run AND outcome IS NULL AND worker = :worker
 RETURNING run;
