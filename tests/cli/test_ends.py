@@ -378,6 +378,26 @@ def test_a_hang_up_is_nobodys_second_wish(numbers: tuple[signal.Signals, ...], w
     assert len(told) == wishes
 
 
+@pytest.mark.parametrize(("patience_s", "code"), [(0.0, -signal.SIGINT), (60.0, 0)])
+def test_a_third_wish_waits_for_nothing(patience_s: float, code: int) -> None:
+    """A database whose disk hangs answers nobody, nor lets go; who holds the keys down is safe."""
+    script = f"""
+import anyio, signal
+from k3push.cli.console import signals
+
+signals.AT_ONCE_S = {patience_s}
+
+async def hang():
+    with anyio.CancelScope(shield=True), signals.on_interrupt(lambda: None):
+        for _ in range(3):
+            signal.raise_signal(signal.SIGINT)
+
+anyio.run(hang)
+"""
+    ended = subprocess.run([sys.executable, "-c", script], env=path_of_ours(), check=False)  # noqa: S603  # our own interpreter
+    assert ended.returncode == code
+
+
 def test_a_signal_that_does_not_wake_the_loop_is_heard_at_once() -> None:
     """As one that comes right before the loop goes to sleep: here another thread takes it."""
     heard_s: list[float] = []

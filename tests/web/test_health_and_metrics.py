@@ -20,6 +20,7 @@ from k3push.reporting.metrics import (
     RUNS_LOOKED_AT,
     samples_of,
 )
+from k3push.web.tenant_ledgers import ANSWER_S
 from tests.memory_ledger.ledger import MemoryLedger
 from tests.reporting.pages import NOON, RUN, filled, in_doubt
 from tests.web.visits import ACCT, house, in_time, tenant
@@ -31,12 +32,15 @@ AN_HOUR = timedelta(hours=1)
 class Losable(MemoryLedger):
     """Can be lost, or answer nobody."""
 
-    lost = hangs = False
+    lost = False
+    hangs_s = 0.0
+    looks = 0
 
     async def run(self, run: RunId) -> Run | None:
-        """Fail where it is lost."""
-        if self.hangs:
-            await anyio.sleep_forever()
+        """Fail where it is lost; as in PostgreSQL, a read that hangs cannot be broken off."""
+        self.looks += 1
+        with anyio.CancelScope(shield=True):
+            await anyio.sleep(self.hangs_s)
         if self.lost:
             raise LedgerLostError("a secret path")
         return await super().run(run)
@@ -176,7 +180,7 @@ def test_metrics_bear_tenant_and_route_and_say_which_ledger_is_lost() -> None:
 
 
 def test_health_is_a_word_for_everybody() -> None:
-    """Whoever may not look may know whether it works, and nothing more."""
+    """Whoever may not look may know whether it works, and in time, and nothing more."""
 
     async def visit() -> None:
         ledger = Losable(account=ACCT)
@@ -185,8 +189,16 @@ def test_health_is_a_word_for_everybody() -> None:
             async with home.signed_in() as browser:
                 await browser.get("/")
             ledger.lost = True
-            for ledger.lost, ledger.hangs in ((True, False), (False, True)):
-                answer = await stranger.get("/healthz")
+            answer = await stranger.get("/healthz")
+            assert (answer.status_code, answer.text) == (503, "not: ledger\n")
+            ledger.lost, ledger.hangs_s, ledger.looks = False, 100.0, 0
+            for _ in range(3):
+                with anyio.fail_after(ANSWER_S + 1):
+                    answer = await stranger.get("/healthz")
                 assert (answer.status_code, answer.text) == (503, "not: ledger\n")
+            assert ledger.looks == 1
+            ledger.hangs_s = 0
+            await anyio.sleep(100)
+            assert (await stranger.get("/healthz")).text == "ok\n"
 
     in_time(visit)

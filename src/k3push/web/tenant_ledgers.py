@@ -65,6 +65,18 @@ class _Wish:
     error: LedgerLostError | None = None
 
 
+@dataclass(slots=True)
+class _Look:
+    """A look whether ledgers can be read.
+
+    Attributes:
+        is_well: Whether all could.
+    """
+
+    done: anyio.Event = field(default_factory=anyio.Event)
+    is_well: bool = False
+
+
 class TenantLedgers:
     """The ledgers of all tenants.
 
@@ -79,6 +91,7 @@ class TenantLedgers:
         self.take(tenants)
         self._open: dict[str, Ledger] = {}
         self._wishes: dict[str, _Wish] = {}
+        self._look: _Look | None = None
         self._tasks: TaskGroup | None = None
         self._closing = anyio.Event()
 
@@ -160,16 +173,31 @@ class TenantLedgers:
     async def answer(self) -> bool:
         """Say whether all ledgers that are open can be read in time; none is opened for it.
 
-        One whose tenants are gone may be gone with them.
+        A read cannot be broken off, and a database whose disk hangs answers none. So whoever asks
+        waits for a look beside it, which all share: such a database gets one.
         """
+        if self._tasks is None:
+            raise RuntimeError("no ledgers are kept yet")
+        look = self._look
+        if look is None:
+            look = self._look = _Look()
+            self._tasks.start_soon(self._look_at_all, look)
+        with anyio.move_on_after(ANSWER_S):
+            await look.done.wait()
+        return look.is_well
+
+    async def _look_at_all(self, look: _Look) -> None:
+        """Read something of each; one whose tenants are gone may be gone with them."""
         shown = {tenant.ledger for tenant in self.tenants.values()}
         try:
-            with anyio.fail_after(ANSWER_S):
-                for ledger in [self._open[place] for place in shown & self._open.keys()]:
-                    await ledger.run(RunId(""))
-        except (LedgerLostError, TimeoutError):
-            return False
-        return True
+            for ledger in [self._open[place] for place in shown & self._open.keys()]:
+                await ledger.run(RunId(""))
+            look.is_well = True
+        except Exception:  # noqa: BLE001, S110  # whatever it is, all is not well
+            pass
+        finally:
+            self._look = None
+            look.done.set()
 
     @asynccontextmanager
     async def kept(self) -> AsyncIterator[None]:

@@ -1,6 +1,7 @@
 """Ctrl-C, SIGTERM, Ctrl-Break and a terminal that closes: the first asks to stop.
 
-The second stops at once.
+The second stops at once: what is written into the ledger is waited for. The third, some seconds
+later, waits for nothing, since a database that hangs answers nobody.
 
 While a person is asked something, nothing is under way that would have to end in order, and the
 first Ctrl-C ends the question.
@@ -12,6 +13,7 @@ import asyncio
 import signal
 import socket
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -29,6 +31,11 @@ if sys.platform == "win32":
 # The terminal is closed, or the line to it is lost; Windows has no such signal.
 _HANG_UP: signal.Signals | None = getattr(signal, "SIGHUP", None)
 
+_AT_ONCE = 2
+
+AT_ONCE_S = 5.0
+"""So long what stops at once may take, however often somebody asks for it."""
+
 
 @contextmanager
 def on_interrupt(act: Callable[[], None]) -> Iterator[None]:
@@ -36,21 +43,28 @@ def on_interrupt(act: Callable[[], None]) -> Iterator[None]:
 
     Windows has no signal handlers on the loop, so the interpreter's own are used, and the
     loop is woken from there. Under `nohup` a hang-up stays without meaning.
+
+    A third wish, `AT_ONCE_S` after the second, ends the process as a kill does.
     """
     loop = asyncio.get_running_loop()
     heard = list(_SIGNALS)
     if _HANG_UP is not None and signal.getsignal(_HANG_UP) is not signal.SIG_IGN:
         heard.append(_HANG_UP)
-    wishes, hung_up = 0, False
+    wishes, hung_up, wished_s = 0, False, time.monotonic()
 
     def handle(number: int, _frame: FrameType | None) -> None:
-        nonlocal wishes, hung_up
+        nonlocal wishes, hung_up, wished_s
         known = max(wishes, hung_up)
         if number == _HANG_UP:
             # Shell and system tell of it, often with SIGTERM: it is nobody's second wish.
             hung_up = True
         else:
             wishes += 1
+            if wishes <= _AT_ONCE:
+                wished_s = time.monotonic()
+            elif time.monotonic() - wished_s >= AT_ONCE_S:
+                signal.signal(number, signal.SIG_DFL)
+                signal.raise_signal(number)
         if max(wishes, hung_up) > known:
             loop.call_soon_threadsafe(act)
 
