@@ -10,7 +10,7 @@ import orjson
 import pytest
 
 from k3push.adapters.ledger.sqlite import open_sqlite
-from k3push.core.model import RunId
+from k3push.core.model import BillNumber, Intent, Listed, RunId, Uptime
 from k3push.core.remark import remark
 from k3push.runs.outcome import Exit
 from tests.cli.conftest import Start
@@ -388,6 +388,28 @@ def test_a_word_is_about_one_route(desk: Desk, untouched: Sandbox) -> None:
     assert desk.k3push("settle", "--as", "pushed", "r2", "CGDD1", *why).exit == 0
     last = desk.k3push("settle", "--as", "absent", "CGDD1", *why)
     assert (last.exit, "planned" in last.err) == (0, True), last
+
+
+def test_a_word_about_a_call_that_a_kill_has_cut_off_is_answered_with_the_way(
+    desk: Desk, untouched: Sandbox
+) -> None:
+    """The bill is in no doubt yet: nobody has asked the ERP since."""
+    desk.configure(untouched.url)
+    bill = BillNumber("CGDD1")
+
+    async def killed() -> None:
+        async with open_sqlite(desk.folder / "ledger.db", account="sandbox") as ledger:
+            await ledger.open_run(replace(RUN, id=RunId("r1")))
+            await ledger.add(RunId("r1"), [Listed(2, bill)])
+            await ledger.claim(RunId("r1"), [bill])
+            await ledger.begin(Intent(RunId("r1"), 1, 1, (bill,), {}, b"{}", NOON, Uptime("b", 1)))
+
+    anyio.run(killed)
+    why = ("--because", "seen")
+    said = desk.k3push("settle", "--as", "pushed", bill, *why)
+    assert (said.exit, "k3push settle r1" in said.err) == (2, True), said
+    said = desk.k3push("settle", "--as", "pushed", "CGDD2", *why)
+    assert (said.exit, "not unknown in any run" in said.err) == (2, True), said
 
 
 def stuck(desk: Desk, *numbers: str) -> None:

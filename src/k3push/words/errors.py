@@ -230,6 +230,10 @@ WORDS = {
         "{number} is not unknown in any run; nothing was changed",
         "{number} 在任何任务中都不是结果未知；未作更改",
     ),
+    "error.sent_and_killed": (
+        "the call for {number} was on its way as run {run} was killed; nothing was changed. `k3push settle {run}` asks the ERP what became of it; say it yourself where that cannot tell",
+        "任务 {run} 被强行终止时 {number} 的调用正在进行；未作更改。请先执行 `k3push settle {run}` 向 ERP 核实；若仍无法确定，再人工指定结果",
+    ),
     "error.list_changed": (
         "{jobs} has changed since it was shown; nothing was sent. Run it again to see what it holds now",
         "{jobs} 在显示之后有变化；没有下推任何单据。请重新执行，以查看现在的内容",

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from k3push.cli.actions.push_runs import Runner
 from k3push.core.model import BillNumber, RunId, State, label_of
 from k3push.core.remark import remark
-from k3push.ports import RunIsAliveError
+from k3push.ports import Ledger, RunIsAliveError
 from k3push.runs.control import left_to_another
 from k3push.runs.doubts.word_of_person import doubts_meant, settle_by_word
 from k3push.runs.outcome import Exit
@@ -34,7 +34,7 @@ async def settle_as(runner: Runner, state: State, numbers: Sequence[str]) -> Exi
         for number in dict.fromkeys(typed):
             found = await doubts_meant(ledger, number, named.id if named else None)
             if not found:
-                raise Problem(remark("error.not_unknown", number=number))
+                raise Problem(await _why_not_in_doubt(ledger, number))
             doubtful += found
         for run in dict.fromkeys(run for run, _ in doubtful):
             if await ledger.is_alive(run):  # before anything is written down
@@ -58,3 +58,13 @@ async def settle_as(runner: Runner, state: State, numbers: Sequence[str]) -> Exi
         stand = [await runner.executor.tell_again(ledger, run) for run in meant]
         runner.put_object([each for each in stand if each], Exit.DONE)
     return Exit.DONE
+
+
+async def _why_not_in_doubt(ledger: Ledger, number: BillNumber) -> str:
+    """Say why a word about a number is of no use, as a remark."""
+    for run, row in await ledger.rows_of(number):
+        if row.state is State.SENT:
+            if await ledger.is_alive(run):
+                return await left_to_another(ledger, run)
+            return remark("error.sent_and_killed", number=number, run=run)
+    return remark("error.not_unknown", number=number)
