@@ -13,6 +13,7 @@ from k3push.adapters.ledger.sqlite import open_sqlite
 from k3push.core.model import BillNumber, Intent, Listed, RunId, Uptime
 from k3push.core.remark import remark
 from k3push.runs.outcome import Exit
+from tests.adapters.ledger.samples import identified
 from tests.cli.conftest import Start
 from tests.cli.terminal import Desk, Sandbox, assert_all_once, assert_true, orders
 from tests.reporting.pages import NOON, RUN, in_doubt
@@ -401,6 +402,7 @@ def test_a_word_about_a_call_that_a_kill_has_cut_off_is_answered_with_the_way(
         async with open_sqlite(desk.folder / "ledger.db", account="sandbox") as ledger:
             await ledger.open_run(replace(RUN, id=RunId("r1")))
             await ledger.add(RunId("r1"), [Listed(2, bill)])
+            await ledger.identify(RunId("r1"), identified({bill: bill}))
             await ledger.claim(RunId("r1"), [bill])
             await ledger.begin(Intent(RunId("r1"), 1, 1, (bill,), {}, b"{}", NOON, Uptime("b", 1)))
 
