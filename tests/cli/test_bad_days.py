@@ -400,7 +400,8 @@ def test_a_word_about_a_call_that_a_kill_has_cut_off_is_answered_with_the_way(
 
     async def killed() -> None:
         async with open_sqlite(desk.folder / "ledger.db", account="sandbox") as ledger:
-            await ledger.open_run(replace(RUN, id=RunId("r1")))
+            scope = "sandbox|pur_purchaseorder|r"
+            await ledger.open_run(replace(RUN, id=RunId("r1"), scope=scope))
             await ledger.add(RunId("r1"), [Listed(2, bill)])
             await ledger.identify(RunId("r1"), identified({bill: bill}))
             await ledger.claim(RunId("r1"), [bill])
