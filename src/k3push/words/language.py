@@ -225,12 +225,12 @@ _FILES = Say("both")
 
 
 def choose_language(arguments: Sequence[str]) -> Lang:
-    """Choose by `--lang`, else by the locale.
+    """Choose by `--lang`, the last one as with any option, else by the locale.
 
-    >>> choose_language(["run", "--lang", "zh", "orders.csv"])
+    >>> choose_language(["run", "--lang", "en", "orders.csv", "--lang", "zh"])
     'zh'
     """
-    for at, argument in enumerate(arguments):
+    for at, argument in reversed([*enumerate(arguments)]):
         if argument.startswith("--lang="):
             return "zh" if argument == "--lang=zh" else "en"
         if argument == "--lang" and at + 1 < len(arguments):
