@@ -263,6 +263,30 @@ async def test_few_steps_wait_in_the_erp_though_their_lines_break_soon(
     assert erp.most_steps < 5
 
 
+async def test_pushes_wait_as_long_as_documents_move_one_after_the_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Lines break soon, so that many submits have left before the document of one has moved."""
+    monkeypatch.setattr(Logins, "log_out", lambda *_: True)
+    office, numbers = Office(sandbox(**OPEN), FOLLOW), orders(2, 20)
+    await office.open_run(orders(12), FIRST)
+    await office.open_run(numbers, SECOND)
+    async with anyio.create_task_group() as server:
+        erp = queueing_all(server, 1.0, 20.0, submit_s=400.0, told=False)
+        how: dict[str, Any] = {"transport": erp, "limits": NO_HALT, "check": False}
+        how |= {"settle": SettleTimes(), "throttle": steered(concurrency=4, chunk_size=1)}
+
+        async def push() -> None:
+            await anyio.sleep(2000)
+            await office.execute(SECOND, route=replace(FOLLOW, follow=()), **how)
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(push)
+            await office.execute(FIRST, **how)
+    assert erp.most_steps == 12
+    assert (erp.twice, doubled(office, numbers)) == (frozenset(), [])
+
+
 class SetBack(VirtualClock):
     """A clock that somebody sets back by an hour."""
 

@@ -285,7 +285,10 @@ def _steps_in_front(
     def is_lost(kept: StepRecord) -> bool:
         return may_run(kept) or (heard.steps_go_on and broke_soon(kept))
 
-    known = context.steps_at_work.known()
+    # What has moved tells when each step behind it may have begun at last.
+    known = {
+        id_: each for id_, each in context.steps_at_work.known().items() if id_ not in heard.moved_s
+    }
     told = [
         (kept.attempt, None if is_lost(kept) else _waited_for_s(kept))
         for kept in heard.steps
