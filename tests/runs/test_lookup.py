@@ -595,6 +595,23 @@ async def test_all_documents_of_a_bill_are_found_where_the_field_holds_one_of_se
     assert seen.targets == {A: (ONE, TWO)}
 
 
+async def test_links_are_asked_for_all_once_a_line_bears_the_number_of_another_bill(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The field holds one of two merged bills; the other has a document of its own besides."""
+
+    async def first_of_two(*_: object, **__: object) -> Sighting:
+        both = frozenset({"id of A", "id of B"})
+        return Sighting({A: (ONE,), B: (TWO,)}, USERS, sources={(A, ONE.id): both})
+
+    monkeypatch.setattr(Asked, "targets_of", first_of_two)
+    job = Job(Asked(links={A: (ONE,), B: (ONE, TWO)}))
+    job.links.find = True
+    job.source_ids.update({A: "id of A", B: "id of B"})
+    seen = await look_at_targets(job, [A, B])
+    assert set(seen.targets[B]) == {ONE, TWO}
+
+
 async def test_what_links_have_found_stays_found_where_they_cannot_be_asked_for_the_rest() -> None:
     """The number that the field shows has gone meanwhile, and with it the id to ask by."""
     job = Job(Asked(missing=[A], there={A: (ONE,)}, links={A: (ONE,), B: (TWO,)}))

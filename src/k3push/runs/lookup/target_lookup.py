@@ -144,6 +144,7 @@ async def look_at_both(
             context, numbers, by_all=by_all, stop_or_not=stop_or_not, unsent=together
         )
         found = _of_their_bills(context, found)
+        links.tell_more = links.tell_more or _bears_other_number(context, found)
         prove = by_all or links.tell_more or not (links.find or links.missed)
         asked = [n for n in numbers if n not in found.refused and (prove or n not in found.targets)]
         linked = await _look_by_links(context, asked, by_all=by_all, stop_or_not=stop_or_not)
@@ -173,6 +174,19 @@ def _are_late(context: Looker, found: Sighting, linked: Sighting) -> bool:
         and context.source_ids.get(number) in found.sources.get((number, target.id), ())
         for number in linked.linked & found.targets.keys()
         for target in found.targets[number]
+    )
+
+
+def _bears_other_number(context: Looker, found: Sighting) -> bool:
+    """Say whether a document that bears the number of one bill has the link of another as well.
+
+    Then the field holds one of several merged bills, and does not show the others all they have.
+    """
+    return any(
+        found.sources.get((number, target.id), frozenset()) - {id_, ""}
+        for number, targets in found.targets.items()
+        if (id_ := context.source_ids.get(number, ""))
+        for target in targets
     )
 
 
