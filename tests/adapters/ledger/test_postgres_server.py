@@ -64,8 +64,13 @@ class Line:
         self._port = int(given.get("port") or 5432)
         self._user, self._database = given["user"], given["dbname"]
         self._tasks: list[asyncio.Task[None]] = []
+        self._is_still = False
+        self.at = b"COMMIT"
         self.cut = ""
-        """`before` the next COMMIT reaches the server, or `after` it was answered; "": never."""
+        """`before` the next COMMIT reaches the server, or `after` it was answered; "": never.
+
+        With `, still` the line is not cut there, but carries nothing any more.
+        """
 
     @asynccontextmanager
     async def __call__(self) -> AsyncIterator[str]:
@@ -90,11 +95,13 @@ class Line:
         lost = asyncio.Event()
         back = asyncio.create_task(self._carry_back(answers, writer, lost))
         while data := await reader.read(65536):
-            if b"COMMIT" in data and self.cut == "before":
-                self.cut = ""
-                break
-            if b"COMMIT" in data and self.cut == "after":
-                self.cut = ""
+            when, _, still = self.cut.partition(", ")
+            if self.at in data and when:
+                self.cut, self._is_still = "", bool(still)
+                if when == "before":
+                    if not still:
+                        break
+                    continue
                 lost.set()
             server.write(data)
         server.close()
@@ -106,7 +113,7 @@ class Line:
         while data := await answers.read(65536):
             if not lost.is_set():
                 writer.write(data)
-            elif data.endswith(IDLE):
+            elif data.endswith(IDLE) and not self._is_still:
                 break
         writer.close()
 
@@ -365,9 +372,15 @@ async def test_an_owner_that_was_cut_off_is_not_replaced_in_its_own_process(
         assert await ledger.counts(run) == {State.PUSHED: 1}
 
 
-@pytest.mark.parametrize("when", ["before", "after"])
-async def test_a_begin_whose_commit_was_cut_off_is_done_once(postgres_url: str, when: str) -> None:
-    """Only the server knows whether it is there, so the server is asked; never is it guessed."""
+@pytest.mark.parametrize("when", ["before", "after", "before, still", "after, still"])
+async def test_a_begin_whose_commit_was_cut_off_is_done_once(
+    postgres_url: str, when: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only the server knows whether it is there, so the server is asked; never is it guessed.
+
+    A server whose disk hangs cuts no line, and answers no more.
+    """
+    monkeypatch.setattr("k3push.adapters.ledger.postgres.transactions.SILENCE_S", 1.0)
     line = Line(postgres_url)
     async with line() as url, open_postgres(url, account=ACCOUNT) as ledger:
         run = await planned(ledger, "A B")
@@ -381,6 +394,22 @@ async def test_a_begin_whose_commit_was_cut_off_is_done_once(postgres_url: str, 
             line.cut = when
             await ledger.record(attempt, ANSWER, "", outcomes("A", State.PUSHED), at=later(1))
             assert await ledger.counts(run) == {State.PUSHED: 1, State.PLANNED: 1}
+
+
+async def test_a_server_that_hangs_holds_up_no_end_of_an_execution(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That its lock is free is said aloud; it is free with the connection as well."""
+    monkeypatch.setattr("k3push.adapters.ledger.postgres.run_locks.GIVE_BACK_S", 0.5)
+    line = Line(postgres_url)
+    async with line() as url, open_postgres(url, account=ACCOUNT) as ledger:
+        run = await planned(ledger, "A")
+        with anyio.fail_after(20):
+            async with ledger.own(run):
+                line.at, line.cut = b"pg_advisory_unlock", "before, still"
+            assert line.cut == ""
+            while await ledger.is_alive(run):  # noqa: ASYNC110  # the server tells nobody
+                await asyncio.sleep(0.05)
 
 
 @pytest.mark.parametrize(

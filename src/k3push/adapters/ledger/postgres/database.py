@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import re
+import socket
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -344,6 +346,26 @@ class Connection(StepConnection):
     async def close(self) -> None:
         """Close it."""
         await self._connection.close()
+
+
+@contextmanager
+def cut_after(seconds: float, raw: AsyncConnection[Any]) -> Iterator[None]:
+    """Cut a line once the block has taken so long: who waits for an answer learns that it is lost.
+
+    Nothing else would tell: the system of a server whose disk hangs takes what is sent to it.
+    """
+
+    def cut() -> None:
+        with suppress(OSError, psycopg.Error):
+            line = socket.fromfd(raw.fileno(), socket.AF_INET, socket.SOCK_STREAM)
+            with line:
+                line.shutdown(socket.SHUT_RDWR)
+
+    timer = asyncio.get_running_loop().call_later(seconds, cut)
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def _check_commit(commit: AsyncCursor[Any]) -> None:

@@ -20,7 +20,7 @@ import anyio
 import psycopg
 from psycopg import AsyncConnection
 
-from k3push.adapters.ledger.postgres.database import Connection, Server
+from k3push.adapters.ledger.postgres.database import Connection, Server, cut_after
 from k3push.adapters.ledger.postgres.transactions import Patience
 from k3push.adapters.ledger.sql_steps.step_connection import run_key
 from k3push.core.model import RunId
@@ -31,6 +31,9 @@ RETAKE_PATIENCE_S = 60.0
 """For how long a lost lock is asked for again: longer than a server keeps a dead connection."""
 
 RETAKE_PAUSE_S = 0.5
+
+GIVE_BACK_S = 10.0
+"""For how long a server is told that a lock is free; the end of the connection says so as well."""
 
 MOST_SPARE = 2
 """Sessions that wait for the next run: a new one costs as much as a hundred statements."""
@@ -167,7 +170,8 @@ class RunLocks:
                 await lock.keeper
         # Said aloud, since the server notices the end of a connection only after a moment.
         try:
-            await lock.connection.do("give_run_lock_back")
+            with cut_after(GIVE_BACK_S, lock.connection.raw):
+                await lock.connection.do("give_run_lock_back")
         except psycopg.Error:
             await lock.connection.close()
         else:

@@ -23,6 +23,7 @@ from k3push.adapters.ledger.connection_places import ConnectionPlaces
 from k3push.adapters.ledger.postgres.database import (
     Connection,
     Server,
+    cut_after,
     is_of_the_line,
     is_of_the_moment,
 )
@@ -31,6 +32,9 @@ T = TypeVar("T")
 
 PATIENCE_S = 30.0
 """For how long a server that went away is waited for."""
+
+SILENCE_S = 300.0
+"""For how long a transaction waits for a server that is there, and whose disk may hang."""
 
 FIRST_PAUSE_S = 0.05
 LONGEST_PAUSE_S = 1.0
@@ -81,7 +85,8 @@ class Connections:
             pool = self._pool = self._pool or self._new_pool()
             await pool.open()
             async with pool.connection() as raw:
-                yield raw
+                with cut_after(SILENCE_S, raw):
+                    yield raw
 
     def _new_pool(self) -> Pool:
         return AsyncConnectionPool(
