@@ -31,6 +31,7 @@ from k3push.runs.push_requests.program_events import (
 )
 from k3push.simulator import build
 from k3push.simulator.fault_plans.script import Channel
+from k3push.web.execution.request_work import Workshop
 from k3push.wiring.webhook_receivers import Receivers
 from tests.memory_ledger.ledger import MemoryLedger
 from tests.runs.office import NOON, VirtualClock, orders, sandbox, steps
@@ -378,6 +379,24 @@ def test_a_plan_that_waits_for_approval_is_told_of(tmp_path: Path) -> None:
         await wms.post(f"/plans/{made.json()['id']}/approve")
         await receiver.until(3)
         assert receiver.types()[2:] == ["push.ended"]
+
+    played(act, tmp_path, shop_with(tmp_path, receiver))
+
+
+def test_of_a_plan_that_was_withdrawn_elsewhere_nobody_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of two servers that look ahead for it, one alone hears of that."""
+    receiver = Receiver()
+    monkeypatch.setattr(Workshop, "give_up", lambda *_: None)
+
+    async def act(_: Shop, __: House, wms: httpx.AsyncClient) -> None:
+        made = await wms.post("/plans", json={"key": "p", "numbers": orders(1)})
+        assert (await wms.post(f"/plans/{made.json()['id']}/withdraw")).status_code == 200
+        await anyio.sleep(60)
+        await push(wms, "1", *orders(1))
+        await receiver.until(1)
+        assert receiver.types() == ["push.ended"]
 
     played(act, tmp_path, shop_with(tmp_path, receiver))
 

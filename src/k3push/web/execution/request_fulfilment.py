@@ -205,6 +205,9 @@ class Fulfilment:
             return
         if not is_program(request.by):
             self._shut = None
+        now = await find_request(ledger, request.id)
+        if now is None or now.stage is not request.stage:
+            return  # it was withdrawn, or another server has planned it
         made = replace(request, stage=Stage.PLANNED, runs=plan.runs, **plan.facts)
         await self._announce(ledger, made, [])
         await move(ledger, request, Stage.PLANNED, runs=plan.runs, **plan.facts)
