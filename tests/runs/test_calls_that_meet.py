@@ -461,7 +461,9 @@ async def test_a_window_begins_once_a_call_in_front_was_answered(
     assert not await _pushed_too_early(monkeypatch, 2, 560.0, 600.0, killed_s=650.0)
 
 
-@pytest.mark.parametrize(("each_s", "given_up_s", "at_once"), [(310.0, 300.0, 8), (70.0, 60.0, 16)])
+@pytest.mark.parametrize(
+    ("each_s", "given_up_s", "at_once"), shared_out([(310.0, 300.0, 8), (70.0, 60.0, 16)], 2)
+)
 async def test_a_document_that_the_first_look_shows_tells_how_long_calls_take(
     monkeypatch: pytest.MonkeyPatch, each_s: float, given_up_s: float, at_once: int
 ) -> None:
@@ -526,7 +528,7 @@ async def test_late_documents_tell_nothing_of_calls_that_were_given_up_since(
     assert (erp.twice, doubled(office, [sound])) == (frozenset(), [])
 
 
-@pytest.mark.parametrize("is_beside", [False, True])
+@pytest.mark.parametrize("is_beside", shared_out([False, True], 2))
 async def test_a_lost_call_of_another_run_in_front_makes_no_wait_behind_own_ones_shorter(
     monkeypatch: pytest.MonkeyPatch, *, is_beside: bool
 ) -> None:

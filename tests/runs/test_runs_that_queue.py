@@ -100,7 +100,7 @@ async def test_runs_side_by_side_wait_for_the_documents_of_each_other(
 
 
 @pytest.mark.parametrize(
-    ("each_s", "at_once", "size"), [(400.0, 1, 8), (500.0, 4, 6), (380.0, 4, 8)]
+    ("each_s", "at_once", "size"), shared_out([(400.0, 1, 8), (500.0, 4, 6), (380.0, 4, 8)], 3)
 )
 async def test_runs_wait_for_late_documents_of_each_other_whose_lines_broke_soon(
     each_s: float, at_once: int, size: int
