@@ -14,7 +14,7 @@ from k3push.reporting.metrics import (
     ANSWERED,
     EXIT,
     FLEET_ASIDE,
-    FLEET_FAILED,
+    FLEET_FOR_PERSON,
     FLEET_OLDEST_DUE,
     FLEET_OLDEST_SHORT,
     FLEET_OVERDUE,
@@ -85,7 +85,7 @@ CASES = {
     ),
     "K3pushSchedulesOverdue": Case(({FLEET_OVERDUE: 1},), ({FLEET_OVERDUE: 0},)),
     "K3pushTenantsPaused": Case(({FLEET_PAUSED: 1},), ({FLEET_PAUSED: 0},)),
-    "K3pushRunsForPerson": Case(({FLEET_FAILED: 1},), ({FLEET_FAILED: 0},)),
+    "K3pushRunsForPerson": Case(({FLEET_FOR_PERSON: 1},), ({FLEET_FOR_PERSON: 0},)),
     "K3pushFilesAside": Case(({FLEET_ASIDE: 1},), ({FLEET_ASIDE: 0},)),
     "K3pushRunsNotArchived": Case(({FLEET_UNARCHIVED: 1},), ({FLEET_UNARCHIVED: 0},)),
 }

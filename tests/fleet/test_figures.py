@@ -15,7 +15,7 @@ from k3push.fleet.queue_opening import open_queue
 from k3push.fleet.status import samples, standing
 from k3push.reporting.metrics import (
     FLEET_ASIDE,
-    FLEET_FAILED,
+    FLEET_FOR_PERSON,
     FLEET_OLDEST_DUE,
     FLEET_OLDEST_SHORT,
     FLEET_OVERDUE,
@@ -86,7 +86,7 @@ async def test_each_figure_tells_of_what_it_is_named_after(
     async with open_queue(Server.of(postgres_url), create=True) as queue:
         await queue.do("here", worker="w1", name="w1", host="h", serves=1)
         at_rest = await samples(queue)
-        zero = (FLEET_OVERDUE, FLEET_PAUSED, FLEET_FAILED, FLEET_ASIDE, FLEET_UNARCHIVED)
+        zero = (FLEET_OVERDUE, FLEET_PAUSED, FLEET_FOR_PERSON, FLEET_ASIDE, FLEET_UNARCHIVED)
         assert {each.name: each.value for each in at_rest} == {
             FLEET_WORKERS: 1.0,
             **dict.fromkeys(zero, 0.0),
@@ -116,7 +116,7 @@ async def test_each_figure_tells_of_what_it_is_named_after(
         FLEET_WORKERS: 0.0,
         FLEET_OVERDUE: 2.0,
         FLEET_PAUSED: 1.0,
-        FLEET_FAILED: 2.0,
+        FLEET_FOR_PERSON: 2.0,
         FLEET_ASIDE: 1.0,
         FLEET_UNARCHIVED: 1.0,
     }

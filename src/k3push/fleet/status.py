@@ -10,7 +10,7 @@ from k3push.fleet.queue import Queue
 from k3push.fleet.turns import SHORT
 from k3push.reporting.metrics import (
     FLEET_ASIDE,
-    FLEET_FAILED,
+    FLEET_FOR_PERSON,
     FLEET_OLDEST_DUE,
     FLEET_OLDEST_SHORT,
     FLEET_OVERDUE,
@@ -30,7 +30,7 @@ async def samples(queue: Queue) -> list[Sample]:
         FLEET_OLDEST_SHORT: found["oldest_short"],
         FLEET_OVERDUE: found["overdue"],
         FLEET_PAUSED: found["paused"],
-        FLEET_FAILED: found["failed"],
+        FLEET_FOR_PERSON: found["failed"],
         FLEET_ASIDE: found["aside"],
         FLEET_UNARCHIVED: len(await queue.all("unarchived")),
     }

@@ -29,7 +29,7 @@ FLEET_OLDEST_DUE = "k3push_fleet_oldest_due_timestamp_seconds"
 FLEET_OLDEST_SHORT = "k3push_fleet_oldest_short_timestamp_seconds"
 FLEET_OVERDUE = "k3push_fleet_schedules_overdue"
 FLEET_PAUSED = "k3push_fleet_tenants_paused"
-FLEET_FAILED = "k3push_fleet_runs_for_person"
+FLEET_FOR_PERSON = "k3push_fleet_runs_for_person"
 FLEET_ASIDE = "k3push_fleet_files_aside"
 FLEET_UNARCHIVED = "k3push_fleet_tenants_unarchived"
 
@@ -54,7 +54,7 @@ HELP: Mapping[str, str] = {
     "for a worker, in seconds since 1970; absent where none waits, or all wait for their tenants.",
     FLEET_OVERDUE: "Schedules that nobody has looked after a minute after they should have begun.",
     FLEET_PAUSED: "Tenants of whom nothing begins.",
-    FLEET_FAILED: "Runs of the fleet that wait for a person.",
+    FLEET_FOR_PERSON: "Runs of the fleet that wait for a person.",
     FLEET_ASIDE: "Job files that were put aside, since they ended their readers.",
     FLEET_UNARCHIVED: "Tenants whose old runs could not be archived the last time.",
 }
@@ -105,7 +105,7 @@ async def samples_of(
     return samples
 
 
-def tell_all(runs: Sequence[Glance]) -> bool:
+def are_settled(runs: Sequence[Glance]) -> bool:
     """Say whether the samples of runs follow from how they stand, whatever their ledger has.
 
     None is under way or left behind, whose process may end or begin, and none has a number in

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from k3push.ports import Glance, LedgerLostError
-from k3push.reporting.metrics import LEDGER_UP, RUNS_LOOKED_AT, Sample, samples_of, tell_all
+from k3push.reporting.metrics import LEDGER_UP, RUNS_LOOKED_AT, Sample, are_settled, samples_of
 from k3push.reporting.prometheus_text import CONTENT_TYPE, Lines, lines_of, page_of
 from k3push.web.admission.access import Visitor
 from k3push.web.pages.page_context import PageContext
@@ -97,7 +97,7 @@ class Machines:
                     lines[name], told[name] = known[1], known
                     continue
                 lines[name] = lines_of(await self._samples(tenants[name], runs))
-                if not isinstance(runs, LedgerLostError) and tell_all(runs):
+                if not isinstance(runs, LedgerLostError) and are_settled(runs):
                     told[name] = runs, lines[name]
 
         await self._desk.books.each_glance(tenants.values(), RUNS_LOOKED_AT, take)
