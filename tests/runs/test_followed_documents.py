@@ -34,10 +34,13 @@ from k3push.runs.documents.renumbered_bills import look_at_sent
 from k3push.runs.doubts.word_of_person import settle_by_word
 from k3push.runs.engine import push_run
 from k3push.runs.lookup.document_lookup import look_at_standings
+from k3push.runs.other_calls.calls_of_others import Heard, hear
 from k3push.runs.outcome import Exit, anything_open, exit_of, followed_of
+from k3push.runs.proof.doubt_ages import SettleTimes
 from k3push.runs.push_limits import PushLimits
 from k3push.runs.sending import look_after, read_back
 from k3push.runs.stop import Cause
+from k3push.runs.submit_and_audit import step_doubts
 from k3push.runs.submit_and_audit.follower import follow_run
 from k3push.simulator import Policy
 from k3push.simulator.books.bills import Bill
@@ -325,6 +328,38 @@ async def test_a_step_that_is_made_within_the_window_is_not_repeated_before_look
     await office.execute(throttle=one_by_one(), limits=NO_HALT, beside=person, check=False)
     assert office.site.calls[Channel.SUBMIT] == 1
     assert {each.follow for each in (await office.documents()).values()} == {Follow.REFUSED}
+
+
+@pytest.mark.parametrize("late_s", [700, 715, 730])
+async def test_what_is_heard_of_calls_in_front_of_a_step_is_older_than_the_look(
+    monkeypatch: pytest.MonkeyPatch, late_s: int
+) -> None:
+    """The step is carried out meanwhile, of a document that somebody has taken back before it."""
+    met = steps(f"late-commit:{late_s}", on=Channel.SUBMIT)
+    route = replace(FOLLOW, follow=(Step.SUBMIT,), follow_wait_s=60)
+    office, (number,) = Office(sandbox(met, **OPEN), route), orders(1)
+    await office.open_run([number])
+
+    async def take_back(_: Context) -> None:
+        while not (made := office.site.world.documents_of(number)):  # noqa: ASYNC110  # virtual
+            await anyio.sleep(0.25)
+        made[0].status = "D"
+
+    async def hear_slowly(context: Context) -> Heard:
+        heard = await hear(context)
+        await anyio.sleep(30)
+        return heard
+
+    async def in_front(*_: object) -> float:
+        office.site._agenda.run_until(anyio.current_time())
+        is_over = office.site.world.documents_of(number)[0].status == "B"
+        return 0.0 if is_over else WINDOW_S
+
+    monkeypatch.setattr(step_doubts, "hear", hear_slowly)
+    monkeypatch.setattr(step_doubts, "step_waits_s", in_front)
+    how: dict[str, Any] = {"settle": SettleTimes(), "limits": NO_HALT, "throttle": one_by_one()}
+    await office.execute(beside=take_back, check=False, **how)
+    assert {each.follow for each in (await office.documents()).values()} == {Follow.SUBMITTED}
 
 
 async def test_a_document_that_a_later_bill_shares_is_not_taken_up_anew() -> None:

@@ -16,6 +16,7 @@ import anyio
 from k3push.core.model import Document, Follow, Outcome, Standing, Step
 from k3push.core.safety.document_steps import TAKEN_BACK, next_step
 from k3push.runs.context import Context
+from k3push.runs.other_calls.calls_of_others import Heard
 from k3push.runs.stop import guarded, stopping
 from k3push.runs.submit_and_audit.enrolment import Enrolment
 from k3push.runs.submit_and_audit.ownership import Ownership
@@ -154,17 +155,21 @@ class Follower:
         await self._enrolment.take_up_doubts()
         while under_way.entries and not stop.asked:
             if due := under_way.due(MOST_IN_A_CALL):
-                await self._settle(due, await self._reads.standings(due))
+                heard = await self._doubts.hear(due)
+                await self._settle(due, await self._reads.standings(due), heard)
             else:
                 await stop.sleep(under_way.next_due_s() - anyio.current_time())
             under_way.entries = {id_: e for id_, e in under_way.entries.items() if e.lost}
 
     async def _settle(
-        self, lost: Sequence[FollowedDocument], standings: Mapping[str, Standing]
+        self,
+        lost: Sequence[FollowedDocument],
+        standings: Mapping[str, Standing],
+        heard: Heard,
     ) -> None:
         """Find out what became of documents in doubt, save those that a look may have missed."""
         shown = [entry for entry in lost if not self._reads.is_missed(entry, standings)]
-        await self._doubts.settle(shown, standings)
+        await self._doubts.settle(shown, standings, heard)
 
     @property
     def _is_held(self) -> bool:
@@ -178,9 +183,10 @@ class Follower:
     async def _look_and_act(self, due: Sequence[FollowedDocument]) -> None:
         """Read how documents stand, and take the steps that follow from it."""
         after = await self.context.ledger.steps_so_far()
+        heard = await self._doubts.hear(due)
         standings = await self._reads.standings(due)
         looked_s = self.context.awake_s
-        await self._settle([entry for entry in due if entry.lost], standings)
+        await self._settle([entry for entry in due if entry.lost], standings, heard)
         under_way = self._under_way.entries
         free = [entry for entry in due if not entry.lost and entry.document.id in under_way]
         free = [entry for entry in free if entry.due_s <= anyio.current_time()]

@@ -48,15 +48,27 @@ class StepDoubts:
             entry.due_s = anyio.current_time() + self.context.settle.first_wait_s
         return [entry.document for entry in entries]
 
+    async def hear(self, entries: Sequence[FollowedDocument]) -> Heard:
+        """Ask the ledger what calls of documents in doubt may wait for; before they are read."""
+        return await hear(self.context) if any(entry.lost for entry in entries) else Heard()
+
     async def settle(
-        self, entries: Sequence[FollowedDocument], standings: Mapping[str, Standing]
+        self,
+        entries: Sequence[FollowedDocument],
+        standings: Mapping[str, Standing],
+        heard: Heard,
     ) -> None:
-        """Find out what became of documents whose answer was lost."""
+        """Find out what became of documents whose answer was lost.
+
+        Args:
+            entries: The documents.
+            standings: How they stand.
+            heard: What the ledger had told before that was read, so that no call is over meanwhile.
+        """
         context, times = self.context, self.context.settle
         lost = {
             entry.lost.id: _doubt(entry.document, entry.lost) for entry in entries if entry.lost
         }
-        heard = await hear(context) if lost else Heard()
         if heard.steps_go_on:
             # So no further step leaves behind those whose lines broke soon.
             for each in self.under_way.entries.values():
