@@ -759,6 +759,16 @@ async def test_a_limit_counts_a_bill_and_its_document_once() -> None:
     assert pushed.stop.causes == {}
 
 
+async def test_a_limit_counts_no_document_anew_that_goes_on_once_its_maker_is_known() -> None:
+    """The answers to the first calls were lost, and that to the next one tells who makes ours."""
+    office, numbers = Office(sandbox(steps("make-then-reset", "reset"), **OPEN), FOLLOW), orders(2)
+    await office.open_run(numbers)
+    limits = replace(NO_HALT, limit=2)
+    pushed = await office.execute(limits=limits, throttle=one_by_one(), check=False)
+    assert {each.follow for each in (await office.documents()).values()} == {Follow.APPROVED}
+    assert pushed.stop.causes == {}
+
+
 async def test_a_limit_counts_what_lost_answers_are_found_to_have_made() -> None:
     """A bill that is followed is no less work for having been pushed before."""
     office, numbers = Office(sandbox(steps("ok", "make-then-reset"), **OPEN), FOLLOW), orders(7)

@@ -114,6 +114,7 @@ class Context:
             without a limit.
         cut: The limit has left some out.
         counted: Places of the rows that the limit has counted.
+        counted_documents: Ids of documents that it has counted, or whose bills.
         uncounted: Bills in doubt at the beginning that it has not counted.
         chosen: Places of the rows that may be pushed, which a person has named; None for all.
         mark: A document that was there before this execution has sent anything, by its id; "" where
@@ -172,6 +173,7 @@ class Context:
     left: float = field(init=False)
     cut: bool = False
     counted: set[int] = field(default_factory=set)
+    counted_documents: set[str] = field(default_factory=set)
     uncounted: set[BillNumber] = field(default_factory=set)
     chosen: Collection[int] | None = None
     mark: str = ""

@@ -179,8 +179,7 @@ class Enrolment:
 
     async def _go_on(self, document: Document) -> None:
         """Take up a document as the ledger has it, with what was last done to it."""
-        known = self.under_way.entries.get(document.id)
-        entry = FollowedDocument(document, counted=known is not None and known.counted)
+        entry = FollowedDocument(document)
         if document.follow in {Follow.OPEN, Follow.SUBMITTED}:
             # An execution that was killed may have come so far a moment ago.
             entry.due_s = anyio.current_time() + self.context.route.follow_wait_s

@@ -36,7 +36,6 @@ class FollowedDocument:
         missed_s: On the loop's clock, since when looks have not shown it.
         behind_s: On the loop's clock, since when looks show it where it was before.
         aside: The step of it that another run is at, and since when, on the loop's clock.
-        counted: The limit has counted it, or its bill.
     """
 
     document: Document
@@ -51,7 +50,6 @@ class FollowedDocument:
     missed_s: float | None = None
     behind_s: float | None = None
     aside: tuple[Step, float] | None = None
-    counted: bool = False
 
 
 @dataclass(slots=True)
@@ -93,13 +91,15 @@ class UnderWay:
 
         Where the limit has no place for it, it is left as it is to the next execution.
         """
-        context = self.context
-        if not entry.counted and context.left < 1:
+        context, id_ = self.context, entry.document.id
+        if id_ in context.counted_documents:
+            return True
+        if context.left < 1:
             context.cut = True
-            del self.entries[entry.document.id]
+            del self.entries[id_]
             return False
-        context.left -= not entry.counted
-        entry.counted = True
+        context.left -= 1
+        context.counted_documents.add(id_)
         return True
 
     async def enrol(self, documents: Sequence[Document], counted: Collection[str]) -> bool:
@@ -110,8 +110,7 @@ class UnderWay:
             counted: Ids of those whose bills the limit has counted.
         """
         ledger, run = self.context.ledger, self.context.run.id
-        for id_ in self.entries.keys() & counted:
-            self.entries[id_].counted = True
+        self.context.counted_documents.update(counted)
         known = self.entries.keys() | self.ended.keys()
         new = [each for each in documents if each.id not in known]
         # An earlier execution may have followed it, as the document of another bill.
@@ -122,8 +121,7 @@ class UnderWay:
         await ledger.enrol(run, new, at=self.context.clock.now())
         due_s = anyio.current_time() + self.context.route.follow_wait_s
         for document in new:
-            entry = FollowedDocument(document, due_s, counted=document.id in counted)
-            self.entries.setdefault(document.id, entry)
+            self.entries.setdefault(document.id, FollowedDocument(document, due_s))
         return True
 
     async def end(self, documents: Sequence[Document]) -> None:
