@@ -513,6 +513,14 @@ def test_a_target_that_is_named_beside_its_status_as_well_counts_once() -> None:
     assert (said.named, said.partial) == ((Target("7", "CGRK7"),), False)
 
 
+@pytest.mark.parametrize("unread", [{"Id": None, "Number": "CGRK8"}, ["8"], "CGRK8", {"0": ENTITY}])
+def test_beside_what_cannot_be_read_a_success_names_a_part(unread: object) -> None:
+    """Another document of its bills need not be somebody else's."""
+    body = answer({"IsSuccess": True, "SuccessEntitys": [ENTITY, unread], "MsgCode": 0})
+    said = read_back(body).said
+    assert (said.named, said.names_all) == ((Target("7", "CGRK7"),), False)
+
+
 def test_what_the_saving_says_of_a_target_wins() -> None:
     """The conversion names it before it has its number, as a draft has none (P 5.3)."""
     unsaved = {"Id": 7, "Number": None}

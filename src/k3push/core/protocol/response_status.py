@@ -20,6 +20,7 @@ class ResponseStatus:
         errors: The messages of `Errors`, in order.
         entities: `SuccessEntitys`.
         worked: Something stands in `SuccessEntitys`, whether it can be read or not.
+        unread: Something stands there that cannot be read: there may be more documents.
         told: The messages of `SuccessMessages`: what an approval has made besides (P 7.2).
     """
 
@@ -28,6 +29,7 @@ class ResponseStatus:
     errors: tuple[str, ...]
     entities: tuple[Target, ...]
     worked: bool = False
+    unread: bool = False
     told: tuple[str, ...] = ()
 
 
@@ -41,13 +43,15 @@ def status_in(value: Any, *, unsaid: bool | None = None) -> ResponseStatus | Non
     if success is None:
         return None
     errors = value.get("Errors")
-    entities = value.get("SuccessEntitys")
+    items = list(filter(None, _listed(value.get("SuccessEntitys"))))
+    entities = tuple(target for item in items if (target := entity_in(item)) is not None)
     return ResponseStatus(
         success,
         code_in(value.get("MsgCode")),
         _messages(errors),
-        tuple(target for entity in _listed(entities) if (target := entity_in(entity)) is not None),
-        worked=bool(entities),
+        entities,
+        worked=bool(value.get("SuccessEntitys")),
+        unread=len(entities) < len(items),
         told=_messages(value.get("SuccessMessages")),
     )
 

@@ -62,7 +62,8 @@ class Said:
         saved: Ids of those that the saving's status names, which are targets (P 5.4).
         converted: Whether the conversion's own status was there. Some servers name drafts nowhere
             else (P 5.8), and old servers do not send it.
-        partial: There may be more targets than it names: an old server names one.
+        partial: There may be more targets than it names: an old server names one, and what cannot
+            be read names none.
         told: What a success has done besides, as an approval makes further documents (P 7.2).
     """
 
@@ -254,7 +255,7 @@ def _said(answer: wire.PushAnswer) -> Said:
         messages=tuple(messages),
         named=tuple(named.values()),
         converted=answer.converted is not None,
-        partial=answer.beside,
+        partial=answer.beside or answer.saved.unread,
         told=answer.saved.told,
         saved=frozenset(target.id for target in answer.saved.entities),
     )
