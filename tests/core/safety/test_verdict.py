@@ -513,6 +513,13 @@ def test_a_target_that_is_named_beside_its_status_as_well_counts_once() -> None:
     assert (said.named, said.partial) == ((Target("7", "CGRK7"),), False)
 
 
+def test_what_the_conversion_alone_names_need_not_be_all() -> None:
+    """Some of it passes for the sources: a document may bear its bill's number, or an id of one."""
+    body = answer(status(success=True), status(success=True, entities=[ENTITY]))
+    said = read_back(body).said
+    assert (said.named, said.names_all) == ((Target("7", "CGRK7"),), False)
+
+
 @pytest.mark.parametrize("unread", [{"Id": None, "Number": "CGRK8"}, ["8"], "CGRK8", {"0": ENTITY}])
 def test_beside_what_cannot_be_read_a_success_names_a_part(unread: object) -> None:
     """Another document of its bills need not be somebody else's."""

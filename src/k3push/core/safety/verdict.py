@@ -62,8 +62,8 @@ class Said:
         saved: Ids of those that the saving's status names, which are targets (P 5.4).
         converted: Whether the conversion's own status was there. Some servers name drafts nowhere
             else (P 5.8), and old servers do not send it.
-        partial: There may be more targets than it names: an old server names one, and what cannot
-            be read names none.
+        partial: There may be more targets than it names: an old server names one, what cannot be
+            read names none, and of what the conversion alone names some pass for sources.
         told: What a success has done besides, as an approval makes further documents (P 7.2).
     """
 
@@ -244,6 +244,7 @@ def _is_no_refusal(said: Said, failure: wire.Thrown | None = None) -> InDoubt | 
 
 def _said(answer: wire.PushAnswer) -> Said:
     statuses = [answer.saved, *([answer.converted] if answer.converted else [])]
+    in_part = answer.beside or answer.saved.unread or not answer.saved.entities
     messages = dict.fromkeys(error for status in statuses for error in status.errors)
     # The saving comes first, and what it says of a target wins.
     named: dict[str, Target] = {}
@@ -255,7 +256,7 @@ def _said(answer: wire.PushAnswer) -> Said:
         messages=tuple(messages),
         named=tuple(named.values()),
         converted=answer.converted is not None,
-        partial=answer.beside or answer.saved.unread,
+        partial=in_part,
         told=answer.saved.told,
         saved=frozenset(target.id for target in answer.saved.entities),
     )
