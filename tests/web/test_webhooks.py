@@ -368,6 +368,29 @@ def test_doubts_are_told_of(tmp_path: Path) -> None:
     played(act, tmp_path, shop_with(tmp_path, receiver, more=more, site=build(sandbox(plan))))
 
 
+def test_a_doubt_that_another_push_has_settled_is_told_of(tmp_path: Path) -> None:
+    """Whoever was told of the doubt waits to hear what became of it."""
+    receiver = Receiver()
+
+    async def act(_: Shop, __: House, wms: httpx.AsyncClient) -> None:
+        first, bill = {"key": "e-1", "numbers": orders(1)}, orders(1)[0]
+        id_ = (await wms.post("/pushes", json=first)).json()["id"]
+        with anyio.fail_after(PATIENCE_S):
+            while (await wms.get(f"/pushes/{id_}")).json()["counts"] != {"unknown": 1}:  # noqa: ASYNC110
+                await anyio.sleep(0.1)
+        await wms.post(f"/pushes/{id_}/commands", json={"command": "stop"})
+        assert (await until_over(wms, id_))["exit"] == 4
+        assert (await push(wms, "e-2", bill))["counts"] == {"already": 1}
+        told = (await wms.get(f"/pushes/{id_}")).json()
+        assert (told["exit"], told["counts"]) == (0, {"pushed": 1})
+        await receiver.until(4)
+        told_of = [(told["data"]["key"], told["data"]["exit"]) for _, told in receiver.taken]
+        assert sorted(told_of) == [("e-1", 0), ("e-1", 4), ("e-1", 4), ("e-2", 0)]
+
+    site = build(sandbox(steps("commit-late-then-reset:3")))
+    played(act, tmp_path, shop_with(tmp_path, receiver, site=site))
+
+
 def test_a_plan_that_waits_for_approval_is_told_of(tmp_path: Path) -> None:
     """Somebody has to look at it."""
     receiver = Receiver()

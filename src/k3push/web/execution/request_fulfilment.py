@@ -38,6 +38,7 @@ from k3push.runs.kept_in_ledger.request_stages import (
     find_request,
     move,
     push_of,
+    tenant_of,
 )
 from k3push.runs.outcome import Ending
 from k3push.runs.problem import Problem, innermost
@@ -254,6 +255,7 @@ class Fulfilment:
                 endings = await executor.execute_each(ledger, left, only=only, chosen=places)
                 others.cancel_scope.cancel()
             self._learn(request, executor, endings)
+            await self._tell_of_settled(ledger, endings)
             stays = any(not _STAYS.isdisjoint(ending.causes) for ending in endings)
             if Cause.INTERRUPTED in work.fate.causes and not stays:
                 return  # the next server goes on
@@ -274,6 +276,20 @@ class Fulfilment:
 
         with suppress(SettingsError, Problem, OSError):
             await (await to_thread.run_sync(made)).tell_where_here(ledger, runs)
+
+    async def _tell_of_settled(self, ledger: Ledger, endings: Sequence[Ending]) -> None:
+        """Tell whose pushes have ended otherwise than was told, since these have settled doubts.
+
+        One that another tenant of the account was asked for has that tenant's receivers.
+        """
+        if self._messenger is None:
+            return
+        for name in {each for ending in endings for each in ending.settled_elsewhere}:
+            run, push = await ledger.run(name), await push_of(ledger, name)
+            if run is None or run.exit is None or push is None or push.is_open:
+                continue  # whoever executes it tells how that ends
+            if tenant_of(push) == self._messenger.tenant:
+                await self._announce(ledger, push, [run])
 
     def _learn(self, request: Request, executor: Executor, endings: Sequence[Ending]) -> None:
         """Note whom the ERP has let in, and whom not."""
