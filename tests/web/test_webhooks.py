@@ -36,8 +36,8 @@ from k3push.wiring.webhook_receivers import Receivers
 from tests.memory_ledger.ledger import MemoryLedger
 from tests.runs.office import NOON, VirtualClock, orders, sandbox, steps
 from tests.web.programs import JSON, played, program, until_over
-from tests.web.shop import PATIENCE_S, Shop
-from tests.web.visits import House, house, in_time
+from tests.web.shop import PATIENCE_S, Shop, signed_in
+from tests.web.visits import House, house, in_time, seal_of, sent_in
 
 SECRET = "whsec_" + base64.b64encode(b"a secret of 24 characters").decode()
 HERE, THERE = "https://wms.example/hook?t=1", "https://bi.example/hook"
@@ -368,11 +368,14 @@ def test_doubts_are_told_of(tmp_path: Path) -> None:
     played(act, tmp_path, shop_with(tmp_path, receiver, more=more, site=build(sandbox(plan))))
 
 
-def test_a_doubt_that_another_push_has_settled_is_told_of(tmp_path: Path) -> None:
+@pytest.mark.parametrize("by_word", [False, True])
+def test_a_doubt_that_another_push_or_a_person_has_settled_is_told_of(
+    tmp_path: Path, *, by_word: bool
+) -> None:
     """Whoever was told of the doubt waits to hear what became of it."""
     receiver = Receiver()
 
-    async def act(_: Shop, __: House, wms: httpx.AsyncClient) -> None:
+    async def act(_: Shop, home: House, wms: httpx.AsyncClient) -> None:
         first, bill = {"key": "e-1", "numbers": orders(1)}, orders(1)[0]
         id_ = (await wms.post("/pushes", json=first)).json()["id"]
         with anyio.fail_after(PATIENCE_S):
@@ -380,12 +383,20 @@ def test_a_doubt_that_another_push_has_settled_is_told_of(tmp_path: Path) -> Non
                 await anyio.sleep(0.1)
         await wms.post(f"/pushes/{id_}/commands", json={"command": "stop"})
         assert (await until_over(wms, id_))["exit"] == 4
-        assert (await push(wms, "e-2", bill))["counts"] == {"already": 1}
+        if by_word:
+            async with signed_in(home, "li") as li:
+                page = await li.get(f"/numbers/{bill}")
+                form = {"seal": seal_of(page), "number": bill, **sent_in(page)}
+                word = {"word": "pushed", "because": "seen", "sure": "yes"}
+                assert (await li.post("/settle", data={**form, **word})).status_code == 303
+        else:
+            assert (await push(wms, "e-2", bill))["counts"] == {"already": 1}
         told = (await wms.get(f"/pushes/{id_}")).json()
         assert (told["exit"], told["counts"]) == (0, {"pushed": 1})
-        await receiver.until(4)
+        await receiver.until(3 if by_word else 4)
         told_of = [(told["data"]["key"], told["data"]["exit"]) for _, told in receiver.taken]
-        assert sorted(told_of) == [("e-1", 0), ("e-1", 4), ("e-1", 4), ("e-2", 0)]
+        more = [] if by_word else [("e-2", 0)]
+        assert sorted(told_of) == [("e-1", 0), ("e-1", 4), ("e-1", 4), *more]
 
     site = build(sandbox(steps("commit-late-then-reset:3")))
     played(act, tmp_path, shop_with(tmp_path, receiver, site=site))

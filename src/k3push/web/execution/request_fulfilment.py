@@ -8,7 +8,7 @@ whose stop is that of its runs. Where there is a fleet, the runs are given to it
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -255,7 +255,7 @@ class Fulfilment:
                 endings = await executor.execute_each(ledger, left, only=only, chosen=places)
                 others.cancel_scope.cancel()
             self._learn(request, executor, endings)
-            await self._tell_of_settled(ledger, endings)
+            await self._tell_of_settled(ledger, {r for e in endings for r in e.settled_elsewhere})
             stays = any(not _STAYS.isdisjoint(ending.causes) for ending in endings)
             if Cause.INTERRUPTED in work.fate.causes and not stays:
                 return  # the next server goes on
@@ -264,9 +264,9 @@ class Fulfilment:
         self._log("request.ended", request=request.id)
 
     async def tell_again(self, ledger: Ledger, runs: Sequence[RunId], known: Settings) -> None:
-        """Write the results of runs anew, where they are here: a person has moved their rows.
+        """Tell anew of runs whose rows a person has moved: in their results, and to programs.
 
-        Where the settings have a fault, the next execution does so.
+        Where the settings have a fault, the next execution writes the results.
         """
 
         def made() -> Executor:
@@ -276,15 +276,16 @@ class Fulfilment:
 
         with suppress(SettingsError, Problem, OSError):
             await (await to_thread.run_sync(made)).tell_where_here(ledger, runs)
+        await self._tell_of_settled(ledger, runs)
 
-    async def _tell_of_settled(self, ledger: Ledger, endings: Sequence[Ending]) -> None:
-        """Tell whose pushes have ended otherwise than was told, since these have settled doubts.
+    async def _tell_of_settled(self, ledger: Ledger, runs: Collection[RunId]) -> None:
+        """Tell whose pushes have ended otherwise than was told: others have settled their doubts.
 
         One that another tenant of the account was asked for has that tenant's receivers.
         """
         if self._messenger is None:
             return
-        for name in {each for ending in endings for each in ending.settled_elsewhere}:
+        for name in runs:
             run, push = await ledger.run(name), await push_of(ledger, name)
             if run is None or run.exit is None or push is None or push.is_open:
                 continue  # whoever executes it tells how that ends

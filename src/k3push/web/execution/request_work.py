@@ -156,7 +156,7 @@ class Workshop:
         return await self._ledger()
 
     async def tell_again(self, ledger: Ledger, runs: Sequence[RunId]) -> None:
-        """Write the results of runs anew, where they are here: a person has moved their rows."""
+        """Tell anew of runs whose rows a person has moved: in their results, and to programs."""
         await self._fulfilment.tell_again(ledger, runs, self.settings)
 
     def take(self, settings: Settings, receivers: Receivers) -> None:
