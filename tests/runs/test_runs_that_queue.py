@@ -35,7 +35,7 @@ from tests.runs.office import (
     steps,
 )
 from tests.runs.rough_answers import NO_CANARY, OPEN, REFUSED, doubled
-from tests.runs.test_calls_that_meet import queueing
+from tests.runs.test_calls_that_meet import killed_after, queueing
 from tests.shares import shared_out
 
 pytestmark = pytest.mark.anyio
@@ -215,6 +215,31 @@ async def test_each_call_counts_that_took_long_as_its_execution_was_killed(
     assert (erp.twice, doubled(office, every)) == (frozenset(), [])
 
 
+async def test_what_took_long_before_a_kill_is_not_over_for_an_answer_to_an_earlier_call(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Another run was answered before the ERP became slow, and has lost a call behind them."""
+    monkeypatch.setattr(Logins, "log_out", lambda *_: True)
+    light, heavy, mine = orders(2), orders(7, 2), orders(3, 20)
+    office = Office(sandbox(FaultPlan(refusals=dict.fromkeys(heavy, REFUSED)), **OPEN))
+    await office.open_run([*light, *heavy], FIRST)
+    await office.open_run(mine, SECOND)
+    async with anyio.create_task_group() as server:
+        erp = queueing(server, 590.0, 290.0, told=True, light=[*light, *mine[:2]])
+        how: dict[str, Any] = {"settle": SettleTimes(), "check": False, "transport": erp}
+        how["limits"] = PushLimits(halt=HaltRule())
+        how["throttle"] = steered(concurrency=4, chunk_size=1)
+
+        async def push() -> None:
+            await anyio.sleep(1.0)
+            await office.execute(SECOND, **how)
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(push)
+            await office.execute(FIRST, beside=killed_after(100.0), **how)
+    assert (erp.twice, doubled(office, mine)) == (frozenset(), [])
+
+
 @pytest.mark.parametrize("resumed", [True, False])
 async def test_what_took_long_before_a_kill_is_over_once_a_later_call_is_answered(
     *, resumed: bool
@@ -340,6 +365,29 @@ async def test_a_run_sends_nothing_behind_what_another_has_lost(
         tasks.start_soon(push, numbers[1], 60.0)
     await office.check()
     assert began_s[numbers[1]] - began_s[numbers[0]] > WINDOW_S
+
+
+async def test_a_run_tries_none_after_a_window_behind_what_another_has_lost_since() -> None:
+    """What an earlier execution has lost is over by then; the other run goes on to lose calls."""
+    first, *lost = orders(3)
+    office = await _in_use(steps("ok", "silence", "silence"))
+    await office.open_run([first, *lost])
+    await office.open_run(orders(1, 20), SECOND)
+    how: dict[str, Any] = {"settle": SettleTimes(), "check": False, "limits": NO_CANARY}
+    how["throttle"] = steered(concurrency=1, chunk_size=1)
+    began_s = dict[RunId, list[float]]()
+
+    async def push(run: RunId, after_s: float) -> None:
+        await anyio.sleep(after_s)
+        pushed = await office.execute(run, **how)
+        began_s[run] = [each[0].intent.uptime.seconds for each in pushed.watch.sendings]
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(push, FIRST, 0.0)
+        tasks.start_soon(push, SECOND, 30.0)
+    *_, lost_s = sorted(began_s[FIRST])[:3]
+    assert lost_s > ANSWER_TIMEOUT_S
+    assert began_s[SECOND][0] >= lost_s + WINDOW_S
 
 
 @pytest.mark.parametrize("poll_s", [1.0, 4.0, 5.0])

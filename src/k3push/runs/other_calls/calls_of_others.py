@@ -224,7 +224,11 @@ async def _long_before_a_kill(context: Context, heard: Heard) -> set[int]:
         if run not in runs:
             runs[run] = await long_calls(context.ledger, run)
         answered = heard.answered.get(kept.attempt.intent.sender)
-        is_over = answered is not None and context.ages.left_s({answered.attempt.id}) is not None
+        is_over = (
+            answered is not None
+            and context.ages.left_s({answered.attempt.id}) is not None
+            and _left_later(answered.attempt, kept.attempt)
+        )
         if id_ in runs[run] and not is_over:
             long.add(id_)
     return long

@@ -101,7 +101,8 @@ class CallsAtWork:
 
         With all places kept and nothing on its way, one leaves after a pause that doubles each time
         that another is given up: most sites lose a call now and then, and are at work on none.
-        Behind calls of an earlier execution one leaves after a window: most are over then.
+        Behind calls of an earlier execution one leaves after a window: most are over then. Behind
+        those of other runs none does, which may have been lost since.
 
         Args:
             most: Calls that may be at work at once.
@@ -110,7 +111,8 @@ class CallsAtWork:
             in_time: How many the ERP works on within the window, one after the other.
         """
         at_work = open_ + self.count
-        may_try = now_s >= self.next_s and (at_work < in_time or now_s >= self.try_s)
+        are_over = not self.of_others and now_s >= self.try_s
+        may_try = now_s >= self.next_s and (at_work < in_time or are_over)
         return at_work < most or (not open_ and may_try)
 
 
