@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Start
-from tests.cli.terminal import SALES_ROUTE, Desk, Sandbox, assert_true, orders, read_csv
+from tests.cli.terminal import SALES_ROUTE, Desk, Sandbox, assert_true, end, orders, read_csv, until
 
 ALL_DIGITS = 40
 NOTE = "FBillNo like 'CGDD%'"
@@ -120,6 +120,24 @@ def test_what_was_selected_once_more_meanwhile_is_pushed_once(desk: Desk, start:
     assert (pushed.exit, pushed.said["counts"]) == (0, {"pushed": 4}), pushed
     resumed = desk.k3push("resume", str(stopped.said["run"]), "--json")
     assert (resumed.exit, resumed.said["counts"]) == (0, {"pushed": 1, "already": 3}), resumed
+
+
+def test_a_selection_that_waits_for_another_run_pushes_none_of_its_bills_once_more(
+    desk: Desk, start: Start
+) -> None:
+    """It is of the time at which it was read, and not of that at which its run begins."""
+    sandbox = start("--orders", "12", "--write-back", "never", "--latency", "0.2")
+    desk.configure(sandbox.url, more="allow_partial = true\n" + selecting(where=NOTE))
+    first = desk.begin("run", "--select", "--chunk-size", "1", "--json")
+    until(lambda: sandbox.made() > 0)
+    second = desk.begin("run", "--select", "--overlap", "wait", "--json")
+    assert second.stderr is not None
+    assert "were selected" in second.stderr.readline()
+    assert "under way" in second.stderr.readline()
+    assert end(first).exit == 0
+    told = end(second)
+    assert (told.exit, sandbox.truth()["documents"]) == (0, 12), told
+    assert told.said["counts"]["already"] > 0
 
 
 def test_what_was_selected_is_kept_with_the_run(desk: Desk, few: Sandbox) -> None:

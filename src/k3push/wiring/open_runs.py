@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 
 import anyio.to_thread
 
 from k3push.core.model import FolderFile, Listed, Route, Run
 from k3push.ports import Ledger
 from k3push.runs.create import JobSource, list_numbers, new_run, open_new
-from k3push.runs.kept_in_ledger.request_stages import SELECTED
 from k3push.runs.other_calls.pushed_since import keep_seen
 from k3push.wiring.executor import Executor
 from k3push.wiring.protected_files import cure_of_results
@@ -26,6 +26,7 @@ async def open_listed(
     routes: Mapping[str, Route],
     route: Route,
     file: FolderFile | None = None,
+    selected_at: datetime | None = None,
 ) -> Run:
     """Open a run for the lines of job files that ask for a route.
 
@@ -35,6 +36,7 @@ async def open_listed(
         routes: By the name that lines give.
         route: One of them.
         file: Of which folder's file all lines are in the ledger then.
+        selected_at: When the bills were selected; None where somebody has named them.
     """
     acct_id = executor.settings.erp.acct_id
     fate = executor.fate
@@ -52,8 +54,8 @@ async def open_listed(
         why, cure = error.strerror or error, cure_of_results(error)
         executor.observer.warn("warning.results_lost", folder=run.folder, why=why, cure=cure)
 
-    if SELECTED in names:  # nobody has named these bills: the selection is of its time
-        await keep_seen(ledger, run.id, run.started_at)
+    if selected_at is not None:  # the run may have waited since for a person, or for another run
+        await keep_seen(ledger, run.id, selected_at)
 
     def takes(listed: Listed) -> bool:
         return routes[listed.route].name == route.name

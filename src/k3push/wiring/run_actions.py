@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
+from datetime import datetime
 from pathlib import Path
 
 import anyio
@@ -86,8 +87,15 @@ class RunActions:
         )
         return preview, sha256
 
-    async def run_part(self, part: OpenBatch, routes: Mapping[str, Route]) -> list[Ending]:
+    async def run_part(
+        self, part: OpenBatch, routes: Mapping[str, Route], selected_at: datetime | None = None
+    ) -> list[Ending]:
         """Push job files that are read to their ends: a run for each route, one after another.
+
+        Args:
+            part: They.
+            routes: By the name that lines give.
+            selected_at: When their bills were selected; None where somebody has named them.
 
         Returns:
             The endings; none where the list was cut short: whoever resumes is told to run it again.
@@ -96,7 +104,9 @@ class RunActions:
         with executor.fate.between() as listing:
             chosen = part.routes_among(routes)
             names, file = part.batch.names, part.batch.file
-            runs = await self._open_each(executor, names, part.jobs, routes, chosen, file=file)
+            runs = await self._open_each(
+                executor, names, part.jobs, routes, chosen, file=file, selected_at=selected_at
+            )
             await self._note(executor, runs, "began")
         if listing.cancelled_caught:
             return []
@@ -281,6 +291,7 @@ class RunActions:
         chosen: Sequence[Route],
         *,
         file: FolderFile | None = None,
+        selected_at: datetime | None = None,
     ) -> list[Run]:
         """Open a run of job files for each route that is chosen.
 
@@ -289,10 +300,17 @@ class RunActions:
         runs = []
         for route in chosen:
             taken = file if route is chosen[-1] else None
-            listing = open_listed(
-                executor, self._ledger, names, jobs, routes=routes, route=route, file=taken
+            run = await open_listed(
+                executor,
+                self._ledger,
+                names,
+                jobs,
+                routes=routes,
+                route=route,
+                file=taken,
+                selected_at=selected_at,
             )
-            runs.append(await listing)
+            runs.append(run)
         return runs
 
 

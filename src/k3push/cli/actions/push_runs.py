@@ -205,7 +205,7 @@ class Runner:
                             waiting = True
                             self.warn("inbox.waiting", file=part.batch.names[0])
                         else:
-                            ended = await session.run_part(part, routes)
+                            ended = await session.run_part(part, routes, how.selected_at)
                             waiting = waiting or not ended  # its list was cut short
                             endings += ended
         return self.report_all(endings, stopped=waiting)
@@ -227,14 +227,14 @@ class Runner:
         """Select what a route's settings say; give it as the job that it is."""
         route = self.settings.route(how.route)
         selector = Selector(self.settings, self.executor.entrance, self.warn)
-        today = self.clock.now().date()
+        at = self.clock.now()
         selection = self.settings.selection(route)
         async with AsyncExitStack() as listed:
             async with ledger_if_there(self.settings) as ledger:
                 known = None if self.options.because else ledger
-                selecting = selector.spooled(route, selection, today=today, ledger=known)
+                selecting = selector.spooled(route, selection, today=at.date(), ledger=known)
                 path, found = await listed.enter_async_context(selecting)
-            yield [SELECTED], replace(how, selected=path), found
+            yield [SELECTED], replace(how, selected=path, selected_at=at), found
 
     async def resume(self, name: str | None) -> Exit:
         """Go on where a run stopped, and with all that the same command began."""
