@@ -266,6 +266,24 @@ async def test_what_took_long_before_a_kill_is_over_once_a_later_call_is_answere
     assert anyio.current_time() - killed_s < most_s
 
 
+async def test_a_resume_tries_one_call_behind_earlier_ones_also_where_its_line_breaks_soon() -> (
+    None
+):
+    """No answer has told that these are over, so that each would only make the queue longer."""
+    numbers = orders(12)
+    office = await _in_use(steps(*["ok"] * 2, *["silence"] * 4, *["reset"] * 40), latency_s=1.0)
+    await office.open_run(numbers)
+    how: dict[str, Any] = {"settle": SettleTimes(), "check": False}
+    how["throttle"] = steered(concurrency=4, chunk_size=1)
+    how["limits"] = replace(NO_CANARY, halt=HaltRule())
+    await office.execute(beside=killed_after(100.0), **how)
+    killed_s = anyio.current_time()
+    pushed = await office.execute(beside=killed_after(2 * WINDOW_S), **how)
+    began_s = [each.intent.uptime.seconds for each, *_ in pushed.watch.sendings]
+    assert len(began_s) == 1, began_s
+    assert WINDOW_S - 100.0 < began_s[0] - killed_s < WINDOW_S
+
+
 async def test_a_call_waits_for_one_of_a_run_that_has_ended_well() -> None:
     """The document of the call in front has come, and the ERP has begun with the next one late."""
     numbers, told = orders(2), list[list[str]]()

@@ -19,8 +19,9 @@ class Links:
         missed_own: They have missed one of those, though a look by number has shown it.
         recalled: A recent execution has seen them find one.
         untold: The site was asked whether they find anything, and did not tell.
-        tell_more: They have found a document that the number field did not show: of several merged
-            bills the field may hold only one number.
+        tell_more: They have found a document that the number field did not show, or a line bears
+            the number of one bill and the link of another: of several merged bills the field may
+            hold only one number.
         absent: The site does not let them be queried, or the pair's are not known.
     """
 

@@ -71,10 +71,10 @@ class CallsAtWork:
             after_s: Seconds after it left.
             now_s: On the loop's clock.
         """
+        self.try_s = math.inf  # it has told nothing of those in front
         if was_given_up(doubt, after_s):
             self._pause_s = FIRST_PAUSE_S if not self._attempts else 2 * self._pause_s
             self.next_s = now_s + self._pause_s
-            self.try_s = math.inf
             self._attempts.add(attempt)
 
     def seed(self, attempts: Collection[int], try_s: float) -> None:
