@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
-from k3push.core.model import State
+from k3push.core.model import Row, State
+from k3push.ports import Memo
 from k3push.runs.kept_in_ledger.request_stages import Request, Stage, requests
+from k3push.runs.kept_in_ledger.row_pages import pages_of
 from k3push.runs.outcome import Exit
 from k3push.runs.retry import plan_rejected
 from k3push.web.execution.resume_and_retry import Asker, HinderedError
@@ -49,3 +53,29 @@ async def test_a_run_that_was_stopped_with_numbers_left_is_resumed_and_not_retri
     await ledger.end_run(RUN.id, ended, VirtualClock().now())
     with pytest.raises(HinderedError):
         await asked_again(ledger)
+
+
+async def test_of_two_who_retry_at_one_moment_nobody_plans_what_no_request_names(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each has named other bills, and both come to one request."""
+    ledger = await filled(6, {1: ("11", "no stock"), 4: ("12", "closed")})
+    await ledger.end_run(RUN.id, Exit.SOME_REJECTED, VirtualClock().now())
+    run, remember = await ledger.run(RUN.id), ledger.remember
+    assert run is not None
+
+    def of(code: str) -> Callable[[Row], bool]:
+        return lambda row: row.code == code
+
+    async def second(memo: Memo) -> Memo:
+        monkeypatch.setattr(ledger, "remember", remember)
+        other = Asker(ledger.another_process(), VirtualClock(), "li", lambda _: None)
+        with pytest.raises(HinderedError):
+            await other.retry(run, of("12"))
+        return await remember(memo)
+
+    monkeypatch.setattr(ledger, "remember", second)
+    await Asker(ledger, VirtualClock(), "wang", lambda _: None).retry(run, of("11"))
+    (asked,) = await requests(ledger)
+    planned = [row.place async for rows in pages_of(ledger, run, {State.PLANNED}) for row in rows]
+    assert asked.chosen == set(planned) != set()

@@ -82,10 +82,8 @@ class Asker:
         """
         return await self._ask(run, [run], "follow")
 
-    async def retry(
-        self, run: Run, takes: Callable[[Row], bool], detail: str = ""
-    ) -> Request | None:
-        """Push rejected numbers of a run again; None where it was asked for meanwhile.
+    async def retry(self, run: Run, takes: Callable[[Row], bool], detail: str = "") -> Request:
+        """Push rejected numbers of a run again.
 
         Args:
             takes: Which of them.
@@ -99,13 +97,18 @@ class Asker:
         _see_there(run)
         await self._see_free(run)  # before any number moves
         try:
+            # Of two who retry at one moment neither plans what the other's request does not name.
             async with self.ledger.own(run.id, executes=False):
+                if await is_asked_for(self.ledger, run):
+                    raise HinderedError(remark("desk.asked_already"))
                 planned = await plan_rejected(self.ledger, self.clock, run, takes)
+                if not planned and not await self._was_cut_off(run):
+                    raise HinderedError(remark("notice.nothing_rejected", count=1, run=run.id))
+                asked = await self._put([run], "retry", detail, places=planned or None)
         except RunIsAliveError:
             raise HinderedError(await left_to_another(self.ledger, run.id)) from None
-        if not planned and not await self._was_cut_off(run):
-            raise HinderedError(remark("notice.nothing_rejected", count=1, run=run.id))
-        return await self._ask(run, [run], "retry", detail, places=planned or None)
+        self.begin(asked)
+        return asked
 
     async def _was_cut_off(self, run: Run) -> bool:
         """Say whether a retry was cut off before its request was written: its numbers wait.
@@ -117,19 +120,23 @@ class Asker:
         has_ended = run.exit in {Exit.DONE, Exit.SOME_REJECTED}
         return has_ended and bool(counts.get(State.PLANNED))
 
-    async def _ask(
+    async def _ask(self, run: Run, runs: Sequence[Run], what: What) -> Request | None:
+        _see_there(run)
+        await self._see_free(run)
+        if await is_asked_for(self.ledger, runs[0]):
+            return None  # somebody else has asked as well
+        asked = await self._put(runs, what)
+        self.begin(asked)
+        return asked
+
+    async def _put(
         self,
-        run: Run,
         runs: Sequence[Run],
         what: What,
         detail: str = "",
         *,
         places: Collection[int] | None = None,
-    ) -> Request | None:
-        _see_there(run)
-        await self._see_free(run)
-        if await is_asked_for(self.ledger, runs[0]):
-            return None  # somebody else has asked as well
+    ) -> Request:
         kind = _KINDS.get(what, RequestKind.RESUME)
         now = self.clock.now()
         # Of two who ask at one moment both come to the same id, and so to one request.
@@ -151,7 +158,6 @@ class Asker:
         )
         for each in runs:
             await note_act(self.ledger, Act(now, each.id, self.by, what, detail))
-        self.begin(asked)
         return asked
 
     async def _see_free(self, run: Run) -> None:
