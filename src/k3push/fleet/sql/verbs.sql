@@ -150,7 +150,9 @@ UPDATE fleet_runs
 SET not_before = CASE WHEN asked_by = :asked_by THEN now() + :seconds * interval '1 second'
         ELSE now() END,
     only_settle = :only_settle AND asked_by = :asked_by,
-    waits = :waits, in_doubt = coalesce(:in_doubt, in_doubt), exit = coalesce(:exit, exit), why = :why, ended_at = now(), worker = NULL
+    waits = CASE WHEN asked_by = :asked_by THEN :waits ELSE 0 END,
+    in_doubt = coalesce(:in_doubt, in_doubt), exit = coalesce(:exit, exit), why = :why,
+    ended_at = now(), worker = NULL
 WHERE tenant = :tenant AND run = :run AND outcome IS NULL AND worker = :worker
 RETURNING run;
 
