@@ -244,7 +244,7 @@ def _is_no_refusal(said: Said, failure: wire.Thrown | None = None) -> InDoubt | 
 
 def _said(answer: wire.PushAnswer) -> Said:
     statuses = [answer.saved, *([answer.converted] if answer.converted else [])]
-    in_part = answer.beside or answer.saved.unread or not answer.saved.entities
+    by_conversion_alone = answer.saved.success and not answer.saved.entities
     messages = dict.fromkeys(error for status in statuses for error in status.errors)
     # The saving comes first, and what it says of a target wins.
     named: dict[str, Target] = {}
@@ -256,7 +256,7 @@ def _said(answer: wire.PushAnswer) -> Said:
         messages=tuple(messages),
         named=tuple(named.values()),
         converted=answer.converted is not None,
-        partial=in_part,
+        partial=answer.beside or answer.saved.unread or by_conversion_alone,
         told=answer.saved.told,
         saved=frozenset(target.id for target in answer.saved.entities),
     )
