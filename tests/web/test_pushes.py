@@ -6,7 +6,6 @@ import csv
 import errno
 import io
 import json
-import math
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, closing
@@ -1297,7 +1296,7 @@ def test_the_results_of_a_run_hold_what_a_person_has_said_in_a_browser(
 ) -> None:
     """Nothing is left to be executed, so that nobody else would write them."""
     # Virtual time runs away while threads write, and no session is to end meanwhile.
-    monkeypatch.setattr("k3push.web.admission.sessions.IDLE_S", math.inf)
+    monkeypatch.setattr("k3push.web.admission.sessions.IDLE_S", 1e12)
 
     async def push(shop: Shop, home: House) -> None:
         async with signed_in(home, "li") as li:

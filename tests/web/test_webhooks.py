@@ -6,7 +6,6 @@ import base64
 import hashlib
 import hmac
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -375,7 +374,7 @@ def test_a_doubt_that_another_push_or_a_person_has_settled_is_told_of(
 ) -> None:
     """Whoever was told of the doubt waits to hear what became of it."""
     # Virtual time runs away while threads write, and no session is to end meanwhile.
-    monkeypatch.setattr("k3push.web.admission.sessions.IDLE_S", math.inf)
+    monkeypatch.setattr("k3push.web.admission.sessions.IDLE_S", 1e12)
     receiver = Receiver()
 
     async def act(_: Shop, home: House, wms: httpx.AsyncClient) -> None:
