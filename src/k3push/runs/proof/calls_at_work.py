@@ -87,7 +87,7 @@ class CallsAtWork:
         """
         self._seeds = frozenset(attempts)
         self._attempts |= self._seeds
-        self.try_s = try_s
+        self.try_s = try_s if attempts else math.inf
 
     def keep(self, attempts: Collection[int], known: Collection[int]) -> None:
         """Leave out what was *known* as a look began, but for *attempts*.
