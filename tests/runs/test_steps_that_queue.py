@@ -28,6 +28,13 @@ from tests.simulator.transport import SandboxTransport
 
 pytestmark = pytest.mark.anyio
 
+
+@pytest.fixture(autouse=True)
+def _sessions_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no session be over by the time that the ERP comes to a call, which would hide it."""
+    monkeypatch.setattr(Logins, "log_out", lambda *_: True)
+
+
 THIRD = RunId("20260728-220000-3rd")
 FOLLOW = replace(ROUTE, follow=(Step.SUBMIT, Step.AUDIT), follow_wait_s=60)
 
@@ -109,10 +116,9 @@ def queueing_all(
     [(350.0, 1, math.inf), (350.0, 4, math.inf), (590.0, 4, 400.0)],
 )
 async def test_pushes_wait_for_audits_of_minutes_in_front_of_them(
-    monkeypatch: pytest.MonkeyPatch, audit_s: float, at_once: int, killed_s: float
+    audit_s: float, at_once: int, killed_s: float
 ) -> None:
     """Each audit was given up and the next one sent, and pushes outwaited their windows behind."""
-    monkeypatch.setattr(Logins, "log_out", lambda *_: True)
     office, numbers = Office(sandbox(**OPEN), FOLLOW), orders(40)
     await office.open_run(numbers)
     async with anyio.create_task_group() as server:
@@ -132,11 +138,8 @@ async def test_pushes_wait_for_audits_of_minutes_in_front_of_them(
 
 
 @pytest.mark.parametrize("audit_s", [450.0, 590.0])
-async def test_pushes_wait_for_audits_that_other_runs_make(
-    monkeypatch: pytest.MonkeyPatch, audit_s: float
-) -> None:
+async def test_pushes_wait_for_audits_that_other_runs_make(audit_s: float) -> None:
     """`k3push follow` approves what two nights have made, while the next list is pushed."""
-    monkeypatch.setattr(Logins, "log_out", lambda *_: True)
     office, numbers = Office(sandbox(**OPEN)), orders(6, 20)
     how: dict[str, Any] = {"limits": NO_HALT, "settle": SettleTimes(), "check": False}
     how["throttle"] = steered(concurrency=2, chunk_size=1)
@@ -158,11 +161,8 @@ async def test_pushes_wait_for_audits_that_other_runs_make(
 
 
 @pytest.mark.parametrize(("push_s", "step_s"), [(200.0, 540.0), (380.0, 350.0)])
-async def test_a_step_waits_for_the_pushes_in_front_of_it(
-    monkeypatch: pytest.MonkeyPatch, push_s: float, step_s: float
-) -> None:
+async def test_a_step_waits_for_the_pushes_in_front_of_it(push_s: float, step_s: float) -> None:
     """It was sent once more into the queue after its own window, and so were the next pushes."""
-    monkeypatch.setattr(Logins, "log_out", lambda *_: True)
     office, numbers = Office(sandbox(**OPEN), replace(FOLLOW, follow_wait_s=0)), orders(5)
     await office.open_run(numbers)
     async with anyio.create_task_group() as server:
@@ -180,10 +180,9 @@ async def test_a_step_waits_for_the_pushes_in_front_of_it(
 
 @pytest.mark.parametrize("given_up_s", [600.0, 60.0])
 async def test_a_push_waits_for_an_audit_of_which_a_killed_execution_knew_when_it_ended(
-    monkeypatch: pytest.MonkeyPatch, given_up_s: float
+    given_up_s: float,
 ) -> None:
     """The ERP has begun with the push then; the audit was answered, or a look has shown its end."""
-    monkeypatch.setattr(Logins, "log_out", lambda *_: True)
     # The first of these is audited as the last one leaves.
     *_, heavy = numbers = orders(25)
     office = Office(sandbox(**OPEN), FOLLOW, answer_timeout_s=600.0)
@@ -197,11 +196,8 @@ async def test_a_push_waits_for_an_audit_of_which_a_killed_execution_knew_when_i
     assert doubled(office, numbers) == []
 
 
-async def test_a_push_waits_for_an_audit_of_another_run_in_front_of_it(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_a_push_waits_for_an_audit_of_another_run_in_front_of_it() -> None:
     """As of `k3push follow`, which takes documents on that were pushed long ago."""
-    monkeypatch.setattr(Logins, "log_out", lambda *_: True)
     light, heavy, quick = orders(1), orders(2, 10), orders(1, 20)
     office = Office(sandbox(**OPEN), FOLLOW)
     await office.open_run(light, FIRST)
@@ -222,11 +218,8 @@ async def test_a_push_waits_for_an_audit_of_another_run_in_front_of_it(
 
 
 @pytest.mark.parametrize("after_s", [40.0, 800.0])
-async def test_pushes_wait_for_audits_of_another_run_whose_lines_broke_soon(
-    monkeypatch: pytest.MonkeyPatch, after_s: float
-) -> None:
+async def test_pushes_wait_for_audits_of_another_run_whose_lines_broke_soon(after_s: float) -> None:
     """Each line breaks after twenty seconds, and the ERP goes on for minutes with each of them."""
-    monkeypatch.setattr(Logins, "log_out", lambda *_: True)
     office, numbers = Office(sandbox(**OPEN)), orders(3, 20)
     how: dict[str, Any] = {"limits": NO_HALT, "settle": SettleTimes(), "check": False}
     how["throttle"] = steered(concurrency=2, chunk_size=1)
@@ -243,11 +236,8 @@ async def test_pushes_wait_for_audits_of_another_run_whose_lines_broke_soon(
     assert (erp.twice, doubled(office, numbers)) == (frozenset(), [])
 
 
-async def test_few_steps_wait_in_the_erp_though_their_lines_break_soon(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_few_steps_wait_in_the_erp_though_their_lines_break_soon() -> None:
     """Each was followed by the next one at once, and sent again before the ERP had come to it."""
-    monkeypatch.setattr(Logins, "log_out", lambda *_: True)
     office, numbers = Office(sandbox(**OPEN), FOLLOW), orders(40)
     await office.open_run(numbers)
     async with anyio.create_task_group() as server:
@@ -263,11 +253,8 @@ async def test_few_steps_wait_in_the_erp_though_their_lines_break_soon(
     assert erp.most_steps < 5
 
 
-async def test_pushes_wait_as_long_as_documents_move_one_after_the_other(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_pushes_wait_as_long_as_documents_move_one_after_the_other() -> None:
     """Lines break soon, so that many submits have left before the document of one has moved."""
-    monkeypatch.setattr(Logins, "log_out", lambda *_: True)
     office, numbers = Office(sandbox(**OPEN), FOLLOW), orders(2, 20)
     await office.open_run(orders(12), FIRST)
     await office.open_run(numbers, SECOND)
@@ -295,11 +282,8 @@ class SetBack(VirtualClock):
         return super().now() - timedelta(hours=anyio.current_time() >= 128)
 
 
-async def test_a_push_waits_for_an_audit_in_front_of_it_whatever_the_clock_says(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_a_push_waits_for_an_audit_in_front_of_it_whatever_the_clock_says() -> None:
     """By the clock the audit left an hour after the push."""
-    monkeypatch.setattr(Logins, "log_out", lambda *_: True)
     *_, heavy = numbers = orders(25)
     office = Office(sandbox(**OPEN), FOLLOW, answer_timeout_s=600.0)
     await office.open_run(numbers)
