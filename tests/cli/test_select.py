@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -169,6 +170,20 @@ def test_a_plan_of_what_the_route_selects_pushes_that_and_no_more(desk: Desk, fe
     assert (applied.exit, applied.said["counts"]) == (0, {"pushed": 8}), applied
     assert desk.results(applied.said["run"]).name.startswith("selected.")
     assert desk.k3push("apply", "selected.plan.jsonl").exit == 2
+
+
+def test_a_plan_of_what_a_route_selects_is_of_the_time_of_its_selection(
+    desk: Desk, start: Start
+) -> None:
+    """What others push from then on, bills in parts among it, was pushed since the plan."""
+    sandbox = start("--orders", "4", "--latency", "0.5")
+    desk.configure(sandbox.url, more=selecting(where=NOTE))
+    planning = desk.begin("plan", "--select", "--json")
+    until(lambda: sandbox.truth()["calls"].get("query", 0) > 0)
+    while_selected = datetime.now(UTC)
+    assert end(planning).exit == 0
+    head, *_ = (desk.folder / "selected.plan.jsonl").read_text("utf-8").splitlines()
+    assert datetime.fromisoformat(json.loads(head)["made_for"]["created_at"]) < while_selected
 
 
 def test_a_selection_that_fails_writes_nothing_and_sends_nothing(desk: Desk, start: Start) -> None:

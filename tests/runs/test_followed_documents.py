@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -28,7 +28,7 @@ from k3push.core.model import (
 )
 from k3push.core.pacing.halting import HaltRule
 from k3push.core.protocol import wire
-from k3push.ports import LookFailedError, LookRefusedError
+from k3push.ports import Doubt, LookFailedError, LookRefusedError
 from k3push.runs.context import Context
 from k3push.runs.documents.renumbered_bills import look_at_sent
 from k3push.runs.doubts.word_of_person import settle_by_word
@@ -350,10 +350,10 @@ async def test_what_is_heard_of_calls_in_front_of_a_step_is_older_than_the_look(
         await anyio.sleep(30)
         return heard
 
-    async def in_front(*_: object) -> float:
+    async def in_front(_: Context, doubts: Sequence[Doubt], __: Heard) -> Mapping[int, float]:
         office.site._agenda.run_until(anyio.current_time())
         is_over = office.site.world.documents_of(number)[0].status == "B"
-        return 0.0 if is_over else WINDOW_S
+        return {doubt.attempt: 0.0 if is_over else WINDOW_S for doubt in doubts}
 
     monkeypatch.setattr(step_doubts, "hear", hear_slowly)
     monkeypatch.setattr(step_doubts, "step_waits_s", in_front)

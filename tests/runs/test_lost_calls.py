@@ -209,7 +209,5 @@ async def test_a_push_in_front_of_a_step_counts_from_the_end_of_the_step_before_
     step = StepRecord(StepAttempt(1, audit), ANSWER, "", NOON - timedelta(seconds=1))
     context = _context(Kept(lost, _call(10, "fast", took_s=5.0)))
     doubt = replace(_doubt(lost.attempt), attempt=2, began_at=NOON, uptime=Uptime("b", 100.0))
-    waits_s = await step_waits_s(
-        context, doubt, Heard([LostCall(lost, is_open=True)], steps=[step])
-    )
-    assert waits_s == WINDOW_S - 1.0
+    heard = Heard([LostCall(lost, is_open=True)], steps=[step])
+    assert await step_waits_s(context, [doubt], heard) == {2: WINDOW_S - 1.0}

@@ -73,7 +73,9 @@ class RunActions:
         routes: Mapping[str, Route],
         path: Path,
         reading: Reading,
+        *,
         stop: Stop,
+        selected_at: datetime | None = None,
     ) -> tuple[Preview, str]:
         """Look ahead, and write down what is seen; return it with the digest that binds it.
 
@@ -81,9 +83,10 @@ class RunActions:
             OSError: It cannot be written there.
         """
         executor = self._make(RunOptions())
-        previewer, now = executor.previewer(self._open_ledger), executor.clock.now()
+        # What others push after the selection has been pushed since the plan was made.
+        previewer, at = executor.previewer(self._open_ledger), selected_at or executor.clock.now()
         preview, _, sha256 = await write_plan(
-            previewer, jobs, routes, path, reading, at=now, stop=stop
+            previewer, jobs, routes, path, reading, at=at, stop=stop
         )
         return preview, sha256
 

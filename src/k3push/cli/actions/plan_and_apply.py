@@ -54,7 +54,12 @@ class Planner:
                     async with self._agreement.reading(count) as reading:
                         looking = self._runner.looking
                         preview, sha256 = await looking.write_plan(
-                            jobs, routes, path, reading, stop
+                            jobs,
+                            routes,
+                            path,
+                            reading,
+                            stop=stop,
+                            selected_at=how.selected_at,
                         )
             except OSError as error:
                 why = error.strerror

@@ -149,20 +149,26 @@ async def _waits_s(context: Context, doubt: Doubt, pushes: _LostPushes) -> float
     return pushes.waits_s(doubt, [*pushes.as_seen_by(doubt), *steps], answered_s)
 
 
-async def step_waits_s(context: Context, doubt: Doubt, heard: Heard) -> float:
-    """Return how many seconds later a step may be carried out for the calls in front of it.
+async def step_waits_s(
+    context: Context, doubts: Sequence[Doubt], heard: Heard
+) -> Mapping[int, float]:
+    """Return how many seconds later steps may be carried out for the calls in front of them.
 
     Args:
         context: The execution.
-        doubt: A document of which the answer to a step was lost, with the id of that attempt.
+        doubts: Of each attempt whose answer was lost a document, with the id of that attempt.
         heard: What the ledger has told.
     """
     pushes = await _LostPushes.of(context, heard)
+    return {doubt.attempt: _step_waits_s(context, doubt, pushes) for doubt in doubts}
+
+
+def _step_waits_s(context: Context, doubt: Doubt, pushes: _LostPushes) -> float:
     lost = [call for call in pushes.as_seen_by(doubt) if call.later_s <= TIE_S]
     # The ids of pushes and steps tell nothing of each other's order.
     calls = [call._replace(attempt=doubt.attempt - 1) for call in lost]
-    steps, answered_s = _steps_in_front(context, doubt, heard, but=doubt.attempt)
-    for kept in heard.answered.values():
+    steps, answered_s = _steps_in_front(context, doubt, pushes.heard, but=doubt.attempt)
+    for kept in pushes.heard.answered.values():
         if (later := _later_than(doubt, kept.attempt)) <= TIE_S:
             answered_s = max(answered_s, later + _waited_for_s(kept))
     return pushes.waits_s(doubt, [*calls, *steps], answered_s)

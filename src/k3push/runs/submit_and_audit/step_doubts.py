@@ -74,8 +74,8 @@ class StepDoubts:
             for each in self.under_way.entries.values():
                 if each.lost is not None:
                     context.steps_at_work.left(each.lost)
-        for id_, doubt in lost.items():
-            self.ages.note_behind(id_, await step_waits_s(context, doubt, heard))
+        for id_, waits_s in (await step_waits_s(context, list(lost.values()), heard)).items():
+            self.ages.note_behind(id_, waits_s)
         settled = []
         for entry in entries:
             if entry.lost is None:
