@@ -449,9 +449,9 @@ class Context:
         """Say whether enough of a user's documents were shown; at the end, they are."""
         return self.proofs.enough_shown(sender) or not self.more_to_send()
 
-    def end_at_limit(self, why: str, nth: int) -> None:
+    def end_at_call_limit(self, why: str, nth: int) -> None:
         """End the execution where the ERP has limited calls for as long as a person would wait."""
-        if nth >= self.limits.last_limit:
+        if nth >= self.limits.last_call_limit:
             self.stop.ask(Cause.UNREACHABLE, remark("why.limited", why=why, times=nth))
 
     def spare(self, began_s: float, seconds: float, why: str) -> None:

@@ -25,11 +25,11 @@ class PushLimits:
     limit: int | None = None
 
     @property
-    def most_limits(self) -> int:
+    def most_call_limits(self) -> int:
         """Limits on calls in a row before it is tried whether they are about a bill."""
         return max(self.max_attempts, LEAST_LIMITS)
 
     @property
-    def last_limit(self) -> int:
+    def last_call_limit(self) -> int:
         """Limits on calls in a row that end the execution."""
-        return self.most_limits + LEAST_LIMITS
+        return self.most_call_limits + LEAST_LIMITS

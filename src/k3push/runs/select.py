@@ -18,7 +18,7 @@ from k3push.runs.stop import Stop
 
 @dataclass(frozen=True, slots=True)
 class SelectContext:
-    """What bills are selected with. Fulfils `retried_reads.Reader`.
+    """What bills are selected with. Fulfils `retried_reads.ReadContext`.
 
     Attributes:
         worked: Forms of which a read has succeeded.

@@ -235,7 +235,7 @@ class Executor:
                         trace.ended(ending)
                 reasons = await self._write_results(ledger, ending)
         with self.fate.between():
-            await self.tell_where_here(ledger, ending.settled_elsewhere)
+            await self.write_results_where_here(ledger, ending.settled_elsewhere)
         self.fate.took_up(ending.taken)
         self.observer.summarize(ending, reasons)
         if ending.exit == run.exit and ending.followed == looked_at and not ending.causes:
@@ -464,7 +464,7 @@ class Executor:
             return await clusters_of(ledger, run)
         return await self._told(ledger, replace(ending, run=replace(run, ended_at=now)))
 
-    async def tell_again(self, ledger: Ledger, name: RunId) -> Ending | None:
+    async def write_results_again(self, ledger: Ledger, name: RunId) -> Ending | None:
         """Return how a run stands that nobody executes: a person has moved its rows since.
 
         If it has ended, its results are written anew.
@@ -480,7 +480,7 @@ class Executor:
             await self._told(ledger, replace(ending, exit=Exit(run.exit)))
         return ending
 
-    async def tell_where_here(self, ledger: Ledger, names: Collection[RunId]) -> None:
+    async def write_results_where_here(self, ledger: Ledger, names: Collection[RunId]) -> None:
         """Write the results anew of runs that others have settled, where they are on this machine.
 
         Nothing may be left to be done with such a run, so nobody else would.
@@ -489,7 +489,7 @@ class Executor:
             for name in names:
                 run = await ledger.run(name)
                 if run and run.folder and await anyio.Path(run.folder, "summary.json").is_file():
-                    await self.tell_again(ledger, name)
+                    await self.write_results_again(ledger, name)
 
     async def _told(self, ledger: Ledger, ending: Ending) -> Clusters:
         """Write the results of a run, where it has a folder; return why rows failed."""

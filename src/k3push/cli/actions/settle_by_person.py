@@ -55,7 +55,7 @@ async def settle_as(runner: Runner, state: State, numbers: Sequence[str]) -> Exi
             word = runner.say(f"state.{state}")
             runner.warn("notice.settled_by_person", number=label_of(bill), state=word)
         meant = dict.fromkeys(run for run, _ in doubtful)
-        stand = [await runner.executor.tell_again(ledger, run) for run in meant]
+        stand = [await runner.executor.write_results_again(ledger, run) for run in meant]
         runner.put_object([each for each in stand if each], Exit.DONE)
     return Exit.DONE
 

@@ -34,7 +34,7 @@ class Cluster:
     Attributes:
         place: From 0, in the order in which the clusters came.
         code: Their code.
-        shape: Their message without numbers (`advice.shape_of`).
+        shape: Their message without numbers (`diagnosis.shape_of`).
         count: How many rows.
         examples: The first few of their numbers.
         states: Those that its rows are in, as far as whoever added them has said.

@@ -45,7 +45,7 @@ class ErpPauses:
     def __post_init__(self) -> None:
         """Begin with no limit met."""
         limits = self.context.limits
-        self.limits = CallLimits(limits.most_limits, limits.last_limit)
+        self.limits = CallLimits(limits.most_call_limits, limits.last_call_limit)
 
     def ease_off(self, sending: Sending) -> None:
         """Pause where the ERP says that it is overloaded, longer each time."""
@@ -81,7 +81,7 @@ class ErpPauses:
         self.spare(why, max(pause_s(limits.in_a_row + 1), shown_s))
         left = [outcome for outcome in unmade if outcome.state is State.PLANNED]
         if not left:
-            context.end_at_limit(why, limits.in_a_row)
+            context.end_at_call_limit(why, limits.in_a_row)
             return
         was_quiet = sending.began_s >= self.done_s + QUIET_S[-1]
         by_itself = was_quiet and backlog.open == 1 == sending.at_once
@@ -92,7 +92,7 @@ class ErpPauses:
             limits.in_a_row -= 1  # it was this bill's
             await self._give_up(left[0])
             return
-        context.end_at_limit(why, limits.in_a_row)
+        context.end_at_call_limit(why, limits.in_a_row)
         for part in limits.parts(chunk):
             if part is not chunk and limits.in_a_row >= limits.most:
                 backlog.put_back(part)  # the smallest that can get through

@@ -3,7 +3,7 @@
 Which bill a row means now says `line_bills`; what an earlier sending of this run may have made of
 it, `earlier_sendings`. What is not sent comes to its end here: it is not there, cannot be pushed as
 it is now, or has a target already (rule 3). What was in doubt once, or broke its call, waits behind
-the others.
+the others. No more is taken in than `--limit` allows.
 """
 
 from __future__ import annotations

@@ -251,7 +251,7 @@ class StepCalls:
         if again and limited:
             words = " ".join(said.messages)
             self._spare_erp(words, self._limits)
-            self.context.end_at_limit(words, self._limits)
+            self.context.end_at_call_limit(words, self._limits)
 
     def _count(self, step: Step, documents: Sequence[Document]) -> None:
         """Count refusals of a step, and stop if they break the halt rule."""

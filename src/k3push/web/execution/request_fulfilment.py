@@ -275,7 +275,7 @@ class Fulfilment:
             return self._make(settings, options, self._observer(), self._say, SharedStop())
 
         with suppress(SettingsError, Problem, OSError):
-            await (await to_thread.run_sync(made)).tell_where_here(ledger, runs)
+            await (await to_thread.run_sync(made)).write_results_where_here(ledger, runs)
         await self._tell_of_settled(ledger, runs)
 
     async def _tell_of_settled(self, ledger: Ledger, runs: Collection[RunId]) -> None:

@@ -96,7 +96,7 @@ class Connection:
         if not patient:
             self.do("begin_write")
             return
-        self.do("wait_for_others")
+        self.do("wait_while_locked")
         try:
             self.do("begin_write")
         finally:

@@ -29,7 +29,7 @@ SELECT count(*) FROM sqlite_master;
 -- name: durability
 SELECT journal_mode, synchronous FROM pragma_journal_mode, pragma_synchronous;
 
--- name: wait_for_others
+-- name: wait_while_locked
 PRAGMA busy_timeout = 30000;
 
 -- name: wait_for_nobody
