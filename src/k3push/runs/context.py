@@ -1,9 +1,8 @@
 """What one execution of a run works with: its settings, and what it has found out so far.
 
-All tasks of an execution share one of these, so it is one thing, and is looked up rather than read
-through. What has rules of its own is an object of another module (`Proofs`, `SplitBills`,
-`OwnSight`, `StrayCalls`, `DoubtAges`, `Throttle`, `Pace`); the verbs here ask these for this
-execution.
+All tasks of an execution share one of these, so it is one thing: look up the field that you meet.
+What has rules of its own is an object of another module (`Proofs`, `SplitBills`, `OwnSight`,
+`StrayCalls`, `DoubtAges`, `Throttle`, `Pace`); the verbs here ask these for this execution.
 """
 
 from __future__ import annotations

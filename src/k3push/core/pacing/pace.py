@@ -403,8 +403,8 @@ class Pace:
         levels = sorted({min(most, each) for each in LEVELS})
         if self._fixes_concurrency:
             levels = [self.setting.concurrency]
-        # If a try disappoints, calls at once that are known follow; and it also tells of up to
-        # TRY_REACH times as many calls.
+        # After a try that was slow the run goes back to calls at once that it knows. A try also
+        # tells how up to TRY_REACH times as many calls would do.
         known = [min(each, self._bounds.most_calls) for each in (self.setting.concurrency, tried)]
         best: dict[int, tuple[float, int]] = {}
         for calls in levels:

@@ -1,8 +1,8 @@
 """What a run's rows say for documents that have come since its calls: which of them are its own.
 
 What another run of this ledger has made is that run's, and what somebody else has made is told by
-its maker and its time (`document_makers`). Either beside a document of ours makes a twin: two
-programs, or a program and a person, have pushed one bill, and none could hold the other back.
+its maker and its time (`document_makers`). Where either stands beside a document of ours, the bill
+has a twin: another program, or a person, has pushed it at the same time.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """What calls have made of bills whose numbers have changed hands since they were looked at.
 
 A document names the number that its bill had as it was made. Links tell of which bill it is. Where
-they cannot be asked, or a rule keeps none, what travels by its id is asked for by the number that
-it has now as well, and by those that it was seen to have; and a number that one bill had and
-another has got tells nothing of either.
+they cannot be asked, or a rule keeps none, a bill that is sent by its id is also looked for under
+its present number and under each that it was seen to have. A number that has passed from one bill
+to another proves nothing about either.
 """
 
 from __future__ import annotations

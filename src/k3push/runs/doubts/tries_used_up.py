@@ -11,7 +11,7 @@ from k3push.core.safety.verdict import InDoubt, judge
 from k3push.ports import AttemptRecord, Doubt
 from k3push.runs.context import Context
 from k3push.runs.kept_in_ledger.kept_attempts import sent_by
-from k3push.runs.other_calls.earlier_calls import refusal_of, told_nothing_plain
+from k3push.runs.other_calls.earlier_calls import may_have_worked, refusal_of
 from k3push.runs.retry import attempts_before
 
 
@@ -27,7 +27,7 @@ async def ended_by_tries(context: Context, doubt: Doubt) -> Outcome | None:
     kept = await sent_by(context.ledger, doubt.run, doubt.number, after=over)
     # A call that the ERP refused or put off does not count: it did not break.
     broke = [
-        each for each in kept if len(each.attempt.intent.numbers) == 1 and told_nothing_plain(each)
+        each for each in kept if len(each.attempt.intent.numbers) == 1 and may_have_worked(each)
     ]
     if len(broke) < context.limits.max_attempts:
         return _refused_for_ever(context, doubt, kept)

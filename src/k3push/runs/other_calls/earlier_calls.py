@@ -41,7 +41,7 @@ def refusal_of(kept: AttemptRecord) -> Said | None:
     return verdict.said
 
 
-def told_nothing_plain(kept: AttemptRecord) -> bool:
+def may_have_worked(kept: AttemptRecord) -> bool:
     """Say whether a call that has left was neither refused nor put off."""
     verdict = verdict_of(kept)
     if isinstance(verdict, ReadBack):

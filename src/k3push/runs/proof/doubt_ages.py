@@ -1,4 +1,7 @@
-"""How old doubts are, and from which age absence counts (rule 6)."""
+"""How old doubts are, and from which age absence counts (rule 6).
+
+Also how far apart the ERP ends calls that wait for each other, as answers and late documents tell.
+"""
 
 from __future__ import annotations
 
@@ -149,7 +152,7 @@ class DoubtAges:
     def note_answer(self, seconds: float, sender: str) -> None:
         """Note that a call was answered so long after it left.
 
-        No call of that user that went before it has kept the ERP for longer. The calls of another
+        Each call of that user that it waited for was over within that time. The calls of another
         user may have a queue of their own (P 2.9).
         """
         self._gaps_s[sender] = min(self._gap_of(sender), seconds)

@@ -59,9 +59,8 @@ def waits_behind_s(
 
     How long calls of the present execution take is known (`doubt_ages`); what an earlier execution
     knew is lost with it. A run keeps so few calls at work that all end within one window, so that
-    each other run counts for one window. It may have sent these before the ERP became slow: so its
-    window begins when their last document has come, and each that was given up since counts for a
-    window of its own.
+    each other run counts for one window. If the ERP has become slow since, that window begins at
+    the last document of the run's calls, and each call that was given up after it adds a window.
 
     Args:
         attempt: The call.

@@ -82,7 +82,7 @@ class StrayCalls:
 
     @property
     def mixes_after(self) -> bool:
-        """Whether a document made long after a call may pass for its own (`read_clock`).
+        """Whether a document made long after a call cannot be told from its own (`read_clock`).
 
         That is so if documents tell only the day. If the ledger knows no document with a time, the
         answer is no: few can have come.

@@ -1,4 +1,8 @@
-"""Which numbers of a chunk are left to send, right before it leaves (rule 3)."""
+"""Which numbers of a chunk are left to send, right before it leaves (rule 3).
+
+`look_first` looks at the documents of all, and at what other runs have sent; each number then ends
+here (it has a document), waits (another run may be at work on it), or is sent.
+"""
 
 from __future__ import annotations
 

@@ -10,9 +10,9 @@ another bill's by now, since a restored database gives ids and numbers out again
 made by it, and a mistake costs the opposite there. To take our own document for another's would
 push its bill a second time; so one passes for ours whose maker nobody knows, or who may be the
 maker of its bill. Here to take another's for ours would audit it, while one that is left alone
-waits for a person; so it has to bear the one maker of what answers to this run name. That is
-learnt from documents that are read for their steps anyway; where they do not tell, from the sample
-of all runs that `document_makers` reads.
+waits for a person; so its creator must be the only one of the documents that answers to this run
+have named. That is learnt from documents that are read for their steps anyway; where they do not
+tell, from the sample of all runs that `document_makers` reads.
 """
 
 from __future__ import annotations
