@@ -20,7 +20,16 @@ from k3push.core.model import (
     number_in,
 )
 from k3push.core.safety import legal_moves
-from k3push.ports import NEWEST_CALLS, AttemptRecord, LatelySent, LostCall, Made, Note
+from k3push.ports import (
+    EVER_AFTER,
+    EVERY_CALL,
+    NEWEST_CALLS,
+    AttemptRecord,
+    LatelySent,
+    LostCall,
+    Made,
+    Note,
+)
 from tests.memory_ledger.rows import RunRows, documents_of, intents, of_scope
 from tests.memory_ledger.store_view import StoreView
 
@@ -182,12 +191,14 @@ class ReadVerbs(StoreView):
                 found.append(LatelySent(kept, called))
         return found
 
-    async def lost_calls(self, since: datetime, *, after: int) -> Sequence[LostCall]:
+    async def lost_calls(
+        self, since: datetime, *, after: int, before: int = EVERY_CALL
+    ) -> Sequence[LostCall]:
         """Return attempts of the account of which nobody has heard how they ended."""
         store = await self._turn()
         found = []
         last = {kept.attempt.intent.run: kept.attempt.intent.began_at for kept in store.attempts}
-        for kept in store.attempts[after:][-NEWEST_CALLS:]:
+        for kept in store.attempts[after : before - 1][-NEWEST_CALLS:]:
             intent, rows = kept.attempt.intent, store.runs[kept.attempt.intent.run]
             is_lost = kept.ended_at is None or _says(kept, "note.doubt")
             ended_at = rows.run.ended_at
@@ -199,9 +210,12 @@ class ReadVerbs(StoreView):
                 found.append(LostCall(kept, is_open or State.UNKNOWN in _states_after(rows, kept)))
         return found
 
-    async def last_successes(self, *, after: int) -> Sequence[AttemptRecord]:
+    async def last_successes(
+        self, *, after: int, until: datetime = EVER_AFTER
+    ) -> Sequence[AttemptRecord]:
         """Return the newest attempt of each user whose answer tells of documents."""
-        newest = {kept.attempt.intent.sender: kept for kept in await self._successes(after)}
+        told = [kept for kept in await self._successes(after) if (kept.ended_at or until) <= until]
+        newest = {kept.attempt.intent.sender: kept for kept in told}
         return sorted(newest.values(), key=lambda kept: kept.attempt.id)
 
     async def last_answered(

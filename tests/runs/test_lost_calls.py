@@ -21,7 +21,7 @@ from k3push.core.model import (
     StepIntent,
     Uptime,
 )
-from k3push.ports import AttemptRecord, Doubt, LostCall, Memo, StepRecord
+from k3push.ports import EVERY_CALL, AttemptRecord, Doubt, LostCall, Memo, StepRecord
 from k3push.runs.context import Context
 from k3push.runs.other_calls.calls_of_others import Heard, hear, hear_of_others, step_waits_s
 from k3push.runs.proof.calls_at_work import CallsAtWork
@@ -88,13 +88,17 @@ class Kept:
         self._lost, self._answered, self._late = lost, answered, late
         self._made_by = {f"{OTHER} {attempt}" for attempt in made_by}
 
-    async def lost_calls(self, since: datetime, *, after: int) -> list[LostCall]:
+    async def lost_calls(
+        self, since: datetime, *, after: int, before: int = EVERY_CALL
+    ) -> list[LostCall]:
         """Return the one call that was lost."""
         assert since < NOON > self._lost.attempt.intent.began_at
+        assert self._lost.attempt.id < before
         return [LostCall(self._lost, is_open=True)][after:]
 
-    async def last_successes(self, *, after: int) -> list[AttemptRecord]:
+    async def last_successes(self, *, after: int, until: datetime) -> list[AttemptRecord]:
         """Return the newest answer of each user."""
+        assert until > NOON
         return [self._answered][after:]
 
     async def last_answered(

@@ -44,6 +44,8 @@ from k3push.ports.ledger_records import RunIdTakenError as RunIdTakenError
 from k3push.ports.ledger_records import RunIsAliveError as RunIsAliveError
 from k3push.ports.ledger_records import RunIsArchivedError as RunIsArchivedError
 from k3push.ports.ledger_records import StepRecord as StepRecord
+from k3push.ports.ledger_verbs import EVER_AFTER as EVER_AFTER
+from k3push.ports.ledger_verbs import EVERY_CALL as EVERY_CALL
 from k3push.ports.ledger_verbs import NEWEST_CALLS as NEWEST_CALLS
 from k3push.ports.ledger_verbs import Ledger as Ledger
 from k3push.ports.watch import Watch as Watch

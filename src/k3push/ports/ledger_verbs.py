@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Protocol
 
 from k3push.core.control_words import Command
@@ -52,6 +52,12 @@ from k3push.ports.ledger_records import (
 
 NEWEST_CALLS = 5000
 """So many attempts at least are gone through for those whose end nobody has heard."""
+
+EVERY_CALL = (1 << 63) - 1
+"""An attempt that none is behind."""
+
+EVER_AFTER = datetime(9999, 12, 31, tzinfo=UTC)
+"""A time that nothing is later than."""
 
 
 class Ledger(Protocol):
@@ -480,21 +486,26 @@ class Ledger(Protocol):
         """
         ...
 
-    async def lost_calls(self, since: datetime, *, after: int) -> Sequence[LostCall]:
+    async def lost_calls(
+        self, since: datetime, *, after: int, before: int = EVERY_CALL
+    ) -> Sequence[LostCall]:
         """Return attempts of the account of which nobody has heard how they ended.
 
         They are open, their executor was found dead, or their answer was lost, whatever looks have
         shown since. The oldest first. Those of runs that have ended before *since*, whose newest
         attempt began before, or that are archived, are left out; others may be if they are not
-        among the newest `NEWEST_CALLS`.
+        among the newest `NEWEST_CALLS` of those that are asked for.
 
         Args:
             since: Only attempts that began then or later.
-            after: And that are behind this one.
+            after: And that are behind this one,
+            before: and in front of this one.
         """
         ...
 
-    async def last_successes(self, *, after: int) -> Sequence[AttemptRecord]:
+    async def last_successes(
+        self, *, after: int, until: datetime = EVER_AFTER
+    ) -> Sequence[AttemptRecord]:
         """Return the newest attempt of each user whose answer tells of documents.
 
         They are of any run of the account. A success that names nothing may have come before the
@@ -503,6 +514,7 @@ class Ledger(Protocol):
 
         Args:
             after: Only attempts that are behind this one.
+            until: And that were answered by then.
         """
         ...
 

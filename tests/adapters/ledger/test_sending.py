@@ -561,6 +561,8 @@ async def test_calls_of_which_nobody_has_heard_how_they_ended_are_told(
 
     assert await told() == [(lost.id, True), (under_way.id, True)]
     assert await told(after=lost.id) == [(under_way.id, True)]
+    in_front = await other.lost_calls(NOON, after=0, before=under_way.id)
+    assert [each.kept.attempt.id for each in in_front] == [lost.id]
     assert await told(later(1)) == []
     assert (await other.lost_calls(NOON, after=0))[0].kept == (await ledger.attempts_of(A))[0]
     await ledger.conclude(first, outcomes("A", State.PUSHED), at=later(9), note="")
@@ -598,6 +600,12 @@ async def test_the_newest_call_of_each_user_that_was_answered_with_success_is_to
     by_another = await sent(other, second, "E", sender="second")
     await other.record(by_another, ANSWER, success, outcomes("E", State.PUSHED), at=later(2))
     assert await answered_with_success(ledger) == [last, by_another.id]
+    by_then = [await ledger.last_successes(after=0, until=later(n)) for n in (0.5, 1, 2)]
+    assert [[kept.attempt.id for kept in each] for each in by_then] == [
+        [],
+        [last],
+        [last, by_another.id],
+    ]
 
 
 async def test_the_call_in_front_of_another_that_was_answered_last_is_told(

@@ -224,7 +224,7 @@ def planned_steps(path: Path, name: str) -> list[str]:
         ("made_of_namesakes", "r USING INDEX rows_by_bill (bill>? AND bill<?)"),
         ("pass_claims_on", "r USING INDEX rows_by_bill (bill=?)"),
         ("attempts_in", "attempts USING INDEX attempts_in_order (run=? AND rowid>?)"),
-        ("lost_calls", "SEARCH attempts USING INTEGER PRIMARY KEY (rowid>?)"),
+        ("lost_calls", "SEARCH attempts USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
         ("lost_calls", "attempts USING INTEGER PRIMARY KEY (rowid=?)"),
         ("lost_calls", "rows USING INDEX rows_by_bill (bill=? AND run=?)"),
         ("last_successes", "attempts USING INTEGER PRIMARY KEY (rowid>?)"),

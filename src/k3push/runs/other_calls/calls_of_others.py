@@ -22,7 +22,7 @@ import anyio
 from k3push.core.model import Attempt, RunId, StepAttempt
 from k3push.core.safety.ages import later_s
 from k3push.core.safety.verdict import SOON_S
-from k3push.ports import AttemptRecord, Doubt, LostCall, StepRecord
+from k3push.ports import EVER_AFTER, AttemptRecord, Doubt, LostCall, StepRecord
 from k3push.runs.context import Context
 from k3push.runs.proof.calls_at_work import broke_soon, may_run
 from k3push.runs.proof.long_calls import long_calls
@@ -83,21 +83,28 @@ def _heard_since(context: Context, at: datetime) -> datetime:
 
 
 async def _hear_pushes(context: Context) -> Heard:
-    ledger, work = context.ledger, context.at_work
+    work = context.at_work
     since = _heard_since(context, context.clock.now())
-    lost = await ledger.lost_calls(since, after=work.over)
+    lost = await context.ledger.lost_calls(since, after=work.over)
     if not lost:
         return Heard()
-    first, last = lost[0].kept.attempt.id, lost[-1].kept.attempt.id
-    newest = await ledger.last_successes(after=max(0, first - AT_ONCE))
+    heard = await _but_over(context, lost, EVER_AFTER)
+    left, last = heard.lost, lost[-1].kept.attempt.id
+    work.over = left[0].kept.attempt.id - 1 if left else last
+    return replace(heard, lost=await _at_work(context, left))
+
+
+async def _but_over(context: Context, lost: Sequence[LostCall], until: datetime) -> Heard:
+    """Leave out calls with which the ERP was done when it answered others, by then."""
+    after = max(0, lost[0].kept.attempt.id - AT_ONCE)
+    newest = await context.ledger.last_successes(after=after, until=until)
     answered = {kept.attempt.intent.sender: kept for kept in newest}
     left = [
         each
         for each in lost
         if not _is_over(each.kept, answered.get(each.kept.attempt.intent.sender))
     ]
-    work.over = left[0].kept.attempt.id - 1 if left else last
-    return Heard(await _at_work(context, left), answered)
+    return Heard(left, answered)
 
 
 async def _at_work(context: Context, lost: Sequence[LostCall]) -> Sequence[LostCall]:
@@ -135,11 +142,14 @@ async def hear_of_others(context: Context, doubts: Sequence[Doubt], heard: Heard
 async def might_wait_s(context: Context, doubt: Doubt) -> float:
     """Return how many seconds later a call may have been carried out for those in front of it.
 
+    What was answered before it left tells that those before that were in front of it no more.
     Whatever has been answered since tells only that all of them are over by now.
     """
-    at = doubt.began_at
-    lost = await context.ledger.lost_calls(_heard_since(context, at), after=0)
-    heard = await _with_steps(context, Heard(await _at_work(context, lost)), at)
+    at, before = doubt.began_at, doubt.attempt + AT_ONCE
+    lost = await context.ledger.lost_calls(_heard_since(context, at), after=0, before=before)
+    heard = await _but_over(context, lost, at) if lost else Heard()
+    heard = replace(heard, lost=await _at_work(context, heard.lost))
+    heard = await _with_steps(context, heard, at)
     return await _waits_s(context, doubt, await _LostPushes.of(context, heard))
 
 

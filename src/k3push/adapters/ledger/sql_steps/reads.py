@@ -20,6 +20,8 @@ from k3push.core.model import (
 )
 from k3push.core.pacing.server_model import Learnt
 from k3push.ports import (
+    EVER_AFTER,
+    EVERY_CALL,
     NEWEST_CALLS,
     AttemptRecord,
     Commanded,
@@ -251,18 +253,24 @@ async def lately_sent(
 
 
 async def lost_calls(
-    connection: StepConnection, since: datetime, *, after: int
+    connection: StepConnection, since: datetime, *, after: int, before: int = EVERY_CALL
 ) -> Sequence[LostCall]:
     """Return attempts of the account of which nobody has heard how they ended."""
     found = await connection.all(
-        "lost_calls", since=codec.write_time(since), after=after, limit=NEWEST_CALLS
+        "lost_calls",
+        since=codec.write_time(since),
+        after=after,
+        before=before,
+        limit=NEWEST_CALLS,
     )
     return [records.read_lost_call(each) for each in found]
 
 
-async def last_successes(connection: StepConnection, *, after: int) -> Sequence[AttemptRecord]:
+async def last_successes(
+    connection: StepConnection, *, after: int, until: datetime = EVER_AFTER
+) -> Sequence[AttemptRecord]:
     """Return the newest attempt of each user, behind one, whose answer tells of documents."""
-    found = await connection.all("last_successes", after=after)
+    found = await connection.all("last_successes", after=after, until=codec.write_time(until))
     return [records.read_attempt(each) for each in found]
 
 

@@ -679,7 +679,7 @@ FROM (
     SELECT began_at AS at FROM attempts WHERE run = of_late.key ORDER BY id DESC LIMIT 1
 ) AS newest CROSS JOIN LATERAL (
     SELECT * FROM attempts
-    WHERE run = of_late.key AND id > :after AND newest.at >= :since
+    WHERE run = of_late.key AND id > :after AND id < :before AND newest.at >= :since
     ORDER BY id DESC LIMIT :limit
 ) AS attempts
 JOIN runs ON runs.key = attempts.run
@@ -709,7 +709,7 @@ runs.account = :account AND (
 SELECT {columns_of_attempt}
 FROM (
     SELECT max(attempts.id) AS id FROM attempts JOIN runs ON runs.key = attempts.run
-    WHERE attempts.id > :after AND {tells_of_documents}
+    WHERE attempts.id > :after AND attempts.ended_at <= :until AND {tells_of_documents}
     GROUP BY attempts.sender
 ) AS newest
 JOIN attempts ON attempts.id = newest.id

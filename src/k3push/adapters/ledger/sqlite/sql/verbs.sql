@@ -429,7 +429,9 @@ SELECT (attempts.ended_at IS NULL AND verdict IS NULL) OR EXISTS (
     CROSS JOIN rows INDEXED BY rows_by_bill ON rows.bill = each.value AND rows.run = runs.key
     WHERE rows.attempt = attempts.id AND rows.state = 'unknown'
 ), {columns_of_attempt}
-FROM (SELECT id FROM attempts WHERE id > :after ORDER BY id DESC LIMIT :limit) AS late
+FROM (
+    SELECT id FROM attempts WHERE id > :after AND id < :before ORDER BY id DESC LIMIT :limit
+) AS late
 CROSS JOIN attempts ON attempts.id = late.id
 CROSS JOIN runs ON runs.key = attempts.run
 WHERE runs.account = :account AND runs.pruned = 0
@@ -461,7 +463,7 @@ runs.account = :account AND (
 SELECT {columns_of_attempt}
 FROM (
     SELECT max(attempts.id) AS id FROM attempts CROSS JOIN runs ON runs.key = attempts.run
-    WHERE attempts.id > :after AND {tells_of_documents}
+    WHERE attempts.id > :after AND attempts.ended_at <= :until AND {tells_of_documents}
     GROUP BY attempts.sender
 ) AS newest
 CROSS JOIN attempts ON attempts.id = newest.id
