@@ -26,6 +26,7 @@ from k3push.simulator import FaultPlan
 from k3push.simulator.answers import AnswerStyle, failure
 from k3push.simulator.exchange import json_reply
 from k3push.simulator.sign_in import Logins
+from tests.memory_ledger.ledger import MemoryLedger
 from tests.runs.office import (
     FIRST,
     ROUTE,
@@ -316,6 +317,30 @@ async def test_a_call_that_is_given_up_while_a_look_is_under_way_keeps_its_place
     calls.note(2, lost, after_s=60.0, now_s=61.0)
     calls.keep((), known)
     assert calls.known == {2}
+
+
+async def test_a_call_that_is_given_up_keeps_its_place_while_that_is_being_written_down(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A look meanwhile finds it in no doubt yet, and more and more waited in the ERP."""
+    record = MemoryLedger.record
+
+    async def record_late(*what: Any, **how: Any) -> None:
+        if any(outcome.state is State.UNKNOWN for outcome in what[4]):
+            await anyio.sleep(25)
+        await record(*what, **how)
+
+    monkeypatch.setattr(MemoryLedger, "record", record_late)
+    numbers = orders(40)
+    async with anyio.create_task_group() as server:
+        office = Office(sandbox(**OPEN))
+        await office.open_run(numbers)
+        erp = queueing(server, 60.0, 60.0, told=True)
+        at_once = steered(concurrency=8, chunk_size=1)
+        how: dict[str, Any] = {"transport": erp, "settle": SettleTimes(), "limits": NO_HALT}
+        pushed = await office.execute(throttle=at_once, check=False, **how)
+    assert (pushed.of(State.PUSHED), doubled(office, numbers)) == (set(numbers), [])
+    assert erp.most <= 8
 
 
 async def test_calls_of_an_earlier_execution_keep_no_place_once_they_are_settled() -> None:

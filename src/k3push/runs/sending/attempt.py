@@ -235,7 +235,6 @@ async def _record(
     verdict = judge(exchange)
     if not isinstance(verdict, SendAgain) and verdict.said is not None:
         verdict = replace(verdict, said=context.said_of_targets(verdict.said, numbers))
-    _note_work(context, sending, attempt, verdict)
     outcomes: tuple[Outcome, ...]
     sending.ground, sending.shown = "", {}
     match verdict:
@@ -248,6 +247,7 @@ async def _record(
             sending.overload = because if verdict.overloaded else ""
             outcomes = tuple(Outcome(n, State.UNKNOWN, (), code, because) for n in numbers)
         case ReadBack(said):
+            _note_how_long(context, sending, attempt, said)
             sending.named |= {target.id: attempt.intent.sender for target in said.named}
             bills = context.with_ids(numbers)
             context.named |= {target.id: bills for target in said.targets(numbers)}
@@ -274,6 +274,10 @@ async def _record(
             at=context.clock.now(),
             keep_claims=_keeps_claims(verdict),
         )
+    if isinstance(verdict, InDoubt) and context.reads_back:
+        # Not sooner: a look that finds it in no doubt yet would take it for settled.
+        now_s = anyio.current_time()
+        context.at_work.note(attempt.id, verdict, after_s=sending.push_s, now_s=now_s)
     if isinstance(verdict, ReadBack) and verdict.said.success and not verdict.said.names_all:
         note_unnamed(context, outcomes)
         await _note_silent_work(context, sending, attempt.intent.sender, outcomes)
@@ -287,18 +291,12 @@ async def _record(
     return verdict if isinstance(verdict, SendAgain) else None
 
 
-def _note_work(
-    context: Context, sending: Sending, attempt: Attempt, verdict: SendAgain | InDoubt | ReadBack
-) -> None:
-    """Note how long a call has kept the ERP, or that it may do so still."""
-    match verdict:
-        case InDoubt() if context.reads_back:
-            now_s = anyio.current_time()
-            context.at_work.note(attempt.id, verdict, after_s=sending.push_s, now_s=now_s)
-        case ReadBack(said) if said.success or not nothing_ran(said, attempt.intent.numbers):
-            context.ages.note_taken(sending.push_s, attempt.intent.sender)
-            if said.named:
-                context.ages.note_answer(sending.push_s, attempt.intent.sender)
+def _note_how_long(context: Context, sending: Sending, attempt: Attempt, said: Said) -> None:
+    """Note how long a call has kept the ERP."""
+    if said.success or not nothing_ran(said, attempt.intent.numbers):
+        context.ages.note_taken(sending.push_s, attempt.intent.sender)
+        if said.named:
+            context.ages.note_answer(sending.push_s, attempt.intent.sender)
 
 
 async def _note_silent_work(
