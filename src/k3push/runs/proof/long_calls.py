@@ -24,24 +24,29 @@ LOOK_EVERY_S = 5.0
 
 
 async def note_long_calls(ledger: Ledger, run: RunId, clock: Clock, work: CallsAtWork) -> None:
-    """Write down which calls of an execution have taken long so far, until cancelled.
+    """Write down which calls of an execution are on their way for long, until cancelled.
 
-    Where the ledger takes nothing, the next look tries again.
+    Those of earlier executions stay; of what has come back the ledger knows the end. Where it takes
+    nothing, the next look tries again.
     """
-    noted = frozenset[int]()
+    earlier: frozenset[int] | None = None
+    noted = set[int]()
     while True:
         await anyio.sleep(LOOK_EVERY_S)
         until_s = anyio.current_time() - SOON_S
         long = {id_ for id_, left_s in work.left_s.items() if left_s <= until_s}
         if long - noted:
             with suppress(LedgerLostError):
-                known = await long_calls(ledger, run) | long
-                value = {"attempts": sorted(known)}
+                earlier = await long_calls(ledger, run) if earlier is None else earlier
+                value = {"attempts": sorted(earlier | long)}
                 await put_memo(ledger, Memo(LONG, run, clock.now(), value, about=run))
-                noted = known
+                noted = long
 
 
 async def long_calls(ledger: Ledger, run: RunId) -> frozenset[int]:
-    """Return the attempts of a run that have taken long, whatever came of them."""
+    """Return attempts of a run that have taken long, whatever came of them.
+
+    Those among them that have no end were on their way for so long as their execution was killed.
+    """
     memo = await ledger.memo(LONG, run)
     return frozenset(memo.value["attempts"]) if memo else frozenset()
