@@ -22,7 +22,7 @@ from k3push.runs.context import Context
 from k3push.runs.doubts.word_of_person import settle_by_word
 from k3push.runs.proof.calls_at_work import CallsAtWork
 from k3push.runs.proof.doubt_ages import SettleTimes
-from k3push.simulator import FaultPlan
+from k3push.simulator import Accounts, FaultPlan
 from k3push.simulator.answers import AnswerStyle, failure
 from k3push.simulator.exchange import json_reply
 from k3push.simulator.sign_in import Logins
@@ -724,6 +724,40 @@ async def test_a_hasty_word_sends_nothing_while_more_becomes_known_of_what_is_in
             await settle_by_word(office.store, VirtualClock(), *word, because="it is not there")
             await office.execute(**how)
     assert (erp.twice, doubled(office, [lost])) == (frozenset(), [])
+
+
+async def test_what_nothing_ties_may_be_a_calls_also_where_more_becomes_known_of_those_in_front(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """They were on their way as another run first asked what the call waits for."""
+    monkeypatch.setattr(Logins, "log_out", lambda *_: True)
+    light, front, (lost,) = orders(2), orders(3, 10), orders(1, 20)
+    accounts = Accounts(session_idle_s=9000.0)  # the ERP comes to the call after half an hour
+    office = Office(sandbox(untied=(lost,), accounts=accounts, **OPEN))
+    await office.open_run(orders(3, 30), RunId("proof"))
+    await office.execute(RunId("proof"), check=False)
+    for numbers, run in (([*light, *front], SECOND), ([lost], FIRST), ([lost], RunId("r3"))):
+        await office.open_run(numbers, run)
+    async with anyio.create_task_group() as server:
+        erp = queueing(server, 400.0, 300.0, told=True, light=light)
+        how: dict[str, Any] = {"transport": erp, "settle": SettleTimes(), "check": False}
+        how["limits"] = replace(NO_HALT, canary=True)
+
+        async def push_in_front() -> None:
+            at_once = steered(concurrency=3, chunk_size=1)
+            await office.execute(SECOND, throttle=at_once, **how)
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(push_in_front)
+            await anyio.sleep(12)
+            await office.execute(beside=killed_after(20.0), **how)
+            async with office.store.own(FIRST):
+                pass  # whoever comes finds the call of the killed one in doubt
+            word = (FIRST, BillNumber(lost), State.PLANNED)
+            await settle_by_word(office.store, VirtualClock(), *word, because="it is not there")
+            await office.execute(RunId("r3"), **how)
+    assert (erp.twice, doubled(office, [*front, lost])) == (frozenset(), [])
+    assert len(office.site.world.documents_of(lost)) == 1
 
 
 @pytest.mark.parametrize("by_another_run", [False, True])
