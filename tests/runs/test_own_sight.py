@@ -12,8 +12,10 @@ import pytest
 
 from k3push.core.model import BillNumber, RunId, State
 from k3push.core.pacing.halting import HaltRule
+from k3push.runs.context import Context
 from k3push.runs.doubts.word_of_person import settle_by_word
 from k3push.runs.proof import own_sight
+from k3push.runs.proof.doubt_ages import SettleTimes
 from k3push.runs.proof.own_sight import UNSEEN
 from k3push.runs.push_limits import PushLimits
 from k3push.runs.stop import Cause
@@ -117,6 +119,33 @@ async def test_each_doubt_is_judged_by_what_was_made_about_its_time(
     rows = (await go_on(office)).rows
     assert doubled(office, numbers) == []
     assert {rows[numbers[nth]].state for nth in lost} == {State.UNKNOWN}
+
+
+@pytest.mark.parametrize("links", [True, False])
+async def test_who_is_made_anew_between_two_doubts_proves_no_absence_of_the_second(
+    *, links: bool
+) -> None:
+    """He was shown all as the first one was judged; the document of the second comes later."""
+    plan = steps(*["ok"] * 12, "reset", *["ok"] * 2, "commit-late-then-reset:450")
+    options: dict[str, Any] = {"link_fields": links, "sees": {"sandbox": "own"}, **OPEN}
+    office, numbers = Office(sandbox(plan, latency_s=30.0, **options)), orders(16)
+    how = HOW | {"settle": SettleTimes()}
+    await office.open_run(numbers)
+    two = PushLimits(canary=False, halt=HaltRule(unknown_count=2))
+    first, second = sorted((await office.execute(limits=two, **how)).of(State.UNKNOWN))
+
+    async def make_anew(_: Context) -> None:
+        while (await office.rows())[first].state is State.UNKNOWN:  # noqa: ASYNC110  # virtual time
+            await anyio.sleep(1)
+        while True:
+            for number in {*numbers} - {first}:
+                for document in office.site.world.documents_of(number):
+                    document.creator = "sandbox (old)"
+            await anyio.sleep(1)
+
+    pushed = await office.execute(limits=NO_HALT, beside=make_anew, **how)
+    assert doubled(office, numbers) == []
+    assert (pushed.rows[second].state, pushed.rows[second].code) == (State.UNKNOWN, UNSEEN)
 
 
 @pytest.mark.parametrize("policy", [Policy.ONE_TO_ONE, Policy.SPLIT])

@@ -36,7 +36,8 @@ UNSHOWN_KEEPS = timedelta(days=31)
 # The documents of how many bills about the time of a call are looked for.
 NEAREST = 5
 
-# What answers have named is read from the ledger again after so long.
+# After so long what answers have named is read again, and what a user is shown asked again: he may
+# lose a right between two doubts.
 READ_AGAIN_S = 5.0
 
 
@@ -65,6 +66,7 @@ class OwnSight:
     _made: dict[tuple[str, str], Sequence[_Made]] = field(default_factory=dict)
     _senders: dict[tuple[RunId, BillNumber], set[str]] = field(default_factory=dict)
     _shown: dict[str, bool] = field(default_factory=dict)
+    _asked_s: float = -math.inf
     _missed: Mapping[str, Sequence[str]] = field(default_factory=dict)
     _read_s: float = -math.inf
 
@@ -103,6 +105,8 @@ class OwnSight:
             if len(nearest) == NEAREST:
                 break
         every = frozenset().union(*nearest.values())
+        if (now_s := anyio.current_time()) - self._asked_s >= READ_AGAIN_S:
+            self._shown, self._asked_s = {}, now_s
         if unasked := every - self._shown.keys():
             shown = await look_at_standings(looker, unasked)
             self._shown.update({id_: id_ in shown for id_ in unasked})
