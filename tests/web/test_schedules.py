@@ -1329,3 +1329,26 @@ def test_rules_of_the_door_hold_for_schedules(tmp_path: Path) -> None:
             assert "/schedules/nightly/plan" not in (await guest.get("/schedules")).text
 
     in_time(visit)
+
+
+def test_pushes_that_begin_side_by_side_try_a_login_that_is_refused_once(tmp_path: Path) -> None:
+    """Each new file of a folder had tried it, and the account was locked (P 2.4)."""
+    shop = Shop(tmp_path, more=MINUTELY)
+    for nth in range(6):
+        drop(tmp_path, f"{nth}.csv", *orders(1, nth))
+    logins = shop.site.logins
+    users = logins.accounts.users
+    logins.accounts = replace(logins.accounts, users={**users, "sandbox": "another"})
+
+    async def visit() -> None:
+        async with shop.open():
+
+            async def over() -> bool:
+                found = await requests(shop.ledger)
+                return len(found) == 6 and not any(each.is_open for each in found)
+
+            await until(over)
+            assert all("用户名或密码错误" in each.why for each in await requests(shop.ledger))
+            assert logins.failures == 1
+
+    in_time(visit)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import anyio
@@ -12,6 +13,7 @@ from k3push.adapters.erp.client import ErpClient
 from k3push.adapters.erp.endpoint import Endpoint, UnusableEndpointError, check_endpoint
 from k3push.adapters.erp.identities import Identities
 from k3push.adapters.erp.rate_limit import RateLimit
+from k3push.adapters.erp.session import LoginGate
 from k3push.config.secret_values import Secret
 from k3push.config.setting_errors import SettingsError
 from k3push.config.settings import ErpSettings, Settings, User
@@ -94,20 +96,31 @@ class RefusedUsers:
     """Users of a tenant who were refused while others were let in, over many executions.
 
     Each execution would try them once more, and five wrong logins lock the account (P 2.4). Where
-    nobody is let in, nothing is kept: that holds up the tenant, until a person has mended it.
+    nobody is let in, nothing is kept: that holds up the tenant, until a person has mended it. Nor
+    do executions that go on side by side try a user's login each for itself.
     """
 
     _settings: ErpSettings | None = None
     # Since when, and why, by user.
     _known: dict[str, tuple[float, str]] = field(default_factory=dict)
+    _gates: dict[str, LoginGate] = field(default_factory=dict)
 
     def spare(self, entrance: ErpAccess, settings: ErpSettings) -> ErpAccess:
         """Return the way in without them, for one execution."""
         if settings != self._settings:
-            self._settings, self._known = settings, {}
-        oldest_s = anyio.current_time() - LEFT_ALONE_S
+            self._settings, self._known, self._gates = settings, {}, {}
+        now_s = anyio.current_time()
+        oldest_s = now_s - LEFT_ALONE_S
         self._known = {user: each for user, each in self._known.items() if each[0] > oldest_s}
-        return replace(entrance, refused={user: why for user, (_, why) in self._known.items()})
+        sites = {
+            user: replace(
+                site,
+                login_turn=partial(self._gates.setdefault(user, LoginGate()).turn, now_s),
+            )
+            for user, site in entrance.sites.items()
+        }
+        refused = {user: why for user, (_, why) in self._known.items()}
+        return replace(entrance, sites=sites, refused=refused)
 
     def learn(self, entrance: ErpAccess, settings: ErpSettings) -> None:
         """Note who was refused in an execution."""

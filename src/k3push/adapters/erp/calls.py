@@ -182,12 +182,14 @@ class Calls:
                 raise LoginRefusedError(str(error)) from error
             return
         try:
-            try:
-                cookies = await self._cookies_of(log_in)
-            except LoginThrewError:
-                # A deadlock, say, is no wrong password: of these, five lock the account (P 2.4).
-                await anyio.sleep(AFTER_EXCEPTION_S)
-                cookies = await self._cookies_of(log_in)
+            async with self._site.login_turn():
+                try:
+                    cookies = await self._cookies_of(log_in)
+                except LoginThrewError:
+                    # A deadlock, say, is no wrong password: of these, five lock the account
+                    # (P 2.4).
+                    await anyio.sleep(AFTER_EXCEPTION_S)
+                    cookies = await self._cookies_of(log_in)
         except LoginThrewError as error:
             raise LoginRefusedError(remark("answer.login_threw", why=str(error))) from error
         except LoginFailedError as error:

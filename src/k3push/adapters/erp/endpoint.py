@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -26,6 +27,7 @@ class Endpoint:
         login: Makes the login request from the time in seconds; or signs every request.
         form_encoded: Send forms instead of JSON (P 1.5).
         verify: True, a file of CA certificates, or False.
+        login_turn: Gives the block in which the user logs in, and no other execution does.
     """
 
     url: str
@@ -35,6 +37,7 @@ class Endpoint:
     connect_timeout_s: float = 10
     answer_timeout_s: float = 300
     user: str = ""
+    login_turn: Callable[[], AbstractAsyncContextManager[None]] = nullcontext
 
 
 class UnusableEndpointError(Exception):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 
 import anyio
 
+from k3push.core.protocol.logins import LoginFailedError
 from k3push.core.remark import remark
 from k3push.ports import LoginRefusedError
 
@@ -119,3 +120,36 @@ class SessionKeeper:
             await lost.quiet.wait()
         if not lost.accepted:
             raise LoginRefusedError(remark("answer.session_useless"))
+
+
+class LoginGate:
+    """Lets sessions of one user be opened one after another, whichever executions they are of.
+
+    Side by side each would try a password that is wrong, and five tries lock the account (P 2.4).
+    """
+
+    def __init__(self) -> None:
+        self._lock = anyio.Lock()
+        # What the ERP said last, and when; "" since it has let the user in.
+        self._refusal = ""
+        self._refused_at_s = 0.0
+
+    @asynccontextmanager
+    async def turn(self, asked_at_s: float) -> AsyncIterator[None]:
+        """Log in, in the block, while no other does.
+
+        Args:
+            asked_at_s: When it was asked for. What was refused since is not tried once more.
+
+        Raises:
+            LoginFailedError: It was refused to another since then.
+        """
+        async with self._lock:
+            if self._refusal and self._refused_at_s >= asked_at_s:
+                raise LoginFailedError(self._refusal)
+            try:
+                yield
+            except LoginFailedError as refusal:
+                self._refusal, self._refused_at_s = str(refusal), anyio.current_time()
+                raise
+            self._refusal = ""
