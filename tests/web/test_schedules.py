@@ -846,7 +846,10 @@ def test_run_now_is_left_to_a_worker_that_pushes_what_the_route_selects(tmp_path
 
 @pytest.mark.parametrize("jobs", ["inbox", "select"])
 def test_a_schedule_tries_a_login_that_was_refused_no_more(tmp_path: Path, jobs: str) -> None:
-    """It was tried each time that it was due, and five wrong logins lock the account (P 2.4)."""
+    """It was tried each time that it was due, and five wrong logins lock the account (P 2.4).
+
+    Nor is a push left each time that fails unsent.
+    """
     more = f"[routes.po-instock.select]\nmax_count = 3\n{MINUTELY}".replace('"inbox"', f'"{jobs}"')
     shop = Shop(tmp_path, more=more)
     drop(tmp_path, "a.csv", *orders(3))
@@ -854,22 +857,38 @@ def test_a_schedule_tries_a_login_that_was_refused_no_more(tmp_path: Path, jobs:
     users = logins.accounts.users
 
     async def visit() -> None:
-        async with shop.open() as home:
+        tenant = shop.tenant()
+        assert tenant.workshop is not None
+        async with house(tenant, rules=BY_NAME, clock=VirtualClock()) as home:
             logins.accounts = replace(logins.accounts, users={**users, "sandbox": "another"})
 
-            async def tried() -> bool:
-                return len(await requests(shop.ledger)) > 3
+            async def told() -> bool:
+                return "five wrong logins" in text_of(await li.get("/schedules"))
 
-            await until(tried)
-            assert logins.failures == 1
-            logins.accounts = replace(logins.accounts, users=users)
             async with signed_in(home, "li") as li:
+                await until(told)
+                await anyio.sleep(600)
+                assert await told()
+                (refused,) = await requests(shop.ledger)
+                # One that has waited for something else.
+                left = replace(refused, id="left", stage=Stage.PLANNING, version=1)
+                tenant.workshop.begin(await put_request(shop.ledger, left))
+
+                async def failed() -> bool:
+                    found = await find_request(shop.ledger, "left")
+                    return found is not None and found.stage is Stage.FAILED
+
+                await until(failed)
+                assert logins.failures == 1
+                logins.accounts = replace(logins.accounts, users=users)
                 await send_list(li, orders(5)[4])
 
                 async def pushed() -> bool:
                     return bool(shop.documents(orders(1)[0]))
 
                 await until(pushed)
+            home.ready.close()
+            await home.ready.drained()
 
     in_time(visit)
 

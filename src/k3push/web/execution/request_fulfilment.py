@@ -57,6 +57,7 @@ from k3push.web.admission.access import Log
 from k3push.web.execution.lanes import Lane
 from k3push.web.execution.request_plan import LookAhead, plan_of
 from k3push.web.execution.request_runs import runs_of
+from k3push.web.execution.resume_and_retry import HinderedError
 from k3push.web.execution.webhook_delivery import Messenger
 from k3push.wiring.erp import RefusedUsers
 from k3push.wiring.executor import Executor, RunOptions
@@ -303,6 +304,16 @@ class Fulfilment:
         if has_logged_in and not is_program(request.by):
             self._kept.try_again()
             self._shut = None
+
+    async def see_let_in(self, known: Settings) -> None:
+        """Raise `HinderedError` where no schedule may begin anything now."""
+        if self._shut is None:
+            return
+        with suppress(SettingsError):  # of which its plan tells
+            # As an execution reads them: somebody may have mended them.
+            settings = await to_thread.run_sync(self._load, known.file)
+            if settings.erp == self._shut:
+                raise HinderedError(remark("desk.not_let_in"))
 
     def _note_refusal(self, words: str) -> None:
         """Let no schedule try a login that was refused; a session that was lost is none."""

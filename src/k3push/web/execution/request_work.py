@@ -99,7 +99,7 @@ class Workshop:
             crowd: Is shared with other tenants; None where none counts with it.
         """
         self.settings = settings
-        self.timetable = Timetable(settings, self.lists, clock, self.begin, log)
+        self.timetable = Timetable(settings, self.lists, clock, self.begin, log, self._let_in)
         self._clock = clock
         self._say = say
         self._log = log
@@ -148,6 +148,9 @@ class Workshop:
     def lists(self) -> Path:
         """The folder of lists that were uploaded."""
         return self.settings.folder / self.settings.serve.lists
+
+    async def _let_in(self) -> None:
+        await self._fulfilment.see_let_in(self.settings)
 
     async def ledger(self) -> Ledger:
         """Return the tenant's ledger, made if need be; raises `LedgerLostError`."""

@@ -7,7 +7,7 @@ due: of two servers, or of two looks at one time, the second finds the first one
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -66,6 +66,10 @@ Of several such times, only the first is made up for.
 """
 
 
+async def _nobody_hinders() -> None:
+    pass
+
+
 @dataclass(slots=True)
 class Timetable:
     """The schedules of one tenant.
@@ -73,6 +77,7 @@ class Timetable:
     Attributes:
         lists: The folder of lists that are kept.
         begin: Has a request seen to.
+        see_let_in: Raises `HinderedError` where what is due would come to nothing.
         rests: Nothing is begun: the tenant is gone, or its file has a fault.
     """
 
@@ -81,11 +86,12 @@ class Timetable:
     clock: Clock
     begin: Callable[[Request], None]
     log: Log
+    see_let_in: Callable[[], Awaitable[None]] = _nobody_hinders
     _looked: datetime | None = field(default=None)
     # When schedules came that were not there from the beginning.
     _since: dict[str, datetime] = field(default_factory=dict)
     _met: Settings | None = field(default=None)
-    # What was due while another run pushed the same bills, and is begun after it.
+    # What was due while something stood in its way, and is begun after that.
     _put_off: dict[str, datetime] = field(default_factory=dict)
     rests: bool = field(default=False, init=False)
     _changes: Wakeup = field(default_factory=Wakeup)
@@ -174,6 +180,7 @@ class Timetable:
         # Where daylight saving ends, a time comes twice.
         when = f"{due:%Y%m%d-%H%M%S}" + "-2" * due.fold
         try:
+            await self.see_let_in()
             before, asked = await self._ask(
                 ledger, name, when, by=by_schedule(name), approved=True, hidden=hidden, due=due
             )
