@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta, timezone
+
 import anyio
 import pytest
 
@@ -63,6 +65,34 @@ async def test_what_a_person_holds_goes_before_what_is_waited_for() -> None:
     # Killed while it waited; the next execution waits for nothing.
     async with anyio.create_task_group() as group:
         group.start_soon(NotedWaits(office.store, FIRST, clock).note)
+        await anyio.sleep(1)
+        assert await wait_in(office.store) is None
+        group.cancel_scope.cancel()
+
+
+async def test_the_window_that_an_execution_goes_by_is_told() -> None:
+    """It may be a schedule's own, by a clock of its own; of the settings nobody could tell it."""
+    office = Office()
+    await office.open_run(orders(1))
+    opens = NOON + timedelta(hours=10)
+    waits = NotedWaits(office.store, FIRST, VirtualClock())
+    async with anyio.create_task_group() as group:
+        group.start_soon(waits.note)
+        waits.held(Hold(HoldCause.WINDOW, until=opens.astimezone(timezone(timedelta(hours=9)))))
+        await anyio.sleep(1)
+        held = await wait_in(office.store)
+        assert held == Hold(HoldCause.WINDOW, until=opens)
+        assert held.until is not None
+        assert held.until.utcoffset() == NOON.utcoffset()
+        waits.held(PAUSED)
+        await anyio.sleep(1)
+        assert await wait_in(office.store) is None
+        waits.held(Hold(HoldCause.WINDOW, until=opens))
+        await anyio.sleep(1)
+        group.cancel_scope.cancel()
+    # Killed while it waited; the next execution goes by no window.
+    async with anyio.create_task_group() as group:
+        group.start_soon(NotedWaits(office.store, FIRST, VirtualClock()).note)
         await anyio.sleep(1)
         assert await wait_in(office.store) is None
         group.cancel_scope.cancel()

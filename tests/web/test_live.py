@@ -162,7 +162,7 @@ def test_of_runs_that_are_looked_at_no_more_nothing_is_kept(
 
     async def visit() -> None:
         ledger = MemoryLedger(account=ACCT)
-        eye = Eye(ledger, "", VirtualClock())
+        eye = Eye(ledger, VirtualClock())
         for nth in range(40):
             run = replace(RUN, id=RunId(f"r{nth}"))
             await ledger.open_run(run)
@@ -180,7 +180,7 @@ def test_numbers_that_are_planned_again_take_no_time_away() -> None:
     async def visit() -> None:
         refused = dict.fromkeys(range(10), ("11", "refused"))
         ledger = await filled(30, refused, ledger=MemoryLedger(account=ACCT))
-        eye, clock = Eye(ledger, "", VirtualClock()), VirtualClock()
+        eye, clock = Eye(ledger, VirtualClock()), VirtualClock()
         other = ledger.another_process()
         async with other.own(RUN.id, executes=False):
             await eye.look(RUN)

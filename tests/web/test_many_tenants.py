@@ -126,7 +126,7 @@ def test_a_ledger_whose_place_cannot_be_looked_at_ends_no_server(
 
     async def visit() -> None:
         opened = partial(open_sqlite, share / "ledger.db", account=ACCT)
-        shared = ServedTenant("away", ACCT, str(share), "", opened)
+        shared = ServedTenant("away", ACCT, str(share), opened)
         tenants = [shared, tenant(await filled(2), "there")]
         async with house(*tenants, several=True) as home, home.signed_in() as browser:
             for there, status in ((folder, 200), (file, 503), (folder, 200)):
@@ -157,7 +157,7 @@ def test_a_share_that_hangs_keeps_no_thread_that_others_wait_for(
 
     async def visit() -> None:
         opened = partial(open_sqlite, tmp_path / "ledger.db", account=ACCT)
-        hanging = ServedTenant("away", ACCT, "away", "", opened)
+        hanging = ServedTenant("away", ACCT, "away", opened)
         to_thread.current_default_thread_limiter().total_tokens = 1
         try:
             async with house(hanging, several=True) as home, home.signed_in() as browser:
@@ -186,7 +186,7 @@ def test_a_workshop_is_told_of_a_ledger_that_is_put_in_the_place_of_its_own(
 
     async def visit() -> None:
         shown = ServedTenant(
-            "a", ACCT, str(path), "", partial(open_sqlite, path, account=ACCT), workshop
+            "a", ACCT, str(path), partial(open_sqlite, path, account=ACCT), workshop
         )
         books = TenantLedgers([shown])
         async with books.kept():
@@ -214,7 +214,7 @@ def test_a_tenant_that_is_gone_with_its_ledger_makes_no_server_ill(tmp_path: Pat
     path = tmp_path / "ledger.db"
 
     async def visit() -> None:
-        shown = ServedTenant("a", ACCT, str(path), "", partial(open_sqlite, path, account=ACCT))
+        shown = ServedTenant("a", ACCT, str(path), partial(open_sqlite, path, account=ACCT))
         books = TenantLedgers([shown])
         async with books.kept():
             await books.of(shown)

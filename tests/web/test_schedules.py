@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -1369,5 +1370,28 @@ def test_pushes_that_begin_side_by_side_try_a_login_that_is_refused_once(tmp_pat
             await until(over)
             assert all("用户名或密码错误" in each.why for each in await requests(shop.ledger))
             assert logins.failures == 1
+
+    in_time(visit)
+
+
+def test_a_run_tells_of_the_window_of_its_schedule(tmp_path: Path) -> None:
+    """Pages and metrics went by that of `[run]`, and an alert rang each day."""
+    opens = datetime.now(UTC) + timedelta(hours=2)
+    window = f"{opens:%H:%M}-{opens + timedelta(hours=1):%H:%M}"
+    shop = Shop(tmp_path, more=f'{MINUTELY}\nwindow = "{window}"\n')
+    drop(tmp_path, "a.csv", *orders(3))
+
+    async def visit() -> None:
+        async with shop.open() as home, signed_in(home, "li") as li:
+
+            async def waits() -> bool:
+                runs = await shop.ledger.runs()
+                if not runs:
+                    return False
+                page = text_of(await li.get(f"/runs/{runs[-1].id}"))
+                return f"outside the window until {opens:%H:%M}" in page
+
+            await until(waits)
+            assert re.search("k3push_run_held{[^}]*} 1", (await li.get("/metrics")).text)
 
     in_time(visit)

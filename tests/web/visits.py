@@ -58,7 +58,7 @@ def tenant(ledger: Ledger, name: str = "config", acct_id: str = ACCT) -> ServedT
     async def opened() -> AsyncIterator[Ledger]:
         yield ledger
 
-    return ServedTenant(name, acct_id, str(id(ledger)), "", opened)
+    return ServedTenant(name, acct_id, str(id(ledger)), opened)
 
 
 def without_ledger(name: str, why: str) -> ServedTenant:
@@ -69,7 +69,7 @@ def without_ledger(name: str, why: str) -> ServedTenant:
         raise LedgerLostError(why)
         yield MemoryLedger(account=ACCT)  # type: ignore[unreachable]  # makes it a generator
 
-    return ServedTenant(name, ACCT, f"lost {name}", "", opened)
+    return ServedTenant(name, ACCT, f"lost {name}", opened)
 
 
 @dataclass

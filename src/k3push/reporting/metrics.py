@@ -11,9 +11,11 @@ from datetime import datetime
 from typing import NamedTuple
 
 from k3push.core.model import State
+from k3push.core.pacing.holds import HoldCause
 from k3push.ports import Glance, Ledger
 from k3push.runs.control import orders_of
 from k3push.runs.find import is_under_way, living_beside
+from k3push.runs.noted_waits import with_wait
 
 NUMBERS = "k3push_numbers"
 ALIVE = "k3push_run_alive"
@@ -59,6 +61,9 @@ HELP: Mapping[str, str] = {
     FLEET_UNARCHIVED: "Tenants whose old runs could not be archived the last time.",
 }
 
+# What nobody is to be woken for; an ERP that does not answer is none of it.
+_MEANT = frozenset({HoldCause.CONTROL, HoldCause.WINDOW})
+
 STATES = [(state, state.value) for state in State]
 
 # In older runs nobody settles any more; the number of runs must not slow a collector down.
@@ -83,15 +88,13 @@ async def samples_of(
     runs: Sequence[Glance],
     now: datetime,
     *,
-    window: str = "",
     labels: Mapping[str, str] | None = None,
 ) -> list[Sample]:
     """Return the samples of a ledger, with a label `route` beside the given ones.
 
     Args:
         runs: How its runs stand that count (`Ledger.glances`), the oldest first.
-        now: The time of day that the window goes by.
-        window: When chunks may leave, as the settings say.
+        now: The time of day.
         labels: What the runs are of, such as a tenant.
     """
     by_route: dict[str, list[Glance]] = {}
@@ -100,7 +103,7 @@ async def samples_of(
     samples = []
     for route, of_route in sorted(by_route.items()):
         known = {**(labels or {}), "route": route}
-        samples += await _of_last(ledger, of_route[-1], window, now, known)
+        samples += await _of_last(ledger, of_route[-1], now, known)
         samples += await _in_doubt(ledger, of_route, known)
     return samples
 
@@ -115,7 +118,7 @@ def are_settled(runs: Sequence[Glance]) -> bool:
 
 
 async def _of_last(
-    ledger: Ledger, last: Glance, window: str, now: datetime, labels: Mapping[str, str]
+    ledger: Ledger, last: Glance, now: datetime, labels: Mapping[str, str]
 ) -> list[Sample]:
     run, counts = last.run, last.counts
     alive = await is_under_way(ledger, run)
@@ -132,8 +135,9 @@ async def _of_last(
         samples.append(Sample(HELD, labels, 1))
     if not alive:
         return samples
-    orders = orders_of(await ledger.commands(run.id), window, now)
-    samples.append(Sample(HELD, labels, float(orders.hold is not None)))
+    orders = await with_wait(orders_of(await ledger.commands(run.id)), ledger, run.id, now)
+    held = orders.hold is not None and orders.hold.cause in _MEANT
+    samples.append(Sample(HELD, labels, float(held)))
     if spans := await ledger.spans(run.id):
         answered = max(ended for _, ended in spans)
         samples.append(Sample(ANSWERED, labels, answered.timestamp()))

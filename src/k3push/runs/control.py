@@ -8,14 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 
 import anyio
 
 from k3push.core.control_words import Command, Key, Verb
 from k3push.core.model import Run, RunId
-from k3push.core.pacing.holds import Hold, HoldCause, outside
-from k3push.core.pacing.window import Window
+from k3push.core.pacing.holds import Hold, HoldCause
 from k3push.core.remark import remark
 from k3push.ports import Clock, Commanded, Ledger
 from k3push.runs.context import Context
@@ -124,7 +122,8 @@ class Orders:
     """What a person has made of a run that is under way.
 
     Attributes:
-        hold: A pause, or the time of day, that keeps chunks from leaving; None without one.
+        hold: What keeps chunks from leaving: a pause, or what the execution has written down
+            (`noted_waits`); None without one.
         fixed: The command that set each quantity that is no longer automatic.
         asked: Commands that were not obeyed yet, the oldest first.
     """
@@ -134,8 +133,8 @@ class Orders:
     asked: Sequence[Commanded] = ()
 
 
-def orders_of(commands: Sequence[Commanded], window: str, now: datetime) -> Orders:
-    """Say what commands to the present execution and the *window* of its settings come to."""
+def orders_of(commands: Sequence[Commanded]) -> Orders:
+    """Say what commands to the present execution come to."""
     paused: Hold | None = None
     fixed: dict[Key, Commanded] = {}
     asked = []
@@ -151,4 +150,4 @@ def orders_of(commands: Sequence[Commanded], window: str, now: datetime) -> Orde
             paused = paused or Hold(HoldCause.CONTROL, since=given.obeyed_at)
         elif what.verb is Verb.CONTINUE:
             paused = None
-    return Orders(paused or (outside(Window.parse(window), now) if window else None), fixed, asked)
+    return Orders(paused, fixed, asked)

@@ -34,6 +34,8 @@ class NotedWaits:
         self._run = run
         self._clock = clock
         self._wait: tuple[str, datetime] | None = None
+        # When the window opens by which this execution goes, a schedule's own, say.
+        self._opens: datetime | None = None
         self._changed = anyio.Event()
 
     async def note(self) -> None:
@@ -43,16 +45,17 @@ class NotedWaits:
         """
         with suppress(LedgerLostError):
             old = await self._ledger.memo(WAIT, self._run)
-            if old is not None and old.value["why"]:  # what an earlier execution has waited for
-                await _write(self._ledger, self._run, None, self._clock.now())
-        noted: tuple[str, datetime] | None = None
+            # What an earlier execution has waited for.
+            if old is not None and (old.value["why"] or old.value.get("opens")):
+                await _write(self._ledger, self._run, None, None, self._clock.now())
+        noted: tuple[object, object] = None, None
         while True:
             await self._changed.wait()
             self._changed = anyio.Event()
-            if (wait := self._wait) != noted:
+            if (waits := (self._wait, self._opens)) != noted:
                 with suppress(LedgerLostError):
-                    await _write(self._ledger, self._run, wait, self._clock.now())
-                    noted = wait
+                    await _write(self._ledger, self._run, *waits, self._clock.now())
+                    noted = waits
 
     def concluded(self, outcomes: Sequence[Outcome], *, left: State) -> None:
         """Numbers have moved: nothing is waited for any more."""
@@ -86,7 +89,9 @@ class NotedWaits:
             self._change((why, self._clock.now() + timedelta(seconds=seconds)))
 
     def held(self, hold: Hold | None) -> None:
-        """What keeps all chunks from leaving is told by the commands and the window."""
+        """It is outside its window, or no more; what else holds it, commands tell."""
+        self._opens = hold.until if hold and hold.cause is HoldCause.WINDOW else None
+        self._changed.set()
 
     def _change(self, wait: tuple[str, datetime] | None) -> None:
         # Looks side by side meet one failure together.
@@ -96,18 +101,28 @@ class NotedWaits:
 
 
 async def _write(
-    ledger: Ledger, run: RunId, wait: tuple[str, datetime] | None, now: datetime
+    ledger: Ledger,
+    run: RunId,
+    wait: tuple[str, datetime] | None,
+    opens: datetime | None,
+    now: datetime,
 ) -> None:
     why, until = wait or ("", now)
-    value = {"why": why, "until": until.isoformat()}
+    value = {"why": why, "until": until.isoformat(), "opens": opens.isoformat() if opens else ""}
     await put_memo(ledger, Memo(WAIT, run, now, value, about=run))
 
 
 async def with_wait(orders: Orders, ledger: Ledger, run: RunId, now: datetime) -> Orders:
-    """Add what a run that is under way waits for, unless a person or the time of day holds it."""
+    """Add what a run that is under way waits for, unless a person holds it."""
     memo = await ledger.memo(WAIT, run) if orders.hold is None else None
-    if memo is None or not memo.value["why"]:
+    if memo is None:
         return orders
+    if opens := memo.value.get("opens"):
+        until = datetime.fromisoformat(opens)
+        if now < until + ASKING:
+            told = until.astimezone(now.tzinfo)
+            return replace(orders, hold=Hold(HoldCause.WINDOW, until=told))
     until = datetime.fromisoformat(memo.value["until"])
-    is_old = now >= until + ASKING
-    return orders if is_old else replace(orders, hold=Hold(HoldCause.WAIT, memo.value["why"]))
+    if not memo.value["why"] or now >= until + ASKING:
+        return orders
+    return replace(orders, hold=Hold(HoldCause.WAIT, memo.value["why"]))

@@ -36,7 +36,6 @@ class ServedTenant:
         name: The stem of its file.
         acct_id: Its account set.
         ledger: What tells its ledger from others; equal for two tenants of one ledger.
-        window: When its chunks may leave, as its settings say.
         pace: What they say of each quantity that a command sets.
         roles: What users may do with it, besides those of the door.
         opened: Opens the ledger; raises `LedgerLostError` where there is none yet.
@@ -47,7 +46,6 @@ class ServedTenant:
     name: str
     acct_id: str
     ledger: str
-    window: str
     opened: Callable[[], AbstractAsyncContextManager[Ledger]]
     workshop: Workshop | None = None
     roles: Mapping[str, Role] = field(default_factory=dict)

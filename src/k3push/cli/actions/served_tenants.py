@@ -267,7 +267,6 @@ class ServedTenants:
             name=settings.file.stem,
             acct_id=settings.erp.acct_id,
             ledger=settings.ledger.url if path is None else str(real(path)),
-            window=settings.run.window,
             pace={
                 Key.CONCURRENCY: settings.run.concurrency,
                 Key.CHUNK_SIZE: settings.run.chunk_size,

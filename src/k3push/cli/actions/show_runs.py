@@ -111,7 +111,7 @@ async def _look(ledger: Ledger, settings: Settings, name: str | None) -> _Standi
     told = [state for state in TOLD if not (alive and state is State.UNKNOWN)]
     steps = await steps_asked_for(ledger, run.id, settings.steps_of(run))
     now = SystemClock().now()
-    orders = orders_of(commands, settings.run.window, now)
+    orders = orders_of(commands)
     return _Standing(
         run,
         beside,

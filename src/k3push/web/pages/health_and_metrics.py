@@ -113,7 +113,7 @@ class Machines:
                 raise runs
             ledger = await self._desk.books.of(tenant)
             now = self._desk.clock.now()
-            samples = await samples_of(ledger, runs, now, window=tenant.window, labels=labels)
+            samples = await samples_of(ledger, runs, now, labels=labels)
         except LedgerLostError:
             return [Sample(LEDGER_UP, labels, 0)]
         return [*samples, Sample(LEDGER_UP, labels, 1)]

@@ -83,9 +83,8 @@ class RunView:
 class Eye:
     """Looks at runs of one ledger again and again, and so sees how quickly they go."""
 
-    def __init__(self, ledger: Ledger, window: str, clock: Clock) -> None:
+    def __init__(self, ledger: Ledger, clock: Clock) -> None:
         self._ledger = ledger
-        self._window = window
         self._clock = clock
         self._courses: dict[RunId, ProgressRate] = {}
 
@@ -103,7 +102,7 @@ class Eye:
         now_s, done = anyio.current_time(), done_of(counts)
         course = self._course_of(run.id, now_s, done)
         now = self._clock.now()
-        orders = await with_wait(orders_of(commands, self._window, now), self._ledger, run.id, now)
+        orders = await with_wait(orders_of(commands), self._ledger, run.id, now)
         return RunView(
             run,
             counts,

@@ -55,7 +55,7 @@ class Overview:
                 raise runs
             if not runs:
                 return None, ""
-            eye = Eye(await self._desk.books.of(tenant), tenant.window, self._desk.clock)
+            eye = Eye(await self._desk.books.of(tenant), self._desk.clock)
             return await eye.look(runs[-1].run), ""
         except LedgerLostError as error:
             return None, str(error)

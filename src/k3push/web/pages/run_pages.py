@@ -257,7 +257,7 @@ class RunPages:
         return RedirectResponse(f"{url}#control", 303)
 
     def _eye(self, visit: Visit) -> Eye:
-        return Eye(visit.ledger, visit.tenant.window, self._desk.clock)
+        return Eye(visit.ledger, self._desk.clock)
 
     def _stream(
         self,
