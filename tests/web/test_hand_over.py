@@ -8,17 +8,28 @@ from pathlib import Path
 
 import anyio
 import httpx
+import pytest
 from anyio.abc import TaskGroup, TaskStatus
 
 from k3push.config.settings_file import read_settings
 from k3push.core.model import RunId
-from k3push.runs.kept_in_ledger.request_stages import Request, requests
+from k3push.ports import Memo
+from k3push.runs.kept_in_ledger.request_stages import (
+    OvertakenError,
+    Request,
+    RequestKind,
+    Stage,
+    move,
+    requests,
+)
 from k3push.runs.outcome import Exit
 from k3push.runs.push_requests.program_events import receiver_id
+from k3push.runs.push_requests.program_tokens import TOKEN
 from k3push.simulator import build
 from k3push.wiring.executor import RunOptions
 from k3push.wiring.line_observer import LineObserver
 from k3push.wiring.webhook_receivers import Receivers
+from tests.memory_ledger.ledger import MemoryLedger
 from tests.runs.office import NOON, orders, sandbox, steps
 from tests.web.programs import played, program, until_over
 from tests.web.shop import BY_NAME, PATIENCE_S, Shop, press, send_list, signed_in
@@ -174,6 +185,59 @@ def test_what_a_fleet_was_told_to_leave_has_ended_once_its_calls_have(tmp_path: 
         assert receiver.taken[0][1]["data"]["exit"] == Exit.STOPPED
 
     played(act, tmp_path, shop)
+
+
+@dataclass
+class PutBack(Elsewhere):
+    """A fleet whose database is put back to a moment before it was given what it has."""
+
+    async def __call__(self, request: Request, runs: Mapping[RunId, int]) -> None:
+        """Return as of runs that nobody has asked for."""
+        self.given.append((request.id, list(runs)))
+        assert self.shop is not None
+        store = self.shop.ledger._store
+        store.memos = {key: memo for key, memo in store.memos.items() if memo.kind == TOKEN}
+        for run in runs:
+            del store.runs[run]
+
+
+def test_a_push_that_the_ledger_has_no_more_is_left(tmp_path: Path) -> None:
+    """A standby had lost it: the server asked for it without end, and told of a plan."""
+    fleet, receiver = PutBack(tmp_path), Receiver()
+    receivers = Receivers({receiver_id(HERE): HERE}, SECRET)
+    shop = shop_beside(fleet, receivers=receivers, send=receiver.post)
+
+    async def act(_: Shop, __: House, wms: httpx.AsyncClient) -> None:
+        wanted = {"key": "e-1", "numbers": orders(3)}
+        (await wms.post("/pushes", json=wanted)).raise_for_status()
+        with anyio.fail_after(PATIENCE_S):
+            while not fleet.given:  # noqa: ASYNC110  # the clock jumps from look to look
+                await anyio.sleep(0.1)
+        await anyio.sleep(600)
+        assert receiver.taken == []
+        assert (await wms.post("/pushes", json=wanted)).status_code == 202
+
+    played(act, tmp_path, shop)
+
+
+def test_a_request_that_the_ledger_has_no_more_goes_nowhere(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whoever approved it, or ended it, had asked for it without end."""
+    tries = iter(range(3))
+
+    async def revise(_: MemoryLedger, __: Memo) -> bool:
+        next(tries)
+        return False
+
+    monkeypatch.setattr(MemoryLedger, "revise", revise)
+
+    async def visit() -> None:
+        asked = Request("a", RequestKind.PUSH, "wang", NOON, Stage.PLANNED)
+        with pytest.raises(OvertakenError):
+            await move(MemoryLedger(account="sandbox"), asked, Stage.WITHDRAWN)
+
+    in_time(visit)
 
 
 def test_what_somebody_waits_for_is_asked_here(tmp_path: Path) -> None:

@@ -309,13 +309,16 @@ async def move(
 
     Raises:
         OvertakenError: It has come to a stage from where it does not go there; somebody else
-            may have been faster.
+            may have been faster. Or the ledger, which was put back, has it no more.
     """
     while request.stage in only_from and stage in MOVES[request.stage]:
         moved = replace(request, stage=stage, **changes)
         if await ledger.revise(_memo(moved)):
             return replace(moved, version=moved.version + 1)
-        request = await find_request(ledger, request.id) or request
+        found = await find_request(ledger, request.id)
+        if found is None:
+            break
+        request = found
     raise OvertakenError(request)
 
 
