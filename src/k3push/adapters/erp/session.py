@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ import anyio
 
 from k3push.core.protocol.logins import LoginFailedError
 from k3push.core.remark import remark
-from k3push.ports import LoginRefusedError
+from k3push.ports import ErpUnreachableError, LoginRefusedError
 
 
 @dataclass(slots=True, eq=False)
@@ -126,30 +127,40 @@ class LoginGate:
     """Lets sessions of one user be opened one after another, whichever executions they are of.
 
     Side by side each would try a password that is wrong, and five tries lock the account (P 2.4).
+    Who has waited while another's came to nothing is told the same, and waits for no time-out more.
     """
 
     def __init__(self) -> None:
         self._lock = anyio.Lock()
-        # What the ERP said last, and when; "" since it has let the user in.
-        self._refusal = ""
-        self._refused_at_s = 0.0
+        self._refusal: LoginFailedError | None = None
+        self._failure: ErpUnreachableError | None = None
+        self._ended_at_s = -math.inf
 
     @asynccontextmanager
     async def turn(self, asked_at_s: float) -> AsyncIterator[None]:
         """Log in, in the block, while no other does.
 
         Args:
-            asked_at_s: When it was asked for. What was refused since is not tried once more.
+            asked_at_s: When the execution began. What was refused since is not tried once more.
 
         Raises:
             LoginFailedError: It was refused to another since then.
+            ErpUnreachableError: Another's was not answered, whose end was waited for.
         """
+        came_at_s = anyio.current_time()
         async with self._lock:
-            if self._refusal and self._refused_at_s >= asked_at_s:
-                raise LoginFailedError(self._refusal)
+            if self._refusal is not None and self._ended_at_s >= asked_at_s:
+                raise LoginFailedError(*self._refusal.args)
+            if self._failure is not None and self._ended_at_s > came_at_s:
+                raise type(self._failure)(*self._failure.args)
+            self._refusal = self._failure = None
             try:
                 yield
             except LoginFailedError as refusal:
-                self._refusal, self._refused_at_s = str(refusal), anyio.current_time()
+                self._refusal = refusal
                 raise
-            self._refusal = ""
+            except ErpUnreachableError as failure:
+                self._failure = failure
+                raise
+            finally:
+                self._ended_at_s = anyio.current_time()
