@@ -12,7 +12,7 @@ import anyio
 from k3push.adapters.erp.client import ErpClient
 from k3push.adapters.erp.endpoint import Endpoint, UnusableEndpointError, check_endpoint
 from k3push.adapters.erp.identities import Identities
-from k3push.adapters.erp.rate_limit import RateLimit
+from k3push.adapters.erp.rate_limit import CallLine, RateLimit
 from k3push.adapters.erp.session import LoginGate
 from k3push.config.secret_values import Secret
 from k3push.config.setting_errors import SettingsError
@@ -69,10 +69,12 @@ class ErpAccess:
     Attributes:
         sites: How each user talks to it.
         refused: Users who are set aside, for the rest of the command (P 2.4).
+        line: In which all their calls wait for their turns.
     """
 
     sites: Mapping[str, Endpoint]
     refused: dict[str, str] = field(default_factory=dict)
+    line: CallLine = field(default_factory=CallLine)
 
     def opened(
         self, calls_per_minute: Callable[[], int], set_aside: Callable[[str, str], None]
@@ -80,11 +82,11 @@ class ErpAccess:
         """Return the ERP for one execution.
 
         Args:
-            calls_per_minute: The limit as it is now, for all users together.
+            calls_per_minute: The limit as it is now, for all users together, and all executions.
             set_aside: Is told of a user who is set aside while others are left, with the ERP's
                 words.
         """
-        turns = RateLimit(calls_per_minute)
+        turns = RateLimit(calls_per_minute, self.line)
         users = {name: ErpClient(site, turns=turns) for name, site in self.sites.items()}
         if len(users) == 1:
             return next(iter(users.values()))
@@ -97,13 +99,15 @@ class RefusedUsers:
 
     Each execution would try them once more, and five wrong logins lock the account (P 2.4). Where
     nobody is let in, nothing is kept: that holds up the tenant, until a person has mended it. Nor
-    do executions that go on side by side try a user's login each for itself.
+    do executions that go on side by side try a user's login each for itself. Their calls are
+    counted together.
     """
 
     _settings: ErpSettings | None = None
     # Since when, and why, by user.
     _known: dict[str, tuple[float, str]] = field(default_factory=dict)
     _gates: dict[str, LoginGate] = field(default_factory=dict)
+    _line: CallLine = field(default_factory=CallLine)
 
     def spare(self, entrance: ErpAccess, settings: ErpSettings) -> ErpAccess:
         """Return the way in without them, for one execution."""
@@ -120,7 +124,7 @@ class RefusedUsers:
             for user, site in entrance.sites.items()
         }
         refused = {user: why for user, (_, why) in self._known.items()}
-        return replace(entrance, sites=sites, refused=refused)
+        return replace(entrance, sites=sites, refused=refused, line=self._line)
 
     def learn(self, entrance: ErpAccess, settings: ErpSettings) -> None:
         """Note who was refused in an execution."""

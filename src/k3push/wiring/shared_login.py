@@ -54,6 +54,9 @@ class KeptAccess:
     A login that was refused is tried no more, whatever comes, until somebody says that it may be.
     Where another program logs in as the same user, and ends each session so (P 2.8), nobody was
     refused: that is tried again after a while.
+
+    Attributes:
+        limit: How many calls may begin in a minute, by the execution that came last.
     """
 
     def __init__(self, users: RefusedUsers, idle_s: float = IDLE_S) -> None:
@@ -61,6 +64,7 @@ class KeptAccess:
         self._idle_s = idle_s
         self._kept: _Kept | None = None
         self._left: list[_Kept] = []
+        self.limit: Callable[[], int] = lambda: 0
 
     def of(self, entrance: ErpAccess, settings: ErpSettings, tasks: TaskGroup) -> ErpAccess:
         """Return the way in for one execution.
@@ -70,7 +74,13 @@ class KeptAccess:
             settings: What it was made from; others need another session.
             tasks: In which the session is closed later.
         """
-        return _SharedAccess(entrance.sites, entrance.refused, self, entrance, settings, tasks)
+        return _SharedAccess(
+            entrance.sites, entrance.refused, entrance.line, self, entrance, settings, tasks
+        )
+
+    def calls_per_minute(self) -> int:
+        """Return the limit as it is now."""
+        return self.limit()
 
     def try_again(self) -> None:
         """Forget a refusal: somebody has logged in since."""
@@ -143,9 +153,11 @@ class _SharedAccess(ErpAccess):
         """Return the shared ERP, as if it were this execution's own."""
         if not (self.keeper and self.inner and self.settings and self.tasks):
             raise RuntimeError("made by KeptAccess alone")
-        inner = self.inner
-        kept = self.keeper.take(
-            self.settings, inner, lambda: inner.opened(calls_per_minute, set_aside)
+        inner, keeper = self.inner, self.keeper
+        # Of the latest: what a person has set for one that is over is nobody's limit.
+        keeper.limit = calls_per_minute
+        kept = keeper.take(
+            self.settings, inner, lambda: inner.opened(keeper.calls_per_minute, set_aside)
         )
         # All but its beginning and its end is the shared one's.
         return cast("_Erp", _Visit(self.keeper, kept, self.tasks))
