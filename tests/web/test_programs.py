@@ -33,7 +33,7 @@ from k3push.runs.kept_in_ledger.request_stages import (
     steps_asked_for,
     tenant_of,
 )
-from k3push.runs.outcome import Exit, followed_of
+from k3push.runs.outcome import Ending, Exit, followed_of
 from k3push.runs.push_requests.program_roles import ProgramRole
 from k3push.runs.push_requests.program_tokens import revoke_program
 from k3push.simulator import build
@@ -641,6 +641,34 @@ def test_a_push_is_running_until_people_were_told_of_its_end(
 
     played(push, tmp_path)
     assert told == [("running", False)]
+
+
+def test_people_are_told_once_that_the_erp_lets_nobody_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A night of pushes had left as many messages."""
+    told: list[int] = []
+
+    async def tell_people(_: object, __: object, ending: Ending, *_more: object) -> None:
+        told.append(int(ending.exit))
+
+    monkeypatch.setattr("k3push.wiring.executor.tell_people", tell_people)
+
+    async def push(shop: Shop, _: House, wms: httpx.AsyncClient) -> None:
+        async def exit_of(key: str, number: str) -> int:
+            made = await wms.post("/pushes", json=asked(key, number))
+            return int((await until_over(wms, made.json()["id"]))["exit"])
+
+        logins = shop.site.logins
+        users = logins.accounts.users
+        logins.accounts = replace(logins.accounts, users={**users, "sandbox": "another"})
+        assert [await exit_of(f"k{nth}", orders(9)[nth]) for nth in range(5)] == 5 * [6]
+        assert told == [6]
+        await anyio.sleep(4000)
+        assert [await exit_of(f"l{nth}", orders(9)[nth]) for nth in range(2)] == [6, 6]
+        assert told == [6, 6]
+
+    played(push, tmp_path)
 
 
 def test_an_id_is_a_number_or_its_digits(tmp_path: Path) -> None:

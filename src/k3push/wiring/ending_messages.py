@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Collection
 from pathlib import Path
+
+import anyio
 
 from k3push.adapters.apprise_post import NotifierMissingError, notify, unknown_services
 from k3push.config.setting_errors import SettingsError
@@ -14,6 +17,9 @@ from k3push.reporting.summary import cause_lines, follow_line, next_step, odd_li
 from k3push.runs.outcome import Ending, Exit, numbers_in_doubt
 from k3push.runs.stop import Cause
 from k3push.words.language import Say
+
+TOLD_FOR_S = 3600.0
+"""For so long the same trouble of pushes of programs is told once."""
 
 
 def recipients(settings: Settings) -> list[str]:
@@ -53,6 +59,28 @@ def events_of(ending: Ending) -> set[str]:
     if numbers_in_doubt(ending.counts) or ending.followed.unknown:
         events.add("unknown")
     return events
+
+
+class KnownTrouble:
+    """Says which endings people have been told of, of many pushes that the ERP lets none in for.
+
+    An ERP that is away, or refuses the login, ends each push of programs alike.
+    """
+
+    def __init__(self) -> None:
+        self._causes: Collection[Cause] = ()
+        self._told_at_s = -math.inf
+
+    def is_news(self, ending: Ending) -> bool:
+        """Say whether people are to be told of an ending; where another ends well, all is new."""
+        if events_of(ending) != {"login"}:
+            self._causes = ()
+            return True
+        now_s, causes = anyio.current_time(), ending.causes.keys()
+        if causes == self._causes and now_s - self._told_at_s < TOLD_FOR_S:
+            return False
+        self._causes, self._told_at_s = causes, now_s
+        return True
 
 
 async def tell_people(

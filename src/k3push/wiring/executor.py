@@ -7,7 +7,7 @@ Every front (the command line, a worker, the dashboard) has one `Executor` for a
 from __future__ import annotations
 
 import shlex
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, tzinfo
@@ -165,6 +165,7 @@ class Executor:
         self.clock = SystemClock(options.zone)
         # Before any ledger is made, so that a secret that is not there leaves nothing behind.
         self.entrance = ErpAccess(endpoints_of(settings))
+        self.is_news: Callable[[Ending], bool] = lambda _: True
         self._recipients = see_told(settings)
 
     async def execute(
@@ -242,6 +243,8 @@ class Executor:
             return ending  # documents wait in flows as they did; people know
         if not run.folder and ending.exit is Exit.DONE:
             return ending  # a program has asked for it, and asks how it went
+        if not self.is_news(ending):
+            return ending  # people know
         with self.fate.between():
             await tell_people(self.settings, self._recipients, ending, self.say, warn)
         return ending

@@ -59,6 +59,7 @@ from k3push.web.execution.request_plan import LookAhead, plan_of
 from k3push.web.execution.request_runs import runs_of
 from k3push.web.execution.resume_and_retry import HinderedError
 from k3push.web.execution.webhook_delivery import Messenger
+from k3push.wiring.ending_messages import KnownTrouble
 from k3push.wiring.erp import RefusedUsers
 from k3push.wiring.executor import Executor, RunOptions
 from k3push.wiring.job_lists import Reader
@@ -159,6 +160,7 @@ class Fulfilment:
         self._erp: ErpSettings | None = None
         self._shut: ErpSettings | None = None
         self._kept = KeptAccess(self._users)
+        self._trouble = KnownTrouble()
         self._tasks: TaskGroup | None = None
 
     def serve(self, tasks: TaskGroup) -> None:
@@ -454,6 +456,8 @@ class Fulfilment:
         if is_schedule(request.by) and self._shut == erp:
             raise Problem(remark("desk.not_let_in"))
         executor.entrance = self._users.spare(executor.entrance, erp)
+        if is_program(request.by):
+            executor.is_news = self._trouble.is_news
         if is_program(request.by) and self._tasks is not None:
             executor.entrance = self._kept.of(executor.entrance, erp, self._tasks)
         return executor
