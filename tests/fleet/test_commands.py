@@ -38,6 +38,7 @@ from tests.cli.terminal import (
     until,
 )
 from tests.cli.test_archives import LONG_AGO
+from tests.cli.test_nights import Inbox, notify
 
 pytestmark = [pytest.mark.timeout(120), pytest.mark.halved]
 
@@ -51,6 +52,7 @@ jobs = "inbox"
 """
 
 OLD_S = 60.0
+UNREACHED = "http://127.0.0.1:9/K3Cloud/"
 
 
 @dataclass
@@ -147,6 +149,14 @@ class Fleet:
     def done(self) -> bool:
         """Say whether nothing is to be done."""
         return self.do("SELECT count(*) FROM fleet_runs WHERE outcome IS NULL") == [(0,)]
+
+
+@pytest.fixture
+def inbox() -> Iterator[Inbox]:
+    """A chat service."""
+    service = Inbox()
+    yield service
+    service.close()
 
 
 @pytest.fixture
@@ -633,3 +643,16 @@ def test_old_runs_that_cannot_be_archived_are_told_until_they_are(fleet: Fleet) 
     assert [bool(each) for each in told] == [False, True, False]
     assert told[1] in fleet.said
     assert len(list(place.iterdir())) == 1
+
+
+def test_people_are_told_once_that_an_erp_is_away(fleet: Fleet, inbox: Inbox) -> None:
+    """Each run of the tenant had told it, as often as it was tried."""
+    config = fleet.tenant("acme", notify(f'["{inbox.url}"]'))
+    path = fleet.folder / config
+    path.write_text(path.read_text("utf-8").replace(fleet.sandbox.url, UNREACHED), "utf-8")
+    for first in range(3):
+        assert fleet.enqueue(orders(1, first), config).exit == 0
+    tried = "SELECT count(*) FROM fleet_runs WHERE exit = 6"
+    with fleet.worker():
+        until(lambda: fleet.do(tried) == [(3,)])
+    assert len(inbox.messages) == 1

@@ -39,7 +39,7 @@ from k3push.runs.problem import Problem, innermost
 from k3push.runs.shared_stop import SharedStop
 from k3push.runs.stop import Cause, Stop, is_session_lost
 from k3push.wiring.config_file import load_settings
-from k3push.wiring.ending_messages import recipients, send_word
+from k3push.wiring.ending_messages import KnownTrouble, recipients, send_word
 from k3push.wiring.erp import ErpAccess, RefusedUsers, endpoints_of
 from k3push.wiring.executor import Executor, RunOptions
 from k3push.wiring.job_lists import JobOptions
@@ -92,6 +92,7 @@ class FleetWork:
     _told: frozenset[str] = frozenset()
     _doubted: set[str] = field(default_factory=set)
     _users: dict[str, RefusedUsers] = field(default_factory=dict)
+    _troubles: dict[str, KnownTrouble] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Let readers and ledgers end with the worker."""
@@ -204,6 +205,7 @@ class FleetWork:
 
         try:
             executor = await anyio.to_thread.run_sync(made)  # a secret may come from a command
+            executor.is_news = self._troubles.setdefault(tenant.name, KnownTrouble()).is_news
             only = Only.SETTLE if terms.only_settle else None
             spared = self._spared(tenant, executor.entrance)
             async with spared as executor.entrance, self._ledger(tenant) as ledger:

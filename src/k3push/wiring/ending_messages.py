@@ -19,7 +19,7 @@ from k3push.runs.stop import Cause
 from k3push.words.language import Say
 
 TOLD_FOR_S = 3600.0
-"""For so long the same trouble of pushes of programs is told once."""
+"""For so long the same trouble is told once."""
 
 
 def recipients(settings: Settings) -> list[str]:
@@ -62,9 +62,10 @@ def events_of(ending: Ending) -> set[str]:
 
 
 class KnownTrouble:
-    """Says which endings people have been told of, of many pushes that the ERP lets none in for.
+    """Says which endings of a tenant's runs people know, where the ERP lets nobody in.
 
-    An ERP that is away, or refuses the login, ends each push of programs alike.
+    One that is away, or refuses the login, ends each push of programs alike, and each run of a
+    fleet as often as it is tried.
     """
 
     def __init__(self) -> None:
