@@ -627,7 +627,7 @@ async def test_each_call_that_a_killed_execution_has_given_up_counts(
     assert not erp.twice
 
 
-@pytest.mark.parametrize("light_after_s", [3.0, 40.0])
+@pytest.mark.parametrize("light_after_s", [3.0, 40.0, 80.0])
 async def test_what_overtakes_hides_no_call_in_front_that_was_answered_late(
     monkeypatch: pytest.MonkeyPatch, light_after_s: float
 ) -> None:

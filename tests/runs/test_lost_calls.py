@@ -156,7 +156,7 @@ def _context(ledger: Kept) -> Context:
 async def test_an_answer_to_one_user_ends_no_lost_call_of_another() -> None:
     """Each may have a queue of his own (P 2.9)."""
     lost = _call(1, "slow", took_s=0.5)
-    heard = await hear(_context(Kept(lost, _call(10, "fast", took_s=5.0))))
+    heard = await hear(_context(Kept(lost, _call(90, "fast", took_s=5.0))))
     assert [each.kept for each in heard.lost] == [lost]
 
 
@@ -179,14 +179,14 @@ async def test_what_was_given_up_counts_for_no_window_once_a_later_document_has_
     sender: str, windows: int
 ) -> None:
     """The ERP was done with it then, unless the document is of another user's call."""
-    lost = [_call(each, "slow" if each < 6 else sender, took_s=60.0) for each in (1, 2, 6)]
-    context = _context(Kept(lost[0], _call(10, "fast", took_s=5.0), made_by=[6]))
-    own = _call(9, "slow", took_s=60.0).attempt
+    lost = [_call(each, "slow" if each < 66 else sender, took_s=60.0) for each in (1, 2, 66)]
+    context = _context(Kept(lost[0], _call(70, "fast", took_s=5.0), made_by=[66]))
+    own = _call(69, "slow", took_s=60.0).attempt
     doubt = Doubt(
-        OTHER, own.intent.numbers[0], 9, own.intent.began_at, own.intent.uptime, (), sender="slow"
+        OTHER, own.intent.numbers[0], 69, own.intent.began_at, own.intent.uptime, (), sender="slow"
     )
     await hear_of_others(context, [doubt], Heard([LostCall(each, is_open=True) for each in lost]))
-    assert context.ages.behind_s(doubt) == min(91.0 + windows * WINDOW_S, 3 * WINDOW_S - 8.0)
+    assert context.ages.behind_s(doubt) == min(31.0 + windows * WINDOW_S, 3 * WINDOW_S - 68.0)
 
 
 def _doubt(attempt: Attempt) -> Doubt:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -9,7 +11,7 @@ from typing import Any
 import anyio
 import pytest
 
-from k3push.core.model import RunId, State, Uptime
+from k3push.core.model import Attempt, BillNumber, Intent, RunId, State, Uptime
 from k3push.core.pacing.halting import HaltRule
 from k3push.runs.context import Context
 from k3push.runs.other_calls.calls_of_others import hear
@@ -20,6 +22,7 @@ from k3push.simulator import FaultPlan
 from k3push.simulator.fault_plans.faults import NO_FAULT
 from k3push.simulator.fault_plans.script import Step
 from k3push.simulator.sign_in import Logins
+from tests.memory_ledger.ledger import MemoryLedger
 from tests.runs.office import (
     ANSWER_TIMEOUT_S,
     FIRST,
@@ -34,7 +37,7 @@ from tests.runs.office import (
     steered,
     steps,
 )
-from tests.runs.rough_answers import NO_CANARY, OPEN, REFUSED, doubled
+from tests.runs.rough_answers import NO_CANARY, NO_HALT, OPEN, REFUSED, doubled
 from tests.runs.test_calls_that_meet import killed_after, queueing
 from tests.shares import shared_out
 
@@ -247,7 +250,7 @@ async def test_what_took_long_before_a_kill_is_over_once_a_later_call_is_answere
     """Bills that the ERP never comes to hold a run up for one window, and not for one each."""
     numbers, others = orders(12), orders(12, 20)
     faults = [*["ok"] * 2, *["silence"] * 4, *["ok"] * 4, *["silence"] * (not resumed)]
-    office = await _in_use(steps(*faults), latency_s=1.0)
+    office = await _in_use(steps(*faults), latency_s=1.5, look_s=0.0)
     await office.open_run(numbers)
     await office.open_run(others, SECOND)
 
@@ -271,7 +274,9 @@ async def test_a_resume_tries_one_call_behind_earlier_ones_also_where_its_line_b
 ):
     """No answer has told that these are over, so that each would only make the queue longer."""
     numbers = orders(12)
-    office = await _in_use(steps(*["ok"] * 2, *["silence"] * 4, *["reset"] * 40), latency_s=1.0)
+    office = await _in_use(
+        steps(*["ok"] * 2, *["silence"] * 4, *["reset"] * 40), latency_s=1.5, look_s=0.0
+    )
     await office.open_run(numbers)
     how: dict[str, Any] = {"settle": SettleTimes(), "check": False}
     how["throttle"] = steered(concurrency=4, chunk_size=1)
@@ -338,7 +343,7 @@ async def test_runs_whose_calls_are_lost_do_not_wait_for_each_other_for_ever(at_
     """Nothing was done, and each may be behind the others: a window for each run is waited."""
     numbers, ended_s = orders(3 * (at_once + 1)), list[float]()
     # What is answered first tells each run how long the ERP takes.
-    office = await _in_use(steps(*["ok"] * 3, *["reset"] * 3 * at_once), latency_s=1.0)
+    office = await _in_use(steps(*["ok"] * 3, *["reset"] * 3 * at_once), latency_s=1.5, look_s=0.0)
 
     async def push(part: list[str]) -> None:
         run, driven = RunId(part[0]), steered(concurrency=at_once, chunk_size=1)
@@ -491,19 +496,25 @@ async def _lost_in(office: Office) -> int:
 async def test_a_call_that_was_waited_for_as_another_was_answered_is_not_over(
     later_s: float, looked_s: float
 ) -> None:
-    """Pushes may wait for a lock, and what does not need it comes first."""
-    numbers = orders(2)
-    office = await _in_use(steps("silence"))
+    """Pushes may wait for a lock, and what does not need it comes first, and goes on to come."""
+    front, *others = orders(60)
+    office = await _in_use(steps("silence"), latency_s=1.5, look_s=0.0)
+    one_by_one = steered(concurrency=1, chunk_size=1)
 
-    async def push(number: str, after_s: float) -> None:
+    async def push(numbers: Sequence[str], after_s: float) -> None:
         await anyio.sleep(after_s)
-        await office.open_run([number], RunId(number))
-        await office.execute(RunId(number), limits=NO_CANARY, check=False)
+        run = RunId(numbers[0])
+        await office.open_run(numbers, run)
+        how: dict[str, Any] = {"limits": NO_CANARY, "check": False}
+        await office.execute(run, throttle=one_by_one, **how)
 
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(push, numbers[0], 0.0)
-        tasks.start_soon(push, numbers[1], later_s)
+        tasks.start_soon(push, [front], 0.0)
+        tasks.start_soon(push, others, later_s)
         await anyio.sleep(looked_s)
+        sent = [await office.store.attempts_of(BillNumber(number)) for number in (front, *others)]
+        left = [kept.attempt.intent.began_at for each in sent for kept in each]
+        assert max(left) - min(left) > timedelta(seconds=TIE_S + SETTLE.held_up_s)
         assert await _lost_in(office) == 1
         tasks.cancel_scope.cancel()
 
@@ -554,3 +565,39 @@ async def test_an_answer_to_a_call_that_never_ran_tells_nothing_of_how_long_call
     assert (third - second).total_seconds() >= ANSWER_TIMEOUT_S
     waited_s = anyio.current_time() - began_s - ANSWER_TIMEOUT_S - SETTLE.shown_by_s
     assert waited_s >= (len(numbers) - 1) * WINDOW_S
+
+
+@pytest.mark.parametrize("killed_s", [200.0, math.inf])
+@pytest.mark.parametrize("held_s", [10.0, 50.0])
+async def test_a_call_that_is_held_up_may_come_behind_one_that_was_written_down_later(
+    monkeypatch: pytest.MonkeyPatch, held_s: float, killed_s: float
+) -> None:
+    """The ledger takes a while once, and another run's call comes to the ERP first."""
+    monkeypatch.setattr(Logins, "log_out", lambda *_: True)
+    (front,), (lost,), proof, begin = orders(1), orders(1, 10), orders(3, 20), MemoryLedger.begin
+
+    async def begin_late(ledger: MemoryLedger, intent: Intent) -> Attempt:
+        attempt = await begin(ledger, intent)
+        if lost in intent.numbers and attempt.id == len(proof) + 1:
+            await anyio.sleep(held_s)
+        return attempt
+
+    office = Office(sandbox(**OPEN))
+    for numbers, run in ((proof, RunId("proof")), ([front], SECOND), ([lost], FIRST)):
+        await office.open_run(numbers, run)
+    await office.execute(RunId("proof"), throttle=steered(concurrency=1, chunk_size=1))
+    monkeypatch.setattr(MemoryLedger, "begin", begin_late)
+    async with anyio.create_task_group() as server:
+        erp = queueing(server, 580.0, 60.0, told=True)
+        how: dict[str, Any] = {"transport": erp, "settle": SettleTimes(), "check": False}
+        how |= {"limits": NO_HALT, "throttle": steered(concurrency=1, chunk_size=1)}
+
+        async def push_in_front() -> None:
+            await anyio.sleep(4)
+            await office.execute(SECOND, **how)
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(push_in_front)
+            await office.execute(beside=killed_after(killed_s), **how)
+            await office.execute(**how)
+    assert (erp.twice, doubled(office, [front, lost])) == (frozenset(), [])

@@ -19,7 +19,7 @@ from typing import Self
 
 import anyio
 
-from k3push.core.model import Attempt, RunId, StepAttempt
+from k3push.core.model import Attempt, RunId, StepAttempt, Uptime
 from k3push.core.safety.ages import later_s
 from k3push.core.safety.verdict import SOON_S
 from k3push.ports import EVER_AFTER, AttemptRecord, Doubt, LostCall, StepRecord
@@ -102,7 +102,7 @@ async def _but_over(context: Context, lost: Sequence[LostCall], until: datetime)
     left = [
         each
         for each in lost
-        if not _is_over(each.kept, answered.get(each.kept.attempt.intent.sender))
+        if not _is_over(context, each.kept, answered.get(each.kept.attempt.intent.sender))
     ]
     return Heard(left, answered)
 
@@ -154,7 +154,8 @@ async def might_wait_s(context: Context, doubt: Doubt) -> float:
 
 
 async def _waits_s(context: Context, doubt: Doubt, pushes: _LostPushes) -> float:
-    steps, answered_s = _steps_in_front(context, doubt, pushes.heard)
+    until_s = TIE_S + _held_s(context, doubt.attempt, doubt.uptime)
+    steps, answered_s = _steps_in_front(context, doubt, pushes.heard, until_s)
     answered_s = max(answered_s, await _answered_after_s(context, doubt))
     return pushes.waits_s(doubt, [*pushes.as_seen_by(doubt), *steps], answered_s)
 
@@ -174,12 +175,13 @@ async def step_waits_s(
 
 
 def _step_waits_s(context: Context, doubt: Doubt, pushes: _LostPushes) -> float:
-    lost = [call for call in pushes.as_seen_by(doubt) if call.later_s <= TIE_S]
+    until_s = TIE_S + context.settle.held_up_s
+    lost = [call for call in pushes.as_seen_by(doubt) if call.later_s <= until_s]
     # The ids of pushes and steps tell nothing of each other's order.
     calls = [call._replace(attempt=doubt.attempt - 1) for call in lost]
-    steps, answered_s = _steps_in_front(context, doubt, pushes.heard, but=doubt.attempt)
+    steps, answered_s = _steps_in_front(context, doubt, pushes.heard, until_s, but=doubt.attempt)
     for kept in pushes.heard.answered.values():
-        if (later := _later_than(doubt, kept.attempt)) <= TIE_S:
+        if (later := _later_than(doubt, kept.attempt)) <= until_s:
             answered_s = max(answered_s, later + _waited_for_s(kept))
     return pushes.waits_s(doubt, [*calls, *steps], answered_s)
 
@@ -203,14 +205,14 @@ class _LostPushes:
         """Read what is known of them."""
         came_s = {kept.attempt.id: await _came_after_s(context, kept) for kept, _ in heard.lost}
         long = await _long_before_a_kill(context, heard)
-        return cls(context, heard, came_s, _given_up_since(heard.lost, came_s, long))
+        return cls(context, heard, came_s, _given_up_since(context, heard.lost, came_s, long))
 
     def as_seen_by(self, doubt: Doubt) -> list[Lost]:
         """Return those that may be in front of the call of a doubt, or behind it."""
         calls = []
         for kept, _ in self.heard.lost:
             # Either both are in one queue, or the other user's calls do not matter to this one.
-            if not _is_over(kept, self.heard.answered.get(doubt.sender)):
+            if not _is_over(self.context, kept, self.heard.answered.get(doubt.sender)):
                 attempt, later = kept.attempt.id, _later_than(doubt, kept.attempt)
                 is_here = self.context.ages.left_s({attempt}) is not None
                 run = HERE if is_here else kept.attempt.intent.run
@@ -223,7 +225,10 @@ class _LostPushes:
         times = self.context.settle
         waited_s = max((_waited_for_s(kept) for kept, _ in self.heard.lost), default=0.0)
         own_s = self.context.ages.longest_s(times, doubt.sender, waited_s)
-        return waits_behind_s(doubt.attempt, calls, times.window_s, own_s, answered_s)
+        held_s = _held_s(self.context, doubt.attempt, doubt.uptime)
+        return waits_behind_s(
+            doubt.attempt, calls, times.window_s, own_s, answered_s, held_s=held_s
+        )
 
 
 async def _long_before_a_kill(context: Context, heard: Heard) -> set[int]:
@@ -243,7 +248,7 @@ async def _long_before_a_kill(context: Context, heard: Heard) -> set[int]:
         is_over = (
             answered is not None
             and context.ages.left_s({answered.attempt.id}) is not None
-            and _left_later(answered.attempt, kept.attempt)
+            and _left_later(context, answered.attempt, kept.attempt)
         )
         if id_ in runs[run] and not is_over:
             long.add(id_)
@@ -251,7 +256,7 @@ async def _long_before_a_kill(context: Context, heard: Heard) -> set[int]:
 
 
 def _given_up_since(
-    lost: Sequence[LostCall], came_s: Mapping[int, float], long: Collection[int]
+    context: Context, lost: Sequence[LostCall], came_s: Mapping[int, float], long: Collection[int]
 ) -> set[int]:
     """Return calls that took long, or were given up, and behind which no document has come.
 
@@ -264,16 +269,26 @@ def _given_up_since(
         took_long = attempt.id in long or (kept.ended_at is not None and may_run(kept))
         if took_long and came_s[attempt.id] == -math.inf:
             mine = [each for each in come if each.intent.sender == attempt.intent.sender]
-            if not any(_left_later(each, attempt) for each in mine):
+            if not any(_left_later(context, each, attempt) for each in mine):
                 given_up.add(attempt.id)
     return given_up
 
 
-def _left_later(attempt: Attempt, other: Attempt) -> bool:
+def _left_later(context: Context, attempt: Attempt, other: Attempt) -> bool:
     """Say whether an attempt has surely come to the ERP after another."""
     intent, than = attempt.intent, other.intent
     later = later_s(intent.began_at, intent.uptime, than.began_at, than.uptime)
-    return not may_be_before(attempt.id, later, other.id)
+    held_s = _held_s(context, other.id, than.uptime)
+    return not may_be_before(attempt.id, later, other.id, held_s)
+
+
+def _held_s(context: Context, attempt: int, uptime: Uptime) -> float:
+    """Return for how long a push may have stood still between being written down and leaving.
+
+    A ledger may take seconds, and a machine may pause; of calls of this execution that is known.
+    """
+    left_s = context.ages.left_s({attempt})
+    return context.settle.held_up_s if left_s is None else max(0.0, left_s - uptime.seconds)
 
 
 def _waited_for_s(kept: AttemptRecord | StepRecord) -> float:
@@ -285,7 +300,8 @@ def _waited_for_s(kept: AttemptRecord | StepRecord) -> float:
 
 async def _answered_after_s(context: Context, doubt: Doubt) -> float:
     """Return how long after a call left one was answered that may have been before it."""
-    until = doubt.began_at + timedelta(seconds=TIE_S)
+    held_s = _held_s(context, doubt.attempt, doubt.uptime)
+    until = doubt.began_at + timedelta(seconds=TIE_S + held_s)
     kept = await context.ledger.last_answered(doubt.attempt, until=until, among=AT_ONCE)
     if kept is None:
         return -math.inf
@@ -293,9 +309,16 @@ async def _answered_after_s(context: Context, doubt: Doubt) -> float:
 
 
 def _steps_in_front(
-    context: Context, doubt: Doubt, heard: Heard, but: int = 0
+    context: Context, doubt: Doubt, heard: Heard, until_s: float, but: int = 0
 ) -> tuple[list[Lost], float]:
     """Return submits and audits that a call may wait for, all *but* one.
+
+    Args:
+        context: The execution.
+        doubt: The call.
+        heard: What the ledger has told.
+        until_s: What was written down no more than so many seconds later may be in front.
+        but: None, or one that is not.
 
     Returns:
         Those that were lost, or are on their way, as lost calls; and how long after the call left
@@ -313,12 +336,12 @@ def _steps_in_front(
         (kept.attempt, None if is_lost(kept) else _waited_for_s(kept))
         for kept in heard.steps
         if kept.attempt.id not in known
-        if not _is_over(kept, heard.answered.get(doubt.sender))
+        if not _is_over(context, kept, heard.answered.get(doubt.sender))
     ]
     lost, over_after_s = list[Lost](), -math.inf
     for attempt, took_s in [*known.values(), *told]:
         later = _later_than(doubt, attempt)
-        if later > TIE_S or attempt.id == but:
+        if later > until_s or attempt.id == but:
             continue
         if took_s is not None:
             over_after_s = max(over_after_s, later + took_s)
@@ -335,7 +358,9 @@ def _later_than(doubt: Doubt, attempt: Attempt | StepAttempt) -> float:
     return later_s(intent.began_at, intent.uptime, doubt.began_at, doubt.uptime)
 
 
-def _is_over(kept: AttemptRecord | StepRecord, answered: AttemptRecord | None) -> bool:
+def _is_over(
+    context: Context, kept: AttemptRecord | StepRecord, answered: AttemptRecord | None
+) -> bool:
     """Say whether the ERP was done with a call when it answered another one.
 
     That holds for calls of one user: each may have a queue of his own (P 2.9). And what was
@@ -347,9 +372,10 @@ def _is_over(kept: AttemptRecord | StepRecord, answered: AttemptRecord | None) -
     if kept.ended_at and answered.ended_at and answered.ended_at < kept.ended_at:
         return False
     if isinstance(kept, AttemptRecord):
-        return _left_later(answered.attempt, kept.attempt)
+        return _left_later(context, answered.attempt, kept.attempt)
     intent, than = answered.attempt.intent, kept.attempt.intent  # their ids tell of no order
-    return later_s(intent.began_at, intent.uptime, than.began_at, than.uptime) > TIE_S
+    until_s = TIE_S + context.settle.held_up_s
+    return later_s(intent.began_at, intent.uptime, than.began_at, than.uptime) > until_s
 
 
 async def _came_after_s(context: Context, kept: AttemptRecord) -> float:

@@ -54,6 +54,8 @@ def waits_behind_s(
     window_s: float,
     own_s: float = 0.0,
     answered_s: float = -math.inf,
+    *,
+    held_s: float = 0.0,
 ) -> float:
     """Return how many seconds later a call may be carried out for those before it.
 
@@ -69,6 +71,7 @@ def waits_behind_s(
         own_s: The same of a call of the present execution. They count one after the other, from
             when a document of theirs has come last; of those that have made one, the last counts.
         answered_s: How many seconds after it left one was answered that may have been before it.
+        held_s: For how long it may have stood still between being written down and leaving.
 
     >>> one, two = RunId("one"), RunId("two")
     >>> [waits_behind_s(9, [Lost(7, run, 0.0)], 600.0) for run in (HERE, one)]
@@ -99,7 +102,7 @@ def waits_behind_s(
         for call in sorted(lost)
         if call.attempt != attempt
         and call.later_s > -QUEUE_OF * window_s
-        and may_be_before(call.attempt, call.later_s, attempt)
+        and may_be_before(call.attempt, call.later_s, attempt, held_s)
     ]
     runs = {call.run for call in before}
     answered_s = min(answered_s, window_s)
@@ -120,15 +123,19 @@ def waits_behind_s(
     return min(behind_s(left_s, window_s), of_runs_s)
 
 
-def may_be_before(attempt: int, later_s: float, other: int) -> bool:
+def may_be_before(attempt: int, later_s: float, other: int, held_s: float) -> bool:
     """Say whether a call may have come to the ERP before another.
 
     Ids grow in the order in which calls are written down, whatever clocks say; on its way the later
-    one may overtake.
+    one may overtake, and so it may where the ledger or the machine holds the other up.
 
     Args:
         attempt: The call.
-        later_s: How many seconds later it left than the other.
+        later_s: How many seconds later it was written down than the other.
         other: The other.
+        held_s: For how long the other may have stood still between being written down and leaving.
+
+    >>> [may_be_before(8, 30.0, 7, held_s) for held_s in (0.0, 60.0)]
+    [False, True]
     """
-    return attempt < other or later_s <= TIE_S
+    return attempt < other or later_s <= TIE_S + held_s

@@ -160,13 +160,13 @@ async def send_once(context: Context, sending: Sending) -> SendAgain | None:
         context.sent_before |= {n: frozenset(before.get(n, ())) for n in first}
         context.on_their_way += 1
         try:
-            began_s, left_s = anyio.current_time(), context.awake_s
+            began_s, sending.left_s = anyio.current_time(), context.awake_s
             sending.before_s = began_s - sending.began_s
             context.at_work.left_s[attempt.id] = began_s
             exchange = await _leave_uncrossed(context, sending, turn, attempt.intent)
             del context.at_work.left_s[attempt.id]
             sending.push_s = anyio.current_time() - began_s
-            context.ages.ended(attempt.id, left_s)
+            context.ages.ended(attempt.id, sending.left_s)
             if isinstance(exchange, NeverSent):
                 for number in first:
                     del context.sent_before[number]
@@ -196,6 +196,7 @@ async def _leave_uncrossed(
     if runs:
         sending.put_off |= dict.fromkeys(sending.numbers, wait_s)
         return NeverSent(remark("note.crossed", runs=", ".join(sorted(runs))))
+    sending.left_s = context.awake_s
     return await _leave(context, turn, intent, wire.PUSH, context.route.source)
 
 

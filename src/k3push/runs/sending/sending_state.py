@@ -57,7 +57,8 @@ class Sending:
         merged: The last read-back found a target of several sources.
         sample: What the last sending tells of the ERP's pace.
         before_s: How long the looks before the last push took.
-        push_s: How long the last push took.
+        left_s: When the last push left, by `Context.awake_s`.
+        push_s: How long it took.
         cancelled: Cancelled documents of the numbers, which count as none.
         twins: Remarks on documents that the last answer does not name beside those that it does.
         ground: The evidence by which the last read-back found documents, as a remark, or "".
@@ -91,6 +92,7 @@ class Sending:
     merged: bool = False
     sample: CallSample | None = None
     before_s: float = 0.0
+    left_s: float = 0.0
     push_s: float = 0.0
     cancelled: dict[BillNumber, tuple[Target, ...]] = field(default_factory=dict)
     twins: dict[BillNumber, str] = field(default_factory=dict)
