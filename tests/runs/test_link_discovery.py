@@ -284,6 +284,27 @@ async def test_a_failed_question_for_links_sends_nothing_blindly(failing: int) -
         assert not pushed.watch.sendings
 
 
+@pytest.mark.parametrize("entry", ["", ENTRY])
+async def test_a_target_form_that_is_not_there_ends_a_run_that_only_links_could_tell(
+    entry: str,
+) -> None:
+    """Its name is written wrong: nobody looks there, while the rule makes documents elsewhere."""
+    office = Office(open_sources(), replace(UNKNOWN, target="PUR_ReceivBill", target_entry=entry))
+    await office.open_run(orders(4))
+    pushed = await office.execute(limits=NO_CANARY)
+    assert set(pushed.stop.causes) == {Cause.LOOK_REFUSED}
+    assert not pushed.watch.sendings
+
+
+async def test_a_right_that_is_missing_ends_no_later_run_of_a_list() -> None:
+    """What the ledger has pushed is there already, whoever may read its documents."""
+    office, _ = await pushed_by(sandbox(unreadable={"sandbox": [UNKNOWN.target]}), count=4)
+    await office.open_run(orders(4), SECOND)
+    pushed = await office.execute(SECOND, limits=NO_CANARY)
+    assert not pushed.stop.causes
+    assert pushed.of(State.ALREADY) == set(orders(4))
+
+
 async def test_links_that_one_user_has_seen_are_there_for_all() -> None:
     """A database that fails for the other one says nothing of the form."""
     fails = Seeded(1.0, (fault("response-error-deadlock"),), 1, 8, "sandbox2")

@@ -28,8 +28,14 @@ from k3push.core.protocol.links import (
     source_tables,
     target_entry,
 )
-from k3push.ports import BELIEVED_AFTER_S, LAST_BELIEVED_AFTER_S, ask_again_in_s
-from k3push.runs.lookup.retried_reads import ReadContext, read_unless_refused
+from k3push.core.protocol.msg_codes import NO_RIGHT
+from k3push.ports import (
+    BELIEVED_AFTER_S,
+    LAST_BELIEVED_AFTER_S,
+    LookRefusedError,
+    ask_again_in_s,
+)
+from k3push.runs.lookup.retried_reads import ReadContext, read_unless_refused, read_with_retries
 
 T = TypeVar("T")
 
@@ -37,14 +43,15 @@ T = TypeVar("T")
 async def find_links(reader: ReadContext, *, in_haste: bool = False) -> FoundLinks:
     """Ask the site for the links of the reader's route, unless they and its field are known.
 
-    What it refuses to tell is no error: then documents are looked for as without links. A look
-    that fails tells nothing, neither that there are links nor that there are none.
+    What it refuses to tell of links is no error: then documents are looked for as without them. A
+    look that fails tells nothing, neither that there are links nor that there are none.
 
     Args:
         reader: What to look with.
         in_haste: Nothing is sent because of the answer, so that a refusal is believed soon.
 
     Raises:
+        LookRefusedError: There is no such target form, and no number field to look by.
         LookFailedError: A look failed.
         ErpUnreachableError: Nothing answered.
         LoginRefusedError: No session could be opened.
@@ -67,11 +74,29 @@ async def find_links(reader: ReadContext, *, in_haste: bool = False) -> FoundLin
         long_s = BELIEVED_AFTER_S
     # An entry without links must not hide the one that has them.
     newest = {entry: rows for entry, rows in newest.items() if rows} or newest
+    if not newest and not route.source_number_field:
+        await _check_target_form(reader)
     found = found_in(route, newest, ())
     if newest and found.absent and not source_tables(route):
         told = await _told(reader, route.source, lambda: erp.entries_of(route.source))
         found = found_in(route, newest, [each.table for each in told or ()])
     return found
+
+
+async def _check_target_form(reader: ReadContext) -> None:
+    """See that the target form is there, where nothing else tells of documents.
+
+    The rule makes documents in whichever form it leads to: with a wrong name nobody would look for
+    what is there already. A user without the right to read may push all the same.
+    """
+    route, erp = reader.route, reader.erp
+    # That the form was read before, by whoever, says nothing of this user's right.
+    asked = f"whether {route.target} is there"
+    try:
+        await read_with_retries(reader, asked, lambda: erp.newest_id(route))
+    except LookRefusedError as refusal:
+        if refusal.code != NO_RIGHT:
+            raise
 
 
 async def _entries(reader: ReadContext, long_s: float) -> list[str]:
