@@ -3,11 +3,12 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from types import ModuleType
 
@@ -147,6 +148,25 @@ def test_a_command_that_needs_a_ledger_ends_alike_without_one(
     desk.configure(untouched.url)
     ran = desk.k3push(*words)
     assert (ran.exit, "there is no ledger yet" in ran.err) == (2, True), ran
+
+
+@pytest.mark.parametrize(
+    "words", [("run", "orders.csv"), ("ledger", "check"), ("ledger", "migrate")]
+)
+@pytest.mark.parametrize(("is_folder", "why"), [(False, "another program"), (True, "directory")])
+def test_a_ledger_that_is_none_is_refused_alike_by_every_command(
+    desk: Desk, untouched: Sandbox, words: tuple[str, ...], why: str, *, is_folder: bool
+) -> None:
+    """What cannot be a ledger is no place where `run` could begin one, and no fault of the disk."""
+    desk.configure(untouched.url).job(orders(1))
+    path = desk.folder / "ledger.db"
+    if is_folder:
+        path.mkdir()
+    else:
+        with closing(sqlite3.connect(path)) as other:
+            other.execute("CREATE TABLE theirs(a)")
+    ran = desk.k3push(*words)
+    assert (ran.exit, why in ran.err) == (2, True), ran
 
 
 def test_runs_of_a_route_that_there_is_not_are_refused_with_the_routes_that_there_are(

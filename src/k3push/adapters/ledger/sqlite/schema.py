@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 from k3push.adapters.ledger.sqlite.connections import Connection, lost_as_ledger, of_file
@@ -26,11 +28,7 @@ def bring_up_to_date(path: Path, writer: Connection) -> None:
         NoLedgerError: The file is another program's, or newer than this code.
         LedgerLostError: The disk may lose what it said it has.
     """
-    ((application,),) = writer.all("application_id")
-    ((version,),) = writer.all("user_version")
-    ((tables,),) = writer.all("count_tables")
-    if tables and application != APPLICATION_ID:
-        raise NoLedgerError(of_file(path, remark("ledger.other_program")))
+    version = _version_in(path, writer)
     if version > VERSION:
         why = remark("ledger.newer", version=version, known=VERSION)
         raise NoLedgerError(of_file(path, why))
@@ -42,13 +40,28 @@ def bring_up_to_date(path: Path, writer: Connection) -> None:
 
 
 def version_of(path: Path) -> int:
-    """Return the version of the schema in a file; 0 if there is no file, or nothing in it."""
+    """Return the version of the schema in a file; 0 if there is no file, or nothing in it.
+
+    Raises:
+        NoLedgerError: The file is another program's.
+        LedgerLostError: It cannot be read.
+    """
     if not path.exists():
         return 0
     with lost_as_ledger(path):
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         connection = Connection(path, "ro")
         try:
-            ((version,),) = connection.all("user_version")
-            return int(version)
+            return _version_in(path, connection)
         finally:
             connection.close()
+
+
+def _version_in(path: Path, connection: Connection) -> int:
+    ((application,),) = connection.all("application_id")
+    ((version,),) = connection.all("user_version")
+    ((tables,),) = connection.all("count_tables")
+    if tables and application != APPLICATION_ID:
+        raise NoLedgerError(of_file(path, remark("ledger.other_program")))
+    return int(version)
