@@ -113,6 +113,13 @@ def test_a_refused_login_gets_the_cure_of_its_words() -> None:
     assert len(cause_lines(unreachable, speaker("en"))) == 1
 
 
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_what_a_missing_right_has_stopped_goes_on_by_resume(lang: Lang) -> None:
+    """Its numbers are planned, and `retry` takes the rejected ones."""
+    *_, cure = cause_lines({Cause.LOOK_REFUSED: "STK_InStock: 您没有查看权限"}, speaker(lang))
+    assert ("k3push resume" in cure, "k3push retry" in cure) == (True, False)
+
+
 def test_a_number_on_its_way_comes_before_the_exit_code() -> None:
     """After a second Ctrl-C only `resume` is right, whatever else the code stands for."""
     assert "k3push resume" in next_step({State.SENT: 1}, Exit.SOME_UNKNOWN, speaker("en"))

@@ -103,7 +103,9 @@ def cause_lines(causes: Mapping[Cause, str], say: Say) -> list[str]:
     for cause, why in causes.items():
         lines.append(cause_words(cause, why, say))
         if cause in _IN_THE_ERPS_WORDS:
-            lines += advice_lines(advise("", why), say.said(why), say, indent=2)
+            told = advice_lines(advise("", why), say.said(why), say, indent=2)
+            # What a stop leaves is planned, and none of it is rejected.
+            lines += [line.replace("`k3push retry", "`k3push resume") for line in told]
     return lines
 
 
