@@ -280,7 +280,7 @@ async def test_a_selection_that_failed_is_tried_again_and_a_refused_login_is_not
         yield tmp_path, 0
 
     monkeypatch.setattr(Selector, "spooled", failed)
-    monkeypatch.setattr("k3push.fleet.work.endpoints_of", lambda _: ())
+    monkeypatch.setattr("k3push.fleet.work.endpoints_of", lambda _: {})
     async with looking(tmp_path, postgres_url) as (work, queue):
         if passes:
             with pytest.raises(NotNowError):
@@ -328,7 +328,7 @@ async def test_what_a_turn_has_selected_is_not_selected_again_for_it(
 
     monkeypatch.setattr(Selector, "spooled", spooled)
     monkeypatch.setattr("k3push.fleet.work.same_bills", same)
-    monkeypatch.setattr("k3push.fleet.work.endpoints_of", lambda _: ())
+    monkeypatch.setattr("k3push.fleet.work.endpoints_of", lambda _: {})
     async with looking(tmp_path, postgres_url) as (work, queue):
         for due, runs in ((DUE, 1), (DUE, 1), (NEXT, 1 if since else 2)):
             assert await work.look(acme, "nightly", queue, due) == ""
