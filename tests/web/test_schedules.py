@@ -34,6 +34,7 @@ from k3push.runs.kept_in_ledger.request_stages import (
     requests,
     tenant_of,
 )
+from k3push.runs.noted_waits import waits_for_window
 from k3push.runs.outcome import Exit
 from k3push.runs.push_requests import schedule_pushes
 from k3push.runs.push_requests.schedule_entries import SCHEDULE, ScheduleEntry, entries, note
@@ -41,6 +42,7 @@ from k3push.runs.push_requests.schedule_pushes import schedule_of
 from k3push.simulator import build
 from k3push.simulator.fault_plans.script import Channel
 from k3push.web.execution import served_schedules as timetable
+from k3push.web.execution.lanes import LISTS_AT_ONCE, STILL_LOOKS_OF_LIST
 from k3push.web.execution.resume_and_retry import HinderedError
 from k3push.web.execution.served_schedules import BY_HAND, Timetable
 from k3push.wiring import planning
@@ -1368,7 +1370,6 @@ def test_pushes_that_begin_side_by_side_try_a_login_that_is_refused_once(tmp_pat
                 return len(found) == 6 and not any(each.is_open for each in found)
 
             await until(over)
-            assert all("用户名或密码错误" in each.why for each in await requests(shop.ledger))
             assert logins.failures == 1
 
     in_time(visit)
@@ -1393,5 +1394,52 @@ def test_a_run_tells_of_the_window_of_its_schedule(tmp_path: Path) -> None:
 
             await until(waits)
             assert re.search("k3push_run_held{[^}]*} 1", (await li.get("/metrics")).text)
+
+    in_time(visit)
+
+
+def test_the_new_files_of_a_folder_are_not_all_pushed_at_once(tmp_path: Path) -> None:
+    """In an ERP with a queue the looks of forty stood for longer than any was waited for."""
+    site = build(sandbox(latency_s=1.0))
+    shop = Shop(tmp_path, more=MINUTELY, site=site)
+    for nth in range(9):
+        drop(tmp_path, f"{nth}.csv", *orders(2, 2 * nth))
+    most = 0
+
+    async def visit() -> None:
+        async with shop.open():
+
+            async def pushed() -> bool:
+                nonlocal most
+                runs = await shop.ledger.runs()
+                most = max(most, sum([await shop.ledger.is_alive(run.id) for run in runs]))
+                return all(shop.documents(number) for number in orders(18))
+
+            await until(pushed, every_s=0.1)
+            assert most == LISTS_AT_ONCE
+
+    in_time(visit)
+
+
+def test_files_that_wait_for_a_window_do_not_all_begin_as_it_opens(tmp_path: Path) -> None:
+    """What only waits makes way for others, which would wait for the same window."""
+    opens = datetime.now(UTC) + timedelta(hours=2)
+    window = f"{opens:%H:%M}-{opens + timedelta(hours=1):%H:%M}"
+    shop = Shop(tmp_path, more=f'{MINUTELY}\nwindow = "{window}"\n')
+    for nth in range(4):
+        drop(tmp_path, f"{nth}.csv", *orders(2, 2 * nth))
+
+    async def visit() -> None:
+        async with shop.open():
+
+            async def wait() -> bool:
+                runs = await shop.ledger.runs()
+                return len(runs) == LISTS_AT_ONCE and all(
+                    [await waits_for_window(shop.ledger, run.id) for run in runs]
+                )
+
+            await until(wait)
+            await anyio.sleep(2 * STILL_LOOKS_OF_LIST)
+            assert len(await shop.ledger.runs()) == LISTS_AT_ONCE
 
     in_time(visit)

@@ -112,6 +112,12 @@ async def _write(
     await put_memo(ledger, Memo(WAIT, run, now, value, about=run))
 
 
+async def waits_for_window(ledger: Ledger, run: RunId) -> bool:
+    """Say whether an execution has written down that it is outside its window."""
+    memo = await ledger.memo(WAIT, run)
+    return memo is not None and bool(memo.value.get("opens"))
+
+
 async def with_wait(orders: Orders, ledger: Ledger, run: RunId, now: datetime) -> Orders:
     """Add what a run that is under way waits for, unless a person holds it."""
     memo = await ledger.memo(WAIT, run) if orders.hold is None else None

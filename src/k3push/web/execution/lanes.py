@@ -1,15 +1,20 @@
-"""How many executions go on side by side for programs, and which of them makes way for others."""
+"""How many executions of programs and schedules go on side by side, and which makes way for others.
+
+Without a bound, each new file of a folder would ask the ERP at once: where that has a queue, the
+looks of all stand in it for longer than any of them is waited for, and nothing is ever pushed.
+"""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
 import anyio
 
 from k3push.core.model import Run, State
 from k3push.ports import Ledger, LedgerLostError
+from k3push.runs.noted_waits import waits_for_window
 
 MOST_AT_ONCE = 8
 """Executions that may send side by side; they share a session in the ERP."""
@@ -22,9 +27,15 @@ MOST_CONNECTED = 32
 connection of its own. While an ERP is away for minutes all would be in doubt, and a server has a
 hundred connections for everybody."""
 
+LISTS_AT_ONCE = 2
+"""Executions of a schedule, each of which may have many calls on their way."""
+
 LOOK_EVERY_S = 1.0
 STILL_LOOKS = 4
 """After so many looks at which nothing has moved and nothing is on its way, one makes way."""
+
+STILL_LOOKS_OF_LIST = 300
+"""Likewise of a list, whose bills an ERP with a queue may be asked about for minutes."""
 
 
 @dataclass(slots=True)
@@ -47,9 +58,12 @@ class Lanes:
     for that.
     """
 
-    def __init__(self, crowd: Crowd) -> None:
-        self._free = anyio.Semaphore(MOST_AT_ONCE)
+    def __init__(self, crowd: Crowd, *, of_schedule: bool = False) -> None:
+        self._free = anyio.Semaphore(LISTS_AT_ONCE if of_schedule else MOST_AT_ONCE)
         self._crowd = crowd
+        self.still_looks = STILL_LOOKS_OF_LIST if of_schedule else STILL_LOOKS
+        # Once that opens, all that had begun would send.
+        self.have_one_window = of_schedule
 
     @asynccontextmanager
     async def lane(self) -> AsyncIterator[Lane]:
@@ -96,8 +110,16 @@ class Lane:
                 return  # the execution will find so itself
             moves = counts != seen or any(each.get(State.SENT) for each in counts)
             seen, still = counts, 0 if moves else still + 1
-            if still >= STILL_LOOKS:
+            if still >= self._lanes.still_looks and not await self._is_outside(ledger, runs):
                 self._made_way = self._lanes.make_way()
+
+    async def _is_outside(self, ledger: Ledger, runs: Sequence[Run]) -> bool:
+        """Say whether runs wait for a window by which those that come after them go as well."""
+        if not self._lanes.have_one_window:
+            return False
+        with suppress(LedgerLostError):
+            return any([await waits_for_window(ledger, run.id) for run in runs])
+        return True
 
     def end(self) -> None:
         """Give the lane back."""

@@ -32,7 +32,7 @@ from k3push.runs.kept_in_ledger.request_stages import (
     requests,
     tenant_of,
 )
-from k3push.runs.push_requests.schedule_pushes import is_approved_ahead
+from k3push.runs.push_requests.schedule_pushes import is_approved_ahead, schedule_of
 from k3push.runs.stop import Cause
 from k3push.runs.wakeup import Wakeup
 from k3push.web.admission.access import Log
@@ -122,6 +122,7 @@ class Workshop:
         )
         self.crowd = crowd or Crowd()
         self._lanes = Lanes(self.crowd)
+        self._lanes_of_schedules: dict[str, Lanes] = {}
         self._works: dict[str, Work] = {}
         # What programs have asked for stands in the ledger until a lane is near.
         self._queue: dict[str, None] = {}
@@ -369,8 +370,8 @@ class Workshop:
         if request is None:
             return
         try:
-            shares = self._shares_lanes(request)
-            async with self._lanes.lane() if shares else nullcontext() as lane:
+            lanes = self._lanes_for(request)
+            async with lanes.lane() if lanes else nullcontext() as lane:
                 self._comes_on(id_)
                 await self._step(ledger, request, work, lane)
         except Exception as error:  # noqa: BLE001  # sorted by kind there
@@ -400,6 +401,15 @@ class Workshop:
             with anyio.move_on_after(left_s):
                 await self._drains.wait()
         return not self.draining
+
+    def _lanes_for(self, request: Request) -> Lanes | None:
+        """Return the lanes that a request is done in; None for one that a person waits for."""
+        if self._shares_lanes(request):
+            return self._lanes
+        # As a folder's many files are pushed at a terminal, and by a fleet: not all at once.
+        if not (name := schedule_of(request)) or self.hands_over(request):
+            return None
+        return self._lanes_of_schedules.setdefault(name, Lanes(self.crowd, of_schedule=True))
 
     def _shares_lanes(self, request: Request) -> bool:
         return is_program(request.by) and not self.hands_over(request)
