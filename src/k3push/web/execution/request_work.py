@@ -407,8 +407,9 @@ class Workshop:
         if self._shares_lanes(request):
             return self._lanes
         # As a folder's many files are pushed at a terminal, and by a fleet: not all at once.
-        if not (name := schedule_of(request)) or self.hands_over(request):
+        if not is_approved_ahead(request) or self.hands_over(request):
             return None
+        name = schedule_of(request)
         return self._lanes_of_schedules.setdefault(name, Lanes(self.crowd, of_schedule=True))
 
     def _shares_lanes(self, request: Request) -> bool:
