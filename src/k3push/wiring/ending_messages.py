@@ -73,7 +73,7 @@ class KnownTrouble:
         self._told_at_s = -math.inf
 
     def is_news(self, ending: Ending) -> bool:
-        """Say whether people are to be told of an ending; where another ends well, all is new."""
+        """Say whether people are told of an ending: of all but the same trouble once more."""
         if events_of(ending) != {"login"}:
             self._causes = ()
             return True

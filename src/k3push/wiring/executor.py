@@ -57,7 +57,7 @@ class RunOptions:
         because: Why targets that are there do not stop a push; "" if they do.
         window: In place of the settings' own, from a schedule.
         zone: Whose clock the window goes by; None is the computer's.
-        closes_in_s: When the execution ends since its window does; None where it waits.
+        closes_in_s: In how many seconds its window ends the execution; None where none does.
         by: Who asks, for the ledger; "" where nobody is known by name.
     """
 

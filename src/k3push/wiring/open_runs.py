@@ -35,7 +35,7 @@ async def open_listed(
         jobs: The job files, read to their ends before.
         routes: By the name that lines give.
         route: One of them.
-        file: Of which folder's file all lines are in the ledger then.
+        file: The folder's file that the lines come from, taken once all are in the ledger.
         selected_at: When the bills were selected; None where somebody has named them.
     """
     acct_id = executor.settings.erp.acct_id

@@ -250,7 +250,7 @@ class RunActions:
                 raise Problem(await left_to_another(self._ledger, run.id))
 
     async def _see_nothing_planned(self, runs: Sequence[Run]) -> None:
-        """See that nothing but what is planned now would be pushed again.
+        """See that nothing is planned or in doubt yet, so that what is planned now alone is pushed.
 
         Raises:
             Problem: A run has bills that nobody has named, planned or in doubt.

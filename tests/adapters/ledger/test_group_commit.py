@@ -202,7 +202,7 @@ def test_what_is_brief_waits_for_another_process_in_a_thread(tmp_path: Path) -> 
             a_writer(tmp_path / "ledger.db") as (others, _),
         ):
             begun, go, waits = threading.Event(), threading.Event(), threading.Event()
-            said.before("wait_for_others", waits.set)
+            said.before("wait_while_locked", waits.set)
 
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(others.write, lambda _: pause(begun, go))

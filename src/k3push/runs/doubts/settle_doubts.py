@@ -211,7 +211,7 @@ async def _conclude_found(
 
 
 def _note_met(context: Context, settled: Sequence[Doubt], shown: Shown) -> None:
-    """Remember the documents of settled bills that others have made: a new one may be ours."""
+    """Remember which documents of settled bills are not ours: one that comes later may be."""
     for doubt in settled:
         theirs = () if doubt.number in shown.made else shown.seen.bearing(doubt.number)
         met = frozenset(doubt.before) | {target.id for target in theirs}

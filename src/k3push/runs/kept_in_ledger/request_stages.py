@@ -121,8 +121,8 @@ class Request:
         bills: Number and id of each bill that a program has named without a list; none once the
             run is over, whose rows have them.
         steps: Which steps of the route's `follow` its documents take; None for all.
-        places: First and last place of each row of planned numbers that may be pushed, such as a
-            retry has planned; None for all that is planned. None too once that is over.
+        places: Of what may be pushed, such as what a retry has planned: first and last place of
+            each unbroken stretch. None for all that is planned, and once that is over.
     """
 
     id: str
@@ -304,7 +304,7 @@ async def move(
         ledger: Where it is.
         request: As it was read.
         stage: Where to.
-        only_from: From nowhere else, though it may go there.
+        only_from: From these stages alone, though `MOVES` has others.
         changes: What else becomes of it.
 
     Raises:

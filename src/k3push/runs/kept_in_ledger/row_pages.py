@@ -19,8 +19,8 @@ async def pages_of(
 ) -> AsyncGenerator[list[Row], None]:
     """Yield the rows of a run in the order of the job file, a page at a time.
 
-    Who waits for something else between two pages may be cut short there, and closes it himself
-    (`aclosing`).
+    A caller that awaits something else between two pages may be cancelled there: it uses
+    `aclosing`.
     """
     place, is_full = 0, True
     while is_full and (

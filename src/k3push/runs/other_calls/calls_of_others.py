@@ -49,9 +49,9 @@ class Heard:
         lost: Those that were lost, and may be in the ERP yet.
         answered: The newest of each user whose answer tells of documents.
         steps: Submits and audits that have no end, were lost, or took long.
-        moved_s: Of those whose lines broke soon, how long after each had begun a look has first
-            shown what it has done.
-        steps_go_on: For one of these that was late: the ERP goes on then.
+        moved_s: By attempt, for steps whose lines broke soon: seconds until a look first showed
+            what each had done.
+        steps_go_on: One of these was shown late: the ERP goes on with steps whose lines broke.
     """
 
     lost: Sequence[LostCall] = ()
@@ -95,7 +95,7 @@ async def _hear_pushes(context: Context) -> Heard:
 
 
 async def _but_over(context: Context, lost: Sequence[LostCall], until: datetime) -> Heard:
-    """Leave out calls with which the ERP was done when it answered others, by then."""
+    """Leave out calls that were over when the ERP answered a later one of their user, by then."""
     after = max(0, lost[0].kept.attempt.id - AT_ONCE)
     newest = await context.ledger.last_successes(after=after, until=until)
     answered = {kept.attempt.intent.sender: kept for kept in newest}
@@ -142,8 +142,8 @@ async def hear_of_others(context: Context, doubts: Sequence[Doubt], heard: Heard
 async def might_wait_s(context: Context, doubt: Doubt) -> float:
     """Return how many seconds later a call may have been carried out for those in front of it.
 
-    What was answered before it left tells that those before that were in front of it no more.
-    Whatever has been answered since tells only that all of them are over by now.
+    An answer that came before this call left shows that what preceded the answered call was over.
+    One that has come since tells only that all of them are over by now.
     """
     at, before = doubt.began_at, doubt.attempt + AT_ONCE
     lost = await context.ledger.lost_calls(_heard_since(context, at), after=0, before=before)
@@ -167,7 +167,7 @@ async def step_waits_s(
 
     Args:
         context: The execution.
-        doubts: Of each attempt whose answer was lost a document, with the id of that attempt.
+        doubts: One for each attempt whose answer was lost: a document of it, and its id.
         heard: What the ledger has told.
     """
     pushes = await _LostPushes.of(context, heard)
@@ -299,7 +299,7 @@ def _waited_for_s(kept: AttemptRecord | StepRecord) -> float:
 
 
 async def _answered_after_s(context: Context, doubt: Doubt) -> float:
-    """Return how long after a call left one was answered that may have been before it."""
+    """Return how long after a call left another was answered that may have come before it."""
     held_s = _held_s(context, doubt.attempt, doubt.uptime)
     until = doubt.began_at + timedelta(seconds=TIE_S + held_s)
     kept = await context.ledger.last_answered(doubt.attempt, until=until, among=AT_ONCE)

@@ -76,7 +76,7 @@ def has_lost_session(kept: AttemptRecord) -> bool:
 
 
 def may_have_saved(kept: AttemptRecord, number: BillNumber, *, parts: bool) -> bool:
-    """Say whether an attempt may have made something of a bill that was sent with it in vain.
+    """Say whether an attempt that told of no document of a bill may have made one all the same.
 
     A refusal may have saved a part (P 5.7), and a success may name fewer documents than it made.
     Words that name several bills together have rejected none of them (`core.safety.evidence`).
@@ -99,8 +99,8 @@ def may_have_saved(kept: AttemptRecord, number: BillNumber, *, parts: bool) -> b
 def may_have_made(kept: AttemptRecord, *, splits: bool) -> bool:
     """Say whether an attempt that has left may have made something of a number that is planned.
 
-    A refusal of several numbers may have saved some (P 5.7), and where bills may be split, one of
-    a single number a part of it.
+    A refused call of several numbers may have saved some (P 5.7). One of a bill that may be split
+    may have saved a part of it.
     """
     verdict = verdict_of(kept)
     if not isinstance(verdict, ReadBack):
@@ -111,7 +111,7 @@ def may_have_made(kept: AttemptRecord, *, splits: bool) -> bool:
 
 
 async def hear_in_front(context: Context, sent: Iterable[AttemptRecord]) -> None:
-    """Take in behind which calls those of some that are in doubt may wait in the ERP."""
+    """Take in which calls may wait in the ERP in front of those of *sent* that are in doubt."""
     doubts = [doubt_of(kept) for kept in sent if was_in_doubt(kept)]
     if doubts:
         await hear_of_others(context, doubts, await hear(context))
@@ -168,8 +168,8 @@ def sent_since(sent: Iterable[LatelySent], before: Iterable[LatelySent]) -> set[
 async def waits_for_others(context: Context, sent: Sequence[LatelySent]) -> dict[BillNumber, float]:
     """Return for how many seconds numbers have to wait for what other runs have sent of them.
 
-    What is open or in doubt there is claimed. Free is what was refused, of which looks may show a
-    part yet, and what a person has settled while the call may be at work.
+    What is open or in doubt there is claimed. Not claimed are refused numbers, of which looks may
+    show a part yet, and settled ones whose call may be at work.
     """
     waits: dict[BillNumber, float] = {}
     await hear_in_front(context, [kept for kept, _ in sent])

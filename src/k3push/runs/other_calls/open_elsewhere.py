@@ -19,8 +19,8 @@ async def but_open_elsewhere(
 ) -> dict[BillNumber, tuple[Target, ...]]:
     """Leave out what another run may have made of a bill by a call that is open or in doubt.
 
-    That run has looked right before its first call: what was there is not its own. This is asked
-    first, and the rows of other runs after it, since another run may write its row in between.
+    That run has looked right before its first call: what was there is not its own. Ask
+    this before reading the rows of other runs: another run may write its row in between.
 
     Args:
         context: The execution.

@@ -90,7 +90,7 @@ class CallsAtWork:
         self.try_s = try_s if attempts else math.inf
 
     def keep(self, attempts: Collection[int], known: Collection[int]) -> None:
-        """Leave out what was *known* as a look began, but for *attempts*.
+        """Forget the calls that were *known* as a look began, all but *attempts*.
 
         The others are settled, or their window is over.
         """

@@ -192,7 +192,7 @@ class DoubtAges:
         self._missed = (self._missed | keys) - shown
 
     def note_behind(self, attempt: int, seconds: float) -> None:
-        """Note how much later a call may be carried out for those of other runs before it."""
+        """Note how much later a call may be carried out for lost calls and steps in front of it."""
         self._behind_s[attempt] = seconds
 
     def behind_s(self, doubt: Doubt) -> float:

@@ -126,8 +126,8 @@ class OwnSight:
     ) -> Sequence[str]:
         """Return documents that answers to a sender have named, and that no look shows.
 
-        The hidden documents of a call count as deleted if a person has said since, of as many bills
-        of the call, that nothing was made.
+        The hidden documents of a call count as deleted if a person has said since that nothing was
+        made of as many bills of the call.
 
         Args:
             looker: What to look with.

@@ -52,7 +52,7 @@ async def by_answers(
         ledger: Keeps what answers have named.
         scope: Whose runs count.
         bills: Each with its id, or "" where that is not known.
-        run: Which is about to send; None where nothing is sent, and what is not seen is gone.
+        run: The one that is about to send. None: nothing is sent, and what no look shows is gone.
         of_run_alone: Only calls of that run count.
     """
     named = await named_of(ledger, context.route, scope, bills, run if of_run_alone else None)
@@ -153,8 +153,8 @@ async def _rows_naming(
 ) -> _Rows:
     """Seek documents that answers have named, and that are there, in rows of other bills.
 
-    An ERP that was restored gives ids out again. For each all rows are looked through, and a night
-    in which none could be read leaves many: those are sought that would be a bill's own.
+    An ERP that was restored gives ids out again. Each search reads all rows, so that no more than
+    `MOST_SOUGHT` are sought, those of calls of one bill first.
     """
     calls = {id_: document for documents in named.values() for id_, document in documents.items()}
     found: dict[str, Sequence[tuple[RunId, Row]] | None] = {}

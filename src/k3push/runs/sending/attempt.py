@@ -303,7 +303,7 @@ def _note_how_long(context: Context, sending: Sending, attempt: Attempt, said: S
 async def _note_silent_work(
     context: Context, sending: Sending, sender: str, outcomes: Sequence[Outcome]
 ) -> None:
-    """Note how long a call has kept the ERP whose answer names nothing, once nothing else tells.
+    """Note how long a call has kept the ERP whose answer does not name all, if nothing has told it.
 
     A document of a bill that was never sent before is its own.
     """
