@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
@@ -23,7 +23,7 @@ from k3push.config.real_paths import real
 from k3push.core.control_words import Key
 from k3push.core.model import Listed, Route
 from k3push.core.remark import remark
-from k3push.ports import Ledger
+from k3push.ports import Ledger, LookRefusedError
 from k3push.reporting.audit_files import (
     WRITERS,
     Audit,
@@ -200,11 +200,8 @@ class Auditor:
                 looks: dict[str, ForecastContext] = {}
                 for scope, names in by_scope.items():
                     route, limits = routes[names[0]], self._runner.executor.limits()
-                    looks[scope] = await learn_links(
-                        ForecastContext(route, erp, limits, self._stop, progress)
-                    )
-                    if not can_ask(looks[scope]):
-                        raise Problem(remark("audit.blind", route=route.name))
+                    look = ForecastContext(route, erp, limits, self._stop, progress)
+                    looks[scope] = await _seeing(look)
                 for scope, names in by_scope.items():
                     route, look = looks[scope].route, looks[scope]
                     books = Books(look, Inspector(erp), once, ledger, scope, self._options.excess)
@@ -293,6 +290,19 @@ class Auditor:
             lines.append(self._say("notify.report", path=real(self._options.output)))
         title = self._say("audit.notify", code=made.exit)
         return title, "\n".join(line for line in lines if line)
+
+
+async def _seeing(look: ForecastContext) -> ForecastContext:
+    """Return a look that knows how its site links documents.
+
+    Raises:
+        Problem: It cannot ask for any.
+    """
+    with suppress(LookRefusedError):  # there is no such form
+        look = await learn_links(look)
+    if not can_ask(look):
+        raise Problem(remark("audit.blind", route=look.route.name))
+    return look
 
 
 def _events(made: Audit) -> set[str]:
