@@ -696,15 +696,14 @@ async def test_a_hasty_word_sends_nothing_while_the_call_waits_behind_another(
     assert (erp.twice, doubled(office, [front, lost])) == (frozenset(), [])
 
 
-async def test_a_hasty_word_sends_nothing_while_more_becomes_known_of_what_is_in_front(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """Calls in front of the bill's were on their way as it was taken in, and given up since."""
-    monkeypatch.setattr(Logins, "log_out", lambda *_: True)
-    light, front, (lost,) = orders(2), orders(3, 10), orders(1, 20)
-    office = Office(sandbox(**OPEN))
-    await office.open_run([*light, *front], SECOND)
-    await office.open_run([lost])
+async def _settle_in_haste(
+    office: Office, light: Collection[str], lost: str, *, goes_on: RunId
+) -> Any:
+    """Have a run take a bill up that was planned by hand while its call waits behind others.
+
+    The second run's calls are in front of it, on their way, and are given up later. Returns the
+    server.
+    """
     async with anyio.create_task_group() as server:
         erp = queueing(server, 400.0, 300.0, told=True, light=light)
         how: dict[str, Any] = {"transport": erp, "settle": SettleTimes(), "check": False}
@@ -722,7 +721,20 @@ async def test_a_hasty_word_sends_nothing_while_more_becomes_known_of_what_is_in
                 pass  # whoever comes finds the call of the killed one in doubt
             word = (FIRST, BillNumber(lost), State.PLANNED)
             await settle_by_word(office.store, VirtualClock(), *word, because="it is not there")
-            await office.execute(**how)
+            await office.execute(goes_on, **how)
+    return erp
+
+
+async def test_a_hasty_word_sends_nothing_while_more_becomes_known_of_what_is_in_front(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Calls in front of the bill's were on their way as it was taken in, and given up since."""
+    monkeypatch.setattr(Logins, "log_out", lambda *_: True)
+    light, front, (lost,) = orders(2), orders(3, 10), orders(1, 20)
+    office = Office(sandbox(**OPEN))
+    await office.open_run([*light, *front], SECOND)
+    await office.open_run([lost])
+    erp = await _settle_in_haste(office, light, lost, goes_on=FIRST)
     assert (erp.twice, doubled(office, [lost])) == (frozenset(), [])
 
 
@@ -738,24 +750,7 @@ async def test_what_nothing_ties_may_be_a_calls_also_where_more_becomes_known_of
     await office.execute(RunId("proof"), check=False)
     for numbers, run in (([*light, *front], SECOND), ([lost], FIRST), ([lost], RunId("r3"))):
         await office.open_run(numbers, run)
-    async with anyio.create_task_group() as server:
-        erp = queueing(server, 400.0, 300.0, told=True, light=light)
-        how: dict[str, Any] = {"transport": erp, "settle": SettleTimes(), "check": False}
-        how["limits"] = replace(NO_HALT, canary=True)
-
-        async def push_in_front() -> None:
-            at_once = steered(concurrency=3, chunk_size=1)
-            await office.execute(SECOND, throttle=at_once, **how)
-
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(push_in_front)
-            await anyio.sleep(12)
-            await office.execute(beside=killed_after(20.0), **how)
-            async with office.store.own(FIRST):
-                pass  # whoever comes finds the call of the killed one in doubt
-            word = (FIRST, BillNumber(lost), State.PLANNED)
-            await settle_by_word(office.store, VirtualClock(), *word, because="it is not there")
-            await office.execute(RunId("r3"), **how)
+    erp = await _settle_in_haste(office, light, lost, goes_on=RunId("r3"))
     assert (erp.twice, doubled(office, [*front, lost])) == (frozenset(), [])
     assert len(office.site.world.documents_of(lost)) == 1
 
