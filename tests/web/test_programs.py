@@ -804,6 +804,24 @@ def test_a_push_that_waits_for_a_lost_answer_makes_way_for_others(tmp_path: Path
     played(push, tmp_path, Shop(tmp_path, site=build(sandbox(plan))))
 
 
+def test_pushes_go_on_in_an_erp_that_works_on_one_call_after_the_other(tmp_path: Path) -> None:
+    """A push that waits for an answer passed for one that waits for time, so all asked at once."""
+
+    async def push(shop: Shop, _: House, wms: httpx.AsyncClient) -> None:
+        config = shop.folder / "config.toml"
+        text = config.read_text("utf-8").replace("window_s = 4.5", "window_s = 62")
+        config.write_text(text.replace("answer_timeout_s = 3", "answer_timeout_s = 60"), "utf-8")
+        began_s = anyio.current_time()
+        for nth, number in enumerate(orders(40)):
+            await wms.post("/pushes", json=asked(f"e-{nth}", number))
+        with anyio.fail_after(3600):
+            while not all(shop.documents(number) for number in orders(40)):  # noqa: ASYNC110  # a site tells nobody
+                await anyio.sleep(5)
+        assert anyio.current_time() - began_s < 900
+
+    played(push, tmp_path, Shop(tmp_path, site=build(sandbox(latency_s=2.0, queue="site"))))
+
+
 def test_what_only_waits_takes_no_more_places_than_all_tenants_have() -> None:
     """Each has a connection to PostgreSQL, which has a hundred for everybody."""
 

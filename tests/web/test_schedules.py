@@ -34,7 +34,7 @@ from k3push.runs.kept_in_ledger.request_stages import (
     requests,
     tenant_of,
 )
-from k3push.runs.noted_waits import waits_for_window
+from k3push.runs.noted_waits import hold_of
 from k3push.runs.outcome import Exit
 from k3push.runs.push_requests import schedule_pushes
 from k3push.runs.push_requests.schedule_entries import SCHEDULE, ScheduleEntry, entries, note
@@ -42,7 +42,7 @@ from k3push.runs.push_requests.schedule_pushes import schedule_of
 from k3push.simulator import build
 from k3push.simulator.fault_plans.script import Channel
 from k3push.web.execution import served_schedules as timetable
-from k3push.web.execution.lanes import LISTS_AT_ONCE, STILL_LOOKS_OF_LIST
+from k3push.web.execution.lanes import LISTS_AT_ONCE, STILL_LOOKS_IN_QUEUE
 from k3push.web.execution.resume_and_retry import HinderedError
 from k3push.web.execution.served_schedules import BY_HAND, Timetable
 from k3push.wiring import planning
@@ -1435,11 +1435,11 @@ def test_files_that_wait_for_a_window_do_not_all_begin_as_it_opens(tmp_path: Pat
             async def wait() -> bool:
                 runs = await shop.ledger.runs()
                 return len(runs) == LISTS_AT_ONCE and all(
-                    [await waits_for_window(shop.ledger, run.id) for run in runs]
+                    [await hold_of(shop.ledger, run.id, datetime.now(UTC)) for run in runs]
                 )
 
             await until(wait)
-            await anyio.sleep(2 * STILL_LOOKS_OF_LIST)
+            await anyio.sleep(2 * STILL_LOOKS_IN_QUEUE)
             assert len(await shop.ledger.runs()) == LISTS_AT_ONCE
 
     in_time(visit)

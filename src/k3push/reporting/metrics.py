@@ -13,9 +13,8 @@ from typing import NamedTuple
 from k3push.core.model import State
 from k3push.core.pacing.holds import HoldCause
 from k3push.ports import Glance, Ledger
-from k3push.runs.control import orders_of
 from k3push.runs.find import is_under_way, living_beside
-from k3push.runs.noted_waits import with_wait
+from k3push.runs.noted_waits import hold_of
 
 NUMBERS = "k3push_numbers"
 ALIVE = "k3push_run_alive"
@@ -135,8 +134,8 @@ async def _of_last(
         samples.append(Sample(HELD, labels, 1))
     if not alive:
         return samples
-    orders = await with_wait(orders_of(await ledger.commands(run.id)), ledger, run.id, now)
-    held = orders.hold is not None and orders.hold.cause in _MEANT
+    hold = await hold_of(ledger, run.id, now)
+    held = hold is not None and hold.cause in _MEANT
     samples.append(Sample(HELD, labels, float(held)))
     if spans := await ledger.spans(run.id):
         answered = max(ended for _, ended in spans)

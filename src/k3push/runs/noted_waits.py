@@ -13,7 +13,7 @@ from k3push.core.model import Attempt, Document, Outcome, Repeat, RunId, State, 
 from k3push.core.pacing.holds import Hold, HoldCause
 from k3push.core.safety.verdict import Verdict
 from k3push.ports import Clock, Ledger, LedgerLostError, Memo
-from k3push.runs.control import Orders
+from k3push.runs.control import Orders, orders_of
 from k3push.runs.kept_in_ledger.put_memo import put_memo
 
 WAIT = "wait"
@@ -112,10 +112,9 @@ async def _write(
     await put_memo(ledger, Memo(WAIT, run, now, value, about=run))
 
 
-async def waits_for_window(ledger: Ledger, run: RunId) -> bool:
-    """Say whether an execution has written down that it is outside its window."""
-    memo = await ledger.memo(WAIT, run)
-    return memo is not None and bool(memo.value.get("opens"))
+async def hold_of(ledger: Ledger, run: RunId, now: datetime) -> Hold | None:
+    """Return what holds a run that is under way; None where it goes on."""
+    return (await with_wait(orders_of(await ledger.commands(run)), ledger, run, now)).hold
 
 
 async def with_wait(orders: Orders, ledger: Ledger, run: RunId, now: datetime) -> Orders:

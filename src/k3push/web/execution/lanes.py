@@ -6,15 +6,17 @@ looks of all stand in it for longer than any of them is waited for, and nothing 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+import math
+from collections.abc import AsyncIterator, Collection, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import anyio
 
 from k3push.core.model import Run, State
-from k3push.ports import Ledger, LedgerLostError
-from k3push.runs.noted_waits import waits_for_window
+from k3push.core.pacing.holds import HoldCause
+from k3push.ports import Clock, Ledger, LedgerLostError
+from k3push.runs.noted_waits import hold_of
 
 MOST_AT_ONCE = 8
 """Executions that may send side by side; they share a session in the ERP."""
@@ -34,8 +36,9 @@ LOOK_EVERY_S = 1.0
 STILL_LOOKS = 4
 """After so many looks at which nothing has moved and nothing is on its way, one makes way."""
 
-STILL_LOOKS_OF_LIST = 300
-"""Likewise of a list, whose bills an ERP with a queue may be asked about for minutes."""
+STILL_LOOKS_IN_QUEUE = 300
+"""Likewise where bills are asked about before they are sent: an ERP with a queue answers late, and
+who looks beside them makes the queue longer."""
 
 
 @dataclass(slots=True)
@@ -61,9 +64,7 @@ class Lanes:
     def __init__(self, crowd: Crowd, *, of_schedule: bool = False) -> None:
         self._free = anyio.Semaphore(LISTS_AT_ONCE if of_schedule else MOST_AT_ONCE)
         self._crowd = crowd
-        self.still_looks = STILL_LOOKS_OF_LIST if of_schedule else STILL_LOOKS
-        # Once that opens, all that had begun would send.
-        self.have_one_window = of_schedule
+        self._of_schedule = of_schedule
 
     @asynccontextmanager
     async def lane(self) -> AsyncIterator[Lane]:
@@ -74,6 +75,18 @@ class Lanes:
             yield lane
         finally:
             lane.end()
+
+    def still_looks(self, holds: Collection[HoldCause], *, looks: bool) -> float:
+        """Return for how many looks an execution must have stood still to make way.
+
+        Args:
+            holds: What holds it.
+            looks: It may be asking for the bills that it is to send.
+        """
+        if not self._of_schedule:
+            return STILL_LOOKS_IN_QUEUE if looks else STILL_LOOKS
+        # All lists of a schedule have one window, and all that had begun would send as it opens.
+        return math.inf if HoldCause.WINDOW in holds else STILL_LOOKS_IN_QUEUE
 
     def free(self) -> None:
         """Let another one begin."""
@@ -99,27 +112,24 @@ class Lane:
         self._lanes = lanes
         self._made_way = False
 
-    async def watch(self, ledger: Ledger, runs: Sequence[Run]) -> None:
+    async def watch(self, ledger: Ledger, runs: Sequence[Run], clock: Clock) -> None:
         """Make way for others once the runs only wait, until cancelled."""
         seen, still = None, 0
         while not self._made_way:
             await anyio.sleep(LOOK_EVERY_S)
             try:
                 counts = [await ledger.counts(run.id) for run in runs]
+                moves = counts != seen or any(each.get(State.SENT) for each in counts)
+                seen, still = counts, 0 if moves else still + 1
+                if still < STILL_LOOKS:
+                    continue
+                holds = [await hold_of(ledger, run.id, clock.now()) for run in runs]
             except LedgerLostError:
                 return  # the execution will find so itself
-            moves = counts != seen or any(each.get(State.SENT) for each in counts)
-            seen, still = counts, 0 if moves else still + 1
-            if still >= self._lanes.still_looks and not await self._is_outside(ledger, runs):
+            looks = any(each.get(State.PLANNED) for each in counts) and not any(holds)
+            causes = {hold.cause for hold in holds if hold}
+            if still >= self._lanes.still_looks(causes, looks=looks):
                 self._made_way = self._lanes.make_way()
-
-    async def _is_outside(self, ledger: Ledger, runs: Sequence[Run]) -> bool:
-        """Say whether runs wait for a window by which those that come after them go as well."""
-        if not self._lanes.have_one_window:
-            return False
-        with suppress(LedgerLostError):
-            return any([await waits_for_window(ledger, run.id) for run in runs])
-        return True
 
     def end(self) -> None:
         """Give the lane back."""

@@ -252,7 +252,7 @@ class Fulfilment:
                 await executor.keep_stopped(ledger, left)
             async with executor.deadlines(), anyio.create_task_group() as others:
                 if lane is not None:
-                    others.start_soon(lane.watch, ledger, left)
+                    others.start_soon(lane.watch, ledger, left, self._clock)
                 chosen = request.chosen
                 places = None if chosen is None else {run.id: chosen for run in left}
                 endings = await executor.execute_each(ledger, left, only=only, chosen=places)
