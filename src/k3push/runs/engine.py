@@ -60,6 +60,8 @@ from k3push.runs.doubts.settle_doubts import know_calls_at_work, tell_of_person
 from k3push.runs.engine_tasks.erp_pauses import ErpPauses
 from k3push.runs.engine_tasks.intake import Intake
 from k3push.runs.engine_tasks.settler import Settler, contradicted_in
+from k3push.runs.lookup.link_discovery import see_target_form
+from k3push.runs.lookup.looker import can_ask
 from k3push.runs.other_calls.calls_of_others import count_lost_by_others
 from k3push.runs.other_calls.held_numbers import HeldNumbers, claim
 from k3push.runs.other_calls.left_to_others import leave_to_others, note_holders
@@ -88,6 +90,8 @@ async def push_run(context: Context) -> None:
     """
     with stopping(context.stop):
         await context.learn_links()
+        if not can_ask(context):
+            await see_target_form(context)
         if kept := await context.ledger.pace(context.run.scope):
             learnt, at = kept
             context.auto.recall(learnt, (context.clock.now() - at) / timedelta(days=1))

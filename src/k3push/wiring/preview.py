@@ -23,6 +23,7 @@ from k3push.runs.forecast import (
     learn_links,
     measured,
 )
+from k3push.runs.lookup.link_discovery import see_target_form
 from k3push.runs.lookup.looker import can_ask
 from k3push.runs.lookup.retried_reads import Waiter
 from k3push.runs.outcome import Exit, exit_of_looks
@@ -162,6 +163,7 @@ class Previewer:
                         outlook = await learn_links(replace(outlook, again=self.again))
                         outlooks[asked] = outlook
                         if not can_ask(outlook):
+                            await see_target_form(outlook)
                             preview.one_by_one.add(route.name)
                     pages = forecast(jobs, outlooks, stop, at_once=self.throttle[Key.CONCURRENCY])
                     async for page in pages:

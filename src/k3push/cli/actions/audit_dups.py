@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
@@ -23,7 +23,7 @@ from k3push.config.real_paths import real
 from k3push.core.control_words import Key
 from k3push.core.model import Listed, Route
 from k3push.core.remark import remark
-from k3push.ports import Ledger, LookRefusedError
+from k3push.ports import Ledger
 from k3push.reporting.audit_files import (
     WRITERS,
     Audit,
@@ -298,8 +298,7 @@ async def _seeing(look: ForecastContext) -> ForecastContext:
     Raises:
         Problem: It cannot ask for any.
     """
-    with suppress(LookRefusedError):  # there is no such form
-        look = await learn_links(look)
+    look = await learn_links(look)
     if not can_ask(look):
         raise Problem(remark("audit.blind", route=look.route.name))
     return look

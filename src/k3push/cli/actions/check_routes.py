@@ -76,12 +76,15 @@ class RouteChecks:
         else:
             target = self.say("check.target_form", form=route.target)
             look = partial(erp.newest_values, route.target, wire.ID, 1)
-        if await self._form(target, look):
+        has_target = await self._form(target, look)
+        if has_target:
             self.findings.good(target)
             if field and has_source:
                 await self._ground(erp, route)
                 await self._field(erp, route)
-        if has_source:  # else no document can be of it, whatever fields and links hold
+        # Without a source no document can be of it, whatever fields and links hold. Where the field
+        # is refused there may be links.
+        if has_source and (has_target or field):
             await self._links(erp, route)
 
     async def _links(self, erp: ErpClient, route: Route) -> None:

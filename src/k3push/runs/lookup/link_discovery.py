@@ -51,7 +51,6 @@ async def find_links(reader: ReadContext, *, in_haste: bool = False) -> FoundLin
         in_haste: Nothing is sent because of the answer, so that a refusal is believed soon.
 
     Raises:
-        LookRefusedError: There is no such target form, and no number field to look by.
         LookFailedError: A look failed.
         ErpUnreachableError: Nothing answered.
         LoginRefusedError: No session could be opened.
@@ -74,8 +73,6 @@ async def find_links(reader: ReadContext, *, in_haste: bool = False) -> FoundLin
         long_s = BELIEVED_AFTER_S
     # An entry without links must not hide the one that has them.
     newest = {entry: rows for entry, rows in newest.items() if rows} or newest
-    if not newest and not route.source_number_field:
-        await _check_target_form(reader)
     found = found_in(route, newest, ())
     if newest and found.absent and not source_tables(route):
         told = await _told(reader, route.source, lambda: erp.entries_of(route.source))
@@ -83,11 +80,15 @@ async def find_links(reader: ReadContext, *, in_haste: bool = False) -> FoundLin
     return found
 
 
-async def _check_target_form(reader: ReadContext) -> None:
-    """See that the target form is there, where nothing else tells of documents.
+async def see_target_form(reader: ReadContext) -> None:
+    """See that the target form is there, before bills are sent that nobody can ask about.
 
     The rule makes documents in whichever form it leads to: with a wrong name nobody would look for
     what is there already. A user without the right to read may push all the same.
+
+    Raises:
+        LookRefusedError: There is no such form.
+        LookFailedError: The look failed.
     """
     route, erp = reader.route, reader.erp
     # That the form was read before, by whoever, says nothing of this user's right.
