@@ -17,8 +17,17 @@ from k3push.runs.engine_tasks import intake
 from k3push.runs.other_calls.earlier_calls import wait_for_call_s
 from k3push.runs.proof.doubt_ages import SettleTimes
 from k3push.runs.push_limits import PushLimits
+from k3push.runs.retry import plan_rejected
 from tests.runs.office import FIRST, SECOND, Office, VirtualClock, orders, sandbox, steered, steps
-from tests.runs.rough_answers import NO_CANARY, OPEN, REFUSED, doubled, name_nothing, until_rejected
+from tests.runs.rough_answers import (
+    NO_CANARY,
+    OPEN,
+    REFUSED,
+    doubled,
+    name_nothing,
+    until_pushed,
+    until_rejected,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -159,3 +168,23 @@ async def test_a_run_waits_no_window_for_calls_of_another_that_went_well() -> No
 
     await at_once(first, second)
     assert anyio.current_time() < 300
+
+
+async def test_what_a_retry_of_another_run_has_put_behind_it_is_no_matter_of_this_one() -> None:
+    """Its own call was carried out although its session was lost: that is not `already` there."""
+    faults, (number,) = steps("no-permission", "make-then-lose-session"), orders(1)
+    office = Office(sandbox(faults, latency_s=1.0, look_s=1.0, **OPEN))
+    await office.open_run([number], SECOND)
+    await office.execute(SECOND)
+    await plan_rejected(office.store, VirtualClock(), office.run(SECOND), lambda _: True)
+    await office.open_run([number])
+
+    async def kill(job: Context) -> None:
+        await until_pushed(office, 2)
+        while (await office.rows())[number].state is not State.PLANNED:  # noqa: ASYNC110
+            await anyio.sleep(0.01)
+        job.stop.scope.cancel()
+
+    await office.execute(beside=kill, check=False)
+    pushed = await office.execute(check=False)
+    assert pushed.of(State.PUSHED) == {number}

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import anyio
@@ -390,25 +391,26 @@ async def test_a_run_sends_nothing_behind_what_another_has_lost(
     assert began_s[numbers[1]] - began_s[numbers[0]] > WINDOW_S
 
 
-async def test_a_run_tries_none_after_a_window_behind_what_another_has_lost_since() -> None:
-    """What an earlier execution has lost is over by then; the other run goes on to lose calls."""
-    first, *lost = orders(3)
-    office = await _in_use(steps("ok", "silence", "silence"))
-    await office.open_run([first, *lost])
-    await office.open_run(orders(1, 20), SECOND)
+async def test_a_resume_tries_none_after_a_window_behind_what_another_has_lost_since() -> None:
+    """What its own earlier execution has lost is over by then; the other run goes on to lose."""
+    office = await _in_use(steps("silence", "ok", "silence", "silence"))
+    await office.open_run(orders(3))
+    await office.open_run(orders(2, 20), SECOND)
     how: dict[str, Any] = {"settle": SettleTimes(), "check": False, "limits": NO_CANARY}
     how["throttle"] = steered(concurrency=1, chunk_size=1)
     began_s = dict[RunId, list[float]]()
 
-    async def push(run: RunId, after_s: float) -> None:
-        await anyio.sleep(after_s)
-        pushed = await office.execute(run, **how)
-        began_s[run] = [each[0].intent.uptime.seconds for each in pushed.watch.sendings]
+    async def push(run: RunId, **more: Any) -> None:
+        pushed = await office.execute(run, **how, **more)
+        began_s[run] = sorted(each[0].intent.uptime.seconds for each in pushed.watch.sendings)
 
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(push, FIRST, 0.0)
-        tasks.start_soon(push, SECOND, 30.0)
-    *_, lost_s = sorted(began_s[FIRST])[:3]
+        tasks.start_soon(partial(push, SECOND, beside=killed_after(10.0)))
+        await anyio.sleep(1.0)
+        tasks.start_soon(push, FIRST)
+        await anyio.sleep(10.0)
+        tasks.start_soon(push, SECOND)
+    *_, lost_s = began_s[FIRST][:3]
     assert lost_s > ANSWER_TIMEOUT_S
     assert began_s[SECOND][0] >= lost_s + WINDOW_S
 

@@ -117,15 +117,15 @@ class Rest:
         silent = [number for number in self.numbers if number not in named]
         if not again:
             last = [self._rejected(n, DROPPED, self.reason) for n in silent]
-            return Conclusion((*self._by_name(named), *last))
+            return Conclusion((*self.by_name(named), *last))
         planned = [self._planned(number, DROPPED) for number in silent]
-        return Conclusion((*self._by_name(named), *planned), alone=tuple(silent))
+        return Conclusion((*self.by_name(named), *planned), alone=tuple(silent))
 
-    def refused(self, named: Mapping[BillNumber, Sequence[str]]) -> Conclusion:
-        """All are rejected, with the messages that name them or with all there are."""
-        silent = [number for number in self.numbers if number not in named]
-        others = [self._rejected(n, self.said.code, self.reason) for n in silent]
-        return Conclusion((*self._by_name(named), *others))
+    def refused(self) -> Conclusion:
+        """All are rejected."""
+        return Conclusion(
+            tuple(self._rejected(n, self.said.code, self.reason) for n in self.numbers)
+        )
 
     def parted(
         self, named: Mapping[BillNumber, Sequence[str]], *, apart: bool = False
@@ -141,13 +141,14 @@ class Rest:
         is_about_all = self.whole and len(silent) == len(self.numbers)
         cut = tuple(quarter(silent)) if is_about_all or apart else (silent,)
         parts = cut if silent else ()
-        return Conclusion((*self._by_name(named), *planned), parts=parts)
+        return Conclusion((*self.by_name(named), *planned), parts=parts)
 
     def _planned(self, number: BillNumber, code: str = "") -> Outcome:
         code = code or self.said.code
         return Outcome(number, State.PLANNED, code=code, reason=self.reason)
 
-    def _by_name(self, named: Mapping[BillNumber, Sequence[str]]) -> list[Outcome]:
+    def by_name(self, named: Mapping[BillNumber, Sequence[str]]) -> list[Outcome]:
+        """Those that are named are rejected, each with the messages that name it."""
         mine = [number for number in self.numbers if number in named]
         return [self._rejected(n, self.said.code, " ".join(named[n])) for n in mine]
 

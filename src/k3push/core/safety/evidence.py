@@ -306,7 +306,7 @@ def _beside_stray(rest: Rest, why: str, *, elsewhere: bool, drafts: bool) -> Con
     hides = may_hide_draft(said, drafts=drafts)
     if said.success or goes_on or hides or doubts.limited or not rest.named:
         return doubts
-    told = [each for each in rest.refused(rest.named).outcomes if each.number in rest.named]
+    told = rest.by_name(rest.named)
     outcomes = {each.number: each for each in (*doubts.outcomes, *told)}
     return replace(doubts, outcomes=tuple(outcomes.values()))
 
@@ -332,7 +332,7 @@ def _by_word_alone(rest: Rest, look: Look, *, alone: bool, drafts: bool) -> Conc
     # If other numbers of the chunk have documents by now, the refusal may have been about one of
     # those.
     if rest.whole and len(rest.numbers) == 1:
-        return rest.refused({})
+        return rest.refused()
     return rest.parted({})
 
 
@@ -360,7 +360,7 @@ def _refused(rest: Rest, *, last_try: bool) -> Conclusion:
     if said.code == RESPONSE_ERROR and len(rest.call) == 1 and not (last_try or rest.named):
         return rest.later()
     if len(rest.call) == 1:
-        return rest.refused(rest.named)
+        return rest.refused()
     return rest.parted(rest.named, apart=bool(rest.named_together))
 
 
@@ -400,7 +400,7 @@ def conclude_unread(
         return rest.later()
     if may_hide_draft(said, drafts=drafts):
         return rest.unknown("unnamed", rest.reason)
-    return rest.refused({})
+    return rest.refused()
 
 
 def may_hide_draft(said: Said, *, drafts: bool) -> bool:
