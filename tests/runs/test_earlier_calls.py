@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Coroutine
+from typing import Any
 
 import anyio
 import pytest
@@ -18,13 +19,17 @@ from k3push.runs.other_calls.earlier_calls import wait_for_call_s
 from k3push.runs.proof.doubt_ages import SettleTimes
 from k3push.runs.push_limits import PushLimits
 from k3push.runs.retry import plan_rejected
+from k3push.simulator import Refusal
+from k3push.simulator.books.forms import IN_STOCK
 from tests.runs.office import FIRST, SECOND, Office, VirtualClock, orders, sandbox, steered, steps
 from tests.runs.rough_answers import (
     NO_CANARY,
     OPEN,
     REFUSED,
     doubled,
+    keep_a_part,
     name_nothing,
+    plan_again,
     until_pushed,
     until_rejected,
 )
@@ -188,3 +193,37 @@ async def test_what_a_retry_of_another_run_has_put_behind_it_is_no_matter_of_thi
     await office.execute(beside=kill, check=False)
     pushed = await office.execute(check=False)
     assert pushed.of(State.PUSHED) == {number}
+
+
+async def test_a_refusal_is_waited_for_also_of_what_an_earlier_call_had_not_made(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """That looks have settled the lost call tells nothing of the next one, which was refused."""
+    office, numbers = Office(sandbox(steps("silence"), query_lag_s=10.0, **OPEN)), orders(4)
+    keep_a_part(monkeypatch, numbers[2:], kept=1, why=Refusal(11, "仓库必录"))
+    await office.open_run(numbers)
+
+    async def kill(job: Context) -> None:
+        row = (await office.rows())[numbers[-1]]
+        while not (row.attempts > 1 and row.state is State.PLANNED):
+            await anyio.sleep(0.1)
+            row = (await office.rows())[numbers[-1]]
+        job.stop.scope.cancel()
+
+    how: dict[str, Any] = {"limits": NO_CANARY, "check": False}
+    await office.execute(throttle=steered(concurrency=1, chunk_size=4), beside=kill, **how)
+    await office.execute(**how)
+    assert doubled(office, numbers) == []
+
+
+async def test_what_a_clerk_has_pushed_after_a_refusal_is_not_made_by_the_refused_call() -> None:
+    """It has used the bill up, which the ERP says to the retry."""
+    office, (number,) = Office(), orders(1)
+    office.site.world.refuse(number, REFUSED)
+    await office.open_run([number])
+    await office.execute()
+    office.site.world.allow(number)
+    office.site.world.add_target(IN_STOCK, number, creator="clerk")
+    await plan_again(office)
+    pushed = await office.execute()
+    assert pushed.of(State.ALREADY) == {number}

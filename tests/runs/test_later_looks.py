@@ -531,3 +531,12 @@ async def test_a_bill_that_is_carried_out_twice_behind_a_lost_answer_is_told(
     assert [(row.code, len(row.targets)) for row in rows] == [(TWIN, 2)] * 2
     there = [bill for number in twice for bill in office.site.world.documents_of(number)]
     assert {bill.status for bill in there} == {"A"}
+
+
+async def test_what_a_lost_session_has_left_is_looked_for_once_it_surely_shows() -> None:
+    """The call was carried out all the same, and is refused as it is sent again."""
+    plan = steps(*["ok"] * 24, "make-then-lose-session", "no-permission")
+    office, numbers = Office(sandbox(plan, query_lag_s=10.0, **OPEN)), orders(25)
+    await office.open_run(numbers)
+    pushed = await office.execute(throttle=one_by_one(), limits=NO_HALT, check=False)
+    assert pushed.rows[numbers[-1]].targets

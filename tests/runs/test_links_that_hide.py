@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 
 from k3push.adapters.erp.client import ErpClient
-from k3push.core.model import BillNumber, State
+from k3push.core.model import Attempt, BillNumber, State
 from k3push.core.protocol.links import FormEntry
 from k3push.ports import LookFailedError
+from k3push.runs.context import Context
+from k3push.runs.sending import look_after, read_back
 from k3push.simulator import FaultPlan, Refusal
 from k3push.simulator.books.bills import Origin
 from k3push.simulator.books.conversion import Converter
@@ -234,3 +236,22 @@ async def test_lost_answers_whose_documents_links_have_found_end_no_run() -> Non
     await office.open_run(numbers)
     pushed = await office.execute(throttle=steered(concurrency=1, chunk_size=1), check=False)
     assert pushed.of(State.PUSHED) == set(numbers), pushed.stop.causes
+
+
+async def test_an_answer_tells_nothing_of_several_bills_whose_looks_fail(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Without a source-number field, what an answer names is of one bill if that was alone."""
+    look = look_after.look_after
+
+    async def fail(context: Context, attempt: Attempt, *given: Any, **more: Any) -> Any:
+        if len(attempt.intent.numbers) > 1:
+            raise LookFailedError("busy")
+        return await look(context, attempt, *given, **more)
+
+    monkeypatch.setattr(read_back, "look_after", fail)
+    office, numbers = Office(sandbox(**OPEN), replace(ROUTE, source_number_field="")), orders(4)
+    await office.open_run(numbers)
+    pushed = await office.execute()
+    assert pushed.of(State.PUSHED) == set(numbers)
+    assert max(len(attempt.intent.numbers) for attempt, *_ in pushed.watch.sendings) > 1

@@ -425,3 +425,17 @@ async def test_a_found_part_says_that_another_may_be_out_of_sight() -> None:
     parts = [row for row in rows.values() if row.state is State.PUSHED and len(row.targets) == 1]
     assert parts
     assert [row for row in parts if "note.missed" not in row.reason] == []
+
+
+@pytest.mark.parametrize("links", [True, False])
+async def test_an_exception_frees_no_bill_while_its_sender_may_not_be_shown_all_that_he_makes(
+    *, links: bool
+) -> None:
+    """It has saved what he is not shown, and so far he was shown all that answers have named."""
+    plan = steps(*["ok"] * 2, "make-then-response-error")
+    office = _half_seen([True] * 2 + [False] * 2 + [True], plan, link_fields=links)
+    numbers = orders(5)
+    await office.open_run(numbers)
+    pushed = await office.execute(limits=NO_HALT, **HOW)
+    assert doubled(office, numbers) == []
+    assert pushed.of(State.UNKNOWN) == {*numbers[2:4]}

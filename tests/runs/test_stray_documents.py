@@ -919,6 +919,14 @@ async def test_a_lock_on_one_bill_says_nothing_of_those_beside_it(
     assert await codes(office) == {(State.UNKNOWN, "stray"): 4}
 
 
+async def test_a_call_that_has_done_nothing_is_charged_with_no_document() -> None:
+    """Calls are limited, and another program types a document meanwhile."""
+    office = Office(sandbox(steps("call-limit"), latency_s=4.0, look_s=0.1, **OPEN))
+    await office.open_run(BILLS)
+    pushed = await office.execute(limits=NO_HALT, beside=partial(type_one, office), **HOW)
+    assert pushed.of(State.PUSHED) == set(BILLS)
+
+
 @pytest.mark.parametrize("seed", [5, 16, 48, 76])
 async def test_what_a_success_passed_over_is_asked_for_before_it_is_sent_again(
     monkeypatch: pytest.MonkeyPatch, seed: int

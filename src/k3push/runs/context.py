@@ -97,7 +97,7 @@ class Context:
         noting_look: A lock, held while that is written down.
         doubted_elsewhere: Numbers that wait, or have waited, for another run; its call may be
             carried out after ours.
-        might_wait_s: How much later lost calls may have been carried out for those in front, by
+        waits_in_front: How much later lost calls may have been carried out for those in front, by
             attempt, whatever was answered since; and when that was asked, on the loop's clock.
         settled_elsewhere: Runs that nobody executes, of whose doubts looks have settled some.
         ages_elsewhere: How old doubts of living runs are that are waited for, and which of them
@@ -158,7 +158,7 @@ class Context:
     look_due_since: datetime | None = None
     noting_look: anyio.Lock = field(default_factory=anyio.Lock)
     doubted_elsewhere: dict[BillNumber, None] = field(default_factory=dict)
-    might_wait_s: dict[int, tuple[float, float]] = field(default_factory=dict)
+    waits_in_front: dict[int, tuple[float, float]] = field(default_factory=dict)
     settled_elsewhere: set[RunId] = field(default_factory=set)
     ages_elsewhere: dict[RunId, tuple[DoubtAges, Sequence[Doubt]]] = field(default_factory=dict)
     twins: int = 0

@@ -314,9 +314,8 @@ class _Engine:
         """Push what no other run has claimed of a chunk; return whether something has left."""
         context, backlog = self.context, self.backlog
         proving = backlog.proving
-        proved = backlog.links_proved or context.proofs.field_finds or context.links.tell
         sending = Sending(
-            chunk, (), proved, self.intake.changed_among, backlog.one_by_one, at_once=backlog.open
+            chunk, (), self.intake.changed_among, backlog.one_by_one, at_once=backlog.open
         )
         held = await claim(context, chunk.numbers)
         self.held.add(held)

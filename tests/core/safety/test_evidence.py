@@ -57,7 +57,7 @@ def test_the_read_back_outweighs_a_failure() -> None:
     made: Targets = {A: (target(115404, draft=True),)}
     answer = said("非赠品单价不能为0", named=(target(115404, draft=True),))
     assert conclude(answer, [A], Look(made, proved=True)) == Conclusion(
-        (Outcome(A, State.DRAFT, made[A], "11", "非赠品单价不能为0"),)
+        (Outcome(A, State.DRAFT, made[A], "11", "非赠品单价不能为0"),), hides=True
     )
 
 
@@ -176,7 +176,7 @@ def test_a_single_number_is_rejected_with_the_words_of_the_erp() -> None:
     """There is nobody else whom the refusal could mean."""
     concluded = conclude(said("仓库是必填项", "数量大于上限"), [A], Look({}, proved=True))
     assert concluded == Conclusion(
-        (Outcome(A, State.REJECTED, (), "11", "仓库是必填项 数量大于上限"),)
+        (Outcome(A, State.REJECTED, (), "11", "仓库是必填项 数量大于上限"),), hides=True
     )
 
 

@@ -127,19 +127,17 @@ class Rest:
             tuple(self._rejected(n, self.said.code, self.reason) for n in self.numbers)
         )
 
-    def parted(
-        self, named: Mapping[BillNumber, Sequence[str]], *, apart: bool = False
-    ) -> Conclusion:
+    def parted(self, named: Mapping[BillNumber, Sequence[str]]) -> Conclusion:
         """Those that are named are rejected; the others go on in smaller chunks.
 
         If the refusal names some numbers, or other numbers of the call were pushed, the rest is
-        expected to pass as one chunk. If it is about the whole chunk, or names numbers that may not
-        travel together (*apart*), any number may be to blame, and the rest is quartered.
+        expected to pass as one chunk. If it is about the whole chunk, any number may be to blame,
+        and the rest is quartered.
         """
         silent = tuple(number for number in self.numbers if number not in named)
         planned = [self._planned(number) for number in silent]
         is_about_all = self.whole and len(silent) == len(self.numbers)
-        cut = tuple(quarter(silent)) if is_about_all or apart else (silent,)
+        cut = tuple(quarter(silent)) if is_about_all else (silent,)
         parts = cut if silent else ()
         return Conclusion((*self.by_name(named), *planned), parts=parts)
 

@@ -98,7 +98,6 @@ def conclude(
     drafts: bool = False,
     elsewhere: bool = False,
     splits: bool = False,
-    several: bool = False,
 ) -> Conclusion:
     """Say what came of every number of an attempt, from the answer and a read-back.
 
@@ -139,8 +138,6 @@ def conclude(
         drafts: The push asked for a draft where the target cannot be saved.
         elsewhere: Pushes go through other users than its own from now on.
         splits: A bill may have several documents, some of which were saved.
-        several: A bill may have several documents, or nothing tells that it has not; then parts
-            of a refused chunk wait longer before they travel again.
     """
     made = look.made
     done = () if look.covered and _unshown(said, numbers, look) else made
@@ -150,14 +147,14 @@ def conclude(
     of_rest = _of_rest(
         rest, look, alone=alone, last_try=last_try, drafts=drafts, elsewhere=elsewhere
     )
-    if rest.numbers and look.made and not look.linked:
+    if look.made and not look.linked:
         of_rest = _beside(of_rest, rest)
     outcomes = {outcome.number: outcome for outcome in of_rest.outcomes} | found
     return replace(
         of_rest,
         outcomes=tuple(outcomes[number] for number in numbers),
         broke=said.thrown,
-        hides=may_hide_part(said, numbers, several=several),
+        hides=may_hide_part(said, numbers),
     )
 
 
@@ -205,13 +202,13 @@ def _may_be_partial(said: Said, numbers: Collection[BillNumber]) -> bool:
     return said.code == LICENCE or refused_some
 
 
-def may_hide_part(said: Said, numbers: Collection[BillNumber], *, several: bool) -> bool:
+def may_hide_part(said: Said, numbers: Collection[BillNumber], *, several: bool = True) -> bool:
     """Say whether a call that was refused may have saved a part of what it makes (P 5.7).
 
     Args:
         said: The answer.
         numbers: Bills of the call.
-        several: It makes several documents of a bill, or nothing tells that it does not.
+        several: False where it makes one document of a bill, as is known.
     """
     # A licence or a right may be refused for a later document only.
     several = several or len(numbers) > 1 or said.code in {LICENCE, NO_RIGHT}
@@ -361,7 +358,7 @@ def _refused(rest: Rest, *, last_try: bool) -> Conclusion:
         return rest.later()
     if len(rest.call) == 1:
         return rest.refused()
-    return rest.parted(rest.named, apart=bool(rest.named_together))
+    return rest.parted(rest.named)
 
 
 def conclude_unread(

@@ -32,13 +32,9 @@ from k3push.runs.other_calls.earlier_calls import (
     refusal_of,
     was_in_doubt,
 )
-from k3push.runs.proof.own_sight import out_of_sight
+from k3push.runs.proof.own_sight import READ_AGAIN_S, out_of_sight
 from k3push.runs.proof.person_words import calls_before
 from k3push.runs.proof.stray_calls import OpenCall
-
-# Calls in front that are on their way may be given up, and what they make may come late. The bills
-# of one call that are about to be sent at one moment ask once.
-ASKED_KEEPS_S = 5.0
 
 _Call = tuple[BillNumber, AttemptRecord, BillNumber]
 """A bill, a call of it, and what the call's run calls the bill."""
@@ -255,10 +251,12 @@ async def _over_at(context: Context, kept: AttemptRecord) -> datetime:
     """Return when a call was answered, or by when it has come to an end that no answer tells."""
     if not was_in_doubt(kept):
         return context.ages.over_at(kept)
-    waits_s, asked_s = context.might_wait_s.get(kept.attempt.id, (0.0, -math.inf))
-    if (now_s := anyio.current_time()) - asked_s >= ASKED_KEEPS_S:
+    # Calls in front that are on their way may be given up, and what they make may come late. The
+    # bills of one call that are about to be sent at one moment ask once.
+    waits_s, asked_s = context.waits_in_front.get(kept.attempt.id, (0.0, -math.inf))
+    if (now_s := anyio.current_time()) - asked_s >= READ_AGAIN_S:
         waits_s = await might_wait_s(context, doubt_of(kept))
-        context.might_wait_s[kept.attempt.id] = waits_s, now_s
+        context.waits_in_front[kept.attempt.id] = waits_s, now_s
     return kept.attempt.intent.began_at + timedelta(seconds=context.settle.window_s + waits_s)
 
 

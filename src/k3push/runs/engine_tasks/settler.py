@@ -116,8 +116,7 @@ class Settler:
     def waits_for_proof(self) -> bool:
         """Say whether nothing leaves until one of the canaries in doubt is settled."""
         known = self.context.proofs.field_finds or self.context.links.tell
-        proved = known or not self.backlog.proving
-        return not proved and self.canaries >= MOST_CANARIES
+        return not known and self.canaries >= MOST_CANARIES
 
     def sends_nothing_more(self) -> bool:
         """Say whether nothing that was never sent leaves before what is in doubt is settled.

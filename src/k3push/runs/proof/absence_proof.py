@@ -257,7 +257,6 @@ async def _look_for(looker: Looker, ledger: Ledger, known: Collection[Made]) -> 
     then = {
         each.number: row.source_id
         for each in known
-        if each.number not in looker.source_ids
         for row in await rows_under(ledger, each.run, each.number)
         if row.source_id
     }

@@ -95,7 +95,7 @@ async def _learn_links(context: Context, attempt: Attempt, said: Said, seen: Sig
         have been deleted between the two questions.
     """
     links, numbers, now = context.links, attempt.intent.numbers, context.clock.now()
-    if links.find_own or not (links.outweigh or links.missed_own):
+    if not (links.outweigh or links.missed_own):
         return seen
     proofs = context.proofs
     for is_asked in (False, True):

@@ -158,7 +158,6 @@ async def _by_answer_alone(
         is_asked: The target form can be asked for documents that tie themselves to no bill.
     """
     sending.ground = remark("note.by_answer")
-    several = not said.success and await context.may_have_several()
     conclusion = conclude_unread(
         said,
         attempt.intent.numbers[0],
@@ -169,7 +168,7 @@ async def _by_answer_alone(
     asks = is_asked and bool(conclusion.parts)
     if asks and (why := await _why_stray(context, attempt, said, {}, Sighting())):
         return beside_stray(said, attempt.intent.numbers, why)
-    return replace(conclusion, hides=may_hide_part(said, attempt.intent.numbers, several=several))
+    return replace(conclusion, hides=may_hide_part(said, attempt.intent.numbers))
 
 
 async def _conclude(
@@ -189,7 +188,7 @@ async def _conclude(
     sending.found_own = sending.found_own or bool(made)
     context.stray_calls.note_answer(said.targets(numbers), context.awake_s)
     loose = frozenset(t.id for n in numbers for t in seen.loose.get(n, ()))
-    look = Look(made, proved=sending.links_proved or sending.found_links, loose=loose)
+    look = Look(made, loose=loose)
     if len(made) < len(numbers):
         asked = seen.linked.issuperset(number for number in numbers if number not in made)
         proved = await context.absence_proved()
@@ -215,7 +214,6 @@ async def _conclude(
         drafts=context.route.draft_when_save_fails,
         elsewhere=context.erp.spares(sender),
         splits=bool(made) and not said.success and await context.may_be_parted(),
-        several=not said.success and await context.may_have_several(),
     )
 
 

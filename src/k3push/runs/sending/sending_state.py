@@ -35,7 +35,6 @@ class Sending:
     Attributes:
         chunk: As the backlog gave it.
         numbers: What is left to send: claimed, and without a target.
-        links_proved: Targets were found by their link on this route before.
         changed_among: Looks again at the sources of bills that were looked at long ago; returns
             those that may not leave as they are, and are taken care of.
         one_only: All numbers are looked at and only the first is sent: its document must be found,
@@ -72,7 +71,6 @@ class Sending:
 
     chunk: Chunk
     numbers: tuple[BillNumber, ...]
-    links_proved: bool
     changed_among: Callable[[Sequence[BillNumber]], Awaitable[set[BillNumber]]]
     one_only: bool = False
     found_links: bool = False
