@@ -160,7 +160,7 @@ async def send_once(context: Context, sending: Sending) -> SendAgain | None:
         context.sent_before |= {n: frozenset(before.get(n, ())) for n in first}
         context.on_their_way += 1
         try:
-            began_s, sending.left_s = anyio.current_time(), context.awake_s
+            began_s = anyio.current_time()
             sending.before_s = began_s - sending.began_s
             context.at_work.left_s[attempt.id] = began_s
             exchange = await _leave_uncrossed(context, sending, turn, attempt.intent)
@@ -193,10 +193,10 @@ async def _leave_uncrossed(
     # With equal waits, two runs that have seen each other would meet again.
     wait_s = GIVES_WAY_S if any(run < intent.run for run in runs) else CROSSED_S
     runs |= sent_since(await sent_by_others(context, intent.numbers), sending.sent)
+    sending.left_s = context.awake_s
     if runs:
         sending.put_off |= dict.fromkeys(sending.numbers, wait_s)
         return NeverSent(remark("note.crossed", runs=", ".join(sorted(runs))))
-    sending.left_s = context.awake_s
     return await _leave(context, turn, intent, wire.PUSH, context.route.source)
 
 

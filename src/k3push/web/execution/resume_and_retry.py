@@ -92,8 +92,6 @@ class Asker:
         Raises:
             HinderedError: There are none, or it is or is about to be under way.
         """
-        if await is_asked_for(self.ledger, run):
-            raise HinderedError(remark("desk.asked_already"))
         _see_there(run)
         await self._see_free(run)  # before any number moves
         try:
