@@ -439,3 +439,15 @@ async def test_an_exception_frees_no_bill_while_its_sender_may_not_be_shown_all_
     pushed = await office.execute(limits=NO_HALT, **HOW)
     assert doubled(office, numbers) == []
     assert pushed.of(State.UNKNOWN) == {*numbers[2:4]}
+
+
+async def test_an_exception_rejects_no_bill_whose_sender_was_not_shown_all_before() -> None:
+    """It has made a document; what answers of the execution before have named is not shown."""
+    plan = steps("ok", "ok", "make-then-response-error")
+    office, numbers = _half_seen([True, False, False], plan), orders(3)
+    await office.open_run(numbers[:2])
+    await office.execute(limits=NO_HALT, **HOW)
+    await _say_pushed(office, numbers[1])
+    await office.open_run(numbers[2:], KNOWN)
+    pushed = await office.execute(KNOWN, limits=replace(NO_HALT, max_attempts=1), **HOW)
+    assert pushed.of(State.UNKNOWN) == {numbers[2]}
