@@ -30,7 +30,16 @@ from k3push.core.model import (
 )
 from k3push.core.pacing.server_model import Learnt
 from k3push.core.safety import legal_moves
-from k3push.ports import AttemptRecord, Commanded, Identification, Made, Memo, Note, StepRecord
+from k3push.ports import (
+    AttemptRecord,
+    Commanded,
+    Identification,
+    Made,
+    Memo,
+    NoRunError,
+    Note,
+    StepRecord,
+)
 
 
 @dataclass(slots=True)
@@ -143,7 +152,7 @@ class Store:
 def known(store: Store, run: RunId) -> RunRows:
     """Return a run that must be there."""
     if run not in store.runs:
-        raise LookupError(f"the ledger has no run {run}")
+        raise NoRunError(run)
     return store.runs[run]
 
 

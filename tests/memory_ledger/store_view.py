@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from anyio.lowlevel import checkpoint
 
 from k3push.core.model import RunId
-from k3push.ports import LedgerLostError
+from k3push.ports import LedgerLostError, NoRunError
 from tests.memory_ledger.rows import RunRows, Store, known, oldest_first
 
 
@@ -42,7 +42,7 @@ class StoreView:
         """Return a run that must be there, and the account's."""
         rows = known(store, run)
         if not self._is_mine(store, run):
-            raise LookupError(f"the ledger has no run {run}")
+            raise NoRunError(run)
         return rows
 
     def _is_mine(self, store: Store, run: RunId) -> bool:

@@ -20,6 +20,7 @@ from k3push.core.model import (
     Target,
     Uptime,
 )
+from k3push.core.remark import remark
 
 
 class LedgerLostError(Exception):
@@ -52,6 +53,13 @@ class OtherSpellingError(LedgerLostError):
         """Say so of *account*."""
         super().__init__(f"the ledger knows account {account} as {known}")
         self.known = known
+
+
+class NoRunError(LedgerLostError, LookupError):
+    """The ledger has no such run: it was never opened, or the ledger was put back since."""
+
+    def __init__(self, run: RunId) -> None:
+        super().__init__(remark("ledger.no_run", run=run))
 
 
 class RunIsAliveError(Exception):

@@ -69,7 +69,7 @@ class Ledger(Protocol):
     What a verb wrote is on disk, power loss included, when it returns. Every verb raises
     `LedgerLostError` when that cannot be said. A move that `legal_moves.MOVES` does not know is
     refused with `legal_moves.IllegalMoveError` and changes nothing at all; a run that was never
-    opened is refused with `LookupError`, save by `run`.
+    opened is refused with `NoRunError`, save by `run`.
     """
 
     def of_account(self, account: str) -> Ledger:

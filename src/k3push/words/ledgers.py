@@ -118,6 +118,14 @@ WORDS = {
         "the ledger is elsewhere than when run {run} was begun (a standby has taken over, or a backup was put back), and may not know what is on its way; resume the run",
         "台账所在位置与任务 {run} 开始时不同（已由备用服务器接管，或已从备份恢复），可能不知道正在进行的调用；请执行 resume",
     ),
+    "ledger.no_run": (
+        "the ledger does not have run {run}: where a standby has taken over or a backup was put back, it may not know of it. Push its list again; what was pushed is found",
+        "台账中没有任务 {run}：若已由备用服务器接管，或已从备份恢复，台账可能不知道该任务。请重新推送其清单；已下推的单据会被查到",
+    ),
+    "ledger.no_end": (
+        "the ledger does not tell how run {run} has ended: it was away, a standby has taken over, or a backup was put back",
+        "台账中没有任务 {run} 的结果：台账曾不可用，已由备用服务器接管，或已从备份恢复",
+    ),
     "ledger.lock_lost": (
         "the lock of run {run} was lost and could not be had again; resume the run",
         "任务 {run} 的锁已丢失且无法重新取得；请执行 resume",

@@ -264,9 +264,24 @@ class Fulfilment:
                 return  # the next server goes on
         if await find_request(ledger, request.id) is None:
             return  # the ledger was put back to a moment before it, and knows of no end
+        await self._see_ended(ledger, request, left)
         await self._announce(ledger, request, runs)
         await move(ledger, request, Stage.ENDED, bills=(), places=None)
         self._log("request.ended", request=request.id)
+
+    async def _see_ended(self, ledger: Ledger, request: Request, runs: Sequence[Run]) -> None:
+        """Raise `LedgerLostError` where the ledger does not tell how runs have ended.
+
+        A standby that has taken over may know of the request alone, or of half a list: what is
+        ended then would be done by nobody. So it is done again.
+        """
+        for run in runs:
+            now = await ledger.run(run.id)
+            is_left = now is not None and (
+                self.hands_over(request) or await ledger.is_alive(run.id)
+            )
+            if now is None or not now.whole or (now.exit is None and not is_left):
+                raise LedgerLostError(remark("ledger.no_end", run=run.id))
 
     async def tell_again(self, ledger: Ledger, runs: Sequence[RunId], known: Settings) -> None:
         """Tell anew of runs whose rows a person has moved: in their results, and to programs.

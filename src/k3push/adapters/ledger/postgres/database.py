@@ -22,7 +22,7 @@ from k3push.adapters.ledger.sql_files import sql_file, verbs_of
 from k3push.adapters.ledger.sql_steps.step_connection import Columns, RunKey, StepConnection, Value
 from k3push.core.model import RunId
 from k3push.core.remark import remark
-from k3push.ports import LedgerLostError, NoLedgerError
+from k3push.ports import LedgerLostError, NoLedgerError, NoRunError
 
 SCHEMA = "k3push"
 PACKAGE = "k3push.adapters.ledger.postgres"
@@ -286,7 +286,7 @@ class Connection(StepConnection):
             return known
         found = await self.one("run_key", run=run)
         if found is None:
-            raise LookupError(f"the ledger has no run {run}")
+            raise NoRunError(run)
         known = int(found[0]), str(found[1])
         self.keys[run] = known
         return known
@@ -304,7 +304,7 @@ class Connection(StepConnection):
         found = await asked.fetchone()
         if found is None:
             self.check_owner(run, "")
-            raise LookupError(f"the ledger has no run {run}")
+            raise NoRunError(run)
         *of_run, epoch = found
         self.check_owner(run, epoch)
         return RunKey(*of_run)

@@ -25,7 +25,7 @@ from k3push.adapters.ledger.postgres.transactions import Patience
 from k3push.adapters.ledger.sql_steps.step_connection import run_key
 from k3push.core.model import RunId
 from k3push.core.remark import remark
-from k3push.ports import LedgerLostError, RunIsAliveError
+from k3push.ports import LedgerLostError, NoRunError, RunIsAliveError
 
 RETAKE_PATIENCE_S = 60.0
 """For how long a lost lock is asked for again: longer than a server keeps a dead connection."""
@@ -48,7 +48,7 @@ async def is_alive(connection: Connection, run: RunId) -> bool:
     """Say whether some process holds the lock of a run."""
     try:
         key = await run_key(connection, run)
-    except LookupError:
+    except NoRunError:
         return False
     return await connection.one("is_alive", run=key) == (True,)
 
@@ -130,7 +130,7 @@ class RunLocks:
                 begins with a new epoch; it returns the run's key and the epoch.
 
         Raises:
-            LookupError: There is no such run.
+            NoRunError: There is no such run.
             RunIsAliveError: Another process, or another task of this one, is.
         """
         if run in self._held:
@@ -241,7 +241,7 @@ class RunLocks:
 async def _lock(connection: Connection, run: RunId) -> None:
     found = await connection.one("run_key", run=run)
     if found is None:
-        raise LookupError(f"the ledger has no run {run}")
+        raise NoRunError(run)
     if await connection.one("try_run_lock", run=found[0]) != (True,):
         raise RunIsAliveError(remark("ledger.run_alive", run=run))
 

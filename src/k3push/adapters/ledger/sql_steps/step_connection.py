@@ -77,7 +77,7 @@ class StepConnection(Protocol):
         """Return key and scope of an existing run, without a lock.
 
         Raises:
-            LookupError: There is none.
+            NoRunError: There is none.
         """
         ...
 
@@ -85,7 +85,7 @@ class StepConnection(Protocol):
         """Lock the row of an existing run in share mode: nobody can take it over meanwhile.
 
         Raises:
-            LookupError: There is none.
+            NoRunError: There is none.
         """
         ...
 
@@ -93,7 +93,7 @@ class StepConnection(Protocol):
         """Lock the row of an existing run: nobody else writes for it meanwhile.
 
         Raises:
-            LookupError: There is none.
+            NoRunError: There is none.
         """
         ...
 

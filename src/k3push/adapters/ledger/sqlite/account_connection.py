@@ -12,6 +12,7 @@ from k3push.adapters.ledger.codec import write_json
 from k3push.adapters.ledger.sql_steps.step_connection import Columns, RunKey, StepConnection, Value
 from k3push.adapters.ledger.sqlite.connections import Connection
 from k3push.core.model import RunId
+from k3push.ports import NoRunError
 
 T = TypeVar("T")
 
@@ -81,7 +82,7 @@ class AccountConnection(StepConnection):
         """Return an existing run; a transaction that writes is the only one, and locks all."""
         found = await self.one("run_key", run=run)
         if found is None:
-            raise LookupError(f"the ledger has no run {run}")
+            raise NoRunError(run)
         return RunKey(*found)
 
     lock_run_shared = lock_run

@@ -248,7 +248,7 @@ class SqliteLedger(SqlLedger[AccountConnection]):
             yield
         finally:
             with anyio.CancelScope(shield=True):
-                with suppress(LedgerLostError, LookupError):  # it knows nothing of it then
+                with suppress(LedgerLostError):  # it knows nothing of it then
                     await self._forget_sending(run)
                 await self._block(self._locks.give_back, run)
 

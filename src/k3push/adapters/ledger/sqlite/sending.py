@@ -31,7 +31,7 @@ from k3push.core.model import (
     number_in,
 )
 from k3push.core.safety import legal_moves
-from k3push.ports import Holder
+from k3push.ports import Holder, NoRunError
 
 
 async def bury_executor(connection: AccountConnection, run: RunId, *, executes: bool) -> None:
@@ -193,7 +193,7 @@ async def _of_run(
     """Return what a query says of a run, which must be there, and of bills."""
     found = await connection.one(query, run=run, **as_called(connection, bills))
     if found is None:
-        raise LookupError(f"the ledger has no run {run}")
+        raise NoRunError(run)
     return found
 
 

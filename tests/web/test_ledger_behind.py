@@ -1,0 +1,113 @@
+"""A standby that has taken over lacks what came last: what a server was asked for is not lost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from copy import deepcopy
+from dataclasses import fields
+from datetime import datetime
+from pathlib import Path
+
+import httpx
+import pytest
+
+from k3push.core.model import Run, RunId
+from k3push.ports import LedgerLostError
+from tests.memory_ledger.ledger import MemoryLedger
+from tests.runs.office import orders
+from tests.web.programs import played, program, until_over
+from tests.web.shop import BY_NAME, Shop, press, send_list, signed_in
+from tests.web.visits import House, in_time
+
+LACKS = ["run", "half of its list", "its end"]
+
+
+class Behind(MemoryLedger):
+    """A ledger that is put back to a moment of its first run, once, as that comes to its end."""
+
+    lacks = ""
+    then: Mapping[str, object] | None = None
+
+    async def open_run(self, run: Run) -> None:
+        """Remember how all stands before it, or after it."""
+        if self.lacks == "run":
+            self.then = self.now()
+        await super().open_run(run)
+        if self.lacks == "half of its list":
+            self.then = self.now()
+
+    def now(self) -> Mapping[str, object]:
+        """Return all that is in the store; who owns what is no part of it."""
+        names = {each.name for each in fields(self._store)} - {"owners"}
+        return {name: deepcopy(getattr(self._store, name)) for name in names}
+
+    async def end_run(self, run: RunId, exit_code: int, at: datetime) -> None:
+        """Put it back, and say that the end could not be written down."""
+        lacks, self.lacks = self.lacks, ""
+        if not lacks:
+            return await super().end_run(run, exit_code, at)
+        for name, value in (self.then or {}).items():
+            setattr(self._store, name, value)
+        raise LedgerLostError("memory: a standby has taken over")
+
+
+@pytest.mark.parametrize("lacks", LACKS)
+def test_a_push_of_which_the_ledger_does_not_know_the_end_is_gone_on_with(
+    tmp_path: Path, lacks: str
+) -> None:
+    """It was `ended`, without a run or an exit code, and could be neither resumed nor repeated."""
+    ledger = Behind(account="sandbox")
+    ledger.lacks = lacks
+
+    async def act(shop: Shop, _: House, wms: httpx.AsyncClient) -> None:
+        wanted = {"key": "e-1", "numbers": orders(3)}
+        id_ = (await wms.post("/pushes", json=wanted)).json()["id"]
+        told = await until_over(wms, id_)
+        assert (told["state"], told["exit"]) == ("ended", 0)
+        assert sum(told["counts"].values()) == 3
+        assert [shop.documents(number) for number in orders(3)] == [1, 1, 1]
+
+    played(act, tmp_path, Shop(tmp_path, ledger=ledger))
+
+
+def test_a_plan_of_which_the_ledger_does_not_know_the_end_is_gone_on_with(tmp_path: Path) -> None:
+    """The plan is on the disk, and a person has approved it."""
+    ledger = Behind(account="sandbox")
+    ledger.lacks = "run"
+    shop = Shop(tmp_path, ledger=ledger)
+
+    async def visit() -> None:
+        async with shop.open(BY_NAME) as home, signed_in(home, "li") as li:
+            await send_list(li, "\n".join(orders(3)))
+            plan = await shop.until("planned")
+            await press(li, f"/plans/{plan.id}", f"/plans/{plan.id}/approve")
+            (run,) = (await shop.until("ended")).runs
+            assert sum((await shop.counts(run)).values()) == 3
+        assert [shop.documents(number) for number in orders(3)] == [1, 1, 1]
+
+    in_time(visit)
+
+
+def test_a_run_that_is_gone_before_anybody_owns_it_is_no_defect(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its list was about to be written down; programs were told of a defect of k3push."""
+    shop = Shop(tmp_path)
+    open_run, tries = MemoryLedger.open_run, iter([True])
+
+    async def opened(ledger: MemoryLedger, run: Run) -> None:
+        await open_run(ledger, run)
+        if next(tries, False):
+            del ledger._store.runs[run.id]
+
+    monkeypatch.setattr(MemoryLedger, "open_run", opened)
+
+    async def visit() -> None:
+        token = await shop.token()
+        async with shop.open() as home, program(home, token) as wms:
+            wanted = {"key": "e-1", "numbers": orders(2)}
+            id_ = (await wms.post("/pushes", json=wanted)).json()["id"]
+            told = await until_over(wms, id_)
+            assert (told["state"], told["exit"], told["counts"]) == ("ended", 0, {"pushed": 2})
+
+    in_time(visit)
