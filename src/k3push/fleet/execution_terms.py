@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from k3push.config.tenants import Tenant
@@ -39,8 +39,18 @@ async def terms_of(tenant: Tenant, slot: Slot, queue: Queue) -> Terms | Later:
         return Terms(None, zone, None, slot.only_settle, slot.asked_by)
     window = Window.parse(text)
     local = (await queue.now()).astimezone(zone)
-    # Across a change of the clock an edge is computed by the wall, and found anew at the next look.
-    left = max(window.next_edge(local) - local, timedelta(seconds=1)).total_seconds()
+    left = _seconds_until_edge(window, local, zone)
     if not window.holds(local):
         return Later(left, only_settle=slot.only_settle)
     return Terms(window, zone, left, slot.only_settle, slot.asked_by)
+
+
+def _seconds_until_edge(window: Window, local: datetime, zone: ZoneInfo | None) -> float:
+    """Return when a window begins or ends, by the wall's clock of its zone; None is the host's.
+
+    That clock passes over an hour, or shows it twice, where daylight saving changes.
+    """
+    wall = window.next_edge(local).replace(tzinfo=zone)
+    edges = (wall.replace(fold=fold).astimezone(UTC) for fold in (0, 1))
+    edge = next((each for each in edges if each > local), local)
+    return max(edge - local, timedelta(seconds=1)).total_seconds()
