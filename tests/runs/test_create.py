@@ -12,7 +12,7 @@ import pytest
 from k3push.core.model import BillNumber, Identified, Outcome, Run, RunId, State, Target
 from k3push.core.plan import Forecast, Foreseen
 from k3push.ports import Identification, LedgerLostError
-from k3push.runs.create import free_run_id, new_run_id, results_folder, take_up_plan
+from k3push.runs.create import folder_of_results, free_run_id, new_run_id, take_up_plan
 from k3push.runs.problem import Problem
 from tests.adapters.ledger.samples import NOON, a_run
 from tests.memory_ledger.ledger import MemoryLedger
@@ -156,8 +156,8 @@ def test_a_plan_goes_on_as_it_was_begun(began: str, goes_on: str) -> None:
 def test_the_folder_of_results_has_a_name_that_a_folder_can_have(tmp_path: Path, stem: str) -> None:
     """The name of a list may fill what file systems allow, and the id comes to it."""
     run = new_run_id(NOON)
-    folder = results_folder(str(tmp_path / f"{stem}.csv"), run)
+    folder = folder_of_results(str(tmp_path / f"{stem}.csv"), run)
     folder.mkdir(parents=True)
     assert folder.name.endswith(f".{run}")
     assert stem.startswith(folder.name.removesuffix(f".{run}"))
-    assert results_folder("采购.csv", run).name == f"采购.{run}"
+    assert folder_of_results("采购.csv", run).name == f"采购.{run}"

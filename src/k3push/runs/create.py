@@ -169,7 +169,7 @@ async def new_run(
         scope=scope_of(acct_id, route),
         route=route,
         jobs=tuple(jobs),
-        folder=str(results_folder(jobs[0], run_id)),
+        folder=str(folder_of_results(jobs[0], run_id)),
         started_at=now,
     )
 
@@ -348,7 +348,7 @@ def stands_beside(first_job: str) -> Path:
     return path.with_name(_STEMS[path.name]) if path.name in _STEMS else path
 
 
-def results_folder(first_job: str, run: RunId) -> Path:
+def folder_of_results(first_job: str, run: RunId) -> Path:
     """Return where the results of a run go.
 
     A name that no folder can have is cut where a character ends; the id tells it from others.

@@ -15,7 +15,7 @@ from k3push.core.model import Route, Run
 from k3push.core.plan import Foreseen, PlanHead, PlannedJob, PlannedRun, differences
 from k3push.core.remark import remark
 from k3push.ports import Clock, Ledger
-from k3push.runs.create import JobSource, new_run_id, results_folder, scope_of, take_up_plan
+from k3push.runs.create import JobSource, folder_of_results, new_run_id, scope_of, take_up_plan
 from k3push.runs.problem import Problem
 from k3push.runs.stop import Stop
 from k3push.wiring.preview import Preview, Previewer, Reading
@@ -150,7 +150,7 @@ def _run_of(plan: Plan, planned: PlannedRun, at: datetime, because: str) -> Run:
         scope=planned.scope,
         route=planned.route,
         jobs=tuple(job.name for job in plan.head.jobs),
-        folder=str(results_folder(first.path or first.name, planned.id)),
+        folder=str(folder_of_results(first.path or first.name, planned.id)),
         started_at=at,
         again_because=because,
         group=plan.head.runs[0].id,
