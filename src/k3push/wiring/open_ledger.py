@@ -100,7 +100,7 @@ async def is_there(settings: Settings) -> bool:
         with needs_postgres():
             from k3push.adapters.ledger import postgres  # noqa: PLC0415
         with beginning():
-            return await postgres.version_of(settings.ledger.url, ledger_password(settings)) > 0
+            return await postgres.is_there(settings.ledger.url, ledger_password(settings))
     return path.exists()
 
 

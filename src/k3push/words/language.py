@@ -28,8 +28,9 @@ _BREAKS = re.compile(r"[ \t]*[\n\r\x0b\x0c\x85\u2028\u2029]\s*")
 # the sentence ends with a stop, whether it brings one or not.
 _FACT = re.compile(r"\{[^}]*\}")
 _COUNTED = re.compile(r"\{(\w+):\?([^|}]*)\|([^}]*)\}")
+_ASK = ("?", "？")
 _TYPED = re.compile(r"\{(\w+):\$\}")
-_STOPPED = re.compile(r"\{(\w+):\.\}")
+_STOPPED = re.compile(r"\{(\w+):\.\}([.。]?)")
 # Commands that go on with what a configuration says.
 _OF_CONFIG = re.compile(
     r"\bk3push (?:resume|retry|settle|follow|run|plan|apply|check|status|runs|control|explain"
@@ -94,15 +95,17 @@ def _filled(words: str, facts: Mapping[str, object]) -> str:
 
     A reason may be a sentence of its own:
 
-    >>> [_filled("{why:.}. Try again.", {"why": why}) for why in ("HTTP 503", "It broke.")]
-    ['HTTP 503. Try again.', 'It broke. Try again.']
+    >>> [_filled("{why:.}. Try again.", {"why": why}) for why in ("HTTP 503", "It broke.", "Up?")]
+    ['HTTP 503. Try again.', 'It broke. Try again.', 'Up? Try again.']
     """
     chosen = _COUNTED.sub(lambda found: found[2 if facts[found[1]] in (1, "1") else 3], words)
     typed = {f"{name}_typed": _typed(str(facts[name])) for name in _TYPED.findall(chosen)}
-    typed |= {
-        f"{name}_stopped": str(facts[name]).rstrip(" .。") for name in _STOPPED.findall(chosen)
-    }
-    chosen = _STOPPED.sub(r"{\1_stopped}", chosen)
+    stopped = {name: str(facts[name]).rstrip(" .。") for name, _ in _STOPPED.findall(chosen)}
+    typed |= {f"{name}_stopped": text for name, text in stopped.items()}
+    chosen = _STOPPED.sub(
+        lambda found: f"{{{found[1]}_stopped}}" + found[2] * (stopped[found[1]][-1:] not in _ASK),
+        chosen,
+    )
     return _TYPED.sub(r"{\1_typed}", chosen).format(**facts, **typed)
 
 

@@ -58,8 +58,8 @@ WORDS = {
         "数据被其他程序锁定；请结束该程序。",
     ),
     "ledger.no_writes": (
-        "The server accepts no writes; name the primary under [ledger] url.",
-        "服务器不接受写入；请在 [ledger] url 中指定主库。",
+        "The server accepts no writes: let it (default_transaction_read_only), or name the primary under [ledger] url.",
+        "服务器不接受写入：请允许写入（default_transaction_read_only），或在 [ledger] url 中指定主库。",
     ),
     "ledger.not_whole": (
         "Parts of the ledger are missing: let the backup that is being put back come to its end, or put it back whole.",
@@ -72,6 +72,10 @@ WORDS = {
     "ledger.pooler": (
         "a pooler stands before the server: its sessions lack what k3push tells each of them, and lose the locks of runs. Connect to the server itself.",
         "服务器前有连接池：其会话缺少 k3push 的设置，并会丢失任务的锁。请直接连接服务器。",
+    ),
+    "ledger.before_server": (
+        "A pooler stands before the server, and would lose the locks of runs: connect to the server itself.",
+        "服务器前有连接池，会丢失任务的锁：请直接连接服务器。",
     ),
     "ledger.turned_away": (
         "The server has turned this user away: check the user, the password and the database under [ledger] url. `createuser` makes a user, and `createdb` a database.",

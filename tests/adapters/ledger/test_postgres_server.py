@@ -14,7 +14,7 @@ import pytest
 from anyio import to_thread
 from psycopg.conninfo import conninfo_to_dict
 
-from k3push.adapters.ledger.postgres import open_postgres, version_of
+from k3push.adapters.ledger.postgres import is_there, open_postgres, version_of
 from k3push.adapters.ledger.postgres.database import PACKAGE, Connection, Server, _cure
 from k3push.adapters.ledger.postgres.run_locks import RunLock, RunLocks
 from k3push.adapters.ledger.postgres.schema import VERSION, bring_up_to_date
@@ -425,6 +425,9 @@ async def test_a_server_that_may_forget_is_refused(
     with refused(LedgerLostError, cure):
         async with open_postgres(postgres_url, account=ACCOUNT):
             pass
+    # `check` looks whether there is a ledger, and said that all was well as long as there was none.
+    with refused(LedgerLostError, cure):
+        await is_there(postgres_url)
     assert await told(postgres_url, "SELECT to_regnamespace('k3push')") == [(None,)]
 
 
@@ -563,6 +566,10 @@ async def test_a_view_shows_the_ledger_to_any_program(postgres_url: str) -> None
         ('致命错误:  对数据库 "k3" 权限不够', "ledger.turned_away"),
         ('root certificate file "/none/root.crt" does not exist', "ledger.unreachable"),
         ("FATAL:  sorry, too many clients already", "ledger.connections"),
+        (
+            "FATAL:  unsupported startup parameter in options: tcp_keepalives_idle",
+            "ledger.before_server",
+        ),
         ("FATAL:  the database system is shutting down", "ledger.unreachable"),
         ("connection refused. Is the server accepting TCP/IP connections?", "ledger.unreachable"),
     ],

@@ -91,6 +91,7 @@ _TURNED_AWAY = re.compile(
     r"|no pg_hba\.conf entry|pg_hba\.conf rejects|permission denied|CONNECT privilege"
     r"|不存在|认证失败|没有用于|不允许登录|拒绝来自|权限不够"
 )
+_POOLER = re.compile(r"unsupported startup parameter|pooling mode")
 _FULL = re.compile(r"too many (clients|connections)|connection slots|太多(客户|连接)")
 
 
@@ -181,6 +182,8 @@ def _cure(said: psycopg.Error) -> str:
     words = str(said)
     if _FULL.search(words):
         return remark("ledger.connections")
+    if _POOLER.search(words):
+        return remark("ledger.before_server")
     return remark("ledger.turned_away" if _TURNED_AWAY.search(words) else "ledger.unreachable")
 
 

@@ -31,7 +31,7 @@ from k3push.adapters.ledger.connection_places import ConnectionPlaces
 from k3push.adapters.ledger.postgres import follow_steps, reads, sending
 from k3push.adapters.ledger.postgres.database import Connection, Server
 from k3push.adapters.ledger.postgres.run_locks import RunLocks, is_alive
-from k3push.adapters.ledger.postgres.schema import bring_up_to_date, schema_version
+from k3push.adapters.ledger.postgres.schema import bring_up_to_date, check_server, schema_version
 from k3push.adapters.ledger.postgres.transactions import CONNECTIONS, Connections, Transactions
 from k3push.adapters.ledger.sql_steps.ledger import SqlLedger, Work, read_by, written_by
 from k3push.core.model import RunId
@@ -110,6 +110,22 @@ async def version_of(url: str, password: str = "") -> int:
         connection = await server.connect()
         try:
             return await schema_version(server, connection)
+        finally:
+            await connection.close()
+
+
+async def is_there(url: str, password: str = "") -> bool:
+    """Say whether a database holds a ledger; its server is one that can keep it.
+
+    Raises:
+        LedgerLostError: It is none, or cannot be reached.
+    """
+    server = Server.of(url, password)
+    with server.lost_as_ledger():
+        connection = await server.connect()
+        try:
+            await check_server(server, connection)
+            return await schema_version(server, connection) > 0
         finally:
             await connection.close()
 

@@ -24,7 +24,7 @@ async def bring_up_to_date(server: Server, connection: Connection, *, create: bo
         NoLedgerError: There is no ledger and *create* is false, or none that this version can
             use, or the server may lose what it said it has.
     """
-    await _check_server(server, connection)
+    await check_server(server, connection)
     # Not `Connection.transaction`: a script is no single statement, as a pipeline needs it.
     async with connection.raw.transaction():
         # Of many who open a new database at once, one makes the schema.
@@ -60,7 +60,8 @@ async def schema_version(server: Server, connection: Connection) -> int:
     return int(version)
 
 
-async def _check_server(server: Server, connection: Connection) -> None:
+async def check_server(server: Server, connection: Connection) -> None:
+    """Raise `NoLedgerError` where a server may lose what it said it has."""
     ((commit, fsync, encoding, standby, patience),) = await connection.all("durability")
     wrong = ""
     if connection.raw.info.server_version < OLDEST_SERVER * 10_000:
