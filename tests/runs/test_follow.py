@@ -78,7 +78,7 @@ from tests.runs.office import (
     sandbox,
     steered,
 )
-from tests.runs.rough_answers import OPEN
+from tests.runs.rough_answers import OPEN, name_no_document
 from tests.runs.test_select import select
 from tests.said import english
 from tests.shares import shared_out
@@ -470,6 +470,19 @@ async def test_a_wrong_flow_costs_a_few_documents_and_no_night() -> None:
     assert set(pushed.stop.causes) == {Cause.FOLLOW}
     assert len(pushed.of(State.PUSHED)) == 3
     assert await exit_code(office, Cause.FOLLOW) is Exit.STOPPED
+
+
+async def test_a_server_that_names_no_documents_costs_no_night(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Nothing tells that its documents are ours: a person submits them, and all bills travel."""
+    name_no_document(monkeypatch)
+    office = Office(sandbox(), FOLLOW)
+    await office.open_run(orders(40))
+    pushed = await office.execute()
+    assert not pushed.stop.causes
+    assert len(pushed.of(State.PUSHED)) == 40
+    assert await counts(office) == {Follow.REFUSED: 40}
 
 
 async def test_the_halt_rule_counts_the_refusals_of_each_step() -> None:

@@ -129,6 +129,7 @@ class _Engine:
     Attributes:
         hold: What kept chunks from leaving when it was last looked at.
         refused_canaries: Documents in a row that were sent to prove the steps, and were refused.
+        untried_canaries: Those that took no step, since nothing tells that this ledger made them.
         first_chunk: The index of the first chunk of this execution.
     """
 
@@ -160,6 +161,7 @@ class _Engine:
         self.hold: Hold | None = None
         self.pauses = ErpPauses(context, backlog, self.intake)
         self.refused_canaries = 0
+        self.untried_canaries = 0
         self.first_chunk = first_chunk
         backlog.follow_proved = not (self.follower.wanted and context.limits.canary)
         context.more_to_send = self._has_more
@@ -343,6 +345,11 @@ class _Engine:
             return
         if await self.follower.finish(ids):
             self.backlog.follow_proved = True
+            return
+        if self.follower.knows_no_maker(ids):
+            # No step was tried, and none need be: a server that names no documents proves none.
+            self.untried_canaries += 1
+            self.backlog.follow_proved = self.untried_canaries >= MOST_REFUSED_CANARIES
             return
         self.refused_canaries += 1
         if self.refused_canaries >= MOST_REFUSED_CANARIES:

@@ -121,6 +121,10 @@ class Follower:
         ended = [under_way.ended[id_] for id_ in ids if id_ in under_way.ended]
         return not ended or any(each.follow is not Follow.REFUSED for each in ended)
 
+    def knows_no_maker(self, ids: Collection[str]) -> bool:
+        """Say whether documents were left alone for their maker, so that no call has tried them."""
+        return all(self._ownership.is_strange(id_) for id_ in ids)
+
     async def finish_all(self) -> None:
         """Wait until no document is on its way, or a stop, and no call either."""
         while self._calls.calling or (self.busy and not self.context.stop.asked):

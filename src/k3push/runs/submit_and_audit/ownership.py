@@ -294,6 +294,10 @@ class Ownership:
             self._strange[document.id] = str(told[1]["creator"])
             self.under_way.ended[document.id] = document
 
+    def is_strange(self, id_: str) -> bool:
+        """Say whether a document was left alone since nothing tells that we have made it."""
+        return id_ in self._strange
+
     def _set_apart(self, id_: str, creator: str) -> str:
         """Say that a document may be another's, by its maker."""
         if creator not in self._senders:
