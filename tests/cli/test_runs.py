@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import platformdirs
@@ -308,7 +309,9 @@ def test_results_that_have_no_place_are_said_with_the_cause(desk: Desk, sandbox:
     desk.configure(sandbox.url).write("results", "mine")
     ran = desk.k3push("run", desk.job(orders(1)))
     assert ran.exit == 0, ran
-    assert "rename that file, then `k3push export`" in ran.err
+    assert "rename that file, then `k3push export" in ran.err
+    (cure,) = re.findall(r"`k3push export ([^`]+)`", ran.err)
+    assert desk.k3push("export", *cure.split()).exit == 0  # the cure, as it is printed
     assert "make room" not in ran.text
     for told in (ran.out, desk.k3push("status").out):
         assert "results:" not in told

@@ -188,7 +188,7 @@ class Enqueuer:
             await anyio.to_thread.run_sync(keep_list, run, part.jobs)
         except OSError as error:
             why, cure = error.strerror or error, cure_of_results(error)
-            self.warn("warning.results_lost", folder=run.folder, why=why, cure=cure)
+            self.warn("warning.results_lost", folder=run.folder, run=run.id, why=why, cure=cure)
 
     async def _new_run(self, ledger: Ledger, route: Route, names: Sequence[str]) -> Run:
         acct_id = self.tenant.settings.erp.acct_id

@@ -507,7 +507,9 @@ class Executor:
         except OSError as error:
             # The rows are in the ledger; only what tells of them could not be written.
             why, cure = error.strerror or error, cure_of_results(error)
-            self.observer.warn("warning.results_lost", folder=run.folder, why=why, cure=cure)
+            self.observer.warn(
+                "warning.results_lost", folder=run.folder, run=run.id, why=why, cure=cure
+            )
         return await clusters_of(ledger, run)
 
     async def _archive(self, ledger: Ledger) -> str | None:

@@ -52,7 +52,9 @@ async def open_listed(
         await anyio.to_thread.run_sync(keep_list, run, jobs)
     except OSError as error:
         why, cure = error.strerror or error, cure_of_results(error)
-        executor.observer.warn("warning.results_lost", folder=run.folder, why=why, cure=cure)
+        executor.observer.warn(
+            "warning.results_lost", folder=run.folder, run=run.id, why=why, cure=cure
+        )
 
     if selected_at is not None:  # the run may have waited since for a person, or for another run
         await keep_seen(ledger, run.id, selected_at)

@@ -13,8 +13,8 @@ WORDS = {
         "旧任务无法归档到 {folder}：{why:.}；仍保留在台账中",
     ),
     "warning.results_lost": (
-        "warning: {folder} could not be written ({why}); {cure}, then `k3push export`",
-        "警告：无法写入 {folder}（{why}）；请{cure}，再用 `k3push export` 导出",
+        "warning: {folder} could not be written ({why}); {cure}, then `k3push export {run} --output FILE.csv`",
+        "警告：无法写入 {folder}（{why}）；请{cure}，再用 `k3push export {run} --output FILE.csv` 导出",
     ),
     "warning.results_lost.full": ("make room", "腾出空间"),
     "warning.results_lost.in_way": (
