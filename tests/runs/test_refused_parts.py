@@ -608,3 +608,18 @@ async def test_a_refusal_of_one_bill_may_hide_its_document_whatever_the_rule_has
         await office.open_run([lost], SECOND)
     await office.execute(run, limits=NO_CANARY, check=False)
     assert len(office.site.world.documents_of(lost)) == 1
+
+
+async def test_what_a_refusal_has_made_lets_another_run_push_the_rest(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Bills may be pushed in parts; the first run is over, and nobody can go on with it."""
+    numbers = orders(4)
+    keep_a_part(monkeypatch, numbers[1:], kept=3, why=Refusal(11, "库存异常，是否继续"))
+    office = Office(sandbox(**OPEN), replace(ROUTE, allow_partial=True))
+    await office.open_run(numbers)
+    first = await office.execute(check=False)
+    assert [first.rows[n].code for n in numbers[1:]] == [PARTLY] * 3
+    await office.open_run(numbers, SECOND)
+    pushed = await office.execute(SECOND, check=False)
+    assert pushed.of(State.PUSHED) == set(numbers), pushed.rows

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from k3push.core.model import BillNumber, Outcome, Sighting, State
+from k3push.core.model import BillNumber, Outcome, RunId, Sighting, State
 from k3push.core.remark import remark
 from k3push.core.safety.conclusion import STRAY
 from k3push.core.safety.legal_moves import SENT_BEFORE
@@ -153,6 +153,9 @@ async def _in_doubt(
     left = [(of, kept) for of, kept in left if of[1] not in strays]
     merged = await bills_beside_merged(context, left, sending.sent)
     beside = {**unseen, **strays, **merged}
+    # What has its documents there is settled there: nobody could go on with it.
+    done = [n for n, run in beside.items() if await _is_done_in(context, run, n)]
+    beside = {number: run for number, run in beside.items() if number not in done}
     theirs = {number: run for number, run in beside.items() if run != context.run.id}
     sending.barred |= theirs
     sending.numbers = tuple(number for number in sending.numbers if number not in theirs)
@@ -165,6 +168,13 @@ async def _in_doubt(
         Outcome(number, State.UNKNOWN, (), *told[number])
         for number in beside.keys() - theirs.keys()
     ]
+
+
+async def _is_done_in(context: Context, run: RunId, number: BillNumber) -> bool:
+    """Say whether another run has ended with documents of a bill, which may be pushed in parts."""
+    rows = [row for of, row in await context.ledger.rows_of(number) if of == run]
+    made = {State.PUSHED, State.DRAFT}
+    return run != context.run.id and bool(rows) and all(row.state in made for row in rows)
 
 
 def _unsent(
