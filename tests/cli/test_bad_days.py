@@ -464,7 +464,7 @@ def test_a_list_that_stands_beside_half_a_list_is_told_as_it_is_typed(
 
     async def write() -> None:
         async with open_sqlite(desk.folder / "ledger.db", account="sandbox") as ledger:
-            one = replace(RUN, scope="sandbox|pur_purchaseorder|stk_instock", folder="")
+            one = replace(RUN, scope="sandbox|pur_purchaseorder|stk_instock", folder="results/a")
             await ledger.open_run(replace(one, group=RUN.id))
             await ledger.close_list(RUN.id)
             other = replace(one, id=RunId("20260102-120001-b"), jobs=("my list.csv",))

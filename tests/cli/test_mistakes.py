@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import anyio
@@ -12,6 +12,7 @@ from k3push.adapters.ledger.sqlite import open_sqlite
 from k3push.cli.app import run
 from tests.adapters.ledger.samples import planned
 from tests.cli.terminal import Desk, Sandbox
+from tests.reporting.pages import RUN as A_RUN
 
 GOOD = "单据编号\nCGDD0000001\n"
 
@@ -412,3 +413,24 @@ def test_half_a_list_is_not_taken_for_the_whole(
     anyio.run(leave_half)
     refused = desk.configure(untouched.url).k3push(command)
     assert (refused.exit, "k3push run orders.csv" in refused.err) == (2, True), refused
+
+
+def test_half_a_list_that_a_program_has_sent_is_no_file_to_be_run(
+    desk: Desk, untouched: Sandbox
+) -> None:
+    """Its name is the program's own for the push: no `k3push run` could read that."""
+    asked = replace(
+        A_RUN, scope="sandbox|pur_purchaseorder|stk_instock", jobs=("api/wms: GR-1",), folder=""
+    )
+
+    async def leave_half() -> None:
+        async with open_sqlite(desk.folder / "ledger.db", account="sandbox") as ledger:
+            await ledger.open_run(asked)
+
+    anyio.run(leave_half)
+    resumed = desk.configure(untouched.url).k3push("resume")
+    shown = desk.k3push("status")
+    assert resumed.exit == 2
+    for said in (resumed.text, shown.text):
+        assert "k3push serve --work" in said
+        assert "k3push run" not in said

@@ -81,6 +81,16 @@ def left_to_do(counts: Mapping[State, int]) -> int:
     return counts.get(State.PLANNED, 0) + numbers_in_doubt(counts)
 
 
+def half_listed(run: Run) -> str:
+    """Say that a death has cut the list of a run short.
+
+    What a program has asked for is in no file that `k3push run` could read.
+    """
+    if not run.folder:
+        return remark("error.half_asked", run=run.id)
+    return remark("error.half_listed", run=run.id, jobs=shlex.join(run.jobs))
+
+
 def again_planned(run: Run, counts: Mapping[State, int]) -> str:
     """Say that bills would be pushed once more that nobody has named."""
     return remark("error.again_planned", run=run.id, count=left_to_do(counts))
@@ -341,7 +351,7 @@ class Executor:
     def see_whole(self, run: Run) -> None:
         """Raise `Problem` where a death has cut the list of a run short, or it is archived."""
         if not run.whole:
-            raise Problem(remark("error.half_listed", run=run.id, jobs=shlex.join(run.jobs)))
+            raise Problem(half_listed(run))
         if run.archive is not None:
             raise Problem(
                 remark("error.archived", run=run.id, file=self.settings.archive_path(run.archive))

@@ -177,6 +177,10 @@ WORDS = {
         "the list of run {run} is not written down to its end, and nothing of it was sent; unless a command is at it still, `k3push run {jobs}` again, or `k3push apply` its plan again",
         "任务 {run} 的清单没有登记完整，也没有发送任何单据；若没有命令仍在登记，请重新 `k3push run {jobs}`，或再次 `k3push apply` 其计划",
     ),
+    "error.half_asked": (
+        "the list of run {run}, for which a program has asked, is not written down to its end, and nothing of it was sent; `k3push serve --work` goes on with it, or the program asks for it again",
+        "程序请求的任务 {run} 的清单没有登记完整，也没有发送任何单据；可由 `k3push serve --work` 继续，或由程序重新请求",
+    ),
     "error.archived": (
         "run {run} is in the archive {file}: nothing is left to be done with it, and `k3push explain NUMBER --archive {file:$}` shows what it knew of a number",
         "任务 {run} 已归档到 {file}：它已无事可做；`k3push explain 单据编号 --archive {file:$}` 可查看其中某张单据的经过",

@@ -77,6 +77,10 @@ WORDS = {
         "its list is being written down, or was not to its end; nothing was sent, so unless it goes on, `k3push run {jobs}` again",
         "清单正在登记，或没有登记完整；尚未发送任何单据，若没有继续登记，请重新 `k3push run {jobs}`",
     ),
+    "status.half_asked": (
+        "its list is being written down, or was not to its end; nothing was sent, and `k3push serve --work` goes on with it, or the program that has asked for it asks again",
+        "清单正在登记，或没有登记完整；尚未发送任何单据，可由 `k3push serve --work` 继续，或由程序重新请求",
+    ),
     "status.waits": ("waits for another run of the same command", "等待同一命令的另一个任务"),
     "status.set": (
         "{key} {value}, by control since {since}",

@@ -9,7 +9,6 @@ words, and borrow them.
 from __future__ import annotations
 
 import math
-import shlex
 from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -37,7 +36,7 @@ from k3push.runs.select import Selecting
 from k3push.runs.stop import Cause
 from k3push.scripting import AsyncSession
 from k3push.wiring.config_file import load_settings
-from k3push.wiring.executor import Executor, RunOptions
+from k3push.wiring.executor import Executor, RunOptions, half_listed
 from k3push.wiring.inbox import new_of_settings, opened
 from k3push.wiring.job_lists import JobOptions, routes_of
 from k3push.wiring.open_ledger import ledger_if_there, ledger_of
@@ -299,7 +298,7 @@ class Runner:
             self.executor.see_whole(run)
         for each in every:
             if not each.whole:
-                self.warn("error.half_listed", run=each.id, jobs=shlex.join(each.jobs))
+                self.warn("warning.left_to_another", why=half_listed(each))
         return whole, len(whole) < len(every)
 
     async def _named_or_last(self, ledger: Ledger, name: str | None) -> Sequence[Run]:

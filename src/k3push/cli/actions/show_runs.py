@@ -214,6 +214,8 @@ def _how(run: Run, living: Run | None, acts: Acts, say: Say) -> str:
     if run.exit is not None:
         return say("status.exit", code=run.exit)
     if not run.whole:
+        if not run.folder:
+            return say("status.half_asked")
         return say("status.half_listed", jobs=shlex.join(run.jobs))
     return say("status.waits") if living else unended_words(acts.get(run.id, ()), say)
 
