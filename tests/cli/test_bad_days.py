@@ -447,7 +447,7 @@ def test_a_run_without_its_whole_list_is_not_told_as_killed(desk: Desk, untouche
     async def write() -> None:
         async with open_sqlite(desk.folder / "ledger.db", account="sandbox") as ledger:
             scope = "sandbox|pur_purchaseorder|stk_instock"
-            await ledger.open_run(replace(RUN, scope=scope, folder=""))
+            await ledger.open_run(replace(RUN, scope=scope, folder="results/a"))
 
     anyio.run(write)
     shown, resumed = desk.k3push("status"), desk.k3push("resume")
