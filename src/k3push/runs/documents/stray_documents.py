@@ -15,14 +15,14 @@ from typing import NamedTuple
 
 import anyio
 
-from k3push.core.model import ABSENT, BillNumber, Intent, RunId
+from k3push.core.model import ABSENT, BillNumber, RunId
 from k3push.core.protocol import wire
 from k3push.core.safety.evidence import may_hide_part
 from k3push.ports import AttemptRecord, LatelySent
 from k3push.runs.context import Context
 from k3push.runs.documents.form_marks import mark_before
 from k3push.runs.documents.renumbered_bills import moved_among
-from k3push.runs.kept_in_ledger.kept_attempts import attempts_under, rows_under
+from k3push.runs.kept_in_ledger.kept_attempts import attempts_under
 from k3push.runs.other_calls.calls_of_others import might_wait_s
 from k3push.runs.other_calls.earlier_calls import (
     did_nothing,
@@ -97,24 +97,12 @@ async def _open_call(
         bills,
         intent.sender,
         context.began(kept.attempt.id, intent.began_at),
-        {id_ for number in bills for id_ in intent.before.get(number, ())}
-        | await _told_of(context, intent),
+        {id_ for number in bills for id_ in intent.before.get(number, ())},
         # What was made later is another program's.
         await _over_at(context, kept),
         await mark_before(context, intent.run, intent.chunk, kept.attempt.id),
         wire.rule_in(intent.request),
     )
-
-
-async def _told_of(context: Context, intent: Intent) -> set[str]:
-    """Return the documents that the row of a bill names which travelled alone: they are its own.
-
-    Beside several bills a document may hold another one as well.
-    """
-    if len(intent.numbers) > 1:
-        return set()
-    rows = await rows_under(context.ledger, intent.run, intent.numbers[0])
-    return {target.id for row in rows for target in row.targets}
 
 
 def _counts_untimed(context: Context, kept: AttemptRecord) -> bool:

@@ -262,8 +262,6 @@ class Fulfilment:
             stays = any(not _STAYS.isdisjoint(ending.causes) for ending in endings)
             if Cause.INTERRUPTED in work.fate.causes and not stays:
                 return  # the next server goes on
-        if await find_request(ledger, request.id) is None:
-            return  # the ledger was put back to a moment before it, and knows of no end
         await self._see_ended(ledger, request, left)
         await self._announce(ledger, request, runs)
         await move(ledger, request, Stage.ENDED, bills=(), places=None)
