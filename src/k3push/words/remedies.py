@@ -270,8 +270,8 @@ WORDS = {
         "ERP 无法保存下游单据，已暂存",
     ),
     "advice.draft.cure": (
-        "complete and save the draft in the ERP; pushing again adds another",
-        "请在 ERP 中补全并保存暂存单；再次下推会多出一张",
+        "complete and save it in the ERP; if deleted, list it alone for `--again`",
+        "请在 ERP 中补全并保存暂存单；已删除则单独列表，用 `--again`",
     ),
     "advice.step-in-doubt.cause": (
         "the answer was lost, and the document's status has not told yet",
@@ -292,10 +292,6 @@ WORDS = {
     "advice.earlier-draft.cause": (
         "an earlier push left a draft (暂存) of this bill",
         "此前的下推留有暂存单",
-    ),
-    "advice.earlier-draft.cure": (
-        "complete the draft in the ERP, or delete it and push again",
-        "请在 ERP 中补全暂存单，或删除后重新下推",
     ),
     "advice.not-connected.cause": (
         "the ERP could not be reached; nothing was sent",

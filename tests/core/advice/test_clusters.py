@@ -11,6 +11,7 @@ from k3push.core.advice.diagnosis import advise, code_of
 from k3push.core.model import BillNumber, State, Target
 from k3push.core.model import Row as LedgerRow
 from k3push.core.remark import remark
+from k3push.words import sentence
 
 MESSAGES = ("单据{n}未审核", "第1行分录，数量大于{n}上限！", "no answer in time", "")
 ROWS = st.lists(
@@ -88,3 +89,13 @@ def test_a_draft_that_makes_a_bill_already_asks_for_a_person() -> None:
     advice = advise(code_of(told), told.reason)
     assert advice is not None
     assert advice.key == "earlier-draft"
+
+
+def test_who_deletes_a_draft_is_told_that_only_again_sends_its_bill_anew() -> None:
+    """This ledger has pushed it, so that any other push of the list leaves it `already`."""
+    for code, reason in (("draft", ""), ("", remark("note.draft_before"))):
+        advice = advise(code, reason)
+        assert advice is not None
+        english, chinese = sentence(advice.cure) or ("", "")
+        assert "if deleted, list it alone for `--again`" in english
+        assert "已删除则单独列表，用 `--again`" in chinese

@@ -87,7 +87,8 @@ ENTRIES = (
     Advice("draft", own="draft", words=r"note\.document\.draft"),
     Advice("in-doubt", own="unknown"),
     # -- what the rows themselves say ------------------------------------------------------
-    Advice("earlier-draft", words="已有暂存单|note.draft_before"),
+    # A bill stays pushed in the ledger when its draft is deleted: only `--again` sends it anew.
+    Advice("earlier-draft", words="已有暂存单|note.draft_before", cured_as="draft"),
     Advice("not-connected", words=r"^no session:|\b(ConnectError|ConnectTimeout|PoolTimeout)\b"),
     # -- logins and rights -----------------------------------------------------------------
     Advice(
