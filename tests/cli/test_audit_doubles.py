@@ -144,6 +144,16 @@ def test_a_refused_login_is_exit_6(used: Desk, untouched: Sandbox, capsys: Captu
     assert "The audit is not whole" in capsys.readouterr().out
 
 
+def test_an_audit_whose_ledger_cannot_be_read_was_stopped_by_nobody(
+    used: Desk, untouched: Sandbox, capsys: Capture
+) -> None:
+    """5 says that somebody has stopped it, and that all else is well."""
+    used.configure(untouched.url)
+    used.write("ledger.db", "x" * 9000)
+    assert run(("audit-dups",), "en") == 6
+    assert "This is no ledger" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

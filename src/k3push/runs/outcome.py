@@ -333,7 +333,8 @@ async def anything_to_settle(ledger: Ledger, run: RunId) -> bool:
 
 
 # Nothing was begun that could be resumed; a form or field that is refused is a wrong setting.
-_EXITS_OF_LOOKS = {**_OF_CAUSE, Cause.LOOK_REFUSED: Exit.USAGE}
+# A ledger that cannot be had before anything is sent is a matter of the settings.
+_EXITS_OF_LOOKS = {**_OF_CAUSE, Cause.LOOK_REFUSED: Exit.USAGE, Cause.LEDGER_LOST: Exit.USAGE}
 
 
 def exit_of_looks(stop: Stop) -> Exit:
