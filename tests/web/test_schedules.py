@@ -18,6 +18,8 @@ from k3push.adapters.plan_file import Plan
 from k3push.config.settings_file import read_settings
 from k3push.core.control_words import Command, Verb
 from k3push.core.model import FolderFile, Run, RunId, State
+from k3push.core.pacing.holds import HoldCause
+from k3push.core.remark import remark
 from k3push.ports import Ledger, LedgerLostError, Memo
 from k3push.runs.create import scope_of
 from k3push.runs.kept_in_ledger.request_stages import (
@@ -1370,6 +1372,10 @@ def test_pushes_that_begin_side_by_side_try_a_login_that_is_refused_once(tmp_pat
                 return len(found) == 6 and not any(each.is_open for each in found)
 
             await until(over)
+            told = [each.why for each in await requests(shop.ledger)]
+            refused = [why for why in told if "用户名或密码错误" in why]
+            assert len(refused) == LISTS_AT_ONCE
+            assert told.count(remark("desk.not_let_in")) == len(told) - len(refused)
             assert logins.failures == 1
 
     in_time(visit)
@@ -1433,10 +1439,10 @@ def test_files_that_wait_for_a_window_do_not_all_begin_as_it_opens(tmp_path: Pat
         async with shop.open():
 
             async def wait() -> bool:
-                runs = await shop.ledger.runs()
-                return len(runs) == LISTS_AT_ONCE and all(
-                    [await hold_of(shop.ledger, run.id, datetime.now(UTC)) for run in runs]
-                )
+                runs, now = await shop.ledger.runs(), datetime.now(UTC)
+                holds = [await hold_of(shop.ledger, run.id, now) for run in runs]
+                causes = [hold and hold.cause for hold in holds]
+                return causes == [HoldCause.WINDOW] * LISTS_AT_ONCE
 
             await until(wait)
             await anyio.sleep(2 * STILL_LOOKS_IN_QUEUE)

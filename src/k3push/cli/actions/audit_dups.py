@@ -201,7 +201,9 @@ class Auditor:
                 for scope, names in by_scope.items():
                     route, limits = routes[names[0]], self._runner.executor.limits()
                     look = ForecastContext(route, erp, limits, self._stop, progress)
-                    looks[scope] = await _seeing(look)
+                    looks[scope] = await learn_links(look)
+                    if not can_ask(looks[scope]):
+                        raise Problem(remark("audit.blind", route=route.name))
                 for scope, names in by_scope.items():
                     route, look = looks[scope].route, looks[scope]
                     books = Books(look, Inspector(erp), once, ledger, scope, self._options.excess)
@@ -290,18 +292,6 @@ class Auditor:
             lines.append(self._say("notify.report", path=real(self._options.output)))
         title = self._say("audit.notify", code=made.exit)
         return title, "\n".join(line for line in lines if line)
-
-
-async def _seeing(look: ForecastContext) -> ForecastContext:
-    """Return a look that knows how its site links documents.
-
-    Raises:
-        Problem: It cannot ask for any.
-    """
-    look = await learn_links(look)
-    if not can_ask(look):
-        raise Problem(remark("audit.blind", route=look.route.name))
-    return look
 
 
 def _events(made: Audit) -> set[str]:

@@ -95,23 +95,26 @@ async def migrate(url: str, *, password: str = "", create: bool = False) -> None
 async def _bring_up_to_date(server: Server, *, create: bool) -> None:
     # What it would say of lost connections, our errors say.
     logging.getLogger("psycopg").addHandler(logging.NullHandler())
-    with anyio.CancelScope(shield=True), server.lost_as_ledger():
+    with anyio.CancelScope(shield=True):
+        async with _connected(server) as connection:
+            await bring_up_to_date(server, connection, create=create)
+
+
+@asynccontextmanager
+async def _connected(server: Server) -> AsyncIterator[Connection]:
+    """Connect for as long as the block lasts; what fails there is a lost ledger."""
+    with server.lost_as_ledger():
         connection = await server.connect()
         try:
-            await bring_up_to_date(server, connection, create=create)
+            yield connection
         finally:
             await connection.close()
 
 
 async def version_of(url: str, password: str = "") -> int:
     """Return the version of the ledger that a database holds; 0 if it holds none."""
-    server = Server.of(url, password)
-    with server.lost_as_ledger():
-        connection = await server.connect()
-        try:
-            return await schema_version(server, connection)
-        finally:
-            await connection.close()
+    async with _connected(server := Server.of(url, password)) as connection:
+        return await schema_version(server, connection)
 
 
 async def is_there(url: str, password: str = "") -> bool:
@@ -120,14 +123,9 @@ async def is_there(url: str, password: str = "") -> bool:
     Raises:
         LedgerLostError: It is none, or cannot be reached.
     """
-    server = Server.of(url, password)
-    with server.lost_as_ledger():
-        connection = await server.connect()
-        try:
-            await check_server(server, connection)
-            return await schema_version(server, connection) > 0
-        finally:
-            await connection.close()
+    async with _connected(server := Server.of(url, password)) as connection:
+        await check_server(server, connection)
+        return await schema_version(server, connection) > 0
 
 
 async def _moved_for(connection: Connection) -> timedelta | None:
