@@ -14,9 +14,11 @@ if sys.dont_write_bytecode:
     sys.dont_write_bytecode = False
     sys.pycache_prefix = str(Path(__file__).parents[1] / ".pytest_cache" / "bytecode")
 
+import anyio.to_thread
 import pytest
 from hypothesis import settings
 
+from tests import virtual_time
 from tests.postgres import (
     _postgres_home,
     _postgres_with_ledger,
@@ -74,6 +76,12 @@ def pytest_collection_finish() -> None:
     """
     gc.freeze()
     gc.set_threshold(100_000, 50, 100)
+
+
+@pytest.fixture(autouse=True)
+def _patient_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let virtual time stand while a thread works."""
+    monkeypatch.setattr(anyio.to_thread, "run_sync", virtual_time.run_sync)
 
 
 @pytest.fixture(autouse=True)

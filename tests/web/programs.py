@@ -7,10 +7,11 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import anyio
 import httpx
 
-from tests.web.shop import Patience, Shop
-from tests.web.visits import HOST, House, in_time
+from tests.web.shop import Shop
+from tests.web.visits import HOST, PATIENCE_S, House, in_time
 
 API = "/api/v1"
 
@@ -30,12 +31,12 @@ async def program(home: House, token: str = "") -> AsyncIterator[httpx.AsyncClie
 
 async def until_over(client: httpx.AsyncClient, id_: str) -> JSON:
     """Ask how a push stands until nothing more is done about it by itself."""
-    patience = Patience()
-    while True:
-        told: JSON = (await client.get(f"/pushes/{id_}")).json()
-        if told["state"] not in {"planning", "accepted", "running"}:
-            return told
-        await patience.rest(0.5)
+    told: JSON = {"state": "planning"}
+    with anyio.fail_after(PATIENCE_S):
+        while told["state"] in {"planning", "accepted", "running"}:
+            await anyio.sleep(0.5)
+            told = (await client.get(f"/pushes/{id_}")).json()
+    return told
 
 
 Play = Callable[[Shop, House, httpx.AsyncClient], Awaitable[None]]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -12,7 +11,6 @@ from pathlib import Path
 
 import anyio
 import httpx
-from anyio import to_thread
 
 from k3push.adapters.erp.client import ErpClient
 from k3push.adapters.erp.identities import Identities
@@ -39,16 +37,13 @@ from tests.cli.terminal import CONFIG, PASSWORD
 from tests.memory_ledger.ledger import MemoryLedger
 from tests.runs.office import VirtualClock, add_old_document, sandbox
 from tests.simulator.transport import SandboxTransport
-from tests.web.visits import COOKIE, SPEAKERS, House, house, seal_of, tenant
+from tests.web.visits import COOKIE, PATIENCE_S, SPEAKERS, House, house, seal_of, tenant
 
 ROLES = {"wang": Role.OPERATE, "li": Role.APPROVE, "guest": Role.VIEW}
 SECRETS = {name: f"{name} {name} {name}" for name in ROLES}
 BY_NAME = Rules(hosts=LOOPBACK, cookie=COOKIE, passwords=SECRETS, roles=ROLES)
 FOUR_EYES = replace(BY_NAME, four_eyes=True, roles={**ROLES, "wang": Role.APPROVE})
 
-PATIENCE_S = 3600.0
-# Of real time.
-REAL_PATIENCE_S = 60.0
 
 NO_RECEIVERS = Receivers({}, "")
 
@@ -71,26 +66,6 @@ class _SandboxAccess(ErpAccess):
         if len(users) == 1:
             return next(iter(users.values()))
         return Identities(users, refused=self.refused, set_aside=set_aside)
-
-
-class Patience:
-    """Waits for what threads do beside the virtual time.
-
-    Results are written by threads, whose time is no virtual one: on a busy machine hours of that
-    would pass meanwhile, so that what takes longer than one is waited for in real time.
-    """
-
-    def __init__(self) -> None:
-        self._until_s = anyio.current_time() + PATIENCE_S
-        self._deadline = time.monotonic() + REAL_PATIENCE_S
-
-    async def rest(self, seconds: float) -> None:
-        """Wait for a moment; after an hour, or a minute of real time, it has taken too long."""
-        assert time.monotonic() < self._deadline
-        if anyio.current_time() < self._until_s:
-            await anyio.sleep(seconds)
-        else:
-            await to_thread.run_sync(time.sleep, 0.005)
 
 
 @dataclass
@@ -168,10 +143,10 @@ class Shop:
 
     async def until(self, stage: str) -> Request:
         """Wait until the latest request has come to a stage."""
-        patience = Patience()
-        while (found := await self.asked()).stage != stage:
-            assert found.is_open, found
-            await patience.rest(0.1)
+        with anyio.fail_after(PATIENCE_S):
+            while (found := await self.asked()).stage != stage:
+                assert found.is_open, found
+                await anyio.sleep(0.1)
         return found
 
     async def token(

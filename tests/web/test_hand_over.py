@@ -32,9 +32,9 @@ from k3push.wiring.webhook_receivers import Receivers
 from tests.memory_ledger.ledger import MemoryLedger
 from tests.runs.office import NOON, orders, sandbox, steps
 from tests.web.programs import played, program, until_over
-from tests.web.shop import BY_NAME, PATIENCE_S, Shop, press, send_list, signed_in
+from tests.web.shop import BY_NAME, Shop, press, send_list, signed_in
 from tests.web.test_webhooks import HERE, SECRET, Receiver
-from tests.web.visits import SPEAKERS, House, in_time
+from tests.web.visits import PATIENCE_S, SPEAKERS, House, in_time
 
 
 @dataclass

@@ -55,7 +55,6 @@ from tests.web.programs import API, played, program, until_over
 from tests.web.shop import (
     BY_NAME,
     FOUR_EYES,
-    Patience,
     Shop,
     fields_of,
     press,
@@ -63,7 +62,7 @@ from tests.web.shop import (
     signed_in,
 )
 from tests.web.test_pushes import edited, text_of
-from tests.web.visits import SPEAKERS, House, house, in_time
+from tests.web.visits import SPEAKERS, House, house, in_time, until
 
 pytestmark = pytest.mark.halved
 
@@ -945,11 +944,13 @@ def test_a_login_that_is_refused_in_mid_run_is_tried_once_whatever_programs_ask(
                 return f"/plans/{(await shop.until(Stage.PLANNED)).id}"
 
         async def approve(plan: str) -> None:
-            patience = Patience()
             async with signed_in(home, "li") as li:
                 await press(li, plan, f"{plan}/approve")
-                while await find_in(shop, plan) is not Stage.ENDED:
-                    await patience.rest(0.5)
+
+                async def is_over() -> bool:
+                    return await find_in(shop, plan) is Stage.ENDED
+
+                await until(is_over)
 
         nothing_left = await planned(OLD_ORDER)  # nobody logs in for it
         await ask(0)

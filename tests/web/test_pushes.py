@@ -62,8 +62,6 @@ from tests.web.shop import (
     BY_NAME,
     FOUR_EYES,
     NO_RECEIVERS,
-    PATIENCE_S,
-    Patience,
     Shop,
     fields_of,
     press,
@@ -74,6 +72,7 @@ from tests.web.test_live import Viewer
 from tests.web.visits import (
     COOKIE,
     HOST,
+    PATIENCE_S,
     PROXY,
     SPEAKERS,
     House,
@@ -82,6 +81,7 @@ from tests.web.visits import (
     led,
     seal_of,
     sent_in,
+    until,
 )
 
 pytestmark = pytest.mark.halved
@@ -886,9 +886,11 @@ def test_what_a_tenant_was_asked_is_approved_at_its_own_pages(tmp_path: Path) ->
 
 async def tried(shop: Shop) -> None:
     """Wait until a server has tried to do something about a request, in vain."""
-    patience = Patience()
-    while not {"workshop.waits", "request.failed"} & {event for event, _ in shop.logged}:
-        await patience.rest(0.1)
+
+    async def is_told() -> bool:
+        return bool({"workshop.waits", "request.failed"} & {event for event, _ in shop.logged})
+
+    await until(is_told)
 
 
 def test_a_server_that_lacks_the_list_ends_no_request_of_another(tmp_path: Path) -> None:
@@ -1037,9 +1039,11 @@ def test_a_server_that_starts_takes_up_all_that_was_left_however_much_it_is(tmp_
             await put_request(shop.ledger, settle)
         assert await requests(shop.ledger, only_open=True)
         async with shop.open():
-            patience = Patience()
-            while await requests(shop.ledger, only_open=True):
-                await patience.rest(1)
+
+            async def all_are_over() -> bool:
+                return not await requests(shop.ledger, only_open=True)
+
+            await until(all_are_over)
 
     in_time(visit)
 

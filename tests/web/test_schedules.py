@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -62,7 +61,7 @@ from tests.web.shop import (
     signed_in,
 )
 from tests.web.test_pushes import played, text_of
-from tests.web.visits import SPEAKERS, House, house, in_time, led
+from tests.web.visits import SPEAKERS, House, house, in_time, led, until
 
 TENANT = "config"
 MINUTELY = """
@@ -81,14 +80,6 @@ max_count = 3
 cron = "30 2 1 1 *"
 jobs = "select"
 """
-
-
-async def until(condition: Callable[[], Awaitable[bool]], every_s: float = 0.05) -> None:
-    """Wait until something holds."""
-    with anyio.fail_after(7200):
-        while not await condition():  # noqa: ASYNC110  # virtual time
-            # What goes on in threads takes real time, in which the virtual one runs away.
-            await anyio.sleep(every_s)
 
 
 def drop(folder: Path, name: str, *numbers: str, into: str = "inbox") -> None:

@@ -36,8 +36,8 @@ from k3push.wiring.webhook_receivers import Receivers
 from tests.memory_ledger.ledger import MemoryLedger
 from tests.runs.office import NOON, VirtualClock, orders, sandbox, steps
 from tests.web.programs import JSON, played, program, until_over
-from tests.web.shop import PATIENCE_S, Shop, signed_in
-from tests.web.visits import House, house, in_time, seal_of, sent_in
+from tests.web.shop import Shop, signed_in
+from tests.web.visits import PATIENCE_S, House, house, in_time, seal_of, sent_in
 
 SECRET = "whsec_" + base64.b64encode(b"a secret of 24 characters").decode()
 HERE, THERE = "https://wms.example/hook?t=1", "https://bi.example/hook"

@@ -151,6 +151,16 @@ def sent_in(answer: httpx.Response) -> dict[str, str]:
     return {"sent": unescape(found[1])}
 
 
+PATIENCE_S = 3600.0
+
+
+async def until(condition: Callable[[], Awaitable[bool]], every_s: float = 0.1) -> None:
+    """Wait until something holds, in virtual time."""
+    with anyio.fail_after(PATIENCE_S):
+        while not await condition():  # noqa: ASYNC110  # what changes it tells nobody
+            await anyio.sleep(every_s)
+
+
 def in_time(act: Callable[[], Awaitable[None]]) -> None:
     """Run on a clock that jumps over all waiting."""
     anyio.run(act, backend="trio", backend_options={"clock": MockClock(autojump_threshold=0)})
