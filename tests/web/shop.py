@@ -138,8 +138,8 @@ class Shop:
             await home.ready.drained()
 
     async def asked(self) -> Request:
-        """Return the latest request."""
-        return (await requests(self.ledger))[0]
+        """Return the latest request; ids tell the order of seconds alone."""
+        return max(await requests(self.ledger), key=lambda request: request.at)
 
     async def until(self, stage: str) -> Request:
         """Wait until the latest request has come to a stage."""
