@@ -13,7 +13,7 @@ from k3push.core.model import Attempt, Intent, State
 from k3push.core.safety.verdict import ReadBack, SendAgain
 from k3push.ports import LedgerLostError
 from k3push.runs.context import Context
-from k3push.runs.outcome import Exit, exit_of
+from k3push.runs.outcome import Exit, ending_of, exit_of
 from k3push.runs.push_limits import PushLimits
 from k3push.runs.stop import Cause, Stop, told_as
 from k3push.simulator import Channel, FaultPlan, Refusal
@@ -190,6 +190,20 @@ class StoppedMeanwhileLedger(MemoryLedger):
         attempt = await super().begin(intent)
         self.stop.ask(Cause.INTERRUPTED, "Ctrl-C")
         return attempt
+
+
+@pytest.mark.parametrize("cause", [Cause.INTERRUPTED, Cause.CONTROL, Cause.DEADLINE, Cause.LIMIT])
+async def test_a_stop_that_comes_after_the_last_number_has_stopped_nothing(cause: Cause) -> None:
+    """No word of it stands beside exit 0, nor does a message tell of a halt."""
+    office = Office()
+    run = office.run(FIRST)
+    await office.open_run(NUMBERS[:3])
+    await office.execute(limits=PushLimits(limit=1))
+    part = await ending_of(office.store, run, {cause: "why"}, unverified=False)
+    assert (part.exit, set(part.causes)) == (Exit.STOPPED, {cause})
+    await office.execute()
+    whole = await ending_of(office.store, run, {cause: "why"}, unverified=False)
+    assert (whole.exit, whole.causes) == (Exit.DONE, {})
 
 
 async def test_a_call_that_a_stop_holds_back_is_no_erp_that_cannot_be_reached() -> None:

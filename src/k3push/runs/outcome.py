@@ -53,6 +53,9 @@ _OF_CAUSE = {
     Cause.LOGIN_REFUSED: Exit.UNREACHABLE,
 }
 
+# These stop what is left, and nothing where nothing is.
+_OF_WHAT_IS_LEFT = frozenset({Cause.INTERRUPTED, Cause.CONTROL, Cause.DEADLINE, Cause.LIMIT})
+
 # A person has to know of these, whatever the rows say.
 _GRAVE = frozenset({Cause.LEDGER_LOST, Cause.CONTRADICTION})
 
@@ -280,9 +283,12 @@ async def ending_of(
     counts = await ledger.counts(run.id)
     twins, partly = await ledger.twins(run.id), await ledger.partly(run.id)
     followed = await followed_of(ledger, run, steps)
+    exit_code = exit_of(counts, causes, odd=twins + partly, followed=followed)
+    if exit_code in {Exit.DONE, Exit.SOME_REJECTED}:
+        causes = {cause: why for cause, why in causes.items() if cause not in _OF_WHAT_IS_LEFT}
     return Ending(
         run=run,
-        exit=exit_of(counts, causes, odd=twins + partly, followed=followed),
+        exit=exit_code,
         seconds=0.0,
         counts=counts,
         pushes=await ledger.attempt_count(run.id),
