@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -103,6 +105,32 @@ def test_it_works_on_an_event_loop(desk: Desk, sandbox: Sandbox) -> None:
             return await asyncio.gather(*(session.run([number]) for number in orders(3)))
 
     assert all(result.ok for result in asyncio.run(act()))
+
+
+def test_a_session_is_of_no_use_in_a_forked_process(desk: Desk, sandbox: Sandbox) -> None:
+    """As workers of `multiprocessing` are on Linux; it would wait for ever there."""
+    desk.configure(sandbox.url)
+    script = (
+        "import k3push, multiprocessing, signal\n"
+        "def push(session):\n"
+        "    signal.alarm(20)\n"
+        f"    session.run({orders(1)!r})\n"
+        "with k3push.open() as session:\n"
+        "    child = multiprocessing.get_context('fork').Process(target=push, args=(session,))\n"
+        "    child.start()\n"
+        "    child.join()\n"
+        f"    print(child.exitcode, session.run({orders(1)!r}).exit.name)\n"
+    )
+    ran = subprocess.run(  # noqa: S603
+        [sys.executable, desk.write("forks.py", script)],
+        check=False,
+        cwd=desk.folder,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (ran.returncode, ran.stdout) == (0, "1 DONE\n"), ran
+    assert "open one in each process" in ran.stderr
 
 
 def test_what_cannot_be_begun_is_one_kind_of_error(desk: Desk, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Awaitable, Callable, Collection
 from contextlib import AbstractContextManager, ExitStack
 from functools import partial
@@ -29,6 +30,7 @@ class Session(AbstractContextManager["Session"]):
         self._stack = ExitStack()
         self._portal: BlockingPortal | None = None
         self._session: AsyncSession | None = None
+        self._process = 0
 
     def __enter__(self) -> Self:
         """Open the ledger."""
@@ -37,6 +39,7 @@ class Session(AbstractContextManager["Session"]):
             opened = self._portal.wrap_async_context_manager(open_async(self._config))
             self._session = stack.enter_context(opened)
             self._stack = stack.pop_all()
+        self._process = os.getpid()
         return self
 
     def __exit__(
@@ -47,7 +50,8 @@ class Session(AbstractContextManager["Session"]):
     ) -> None:
         """Close the ledger."""
         self._portal = self._session = None
-        self._stack.__exit__(kind, error, trace)
+        if self._process == os.getpid():  # else its thread stayed there, and cannot be waited for
+            self._stack.__exit__(kind, error, trace)
 
     @property
     def routes(self) -> tuple[str, ...]:
@@ -101,6 +105,8 @@ class Session(AbstractContextManager["Session"]):
     def _call(self, act: Callable[[], Awaitable[T]]) -> T:
         if self._portal is None:
             raise RuntimeError("the session is closed")
+        if self._process != os.getpid():  # where nobody would do it
+            raise RuntimeError("another process has opened the session: open one in each process")
         return self._portal.call(act)
 
 
