@@ -29,7 +29,7 @@ from k3push.simulator.books.bills import Bill
 from k3push.simulator.books.forms import IN_STOCK, PURCHASE_ORDER, SALE_ORDER
 from k3push.simulator.books.history import Making
 from k3push.simulator.fault_plans.faults import NO_FAULT
-from tests.campaign.conditions import Condition, CopiesMakers, CutsPages
+from tests.campaign.conditions import AlsoPushes, Condition, CopiesMakers, CutsPages
 from tests.campaign.drawing import DENSE, QUEUED
 from tests.campaign.events import (
     LONGER,
@@ -334,16 +334,25 @@ def set_up(
         _sign(world, sorted(named))
     for event in story.all_of(Queues):
         witness.queue = PushQueue(event, times.longest_call_s)
-        witness.most_requests *= 1 if event.fits else 4
     if DENSE <= story.frame.seed < QUEUED:
         witness.most_sendings = MOST_OF_DENSE
-    if story.cuts_pages:
-        one_by_one = any(event.rows == 1 for event in story.all_of(CutsPages))
-        witness.most_requests *= 12 if one_by_one else 4
-    if story.has(Follows):
-        witness.most_requests *= 2
+    witness.most_requests *= _share_of_requests(story)
     routes = {run: route if run == runs[0] else _by_way(route, story) for run in lists}
     return Scene(story, lists, ledger, office, witness, routes, times, by_hand=world.pushes)
+
+
+def _share_of_requests(story: Story) -> int:
+    """Return how many times as many requests as others a story may take."""
+    share = 1
+    for event in story.all_of(Queues):
+        share *= 1 if event.fits else 4
+    if story.cuts_pages:
+        share *= 12 if any(event.rows == 1 for event in story.all_of(CutsPages)) else 4
+    if story.has(Follows):
+        share *= 2
+    if story.has(AlsoPushes):  # each user is asked
+        share *= 2
+    return share
 
 
 def _by_way(route: Route, story: Story) -> Route:
