@@ -61,6 +61,18 @@ async def test_the_queue_reads_times_however_the_database_writes_them(postgres_u
         assert abs(datetime.now(UTC) - await queue.now()) < timedelta(hours=1)
 
 
+async def test_a_session_of_the_queue_may_rest_whatever_the_database_says(
+    postgres_url: str,
+) -> None:
+    """A worker that drained could not write down what it had done."""
+    with psycopg.connect(postgres_url, autocommit=True) as home:
+        home.execute(f"ALTER DATABASE {home.info.dbname} SET idle_session_timeout = 50".encode())
+    async with open_queue(Server.of(postgres_url), create=True) as queue:
+        assert await queue.app.connector.execute_query_all_async("SHOW idle_session_timeout") == [
+            {"idle_session_timeout": "0"}
+        ]
+
+
 async def test_the_queue_is_opened_with_what_its_url_tells_each_session(postgres_url: str) -> None:
     """A role that owns the tables, say, or what a hosted server knows its databases by."""
     url = f"{postgres_url}{'&' if '?' in postgres_url else '?'}options=-c%20work_mem%3D5MB"

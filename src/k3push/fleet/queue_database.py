@@ -32,6 +32,8 @@ _OPTIONS = {
     "default_transaction_isolation": r"read\ committed",
     "lock_timeout": "30s",
     "statement_timeout": "30s",
+    # A sign of life comes every two seconds, and a session waits for it.
+    "idle_session_timeout": "0",
     "plan_cache_mode": "force_custom_plan",
     "enable_sort": "off",
 }

@@ -448,6 +448,31 @@ async def test_values_are_read_however_the_database_writes_them(postgres_url: st
     assert found == [(datetime.fromtimestamp(0, UTC), timedelta(seconds=61), 1764580000.123)]
 
 
+async def test_a_transaction_lasts_whatever_is_set_for_the_role(postgres_url: str) -> None:
+    """An administrator bounds what people ask, and long lists were stopped in mid-run by it.
+
+    Servers of before version 17 have no such setting.
+    """
+    if (await told(postgres_url, "SELECT current_setting('transaction_timeout', true)")) == [
+        (None,)
+    ]:
+        pytest.skip("the server has no transaction_timeout")
+    database = postgres_url.partition("?")[0].rpartition("/")[2]
+    await told(postgres_url, f"ALTER DATABASE {database} SET transaction_timeout = '50ms'")
+    connection = await Server.of(postgres_url).connect()
+    try:
+        await connection.raw.execute(b"SELECT pg_sleep(0.1)")
+    finally:
+        await connection.close()
+
+    async def sleep(connection: Connection) -> int:
+        await connection.raw.execute(b"SELECT pg_sleep(0.1)")
+        return 7
+
+    async with open_postgres(postgres_url, account=ACCOUNT) as ledger:
+        assert await ledger._transactions.read(sleep) == 7
+
+
 async def test_many_who_open_a_new_ledger_make_one(postgres_url: str) -> None:
     """Workers of all hosts start at the same second."""
 

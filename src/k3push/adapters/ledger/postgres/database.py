@@ -27,6 +27,7 @@ from k3push.ports import LedgerLostError, NoLedgerError, NoRunError
 SCHEMA = "k3push"
 PACKAGE = "k3push.adapters.ledger.postgres"
 CONNECT_TIMEOUT_S = 10
+HAS_TRANSACTION_TIMEOUT = 170_000
 
 # A host that is gone, or cut off, answers no probe: within half a minute its locks are free.
 KEEPALIVE = {
@@ -150,6 +151,7 @@ class Server:
         """Open a connection for the runs of an account, outside a transaction."""
         await to_thread.run_sync(statements)  # read from the disk once
         raw = await AsyncConnection.connect(self._conninfo, autocommit=True)
+        await let_last(raw)
         return Connection(raw, account)
 
     @contextmanager
@@ -166,6 +168,15 @@ class Server:
         words = words.rstrip(".?")
         why = remark("ledger.postgres", why=words, cure=_cure(said))
         return LedgerLostError(remark("ledger.lost", place=self.place, why=why))
+
+
+async def let_last(raw: AsyncConnection[Any]) -> None:
+    """Let the transactions of a new session last, whatever is set for its role.
+
+    Not one of `SESSION`: a server of before 17 refuses a session that names what it does not know.
+    """
+    if raw.info.server_version >= HAS_TRANSACTION_TIMEOUT:
+        await raw.execute("SET transaction_timeout = 0")
 
 
 def _place(given: Mapping[str, Any]) -> str:

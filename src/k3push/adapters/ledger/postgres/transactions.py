@@ -26,6 +26,7 @@ from k3push.adapters.ledger.postgres.database import (
     cut_after,
     is_of_the_line,
     is_of_the_moment,
+    let_last,
 )
 
 T = TypeVar("T")
@@ -92,6 +93,7 @@ class Connections:
         return AsyncConnectionPool(
             self._conninfo,
             kwargs={"autocommit": True},
+            configure=let_last,
             min_size=0,
             max_size=self.most,
             max_idle=IDLE_S,
