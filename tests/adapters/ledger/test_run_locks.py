@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import stat
+import sys
 import threading
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -48,3 +52,63 @@ def test_a_lock_that_somebody_has_removed_is_lost(tmp_path: Path) -> None:
         locks.take(RunId("run"))
     locks.give_back(RunId("run"))
     locks.check()
+
+
+RUN = RunId("run")
+SOMEBODY = 65501
+
+
+def made_in(folder: Path) -> dict[str, os.stat_result]:
+    """Execute a run, and return what others have to open meanwhile."""
+    locks = RunLocks(folder)
+    locks.take(RUN)
+    made = {file.name: file.stat() for file in folder.iterdir()}
+    locks.give_back(RUN)
+    assert set(made) == {"gate", "run.lock"}
+    return made
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="it has no modes")
+@pytest.mark.parametrize("mode", [0o700, 0o770])
+def test_who_may_use_a_ledger_may_use_its_locks(tmp_path: Path, mode: int) -> None:
+    """SQLite gives its own files the mode of the ledger; the others kept a group out."""
+    folder = tmp_path / "locks"
+    folder.mkdir()
+    folder.chmod(mode)
+    assert {stat.S_IMODE(file.st_mode) for file in made_in(folder).values()} == {mode & 0o666}
+
+
+def test_the_note_of_another_user_is_renewed_as_it_was(tmp_path: Path) -> None:
+    """Nobody can set the time of another's file, so a resumed run could note no call."""
+    locks, at = RunLocks(tmp_path / "locks"), datetime(2026, 1, 2, tzinfo=UTC)
+    locks.take(RUN)
+    locks.note_sending(RUN, at)
+    locks.give_back(RUN)
+    note = tmp_path / "locks" / "run.sent"
+    before = note.stat().st_ino
+    locks.take(RUN)
+    assert (locks.sent_at(RUN), list(locks.sendings())) == (at, [RUN])
+    assert note.stat().st_ino != before
+    locks.give_back(RUN)
+
+
+@pytest.mark.skipif(sys.platform == "win32" or os.geteuid() != 0, reason="needs root")
+def test_what_root_makes_beside_a_ledger_is_its_owners(tmp_path: Path) -> None:
+    """Somebody tried `sudo k3push`, and its owner could not even ask for the status afterwards."""
+    folder = tmp_path / "locks"
+    folder.mkdir()
+    os.chown(folder, SOMEBODY, SOMEBODY)
+    for file in made_in(folder).values():
+        assert (file.st_uid, file.st_gid) == (SOMEBODY, SOMEBODY)
+
+
+@pytest.mark.skipif(sys.platform == "win32" or os.geteuid() != 0, reason="needs root")
+def test_nobody_is_given_a_file_of_root_by_a_link(tmp_path: Path) -> None:
+    """Whoever owns the folder may put links there."""
+    folder, secret = tmp_path / "locks", tmp_path / "secret"
+    folder.mkdir()
+    secret.touch()
+    os.chown(folder, SOMEBODY, SOMEBODY)
+    os.link(secret, folder / "gate")
+    made_in(folder)
+    assert secret.stat().st_uid == 0

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import stat
+import sys
 from pathlib import Path
 
 from filelock import FileLock
@@ -13,7 +16,35 @@ def lock_at(path: Path) -> FileLock:
     """Return a lock on a file that ends with its process."""
     # Not bound to a thread, since worker threads come and go while a run is owned. A lock that
     # the operating system does not know would outlive its process, so there is no fall-back.
-    return FileLock(path, mode=0o600, thread_local=False, fallback_to_soft=False)
+    return FileLock(path, mode=mode_in(path.parent), thread_local=False, fallback_to_soft=False)
+
+
+def mode_in(folder: Path) -> int:
+    """Return the mode of a file there: who may use the folder may use it, as beside SQLite's."""
+    try:
+        return stat.S_IMODE(folder.stat().st_mode) & 0o666
+    except FileNotFoundError:
+        return 0o600
+
+
+def hand_over(path: Path) -> None:
+    """Give a file that root has made to whom its folder belongs, as SQLite does with its own.
+
+    Else a single `sudo k3push` shuts the owner of a ledger out.
+    """
+    if sys.platform == "win32" or os.geteuid() != 0:
+        return
+    folder = path.parent.stat()
+    if folder.st_uid == 0:
+        return
+    file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    try:
+        made = os.fstat(file)
+        # Not another's file, of which somebody has made a link there.
+        if stat.S_ISREG(made.st_mode) and made.st_uid == 0 and made.st_nlink == 1:
+            os.fchown(file, folder.st_uid, folder.st_gid)
+    finally:
+        os.close(file)
 
 
 def locks_folder(path: Path) -> Path:

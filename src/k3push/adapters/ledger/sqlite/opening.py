@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from k3push.adapters.ledger.sqlite.connections import Connection, lost_as_ledger, of_file
-from k3push.adapters.ledger.sqlite.files_beside import lock_at, locks_folder
+from k3push.adapters.ledger.sqlite.files_beside import hand_over, lock_at, locks_folder
 from k3push.adapters.ledger.sqlite.schema import bring_up_to_date
 from k3push.config.real_paths import real
 from k3push.core.remark import remark
@@ -54,8 +54,9 @@ def connect(path: Path, *, create: bool) -> tuple[Connection, Connection]:
         locks_folder(path).mkdir(mode=0o700, exist_ok=True)
         # One at a time, since the switch to WAL does not wait for others, and since the file that
         # one makes must be closed before another has locks on it.
-        lock = lock_at(locks_folder(path) / "opening")
+        lock = lock_at(opening := locks_folder(path) / "opening")
         with lock.acquire(OPENING_PATIENCE_S):
+            hand_over(opening)
             _make(path)
             _check_names(path)
             writer = Connection(path, "rw")

@@ -13,7 +13,7 @@ from urllib.parse import quote, unquote
 from filelock import FileLock, Timeout
 
 from k3push.adapters.ledger.sqlite.connections import of_file
-from k3push.adapters.ledger.sqlite.files_beside import lock_at
+from k3push.adapters.ledger.sqlite.files_beside import hand_over, lock_at
 from k3push.adapters.ledger.sqlite.same_files import identity
 from k3push.core.model import RunId
 from k3push.core.remark import remark
@@ -68,6 +68,8 @@ class RunLocks:
                 lock.acquire(blocking=False)
             except Timeout:
                 raise RunIsAliveError(remark("ledger.run_alive", run=run)) from None
+            hand_over(Path(lock.lock_file))
+            self._renew_note(run)
             self._held[run] = _Held(lock, lock.lock_file, identity(lock.lock_file))
 
     def give_back(self, run: RunId) -> None:
@@ -128,6 +130,16 @@ class RunLocks:
         self._noted[run] = at_s
         os.utime(note, (at_s, at_s))
 
+    def _renew_note(self, run: RunId) -> None:
+        """Put a file of our own, as old, in the place of a note: nobody sets times of another's."""
+        if (at := self.sent_at(run)) is not None:
+            note = self._note_of(run)
+            new = note.with_name(f"{note.name}.new")
+            new.unlink(missing_ok=True)
+            new.touch(mode=0o600)
+            os.utime(new, (at.timestamp(), at.timestamp()))
+            new.replace(note)
+
     def sent_at(self, run: RunId) -> datetime | None:
         """Return when the last call of a run left, as it is noted; None where it is not."""
         with suppress(FileNotFoundError):
@@ -158,5 +170,7 @@ class RunLocks:
     @contextmanager
     def _gate(self) -> Iterator[None]:
         self._folder.mkdir(mode=0o700, exist_ok=True)
-        with lock_at(self._folder / "gate").acquire(GATE_PATIENCE_S, GATE_POLL_S):
+        gate = self._folder / "gate"
+        with lock_at(gate).acquire(GATE_PATIENCE_S, GATE_POLL_S):
+            hand_over(gate)
             yield
