@@ -129,12 +129,12 @@ async def test_a_bill_of_another_rule_that_splits_is_settled_after_its_window() 
     assert len(row.targets) == len(world.documents_of(lost[0])) == 2, row
 
 
-async def waited_for() -> tuple[Office, str]:
+async def waited_for(late_s: int = 800) -> tuple[Office, str]:
     """Return an office where a run waits for a killed one's call, which is carried out late.
 
     An answer of its own is lost as well, so that it is at work still when that comes.
     """
-    plan = steps(*["ok"] * 3, "commit-late-then-reset:800", *["ok"] * 13, "reset")
+    plan = steps(*["ok"] * 3, f"commit-late-then-reset:{late_s}", *["ok"] * 13, "reset")
     office, numbers = Office(sandbox(plan, latency_s=20.0, look_s=0.1, **OPEN)), orders(20)
     await office.open_run(numbers[:6])
     lost = []
@@ -175,12 +175,16 @@ async def test_a_late_document_of_a_run_that_was_waited_for_is_told(*, killed: b
 
 async def test_a_late_document_of_a_run_that_was_waited_for_makes_what_was_unsent_already() -> None:
     """The bill was unapproved before its turn came, and refused unsent."""
-    office, bill = await waited_for()
+    office, bill = await waited_for(900)
+    refused: list[int] = []
 
     async def unapprove(_: Context) -> None:
         await anyio.sleep(550)
         (order,) = office.site.world.store.by_number(PURCHASE_ORDER, bill)
         order.status = "D"
+        while (await office.rows(SECOND))[bill].state is not State.REJECTED:  # noqa: ASYNC110
+            await anyio.sleep(1)
+        refused.append(len(office.site.world.documents_of(bill)))
 
     pushed = await office.execute(
         SECOND,
@@ -191,6 +195,7 @@ async def test_a_late_document_of_a_run_that_was_waited_for_makes_what_was_unsen
         check=False,
     )
     row = pushed.rows[bill]
+    assert refused == [0]
     assert (row.state, row.attempts) == (State.ALREADY, 0), row
     assert [target.id for target in row.targets] == [
         str(each.id) for each in office.site.world.documents_of(bill)
