@@ -99,6 +99,50 @@ async def test_bills_whose_licence_is_missing_are_rejected_each_for_itself() -> 
     assert (pushed.of(State.REJECTED), not pushed.stop.causes) == (bad, True)
 
 
+async def test_a_bill_that_met_a_limit_of_calls_in_half_a_minute_is_not_rejected_for_a_day_s(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The last bill comes too soon after others several times, and then no call gets through."""
+    work = site.Site._push
+    free = [0.0]
+
+    def push(self: Any, visit: Any, now_s: float) -> Any:
+        if now_s < free[0] or now_s > LAST_S / 2:
+            return json_reply(failure(self._manners.style, 14, "调用次数超过限制"))
+        free[0] = now_s + 30.0
+        return work(self, visit, now_s)
+
+    monkeypatch.setattr(site.Site, "_push", push)
+    office, numbers = Office(sandbox(orders=5, latency_s=1.0, look_s=0.1, **OPEN)), orders(5)
+    await office.open_run(numbers)
+    throttle = steered(concurrency=1, chunk_size=1)
+    pushed = await office.execute(limits=NO_HALT, throttle=throttle, check=False)
+    assert turned_away(pushed) == []
+    assert set(pushed.stop.causes) == {Cause.UNREACHABLE}
+
+
+async def test_bills_whose_licence_is_missing_hold_up_no_others_in_a_limit_of_all(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """They are tried near the end of a limit of some minutes; then the others get through."""
+    work, tries = site.Site._push, [0]
+
+    def push(self: Any, visit: Any, now_s: float) -> Any:
+        tries[0] += 1
+        if 2 < tries[0] <= 6:
+            return json_reply(failure(self._manners.style, 14, "调用次数超过限制"))
+        return work(self, visit, now_s)
+
+    monkeypatch.setattr(site.Site, "_push", push)
+    office, numbers = Office(sandbox(latency_s=1.0, look_s=0.1, **OPEN)), orders(12)
+    office.site.world.refuse(numbers[6], Refusal(7, "没有许可", whole_call=True))
+    await office.open_run(numbers)
+    throttle = steered(concurrency=1, chunk_size=1)
+    pushed = await office.execute(limits=NO_HALT, throttle=throttle, check=False)
+    assert pushed.of(State.PUSHED) == {*numbers} - {numbers[6]}, pushed.stop.causes
+    assert turned_away(pushed) == [numbers[6]]
+
+
 @pytest.mark.parametrize("at_once", [1, 4])
 async def test_a_limit_that_lasts_after_one_of_calls_in_a_second_rejects_no_bill(
     monkeypatch: pytest.MonkeyPatch, at_once: int

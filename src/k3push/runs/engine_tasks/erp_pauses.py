@@ -83,11 +83,11 @@ class ErpPauses:
         if not left:
             context.end_at_call_limit(why, limits.in_a_row)
             return
-        was_quiet = sending.began_s >= self.done_s + QUIET_S[-1]
-        by_itself = was_quiet and backlog.open == 1 == sending.at_once
+        # Nothing goes beside what has met a limit twice, or while nothing gets through.
+        by_itself = sending.began_s >= self.done_s + QUIET_S[-1]
         chunk = replace(sending.chunk, numbers=tuple(outcome.number for outcome in left))
         chunk = limits.put_off(chunk, by_itself=by_itself)
-        is_end = backlog.open == 1 and self.intake.fed and not backlog.fresh
+        is_end = self.intake.fed and not backlog.fresh
         if is_end and limits.is_about(chunk, backlog.last):
             limits.in_a_row -= 1  # it was this bill's
             await self._give_up(left[0])
