@@ -686,3 +686,54 @@ def test_a_refused_chunk_shrinks(
     sent, _, concluded = attempt
     if not concluded.try_later:
         assert all(len(part) < len(sent) for part in concluded.parts)
+
+
+# -- what says nothing of the others ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Said(success=True, code="0", messages=(), named=(target(1),), partial=True),
+        said(success=True),
+    ],
+    ids=["names one of several", "names nothing"],
+)
+def test_a_success_that_may_not_name_all_sends_nothing_again_by_its_word(answer: Said) -> None:
+    """Where absence does not count, only an answer that names all tells of the others."""
+    look = Look({A: (target(1),)}, proved=True, linked=True, trusted=False)
+    concluded = conclude(answer, [A, B], look)
+    assert (in_words(concluded), concluded.alone) == ("A:pushed B:unknown", ())
+
+
+def test_a_loose_document_that_a_success_names_may_be_the_silent_bill_s() -> None:
+    """It bears the number of a neighbour; so the bill without one is not sent again."""
+    answer = said(success=True, named=(target(1), target(2)))
+    look = Look({A: (target(1),)}, proved=True, linked=True, loose=frozenset({"2"}))
+    concluded = conclude(answer, [A, B], look)
+    assert (in_words(concluded), concluded.alone) == ("A:pushed B:unknown", ())
+
+
+def test_beside_a_stray_document_a_success_rejects_nothing_by_name() -> None:
+    """Words beside a success may be a warning of a bill that was pushed."""
+    look = Look({}, proved=True, stray="a document came", loose=frozenset({"1"}))
+    answer = said(f"单据“{A}”的数量已调整", success=True, named=(target(1),))
+    assert in_words(conclude(answer, [A, B], look)) == "A:unknown B:unknown"
+
+
+def test_a_refusal_that_leaves_some_entries_unread_proves_no_stranger() -> None:
+    """One that could not be read may be the second document."""
+    answer = replace(said("x", named=(target(1), target(2))), partial=True)
+    made: Targets = {A: (target(1), target(3)), B: (target(2),)}
+    assert strangers(answer, [A, B], made) == {}
+
+
+def test_a_call_at_a_limit_hides_nothing() -> None:
+    """The limit was met before the call: what it has kept waits for no look."""
+    assert not conclude(said("x", code="14"), [A, B], Look({}, proved=True)).hides
+
+
+def test_a_success_names_together_what_is_sent_alone_once() -> None:
+    """The message accounts for both, though no look shows a document of the call."""
+    concluded = conclude(said(TOGETHER, success=True), [A, B], Look({}, proved=True))
+    assert (in_words(concluded), concluded.alone) == ("A:planned B:planned", (A, B))

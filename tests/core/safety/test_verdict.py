@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from k3push.core.model import Answered, Exchange, NeverSent, NoAnswer, Target
 from k3push.core.protocol import wire
 from k3push.core.remark import remark
-from k3push.core.safety.verdict import Cure, InDoubt, ReadBack, SendAgain, judge
+from k3push.core.safety.verdict import Cure, InDoubt, ReadBack, Said, SendAgain, judge, was_given_up
 from k3push.words.language import in_files
 from tests.core.protocol.answers import (
     DRAFT_IN_CONVERT,
@@ -520,6 +520,12 @@ def test_what_the_conversion_alone_names_need_not_be_all() -> None:
     assert (said.named, said.names_all) == ((Target("7", "CGRK7"),), False)
 
 
+def test_a_refusal_that_names_nothing_has_made_no_more_than_it_names() -> None:
+    """Only a success leaves it to the conversion to name what was made."""
+    verdict = read_back(answer(status("库存不足", code=11), status()))
+    assert (verdict.said.named, verdict.said.partial) == ((), False)
+
+
 @pytest.mark.parametrize("unread", [{"Id": None, "Number": "CGRK8"}, ["8"], "CGRK8", {"0": ENTITY}])
 def test_beside_what_cannot_be_read_a_success_names_a_part(unread: object) -> None:
     """Another document of its bills need not be somebody else's."""
@@ -656,3 +662,24 @@ def test_every_exchange_has_a_verdict_and_few_may_be_sent_again(exchange: Exchan
 def test_any_bytes_with_any_status_have_a_verdict(body: bytes, code: int) -> None:
     """Judging never fails, since a failure would leave an attempt open."""
     assert not isinstance(judge(Answered(code, body)), SendAgain)
+
+
+@pytest.mark.parametrize(
+    ("doubt", "after_s", "given_up"),
+    [
+        (InDoubt("timeout", ""), 10.0, True),
+        (InDoubt("http_504", ""), 10.0, True),
+        (InDoubt("broken", ""), 10.0, False),
+        (InDoubt("broken", ""), 40.0, True),
+        (
+            InDoubt("server_timeout", "", Said(success=False, code="4", messages=(), named=())),
+            40.0,
+            False,
+        ),
+    ],
+)
+def test_a_call_was_given_up_that_was_waited_for_no_longer(
+    doubt: InDoubt, after_s: float, *, given_up: bool
+) -> None:
+    """By its code at any time; what broke late without an answer may be at work as well."""
+    assert was_given_up(doubt, after_s) is given_up

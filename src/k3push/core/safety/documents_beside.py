@@ -50,7 +50,7 @@ def names_one_each(said: Said, numbers: Collection[BillNumber], made: Targets) -
     >>> names_one_each(said, [a, b], {a: (one, two), b: (three,)})
     False
     """
-    if said.success or said.partial:
+    if said.partial:
         return False
     named = {target.id for target in said.targets(numbers)}
     of_bills = [named.intersection(target.id for target in targets) for targets in made.values()]

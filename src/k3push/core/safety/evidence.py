@@ -322,8 +322,7 @@ def _by_word_alone(rest: Rest, look: Look, *, alone: bool, drafts: bool) -> Conc
     if said.thrown or hidden or silent or said.partial:
         return rest.unproved()
     if said.success:
-        sure = alone or look.linked
-        if not sure:
+        if not look.linked:
             return rest.unknown("unnamed", remark("note.merged"))
         return rest.dropped({}, again=not alone)
     # If other numbers of the chunk have documents by now, the refusal may have been about one of

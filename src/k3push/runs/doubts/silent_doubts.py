@@ -49,7 +49,7 @@ async def judge_silence(
     told: list[Outcome] = []
     unproved: set[BillNumber] = set()
     proved = bool(doubts) and await context.absence_proved()
-    by_field = proved and not context.links.tell
+    by_field = not context.links.tell
     merged = await _calls_with_unlinked(context, run, doubts) if proved else frozenset[int]()
     merged |= await _made_of_others(context, doubts, merged) if proved else frozenset()
 
