@@ -76,7 +76,7 @@ async def bills_out_of_sight(
     """Return the bills of which a call may have made what its sender is not shown, and why.
 
     Answers have named documents of that sender that no look shows. A refusal of one bill has made
-    nothing of it, or a part where the rule splits bills.
+    nothing of it; or a part where the rule splits bills, or a licence or a right was refused.
     """
     found, missed = dict[BillNumber, RunId](), list[str]()
     for (run, number), kept in every:
