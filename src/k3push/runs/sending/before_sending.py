@@ -171,10 +171,10 @@ async def _in_doubt(
 
 
 async def _is_done_in(context: Context, run: RunId, number: BillNumber) -> bool:
-    """Say whether another run has ended with documents of a bill, which may be pushed in parts."""
+    """Say whether a run has ended with documents of a bill, which may be pushed in parts."""
     rows = [row for of, row in await context.ledger.rows_of(number) if of == run]
     made = {State.PUSHED, State.DRAFT}
-    return run != context.run.id and bool(rows) and all(row.state in made for row in rows)
+    return bool(rows) and all(row.state in made for row in rows)
 
 
 def _unsent(
