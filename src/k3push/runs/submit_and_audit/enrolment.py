@@ -11,8 +11,6 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-import anyio
-
 from k3push.core.model import BY_LEDGER, UNSHOWN, BillNumber, Document, Follow, Outcome, Row, State
 from k3push.core.safety.document_steps import is_done
 from k3push.core.safety.verdict import ReadBack
@@ -182,7 +180,7 @@ class Enrolment:
         entry = FollowedDocument(document)
         if document.follow in {Follow.OPEN, Follow.SUBMITTED}:
             # An execution that was killed may have come so far a moment ago.
-            entry.due_s = anyio.current_time() + self.context.route.follow_wait_s
+            entry.due_s = self.under_way.next_step_s
         kept = await self.context.ledger.step(document.step) if document.step else None
         if kept is not None and not step_did_nothing(kept):
             entry.last = kept.attempt.intent

@@ -205,7 +205,7 @@ class StepCalls:
                 again.append(entry)
             else:
                 entry.tries, entry.silences, entry.most = 0, 0, MOST_IN_A_CALL
-                entry.due_s = anyio.current_time() + context.route.follow_wait_s
+                entry.due_s = self.under_way.next_step_s
         moved = len(entries) - len(again)
         if moved:
             self.size = min(MOST_IN_A_CALL, self.size * 2)

@@ -100,7 +100,7 @@ class StepDoubts:
                     document = replace(document, follow=Follow.REFUSED, reason=why)
             entry.document, entry.lost = document, None
             # It may have been carried out a moment ago.
-            entry.due_s = anyio.current_time() + context.route.follow_wait_s
+            entry.due_s = self.under_way.next_step_s
             settled.append(document)
         open_ = [each.lost.id for each in self.under_way.entries.values() if each.lost]
         context.steps_at_work.keep(open_, context.clock)

@@ -73,6 +73,11 @@ class UnderWay:
         open_ = self.context.steps_at_work.open
         return any(entry.lost and entry.lost.id in open_ for entry in self.entries.values())
 
+    @property
+    def next_step_s(self) -> float:
+        """When, on the loop's clock, what has moved just now takes its next step."""
+        return anyio.current_time() + self.context.route.follow_wait_s
+
     def due(self, most: int) -> list[FollowedDocument]:
         """Return documents that are to be looked at now."""
         now_s = anyio.current_time()
@@ -119,9 +124,8 @@ class UnderWay:
         if not new:
             return False
         await ledger.enrol(run, new, at=self.context.clock.now())
-        due_s = anyio.current_time() + self.context.route.follow_wait_s
         for document in new:
-            self.entries.setdefault(document.id, FollowedDocument(document, due_s))
+            self.entries.setdefault(document.id, FollowedDocument(document, self.next_step_s))
         return True
 
     async def end(self, documents: Sequence[Document]) -> None:
