@@ -9,8 +9,6 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 from zlib import crc32
 
-import anyio.to_thread
-
 from k3push.adapters.clock import SystemClock
 from k3push.config.tenants import Tenant
 from k3push.core.model import FolderFile, Listed, Route, Run, RunId
@@ -22,7 +20,6 @@ from k3push.runs.other_calls.pushed_since import keep_seen
 from k3push.runs.outcome import Exit
 from k3push.wiring.inbox import OpenBatch, new_of_ledger, opened
 from k3push.wiring.job_lists import JobOptions, routes_of
-from k3push.wiring.protected_files import cure_of_results
 from k3push.wiring.selected_bills import keep_list
 
 if TYPE_CHECKING:
@@ -141,7 +138,7 @@ class Enqueuer:
             return run
 
         run = await open_new(ledger, make)
-        await self._keep(run, part)
+        await keep_list(run, part.jobs, self.warn)
         return run
 
     def _name_of(self, file: FolderFile | None, piece: _Piece) -> str:
@@ -182,13 +179,6 @@ class Enqueuer:
             numbers = sum((await ledger.counts(run)).values())
             await queue.listed(self.tenant.name, run, numbers)
         return run
-
-    async def _keep(self, run: Run, part: OpenBatch) -> None:
-        try:
-            await anyio.to_thread.run_sync(keep_list, run, part.jobs)
-        except OSError as error:
-            why, cure = error.strerror or error, cure_of_results(error)
-            self.warn("warning.results_lost", folder=run.folder, run=run.id, why=why, cure=cure)
 
     async def _new_run(self, ledger: Ledger, route: Route, names: Sequence[str]) -> Run:
         acct_id = self.tenant.settings.erp.acct_id

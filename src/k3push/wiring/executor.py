@@ -45,7 +45,7 @@ from k3push.wiring.ending_messages import recipients, tell_people
 from k3push.wiring.erp import ErpAccess, endpoints_of
 from k3push.wiring.measuring import check_measuring, measured, traced
 from k3push.wiring.preview import Previewer
-from k3push.wiring.protected_files import check_output, cure_of_results
+from k3push.wiring.protected_files import check_output, warn_of_lost_results
 from k3push.words.language import Say
 
 
@@ -516,10 +516,7 @@ class Executor:
             self.observer.warn("warning.ending_lost", run=run.id, why=error)
         except OSError as error:
             # The rows are in the ledger; only what tells of them could not be written.
-            why, cure = error.strerror or error, cure_of_results(error)
-            self.observer.warn(
-                "warning.results_lost", folder=run.folder, run=run.id, why=why, cure=cure
-            )
+            warn_of_lost_results(self.observer.warn, run, error)
         return await clusters_of(ledger, run)
 
     async def _archive(self, ledger: Ledger) -> str | None:

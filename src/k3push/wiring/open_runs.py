@@ -6,14 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-import anyio.to_thread
-
 from k3push.core.model import FolderFile, Listed, Route, Run
 from k3push.ports import Ledger
 from k3push.runs.create import JobSource, list_numbers, new_run, open_new
 from k3push.runs.other_calls.pushed_since import keep_seen
 from k3push.wiring.executor import Executor
-from k3push.wiring.protected_files import cure_of_results
 from k3push.wiring.selected_bills import keep_list
 
 
@@ -48,14 +45,7 @@ async def open_listed(
 
     run = await open_new(ledger, make)
     fate.group = fate.group or run.id
-    try:
-        await anyio.to_thread.run_sync(keep_list, run, jobs)
-    except OSError as error:
-        why, cure = error.strerror or error, cure_of_results(error)
-        executor.observer.warn(
-            "warning.results_lost", folder=run.folder, run=run.id, why=why, cure=cure
-        )
-
+    await keep_list(run, jobs, executor.observer.warn)
     if selected_at is not None:  # the run may have waited since for a person, or for another run
         await keep_seen(ledger, run.id, selected_at)
 

@@ -7,7 +7,7 @@ list is lost to a slip of the hand, every command that writes a file asks here f
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from k3push.adapters.output_files import STANDARD_OUTPUT, named
@@ -86,15 +86,22 @@ def see_writable(path: Path) -> None:
         raise Problem(remark("output.unusable", path=path, why=why)) from error
 
 
-def cure_of_results(error: OSError) -> str:
-    """Say what is to be done where the results of a run could not be written, as a remark."""
+def warn_of_lost_results(warn: Callable[..., None], run: Run, error: OSError) -> None:
+    """Tell that results of a run could not be written, and what is to be done."""
     match error.errno:
         case errno.ENOSPC | errno.EDQUOT:
-            return remark("warning.results_lost.full")
+            cure = "full"
         case errno.ENOTDIR | errno.EEXIST:
-            return remark("warning.results_lost.in_way")
+            cure = "in_way"
         case _:
-            return remark("warning.results_lost.other")
+            cure = "other"
+    warn(
+        "warning.results_lost",
+        folder=run.folder,
+        run=run.id,
+        why=error.strerror or error,
+        cure=remark(f"warning.results_lost.{cure}"),
+    )
 
 
 def jobs_of(run: Run) -> Iterator[str]:

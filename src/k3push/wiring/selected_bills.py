@@ -37,6 +37,7 @@ from k3push.runs.select import (
 )
 from k3push.runs.stop import Cause, Stop, stopping, told_as
 from k3push.wiring.erp import ErpAccess
+from k3push.wiring.protected_files import warn_of_lost_results
 from k3push.words.language import in_files
 
 LIST = "selected.csv"
@@ -157,15 +158,20 @@ class Selector:
             yield path, found
 
 
-def keep_list(run: Run, jobs: Sequence[JobSource]) -> None:
+async def keep_list(run: Run, jobs: Sequence[JobSource], warn: Callable[..., None]) -> None:
     """Keep beside a run's results what a list tells and the ledger does not.
 
     That is the list of a run that pushes what its route selects, since the ledger has the numbers
-    and ids, and dates and organisations are for people; and the lines that are passed over.
-
-    Raises:
-        OSError: The disk refused.
+    and ids, and dates and organisations are for people; and the lines that are passed over. A disk
+    that refuses them is a warning.
     """
+    try:
+        await anyio.to_thread.run_sync(_keep_list, run, jobs)
+    except OSError as error:
+        warn_of_lost_results(warn, run, error)
+
+
+def _keep_list(run: Run, jobs: Sequence[JobSource]) -> None:
     selects = Path(run.jobs[0]).name == SELECTED
     left_out = dict.fromkeys(each for job in jobs for each in job.left_out)
     if not (selects or left_out):
