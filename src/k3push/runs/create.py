@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import anyio.to_thread
 
@@ -27,6 +27,8 @@ from k3push.runs.kept_in_ledger.planned_runs import keep_of_plan
 from k3push.runs.kept_in_ledger.request_stages import SELECTED
 from k3push.runs.other_calls.pushed_since import keep_seen
 from k3push.runs.problem import Problem
+
+T = TypeVar("T")
 
 # Numbers that are written to the ledger at once.
 BATCH = 5000
@@ -207,7 +209,7 @@ async def list_numbers(
     rest: list[Listed] = []
     for at, job in enumerate(jobs):
         lines = filter(takes, job.read())
-        while batch := await anyio.to_thread.run_sync(_next_batch, lines):
+        while batch := await anyio.to_thread.run_sync(next_lines, lines, BATCH):
             if rest:
                 await ledger.add(run.id, rest)
             rest = batch
@@ -258,7 +260,7 @@ async def take_up_plan(
             return run
         listed = sum((await ledger.counts(run.id)).values()) + len(await ledger.repeats(run.id))
         place = 0
-        while batch := await anyio.to_thread.run_sync(_next_foreseen, lines):
+        while batch := await anyio.to_thread.run_sync(next_lines, lines, BATCH):
             await _write_down(ledger, run, batch, at, after=place, there=listed - place)
             place += len(batch)
         await keep_of_plan(ledger, run)
@@ -328,12 +330,9 @@ async def _write_down(
         await ledger.conclude(run.id, unsent, at=at, note=remark("note.planned"))
 
 
-def _next_foreseen(lines: Iterator[Foreseen]) -> list[Foreseen]:
-    return list(islice(lines, BATCH))
-
-
-def _next_batch(lines: Iterator[Listed]) -> list[Listed]:
-    return list(islice(lines, BATCH))
+def next_lines(lines: Iterator[T], most: int) -> list[T]:
+    """Return the next lines, which may be read from a file: call it in a thread."""
+    return list(islice(lines, most))
 
 
 def stands_beside(first_job: str) -> Path:

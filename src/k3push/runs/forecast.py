@@ -13,12 +13,11 @@ from collections.abc import (
     Awaitable,
     Callable,
     Collection,
-    Iterator,
     Mapping,
     Sequence,
 )
 from dataclasses import dataclass, field, replace
-from itertools import chain, islice
+from itertools import chain
 
 import anyio
 import anyio.to_thread
@@ -46,7 +45,7 @@ from k3push.core.safety.legal_moves import OPEN
 from k3push.core.safety.links_found import Links
 from k3push.core.safety.question_parts import MOST_NUMBERS
 from k3push.ports import Erp, Ledger, Made
-from k3push.runs.create import JobSource
+from k3push.runs.create import JobSource, next_lines
 from k3push.runs.documents.there_already import already, by_ledger, ours_of_shared, there_already
 from k3push.runs.kept_in_ledger.row_pages import pages_of
 from k3push.runs.lookup.link_discovery import find_links
@@ -178,7 +177,7 @@ async def forecast(
     """
     lines = chain.from_iterable(job.read() for job in jobs)
     first_lines: dict[tuple[str, BillNumber], int] = {}
-    while listed := await anyio.to_thread.run_sync(_next, lines, at_once * MOST_NUMBERS):
+    while listed := await anyio.to_thread.run_sync(next_lines, lines, at_once * MOST_NUMBERS):
         pages = split(listed, MOST_NUMBERS)
         looked = await _look_at_all(pages, outlooks, stop)
         if looked is None:
@@ -212,10 +211,6 @@ async def measured(ledger: Ledger, scope: str) -> Measured | None:
         if seconds := busy_seconds(spans):
             return Measured(made, len(spans), seconds)
     return None
-
-
-def _next(lines: Iterator[Listed], most: int) -> list[Listed]:
-    return list(islice(lines, most))
 
 
 async def _look_at_all(

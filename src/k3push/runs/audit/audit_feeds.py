@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from datetime import datetime
-from itertools import islice
 
 import anyio.to_thread
 
@@ -14,7 +13,7 @@ from k3push.core.pacing.chunking import split
 from k3push.core.protocol.audit_queries import Named
 from k3push.core.safety.question_parts import MOST_NUMBERS
 from k3push.ports import Inspection, Ledger
-from k3push.runs.create import JobSource
+from k3push.runs.create import JobSource, next_lines
 from k3push.runs.forecast import ForecastContext
 from k3push.runs.kept_in_ledger.row_pages import PAGE_ROWS
 from k3push.runs.lookup.retried_reads import read_with_retries
@@ -26,7 +25,7 @@ async def of_jobs(jobs: Sequence[JobSource], takes: Callable[[Listed], bool]) ->
     """Yield the numbers of job files that are meant."""
     for job in jobs:
         lines = filter(takes, job.read())
-        while batch := await anyio.to_thread.run_sync(_next, lines):
+        while batch := await anyio.to_thread.run_sync(next_lines, lines, MOST_NUMBERS):
             yield [Named(listed.number, listed.id) for listed in batch]
 
 
@@ -77,7 +76,3 @@ def _named(row: Row) -> Named:
 
 def _is_since(run: Run, row: Row, since: datetime | None) -> bool:
     return since is None or (row.settled_at or row.sent_at or run.started_at) >= since
-
-
-def _next(lines: Iterator[Listed]) -> list[Listed]:
-    return list(islice(lines, MOST_NUMBERS))
