@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from k3push.config.checked_values import parts_of_database
+from k3push.config.checked_values import parts_of_database, password_in
 from k3push.config.setting_errors import no_route
 from k3push.config.settings import (
     POSTGRES,
@@ -123,7 +123,7 @@ def faults_of_ledger(ledger: LedgerSettings) -> Iterator[tuple[str, str]]:
             yield "ledger.url", remark("setting.postgres_url")
         elif not parts.path.strip("/"):
             yield "ledger.url", remark("setting.no_database")
-        if ledger.password and ledger.has_password:
+        if ledger.password and password_in(ledger.url):
             yield "ledger.password", remark("setting.two_passwords")
         return
     scheme, _, file = ledger.url.partition(":///")

@@ -150,11 +150,6 @@ class LedgerSettings(_Section):
         """The URL without its password, for people."""
         return without_password(self.url)
 
-    @property
-    def has_password(self) -> bool:
-        """Whether the URL itself holds a password."""
-        return password_in(self.url)
-
 
 class RunSettings(_Section):
     """`[run]`: how fast, and when to stop."""

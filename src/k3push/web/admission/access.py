@@ -274,7 +274,7 @@ class Guard:
             answer.headers["www-authenticate"] = "Bearer"
             return answer
         if self._rules.entry == "proxy":
-            trusted = self._is_proxy(_peer(request))
+            trusted = self._rules.trusts(_peer(request))
             why = "web.no_user" if trusted else "web.not_proxy"
             return self._refuse(request, 401 if trusted else 403, why)
         if request["path"] in _ENTRIES:
@@ -297,7 +297,7 @@ class Guard:
 
     def _visitor(self, request: Request) -> Visitor:
         peer = _peer(request)
-        by_proxy = self._is_proxy(peer)
+        by_proxy = self._rules.trusts(peer)
         address = self._forwarded_for(request) or peer if by_proxy else peer
         proto = request.headers.get("x-forwarded-proto") if by_proxy else None
         secure = (proto or request.url.scheme) == "https"
@@ -314,14 +314,11 @@ class Guard:
         role = self._roles.of(user, tenant_in(request["path"]))
         return Visitor(admitted, owner, user, role, address, secure)
 
-    def _is_proxy(self, address: str) -> bool:
-        return self._rules.trusts(address)
-
     def _forwarded_for(self, request: Request) -> str:
         """Return the last address that is no proxy of ours; what stands before it may be forged."""
         named = ",".join(request.headers.getlist("x-forwarded-for")).split(",")
         addresses = [plain_address(each.strip()) for each in reversed(named)]
-        return next((each for each in addresses if each and not self._is_proxy(each)), "")
+        return next((each for each in addresses if each and not self._rules.trusts(each)), "")
 
 
 def is_for_programs(path: str) -> bool:
