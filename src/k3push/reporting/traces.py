@@ -21,9 +21,10 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 from opentelemetry.trace import Span, StatusCode, Tracer, set_span_in_context
 
-from k3push.core.model import Attempt, Document, Outcome, Repeat, Run, State, StepAttempt
+from k3push.core.model import Attempt, Document, Outcome, Run, State, StepAttempt
 from k3push.core.pacing.holds import Hold
 from k3push.core.safety.verdict import InDoubt, ReadBack, SendAgain, Verdict
+from k3push.ports import Watch
 from k3push.runs.outcome import Ending, Exit
 
 PATIENCE_S = 2.0
@@ -40,8 +41,11 @@ Lost = Callable[[int, int], None]
 """Told how many spans were lost, and of how many."""
 
 
-class Trace:
-    """One execution as a span, and each attempt as a span below it. Fulfils `ports.Watch`.
+class Trace(Watch):
+    """One execution as a span, and each attempt as a span below it.
+
+    Calls alone are told of: the gap between two shows a wait, and the counts at the end hold all
+    else that has moved.
 
     Attributes:
         made: Spans that have ended and are wanted.
@@ -85,12 +89,6 @@ class Trace:
         self._end(self._execution)
 
     # -- ports.Watch --------------------------------------------------------------------------
-
-    def concluded(self, outcomes: Sequence[Outcome], *, left: State) -> None:
-        """Tell nothing: the counts at the end hold these."""
-
-    def repeated(self, repeats: Sequence[Repeat]) -> None:
-        """Tell nothing: a trace tells of calls."""
 
     def recorded(
         self, attempt: Attempt, outcomes: Sequence[Outcome], verdict: Verdict, seconds: float
@@ -146,9 +144,6 @@ class Trace:
             case SendAgain(cure):
                 span.set_status(StatusCode.ERROR, cure.value)
         self._end(span, _nanoseconds(began_at + timedelta(seconds=seconds)))
-
-    def waiting(self, why: str, seconds: float) -> None:
-        """Tell nothing: the gap between two attempts shows it."""
 
     def held(self, hold: Hold | None) -> None:
         """Mark when all chunks were kept from leaving, and when they left again."""

@@ -9,10 +9,10 @@ from datetime import datetime, timedelta
 
 import anyio
 
-from k3push.core.model import Attempt, Document, Outcome, Repeat, RunId, State, StepAttempt
+from k3push.core.model import Attempt, Document, Outcome, RunId, State, StepAttempt
 from k3push.core.pacing.holds import Hold, HoldCause
 from k3push.core.safety.verdict import Verdict
-from k3push.ports import Clock, Ledger, LedgerLostError, Memo
+from k3push.ports import Clock, Ledger, LedgerLostError, Memo, Watch
 from k3push.runs.control import Orders, orders_of
 from k3push.runs.kept_in_ledger.put_memo import put_memo
 
@@ -26,8 +26,8 @@ ASKING = timedelta(seconds=60)
 """For so long after a wait what was put off may be under way, before the wait is an old one."""
 
 
-class NotedWaits:
-    """Writes down what is put off, until something has gone on. Fulfils `ports.Watch`."""
+class NotedWaits(Watch):
+    """Writes down what is put off, until something has gone on."""
 
     def __init__(self, ledger: Ledger, run: RunId, clock: Clock) -> None:
         self._ledger = ledger
@@ -61,9 +61,6 @@ class NotedWaits:
         """Numbers have moved: nothing is waited for any more."""
         del outcomes, left
         self._change(None)
-
-    def repeated(self, repeats: Sequence[Repeat]) -> None:
-        """Nothing was waited for."""
 
     def recorded(
         self, attempt: Attempt, outcomes: Sequence[Outcome], verdict: Verdict, seconds: float

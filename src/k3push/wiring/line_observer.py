@@ -7,23 +7,22 @@ from contextlib import asynccontextmanager
 
 from k3push.core.advice.clusters import Clusters
 from k3push.core.model import Run, State
+from k3push.ports import Watch
 from k3push.reporting.summary import cause_lines
 from k3push.runs.outcome import Ending
 from k3push.runs.throttle import Throttle
-from k3push.runs.watches import Watches
 from k3push.words.language import Say
 
 LONG_WAIT_S = 60.0
 
 
-class LineObserver(Watches):
+class LineObserver(Watch):
     """What a server tells of an execution: warnings as lines, and nothing of its progress.
 
     Fulfils `wiring.executor.Observer` and `Witness`.
     """
 
     def __init__(self, say: Say, tell: Callable[..., None], line: Callable[[str], None]) -> None:
-        super().__init__()
         self._say = say
         self.warn = tell
         self._line = line
