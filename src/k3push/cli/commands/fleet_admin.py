@@ -99,7 +99,7 @@ def add_word(word: str) -> None:
         everybody: Everybody = False,
     ) -> int:
         _needed()
-        from k3push.cli.actions.fleet_status import WORDS  # noqa: PLC0415
+        from k3push.cli.actions.control_tenants import WORDS  # noqa: PLC0415
 
         return awaited(lambda: WORDS[word](folder, names or [], everybody=everybody, say=say))
 
