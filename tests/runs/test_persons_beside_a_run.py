@@ -28,7 +28,16 @@ from tests.runs.office import (
     steered,
     steps,
 )
-from tests.runs.rough_answers import OPEN, REFUSED, FastClock, doubled, plan_again, until_pushed
+from tests.runs.rough_answers import (
+    NO_CANARY,
+    OPEN,
+    REFUSED,
+    FastClock,
+    doubled,
+    keep_a_part,
+    plan_again,
+    until_pushed,
+)
 from tests.runs.test_follow import FOLLOW, NO_HALT
 
 pytestmark = pytest.mark.anyio
@@ -145,6 +154,29 @@ async def test_a_lost_document_that_was_cancelled_since_is_no_absence() -> None:
     (cancelled,) = world.documents_of(numbers[1])
     assert (row.state, row.code) == (State.UNKNOWN, "cancelled_since"), row
     assert read_remark(row.reason) == ("note.cancelled_since", {"documents": cancelled.number})
+
+
+@pytest.mark.parametrize("again_because", ["", "the first one was lost in the mail"])
+async def test_what_a_refused_call_has_saved_and_a_person_cancels_is_not_pushed_again(
+    monkeypatch: pytest.MonkeyPatch, again_because: str
+) -> None:
+    """The bill may be pushed in parts, or again; its document is shown before it goes on alone."""
+    options = sandbox(query_lag_s=8.0, look_s=0.1, latency_s=1.0, **OPEN)
+    office, numbers = Office(options, replace(ROUTE, allow_partial=not again_because)), orders(3)
+    keep_a_part(monkeypatch, numbers, kept=1, why=Refusal(11, "仓库必录"))
+    await office.open_run(numbers, again_because=again_because)
+    world = office.site.world
+
+    async def person(_: Context) -> None:
+        while not world.documents_of(numbers[0]):  # noqa: ASYNC110
+            await anyio.sleep(1)
+        world.cancel(world.documents_of(numbers[0])[0])
+
+    throttle = steered(concurrency=1, chunk_size=3)
+    pushed = await office.execute(beside=person, limits=NO_CANARY, throttle=throttle, check=False)
+    assert len(world.makings_of(numbers[0])) == 1
+    assert pushed.rows[numbers[0]].code == "cancelled_since"
+    assert pushed.of(State.PUSHED) == {*numbers[1:]}
 
 
 async def test_a_row_goes_on_to_name_a_lost_document_that_was_cancelled() -> None:

@@ -28,7 +28,13 @@ from tests.runs.office import (
     steered,
     steps,
 )
-from tests.runs.rough_answers import AT_A_DOUBT, NO_HALT, OPEN, until_rejected
+from tests.runs.rough_answers import (
+    AT_A_DOUBT,
+    NO_CANARY,
+    NO_HALT,
+    OPEN,
+    until_rejected,
+)
 from tests.runs.test_audit_doubles import look_through
 
 pytestmark = pytest.mark.anyio
@@ -228,3 +234,15 @@ async def test_an_audit_says_whose_a_second_document_is_after_a_try_that_did_not
     (double,) = (await look_through(office, None)).whole.doubles
     runs = {held.document.creator: held.run for held in double.held}
     assert runs == {"sandbox": FIRST, "rival": ""}
+
+
+@pytest.mark.parametrize("allow_partial", [True, False])
+async def test_a_try_that_never_left_forgets_no_call_before_it(*, allow_partial: bool) -> None:
+    """A call was made that lost its session, and is shown once the next try could not connect."""
+    plan = steps("ok", "make-then-lose-session", "refuse-connection")
+    options = sandbox(plan, query_lag_s=1.5, look_s=0.1, latency_s=1.0, **OPEN)
+    office, numbers = Office(options, replace(ROUTE, allow_partial=allow_partial)), orders(3)
+    await office.open_run(numbers)
+    pushed = await office.execute(limits=NO_CANARY, **HOW)
+    assert [len(office.site.world.documents_of(number)) for number in numbers] == [1, 1, 1]
+    assert pushed.of(State.PUSHED) == {*numbers}
