@@ -96,6 +96,9 @@ JOB_FILES = {
     "nul": bad_job(b"number\nA\x00B\x00\n\x00\x00", "orders.csv"),
     "a-picture": bad_job(b"\x89PNG\r\n\x1a\n" + bytes(40), "not a list", "Export"),
     "json-in-csv": bad_job('["CGDD0000001"]', "JSON", "line 1"),
+    "settings-for-a-list": Mistake(
+        types=("run", "config.toml"), named=("config.toml", "file of settings", "--config")
+    ),
     "csv-in-json": bad_job(GOOD, "line 1", name="orders.json"),
     "csv-in-jsonl": bad_job(GOOD, "line 1", name="orders.jsonl"),
     "half-json": bad_job('[\n"CGDD0000001",\n"CGDD', "line 3", name="orders.json"),

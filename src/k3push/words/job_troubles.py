@@ -195,6 +195,14 @@ WORDS = {
         "文件内容是 {kind}，与扩展名不符，不是编号清单",
     ),
     "job.other_kind.cure": ("Export the list as CSV UTF-8.", "请将清单导出为“CSV UTF-8”格式。"),
+    "job.settings": (
+        "this is a file of settings (TOML), not a list of numbers",
+        "这是配置文件（TOML），不是编号清单",
+    ),
+    "job.settings.cure": (
+        "Name the list; a file of settings stands behind --config.",
+        "请指定清单文件；配置文件用 --config 指定。",
+    ),
     "job.undecodable": (
         "there are bytes that are no {encoding} text",
         "存在无法按 {encoding} 解码的字节",

@@ -346,6 +346,17 @@ def test_a_file_of_another_kind_than_its_name_is_an_error(
     assert [its for its, _ in troubles(write(name, content))] == [code]
 
 
+@pytest.mark.parametrize("name", ["config.toml", "Other.TOML"])
+def test_settings_are_no_list_and_none_of_their_lines_is_told(write: Write, name: str) -> None:
+    """Each line would be a bill number: asked of the ERP, and in every result, a password too."""
+    path = write(name, '[erp]\npassword = "do-not-show-me"\n')
+    with refused(JobFileError, r"file of settings.*--config") as caught:
+        numbers(path)
+    assert "do-not-show-me" not in str(caught.value)
+    with pytest.raises(JobFileError):
+        list(read_job(path, skip_bad_lines=True))
+
+
 @pytest.mark.parametrize("name", ["a.XLS", "a.xlsb", "a.et", "a.ods"])
 @pytest.mark.parametrize("content", ["PK\x03\x04", "number\nA1"])
 def test_a_workbook_of_another_kind_is_an_error_that_names_the_cure(

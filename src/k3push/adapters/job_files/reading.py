@@ -25,6 +25,9 @@ _RECORDS: Final = (".jsonl", ".ndjson")
 _WORKBOOKS: Final = (".xlsx", ".xlsm")
 _OTHER_WORKBOOKS: Final = (".xlsb", ".xls", ".et", ".ods")
 
+_SETTINGS: Final = ".toml"
+"""What k3push's own settings are called, whose every line would be a number: a password, too."""
+
 SUFFIXES: Final = (*_TABLES, *_DOCUMENTS, *_RECORDS, *_WORKBOOKS)
 """Extensions of job files."""
 
@@ -70,6 +73,8 @@ def read_job(
     bad = BadLines(file, skip=skip_bad_lines, on_bad_line=on_bad_line)
     try:
         with opened(source, file) as handle:
+            if suffix == _SETTINGS:
+                raise bad.stop(Code.SETTINGS)
             if _is_workbook(handle, suffix, bad):
                 # Few lists are workbooks, and help and status need none of it.
                 from k3push.adapters.job_files.xlsx_lists import read_workbook  # noqa: PLC0415

@@ -52,6 +52,7 @@ class Code(StrEnum):
     ENCODING_PERHAPS = "encoding_perhaps"
     BLANK_ONLY_SHEET = "blank_only_sheet"
     OTHER_KIND = "other_kind"
+    SETTINGS = "settings"
     UNDECODABLE = "undecodable"
     NUL = "nul"
     LONG_LINE = "long_line"
