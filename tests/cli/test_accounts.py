@@ -106,11 +106,11 @@ def test_a_word_moves_one_accounts_row(shared: Shared) -> None:
     assert "pushed" in shared.desk.k3push("status").out
 
 
-@pytest.mark.parametrize("command", ["resume", "status"])
+@pytest.mark.parametrize("command", ["resume", "status", f"explain {BILL}"])
 def test_runs_of_a_former_acct_id_are_not_said_to_be_none(shared: Shared, command: str) -> None:
     """Its setting was changed, and the person looks for the run of yesterday."""
     shared.desk.environment["K3PUSH_ERP__ACCT_ID"] = "20280101"
-    ran = shared.desk.k3push(command)
+    ran = shared.desk.k3push(*command.split())
     assert (ran.exit, "earlier runs are under the former one" in ran.err) == (2, True), ran
 
 

@@ -65,7 +65,8 @@ async def explain(config: Path | None, number: str, say: Say, *, whole: bool = F
         rows = await ledger.rows_of(BillNumber(number.strip()))
         if not rows:
             if not await _print_found(ledger, number.strip(), say, about):
-                raise Problem(await anyio.to_thread.run_sync(_why_none, settings, number))
+                why = await anyio.to_thread.run_sync(_why_none, settings, number)
+                raise Problem(why if last else remark("error.no_runs"))
             return Exit.DONE
         steps: dict[int, StepRecord] = {}
         for run, row in rows:
