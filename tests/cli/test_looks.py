@@ -178,6 +178,16 @@ def test_explain_names_the_run_where_it_is_not_the_last(desk: Desk, sandbox: San
         assert f"`k3push retry {first}`" in told.out, told
 
 
+def test_explain_tells_of_all_runs_whatever_spelling_is_typed(desk: Desk, sandbox: Sandbox) -> None:
+    """Each list has its own, and the bill has one document."""
+    desk.configure(sandbox.url)
+    lists = desk.job(["cgdd0000000"]), desk.job(["CGDD0000000"], "more.csv")
+    runs = [desk.k3push("run", each, "--json").said["run"] for each in lists]
+    for typed in ("cgdd0000000", "CGDD0000000"):
+        told = desk.k3push("explain", typed)
+        assert [told.out.count(f"run {run} · line") for run in runs] == [1, 1], told
+
+
 def test_status_reads_no_more_reasons_than_it_can_at_once(desk: Desk) -> None:
     """A million refusals take seconds to read; how many there are it says at once."""
     desk.configure("http://127.0.0.1:9/K3Cloud/")

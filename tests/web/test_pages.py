@@ -419,12 +419,16 @@ def test_a_number_is_found_by_both_spellings() -> None:
         await ledger.open_run(RUN)
         await ledger.add(RUN.id, [Listed(2, BillNumber("cgdd１"))])
         await ledger.identify(RUN.id, identified({BillNumber("cgdd１"): BillNumber("CGDD1")}))
+        other = replace(RUN, id=RunId("20990101-000000-aaa"))
+        await ledger.open_run(other)
+        await ledger.add(other.id, [Listed(2, BillNumber("CGDD1"))])
         async with house(tenant(ledger)) as home, home.signed_in() as browser:
             for spelling in ("cgdd１", "CGDD1", " CGDD1 "):
                 answer = await browser.get("/numbers", params={"q": spelling})
                 assert answer.status_code == 303
                 evidence = await browser.get(answer.headers["location"])
                 assert (evidence.status_code, RUN.id in evidence.text) == (200, True)
+                assert other.id in evidence.text
             answer = await browser.get("/numbers", params={"q": "CGD"})
             assert (answer.status_code, "CGD is in no run" in answer.text) == (404, True)
 

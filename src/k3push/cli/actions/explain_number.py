@@ -27,7 +27,12 @@ from k3push.reporting.summary import NO_LOOK_SETTLES, advice_lines, cause_lines
 from k3push.runs.find import RunFilter, runs_beside
 from k3push.runs.kept_in_ledger.request_stages import acts_about
 from k3push.runs.kept_in_ledger.row_pages import FollowedRow, steps_of_row, with_follow
-from k3push.runs.kept_in_ledger.row_search import MOST_FOUND, is_long_enough, rows_holding
+from k3push.runs.kept_in_ledger.row_search import (
+    MOST_FOUND,
+    is_long_enough,
+    rows_holding,
+    rows_under,
+)
 from k3push.runs.outcome import Exit
 from k3push.runs.problem import Problem
 from k3push.wiring.config_file import load_settings
@@ -62,7 +67,7 @@ async def explain(config: Path | None, number: str, say: Say, *, whole: bool = F
         def about(run: RunId) -> Say:
             return say if run in last else say.about(run)
 
-        rows = await ledger.rows_of(BillNumber(number.strip()))
+        rows = await rows_under(ledger, BillNumber(number.strip()))
         if not rows:
             if not await _print_found(ledger, number.strip(), say, about):
                 why = await anyio.to_thread.run_sync(_why_none, settings, number)

@@ -12,7 +12,7 @@ from contextlib import aclosing
 
 from k3push.core.advice.clusters import TOLD
 from k3push.core.advice.diagnosis import advise, code_of
-from k3push.core.model import Row, RunId
+from k3push.core.model import BillNumber, Row, RunId
 from k3push.ports import Ledger
 from k3push.runs.kept_in_ledger.row_pages import pages_of
 from k3push.words import causes_saying, remarks_saying
@@ -32,6 +32,17 @@ MOST_RUNS = 500
 def is_long_enough(words: str) -> bool:
     """Say whether a part of a number, a document or a cause is looked for."""
     return len(words) >= SHORTEST_PART or not words.isascii()
+
+
+async def rows_under(ledger: Ledger, number: BillNumber) -> list[tuple[RunId, Row]]:
+    """Return the rows of all bills that a spelling names, the oldest run first.
+
+    Each list spells a bill as it likes, so other runs may have it in another spelling.
+    """
+    found = {(run, row.place): row for run, row in await ledger.rows_of(number)}
+    for bill in {row.key for row in found.values()} - {number}:
+        found |= {(run, row.place): row for run, row in await ledger.rows_of(bill)}
+    return [(run, found[run, place]) for run, place in sorted(found)]
 
 
 async def rows_holding(ledger: Ledger, words: str) -> Sequence[tuple[RunId, Row]]:

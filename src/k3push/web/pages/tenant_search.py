@@ -14,7 +14,7 @@ from k3push.ports import Ledger, LedgerLostError
 from k3push.runs.find import RunFilter
 from k3push.runs.kept_in_ledger.request_stages import Request
 from k3push.runs.kept_in_ledger.row_pages import FollowedRow, with_follow
-from k3push.runs.kept_in_ledger.row_search import rows_holding
+from k3push.runs.kept_in_ledger.row_search import rows_holding, rows_under
 from k3push.runs.problem import innermost
 from k3push.web.pages.page_context import PageContext
 from k3push.web.tenant_ledgers import TENANTS_AT_ONCE, ServedTenant
@@ -138,7 +138,7 @@ def _neighbours(tenants: Sequence[ServedTenant]) -> Iterator[Sequence[ServedTena
 
 async def rows_of(ledger: Ledger, number: BillNumber) -> list[Found]:
     """Return the rows of a number in a tenant's runs, the oldest run first."""
-    return await _followed(ledger, await ledger.rows_of(number))
+    return await _followed(ledger, await rows_under(ledger, number))
 
 
 async def parts_of(tenant: ServedTenant, base: str, ledger: Ledger, wanted: str) -> Answer:
