@@ -32,19 +32,18 @@ def hand_over(path: Path) -> None:
 
     Else a single `sudo k3push` shuts the owner of a ledger out.
     """
-    if sys.platform == "win32" or os.geteuid() != 0:
-        return
-    folder = path.parent.stat()
-    if folder.st_uid == 0:
-        return
-    file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    try:
-        made = os.fstat(file)
-        # Not another's file, of which somebody has made a link there.
-        if stat.S_ISREG(made.st_mode) and made.st_uid == 0 and made.st_nlink == 1:
-            os.fchown(file, folder.st_uid, folder.st_gid)
-    finally:
-        os.close(file)
+    if sys.platform != "win32":
+        folder = path.parent.stat()
+        if os.geteuid() != 0 or folder.st_uid == 0:
+            return
+        file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        try:
+            made = os.fstat(file)
+            # Not another's file, of which somebody has made a link there.
+            if stat.S_ISREG(made.st_mode) and made.st_uid == 0 and made.st_nlink == 1:
+                os.fchown(file, folder.st_uid, folder.st_gid)
+        finally:
+            os.close(file)
 
 
 def locks_folder(path: Path) -> Path:
