@@ -473,6 +473,16 @@ async def test_a_transaction_lasts_whatever_is_set_for_the_role(postgres_url: st
         assert await ledger._transactions.read(sleep) == 7
 
 
+async def test_a_ledger_is_read_while_its_server_takes_no_writes(postgres_url: str) -> None:
+    """A server is shut for writes while its disk is mended, and people look how the night went."""
+    async with open_postgres(postgres_url, account=ACCOUNT):
+        pass
+    database = postgres_url.partition("?")[0].rpartition("/")[2]
+    await told(postgres_url, f"ALTER DATABASE {database} SET default_transaction_read_only = on")
+    async with open_postgres(postgres_url, account=ACCOUNT, create=False) as ledger:
+        assert await ledger.runs() == []
+
+
 async def test_many_who_open_a_new_ledger_make_one(postgres_url: str) -> None:
     """Workers of all hosts start at the same second."""
 

@@ -40,7 +40,8 @@ async def bring_up_to_date(server: Server, connection: Connection, *, create: bo
                 raise
             why = remark("ledger.not_owner", version=version, known=VERSION)
             raise NoLedgerError(_lost(server, why)) from said
-        await connection.do("forget_signatures")
+        if create:  # else it may be that nothing can be written for a while
+            await connection.do("forget_signatures")
     return version
 
 
