@@ -49,12 +49,12 @@ def rules_of(world: World, site: SandboxOptions) -> Table[Route]:
     the database.
     """
     fields: list[Field[Route]] = [
-        Field("FID", "内码", lambda rule: rule.rule_id),
         Field("FNumber", "编码", lambda rule: rule.rule_id),
         Field("FName", "名称", lambda rule: f"{rule.source.name}至{rule.target.name}"),
     ]
     if site.rules != "names":
         fields += [
+            Field("FID", "内码", lambda rule: rule.rule_id),
             Field("FSourceFormId", "源单", lambda rule: rule.source.id),
             Field("FTargetFormId", "目标单", lambda rule: rule.target.id),
             Field("FStatus", "状态", lambda rule: "1" if rule.enabled else "0"),
