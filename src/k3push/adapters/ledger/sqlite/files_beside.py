@@ -22,7 +22,7 @@ def lock_at(path: Path) -> FileLock:
 def mode_in(folder: Path) -> int:
     """Return the mode of a file there: who may use the folder may use it, as beside SQLite's."""
     try:
-        return stat.S_IMODE(folder.stat().st_mode) & 0o666
+        return stat.S_IMODE(folder.stat().st_mode) & 0o666 | 0o600
     except FileNotFoundError:
         return 0o600
 
