@@ -541,14 +541,14 @@ def test_what_is_kept_is_for_its_owner_only(tmp_path: Path) -> None:
 
     async def push(shop: Shop, home: House) -> None:
         async with signed_in(home, "wang") as wang:
-            await send_list(wang, file=("../../../config.toml", b"CGDD0000000"))
+            await send_list(wang, file=("../../../config.csv", b"CGDD0000000"))
             asked = await shop.until("planned")
             (folder,) = (tmp_path / "lists").iterdir()
-            assert asked.jobs == [str(folder / "config.toml")]
+            assert asked.jobs == [str(folder / "config.csv")]
             plans = Path(asked.plan).parent
             found = {path.name: oct(path.stat().st_mode & 0o777) for path in folder.rglob("*")}
             assert found == {
-                "config.toml": "0o600",
+                "config.csv": "0o600",
                 plans.name: "0o700",
                 "config.plan.jsonl": "0o600",
             }

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from trio.testing import MockClock
 
-from k3push.core.protocol.conversion_rules import RULES_FORM, Rule
+from k3push.core.protocol import wire
+from k3push.core.protocol.conversion_rules import Rule
 from k3push.core.protocol.logins import AccountSet
 from k3push.ports import LookFailedError, LookRefusedError
 from k3push.simulator import FaultPlan, fault
@@ -51,7 +52,7 @@ async def test_a_site_without_rules_is_no_error() -> None:
 
 async def test_a_user_without_the_right_is_told() -> None:
     """No list is not an empty one."""
-    async with erp_of(sandbox(unreadable={"sandbox": [RULES_FORM.lower()]})) as erp:
+    async with erp_of(sandbox(unreadable={"sandbox": [wire.RULES.lower()]})) as erp:
         with pytest.raises(LookRefusedError):
             await erp.rules()
 

@@ -46,7 +46,6 @@ from k3push.core.protocol import bill_rows, paging, wire
 from k3push.core.protocol.audit_queries import without
 from k3push.core.protocol.conversion_rules import (
     OPTIONAL_FIELDS,
-    RULES_FORM,
     Rule,
     read_rules,
     rule_fields,
@@ -357,9 +356,9 @@ class ErpClient:
             LookRefusedError: The user may not read them, or the site has no such form.
         """
         fields, rows = await self._forms.without_lacking(
-            RULES_FORM, rule_fields, OPTIONAL_FIELDS, ""
+            wire.RULES, rule_fields, OPTIONAL_FIELDS, ""
         )
-        with as_failed(RULES_FORM):
+        with as_failed(wire.RULES):
             return sorted(read_rules(rows, fields), key=lambda rule: rule.number)
 
     def lacking(self, form: str) -> list[str]:

@@ -14,7 +14,6 @@ from k3push.core.model import Route
 from k3push.core.protocol.json_values import UnreadableError, text_in
 from k3push.core.remark import remark
 
-RULES_FORM = "BOS_ConvertRule"
 NUMBER, NAME = "FNumber", "FName"
 SOURCE, TARGET = "FSourceFormId", "FTargetFormId"
 ENABLED, DEFAULT = "FStatus", "FIsDefault"

@@ -18,8 +18,6 @@ import orjson
 from k3push.core.foreign_text import JSON_ESCAPE
 from k3push.core.model import BillNumber, Route, Step
 from k3push.core.protocol.compression import PackingError, inflated
-from k3push.core.protocol.conversion_rules import NUMBER as RULE_NUMBER
-from k3push.core.protocol.conversion_rules import RULES_FORM
 from k3push.core.protocol.json_values import UnreadableError, text_in
 from k3push.core.protocol.links import FormEntry
 from k3push.core.protocol.lost_sessions import is_lost_session
@@ -48,8 +46,10 @@ OPERATIONS = {Step.SUBMIT: "Submit", Step.AUDIT: "Audit"}
 
 FLOW_TASKS = "WF_AssignmentBill_ProcManage"
 
+RULES = "BOS_ConvertRule"
+
 # What the rows of forms that are no bills are ordered by; the id of rules may not be shown.
-_IDS = {FLOW_TASKS: "FAssignId", RULES_FORM: RULE_NUMBER}
+_IDS = {FLOW_TASKS: "FAssignId", RULES: "FNumber"}
 
 # What stands in a cell; a list or an object would be no value that was asked for.
 CELLS = frozenset({str, int, float, bool, type(None)})
