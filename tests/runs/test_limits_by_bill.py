@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
+from itertools import count
 from typing import Any
 
 import pytest
@@ -27,21 +30,46 @@ def turned_away(pushed: Pushed) -> list[str]:
     return [n for n, row in rows if row.state is State.REJECTED and row.code in {"14", "7"}]
 
 
+def limit_pushes(patch: pytest.MonkeyPatch, takes: Callable[[float], bool]) -> None:
+    """Let the site take a push, at a time in seconds, or turn it away for a limit on calls."""
+    work = site.Site._push
+
+    def push(self: Any, visit: Any, now_s: float) -> Any:
+        if takes(now_s):
+            return work(self, visit, now_s)
+        return json_reply(failure(self._manners.style, 14, "调用次数超过限制"))
+
+    patch.setattr(site.Site, "_push", push)
+
+
+def one_in(seconds: float, until_s: float = math.inf) -> Callable[[float], bool]:
+    """Return what takes one push in so many seconds, and none any more after a time."""
+    free_s = 0.0
+
+    def takes(now_s: float) -> bool:
+        nonlocal free_s
+        if now_s < free_s or now_s > until_s:
+            return False
+        free_s = now_s + seconds
+        return True
+
+    return takes
+
+
 @pytest.mark.parametrize("most", [4, 10])
 async def test_a_limit_of_calls_a_minute_rejects_no_bill(
     monkeypatch: pytest.MonkeyPatch, most: int
 ) -> None:
     """The site takes so many pushes in a running minute, and turns the others away."""
-    work = site.Site._push
     taken: list[float] = []
 
-    def push(self: Any, visit: Any, now_s: float) -> Any:
+    def takes(now_s: float) -> bool:
         if len([at for at in taken if at > now_s - 60]) >= most:
-            return json_reply(failure(self._manners.style, 14, "调用次数超过限制"))
+            return False
         taken.append(now_s)
-        return work(self, visit, now_s)
+        return True
 
-    monkeypatch.setattr(site.Site, "_push", push)
+    limit_pushes(monkeypatch, takes)
     office, numbers = Office(sandbox(orders=400, latency_s=3.0, look_s=0.1, **OPEN)), orders(400)
     await office.open_run(numbers)
     throttle = steered(concurrency=4, chunk_size=10)
@@ -55,16 +83,7 @@ async def test_a_limit_of_calls_at_once_rejects_no_bill(
     monkeypatch: pytest.MonkeyPatch, size: int | None, at_once: int | None
 ) -> None:
     """The site takes one push at a time, and turns the others away."""
-    work = site.Site._push
-    busy = [0.0]
-
-    def push(self: Any, visit: Any, now_s: float) -> Any:
-        if now_s < busy[0]:
-            return json_reply(failure(self._manners.style, 14, "调用次数超过限制"))
-        busy[0] = now_s + 3.0
-        return work(self, visit, now_s)
-
-    monkeypatch.setattr(site.Site, "_push", push)
+    limit_pushes(monkeypatch, one_in(3.0))
     office, numbers = Office(sandbox(orders=200, latency_s=3.0, look_s=0.1, **OPEN)), orders(200)
     await office.open_run(numbers)
     throttle = steered(concurrency=at_once, chunk_size=size)
@@ -103,16 +122,7 @@ async def test_a_bill_that_met_a_limit_of_calls_in_half_a_minute_is_not_rejected
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The last bill comes too soon after others several times, and then no call gets through."""
-    work = site.Site._push
-    free = [0.0]
-
-    def push(self: Any, visit: Any, now_s: float) -> Any:
-        if now_s < free[0] or now_s > LAST_S / 2:
-            return json_reply(failure(self._manners.style, 14, "调用次数超过限制"))
-        free[0] = now_s + 30.0
-        return work(self, visit, now_s)
-
-    monkeypatch.setattr(site.Site, "_push", push)
+    limit_pushes(monkeypatch, one_in(30.0, until_s=LAST_S / 2))
     office, numbers = Office(sandbox(orders=5, latency_s=1.0, look_s=0.1, **OPEN)), orders(5)
     await office.open_run(numbers)
     throttle = steered(concurrency=1, chunk_size=1)
@@ -125,15 +135,8 @@ async def test_bills_whose_licence_is_missing_hold_up_no_others_in_a_limit_of_al
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """They are tried near the end of a limit of some minutes; then the others get through."""
-    work, tries = site.Site._push, [0]
-
-    def push(self: Any, visit: Any, now_s: float) -> Any:
-        tries[0] += 1
-        if 2 < tries[0] <= 6:
-            return json_reply(failure(self._manners.style, 14, "调用次数超过限制"))
-        return work(self, visit, now_s)
-
-    monkeypatch.setattr(site.Site, "_push", push)
+    tries = count(1)
+    limit_pushes(monkeypatch, lambda _: not 2 < next(tries) <= 6)
     office, numbers = Office(sandbox(latency_s=1.0, look_s=0.1, **OPEN)), orders(12)
     office.site.world.refuse(numbers[6], Refusal(7, "没有许可", whole_call=True))
     await office.open_run(numbers)
@@ -148,16 +151,7 @@ async def test_a_limit_that_lasts_after_one_of_calls_in_a_second_rejects_no_bill
     monkeypatch: pytest.MonkeyPatch, at_once: int
 ) -> None:
     """The site takes a push in six seconds, and near the end of the list none any more."""
-    work = site.Site._push
-    free = [0.0]
-
-    def push(self: Any, visit: Any, now_s: float) -> Any:
-        if now_s < free[0] or now_s > LAST_S:
-            return json_reply(failure(self._manners.style, 14, "调用次数超过限制"))
-        free[0] = now_s + 6.0
-        return work(self, visit, now_s)
-
-    monkeypatch.setattr(site.Site, "_push", push)
+    limit_pushes(monkeypatch, one_in(6.0, until_s=LAST_S))
     office, numbers = Office(sandbox(orders=60, latency_s=2.0, look_s=0.1, **OPEN)), orders(60)
     await office.open_run(numbers)
     throttle = steered(concurrency=at_once, chunk_size=1)
