@@ -69,6 +69,8 @@ class PushQueue:
     >>> _ = queue.join(NO_FAULT, "C", now_s=510.0)
     >>> queue.findings
     ['C: sent again while the ERP is at work on it']
+    >>> [queue.join(fault(name), "D", 520.0).name for name in ("reset", "make-then-reset")]
+    ['reset', 'late-commit']
 
     Attributes:
         habits: Its times.
@@ -92,9 +94,9 @@ class PushQueue:
         return found + [f"{n}: sent again while the ERP is at work on it" for n in self._again]
 
     def join(self, met: Fault, numbers: Collection[str], now_s: float) -> Fault:
-        """Say what becomes of a push that comes now; one with a fault of its own does not wait."""
+        """Say what becomes of a push that comes now."""
         self._again += [n for n in numbers if self._over_s.get(n, now_s) > now_s]
-        if met is not NO_FAULT:
+        if self._overtakes(met, now_s):
             return met
         then_s = self.habits.then_s
         turn = (self._joined - 1) % len(then_s) if self._joined and then_s else None
@@ -106,13 +108,21 @@ class PushQueue:
     def join_step(self, met: Fault, documents: Collection[str], now_s: float) -> Fault:
         """Say what becomes of a submit or an audit that comes now."""
         steps_s = self.habits.steps_s
-        if not steps_s or met is not NO_FAULT:
+        if not steps_s or self._overtakes(met, now_s):
             return met
         named = [f"a step of {id_}" for id_ in documents]
         self._again += [n for n in named if self._over_s.get(n, now_s) > now_s]
         given_up = self._wait(steps_s, now_s)
         self._over_s |= dict.fromkeys(named, self._free_s)
         return given_up
+
+    def _overtakes(self, met: Fault, now_s: float) -> bool:
+        """Say whether a call with a fault of its own does not wait.
+
+        Where the ERP does its work it waits behind others: its answer, or its document, tells that
+        these are over.
+        """
+        return met is not NO_FAULT and not (met.works and now_s < self._free_s)
 
     def _wait(self, work_s: float, now_s: float) -> Fault:
         self._free_s = max(now_s, self._free_s) + work_s
