@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from k3push.adapters.ledger.sqlite.opening import connect
 from k3push.adapters.ledger.sqlite.run_locks import RunLocks
 from k3push.core.model import RunId
 from k3push.ports import LedgerLostError, RunIsAliveError
@@ -99,6 +100,22 @@ def test_what_root_makes_beside_a_ledger_is_its_owners(tmp_path: Path) -> None:
     folder.mkdir()
     os.chown(folder, SOMEBODY, SOMEBODY)
     for file in made_in(folder).values():
+        assert (file.st_uid, file.st_gid) == (SOMEBODY, SOMEBODY)
+
+
+@pytest.mark.skipif(sys.platform == "win32" or os.geteuid() != 0, reason="needs root")
+@pytest.mark.parametrize("is_there", [False, True])
+def test_a_ledger_that_root_opens_first_is_its_owners(tmp_path: Path, *, is_there: bool) -> None:
+    """The first command was a `sudo k3push`, or the first one beside a ledger that was copied."""
+    os.chown(tmp_path, SOMEBODY, SOMEBODY)
+    if is_there:
+        (tmp_path / "ledger.db").touch(mode=0o600)
+        os.chown(tmp_path / "ledger.db", SOMEBODY, SOMEBODY)
+    for connection in connect(tmp_path / "ledger.db", create=True):
+        connection.close()
+    made = {file.name: file.stat() for file in tmp_path.rglob("*")}
+    assert {"ledger.db", "ledger.db-locks", "opening"} <= set(made)
+    for file in made.values():
         assert (file.st_uid, file.st_gid) == (SOMEBODY, SOMEBODY)
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import stat
 import sys
+from contextlib import suppress
 from pathlib import Path
 
-from filelock import FileLock
+from filelock import AcquireReturnProxy, FileLock
 
 from k3push.config.real_paths import real
 
@@ -27,8 +28,30 @@ def mode_in(folder: Path) -> int:
         return 0o600
 
 
+def acquire(lock: FileLock, patience_s: float = 0.0, poll_s: float = 0.05) -> AcquireReturnProxy[FileLock]:
+    """Acquire a lock, until the block ends or for good, such that its owner may as well.
+
+    Raises:
+        Timeout: Another holds it.
+    """
+    held = lock.acquire(patience_s, poll_s)
+    try:
+        hand_over(Path(lock.lock_file))
+    except BaseException:
+        lock.release()
+        raise
+    return held
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder for the owner of the one that holds it, unless it is there."""
+    with suppress(FileExistsError):
+        path.mkdir(mode=0o700)
+        hand_over(path)
+
+
 def hand_over(path: Path) -> None:
-    """Give a file that root has made to whom its folder belongs, as SQLite does with its own.
+    """Give what root has made to whom its folder belongs, as SQLite does with its own files.
 
     Else a single `sudo k3push` shuts the owner of a ledger out.
     """
@@ -40,7 +63,8 @@ def hand_over(path: Path) -> None:
         try:
             made = os.fstat(file)
             # Not another's file, of which somebody has made a link there.
-            if stat.S_ISREG(made.st_mode) and made.st_uid == 0 and made.st_nlink == 1:
+            is_one = stat.S_ISREG(made.st_mode) and made.st_nlink == 1
+            if made.st_uid == 0 and (is_one or stat.S_ISDIR(made.st_mode)):
                 os.fchown(file, folder.st_uid, folder.st_gid)
         finally:
             os.close(file)

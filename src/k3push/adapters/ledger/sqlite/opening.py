@@ -10,7 +10,13 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from k3push.adapters.ledger.sqlite.connections import Connection, lost_as_ledger, of_file
-from k3push.adapters.ledger.sqlite.files_beside import hand_over, lock_at, locks_folder
+from k3push.adapters.ledger.sqlite.files_beside import (
+    acquire,
+    hand_over,
+    lock_at,
+    locks_folder,
+    make_folder,
+)
 from k3push.adapters.ledger.sqlite.schema import bring_up_to_date
 from k3push.config.real_paths import real
 from k3push.core.remark import remark
@@ -51,12 +57,10 @@ def connect(path: Path, *, create: bool) -> tuple[Connection, Connection]:
         raise NoLedgerError(of_file(path, remark("ledger.none")))
     with _unfit_as_no_ledger(), lost_as_ledger(path):
         _check_usable(path)
-        locks_folder(path).mkdir(mode=0o700, exist_ok=True)
+        make_folder(locks := locks_folder(path))
         # One at a time, since the switch to WAL does not wait for others, and since the file that
         # one makes must be closed before another has locks on it.
-        lock = lock_at(opening := locks_folder(path) / "opening")
-        with lock.acquire(OPENING_PATIENCE_S):
-            hand_over(opening)
+        with acquire(lock_at(locks / "opening"), OPENING_PATIENCE_S):
             _make(path)
             _check_names(path)
             writer = Connection(path, "rw")
@@ -97,7 +101,8 @@ def _make(path: Path) -> None:
     gives all of them up when it closes any descriptor of it, also those of other connections.
     """
     with suppress(FileExistsError):
-        os.close(os.open(real(path), os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+        os.close(os.open(place := real(path), os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+        hand_over(place)
 
 
 def _check_names(path: Path) -> None:

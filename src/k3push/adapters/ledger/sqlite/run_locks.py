@@ -13,7 +13,7 @@ from urllib.parse import quote, unquote
 from filelock import FileLock, Timeout
 
 from k3push.adapters.ledger.sqlite.connections import of_file
-from k3push.adapters.ledger.sqlite.files_beside import hand_over, lock_at
+from k3push.adapters.ledger.sqlite.files_beside import acquire, lock_at, make_folder
 from k3push.adapters.ledger.sqlite.same_files import identity
 from k3push.core.model import RunId
 from k3push.core.remark import remark
@@ -65,10 +65,9 @@ class RunLocks:
         lock = self._lock_of(run)
         with self._gate():
             try:
-                lock.acquire(blocking=False)
+                acquire(lock)
             except Timeout:
                 raise RunIsAliveError(remark("ledger.run_alive", run=run)) from None
-            hand_over(Path(lock.lock_file))
             self._renew_note(run)
             self._held[run] = _Held(lock, lock.lock_file, identity(lock.lock_file))
 
@@ -103,7 +102,7 @@ class RunLocks:
             if not Path(lock.lock_file).exists():
                 return False
             try:
-                lock.acquire(blocking=False)
+                acquire(lock)
             except Timeout:
                 return True
             self._release(lock)
@@ -169,8 +168,6 @@ class RunLocks:
 
     @contextmanager
     def _gate(self) -> Iterator[None]:
-        self._folder.mkdir(mode=0o700, exist_ok=True)
-        gate = self._folder / "gate"
-        with lock_at(gate).acquire(GATE_PATIENCE_S, GATE_POLL_S):
-            hand_over(gate)
+        make_folder(self._folder)
+        with acquire(lock_at(self._folder / "gate"), GATE_PATIENCE_S, GATE_POLL_S):
             yield
