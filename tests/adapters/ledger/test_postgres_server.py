@@ -14,7 +14,7 @@ import pytest
 from anyio import to_thread
 from psycopg.conninfo import conninfo_to_dict
 
-from k3push.adapters.ledger.postgres import is_there, open_postgres, version_of
+from k3push.adapters.ledger.postgres import database, is_there, open_postgres, version_of
 from k3push.adapters.ledger.postgres.database import PACKAGE, Connection, Server, _cure
 from k3push.adapters.ledger.postgres.run_locks import RunLock, RunLocks
 from k3push.adapters.ledger.postgres.schema import VERSION, bring_up_to_date
@@ -471,6 +471,22 @@ async def test_a_transaction_lasts_whatever_is_set_for_the_role(postgres_url: st
 
     async with open_postgres(postgres_url, account=ACCOUNT) as ledger:
         assert await ledger._transactions.read(sleep) == 7
+
+
+async def test_a_session_that_cannot_be_set_up_is_closed(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An executor that ended while it took its lock again left one behind."""
+    opened: list[psycopg.AsyncConnection] = []
+
+    async def cancelled(raw: psycopg.AsyncConnection) -> None:
+        opened.append(raw)
+        raise asyncio.CancelledError
+
+    monkeypatch.setattr(database, "let_last", cancelled)
+    with pytest.raises(asyncio.CancelledError):
+        await Server.of(postgres_url).connect()
+    assert [raw.closed for raw in opened] == [True]
 
 
 async def test_a_ledger_is_read_while_its_server_takes_no_writes(postgres_url: str) -> None:

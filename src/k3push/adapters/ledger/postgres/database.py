@@ -151,7 +151,11 @@ class Server:
         """Open a connection for the runs of an account, outside a transaction."""
         await to_thread.run_sync(statements)  # read from the disk once
         raw = await AsyncConnection.connect(self._conninfo, autocommit=True)
-        await let_last(raw)
+        try:
+            await let_last(raw)
+        except BaseException:
+            await raw.close()
+            raise
         return Connection(raw, account)
 
     @contextmanager

@@ -28,7 +28,9 @@ def mode_in(folder: Path) -> int:
         return 0o600
 
 
-def acquire(lock: FileLock, patience_s: float = 0.0, poll_s: float = 0.05) -> AcquireReturnProxy[FileLock]:
+def acquire(
+    lock: FileLock, patience_s: float = 0.0, poll_s: float = 0.05
+) -> AcquireReturnProxy[FileLock]:
     """Acquire a lock, until the block ends or for good, such that its owner may as well.
 
     Raises:
