@@ -93,6 +93,29 @@ def test_the_end_of_a_retry_is_told_though_its_exit_code_is_the_same(
     assert len(inbox.messages) == 2
 
 
+KILLED_AT_RESULTS = """
+import os, signal
+from k3push.wiring import executor
+executor.write_results = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_run_that_is_killed_as_its_results_are_written_is_resumed_and_told(
+    desk: Desk, sandbox: Sandbox, inbox: Inbox
+) -> None:
+    """Else its folder would lack them for good, and nobody would hear of it."""
+    desk.configure(sandbox.url, more=notify(f'["{inbox.url}"]'))
+    desk.write("sitecustomize.py", KILLED_AT_RESULTS)
+    desk.environment["PYTHONPATH"] = str(desk.folder)
+    assert desk.k3push("run", desk.job([*orders(2), "NOWHERE"])).exit == -signal.SIGKILL
+    assert (sandbox.made(), inbox.messages) == (2, [])
+    del desk.environment["PYTHONPATH"]
+    assert desk.k3push("resume").exit == 3
+    assert desk.summary()["counts"] == {"pushed": 2, "rejected": 1}
+    assert (desk.results() / "report.html").is_file()
+    assert (sandbox.made(), len(inbox.messages)) == (2, 1)
+
+
 @pytest.mark.parametrize(
     ("on", "options", "told"),
     [

@@ -467,15 +467,19 @@ class Executor:
         return ending
 
     async def _write_results(self, ledger: Ledger, ending: Ending) -> Clusters:
-        """Write down that the execution has ended, and its results; return why rows failed."""
+        """Write the results, and down that the execution has ended; return why rows failed.
+
+        In this order: a run that is killed between the two has not ended, so that `resume` writes
+        its results and tells of it.
+        """
         run, now = ending.run, self.clock.now()
+        reasons = await self._told(ledger, replace(ending, run=replace(run, ended_at=now)))
         try:
             await ledger.end_run(run.id, ending.exit, now)
             await keep_steps(ledger, run.id, ending.pace, at=now)
         except LedgerLostError as error:
             self.observer.warn("warning.ending_lost", run=run.id, why=error)
-            return await clusters_of(ledger, run)
-        return await self._told(ledger, replace(ending, run=replace(run, ended_at=now)))
+        return reasons
 
     async def write_results_again(self, ledger: Ledger, name: RunId) -> Ending | None:
         """Return how a run stands that nobody executes: a person has moved its rows since.
