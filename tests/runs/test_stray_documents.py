@@ -184,6 +184,24 @@ async def test_a_bill_that_cannot_be_pushed_now_is_not_rejected_beside_its_late_
     assert doubled(office, BILLS) == []
 
 
+@pytest.mark.parametrize("meets", ["ok", "lose-session"])
+async def test_a_person_is_told_of_a_stray_beside_a_bill_though_its_neighbour_is_pushed(
+    meets: str,
+) -> None:
+    """The look before a chunk leaves one of its two bills in doubt, and the other is sent."""
+    lost, other = orders(2)
+    met = {lost: "make-then-lose-session", other: meets}
+    plan = FaultPlan(aimed={bill: Aimed(fault(name)) for bill, name in met.items()})
+    office = Office(sandbox(plan, untied=(lost,), latency_s=1.0, query_lag_s=8.0, **OPEN))
+    await office.open_run([lost])
+    await stopped(office, bill=lost)
+    await anyio.sleep(60)
+    await office.store.add(FIRST, [Listed(2, BillNumber(other))])
+    pushed = await office.execute(limits=NO_HALT, **HOW)
+    assert await codes(office) == {(State.UNKNOWN, "stray"): 1, (State.PUSHED, ""): 1}
+    assert list(pushed.stop.causes) == [Cause.PERSON]
+
+
 async def test_retry_forgets_no_call_of_its_own_run(monkeypatch: pytest.MonkeyPatch) -> None:
     """A rule that splits bills may have saved a part of a bill that the words reject by name."""
     office = await refused(monkeypatch, why=REFUSED, goes_on=True, policy=Policy.SPLIT)
