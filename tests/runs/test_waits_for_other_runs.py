@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import anyio
@@ -14,6 +15,7 @@ from k3push.core.pacing.halting import HaltRule
 from k3push.runs.doubts.word_of_person import settle_by_word
 from k3push.runs.other_calls import calls_of_others
 from k3push.runs.push_limits import PushLimits
+from k3push.runs.stop import Cause
 from k3push.simulator import FaultPlan, Policy, fault
 from k3push.simulator.exchange import Break, Fate, Request
 from k3push.simulator.fault_plans.script import Aimed
@@ -257,6 +259,38 @@ async def test_a_run_waits_while_another_one_settles_its_doubt(away_s: float) ->
         both.start_soon(go, FIRST, 0)
         both.start_soon(go, SECOND, 30)
     assert ends[FIRST] | ends[SECOND] == {State.PUSHED, State.ALREADY}
+
+
+async def test_a_run_waits_for_the_first_look_of_another_one_that_was_down_for_long() -> None:
+    """Both go on at one moment, hours after the first was halted, and looks take long."""
+    office, numbers = Office(sandbox(steps("reset"), latency_s=1.0, look_s=40.0)), orders(2)
+    await office.open_run(numbers)
+    halts = PushLimits(canary=False, halt=HaltRule(unknown_count=1, now=True))
+    await office.execute(limits=halts, throttle=one_by_one(), check=False)
+    await anyio.sleep(3 * 3600)
+    await office.open_run(numbers, SECOND)
+    often = replace(SETTLE, poll_s=20)
+    async with anyio.create_task_group() as both:
+        for run in (FIRST, SECOND):
+            how: dict[str, Any] = {"throttle": one_by_one(), "settle": often, "check": False}
+            both.start_soon(partial(office.execute, run, limits=NO_CANARY, **how))
+    rows = [*(await office.rows()).values(), *(await office.rows(SECOND)).values()]
+    assert {row.state for row in rows} == {State.PUSHED, State.ALREADY}
+    assert doubled(office, numbers) == []
+
+
+async def test_a_run_waits_not_for_ever_for_what_a_stopped_process_has_in_doubt() -> None:
+    """It is alive, as its lock tells, and looks for nothing; the others of the list are pushed."""
+    office, numbers = Office(sandbox(steps("reset"), latency_s=1.0)), orders(3)
+    await office.open_run(numbers[:1])
+    halts = PushLimits(canary=False, halt=HaltRule(unknown_count=1, now=True))
+    await office.execute(limits=halts, check=False)
+    await office.open_run(numbers, SECOND)
+    async with office.store.another_process().own(FIRST):
+        with anyio.fail_after(3 * 3600):
+            pushed = await office.execute(SECOND, limits=NO_CANARY, check=False)
+    assert pushed.of(State.PUSHED) == {*numbers[1:]}
+    assert list(pushed.stop.causes) == [Cause.BARRED]
 
 
 @pytest.mark.parametrize("is_heard", [True, False])

@@ -42,9 +42,11 @@ async def hopeless_in(
     old = [doubt for doubt in doubts if ages.age_s(doubt) - ages.behind_s(doubt) >= old_s]
     # The other process may have been paused, so its time to look counts from when we first see the
     # doubt.
-    hopeless = {doubt.number for doubt in old if ages.watched_s(doubt) >= enough_s}
-    rest = [doubt for doubt in old if doubt.number not in hopeless]
-    return hopeless | {doubt.number for doubt in rest if await names_documents(context, doubt)}
+    return {
+        doubt.number
+        for doubt in old
+        if ages.watched_s(doubt) >= enough_s or await names_documents(context, doubt)
+    }
 
 
 async def _note_late_elsewhere(context: Context, run: RunId, doubts: Sequence[Doubt]) -> DoubtAges:
