@@ -15,6 +15,7 @@ import pytest
 
 from tests.cli.conftest import Start
 from tests.cli.terminal import PATIENT, Desk, Sandbox, assert_all_once, end, orders, until
+from tests.forked import path_of_ours
 from tests.shares import shared_out
 
 pytestmark = pytest.mark.halved
@@ -106,10 +107,10 @@ def test_a_run_that_is_killed_as_its_results_are_written_is_resumed_and_told(
     """Else its folder would lack them for good, and nobody would hear of it."""
     desk.configure(sandbox.url, more=notify(f'["{inbox.url}"]'))
     desk.write("sitecustomize.py", KILLED_AT_RESULTS)
-    desk.environment["PYTHONPATH"] = str(desk.folder)
-    assert desk.k3push("run", desk.job([*orders(2), "NOWHERE"])).exit == -signal.SIGKILL
+    path = os.pathsep.join([str(desk.folder), *path_of_ours().values()])
+    killed = Desk(desk.folder, desk.environment | {"PYTHONPATH": path})
+    assert killed.k3push("run", desk.job([*orders(2), "NOWHERE"])).exit == -signal.SIGKILL
     assert (sandbox.made(), inbox.messages) == (2, [])
-    del desk.environment["PYTHONPATH"]
     assert desk.k3push("resume").exit == 3
     assert desk.summary()["counts"] == {"pushed": 2, "rejected": 1}
     assert (desk.results() / "report.html").is_file()
