@@ -58,8 +58,7 @@ def hand_over(path: Path) -> None:
     Else a single `sudo k3push` shuts the owner of a ledger out.
     """
     if sys.platform != "win32":
-        folder = path.parent.stat()
-        if os.geteuid() != 0 or folder.st_uid == 0:
+        if os.geteuid() != 0 or (folder := path.parent.stat()).st_uid == 0:
             return
         file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         try:

@@ -100,8 +100,9 @@ def _make(path: Path) -> None:
     A file that is there is not opened here: SQLite's locks on it belong to the process, which
     gives all of them up when it closes any descriptor of it, also those of other connections.
     """
+    place = real(path)
     with suppress(FileExistsError):
-        os.close(os.open(place := real(path), os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+        os.close(os.open(place, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
         hand_over(place)
 
 
