@@ -111,9 +111,14 @@ def can_be_forked(command: Sequence[str], environment: Mapping[str, str]) -> boo
     return usual and environment.get("LANG") == "C.UTF-8" and size < _LARGEST_MESSAGE
 
 
-def path_of_ours() -> dict[str, str]:
-    """Return what has a command read the k3push that the tests read, where a path says which."""
-    path = os.environ.get("PYTHONPATH")
+def path_of_ours(*first: Path) -> dict[str, str]:
+    """Return what has a command read the k3push that the tests read, where a path says which.
+
+    Args:
+        first: Folders whose modules it reads before those of any other.
+    """
+    ours = os.environ.get("PYTHONPATH")
+    path = os.pathsep.join([*map(str, first), *([ours] if ours else [])])
     return {"PYTHONPATH": path} if path else {}
 
 

@@ -327,7 +327,7 @@ def test_an_interrupt_in_the_midst_of_an_import_comes_after_it(tmp_path: Path) -
     said = subprocess.run(  # noqa: S603
         [sys.executable, "-c", code],
         cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        env={**os.environ, **path_of_ours(tmp_path)},
         capture_output=True,
         text=True,
         timeout=15,

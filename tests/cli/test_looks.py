@@ -22,6 +22,7 @@ from k3push.reporting.results_folder import MOST_READ
 from tests.adapters.ledger.samples import NOON, a_run
 from tests.cli.conftest import Start
 from tests.cli.terminal import Desk, Sandbox, assert_true, orders, read_csv
+from tests.forked import path_of_ours
 from tests.shares import shared_out
 
 pytestmark = pytest.mark.halved
@@ -286,7 +287,7 @@ def test_parquet_without_its_library_names_the_cure(done: Done) -> None:
     desk, _ = done
     (desk.folder / "without").mkdir()
     desk.write("without/pyarrow.py", "raise ImportError('No module named pyarrow')")
-    without = Desk(desk.folder, {"PYTHONPATH": str(desk.folder / "without")})
+    without = Desk(desk.folder, path_of_ours(desk.folder / "without"))
     ran = without.k3push("export", "--output", "none.parquet")
     assert (ran.exit, "pip install 'k3push[parquet]'" in ran.err) == (2, True), ran
     assert not (desk.folder / "none.parquet").exists()

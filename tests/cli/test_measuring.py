@@ -17,6 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.cli.conftest import Start
 from tests.cli.terminal import Desk, Sandbox, orders
+from tests.forked import path_of_ours
 
 pytestmark = pytest.mark.halved
 
@@ -242,7 +243,7 @@ def test_a_package_that_is_missing_is_said_before_anything_is_sent(
     """A night without metrics would be noticed by nobody; a run that does not begin is."""
     (desk.folder / "absent").mkdir()
     desk.write(f"absent/{module}.py", "raise ModuleNotFoundError(name=__name__)\n")
-    desk.environment["PYTHONPATH"] = str(desk.folder / "absent")
+    desk.environment |= path_of_ours(desk.folder / "absent")
     desk.configure(untouched.url, more=f"\n[metrics]\n{setting}\n")
     ran = desk.k3push("run", desk.job(orders(1)))
     assert ran.exit == 2, ran

@@ -107,8 +107,7 @@ def test_a_run_that_is_killed_as_its_results_are_written_is_resumed_and_told(
     """Else its folder would lack them for good, and nobody would hear of it."""
     desk.configure(sandbox.url, more=notify(f'["{inbox.url}"]'))
     desk.write("sitecustomize.py", KILLED_AT_RESULTS)
-    path = os.pathsep.join([str(desk.folder), *path_of_ours().values()])
-    killed = Desk(desk.folder, desk.environment | {"PYTHONPATH": path})
+    killed = Desk(desk.folder, desk.environment | path_of_ours(desk.folder))
     assert killed.k3push("run", desk.job([*orders(2), "NOWHERE"])).exit == -signal.SIGKILL
     assert (sandbox.made(), inbox.messages) == (2, [])
     assert desk.k3push("resume").exit == 3

@@ -8,6 +8,7 @@ import pytest
 from k3push.adapters.ledger.sqlite.schema import VERSION
 from tests.cli.conftest import Start
 from tests.cli.terminal import PATIENT, Desk, Sandbox, assert_all_once, end, orders, until
+from tests.forked import path_of_ours
 
 SECRET = "nobody-reads-this"
 
@@ -83,7 +84,7 @@ def test_a_missing_extra_is_named(desk: Desk, sandbox: Sandbox) -> None:
     desk.configure(sandbox.url, more=ledger("postgresql://me@127.0.0.1:1/nights"))
     (desk.folder / "without").mkdir()
     desk.write("without/psycopg.py", "raise ImportError('No module named psycopg')\n")
-    desk.environment["PYTHONPATH"] = str(desk.folder / "without")
+    desk.environment |= path_of_ours(desk.folder / "without")
     ran = desk.k3push("run", desk.job(orders(3)), "--yes")
     assert ran.exit == 2
     assert 'pip install "k3push[postgres]"' in ran.err
