@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
@@ -36,6 +37,7 @@ MOST_STATEMENTS = 18
 # What a form is asked besides, until pages of the size that chunks have are known to be whole.
 MOST_TO_PROVE_PAGES = 4
 MOST_BYTES = 330
+MOST_THREADS = 3
 
 # What is imported before a command acts, Python's own modules included.
 MOST_MODULES = {"--help": 180, "status": 657, "run orders.csv": 918}
@@ -125,6 +127,25 @@ def test_a_chunk_takes_few_statements_whatever_its_size(tmp_path: Path) -> None:
     """Each step of one waits for the interpreter's lock, which the thread of the calls holds."""
     totals = {size: pushed(tmp_path / f"{size}.db", size)[1].total() for size in (50, 250)}
     assert (totals[50] - totals[250]) / (20 - 4) <= MOST_STATEMENTS
+
+
+def test_a_chunk_takes_a_thread_for_each_commit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is looked up for it is looked up where its calls are made."""
+    begun, real = Counter[str](), to_thread.run_sync
+
+    async def counted(*args: Any, **options: Any) -> Any:
+        begun["in all"] += 1
+        return await real(*args, **options)
+
+    monkeypatch.setattr(to_thread, "run_sync", counted)
+    totals = {}
+    for size in (50, 250):
+        begun.clear()
+        pushed(tmp_path / f"{size}.db", size)
+        totals[size] = begun.total()
+    assert (totals[50] - totals[250]) / (20 - 4) <= MOST_THREADS
 
 
 def test_a_number_takes_little_room(tmp_path: Path) -> None:

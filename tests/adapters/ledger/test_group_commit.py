@@ -16,9 +16,10 @@ from anyio.lowlevel import checkpoint
 from k3push.adapters.ledger.sql_steps import reads, writes
 from k3push.adapters.ledger.sqlite.account_connection import AccountConnection, run_to_end
 from k3push.adapters.ledger.sqlite.connections import Connection
-from k3push.adapters.ledger.sqlite.group_commit import GroupCommit
+from k3push.adapters.ledger.sqlite.group_commit import GroupCommit, Reader
 from k3push.adapters.ledger.sqlite.opening import connect
 from k3push.core.model import Run
+from k3push.ports import LedgerLostError
 from tests.adapters.ledger.samples import ACCOUNT, a_run
 
 
@@ -81,6 +82,16 @@ async def a_writer(path: Path) -> AsyncIterator[tuple[GroupCommit, Said]]:
     commits = GroupCommit(path, await to_thread.run_sync(Listening))
     yield commits, said
     for opened in (commits, reader, writer):
+        await to_thread.run_sync(opened.close)
+
+
+@asynccontextmanager
+async def a_reader(path: Path) -> AsyncIterator[Reader]:
+    """Return what reads a ledger."""
+    writer, reader = await to_thread.run_sync(lambda: connect(path, create=True))
+    looks = Reader(path, reader, lambda: None)
+    yield looks
+    for opened in (looks, writer):
         await to_thread.run_sync(opened.close)
 
 
@@ -245,3 +256,65 @@ def test_a_flush_whose_task_asyncio_cancels_is_made_or_undone(
             assert {run.id for run in kept} == ({"left", "next"} if begun else {"next"})
 
     anyio.run(write, backend="asyncio")
+
+
+def test_a_brief_look_is_done_on_the_event_loop(tmp_path: Path) -> None:
+    """A thread for each of the looks of a chunk takes a sixth more time."""
+
+    async def read() -> None:
+        async with a_reader(tmp_path / "ledger.db") as looks:
+            assert await looks.read(lambda _: threading.get_ident()) != threading.get_ident()
+            brief = await looks.read(lambda _: threading.get_ident(), brief=True)
+            assert brief == threading.get_ident()
+
+    anyio.run(read, backend="trio")
+
+
+def test_a_brief_look_behind_a_long_one_waits_in_a_thread(tmp_path: Path) -> None:
+    """Calls go on while a report reads a million rows."""
+
+    async def read() -> None:
+        async with a_reader(tmp_path / "ledger.db") as looks:
+            begun, go = threading.Event(), threading.Event()
+            where: list[int] = []
+
+            async def look() -> None:
+                where.append(await looks.read(lambda _: threading.get_ident(), brief=True))
+
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(looks.read, lambda _: pause(begun, go))
+                await to_thread.run_sync(begun.wait)
+                tasks.start_soon(look)
+                await anyio.wait_all_tasks_blocked()
+                assert not where
+                go.set()
+            assert where != [threading.get_ident()]
+
+    anyio.run(read, backend="trio")
+
+
+def test_a_brief_look_that_fails_lets_others_look(tmp_path: Path) -> None:
+    """It stumbles over one row that is damaged, say."""
+
+    async def read() -> None:
+        async with a_reader(tmp_path / "ledger.db") as looks:
+            with pytest.raises(LedgerLostError, match="damaged"):
+                await looks.read(lambda _: {}["cell"], brief=True)
+            assert await looks.read(seen, brief=True) == await looks.read(seen) == []
+
+    anyio.run(read, backend="trio")
+
+
+def test_who_is_cancelled_before_a_brief_look_looks_at_nothing(tmp_path: Path) -> None:
+    """A row of looks that never wait could not be stopped."""
+
+    async def read() -> None:
+        async with a_reader(tmp_path / "ledger.db") as looks:
+            done: list[int] = []
+            with anyio.CancelScope() as scope:
+                scope.cancel()
+                await looks.read(partial(done_with, done, 1), brief=True)
+            assert scope.cancelled_caught
+            assert not done
+
+    anyio.run(read, backend="trio")

@@ -169,7 +169,12 @@ class PostgresLedger(SqlLedger[Connection]):
         """Do a step of this account that writes; see `Transactions.write`."""
         return await self._transactions.write(lambda c: step(self._bound(c)))
 
-    async def read(self, step: Work[Connection, T]) -> T:
+    async def read(
+        self,
+        step: Work[Connection, T],
+        *,
+        brief: bool = False,  # noqa: ARG002  # as for `write`
+    ) -> T:
         """Do a step of this account that reads; see `Transactions.read`."""
         if len(self._keys) > MOST_KEYS:
             self._keys.clear()

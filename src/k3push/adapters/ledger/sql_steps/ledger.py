@@ -30,12 +30,12 @@ Work = Callable[[C], Coroutine[Any, Any, T]]
 
 
 def read_by(
-    step: Step[C, P, T],
+    step: Step[C, P, T], *, brief: bool = False
 ) -> Callable[Concatenate[SqlLedger[C], P], Coroutine[Any, Any, T]]:
-    """Make a verb of a step that only reads."""
+    """Make a verb of a step that only reads; for *brief* see `SqlLedger.write`."""
 
     async def verb(ledger: SqlLedger[C], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        return await ledger.read(lambda connection: step(connection, *args, **kwargs))
+        return await ledger.read(lambda connection: step(connection, *args, **kwargs), brief=brief)
 
     return update_wrapper(verb, step)
 
@@ -65,8 +65,8 @@ class SqlLedger(Ledger, Generic[C_co]):
         """
 
     @abstractmethod
-    async def read(self, step: Work[C_co, T]) -> T:
-        """Do a step of this account that reads."""
+    async def read(self, step: Work[C_co, T], *, brief: bool = False) -> T:
+        """Do a step of this account that reads; for *brief* see `write`."""
 
     # -- runs ---------------------------------------------------------------------------------
 
@@ -99,7 +99,7 @@ class SqlLedger(Ledger, Generic[C_co]):
     remember = written_by(memo_steps.remember)
     revise = written_by(memo_steps.revise)
     memo = read_by(memo_steps.memo)
-    memos = read_by(memo_steps.memos)
+    memos = read_by(memo_steps.memos, brief=True)
 
     # -- numbers ------------------------------------------------------------------------------
 
@@ -112,13 +112,13 @@ class SqlLedger(Ledger, Generic[C_co]):
     rows_of = read_by(reads.rows_of)
     find_rows = read_by(reads.find_rows)
     runs_holding = read_by(reads.runs_holding)
-    in_hand = read_by(reads.in_hand)
-    made_of = read_by(reads.made_of)
+    in_hand = read_by(reads.in_hand, brief=True)
+    made_of = read_by(reads.made_of, brief=True)
     made_in = read_by(reads.made_in)
     made_of_namesakes = read_by(reads.made_of_namesakes)
     made_by = read_by(reads.made_by)
     fruitful = read_by(reads.fruitful)
-    lately_sent = read_by(reads.lately_sent)
+    lately_sent = read_by(reads.lately_sent, brief=True)
     lost_calls = read_by(reads.lost_calls)
     last_successes = read_by(reads.last_successes)
     last_answered = read_by(reads.last_answered)

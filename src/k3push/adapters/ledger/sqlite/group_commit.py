@@ -8,7 +8,8 @@ never more than one transaction, and none while nothing is to be written.
 What a chunk needs on its way is brief, and is done where the calls are made; only the flush
 is left to a thread. A thread for all of it takes a sixth more time (measured): it can go on
 only while the one that makes the calls does not, and each statement is handed to and fro
-between them. What may take long, or has to wait for another process, is a thread's.
+between them. What may take long, or has to wait for another process, is a thread's. Looks for
+a chunk are brief as well.
 
 A work that is refused is undone alone, by doing the others once more: that is rare, and a
 savepoint for each would cost them all. The commit is shared, and so is its failure.
@@ -26,7 +27,7 @@ from typing import Any, TypeVar
 
 import anyio
 from anyio import to_thread
-from anyio.lowlevel import cancel_shielded_checkpoint, checkpoint_if_cancelled
+from anyio.lowlevel import cancel_shielded_checkpoint, checkpoint, checkpoint_if_cancelled
 
 from k3push.adapters.ledger.codec import damaged
 from k3push.adapters.ledger.sqlite.connections import Connection, lost_as_ledger, of_file
@@ -292,16 +293,30 @@ class Reader:
         self._limiter = anyio.CapacityLimiter(1)
         self._lock = threading.Lock()
 
-    async def read(self, look: Callable[[Connection], T]) -> T:
+    async def read(self, look: Callable[[Connection], T], *, brief: bool = False) -> T:
         """Return what *look* sees; it sees one state of the ledger, all commits included.
+
+        Args:
+            brief: It is about one chunk, so that the event loop may do it.
 
         Raises:
             LedgerLostError: The file could not be read, or another is in its place.
         """
+        if brief:
+            await checkpoint()
+            if self._lock.acquire(blocking=False):
+                try:
+                    return self._seen_by(look)
+                finally:
+                    self._lock.release()
         return await to_thread.run_sync(self._read, look, limiter=self._limiter)
 
     def _read(self, look: Callable[[Connection], T]) -> T:
-        with self._lock, lost_as_ledger(self._path):
+        with self._lock:
+            return self._seen_by(look)
+
+    def _seen_by(self, look: Callable[[Connection], T]) -> T:
+        with lost_as_ledger(self._path):
             self._check()
             self._connection.do("begin_read")
             try:

@@ -231,9 +231,9 @@ class SqliteLedger(SqlLedger[AccountConnection]):
         """Do a step of this account that writes; see `GroupCommit.write`."""
         return await self._commits.write(lambda c: self._done(step, c), brief=brief)
 
-    async def read(self, step: Work[AccountConnection, T]) -> T:
+    async def read(self, step: Work[AccountConnection, T], *, brief: bool = False) -> T:
         """Do a step of this account that reads; see `Reader.read`."""
-        return await self._looks.read(lambda c: self._done(step, c))
+        return await self._looks.read(lambda c: self._done(step, c), brief=brief)
 
     def _done(self, step: Work[AccountConnection, T], connection: Connection) -> T:
         return run_to_end(step(AccountConnection(connection, self._account)))
