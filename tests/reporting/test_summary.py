@@ -124,6 +124,9 @@ def test_a_number_on_its_way_comes_before_the_exit_code() -> None:
     """After a second Ctrl-C only `resume` is right, whatever else the code stands for."""
     assert "k3push resume" in next_step({State.SENT: 1}, Exit.SOME_UNKNOWN, speaker("en"))
     assert "k3push settle" in next_step({State.UNKNOWN: 1}, Exit.SOME_UNKNOWN, speaker("en"))
+    # What `settle` cannot prove alone, the next bill that is pushed may.
+    both = {State.UNKNOWN: 1, State.PLANNED: 1}
+    assert "k3push resume" in next_step(both, Exit.SOME_UNKNOWN, speaker("en"))
 
 
 def test_what_needs_a_person_is_named_for_what_it_is() -> None:

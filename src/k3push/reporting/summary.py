@@ -154,6 +154,9 @@ def next_step(
         return say("exit.3.follow" if followed.for_person else "exit.3.odd")
     if code is Exit.SOME_UNKNOWN and not counts.get(State.UNKNOWN):
         return say("exit.4.follow")
+    if code is Exit.SOME_UNKNOWN and counts.get(State.PLANNED):
+        # The next bill may be what proves that the others can be looked up.
+        return say("exit.4.planned")
     return say(f"exit.{int(code)}")
 
 

@@ -43,6 +43,10 @@ WORDS = {
         "some numbers are unknown; run `k3push settle`, or `settle --as`",
         "有单据结果未知；请执行 `k3push settle`，查不清的用 `settle --as` 登记",
     ),
+    "exit.4.planned": (
+        "some numbers are unknown, and some not sent; run `k3push resume`, or `settle --as`",
+        "有单据结果未知，且有单据尚未下推；请执行 `k3push resume`，查不清的用 `settle --as` 登记",
+    ),
     "exit.4.follow": (
         "a submission or approval is in doubt; run `k3push settle`",
         "有提交或审核的结果未知；请执行 `k3push settle`",
