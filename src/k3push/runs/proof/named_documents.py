@@ -257,6 +257,10 @@ def is_among(carried: Mapping[BillNumber, str], bill: BillNumber, id_: str) -> b
         id_: Its id, or "" where that is not known.
     """
     id_ = id_ or id_in(bill)
+    # As a rule it is called as it was then: a long call is not searched for each of its bills.
+    other = carried.get(bill)
+    if other is not None and (not id_ or other in {"", id_}):
+        return True
     return any(
         id_ == other if id_ and other else number_in(bill) == number_in(each)
         for each, other in carried.items()
