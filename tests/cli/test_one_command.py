@@ -17,6 +17,8 @@ from k3push.core.model import Run
 from tests.cli.conftest import Start
 from tests.cli.terminal import SALES_ROUTE, Desk, Ran, Sandbox, assert_true, end, orders, until
 
+pytestmark = pytest.mark.halved
+
 posix = pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals")
 
 SLOWLY = ("--json", "--chunk-size", "2", "--concurrency", "1", "--no-canary")

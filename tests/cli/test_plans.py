@@ -26,6 +26,8 @@ from tests.cli.terminal import (
     typed,
 )
 
+pytestmark = pytest.mark.halved
+
 PLAN = "orders.plan.jsonl"
 
 BLOCKED = ["CGDDU000000", "CGDDC000000", "NOBODY"]
