@@ -55,18 +55,16 @@ class Headings:
 
     >>> Headings().role(" FBillNo"), Headings("Order").role("order"), Headings("Order").role("单号")
     ('number', 'number', '')
+    >>> Headings().role("ＦＢｉｌｌＮｏ"), Headings().role("ｉｄ")  # of a Chinese input method
+    ('number', 'id')
     """
 
     column: str | None = None
 
     def role(self, heading: str) -> str:
-        """Return one of `ROLES`, or "", for a heading in any letter case."""
-        heading = tidy(heading).casefold()
-        if self.column is None:
-            number = heading in _HEADINGS
-        else:
-            number = heading == tidy(self.column).casefold()
-        if number:
+        """Return one of `ROLES`, or "", for a heading in any letter case and width."""
+        heading = _folded(heading)
+        if heading in (_HEADINGS if self.column is None else {_folded(self.column)}):
             return "number"
         if heading in _IDS:
             return "id"
@@ -77,7 +75,7 @@ class Headings:
 
         Beside columns that nobody knows it may as well count the lines.
         """
-        return tidy(heading).casefold() == "id"
+        return _folded(heading) == "id"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +93,10 @@ def tidy(text: str) -> str:
     'CG\u3000DD'
     """
     return text.strip(_AROUND)
+
+
+def _folded(heading: str) -> str:
+    return unicodedata.normalize("NFKC", tidy(heading)).casefold()
 
 
 def flaw(number: str) -> Flaw | None:
