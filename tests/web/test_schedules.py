@@ -1365,7 +1365,8 @@ def test_pushes_that_begin_side_by_side_try_a_login_that_is_refused_once(tmp_pat
             await until(over)
             told = [each.why for each in await requests(shop.ledger)]
             refused = [why for why in told if "用户名或密码错误" in why]
-            assert len(refused) == LISTS_AT_ONCE
+            # The second one may begin after the first was refused.
+            assert 1 <= len(refused) <= LISTS_AT_ONCE
             assert told.count(remark("desk.not_let_in")) == len(told) - len(refused)
             assert logins.failures == 1
 
