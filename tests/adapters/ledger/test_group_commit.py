@@ -299,7 +299,7 @@ def test_a_brief_look_that_fails_lets_others_look(tmp_path: Path) -> None:
     async def read() -> None:
         async with a_reader(tmp_path / "ledger.db") as looks:
             with pytest.raises(LedgerLostError, match="damaged"):
-                await looks.read(lambda _: {}["cell"], brief=True)
+                await looks.read(lambda _: dict[str, str]()["cell"], brief=True)
             assert await looks.read(seen, brief=True) == await looks.read(seen) == []
 
     anyio.run(read, backend="trio")
