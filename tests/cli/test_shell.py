@@ -86,6 +86,19 @@ def test_a_path_is_told_from_where_the_shell_stands(project: Path) -> None:
 
 
 @posix
+def test_one_file_in_the_shells_folder_is_not_looked_for_on_the_path(project: Path) -> None:
+    """`./k3push.pyz demo`: Python leaves the dot away, and a shell must have it."""
+    for typed in ("k3push.pyz", "./k3push.pyz"):
+        made(project / "k3push.pyz")
+        shell = Shell([typed, "demo"], ["python", typed, "demo"], {"PATH": "/nowhere"}, "/usr")
+        assert shell.command("check") == "./k3push.pyz check"
+    inner = made(project / "dist/k3push")
+    named = str(Path(inner).relative_to(project))
+    shell = Shell([named, "demo"], [named, "demo"], {"PATH": "/nowhere"}, "/usr")
+    assert shell.command("check") == "dist/k3push check"
+
+
+@posix
 def test_another_k3push_on_the_path_is_not_this_one(project: Path) -> None:
     """The name alone would start an older installation."""
     made(project.parent / "old/k3push")

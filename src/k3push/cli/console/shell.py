@@ -57,7 +57,9 @@ class Shell:
         found = shutil.which(NAME, path=self.environ.get("PATH"))
         if found and _is_same(Path(found), script):
             return [NAME]
-        return [self._path(script)]
+        shown = self._path(script)
+        # A shell looks for a bare name on its PATH, and not beside itself.
+        return [shown if os.sep in shown else f".{os.sep}{shown}"]
 
     def _module(self) -> list[str]:
         """Return `python -m k3push` as it was typed, the interpreter's options included."""
