@@ -35,7 +35,7 @@ def recipients(settings: Settings) -> list[str]:
     try:
         unknown = unknown_services(urls)
     except NotifierMissingError:
-        what = remark("setting.package", package="k3push[notify]")
+        what = remark("setting.package", extra="notify")
         raise SettingsError.of(settings.file, key, what) from None
     if unknown:
         what = remark("setting.no_service", scheme=unknown[0])

@@ -94,5 +94,5 @@ def _needed(settings: Settings, key: str, module: str, extra: str) -> None:
     try:
         importlib.import_module(module)
     except ImportError:
-        what = remark("setting.package", package=f"k3push[{extra}]")
+        what = remark("setting.package", extra=extra)
         raise SettingsError.of(settings.file, key, what) from None

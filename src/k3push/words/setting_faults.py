@@ -79,8 +79,8 @@ WORDS = {
         '请用 {least} 到 {most} 的数字，或 "auto"',
     ),
     "setting.package": (
-        "needs a package: pip install '{package}'",
-        "需要组件：pip install '{package}'",
+        "needs a package: pip install 'k3push[{extra}]' (in a clone '.[{extra}]')",
+        "需要组件：pip install 'k3push[{extra}]'（在克隆的目录中用 '.[{extra}]'）",
     ),
     # -- secrets -----------------------------------------------------------------------------
     "secret.form": (
