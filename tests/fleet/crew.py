@@ -66,6 +66,7 @@ class FakeWork:
         whole: What is said of lists.
         wrong: What keeps from a tenant's ledger.
         said: Keys of the sentences that were told.
+        whys: The reasons in them.
     """
 
     served: dict[str, Tenant]
@@ -76,6 +77,7 @@ class FakeWork:
     whole: bool | None = False
     wrong: dict[str, Exception] = field(default_factory=dict)
     said: list[str] = field(default_factory=list)
+    whys: list[str] = field(default_factory=list)
     at_once: int = 0
     most_at_once: int = 0
 
@@ -131,9 +133,10 @@ class FakeWork:
             raise self.wrong[tenant.name]
         await end_sessions(Server.of(tenant.settings.ledger.url), worker)
 
-    def tell(self, sentence: str, /, **facts: object) -> None:  # noqa: ARG002
+    def tell(self, sentence: str, /, **facts: object) -> None:
         """Note what was told."""
         self.said.append(sentence)
+        self.whys += [str(facts["why"])] if "why" in facts else []
 
 
 def worker(work: FakeWork, url: str, name: str = "w1") -> Worker:

@@ -652,6 +652,17 @@ async def test_a_server_that_restarts_ends_neither_runs_nor_workers(
         await until(lambda: work.at_once == 0)
 
 
+async def test_what_ends_the_engine_is_told(postgres_url: str, tmp_path: Path) -> None:
+    """The engine's own words for it are "Database error", and no more."""
+    work = FakeWork({"acme": tenant(tmp_path, postgres_url)})
+    async with open_queue(Server.of(postgres_url), create=True):
+        pass
+    await change(postgres_url, "ALTER TABLE procrastinate_workers RENAME TO away")
+    async with serving(worker(work, postgres_url)):
+        await until(lambda: "worker.lost" in work.said)
+    assert {"procrastinate_workers" in why for why in work.whys} == {True}
+
+
 async def test_a_request_queues_its_runs_once(
     postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -30,6 +30,7 @@ from k3push.fleet.followup import (
 from k3push.fleet.heartbeat import Beat, Rhythm
 from k3push.fleet.left_behind import LeftBehind
 from k3push.fleet.queue import PUSH, Queue, Slot
+from k3push.fleet.queue_database import lost
 from k3push.fleet.queue_opening import open_queue
 from k3push.fleet.turns import PLACES_FOR_SHORT
 from k3push.fleet.work_port import CannotBeginError, NotHereError, NotNowError, Work
@@ -161,7 +162,8 @@ class Worker:
                 delete_jobs="always",
             )
             try:
-                await self._engine.run()  # type: ignore[no-untyped-call]  # likewise
+                with lost(self.database):
+                    await self._engine.run()  # type: ignore[no-untyped-call]  # likewise
             except Exception as error:  # noqa: BLE001  # of the engine, whose errors are many
                 self.work.tell("worker.lost", why=error)
             if not self.draining:
