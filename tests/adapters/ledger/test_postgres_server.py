@@ -628,3 +628,20 @@ async def test_a_view_shows_the_ledger_to_any_program(postgres_url: str) -> None
 async def test_a_connection_that_fails_gets_the_cure_of_its_words(said: str, cure: str) -> None:
     """The server gives no code there."""
     assert read_remark(_cure(psycopg.OperationalError(said))) == (cure, {})
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        (
+            'to server at "db" failed: Connection refused\n\tIs the server running on that host?\n',
+            'to server at "db" failed: Connection refused. Is the server running on that host',
+        ),
+        ("all failures were:\n- host a: refused\n\n", "all failures were: - host a: refused"),
+        ("one  line.", "one line"),
+    ],
+)
+async def test_what_is_said_in_lines_is_told_in_sentences(said: str, told: str) -> None:
+    """They were one sentence, with a capital letter in its midst."""
+    lost = Server.of("postgresql://db/k3").lost(psycopg.OperationalError(said))
+    assert read_remark(str(read_remark(str(lost))[1]["why"]))[1]["why"] == told

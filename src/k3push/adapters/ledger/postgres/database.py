@@ -168,8 +168,7 @@ class Server:
 
     def lost(self, said: psycopg.Error) -> LedgerLostError:
         """Put an error of psycopg into our words: the place, what it said, the cure."""
-        words = " ".join((said.diag.message_primary or str(said) or type(said).__name__).split())
-        words = words.rstrip(".?")
+        words = _on_one_line(said.diag.message_primary or str(said) or type(said).__name__)
         why = remark("ledger.postgres", why=words, cure=_cure(said))
         return LedgerLostError(remark("ledger.lost", place=self.place, why=why))
 
@@ -188,6 +187,17 @@ def _place(given: Mapping[str, Any]) -> str:
     port = f":{given['port']}" if given.get("port") else ""
     host = given.get("host") or given.get("hostaddr") or ""
     return f"postgresql://{user}{host}{port}/{given.get('dbname') or ''}"
+
+
+def _on_one_line(said: str) -> str:
+    r"""Put what libpq says line by line into one, which a sentence may follow.
+
+    >>> _on_one_line("it failed: Connection refused\n\tIs the server running there?\n")
+    'it failed: Connection refused. Is the server running there'
+    """
+    words = "\n".join(" ".join(line.split()) for line in said.strip().splitlines())
+    words = re.sub(r"(?<![.,:;?!。，：；？！])\n", ". ", words)
+    return words.replace("\n", " ").rstrip(".?？")
 
 
 def _cure(said: psycopg.Error) -> str:
