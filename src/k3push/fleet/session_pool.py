@@ -14,6 +14,8 @@ import anyio
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
+from k3push.adapters.ledger.postgres.telling_pool import TellingPool
+
 BELIEVED_S = 1.0
 """So long after it was lent last, a session is taken for one that is there."""
 
@@ -23,7 +25,7 @@ _Selector = getattr(selectors, "PollSelector", selectors.SelectSelector)
 
 def session_pool(**options: Any) -> AsyncConnectionPool:
     """Return a pool that is not open yet, in place of the engine's own."""
-    return AsyncConnectionPool(**options | {"check": Check()})
+    return TellingPool(**options | {"check": Check()})
 
 
 class Check:

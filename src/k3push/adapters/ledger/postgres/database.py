@@ -192,9 +192,12 @@ def _place(given: Mapping[str, Any]) -> str:
 def _on_one_line(said: str) -> str:
     r"""Put what libpq says line by line into one, which a sentence may follow.
 
+    What it asks people to look at is for the cure to say.
+
     >>> _on_one_line("it failed: Connection refused\n\tIs the server running there?\n")
-    'it failed: Connection refused. Is the server running there'
+    'it failed: Connection refused'
     """
+    said = re.sub(r"\n\s+[^\n]*[?？](?=\s*(\n|$))", "", said)
     words = "\n".join(" ".join(line.split()) for line in said.strip().splitlines())
     words = re.sub(r"(?<![.,:;?!。，：；？！])\n", ". ", words)
     return words.replace("\n", " ").rstrip(".?？")

@@ -17,7 +17,7 @@ import anyio
 import psycopg
 from anyio.lowlevel import checkpoint_if_cancelled
 from psycopg import AsyncConnection
-from psycopg_pool import AsyncConnectionPool, PoolTimeout
+from psycopg_pool import PoolTimeout
 
 from k3push.adapters.ledger.connection_places import ConnectionPlaces
 from k3push.adapters.ledger.postgres.database import (
@@ -28,6 +28,7 @@ from k3push.adapters.ledger.postgres.database import (
     is_of_the_moment,
     let_last,
 )
+from k3push.adapters.ledger.postgres.telling_pool import TellingPool
 
 T = TypeVar("T")
 
@@ -43,8 +44,6 @@ LONGEST_PAUSE_S = 1.0
 CONNECTIONS = 8
 
 IDLE_S = 60.0
-
-Pool = AsyncConnectionPool[AsyncConnection[Any]]
 
 
 class Connections:
@@ -62,7 +61,7 @@ class Connections:
         self.most = most
         self._conninfo = server.conninfo
         self._places = places
-        self._pool: Pool | None = None
+        self._pool: TellingPool | None = None
 
     @property
     def size(self) -> int:
@@ -89,8 +88,8 @@ class Connections:
                 with cut_after(SILENCE_S, raw):
                     yield raw
 
-    def _new_pool(self) -> Pool:
-        return AsyncConnectionPool(
+    def _new_pool(self) -> TellingPool:
+        return TellingPool(
             self._conninfo,
             kwargs={"autocommit": True},
             configure=let_last,
