@@ -9,6 +9,7 @@ and says so without end.
 from __future__ import annotations
 
 import asyncio
+import logging
 import sys
 from collections import Counter
 from collections.abc import Callable
@@ -81,6 +82,7 @@ class Limits:
 
     def protocol(self) -> type[asyncio.Protocol]:
         """Return what speaks HTTP on a connection within these limits."""
+        logging.getLogger("uvicorn.error").addFilter(_is_told)
         return type("Limited", (_Limited,), {"limits": self})
 
     def place_of(self, address: str) -> str:
@@ -98,6 +100,13 @@ class Limits:
         self._places[place] -= 1
         if not self._places[place]:
             del self._places[place]
+
+
+def _is_told(record: logging.LogRecord) -> bool:
+    """Pass over what is cut off as the server ends: clients that are slow are no defect."""
+    error = record.exc_info[1] if record.exc_info else None
+    cut_off = isinstance(error, asyncio.CancelledError)
+    return not cut_off and "graceful shutdown exceeded" not in record.getMessage()
 
 
 class _Limited(H11Protocol):
