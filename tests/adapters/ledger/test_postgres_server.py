@@ -663,6 +663,10 @@ async def test_a_connection_that_fails_gets_the_cure_of_its_words(said: str, cur
             "a: refused\n\tIs it up?\nAll failures were:\n- a: refused\n- b: refused\n\tIs it up?",
             "a: refused. All failures were: - a: refused. - b: refused",
         ),
+        (
+            "server closed the line\n\tThis means that it ended\n\tbefore or while it worked.\n",
+            "server closed the line. This means that it ended before or while it worked",
+        ),
         ("one  line.", "one line"),
     ],
 )

@@ -199,7 +199,7 @@ def _on_one_line(said: str) -> str:
     """
     said = re.sub(r"\n\s+[^\n]*[?？](?=\s*(\n|$))", "", said)
     words = "\n".join(" ".join(line.split()) for line in said.strip().splitlines())
-    words = re.sub(r"(?<![.,:;?!。，：；？！])\n", ". ", words)
+    words = re.sub(r"(?<![.,:;?!。，：；？！])\n(?![a-z])", ". ", words)
     return words.replace("\n", " ").rstrip(".?？")
 
 
