@@ -33,6 +33,7 @@ from tests.runs.office import (
     SECOND,
     Office,
     VirtualClock,
+    only_settle,
     orders,
     sandbox,
     steered,
@@ -71,6 +72,22 @@ async def test_what_an_interrupted_answer_names_is_not_sent_again_where_pushes_a
     await office.open_run([canary, *rest, named], again_because=because)
     await office.execute(throttle=steered(**ONE), check=False, again_because=because)
     assert len(office.site.world.documents_of(named)) == 1
+
+
+async def test_settling_says_of_no_bill_that_it_has_nothing_if_an_interrupted_answer_names_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whoever reads `planned` may push it by hand, and its document is there."""
+    canary, named, other, *rest = orders(6)
+    office = Office(sandbox(misnamed={named: other}, link_fields=False, **OPEN))
+    interrupt(monkeypatch, named)
+    await office.open_run([canary, *rest, named])
+    stopped = await office.execute(limits=AT_A_DOUBT, throttle=steered(**ONE), check=False)
+    assert stopped.rows[named].state is State.UNKNOWN
+    settled = await office.execute(work=only_settle, check=False)
+    (document,) = office.site.world.documents_of(named)
+    row = settled.rows[named]
+    assert (row.state, [each.id for each in row.targets]) == (State.PUSHED, [str(document.id)])
 
 
 @pytest.mark.parametrize("links", [False, True])

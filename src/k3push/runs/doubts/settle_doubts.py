@@ -40,6 +40,7 @@ from k3push.runs.lookup.target_lookup import found_by
 from k3push.runs.other_calls.calls_of_others import Heard, hear, hear_of_others
 from k3push.runs.proof.calls_at_work import may_run
 from k3push.runs.proof.doubt_ages import SettleTimes
+from k3push.runs.proof.told_by_answers import by_answers
 from k3push.runs.proof.unclear_documents import whose
 from k3push.runs.stop import Cause
 
@@ -187,8 +188,13 @@ async def _look(
         if is_surely_shown(context, doubt, age) and doubt.attempt not in found.at_work
     ]
     absent, hopeless, unproved = await judge_silence(context, run, over, shown.seen)
+    named = await _named_by_answers(context, run, absent)
+    absent = [doubt for doubt in absent if doubt.number not in named]
+    made = [each for each in named.values() if each.targets]
+    await _conclude_found(context, run, made, shown.seen)
+    hopeless |= named.keys() - {each.number for each in made}
     nothing = [_absent(doubt.number, context.settle) for doubt in absent]
-    outcomes = [*found.outcomes, *nothing]
+    outcomes = [*found.outcomes, *made, *nothing]
     if run == context.run.id:
         settled = {outcome.number for outcome in outcomes}
         _note_met(context, [doubt for doubt, _ in due if doubt.number in settled], shown)
@@ -196,6 +202,22 @@ async def _look(
     unnamed = frozenset(found.unnamed)
     await _tell_whose(context, run, {n: shown.untied[n] for n in unnamed & shown.untied.keys()})
     return Settled(tuple(outcomes), parts, unnamed | hopeless, frozenset(unproved))
+
+
+async def _named_by_answers(
+    context: Context, run: RunId, absent: Sequence[Doubt]
+) -> dict[BillNumber, Outcome]:
+    """Return bills that no look shows with a document, and that have one by an answer alone.
+
+    An answer that was interrupted names what was saved before. If the call carried others as well,
+    the bill stays in doubt.
+    """
+    bills = context.with_ids(doubt.number for doubt in absent)
+    ledger, scope = context.ledger, context.run.scope
+    named = await by_answers(context, ledger, scope, bills, run=run, of_run_alone=True)
+    unsure = [each for each in named.values() if not each.targets]
+    await tell_of_doubts(context, run, [each._replace(state=State.UNKNOWN) for each in unsure])
+    return named
 
 
 async def _conclude_found(
