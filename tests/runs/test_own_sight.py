@@ -462,6 +462,25 @@ async def test_an_exception_frees_no_bill_while_its_sender_may_not_be_shown_all_
     assert pushed.of(State.UNKNOWN) == {*numbers[2:4]}
 
 
+async def test_an_exception_frees_no_bill_seconds_after_a_look_has_missed_a_named_document() -> (
+    None
+):
+    """The ledger counts such a document later, as looks may lag; the execution knows at once."""
+    plan = steps(*["ok"] * 3, "make-then-response-error")
+    office, numbers = (
+        _half_seen([True, False, True, False], plan, latency_s=5.0, look_s=0.1),
+        orders(4),
+    )
+    await office.open_run(numbers)
+    pushed = await office.execute(
+        limits=replace(NO_HALT, canary=False),
+        throttle=steered(concurrency=2, chunk_size=1),
+        check=False,
+    )
+    assert len(office.site.world.documents_of(numbers[3])) == 1
+    assert pushed.rows[numbers[3]].state is State.UNKNOWN
+
+
 async def test_an_exception_rejects_no_bill_whose_sender_was_not_shown_all_before() -> None:
     """It has made a document; what answers of the execution before have named is not shown."""
     plan = steps("ok", "ok", "make-then-response-error")
