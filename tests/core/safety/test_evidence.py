@@ -10,7 +10,13 @@ from hypothesis import strategies as st
 from k3push.core.model import BillNumber, Outcome, State, Target, Targets
 from k3push.core.safety.conclusion import Conclusion
 from k3push.core.safety.documents_beside import but_strangers, strangers
-from k3push.core.safety.evidence import Look, conclude, conclude_unread, needs_patience
+from k3push.core.safety.evidence import (
+    Look,
+    conclude,
+    conclude_unread,
+    needs_patience,
+    nothing_ran,
+)
 from k3push.core.safety.target_sets import new_targets
 from k3push.core.safety.verdict import Said
 from tests.core.protocol.answers import numbers, target
@@ -118,6 +124,15 @@ def test_a_number_that_was_put_off_too_often_is_rejected() -> None:
     """A lock that somebody forgot must not hold a run for ever."""
     concluded = conclude(said(LOCK, code="13"), [A], Look({}, proved=True), last_try=True)
     assert concluded == Conclusion((Outcome(A, State.REJECTED, (), "13", LOCK),))
+
+
+@pytest.mark.parametrize("code", ["13", "14", "7"])
+def test_a_success_asks_for_no_other_try_whatever_its_code(code: str) -> None:
+    """It has made something, which its sender may not be shown."""
+    answer = Said(success=True, code=code, messages=(), named=())
+    look = Look({}, proved=True, trusted=False)
+    assert in_words(conclude(answer, [A], look)) == "A:unknown"
+    assert not nothing_ran(answer, [A])
 
 
 @pytest.mark.parametrize("code", ["14", "7"])

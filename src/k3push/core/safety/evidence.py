@@ -193,7 +193,8 @@ def nothing_ran(said: Said, numbers: Collection[BillNumber]) -> bool:
     >>> nothing_ran(Said(False, EDIT_LOCK, (), ()), ["A", "B"])
     False
     """
-    return said.code == CALL_LIMIT or (said.code == EDIT_LOCK and len(numbers) == 1)
+    at_lock = said.code == EDIT_LOCK and len(numbers) == 1
+    return not said.success and (said.code == CALL_LIMIT or at_lock)
 
 
 def _may_be_partial(said: Said, numbers: Collection[BillNumber]) -> bool:
@@ -345,9 +346,11 @@ def _passed_over(rest: Rest, look: Look, *, alone: bool) -> Conclusion:
 def _puts_off(said: Said, *, last_try: bool) -> bool:
     """Say whether the numbers are put off, as the ERP asks to try later.
 
-    At a limit always, since no number is to blame for it; at a lock until the last try.
+    At a limit always, since no number is to blame for it; at a lock until the last try. A success
+    has worked, whatever its code.
     """
-    return said.code in TRY_LATER_CODES and (said.code in ABOUT_NO_BILL or not last_try)
+    asks = not said.success and said.code in TRY_LATER_CODES
+    return asks and (said.code in ABOUT_NO_BILL or not last_try)
 
 
 def _refused(rest: Rest, *, last_try: bool) -> Conclusion:

@@ -294,7 +294,7 @@ async def _record(
 
 def _note_how_long(context: Context, sending: Sending, attempt: Attempt, said: Said) -> None:
     """Note how long a call has kept the ERP."""
-    if said.success or not nothing_ran(said, attempt.intent.numbers):
+    if not nothing_ran(said, attempt.intent.numbers):
         context.ages.note_taken(sending.push_s, attempt.intent.sender)
         if said.named:
             context.ages.note_answer(sending.push_s, attempt.intent.sender)
@@ -336,7 +336,7 @@ def _still_absent(
     ran = not isinstance(verdict, SendAgain)
     if isinstance(verdict, ReadBack):
         bills = [outcome.number for outcome in outcomes]
-        ran = verdict.said.success or not nothing_ran(verdict.said, bills)
+        ran = not nothing_ran(verdict.said, bills)
     ended = {o.number for o in outcomes if ran or o.state is not State.PLANNED}
     context.absent -= ended
     return [o._replace(code=ABSENT) if o.number in context.absent else o for o in outcomes]
