@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 from typing import Any
 
 import anyio
@@ -17,7 +18,7 @@ from k3push.simulator import FAULT_NAMES, Accounts, FaultPlan, fault
 from k3push.simulator.books.forms import IN_STOCK
 from k3push.simulator.fault_plans.faults import Ending
 from k3push.simulator.fault_plans.script import Aimed, Channel
-from tests.runs.office import FIRST, SECOND, Office, orders, push, sandbox, steered, steps
+from tests.runs.office import FIRST, ROUTE, SECOND, Office, orders, push, sandbox, steered, steps
 from tests.runs.rough_answers import OPEN
 from tests.shares import shared_out
 
@@ -281,6 +282,21 @@ async def test_a_look_is_made_anew_after_links_that_cannot_be_asked_were_waited_
     assert len(office.site.world.documents_of(numbers[0])) == 1
 
 
+def answer_no_more_than(monkeypatch: pytest.MonkeyPatch, verb: str, most: int) -> list[int]:
+    """Let a proxy give up questions that name more bills; return how many those named."""
+    look, unanswered = getattr(ErpClient, verb), list[int]()
+
+    async def ask(erp: ErpClient, route: Route, asked: Any, **how: Any) -> Any:
+        if len(asked) > most:
+            unanswered.append(len(asked))
+            await anyio.sleep(60)
+            raise LookFailedError("HTTP 504")
+        return await look(erp, route, asked, **how)
+
+    monkeypatch.setattr(ErpClient, verb, ask)
+    return unanswered
+
+
 @pytest.mark.parametrize("concurrency", [1, 4])
 async def test_a_question_too_long_for_the_site_is_asked_in_shorter_ones(
     monkeypatch: pytest.MonkeyPatch, concurrency: int
@@ -289,22 +305,8 @@ async def test_a_question_too_long_for_the_site_is_asked_in_shorter_ones(
 
     A shorter question does, also where chunks that go side by side share theirs.
     """
-    unanswered: list[str] = []
-
-    def limit(verb: str) -> None:
-        look = getattr(ErpClient, verb)
-
-        async def ask(erp: ErpClient, route: Route, asked: Any, **how: Any) -> Any:
-            if len(asked) > 30:
-                unanswered.append(verb)
-                await anyio.sleep(60)
-                raise LookFailedError("HTTP 504")
-            return await look(erp, route, asked, **how)
-
-        monkeypatch.setattr(ErpClient, verb, ask)
-
-    for verb in ("sources_of", "targets_of", "linked_targets_of"):
-        limit(verb)
+    verbs = ("sources_of", "targets_of", "linked_targets_of")
+    unanswered = [answer_no_more_than(monkeypatch, verb, 30) for verb in verbs]
     office, numbers = Office(sandbox(orders=300, latency_s=0.1)), orders(300)
     await office.open_run(numbers)
     throttle = steered(concurrency=concurrency, chunk_size=100)
@@ -312,7 +314,24 @@ async def test_a_question_too_long_for_the_site_is_asked_in_shorter_ones(
     assert not pushed.stop.causes
     assert pushed.of(State.PUSHED) == set(numbers)
     # What is too long is found out once for each kind of question, and not for each chunk.
-    assert len(unanswered) < 30
+    assert sum(map(len, unanswered)) < 30
+
+
+@pytest.mark.parametrize("field", [ROUTE.source_number_field, ""])
+async def test_each_part_of_a_question_that_was_too_long_counts(
+    monkeypatch: pytest.MonkeyPatch, field: str
+) -> None:
+    """A clerk has pushed a bill of which only a later part tells: by its number, or by its link."""
+    for verb in ("targets_of", "linked_targets_of"):
+        answer_no_more_than(monkeypatch, verb, 10)
+    office = Office(
+        sandbox(link_fields=not field, **OPEN), replace(ROUTE, source_number_field=field)
+    )
+    numbers = orders(30)
+    office.site.world.add_target(IN_STOCK, numbers[28], creator="clerk")
+    await office.open_run(numbers)
+    pushed = await office.execute(throttle=steered(concurrency=1, chunk_size=29))
+    assert pushed.of(State.ALREADY) == {numbers[28]}
 
 
 async def test_an_outage_makes_no_question_shorter(monkeypatch: pytest.MonkeyPatch) -> None:
