@@ -451,6 +451,21 @@ async def test_whoever_deletes_documents_may_have_their_bills_sent_again() -> No
     assert pushed.rows[named].attempts == 2
 
 
+async def test_a_bill_is_not_pushed_with_a_document_that_somebody_has_cancelled() -> None:
+    """Nothing but the answer ties that document to its bill; a person has said that it is void."""
+    canary, named, *rest = orders(8)
+    office = Office(sandbox(untied=(named,), **OPEN))
+    await office.open_run([canary, *rest, named])
+    await office.execute(limits=NO_HALT, throttle=steered(**ONE), check=False)
+    (document,) = office.site.world.documents_of(named)
+    document.cancelled = True
+    told = (office.store, VirtualClock(), FIRST, BillNumber(named), State.PLANNED)
+    await settle_by_word(*told, because="cancelled")
+    pushed = await office.execute(limits=NO_HALT, throttle=steered(**ONE), check=False)
+    assert str(document.id) not in {each.id for each in pushed.rows[named].targets}
+    assert pushed.rows[named].attempts == 2
+
+
 async def test_links_are_asked_about_before_a_number_settles_a_doubt() -> None:
     """The execution that knew of them was killed: two calls were lost, and one has left at all."""
     lost, other, *rest = orders(16)

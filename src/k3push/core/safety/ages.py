@@ -26,8 +26,10 @@ def least_age_s(began_at: datetime, began: Uptime, now_at: datetime, now: Uptime
     5
     >>> least_age_s(noon, Uptime("boot", 100), one_pm, Uptime("next", 30))
     30
-    >>> least_age_s(noon, Uptime("boot", 100), one_pm, Uptime("next", 90_000))
-    3600.0
+    >>> least_age_s(noon, Uptime("boot", 100), one_pm, Uptime("next", 130))
+    130
+    >>> [least_age_s(noon, Uptime(boot, 100), one_pm, Uptime("", 90_000)) for boot in ("boot", "")]
+    [3600.0, 3600.0]
     >>> least_age_s(noon, Uptime("boot@one", 100), one_pm, Uptime("next@two", 90_000))
     0.0
     """

@@ -67,7 +67,7 @@ class Links:
 
     def compare(self, known: Collection[str], seen: Sighting) -> None:
         """Take in whether the links have found documents of bills that they were asked for."""
-        if seen.linked and known:
+        if seen.linked:
             self.find = self.find or bool(seen.by_link.intersection(known))
             self.missed = self.missed or not seen.by_link.issuperset(known)
 

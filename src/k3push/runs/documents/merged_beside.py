@@ -23,8 +23,8 @@ from k3push.runs.lookup.target_lookup import look_at_targets
 from k3push.runs.other_calls.earlier_calls import (
     did_nothing,
     may_have_saved,
-    refusal_of,
     was_in_doubt,
+    was_refused,
 )
 
 
@@ -63,10 +63,9 @@ async def _is_open(context: Context, run: RunId, name: BillNumber) -> bool:
 
 
 def may_hide_merged(kept: AttemptRecord) -> bool:
-    """Say whether a call of several bills was lost, or was refused and may have saved a part."""
+    """Say whether a call of several bills was lost or refused; `has_made_beside` says of what."""
     several = len(kept.attempt.intent.numbers) > 1
-    refused = refusal_of(kept) is not None and not did_nothing(kept)
-    return several and (refused or was_in_doubt(kept))
+    return several and (was_refused(kept) or was_in_doubt(kept))
 
 
 async def has_made_beside(
