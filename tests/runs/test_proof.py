@@ -263,6 +263,26 @@ async def test_a_person_may_push_again_what_the_ledger_knows() -> None:
     assert {row.state for row in (await office.rows(SECOND)).values()} == {State.PUSHED}
 
 
+async def test_a_bill_that_is_to_be_pushed_again_and_is_closed_is_rejected() -> None:
+    """`already` would say that what was asked for is done."""
+    office = Office(sandbox())
+    for run, because in ((FIRST, ""), (SECOND, "the first ones were deleted")):
+        await office.open_run(orders(2), run, again_because=because)
+        await office.execute(run, check=False)
+    assert {row.state for row in (await office.rows(SECOND)).values()} == {State.REJECTED}
+
+
+async def test_a_bill_that_another_runs_lost_call_has_closed_is_not_rejected() -> None:
+    """It waits for that run: nobody can ask for documents here, and its own closed it."""
+    route = replace(ROUTE, source_number_field="")
+    office = Office(sandbox(steps("make-then-reset"), link_fields=False), route)
+    for run in (FIRST, SECOND):
+        await office.open_run(orders(1), run)
+        await office.execute(run, check=False)
+    (row,) = (await office.rows(SECOND)).values()
+    assert (row.state, row.code) == (State.PLANNED, "held")
+
+
 @pytest.mark.parametrize("sees", ["own", "none"])
 async def test_another_users_silence_settles_nothing(sees: str) -> None:
     """Who resumes as a user that does not see what the first one made sends nothing again."""
