@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from k3push.core.model import Attempt, Intent, State
+from k3push.core.pacing.halting import HaltRule
 from k3push.core.safety.verdict import ReadBack, SendAgain
 from k3push.ports import LedgerLostError
 from k3push.runs.context import Context
@@ -344,3 +345,15 @@ async def test_what_cannot_be_written_down_does_not_leave(monkeypatch: pytest.Mo
     pushed = await office.execute(check=False)
     assert Cause.LEDGER_LOST in pushed.stop.causes
     assert office.site.calls[Channel.PUSH] == 0
+
+
+async def test_a_limit_counts_bills_that_were_in_doubt_before() -> None:
+    """Who has asked for two is not answered with three."""
+    office = Office(sandbox(steps("ok", *["reset"] * 3), closes=False))
+    await office.open_run(orders(4))
+    side_by_side = steered(concurrency=3, chunk_size=1)
+    lost = PushLimits(canary=False, halt=HaltRule(unknown_count=3))
+    await office.execute(limits=lost, throttle=side_by_side)
+    pushed = await office.execute(limits=PushLimits(canary=False, limit=2), throttle=side_by_side)
+    assert set(pushed.stop.causes) == {Cause.LIMIT}
+    assert len(pushed.of(State.PUSHED)) == 1 + 2
