@@ -91,6 +91,8 @@ TRIES_ELSEWHERE = 2
 
 # What ends an execution and leaves numbers that only a person can settle.
 _FOR_A_PERSON = {Cause.BARRED, Cause.UNPROVED, Cause.PERSON, Cause.CONTRADICTION}
+# An execution that stops at doubts each time tells of these all the same.
+_LEFT_TO_PEOPLE = {*_FOR_A_PERSON, Cause.HALTED}
 _PASSES = {
     Cause.BARRED,
     Cause.UNREACHABLE,
@@ -275,7 +277,7 @@ class _Play:
             if not states:
                 return
             causes = set(pushed.stop.causes) if pushed else {Cause.INTERRUPTED}
-            if State.UNKNOWN in states and causes <= _FOR_A_PERSON:
+            if State.UNKNOWN in states and causes & _FOR_A_PERSON and causes <= _LEFT_TO_PEOPLE:
                 await self.people.speak(run)
             elif causes & _PASSES:
                 # What is refused there again and again stays as it is.
