@@ -47,7 +47,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def _no_blocking() -> Iterator[None]:
     """Fail a test that touches SQLite or the disk on asyncio's thread, but for what is brief."""
     with blockbuster_ctx() as blockbuster:
-        brief = {"_begin_and_work", "_undo"}
+        brief = {"_begin_and_work", "_undo", "_read_briefly"}
         for name in ("sqlite3.Connection.execute", "sqlite3.Cursor.fetchall"):
             blockbuster.functions[name].can_block_in("sqlite/group_commit.py", brief)
         yield

@@ -99,7 +99,7 @@ class SqlLedger(Ledger, Generic[C_co]):
     remember = written_by(memo_steps.remember)
     revise = written_by(memo_steps.revise)
     memo = read_by(memo_steps.memo)
-    memos = read_by(memo_steps.memos, brief=True)
+    memos = read_by(memo_steps.memos)
 
     # -- numbers ------------------------------------------------------------------------------
 

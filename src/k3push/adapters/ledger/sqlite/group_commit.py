@@ -297,7 +297,8 @@ class Reader:
         """Return what *look* sees; it sees one state of the ledger, all commits included.
 
         Args:
-            brief: It is about one chunk, so that the event loop may do it.
+            brief: It is about one chunk, so that the event loop may do it. The next commit for
+                the chunk asks whether another file is in the place of this one.
 
         Raises:
             LedgerLostError: The file could not be read, or another is in its place.
@@ -305,19 +306,23 @@ class Reader:
         if brief:
             await checkpoint()
             if self._lock.acquire(blocking=False):
-                try:
-                    return self._seen_by(look)
-                finally:
-                    self._lock.release()
+                return self._read_briefly(look)
         return await to_thread.run_sync(self._read, look, limiter=self._limiter)
+
+    def _read_briefly(self, look: Callable[[Connection], T]) -> T:
+        try:
+            return self._seen_by(look)
+        finally:
+            self._lock.release()
 
     def _read(self, look: Callable[[Connection], T]) -> T:
         with self._lock:
+            with lost_as_ledger(self._path):
+                self._check()
             return self._seen_by(look)
 
     def _seen_by(self, look: Callable[[Connection], T]) -> T:
         with lost_as_ledger(self._path):
-            self._check()
             self._connection.do("begin_read")
             try:
                 return look(self._connection)
