@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
+from functools import partial
 
 import anyio
 import httpx
@@ -15,7 +16,15 @@ from k3push.core.pacing.window import Window
 from k3push.core.remark import remark
 from k3push.ports import Commanded
 from k3push.runs.context import Context
-from k3push.runs.control import LOOK_EVERY_S, command, hindrance, left_to_another, obey
+from k3push.runs.control import (
+    LOOK_EVERY_S,
+    command,
+    command_in_time,
+    hindrance,
+    left_to_another,
+    obey,
+)
+from k3push.runs.kept_in_ledger.request_stages import Request, RequestKind, Stage, put_request
 from k3push.runs.outcome import Exit
 from k3push.runs.push_limits import PushLimits
 from k3push.runs.stop import Cause
@@ -167,6 +176,42 @@ async def test_a_command_to_a_run_that_has_ended_is_not_waited_for() -> None:
     answer = await command(office.store, VirtualClock(), FIRST, what, patience_s=PATIENCE_S)
     assert answer is None
     assert anyio.current_time() == asked_s
+
+
+@pytest.mark.parametrize("opens_s", [0.0, 2.0])
+async def test_a_stop_before_a_push_is_executed_stops_it(opens_s: float) -> None:
+    """It was forgotten as the execution began, or refused between the writing and that."""
+    office = Office(sandbox(latency_s=5.0))
+    await office.open_run(orders(40))
+    asked = Request("r", RequestKind.PUSH, "li", NOON, Stage.APPROVED, runs=(FIRST,))
+    await put_request(office.store, asked)
+    ledger, clock, said = office.store.another_process(), VirtualClock(), list[str]()
+
+    async def stop() -> None:
+        say = partial(command_in_time, office.store, clock, FIRST, words("stop"))
+        said.append(await say(patience_s=PATIENCE_S))
+
+    async with anyio.create_task_group() as tasks:
+        if opens_s:
+            async with ledger.own(FIRST, executes=False):
+                tasks.start_soon(stop)
+                await anyio.sleep(opens_s)
+        else:
+            tasks.start_soon(stop)
+        await anyio.sleep(1)
+        pushed = await office.execute(beside=obey, throttle=steered(concurrency=1, chunk_size=1))
+    assert said == [""]
+    assert Cause.CONTROL in pushed.stop.causes
+    assert sum(row.state is State.PUSHED for row in pushed.rows.values()) < 3
+
+
+async def test_a_run_that_nobody_is_about_to_begin_takes_no_command() -> None:
+    """Its server may have died; who has it gone on with says so."""
+    office = Office()
+    await office.open_run(orders(3))
+    given = partial(command_in_time, office.store, VirtualClock(), FIRST, words("stop"))
+    assert await given(patience_s=PATIENCE_S) == remark("control.not_alive", run=FIRST)
+    assert anyio.current_time() == 0
 
 
 async def test_a_run_that_does_not_look_is_waited_for_no_longer_than_a_person_would() -> None:

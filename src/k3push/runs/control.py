@@ -18,7 +18,7 @@ from k3push.core.remark import remark
 from k3push.ports import Clock, Commanded, Ledger
 from k3push.runs.context import Context
 from k3push.runs.find import is_unfinished
-from k3push.runs.kept_in_ledger.request_stages import acts_about
+from k3push.runs.kept_in_ledger.request_stages import Stage, acts_about, requests
 from k3push.runs.stop import Cause, stopping
 
 # A person waits for the answer, and a read of the ledger costs next to nothing.
@@ -74,6 +74,40 @@ async def command(
                 return None
             await anyio.sleep(ANSWER_LOOK_S)
     return None
+
+
+async def command_in_time(
+    ledger: Ledger, clock: Clock, run: RunId, what: Command, *, patience_s: float
+) -> str:
+    """Give a command to the executor of *run*, or to the one that is about to begin.
+
+    A server owns a run while it writes the list down, and anew to execute it. In between nobody
+    obeys, and what was said before is void to the second owner: so it is said again.
+
+    Returns:
+        Why it cannot be given, as a remark; "" where it was.
+    """
+    why, is_given = "", False
+    with anyio.move_on_after(patience_s):
+        while True:
+            why = await hindrance(ledger, run)
+            if not why:
+                is_given = True
+                if await command(ledger, clock, run, what, patience_s=patience_s):
+                    break
+            if not await _is_begun_soon(ledger, run):
+                break
+            await anyio.sleep(ANSWER_LOOK_S)
+    return "" if is_given else why
+
+
+async def _is_begun_soon(ledger: Ledger, name: RunId) -> bool:
+    """Say whether somebody has asked a server for a run that was not executed yet."""
+    run = await ledger.run(name)
+    if run is None or run.exit is not None:
+        return False
+    asked = await requests(ledger, only_open=True)
+    return any(name in each.runs and each.stage is Stage.APPROVED for each in asked)
 
 
 async def hindrance(ledger: Ledger, name: RunId) -> str:

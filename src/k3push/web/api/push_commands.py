@@ -6,7 +6,7 @@ from fastapi import APIRouter
 
 from k3push.core.control_words import Command
 from k3push.core.model import Run
-from k3push.runs.control import command, hindrance
+from k3push.runs.control import command_in_time
 from k3push.runs.find import living_beside
 from k3push.runs.kept_in_ledger.request_stages import (
     Act,
@@ -83,11 +83,11 @@ async def give(
 async def _control(caller: Caller, run: Run, words: str) -> None:
     ledger, clock, what = caller.ledger, caller.desk.clock, Command.parse([words])
     meant = await living_beside(ledger, run) or run
-    if why := await hindrance(ledger, meant.id):
+    act = Act(clock.now(), meant.id, caller.program.by, "control", str(what))
+    if why := await command_in_time(ledger, clock, meant.id, what, patience_s=COMMAND_PATIENCE_S):
         raise ProblemError("not-now", caller.say.said(why))
     caller.log("command.given", run=meant.id, command=str(what))
-    await note_act(ledger, Act(clock.now(), meant.id, caller.program.by, "control", str(what)))
-    await command(ledger, clock, meant.id, what, patience_s=COMMAND_PATIENCE_S)
+    await note_act(ledger, act)
 
 
 @router.post(

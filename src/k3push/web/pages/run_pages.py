@@ -21,7 +21,7 @@ from k3push.core.model import Run
 from k3push.core.remark import remark
 from k3push.reporting.charts import Chart
 from k3push.reporting.timeline import Timeline
-from k3push.runs.control import command, hindrance
+from k3push.runs.control import command_in_time
 from k3push.runs.find import RunFilter, living_beside
 from k3push.runs.kept_in_ledger.request_stages import Act, acts_about, note_act, requests
 from k3push.runs.kept_in_ledger.request_stages import Request as Asked
@@ -242,7 +242,10 @@ class RunPages:
             tried = form.get("value", words)[:LONGEST_TRIED]
             return self._desk.back(visit, url, remark("web.bad_command", what=tried))
         meant = await living_beside(visit.ledger, run) or run
-        if why := await hindrance(visit.ledger, meant.id):
+        act = Act(self._desk.clock.now(), meant.id, visit.visitor.user, "control", str(what))
+        if why := await command_in_time(
+            visit.ledger, self._desk.clock, meant.id, what, patience_s=PATIENCE_S
+        ):
             return self._desk.back(visit, url, why)
         self._desk.log(
             "command.given",
@@ -251,9 +254,7 @@ class RunPages:
             command=str(what),
             user=visit.visitor.user,
         )
-        act = Act(self._desk.clock.now(), meant.id, visit.visitor.user, "control", str(what))
         await note_act(visit.ledger, act)
-        await command(visit.ledger, self._desk.clock, meant.id, what, patience_s=PATIENCE_S)
         return RedirectResponse(f"{url}#control", 303)
 
     def _eye(self, visit: Visit) -> Eye:
