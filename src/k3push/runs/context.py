@@ -284,7 +284,7 @@ class Context:
 
     def known_id(self, bill: BillNumber) -> str:
         """Return the id of a bill, however it travels; "" where no look has told it."""
-        return id_in(bill) or self.ids.get(bill) or self.source_ids.get(bill, "")
+        return self.id_of(bill) or self.source_ids.get(bill, "")
 
     def knowing(self, source_ids: Mapping[BillNumber, str]) -> Context:
         """Return what looks the same, and knows ids of bills beside those that this one knows."""

@@ -27,8 +27,6 @@ def sighting(
     thin: set[str] = set()
     sources: dict[tuple[BillNumber, str], frozenset[str]] = {}
     for bill, linked in found.items():
-        if not linked:
-            continue
         id_ = "" if by_link else id_in(bill)
         alike = [each for each in linked if each.ground > Ground.ODD]
         ours = [each for each in alike if not id_ or each.may_be_of(id_)]

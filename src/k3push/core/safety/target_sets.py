@@ -106,12 +106,11 @@ def new_targets(
     found: Mapping[BillNumber, Iterable[Target]], before: Mapping[BillNumber, Collection[str]]
 ) -> Targets:
     """Leave out the targets that were there before the attempt."""
-    new: dict[BillNumber, tuple[Target, ...]] = {}
-    for number, targets in found.items():
-        known = before.get(number)
-        if left := tuple(t for t in targets if t.id not in known) if known else tuple(targets):
-            new[number] = left
-    return new
+    return {
+        number: new
+        for number, targets in found.items()
+        if (new := tuple(t for t in targets if t.id not in before.get(number, ())))
+    }
 
 
 def ids_in(found: Targets) -> dict[BillNumber, list[str]]:
