@@ -18,7 +18,7 @@ from k3push.core.remark import remark
 from k3push.ports import Clock, Commanded, Ledger
 from k3push.runs.context import Context
 from k3push.runs.find import is_unfinished
-from k3push.runs.kept_in_ledger.request_stages import Stage, acts_about, requests
+from k3push.runs.kept_in_ledger.request_stages import acts_about, is_asked_for
 from k3push.runs.stop import Cause, stopping
 
 # A person waits for the answer, and a read of the ledger costs next to nothing.
@@ -104,10 +104,7 @@ async def command_in_time(
 async def _is_begun_soon(ledger: Ledger, name: RunId) -> bool:
     """Say whether somebody has asked a server for a run that was not executed yet."""
     run = await ledger.run(name)
-    if run is None or run.exit is not None:
-        return False
-    asked = await requests(ledger, only_open=True)
-    return any(name in each.runs and each.stage is Stage.APPROVED for each in asked)
+    return run is not None and run.exit is None and await is_asked_for(ledger, run)
 
 
 async def hindrance(ledger: Ledger, name: RunId) -> str:

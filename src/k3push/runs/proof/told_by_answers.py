@@ -55,6 +55,8 @@ async def by_answers(
         run: The one that is about to send. None: nothing is sent, and what no look shows is gone.
         of_run_alone: Only calls of that run count.
     """
+    if not bills:
+        return {}
     named = await named_of(ledger, context.route, scope, bills, run if of_run_alone else None)
     if not named:
         return {}
