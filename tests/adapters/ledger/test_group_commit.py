@@ -259,7 +259,7 @@ def test_a_flush_whose_task_asyncio_cancels_is_made_or_undone(
 
 
 def test_a_brief_look_is_done_on_the_event_loop(tmp_path: Path) -> None:
-    """A thread for each of the looks of a chunk takes a sixth more time."""
+    """A thread for each of the looks of a chunk takes a tenth more time."""
 
     async def read() -> None:
         async with a_reader(tmp_path / "ledger.db") as looks:
