@@ -243,9 +243,14 @@ class Witness(FaultScript):
         return met[-1].numbers if len(met) == nth and met[-1].fault is NO_FAULT else ()
 
     def sent_by(self, number: str) -> set[str]:
-        """Return the runs that have pushed a number."""
+        """Return the runs that have pushed a number, in whatever letters the ERP takes as it."""
         runs = {kept.attempt.id: kept.attempt.intent.run for kept in self._attempts()}
-        return {runs.get(seen.attempt, "") for seen in self._met(number)}
+        as_one, first = self._collation, self._first(number)
+        return {
+            runs.get(seen.attempt, "")
+            for seen in self.pushes
+            if as_one(first) in map(as_one, seen.numbers)
+        }
 
     def takes_s(self, number: str) -> float:
         """Return how much longer than usual the longest push of a number took."""
