@@ -10,7 +10,7 @@ import pytest
 from k3push.adapters.erp.client import ErpClient
 from k3push.core.model import Attempt, BillNumber, State
 from k3push.core.protocol.links import FormEntry
-from k3push.ports import LookFailedError
+from k3push.ports import ErpBusyError, LookFailedError
 from k3push.runs.context import Context
 from k3push.runs.sending import look_after, read_back
 from k3push.simulator import FaultPlan, Refusal
@@ -19,8 +19,8 @@ from k3push.simulator.books.conversion import Converter
 from k3push.simulator.books.forms import IN_STOCK, ORDER_TO_SHIPMENT, PURCHASE_ORDER, ROUTES, Policy
 from k3push.simulator.books.history import Maker
 from k3push.simulator.books.orders import PushOrder
-from tests.runs.office import ROUTE, Office, orders, sandbox, steered, steps
-from tests.runs.rough_answers import NO_HALT, OPEN, REFUSED, doubled, hide_newest
+from tests.runs.office import ROUTE, Office, one_by_one, orders, sandbox, steered, steps
+from tests.runs.rough_answers import NO_HALT, OPEN, REFUSED, doubled, hide_newest, keep_a_part
 from tests.runs.test_hidden_documents import SHIPMENT
 from tests.runs.test_proof import login
 from tests.simulator.second_rule import with_second_rule
@@ -255,3 +255,26 @@ async def test_an_answer_tells_nothing_of_several_bills_whose_looks_fail(
     pushed = await office.execute()
     assert pushed.of(State.PUSHED) == set(numbers)
     assert max(len(attempt.intent.numbers) for attempt, *_ in pushed.watch.sendings) > 1
+
+
+async def test_a_look_that_fails_after_a_refusal_leaves_its_bill_in_doubt(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A failed look is no look: links tell what a refused call has made, once they can be asked."""
+    office, numbers = Office(sandbox(**OPEN), replace(ROUTE, source_number_field="")), orders(4)
+    keep_a_part(monkeypatch, numbers[-1:], kept=1)
+    asked = ErpClient.linked_targets_of
+
+    async def fail(erp: ErpClient, *given: Any, **more: Any) -> Any:
+        if office.site.world.documents_of(numbers[-1]):
+            raise ErpBusyError("busy")
+        return await asked(erp, *given, **more)
+
+    with monkeypatch.context() as now:
+        now.setattr(ErpClient, "linked_targets_of", fail)
+        await office.open_run(numbers)
+        pushed = await office.execute(throttle=one_by_one(), check=False)
+    assert pushed.of(State.REJECTED) == set()
+    await office.execute(check=False)
+    assert {row.state for row in (await office.rows()).values()} == {State.PUSHED}
+    assert doubled(office, numbers) == []

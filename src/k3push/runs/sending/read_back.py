@@ -98,8 +98,6 @@ async def read_back(
                 # The user who saw the first part did not take part in this look.
                 parts = dict.fromkeys(made, ("unseen", remark("note.unseen")))
     except (LookFailedError, ErpUnreachableError, LoginRefusedError) as error:
-        if not context.route.source_number_field and len(numbers) == 1:
-            return await _by_answer_alone(context, sending, attempt, said)
         return _unread(numbers, str(error))
     for number, others in strangers(said, numbers, new_in(attempt, said, seen)).items():
         if number in made:
