@@ -90,7 +90,7 @@ def may_have_saved(kept: AttemptRecord, number: BillNumber, *, parts: bool) -> b
     if not isinstance(verdict, ReadBack) or did_nothing(kept):
         return False
     said = verdict.said
-    if said.success and said.names_all:
+    if said.names_all:
         return False
     numbers = kept.attempt.intent.numbers
     return parts or not messages_naming(naming_one(said.messages, numbers), numbers).get(number)
