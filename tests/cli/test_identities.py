@@ -39,6 +39,18 @@ def test_two_users_share_a_run(desk: Desk, start: Start) -> None:
     assert makers["sandbox2"] > makers["sandbox"]
 
 
+def test_two_users_share_the_pushes_where_a_look_is_short(desk: Desk, start: Start) -> None:
+    """As the guide on several users has it: where both took as long, one would do all of them."""
+    sandbox = start("--queue", "user", "--latency", "0.3", "--look", "0.01")
+    job = configured(desk, sandbox).job(orders(60))
+    ran = desk.k3push("run", job, "--chunk-size", "4", "--concurrency", "8", "--json")
+    assert ran.exit == 0, ran
+    truth = sandbox.truth()
+    assert_all_once(desk.rows(), truth, orders(60))
+    makers = Counter(made["creator"] for each in truth["sources"].values() for made in each)
+    assert min(makers["sandbox"], makers["sandbox2"]) >= 12
+
+
 def test_a_refused_user_is_set_aside_with_one_warning(desk: Desk, sandbox: Sandbox) -> None:
     """It is tried once in a command, however many runs that executes, and no secret is shown."""
     configured(desk, sandbox, second=SECRET)

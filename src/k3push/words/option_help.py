@@ -203,6 +203,10 @@ WORDS = {
     ),
     "option.seed": ("Seed of random faults and bills.", "随机故障与单据的种子。"),
     "option.latency": ("Duration of a call, in seconds.", "每次调用的耗时（秒）。"),
+    "option.look": (
+        "Duration of a query, in seconds, where it is not that of --latency.",
+        "每次查询的耗时（秒）；默认与 --latency 相同。",
+    ),
     "option.capacity": (
         "Number of simultaneous calls above which it slows down; 0: no limit.",
         "同时处理多少调用后开始变慢；0 为不限。",

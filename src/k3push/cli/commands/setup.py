@@ -64,6 +64,7 @@ def sandbox(
     ] = "none",
     seed: Annotated[int, typed(metavar="N", words="option.seed")] = 0,
     latency: Annotated[float, typed(min=0, metavar="SECONDS", words="option.latency")] = 0.0,
+    look: Annotated[float | None, typed(min=0, metavar="SECONDS", words="option.look")] = None,
     capacity: Annotated[int, typed(min=0, metavar="N", words="option.capacity")] = 0,
     queue: Annotated[Literal["user", "site"] | None, typed(words="option.queue")] = None,
     policy: Annotated[
@@ -86,6 +87,7 @@ def sandbox(
         orders=orders,
         seed=seed,
         latency_s=latency,
+        look_s=look,
         capacity=capacity,
         queue=queue,
         policy=policy,
