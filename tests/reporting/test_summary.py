@@ -105,6 +105,16 @@ def test_each_cause_of_a_stop_has_words(cause: Cause, lang: Lang) -> None:
     assert ("THE FACT" in line) != (cause in {Cause.INTERRUPTED, Cause.CONTROL, Cause.LIMIT})
 
 
+@pytest.mark.parametrize("lang", LANGUAGES)
+@pytest.mark.parametrize("why", ["fleet.away", "fleet.forgotten"])
+def test_a_run_that_its_worker_gives_up_was_told_to_stop_by_nobody(lang: Lang, why: str) -> None:
+    """Whoever looks for who has stopped it finds that the database was away."""
+    say = speaker(lang)
+    (line,) = cause_lines({Cause.INTERRUPTED: remark(why)}, say)
+    assert say(why) in line
+    assert say("cause.interrupted") not in line
+
+
 def test_a_refused_login_gets_the_cure_of_its_words() -> None:
     """A locked account and a wrong password are mended by different people."""
     refused = {Cause.LOGIN_REFUSED: "登录次数超限 (LoginResultType -1)"}

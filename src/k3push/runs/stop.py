@@ -63,6 +63,8 @@ _TLS = {
     "RECORD_LAYER_FAILURE": "no tls",
 }
 _STOOD_STILL = "note.stood_still"
+# Why a worker gives up what it executes, though nobody has told it to stop.
+_GIVEN_UP = ("fleet.away", "fleet.forgotten")
 _STOP_CAME = "note.stop_came"
 
 
@@ -70,8 +72,11 @@ def told_as(cause: Cause, why: str) -> str:
     """Return the cause to report for a stop: a login that met an exception is not a wrong password.
 
     Nor is a session that was lost as soon as it was opened. An ERP that limits calls was reached,
-    and so was one whose certificate nobody vouches for.
+    and so was one whose certificate nobody vouches for. A worker that gives a run up was told by
+    nobody.
     """
+    if cause is Cause.INTERRUPTED and why.startswith(_GIVEN_UP):
+        return "given up"
     if cause is Cause.UNREACHABLE:
         tls = (told for sign, told in _TLS.items() if sign in why)
         return "limited" if why.startswith(_LIMITED) else next(tls, cause.value)

@@ -49,7 +49,7 @@ WORDS = {
     "fleet.nothing": ("{tenant}: nothing to try again", "{tenant}：没有可重试的任务"),
     "fleet.away": ("the fleet's database is away", "集群的数据库连接中断"),
     "fleet.timeout": ("no answer in time", "未在时限内应答"),
-    "fleet.forgotten": ("counted as dead", "被其他进程视为已停止"),
+    "fleet.forgotten": ("others have counted it as dead", "已被其他进程视为停止"),
     "fleet.half_listed": (
         "its list was not written down to its end",
         "清单没有登记完整",

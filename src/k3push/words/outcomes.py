@@ -109,6 +109,10 @@ WORDS = {
     ),
     # -- why a run stopped before its end --------------------------------------------------
     "cause.interrupted": ("it was told to stop", "收到停止指令"),
+    "cause.given up": (
+        "its worker leaves it to others: {why}",
+        "执行它的工作进程将其交给其他工作进程：{why}",
+    ),
     "cause.limit": ("--limit is reached", "已达到 --limit 的上限"),
     "cause.control": ("stopped by control", "由 control 停止"),
     "cause.deadline": ("{why}", "{why}"),
