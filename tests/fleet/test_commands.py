@@ -387,6 +387,51 @@ def test_a_pause_holds_the_run_that_is_under_way(fleet: Fleet) -> None:
     assert fleet.sandbox.made() == 45
 
 
+@pytest.mark.parametrize("word", ["pause", "continue", "cancel", "retry"])
+@pytest.mark.parametrize("gone", ["ledger", "secret"])
+def test_a_ledger_that_is_away_keeps_a_word_from_no_other_tenant(
+    fleet: Fleet, word: str, gone: str
+) -> None:
+    """At night somebody stops all tenants, and what is wrong with one leaves the others pushing."""
+    of_all = f'[fleet]\ndatabase = "{fleet.database}"\n'
+    acme, bexo = fleet.tenant("acme", of_all), fleet.tenant("bexo", of_all)
+    for first, file in enumerate((acme, bexo)):
+        assert fleet.enqueue(orders(1, first), file).exit == 0
+    if word == "retry":
+        fleet.do("UPDATE fleet_runs SET outcome = 'person'")
+    else:
+        fleet.do("UPDATE fleet_runs SET worker = 'w9' WHERE tenant = 'acme'")
+    if word == "continue":
+        fleet.do("INSERT INTO fleet_pauses (tenant, why) VALUES ('acme', ''), ('bexo', '')")
+    text = (fleet.folder / acme).read_text("utf-8")
+    url = f'url = "{fleet.database}"'
+    away = {
+        "ledger": 'url = "postgresql://127.0.0.1:1/none"',
+        "secret": f'{url}\npassword = {{ env = "NONE" }}',
+    }
+    (fleet.folder / acme).write_text(text.replace(url, away[gone]), "utf-8")
+
+    ran = fleet.k3push("fleet", word, "--all")
+
+    assert "bexo: " in ran.out
+    if word == "retry":  # it tells no run that is under way
+        assert ran.exit == 0
+    else:
+        assert ran.exit == 5
+        assert "what is under way of acme was not told" in ran.err
+        assert "Run the command again" in ran.err
+
+
+def test_a_word_that_the_queue_has_lost_is_said_again(fleet: Fleet) -> None:
+    """Where tenants have files of their own, `k3push status` has no settings to go by."""
+    fleet.enqueue(orders(1), fleet.tenant("acme"))
+    fleet.do("ALTER TABLE fleet_pauses RENAME TO away")
+    ran = fleet.k3push("fleet", "pause", "--tenant", "acme")
+    assert ran.exit == 5
+    assert "run the command again" in ran.err
+    assert "k3push status" not in ran.err
+
+
 def test_cancel_and_retry(fleet: Fleet) -> None:
     """A cancelled run stays as it is until somebody wants it."""
     config = fleet.tenant("acme")

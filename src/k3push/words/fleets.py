@@ -46,6 +46,14 @@ WORDS = {
     "fleet.paused": ("{tenant}: no run begins any more", "{tenant}：不再开始新任务"),
     "fleet.continues": ("{tenant}: runs begin again", "{tenant}：恢复执行任务"),
     "fleet.cancelled": ("{tenant}: run {run} is cancelled", "{tenant}：任务 {run} 已取消"),
+    "fleet.say_again": (
+        "{why:.}. After that, run the command again: what is done already stays so.",
+        "{why:.}。处理后请重新执行该命令：已完成的部分保持不变。",
+    ),
+    "fleet.untold": (
+        "what is under way of {tenants} was not told: {why:.}. Run the command again after that.",
+        "未能通知 {tenants} 正在执行的任务：{why:.}。处理后请重新执行该命令。",
+    ),
     "fleet.nothing": ("{tenant}: nothing to try again", "{tenant}：没有可重试的任务"),
     "fleet.away": ("the fleet's database is away", "集群的数据库连接中断"),
     "fleet.timeout": ("no answer in time", "未在时限内应答"),

@@ -1,8 +1,12 @@
-"""`fleet pause`, `continue`, `cancel` and `retry`: a person's word to all runs of tenants."""
+"""`fleet pause`, `continue`, `cancel` and `retry`: a person's word to all runs of tenants.
+
+Each may be said again: what is done already stays so. One tenant's ledger that is away keeps a
+word from no other tenant.
+"""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
@@ -10,10 +14,11 @@ from k3push.adapters.clock import SystemClock
 from k3push.cli.actions.control_run import PATIENCE_S
 from k3push.cli.console.person import person_here
 from k3push.cli.console.screen import screen
+from k3push.config.setting_errors import SettingsError
 from k3push.config.tenants import Tenant, Tenants
 from k3push.core.control_words import Command, Verb
 from k3push.core.model import RunId
-from k3push.core.remark import remark
+from k3push.core.remark import few, remark
 from k3push.fleet import Queue, one_queue_of, open_queue, queue_of, read_folder
 from k3push.ports import LedgerLostError
 from k3push.runs.control import command
@@ -28,7 +33,10 @@ from k3push.words.language import Say
 async def _opened(folder: Path) -> AsyncIterator[tuple[Queue, Tenants]]:
     tenants = read_folder(folder)
     async with open_queue(queue_of(one_queue_of(tenants)), create=False) as queue:
-        yield queue, tenants
+        try:
+            yield queue, tenants
+        except LedgerLostError as error:
+            raise Problem(remark("fleet.say_again", why=str(error)), Exit.STOPPED) from error
 
 
 def _meant(tenants: Tenants, names: Sequence[str], *, everybody: bool) -> list[Tenant]:
@@ -44,27 +52,32 @@ def _meant(tenants: Tenants, names: Sequence[str], *, everybody: bool) -> list[T
 
 async def pause(folder: Path, names: Sequence[str], *, everybody: bool, say: Say) -> Exit:
     """Let nothing of tenants begin, and pause what is under way."""
+    untold: dict[str, str] = {}
     async with _opened(folder) as (queue, tenants):
         for tenant in _meant(tenants, names, everybody=everybody):
             await queue.pause(tenant.name)
             _tell(say("fleet.paused", tenant=tenant.name))
-            await _command(queue, tenant, Verb.PAUSE, say)
-    return Exit.DONE
+            runs = await queue.doing(tenant.name)
+            await _command(tenant, Verb.PAUSE, say, runs, untold)
+    return _done(untold)
 
 
 async def go_on(folder: Path, names: Sequence[str], *, everybody: bool, say: Say) -> Exit:
     """End a pause."""
+    untold: dict[str, str] = {}
     async with _opened(folder) as (queue, tenants):
         for tenant in _meant(tenants, names, everybody=everybody):
             if await queue.go_on(tenant.name):
                 _tell(say("fleet.continues", tenant=tenant.name))
-            await _command(queue, tenant, Verb.CONTINUE, say)
+            runs = await queue.doing(tenant.name)
+            await _command(tenant, Verb.CONTINUE, say, runs, untold)
         await queue.make_jobs()
-    return Exit.DONE
+    return _done(untold)
 
 
 async def cancel(folder: Path, names: Sequence[str], *, everybody: bool, say: Say) -> Exit:
     """Cancel what is queued, and stop what is under way."""
+    untold: dict[str, str] = {}
     async with _opened(folder) as (queue, tenants):
         for tenant in _meant(tenants, names, everybody=everybody):
             doing = await queue.doing(tenant.name)
@@ -72,8 +85,8 @@ async def cancel(folder: Path, names: Sequence[str], *, everybody: bool, say: Sa
             for run in cancelled:
                 _tell(say("fleet.cancelled", tenant=tenant.name, run=run))
             await _note(tenant, cancelled, "cancelled")
-            await _command(queue, tenant, Verb.STOP, say, doing)
-    return Exit.DONE
+            await _command(tenant, Verb.STOP, say, doing, untold)
+    return _done(untold)
 
 
 async def retry(folder: Path, names: Sequence[str], *, everybody: bool, say: Say) -> Exit:
@@ -100,12 +113,26 @@ WORDS = {"pause": pause, "continue": go_on, "cancel": cancel, "retry": retry}
 """What each of these commands does."""
 
 
+def _done(untold: Mapping[str, str]) -> Exit:
+    if untold:
+        names, why = few(list(untold)), next(iter(untold.values()))
+        raise Problem(remark("fleet.untold", tenants=names, why=why), Exit.STOPPED)
+    return Exit.DONE
+
+
 async def _command(
-    queue: Queue, tenant: Tenant, verb: Verb, say: Say, runs: Sequence[RunId] | None = None
+    tenant: Tenant, verb: Verb, say: Say, runs: Sequence[RunId], untold: dict[str, str]
 ) -> None:
-    """Give a command to the runs of a tenant that are under way."""
-    if not (runs := await queue.doing(tenant.name) if runs is None else runs):
+    """Give a command to runs of a tenant; *untold* takes why its ledger did not have it."""
+    if not runs:
         return
+    try:
+        await _command_each(tenant, verb, say, runs)
+    except (LedgerLostError, SettingsError) as error:
+        untold[tenant.name] = str(error)
+
+
+async def _command_each(tenant: Tenant, verb: Verb, say: Say, runs: Sequence[RunId]) -> None:
     async with ledger_of(tenant.settings) as ledger:
         for run in runs:
             what = Command(verb)
@@ -126,7 +153,7 @@ async def _note(tenant: Tenant, runs: Sequence[str], what: str) -> None:
     """
     if runs:
         now = SystemClock().now()
-        with suppress(LedgerLostError):
+        with suppress(LedgerLostError, SettingsError):
             async with ledger_of(tenant.settings) as ledger:
                 for run in runs:
                     await note_act(ledger, Act(now, run, person_here(), what))
