@@ -388,7 +388,7 @@ def test_a_pause_holds_the_run_that_is_under_way(fleet: Fleet) -> None:
 
 
 @pytest.mark.parametrize("word", ["pause", "continue", "cancel", "retry"])
-@pytest.mark.parametrize("gone", ["ledger", "secret"])
+@pytest.mark.parametrize("gone", ["ledger", "secret", "file"])
 def test_a_ledger_that_is_away_keeps_a_word_from_no_other_tenant(
     fleet: Fleet, word: str, gone: str
 ) -> None:
@@ -408,12 +408,15 @@ def test_a_ledger_that_is_away_keeps_a_word_from_no_other_tenant(
     away = {
         "ledger": 'url = "postgresql://127.0.0.1:1/none"',
         "secret": f'{url}\npassword = {{ env = "NONE" }}',
+        "file": "url = ",
     }
     (fleet.folder / acme).write_text(text.replace(url, away[gone]), "utf-8")
 
     ran = fleet.k3push("fleet", word, "--all")
 
     assert "bexo: " in ran.out
+    if word in {"pause", "retry"}:
+        assert "acme: " in ran.out
     if word == "retry":  # it tells no run that is under way
         assert ran.exit == 0
     else:
