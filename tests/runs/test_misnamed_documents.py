@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import anyio
@@ -71,6 +72,26 @@ async def test_what_an_interrupted_answer_names_is_not_sent_again_where_pushes_a
     because = "wanted" if how == "again" else ""
     await office.open_run([canary, *rest, named], again_because=because)
     await office.execute(throttle=steered(**ONE), check=False, again_because=because)
+    assert len(office.site.world.documents_of(named)) == 1
+
+
+@pytest.mark.parametrize("how", ["allow_partial", "again"])
+async def test_what_an_interrupted_answer_names_is_not_repeated_on_a_mistaken_word(
+    monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    """A person who has gone by the numbers has said that nothing was made."""
+    canary, named, other, *rest = orders(6)
+    route = replace(ROUTE, allow_partial=True) if how == "allow_partial" else ROUTE
+    office = Office(sandbox(misnamed={named: other}, link_fields=False, **OPEN), route)
+    interrupt(monkeypatch, named)
+    because = "wanted" if how == "again" else ""
+    await office.open_run([canary, *rest, named], again_because=because)
+    execute = partial(office.execute, throttle=steered(**ONE), check=False, again_because=because)
+    stopped = await execute(limits=AT_A_DOUBT)
+    assert stopped.rows[named].state is State.UNKNOWN
+    word = FIRST, BillNumber(named), State.PLANNED
+    await settle_by_word(office.store, VirtualClock(), *word, because="it is not there")
+    await execute()
     assert len(office.site.world.documents_of(named)) == 1
 
 
