@@ -17,7 +17,7 @@ from k3push.core.safety.legal_moves import IllegalMoveError
 from k3push.core.safety.verdict import Verdict
 from k3push.runs.doubts.word_of_person import settle_by_word
 from k3push.runs.push_limits import PushLimits
-from k3push.runs.sending.attempt import MOST_SESSIONS_A_CHUNK
+from k3push.runs.sending.attempt import LONG_S, MOST_SESSIONS_A_CHUNK
 from k3push.runs.stop import Cause, Stop
 from k3push.simulator import Accounts, FaultPlan, Refusal, WriteBack
 from k3push.simulator.books.bills import Origin
@@ -39,6 +39,7 @@ from tests.runs.office import (
     steered,
     steps,
 )
+from tests.said import english
 
 pytestmark = pytest.mark.anyio
 
@@ -127,6 +128,8 @@ async def test_a_session_that_never_lasts_to_a_push_ends_the_run() -> None:
     assert len(pushed.watch.sendings) == MOST_SESSIONS_A_CHUNK
     told = sum(seconds for _, seconds in pushed.watch.waits)
     assert told > 0.9 * (anyio.current_time() - 60)  # or it stands still without a word
+    words = {english(why) for why, seconds in pushed.watch.waits if seconds > LONG_S}
+    assert all("while other calls passed" in each for each in words), words
 
 
 async def test_a_site_that_forgets_sessions_at_once_ends_the_run() -> None:

@@ -98,14 +98,13 @@ async def push_chunk(context: Context, sending: Sending) -> None:
         ),
         wait=lambda state: _wait_for_cure(state, sending),
         sleep=context.stop.sleep,
-        before_sleep=partial(_tell_of_wait, context),
+        before_sleep=partial(_tell_of_wait, context, sending),
         retry_error_callback=lambda state: state.outcome.result() if state.outcome else None,
     )
     verdict: SendAgain | None = await retrying(send_once, context, sending)
     match verdict:
-        case SendAgain(Cure.LOG_IN, because):
-            why = remark("why.sessions", why=because, times=sending.lost)
-            context.stop.ask(Cause.LOGIN_REFUSED, why)
+        case SendAgain(Cure.LOG_IN):
+            context.stop.ask(Cause.LOGIN_REFUSED, _why_again(verdict, sending))
         case SendAgain(_, because):
             context.stop.ask_unsent(because)
 
@@ -442,11 +441,18 @@ def _wait_for_cure(state: RetryCallState, sending: Sending) -> float:
     return float(wait_for_erp(state))
 
 
-def _tell_of_wait(context: Context, state: RetryCallState) -> None:
+def _tell_of_wait(context: Context, sending: Sending, state: RetryCallState) -> None:
     """Say why a chunk waits before it is sent once more, though other calls may pass."""
     verdict = state.outcome.result() if state.outcome else None
     if isinstance(verdict, SendAgain) and state.upcoming_sleep >= LONG_S:
-        context.watch.waiting(verdict.because, state.upcoming_sleep)
+        context.watch.waiting(_why_again(verdict, sending), state.upcoming_sleep)
+
+
+def _why_again(verdict: SendAgain, sending: Sending) -> str:
+    """Say why a chunk is sent again, and how often its sessions were lost: a right may lack."""
+    if verdict.cure is not Cure.LOG_IN:
+        return verdict.because
+    return remark("why.sessions", why=verdict.because, times=sending.lost)
 
 
 @dataclass(frozen=True, slots=True)
