@@ -38,7 +38,7 @@ from k3push.ports import LookRefusedError, RunIsAliveError, StepRecord
 from k3push.runs.context import Context
 from k3push.runs.outcome import Exit, exit_of, followed_of
 from k3push.runs.push_limits import PushLimits
-from k3push.runs.sending.attempt import StatusLook, send_step
+from k3push.runs.sending.attempt import MOST_SESSIONS_A_CHUNK, StatusLook, send_step
 from k3push.runs.stop import Cause
 from k3push.runs.submit_and_audit import enrolment
 from k3push.runs.submit_and_audit.follower import follow_run
@@ -390,6 +390,26 @@ async def test_refused_documents_wait_together_for_what_looks_show_late(
     office = await followed(60, options)
     assert await counts(office) == {Follow.APPROVED: 51, Follow.REFUSED: 9}
     assert anyio.current_time() - began_s < 8 * SETTLE.first_wait_s
+
+
+@pytest.mark.parametrize(
+    ("met", "cause", "calls"),
+    [
+        ("lose-session", Cause.LOGIN_REFUSED, MOST_SESSIONS_A_CHUNK),
+        ("refuse-connection", Cause.UNREACHABLE, NO_HALT.max_attempts),
+    ],
+)
+async def test_a_step_that_never_runs_ends_the_execution(
+    met: str, cause: Cause, calls: int
+) -> None:
+    """Each call has done nothing, though reads pass: no document may wait for that for ever."""
+    plan = FaultPlan(steps=(Step(fault(met), Channel.SUBMIT),) * 60)
+    office = Office(sandbox(plan), FOLLOW)
+    await office.open_run(orders(3))
+    pushed = await office.execute(limits=NO_HALT, check=False)
+    assert set(pushed.stop.causes) == {cause}
+    assert office.site.calls[Channel.SUBMIT] == calls
+    assert set(await counts(office)) == {Follow.OPEN}
 
 
 async def test_a_draft_is_left_to_a_person() -> None:

@@ -104,6 +104,11 @@ class Said:
 
         >>> Said(False, "11", (), (Target("1", "", draft=True),)).but_sources(["1"]).named
         (Target(id='1', number='', draft=True),)
+        >>> both = Said(True, "0", (), (Target("1", "A"), Target("2", "RK2")))
+        >>> both.but_sources(["1"]).named
+        (Target(id='2', number='RK2', draft=False),)
+        >>> len(replace(both, saved=frozenset({"1"})).but_sources(["1"]).named)
+        2
         """
 
         def stays(named: Target) -> bool:
