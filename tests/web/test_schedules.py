@@ -936,6 +936,21 @@ def test_a_list_that_the_system_cannot_look_for_is_told_and_ends_no_server(tmp_p
     played(visit, Shop(tmp_path, more=schedule))
 
 
+@pytest.mark.parametrize(("button", "told"), [("plan", "planned"), ("run", "pushed")])
+def test_several_new_lists_are_told_of(tmp_path: Path, button: str, told: str) -> None:
+    """The page of all runs showed none of them, and nothing was said."""
+    for name in ("a.csv", "b.csv"):
+        drop(tmp_path, name, name)
+
+    async def visit(shop: Shop, home: House) -> None:
+        async with signed_in(home, "li") as li:
+            answer = await press(li, "/schedules", f"/schedules/inbox/{button}")
+            assert f"2 lists are being {told}." in text_of(await led(li, answer))
+            assert len(await requests(shop.ledger)) == 2
+
+    played(visit, Shop(tmp_path, more=MINUTELY.replace("* * * * *", "30 2 1 1 *")))
+
+
 def test_nothing_new_is_told_and_no_push(tmp_path: Path) -> None:
     """An empty folder is no failure."""
 

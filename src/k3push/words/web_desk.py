@@ -183,6 +183,14 @@ WORDS = {
     "desk.never": ("not yet", "尚未执行"),
     "desk.idle": ("{at}: nothing new", "{at}：没有新清单"),
     "desk.nothing_new": ("nothing new", "没有新清单"),
+    "desk.lists_planned": (
+        "{lists} lists are being planned. What can be pushed of them soon waits for approval on the page of all runs.",
+        "正在为 {lists} 份清单生成下推计划；有单据可下推的，稍后在首页等待批准。",
+    ),
+    "desk.lists_begun": (
+        "{lists} lists are being pushed. Their runs soon stand on the page of all runs.",
+        "正在下推 {lists} 份清单；各任务稍后显示在首页。",
+    ),
     "desk.not_let_in": (
         "The ERP has refused the login before, and five wrong logins lock the account: a schedule tries none until somebody has planned or pushed something here, or `[erp]` is another, or the server is started again",
         "ERP 此前已拒绝登录，而五次错误登录会锁定账户：在有人从此处成功生成计划或下推、`[erp]` 设置改变或服务重启之前，定时计划不再尝试登录",

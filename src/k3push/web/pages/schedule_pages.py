@@ -86,10 +86,15 @@ class SchedulePages:
             return self._desk.back(visit, url, remark("desk.nothing_new"))
         facts = {"tenant": visit.tenant.name, "schedule": name, "user": user}
         self._desk.log("schedule.now", **facts, approved=approved)
-        to = await self._desk.url_of_push(visit, asked[0]) if len(asked) == 1 else f"{visit.base}/"
-        if not to:
-            return self._desk.back(visit, url, remark("note.still_under_way"))
-        return RedirectResponse(to, 303)
+        if len(asked) > 1:
+            # None of them is there yet, and the page of all runs shows no plan that sends nothing.
+            lists = len(asked)
+            if approved:
+                return self._desk.back(visit, url, remark("desk.lists_begun", lists=lists))
+            return self._desk.back(visit, url, remark("desk.lists_planned", lists=lists))
+        if to := await self._desk.url_of_push(visit, asked[0]):
+            return RedirectResponse(to, 303)
+        return self._desk.back(visit, url, remark("note.still_under_way"))
 
     async def pause(self, request: HttpRequest) -> Response:
         """Let a schedule begin nothing until somebody lets it go on."""
