@@ -97,8 +97,12 @@ async def look_for_strays(
     values = dict.fromkeys(value for _, value in rows if value)
     numbered = set(map(fold, whole))
     folded = {each: fold(each) for each in values}
+    # There may be thousands of values: most are found in no number at one glance.
+    all_numbers = "\n".join(numbered)
     strange = [
-        each for each, of in folded.items() if not any(of in n and of != n for n in numbered)
+        each
+        for each, of in folded.items()
+        if of not in all_numbers or not any(of in n and of != n for n in numbered)
     ]
     made = await known(strange) if strange else {}
     told = {id_ for id_, value in rows if id_ in made.get(value, ())}
