@@ -5,6 +5,7 @@ Neither an answer that names one nor a look by a number tells of which bill it i
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -33,6 +34,7 @@ from tests.runs.office import (
     ROUTE,
     SECOND,
     Office,
+    Pushed,
     VirtualClock,
     only_settle,
     orders,
@@ -60,18 +62,31 @@ ONE = {"concurrency": 1, "chunk_size": 1}
 TWO = {"concurrency": 1, "chunk_size": 2}
 
 
-@pytest.mark.parametrize("how", ["allow_partial", "again"])
-async def test_what_an_interrupted_answer_names_is_not_sent_again_where_pushes_are_repeated(
+async def repeating(
     monkeypatch: pytest.MonkeyPatch, how: str
-) -> None:
-    """Nobody has asked for two: the document is what this run's own call has made."""
+) -> tuple[Office, str, Callable[..., Awaitable[Pushed]]]:
+    """Write a run down that repeats pushes, and whose answer for one bill is interrupted.
+
+    Returns:
+        The office, that bill, and what executes the run, one bill a call.
+    """
     canary, named, other, *rest = orders(6)
     route = replace(ROUTE, allow_partial=True) if how == "allow_partial" else ROUTE
     office = Office(sandbox(misnamed={named: other}, link_fields=False, **OPEN), route)
     interrupt(monkeypatch, named)
     because = "wanted" if how == "again" else ""
     await office.open_run([canary, *rest, named], again_because=because)
-    await office.execute(throttle=steered(**ONE), check=False, again_because=because)
+    one = steered(**ONE)
+    return office, named, partial(office.execute, throttle=one, check=False, again_because=because)
+
+
+@pytest.mark.parametrize("how", ["allow_partial", "again"])
+async def test_what_an_interrupted_answer_names_is_not_sent_again_where_pushes_are_repeated(
+    monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    """Nobody has asked for two: the document is what this run's own call has made."""
+    office, named, execute = await repeating(monkeypatch, how)
+    await execute()
     assert len(office.site.world.documents_of(named)) == 1
 
 
@@ -80,13 +95,7 @@ async def test_what_an_interrupted_answer_names_is_not_repeated_on_a_mistaken_wo
     monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
     """A person who has gone by the numbers has said that nothing was made."""
-    canary, named, other, *rest = orders(6)
-    route = replace(ROUTE, allow_partial=True) if how == "allow_partial" else ROUTE
-    office = Office(sandbox(misnamed={named: other}, link_fields=False, **OPEN), route)
-    interrupt(monkeypatch, named)
-    because = "wanted" if how == "again" else ""
-    await office.open_run([canary, *rest, named], again_because=because)
-    execute = partial(office.execute, throttle=steered(**ONE), check=False, again_because=because)
+    office, named, execute = await repeating(monkeypatch, how)
     stopped = await execute(limits=AT_A_DOUBT)
     assert stopped.rows[named].state is State.UNKNOWN
     word = FIRST, BillNumber(named), State.PLANNED
