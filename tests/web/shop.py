@@ -83,6 +83,7 @@ class Shop:
     reader: Reader = read_job
     beside: Sequence[str] = ()
     file: str = "config.toml"
+    met: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Write the settings."""
@@ -138,8 +139,10 @@ class Shop:
             await home.ready.drained()
 
     async def asked(self) -> Request:
-        """Return the latest request; ids tell the order of seconds alone."""
-        return max(await requests(self.ledger), key=lambda request: request.at)
+        """Return the latest request; of one moment, the one that was not met here before."""
+        for request in (found := await requests(self.ledger)):
+            self.met.setdefault(request.id, len(self.met))
+        return max(found, key=lambda request: (request.at, self.met[request.id]))
 
     async def until(self, stage: str) -> Request:
         """Wait until the latest request has come to a stage."""
