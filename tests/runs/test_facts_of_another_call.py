@@ -14,7 +14,7 @@ from k3push.runs.doubts.word_of_person import settle_by_word
 from k3push.runs.proof.doubt_ages import SettleTimes
 from k3push.runs.stop import Cause
 from k3push.simulator import Refusal
-from k3push.simulator.books.forms import PURCHASE_ORDER
+from k3push.simulator.books.forms import IN_STOCK, PURCHASE_ORDER
 from tests.runs.office import (
     FIRST,
     ROUTE,
@@ -152,3 +152,28 @@ async def test_the_part_of_a_number_is_one_in_any_case_and_width(bill: str, writ
     assert (await office.rows())[bill].state is State.UNKNOWN
     office.site.finish()
     assert len(office.site.world.makings_of(bill)) == 1
+
+
+async def test_a_number_that_is_a_part_of_one_lost_bill_is_not_charged_to_another() -> (
+    None
+):
+    """Two calls are lost at one moment, and a clerk pushes a third bill, whose number is whole.
+
+    It is a part of the number of one of the lost bills: that one alone is left to a person.
+    """
+    longer, other, part = BillNumber("CGDD0000009-02"), orders(1)[0], BillNumber("CGDD0000009")
+    office = Office(sandbox(steps(*["ok"] * 12, "reset", "reset"), link_fields=False, **OPEN))
+    office.site.world.add_source(PURCHASE_ORDER, longer)
+    await office.open_run(orders(12, first=20), EARLIER)
+    await office.execute(EARLIER, **HOW)
+    await office.open_run([longer, other])
+
+    async def push_by_hand(_: Context) -> None:
+        while not all(row.attempts for row in (await office.rows()).values()):  # noqa: ASYNC110
+            await anyio.sleep(0.5)
+        office.site.world.add_target(IN_STOCK, part, creator="sandbox")
+
+    both: dict[str, Any] = {**HOW, "throttle": steered(concurrency=2, chunk_size=1)}
+    pushed = await office.execute(beside=push_by_hand, **both)
+    assert pushed.rows[longer].state is State.UNKNOWN
+    assert pushed.rows[other].state is State.PUSHED

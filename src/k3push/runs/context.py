@@ -435,7 +435,7 @@ class Context:
 
     async def calls_with_strays(
         self, calls: Sequence[OpenCall], *, names_tell: bool = True
-    ) -> list[OpenCall]:
+    ) -> Sequence[OpenCall]:
         """Say which calls may have made a document that ties itself to no bill (`stray_calls`)."""
         if not calls:
             return []

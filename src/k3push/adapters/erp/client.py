@@ -303,11 +303,12 @@ class ErpClient:
         return str(page[0][0]) if page else ""
 
     async def made_since(self, route: Route, when: str) -> Sequence[tuple[str, BillNumber]]:
-        """Return the documents made since a local time, and what each line names as its source."""
+        """Return the documents made since a local time, and what its lines name as their source."""
         number = [route.source_number_field] if route.source_number_field else []
         rows = await self._forms.whole(route.target, [wire.ID, *number], bill_rows.made_since(when))
         with as_failed(route.target):
-            return [(name_in(row[0]), BillNumber("".join(map(name_in, row[1:])))) for row in rows]
+            told = ((name_in(row[0]), BillNumber("".join(map(name_in, row[1:])))) for row in rows)
+            return list(dict.fromkeys(told))
 
     async def standings_of(self, route: Route, ids: Collection[str]) -> Mapping[str, Standing]:
         """Ask the target form for documents by their ids."""

@@ -1,15 +1,22 @@
-"""Pauses for an ERP that is away, overloaded, or at its limit of calls (MsgCode 14).
+"""Pauses that grow from one vain try to the next.
 
-They grow from one vain try to the next: an application pool that recycles is back within them, and
-a wrong address is not held up long. How often something is tried, `retried_reads` says of looks,
-`attempt.push_chunk` of pushes.
+They are made for an ERP that is away, overloaded, or at its limit of calls (MsgCode 14): an
+application pool that recycles is back within them, and a wrong address is not held up long. How
+often something is tried, `retried_reads` says of looks, `attempt.push_chunk` of pushes.
+
+Shorter ones are made between looks for what a call has made: a copy of the database may show it
+late.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 FIRST_WAIT_S = 2.0
 WAIT_GROWTH = 3.0
 LONGEST_WAIT_S = 60.0
+FIRST_LAG_S = 0.5
+LAG_GROWTH = 2.0
 # From here on each wait is the longest anyway, and 3.0 ** 1000 would overflow.
 _GROWN = 30
 
@@ -23,3 +30,16 @@ def pause_s(nth: int) -> float:
     60.0
     """
     return min(FIRST_WAIT_S * WAIT_GROWTH ** (min(nth, _GROWN) - 1), LONGEST_WAIT_S)
+
+
+def lag_pauses(most_s: float) -> Iterator[float]:
+    """Yield the pauses between looks in seconds, until they come to *most_s*.
+
+    >>> list(lag_pauses(5.0)), list(lag_pauses(0.0))
+    ([0.5, 1.0, 2.0, 1.5], [])
+    """
+    waited_s, next_s = 0.0, FIRST_LAG_S
+    while waited_s < most_s:
+        next_s = min(next_s, most_s - waited_s)
+        yield next_s
+        waited_s, next_s = waited_s + next_s, next_s * LAG_GROWTH

@@ -18,7 +18,7 @@ from k3push.runs.context import Context
 from k3push.runs.documents.own_documents import strangers_among
 from k3push.runs.documents.stray_documents import OfBill
 from k3push.runs.kept_in_ledger.kept_attempts import rows_under
-from k3push.runs.lookup.line_links import are_linked
+from k3push.runs.lookup.document_lookup import are_linked
 from k3push.runs.lookup.target_lookup import look_at_targets
 from k3push.runs.other_calls.earlier_calls import (
     did_nothing,

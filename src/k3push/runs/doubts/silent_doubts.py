@@ -17,8 +17,7 @@ from k3push.runs.documents.renumbered_bills import moved_among
 from k3push.runs.doubts.doubt_answers import attempt_of, names_documents
 from k3push.runs.doubts.doubt_words import tell_of_doubts
 from k3push.runs.kept_in_ledger.kept_attempts import rows_under, sent_by
-from k3push.runs.lookup.document_lookup import look_at_standings
-from k3push.runs.lookup.line_links import are_linked
+from k3push.runs.lookup.document_lookup import are_linked, look_at_standings
 from k3push.runs.lookup.source_lookup import look_at_ids
 from k3push.runs.lookup.target_lookup import look_at_targets
 from k3push.runs.proof.own_sight import UNSEEN

@@ -1,16 +1,20 @@
-"""Ask how documents stand: their status, and the open tasks of approval flows."""
+"""Ask how documents stand: their status, their links, and the open tasks of approval flows."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
-from k3push.core.model import FlowTask, Standing
+from k3push.core.model import FlowTask, Sighting, Standing
 from k3push.core.protocol import wire
 from k3push.core.protocol.json_values import NO_ID
 from k3push.ports import LookFailedError
 from k3push.runs.lookup.looker import Looker
-from k3push.runs.lookup.retried_reads import read_in_parts, read_unless_refused
+from k3push.runs.lookup.retried_reads import (
+    read_in_parts,
+    read_unless_refused,
+    read_with_retries,
+)
 
 
 async def look_at_standings(
@@ -71,4 +75,24 @@ async def look_at_flow_tasks(
         lambda: context.erp.flow_tasks_of(context.route, numbers),
         stop_or_not=True,
         with_any_error=True,
+    )
+
+
+async def are_linked(context: Looker, ids: Collection[str], seen: Sighting) -> bool:
+    """Say whether a look has found some documents by links, and each of their lines has one.
+
+    A rule may merge bills into one document and keep the link of some of its lines only (P 5.6).
+    Such a document is found by the bill that a link names, and it may be of other bills of its call
+    as well.
+
+    Args:
+        context: What to look with.
+        ids: The documents.
+        seen: The look.
+    """
+    if not seen.by_link.issuperset(ids):
+        return False
+    route, asked = context.route, f"the lines of {context.route.target}"
+    return not ids or not await read_with_retries(
+        context, asked, lambda: context.erp.partly_linked(route, ids), stop_or_not=True
     )

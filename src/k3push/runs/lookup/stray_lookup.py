@@ -93,31 +93,34 @@ async def look_for_strays(
     )
     if rows is None:
         return None
-    whole = [number_in(number) for number in numbers]
+    whole = {number_in(number) for number in numbers}
     values = dict.fromkeys(value for _, value in rows if value)
     numbered = set(map(fold, whole))
     folded = {each: fold(each) for each in values}
     # There may be thousands of values: most are found in no number at one glance.
     all_numbers = "\n".join(numbered)
-    strange = [
+    parts = {
         each
         for each, of in folded.items()
-        if of not in all_numbers or not any(of in n and of != n for n in numbered)
-    ]
-    made = await known(strange) if strange else {}
-    told = {id_ for id_, value in rows if id_ in made.get(value, ())}
+        if of in all_numbers and any(of in n and of != n for n in numbered)
+    }
+    made = await known(list(values)) if values else {}
+    owned = {(id_, value) for id_, value in rows if id_ in made.get(value, ())}
     have_moved = not names_tell
     # A document of several bills names each of them.
     names_tell = names_tell and not context.links.outweigh
-    open_ = {value for id_, value in rows if id_ not in told and names_tell}
+    sure = {id_ for id_, _ in owned}
+    open_ = {value for id_, value in rows if id_ not in sure and names_tell}
     # A value that means one of the numbers, and by which no look found the document, is spelled in
     # another way.
-    if asked_for := [each for each in strange if each in open_ and folded[each] not in numbered]:
+    if asked_for := [each for each in values if each in open_ and folded[each] not in numbered]:
         found, _ = await look_at_sources(context, asked_for)
         # One of *numbers* may have got that number since its call left, or while it was at work.
         ours = {id_in(number) or context.source_ids.get(number, "") for number in numbers}
         others = {value for value, bills in found.items() if ours.isdisjoint(b.id for b in bills)}
-        told |= {id_ for id_, value in rows if value in others and found[value]}
+        owned |= {(id_, value) for id_, value in rows if value in others and found[value]}
+    # Beside a number of which it is a part, what a field holds may be all that it has room for.
+    told = {id_ for id_, value in owned if value not in parts}
     strays = [id_ for id_ in dict.fromkeys(id_ for id_, _ in rows) if id_ not in told]
     linked: Mapping[str, Collection[str]] = {}
     if strays:
@@ -132,6 +135,9 @@ async def look_for_strays(
     names: dict[str, set[BillNumber]] = {}
     for id_, value in rows:
         names.setdefault(id_, set()).update([value] if value else ())
+    owners: dict[str, set[str]] = {}
+    for id_, value in owned:
+        owners.setdefault(id_, set()).add(folded[value])
 
     def counts(id_: str) -> bool:
         """Say whether a document is there, and is no cancelled one that bears one of *numbers*."""
@@ -141,7 +147,9 @@ async def look_for_strays(
     def tied(id_: str) -> Collection[str]:
         """Return the numbers to whose bills a document is tied, if it is."""
         named = {fold(each) for each in names[id_] if names_tell and each in whole}
-        return () if have_moved else named or linked.get(id_, ())
+        if have_moved:
+            return ()
+        return named or {*owners.get(id_, ()), *linked.get(id_, ())}
 
     there = list(filter(counts, strays))
     return Strays([Stray(id_, standings[id_], names[id_], tied(id_)) for id_ in there], standings)

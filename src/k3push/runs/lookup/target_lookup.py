@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import anyio
 
 from k3push.core.model import BillNumber, Route, Sighting, Target, Targets, id_in, key_of, number_in
+from k3push.core.pacing.growing_pauses import lag_pauses
 from k3push.core.protocol.links import link_fields
 from k3push.core.remark import remark
 from k3push.core.safety.target_sets import (
@@ -27,7 +28,6 @@ from k3push.core.safety.target_sets import (
     unlinked,
 )
 from k3push.ports import ErpUnreachableError, LedgerLostError, LoginRefusedError, LookFailedError
-from k3push.runs.lookup.lag_pauses import lag_pauses
 from k3push.runs.lookup.looker import HARMLESS, HARMLESS_ID, Looker
 from k3push.runs.lookup.retried_reads import read_in_parts
 from k3push.runs.lookup.source_lookup import look_at_sources

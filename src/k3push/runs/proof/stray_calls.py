@@ -34,6 +34,7 @@ from k3push.runs.proof.document_makers import (
     created_at,
     creators_of,
 )
+from k3push.runs.proof.joint_looks import JointLooks
 from k3push.runs.proof.server_clock import Began, ServerClock, over_by, read_clock
 
 # How many of the documents that answers have named are remembered: the newest.
@@ -74,6 +75,10 @@ class StrayCalls:
     _untold_s: float = -math.inf
     _clock: ServerClock | None = None
     _marks: deque[tuple[float, str]] = field(default_factory=lambda: deque(maxlen=MOST_MARKS))
+    # Where names tell, and where they do not.
+    _looks: Mapping[bool, JointLooks[OpenCall]] = field(
+        default_factory=lambda: {tell: JointLooks() for tell in (True, False)}
+    )
 
     @property
     def tells_after(self) -> bool:
@@ -119,13 +124,13 @@ class StrayCalls:
         *,
         proofs: Proofs,
         names_tell: bool = True,
-    ) -> list[OpenCall]:
+    ) -> Sequence[OpenCall]:
         """Say which calls may have made a document that ties itself to no bill.
 
         Documents that this ledger has made are left out. Of the others, the maker is compared with
         the one whom the ERP shows for what the call's sender makes. If that one is not known, the
         document may be the sender's. Each call is judged by its own times, and the ERP is asked
-        once for all of them.
+        once for all of them, and for those of who asks meanwhile (`joint_looks`).
 
         Args:
             looker: What to look with.
@@ -135,8 +140,26 @@ class StrayCalls:
             proofs: What is known of links, and as whom users make documents.
             names_tell: As in `look_for_strays`.
         """
+
+        async def look(calls: Sequence[OpenCall]) -> Sequence[OpenCall]:
+            return await self._among(
+                looker, ledger, run, calls, proofs=proofs, names_tell=names_tell
+            )
+
+        return await self._looks[names_tell].ask(calls, look)
+
+    async def _among(
+        self,
+        looker: Looker,
+        ledger: Ledger,
+        run: Run,
+        calls: Sequence[OpenCall],
+        *,
+        proofs: Proofs,
+        names_tell: bool,
+    ) -> Sequence[OpenCall]:
         if self._untold:
-            return list(calls)
+            return calls
         await proofs.ask_newest_links(looker)
         marks = {id_ for call in calls for id_ in self._marks_before(call) if id_}
         first = min((call.began for call in calls), key=lambda began: began.at)
@@ -152,7 +175,7 @@ class StrayCalls:
         )
         if found is None:
             self._untold_s = anyio.current_time()
-            return list(calls)
+            return calls
         strays = _StraysByTime(found.strays)
         made = _MadeBySender(looker, ledger, run)
         makers = _MakersOfCalls(proofs.makers, looker, ledger, run.id, calls)

@@ -13,6 +13,7 @@ from functools import partial
 import anyio
 
 from k3push.core.model import Attempt, BillNumber, Sighting, Targets, number_in
+from k3push.core.pacing.growing_pauses import lag_pauses
 from k3push.core.safety.documents_beside import but_strangers
 from k3push.core.safety.evidence import needs_patience
 from k3push.core.safety.named_bills import messages_by_number
@@ -22,7 +23,6 @@ from k3push.ports import ErpUnreachableError, LoginRefusedError, LookFailedError
 from k3push.runs.context import Context
 from k3push.runs.documents.own_documents import with_loose_of_others
 from k3push.runs.documents.renumbered_bills import look_at_sent
-from k3push.runs.lookup.lag_pauses import lag_pauses
 from k3push.runs.lookup.target_lookup import but_tied, look_at_targets
 from k3push.runs.sending.sending_state import Sending
 

@@ -42,8 +42,7 @@ from k3push.runs.context import Context
 from k3push.runs.documents.own_documents import strangers_among
 from k3push.runs.documents.renumbered_bills import moved_among
 from k3push.runs.documents.twins import doubtful_among, told_of_doubtful
-from k3push.runs.lookup.document_lookup import look_at_standings
-from k3push.runs.lookup.line_links import are_linked
+from k3push.runs.lookup.document_lookup import are_linked, look_at_standings
 from k3push.runs.lookup.target_lookup import found_by
 from k3push.runs.proof.document_makers import EARLIEST, created_at
 from k3push.runs.proof.stray_calls import SERVERS_DIFFER, OpenCall

@@ -12,6 +12,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from k3push.core.model import BY_LEDGER, UNSHOWN, BillNumber, Document, Follow, Outcome, Row, State
+from k3push.core.pacing.growing_pauses import lag_pauses
 from k3push.core.safety.document_steps import is_done
 from k3push.core.safety.verdict import ReadBack
 from k3push.runs.context import Context
@@ -20,7 +21,6 @@ from k3push.runs.kept_in_ledger.earlier_documents import note_looked_at
 from k3push.runs.kept_in_ledger.kept_attempts import attempts_under, verdict_of
 from k3push.runs.kept_in_ledger.row_pages import PAGE_ROWS, documents_in
 from k3push.runs.lookup.document_lookup import look_at_standings
-from k3push.runs.lookup.lag_pauses import lag_pauses
 from k3push.runs.submit_and_audit.earlier_steps import step_did_nothing
 from k3push.runs.submit_and_audit.ownership import Ownership
 from k3push.runs.submit_and_audit.under_way import FollowedDocument, UnderWay

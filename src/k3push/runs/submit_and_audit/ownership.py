@@ -37,6 +37,7 @@ from k3push.core.model import (
     Target,
     number_in,
 )
+from k3push.core.pacing.growing_pauses import lag_pauses
 from k3push.core.remark import read_remark, remark
 from k3push.core.safety.document_steps import IN_APPROVAL, TAKEN_BACK, is_done
 from k3push.core.safety.target_sets import new_targets
@@ -46,7 +47,6 @@ from k3push.runs.documents.renumbered_bills import look_at_sent
 from k3push.runs.documents.there_already import is_thin
 from k3push.runs.kept_in_ledger.kept_attempts import sent_by
 from k3push.runs.lookup.document_lookup import look_at_standings
-from k3push.runs.lookup.lag_pauses import lag_pauses
 from k3push.runs.lookup.looker import can_ask
 from k3push.runs.proof.document_makers import created_at
 from k3push.runs.submit_and_audit.earlier_steps import was_submitted

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 import anyio
 
 from k3push.core.model import FlowTask, Standing, Step, StepIntent
+from k3push.core.pacing.growing_pauses import FIRST_LAG_S, lag_pauses
 from k3push.core.safety.document_steps import has_moved, is_behind
 from k3push.core.safety.verdict import Said
 from k3push.runs.context import Context
 from k3push.runs.lookup.document_lookup import look_at_flow_tasks, look_at_standings
-from k3push.runs.lookup.lag_pauses import FIRST_LAG_S, lag_pauses
 from k3push.runs.submit_and_audit.under_way import FollowedDocument
 
 
