@@ -82,6 +82,8 @@ async def has_made_beside(
     if not others:
         return False
     seen = await look_at_targets(context, others, by_all=True)
+    if seen.refused and not context.links.tell:
+        return True  # nobody is told whether it has
     made = new_targets({number: seen.bearing(number) for number in others}, intent.before)
     # Asked after the look: what other parts of the call make meanwhile is no merged one.
     made = {n: new for n, new in made.items() if not await _was_sent_since(context, n, kept)}

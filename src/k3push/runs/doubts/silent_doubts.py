@@ -54,6 +54,7 @@ async def judge_silence(
 
     attempts = {doubt.attempt for doubt in doubts}
     shown = {each: await shown_since(context.ledger, run, each) for each in attempts}
+    untold_calls = set[int]()
     for doubt in doubts:
         by_id = bool(context.id_of(doubt.number))
         unread = doubt.number in seen.refused or doubt.number in named
@@ -63,7 +64,12 @@ async def judge_silence(
             told.append(why._replace(state=State.UNKNOWN))
         if unread or why is not None:
             hopeless.add(doubt.number)
-        elif not proved:
+            untold_calls.add(doubt.attempt)
+    if by_field:
+        # What no look tells of one may be a document of others of its call as well.
+        merged |= untold_calls
+    for doubt in (each for each in doubts if each.number not in hopeless):
+        if not proved:
             unproved.add(doubt.number)
         elif untold := await _untold(context, doubt, seen, by_field=by_field, merged=merged):
             hopeless.add(doubt.number)
