@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import anyio
@@ -9,6 +10,7 @@ import httpx
 import pytest
 
 from k3push.core.model import BillNumber, NoAnswer, RunId, State
+from k3push.core.safety.legal_moves import IllegalMoveError
 from k3push.runs.context import Context
 from k3push.runs.doubts.word_of_person import settle_by_word
 from k3push.runs.outcome import Exit
@@ -56,6 +58,32 @@ async def test_a_run_whose_last_doubt_a_person_has_settled_is_over(
         told = await ledger.run(run)
         ended.append(told and told.exit)
     assert ended == [Exit.SOME_UNKNOWN, left]
+
+
+async def lost_again(ledger: MemoryLedger, run: RunId, chunk: int) -> None:
+    """Send a number, and lose the answer."""
+    async with ledger.own(run):
+        attempt = await sent(ledger, run, "A", chunk=chunk)
+        lost = outcomes("A", State.UNKNOWN)
+        await ledger.record(attempt, NoAnswer("reset"), "doubt", lost, at=later(chunk))
+
+
+async def test_a_word_about_an_earlier_sending_settles_no_later_one() -> None:
+    """Somebody looks and finds nothing; by then another execution has sent the bill once more."""
+    ledger = MemoryLedger(account=ACCOUNT)
+    elsewhere = await planned(ledger, "A B", "r0", "s|po|other")
+    run = await planned(ledger, "A B")
+    await lost_again(ledger, run, 1)
+    word = partial(settle_by_word, ledger, VirtualClock(), run, A, State.PLANNED, because="seen")
+    await word(attempts=1)
+    await lost_again(ledger, run, 2)
+    with pytest.raises(IllegalMoveError):
+        await word(attempts=1)
+    states = {of: row.state for of, row in await ledger.rows_of(A)}
+    assert states == {elsewhere: State.PLANNED, run: State.UNKNOWN}
+    # How often another run has sent it does not matter.
+    await word(attempts=2)
+    assert {row.state for _, row in await ledger.rows_of(A)} == {State.PLANNED}
 
 
 async def test_a_word_holds_beside_calls_that_were_over_before_the_one_that_was_lost() -> None:
