@@ -787,19 +787,22 @@ async def test_the_id_of_our_own_document_clears_none_of_the_same_day(
 
 
 @pytest.mark.parametrize("known", [0, 12])
-@pytest.mark.parametrize("tells_days", [True, False])
-async def test_ids_alone_clear_no_document_of_the_same_time(
-    monkeypatch: pytest.MonkeyPatch, known: int, *, tells_days: bool
+@pytest.mark.parametrize(
+    ("tells_days", "id_", "ahead_s"), [(True, 900_001, 60), (False, 900_001, 60), (False, 0, 300)]
+)
+async def test_neither_ids_nor_times_alone_clear_a_document(
+    monkeypatch: pytest.MonkeyPatch, known: int, id_: int, ahead_s: float, *, tells_days: bool
 ) -> None:
     """Several servers give ids out in blocks; the form tells days, or a server's clock is ahead."""
     if tells_days:
         tell_days(monkeypatch)
     office = Office(sandbox(untied=tuple(BILLS[:1]), look_s=0.1, query_lag_s=8.0, **OPEN))
     await learn(office, known)
+    give = Ids.next_bill
     with monkeypatch.context() as of_another_server:
-        of_another_server.setattr(Ids, "next_bill", lambda _: 900_001)
+        of_another_server.setattr(Ids, "next_bill", lambda ids: id_ or give(ids))
         made = office.site.world.add_target(IN_STOCK, "WMS", creator="clerk")
-    ahead = datetime.fromisoformat(made.created) + timedelta(seconds=60)
+    ahead = datetime.fromisoformat(made.created) + timedelta(seconds=ahead_s)
     made.created = f"{ahead:%Y-%m-%dT%H:%M:%S}"
     keep_a_part(monkeypatch, BILLS, kept=1, why=NOBODY)
     await office.open_run(BILLS)
