@@ -23,7 +23,7 @@ from k3push.runs.context import Context
 from k3push.runs.create import scope_of
 from k3push.runs.doubts.word_of_person import settle_by_word
 from k3push.runs.push_limits import PushLimits
-from k3push.simulator import FaultPlan, Policy, fault
+from k3push.simulator import FaultPlan, Policy, fault, site
 from k3push.simulator.books.bills import APPROVED
 from k3push.simulator.books.forms import IN_STOCK, PURCHASE_ORDER, RECEIVE_BILL, ROUTES
 from k3push.simulator.books.forms import Route as Rule
@@ -118,6 +118,43 @@ async def test_settling_says_of_no_bill_that_it_has_nothing_if_an_interrupted_an
     (document,) = office.site.world.documents_of(named)
     row = settled.rows[named]
     assert (row.state, [each.id for each in row.targets]) == (State.PUSHED, [str(document.id)])
+
+
+async def test_what_an_interrupted_answer_of_two_bills_names_is_told_as_either_ones(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """No look shows of which it is, and another run has found it for the bill that it bears."""
+    first, named, mate, other, *rest = orders(8)
+    plan = FaultPlan(aimed={named: Aimed(fault("make-then-delay:30"))})
+    office = Office(sandbox(plan, misnamed={named: other}, link_fields=False, **OPEN))
+    interrupt(monkeypatch, named)
+    push = site.Site._push
+
+    def refuse_mate(self: site.Site, visit: Any, now_s: float) -> Any:
+        (bill,) = self.world.store.by_number(PURCHASE_ORDER, mate)
+        bill.status = "A" if named in self._order(visit).numbers else APPROVED
+        return push(self, visit, now_s)
+
+    monkeypatch.setattr(site.Site, "_push", refuse_mate)
+
+    async def push_beside(_: Context) -> None:
+        await anyio.sleep(5)
+        await office.open_run([other, *rest], SECOND)
+        found = await office.execute(SECOND, limits=NO_CANARY, check=False)
+        assert found.rows[other].state is State.ALREADY
+        await anyio.sleep_forever()
+
+    await office.open_run([first, *orders(1, first=20), named, mate])
+    throttle = steered(concurrency=2, chunk_size=2)
+    how: dict[str, Any] = {"limits": NO_CANARY, "throttle": throttle, "check": False}
+    await office.execute(beside=push_beside, **how)
+    pushed = await office.execute(**how)
+    (document,) = office.site.world.documents_of(named)
+    for number in (named, mate):
+        row = pushed.rows[number]
+        assert row.state is State.UNKNOWN, row
+        assert document.number in english(row.reason), row
+        assert english(row.reason).count(f"also stands in the row of {other}") == 1, row
 
 
 @pytest.mark.parametrize("links", [False, True])

@@ -82,9 +82,12 @@ def _by_answer(
             mine += [target] if document.alone else []
             taken += [taken_by(target, of, row) for of, row in others]
     if mine:
-        why = reduce(also, taken[:MOST_TOLD], remark("note.named"))
-        return made_outcome(bill, mine)._replace(reason=why)
-    return whose(bill, there) if there else None
+        outcome = made_outcome(bill, mine)._replace(reason=remark("note.named"))
+    elif there:
+        outcome = whose(bill, there)
+    else:
+        return None
+    return outcome._replace(reason=reduce(also, taken[:MOST_TOLD], outcome.reason))
 
 
 @dataclass(frozen=True, slots=True)
