@@ -278,3 +278,23 @@ async def test_a_look_that_fails_after_a_refusal_leaves_its_bill_in_doubt(
     await office.execute(check=False)
     assert {row.state for row in (await office.rows()).values()} == {State.PUSHED}
     assert doubled(office, numbers) == []
+
+
+async def test_bills_go_alone_once_the_look_before_their_call_has_shown_that_nobody_may_ask(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A call of several has been put together by then; its answer alone would tell of none."""
+    office = Office(sandbox(look_s=0.1, **OPEN), replace(ROUTE, source_number_field=""))
+    first, *_ = numbers = orders(9)
+    asked = ErpClient.linked_targets_of
+
+    async def linked_targets_of(self: ErpClient, *what: Any, **how: Any) -> Any:
+        is_proved = (await office.rows())[first].state is State.PUSHED
+        return None if is_proved else await asked(self, *what, **how)
+
+    monkeypatch.setattr(ErpClient, "linked_targets_of", linked_targets_of)
+    await office.open_run(numbers)
+    pushed = await office.execute(throttle=steered(concurrency=2, chunk_size=4), check=False)
+    assert pushed.of(State.PUSHED) == set(numbers)
+    assert sorted(pushed.watch.carried) == numbers
+    assert len(pushed.watch.sendings) == len(numbers)

@@ -126,10 +126,6 @@ async def send_once(context: Context, sending: Sending) -> SendAgain | None:
     await context.marked.wait()
     if not sending.numbers or context.stop.asked:
         return None
-    if len(sending.numbers) > 1 and not context.tells_of_several:
-        # The look has shown that links cannot be asked: each goes alone from here on.
-        sending.held_back = True
-        return None
     async with AsyncExitStack() as stack:
         turn = await open_turn(context, lambda: stack.enter_async_context(context.erp.turn()))
         before = await renewed(context, sending, before, looked_s)
@@ -138,7 +134,9 @@ async def send_once(context: Context, sending: Sending) -> SendAgain | None:
         if sending.one_only:
             sending.postponed += sending.numbers[1:]
             sending.numbers = sending.numbers[:1]
-        if context.throttle.hold is not None:
+        # Once links cannot be asked any more, each goes alone.
+        several_blind = len(sending.numbers) > 1 and not context.tells_of_several
+        if context.throttle.hold is not None or several_blind:
             sending.held_back = True
             return None
         sending.nth += 1
