@@ -200,9 +200,10 @@ class Ownership:
                 break
             # A copy of the database that lags behind may have answered.
             await anyio.sleep(pause_s)
+        lost |= {id_: bill for id_, bill in strange.items() if id_ in unread}
         for id_ in asked.keys() - lost.keys():
             del self._expected[id_]
-        return lost | {id_: bill for id_, bill in strange.items() if id_ in unread}
+        return lost
 
     async def look_beside(self, ids: Iterable[str]) -> None:
         """Look for second documents of bills that were looked at some time ago.
@@ -309,8 +310,7 @@ class Ownership:
     async def _is_ours(self, entry: FollowedDocument, standing: Standing) -> bool:
         """Say whether this ledger has made a document, as far as that can be known."""
         document = entry.document
-        is_wanted = self.context.route.follow_already and document.id in self._already
-        if document.sender or is_wanted:
+        if document.sender or document.id in self._already:
             return True
         if standing.creator not in self._senders:
             return False
