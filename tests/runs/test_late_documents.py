@@ -20,9 +20,10 @@ from k3push.runs.engine import push_run
 from k3push.runs.proof.doubt_ages import SettleTimes
 from k3push.runs.stop import Cause
 from k3push.runs.throttle import Throttle
-from k3push.simulator import Refusal, World, WriteBack, site
+from k3push.simulator import FaultPlan, Refusal, World, WriteBack, fault, site
 from k3push.simulator.books.forms import IN_STOCK, PURCHASE_ORDER
 from k3push.simulator.books.orders import PushOrder
+from k3push.simulator.fault_plans.script import Aimed
 from tests.memory_ledger.ledger import MemoryLedger
 from tests.runs.office import (
     FIRST,
@@ -38,7 +39,7 @@ from tests.runs.office import (
     steered,
     steps,
 )
-from tests.runs.rough_answers import AT_A_DOUBT, NO_CANARY, OPEN, plan_again, until_lost
+from tests.runs.rough_answers import AT_A_DOUBT, NO_CANARY, NO_HALT, OPEN, plan_again, until_lost
 from tests.runs.test_follow import FOLLOW
 from tests.runs.test_renamed_bills import rename
 from tests.shares import shared_out
@@ -85,6 +86,31 @@ async def test_what_a_person_adds_hours_later_is_a_twin() -> None:
     later = hours_after_a_doubt(office, throttle, numbers[1], add)
     pushed = await office.execute(throttle=throttle, beside=later, check=False)
     assert pushed.rows[numbers[1]].code == TWIN
+
+
+async def test_what_a_lost_call_makes_late_is_told_beside_what_a_clerk_has_pushed() -> None:
+    """The row was `already` by then: somebody had pushed the bill while it was in doubt."""
+    _, lost, *_, last = numbers = orders(20)
+    meets = {lost: "commit-late-then-reset:900", last: "reset"}
+    plan = FaultPlan(aimed={bill: Aimed(fault(name)) for bill, name in meets.items()})
+    office = Office(sandbox(plan, latency_s=30.0, look_s=0.1, **OPEN))
+    states = set[State]()
+
+    async def push_by_hand(_: Context) -> None:
+        await until_lost(office)
+        await anyio.sleep(100)
+        office.site.world.add_target(IN_STOCK, lost, creator="clerk")
+        while True:
+            states.add((await office.rows())[lost].state)
+            await anyio.sleep(10)
+
+    await office.open_run(numbers)
+    pushed = await office.execute(
+        limits=NO_HALT, throttle=one_by_one(), beside=push_by_hand, check=False
+    )
+    row = pushed.rows[lost]
+    assert State.ALREADY in states
+    assert (row.state, row.code, len(row.targets)) == (State.PUSHED, TWIN, 2), row
 
 
 async def test_what_comes_while_documents_are_followed_at_the_end_is_told() -> None:
