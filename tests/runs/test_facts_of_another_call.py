@@ -154,9 +154,7 @@ async def test_the_part_of_a_number_is_one_in_any_case_and_width(bill: str, writ
     assert len(office.site.world.makings_of(bill)) == 1
 
 
-async def test_a_number_that_is_a_part_of_one_lost_bill_is_not_charged_to_another() -> (
-    None
-):
+async def test_a_number_that_is_a_part_of_one_lost_bill_is_not_charged_to_another() -> None:
     """Two calls are lost at one moment, and a clerk pushes a third bill, whose number is whole.
 
     It is a part of the number of one of the lost bills: that one alone is left to a person.
