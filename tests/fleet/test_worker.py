@@ -9,6 +9,7 @@ import anyio
 import anyio.to_thread
 import psycopg
 import pytest
+from procrastinate.worker import Worker as Engine
 
 from k3push.adapters.ledger.postgres.database import Server
 from k3push.config.setting_errors import SettingsError
@@ -661,6 +662,28 @@ async def test_what_ends_the_engine_is_told(postgres_url: str, tmp_path: Path) -
     async with serving(worker(work, postgres_url)):
         await until(lambda: "worker.lost" in work.said)
     assert {"procrastinate_workers" in why for why in work.whys} == {True}
+
+
+async def test_a_database_that_is_away_for_long_fills_no_log(
+    postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same is told once in a minute, however often it is tried."""
+    tries, work = [0], FakeWork({"acme": tenant(tmp_path, postgres_url)})
+
+    async def run(_: Engine) -> None:
+        tries[0] += 1
+        raise OSError("no route" if tries[0] != 3 else "no space")
+
+    monkeypatch.setattr(Engine, "run", run)
+    monkeypatch.setattr("k3push.fleet.worker.DATABASE_WAIT_S", 0.01)
+    async with serving(worker(work, postgres_url)):
+        await until(lambda: tries[0] >= 6)
+        assert [("no route" in why, "no space" in why) for why in work.whys] == [
+            (True, False),
+            (False, True),
+        ]
+        monkeypatch.setattr("k3push.fleet.worker.TOLD_AGAIN_S", 0.0)
+        await until(lambda: len(work.whys) >= 4)
 
 
 async def test_a_request_queues_its_runs_once(

@@ -52,6 +52,8 @@ BEAT_PATIENCE_S = 8.0
 # A look at 5,000 files takes some 50 ms.
 FILES_A_SECOND = 500
 DATABASE_WAIT_S = 2.0
+# A database that is away for hours fills no log.
+TOLD_AGAIN_S = 60.0
 STARTING_PATIENCE_S = 60.0
 
 
@@ -81,6 +83,8 @@ class Worker:
     _running: dict[tuple[str, RunId], Stop] = field(default_factory=dict)
     # What was told last of the folder of the tenants' files.
     _unread: str = ""
+    # What was told last of the database, and when.
+    _told_s: dict[str, float] = field(default_factory=dict)
     _engine: Engine | None = None
 
     def drain(self) -> None:
@@ -142,8 +146,16 @@ class Worker:
             except LedgerLostError as error:
                 if self.draining or anyio.current_time() > until_s:
                     raise
-                self.work.tell("worker.lost", why=error)
+                self._tell_lost(error)
                 await anyio.sleep(DATABASE_WAIT_S)
+
+    def _tell_lost(self, error: Exception) -> None:
+        """Say that the database is away; the same only now and then."""
+        why, now_s = str(error) or remark("fleet.timeout"), anyio.current_time()
+        recent = {each: at for each, at in self._told_s.items() if now_s - at < TOLD_AGAIN_S}
+        if why not in recent:
+            self.work.tell("worker.lost", why=why)
+        self._told_s = {why: now_s} | recent
 
     async def _run_engine(self, queue: Queue) -> None:
         """Let the engine work until it is told to stop, or loses its database."""
@@ -165,7 +177,7 @@ class Worker:
                 with lost(self.database):
                     await self._engine.run()  # type: ignore[no-untyped-call]  # likewise
             except Exception as error:  # noqa: BLE001  # of the engine, whose errors are many
-                self.work.tell("worker.lost", why=error)
+                self._tell_lost(error)
             if not self.draining:
                 await anyio.sleep(DATABASE_WAIT_S)
 
@@ -180,7 +192,7 @@ class Worker:
                 if tenant in self._served and not self.draining:
                     await act(queue, self._served[tenant], run or schedule)
             except LedgerLostError as error:
-                self.work.tell("worker.lost", why=error)
+                self._tell_lost(error)
             except Exception:  # a defect, of which the engine would say nothing
                 self.work.tell("worker.lost", why=traceback.format_exc())
                 raise
@@ -274,7 +286,7 @@ class Worker:
         try:
             return await self.work.look(tenant, schedule, queue, due)
         except LedgerLostError as error:
-            self.work.tell("worker.lost", why=error)
+            self._tell_lost(error)
             raise
         except RunIsAliveError:
             raise  # somebody else asks for the same
@@ -298,7 +310,7 @@ class Worker:
                         await self._be_heard(beat)
                     heard_s = anyio.current_time()
                 except (LedgerLostError, TimeoutError) as error:
-                    self.work.tell("worker.lost", why=str(error) or remark("fleet.timeout"))
+                    self._tell_lost(error)
                     if anyio.current_time() - heard_s > self.rhythm.silence / 2:
                         # Others will count us as dead, and take up what we execute.
                         self._stop_all(remark("fleet.away"))
@@ -312,7 +324,7 @@ class Worker:
                     with anyio.fail_after(TICK_PATIENCE_S):
                         await act()
                 except (LedgerLostError, TimeoutError) as error:
-                    self.work.tell("worker.lost", why=str(error) or remark("fleet.timeout"))
+                    self._tell_lost(error)
                 await anyio.sleep(self.rhythm.tick)
         finally:
             if not self.draining:
