@@ -21,7 +21,7 @@ from k3push.runs.proof.doubt_ages import SettleTimes
 from k3push.runs.push_limits import PushLimits
 from k3push.simulator import OnRefusal, Policy, Refusal, site
 from k3push.simulator.answers import failure
-from k3push.simulator.books.forms import IN_STOCK, PURCHASE_ORDER
+from k3push.simulator.books.forms import IN_STOCK, PURCHASE_ORDER, RECEIVE_BILL
 from k3push.simulator.books.refusals import Problem
 from k3push.simulator.exchange import json_reply
 from tests.memory_ledger.ledger import MemoryLedger
@@ -412,7 +412,7 @@ async def test_what_a_bill_of_several_documents_was_refused_for_is_told(
     assert "仓库必录" in row.reason, row
 
 
-@pytest.mark.parametrize("how", ["one run", "killed", "another run"])
+@pytest.mark.parametrize("how", ["one run", "killed", "another run", "after another form"])
 async def test_what_a_refused_call_has_merged_and_shows_late_is_sent_twice_by_nobody(
     monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
@@ -443,11 +443,20 @@ async def test_what_a_refused_call_has_merged_and_shows_late_is_sent_twice_by_no
     beside = None if how == "one run" else kill
     await office.execute(limits=NO_CANARY, throttle=chunk, beside=beside, check=False)
     run = FIRST
-    if how == "another run":
+    if how == "after another form":
+        rule = f"{PURCHASE_ORDER.id}-{RECEIVE_BILL.id}"
+        receipts = replace(ROUTE, target=RECEIVE_BILL.id, rule=rule)
+        other = Office(route=receipts, site=office.site, ledger=office.store)
+        await other.open_run(numbers[:1], RunId("rx"))
+        received = await other.execute(RunId("rx"), check=False)
+        assert received.of(State.PUSHED) == {numbers[0]}
+    if how in {"another run", "after another form"}:
         run = SECOND
         await office.open_run(numbers[:3], SECOND)
     await office.execute(run, limits=NO_CANARY, throttle=chunk, check=False)
-    assert doubled(office, numbers) == []
+    assert doubled(office, numbers[1:]) == []
+    made = [each.form.id for each in office.site.world.documents_of(numbers[0])]
+    assert made.count(IN_STOCK.id) == 1
     rows = await office.rows(run)
     assert {rows[number].state for number in numbers[1:3]} <= {State.UNKNOWN, State.PLANNED}
 
