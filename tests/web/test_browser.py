@@ -145,6 +145,34 @@ def test_what_a_page_loads_by_itself_may_fail_without_an_error(
         expect(page.locator("#pace")).to_contain_text("Show the pace over time")
 
 
+def test_a_page_keeps_up_behind_a_proxy_that_holds_messages_back(
+    browser: Browser, desk: Desk, serve: Serve
+) -> None:
+    """It would say for ever that a run goes on which has long ended."""
+
+    async def keep(what: str) -> None:
+        async with open_sqlite(desk.folder / "ledger.db", account="sandbox") as ledger:
+            if what == "ended":
+                await ledger.end_run(RUN.id, 3, NOON)
+                return
+            if what == "begun":
+                await ledger.open_run(replace(RUN, scope="sandbox|po|in"))
+            line = len(what)
+            await ledger.add(RUN.id, [Listed(line, BillNumber(f"CGDD{line}"))])
+
+    anyio.run(keep, "begun", backend="trio")
+    desk.configure("http://127.0.0.1:9")
+    with entered(browser, serve()) as page:
+        page.route("**/events", lambda _: None)
+        page.clock.install()
+        page.goto(f"{page.url}runs/{RUN.id}")
+        for what, seen in (("more", "0 of 2"), ("ended", "exit 3")):
+            expect(page.locator("#standing")).not_to_contain_text(seen)
+            anyio.run(keep, what, backend="trio")
+            page.clock.run_for(30_000)
+            expect(page.locator("#standing")).to_contain_text(seen)
+
+
 def test_what_is_spoken_does_not_stay_beside_the_present_figures(
     browser: Browser, night: Night
 ) -> None:

@@ -7,8 +7,9 @@ const HEARD_FOR_MS = 3000;
 const FRESH_EVERY_MS = 5000;
 const AGAIN_MS = 5000;
 const LEAVING_MS = 5000;
+const SILENT_MS = 10000;
 const byId = id => document.getElementById(id);
-const shown = { parts: {}, heardAt: 0, refresh: null };
+const shown = { parts: {}, heardAt: 0, refresh: null, silence: null };
 const fresh = [...document.querySelectorAll("[data-fresh]")];
 let source = null;
 // Where programs push every moment, the list of runs changes as often.
@@ -56,8 +57,14 @@ function reload() {
   else setTimeout(reload, rest + 1);
 }
 
+function turn() {
+  if (isFillingIn()) byId("changed").hidden = false;
+  else reload();
+}
+
 function listen() {
   source = new EventSource(main.dataset.live);
+  shown.silence = setTimeout(look, SILENT_MS);
   source.onopen = () => { byId("offline").hidden = true; };
   source.onerror = event => {
     byId("offline").hidden = false;
@@ -65,13 +72,28 @@ function listen() {
     if (event.target.readyState === EventSource.CLOSED) setTimeout(comeAgain, AGAIN_MS);
   };
   source.onmessage = event => {
+    clearTimeout(shown.silence);
     const { parts, state, heard } = JSON.parse(event.data);
     put(parts);
     tell(heard);
-    if (state === main.dataset.state) return refreshSoon();
-    if (isFillingIn()) byId("changed").hidden = false;
-    else reload();
+    if (state === main.dataset.state) refreshSoon();
+    else turn();
   };
+}
+
+// The first message comes at once, unless a proxy keeps all of them until the last: then the page
+// itself is read, which no proxy keeps.
+async function look() {
+  const listening = source;
+  const answer = await fetch(location.href).catch(() => null);
+  const page = parsed(answer?.ok ? await answer.text() : "");
+  if (!listening || source !== listening) return;
+  shown.silence = setTimeout(look, SILENT_MS);
+  const now = page.getElementById("main");
+  if (answer?.redirected || (now && now.dataset.state !== main.dataset.state)) return turn();
+  const parts = [...page.querySelectorAll("[data-part]")];
+  put(Object.fromEntries(parts.map(each => [each.id, each.innerHTML])));
+  if (now) renew(page);
 }
 
 // The server may be away, or have begun anew and know nobody: then the page says how to come in.
@@ -87,6 +109,7 @@ async function comeAgain() {
 function stopListening() {
   if (source) source.close();
   source = null;
+  clearTimeout(shown.silence);
 }
 
 // Return what is at an address, or "": where the server is away, what listens to it says so.
@@ -115,15 +138,21 @@ async function refresh() {
   try {
     if (document.hidden) return;
     if (pace) load(pace);
-    const text = await read(location.href);
-    const page = new DOMParser().parseFromString(text, "text/html");
-    for (const place of fresh) {
-      const now = page.getElementById(place.id);
-      if (!now || isInUse(place) || now.innerHTML === place.innerHTML) continue;
-      place.innerHTML = now.innerHTML;
-    }
+    renew(parsed(await read(location.href)));
   } finally {
     shown.refresh = null;
+  }
+}
+
+function parsed(text) {
+  return new DOMParser().parseFromString(text, "text/html");
+}
+
+function renew(page) {
+  for (const place of fresh) {
+    const now = page.getElementById(place.id);
+    if (!now || isInUse(place) || now.innerHTML === place.innerHTML) continue;
+    place.innerHTML = now.innerHTML;
   }
 }
 
