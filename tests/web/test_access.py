@@ -205,6 +205,23 @@ def test_a_form_of_another_page_is_refused(name: str) -> None:
     in_time(visit)
 
 
+def test_who_comes_through_a_proxy_that_changes_the_host_is_told_what_mends_it() -> None:
+    """It may drop the port alone, and every page is shown; only forms are refused."""
+
+    async def visit() -> None:
+        async with house(tenant(await filled(1))) as home, home.signed_in() as browser:
+            seal = seal_of(await browser.get("/"))
+            answer = await browser.post(
+                f"/runs/{RUN.id}/control",
+                data={"seal": seal, "words": "stop"},
+                headers={"host": "127.0.0.1", "origin": "http://127.0.0.1:9999"},
+            )
+            assert answer.status_code == 403
+            assert "has to keep the Host, with its port" in answer.text
+
+    in_time(visit)
+
+
 def test_a_forged_form_is_refused() -> None:
     """What the form brings along is bound to the session, and nobody else's will do."""
 

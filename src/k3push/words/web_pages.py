@@ -189,8 +189,8 @@ WORDS = {
         "此主机名不在允许之列。请加入 `[serve]` 的 `hosts`。",
     ),
     "web.bad_origin": (
-        "The form was not sent by the dashboard's own page.",
-        "该请求不是由本页面发出的。",
+        "The form was not sent by the dashboard's own page. A reverse proxy before it has to keep the Host, with its port.",
+        "该请求不是由本页面发出的。如果前面有反向代理，代理必须保留 Host 及其端口。",
     ),
     "web.session_ended": (
         "Your session had ended, so nothing was done. Sign in, and do it once more.",
