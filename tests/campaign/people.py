@@ -261,8 +261,10 @@ class People:
             event.channel is Channel.QUERY and event.fault.ending is Ending.NO_PERMISSION
             for event in scene.story.all_of(Meets)
         )
-        # What contradicts itself ends an execution before its other doubts are settled.
+        # What contradicts itself, or is halted, ends an execution before its other doubts are
+        # settled.
         ended = any(Cause.CONTRADICTION in each.causes for each in scene.executions)
+        ended |= any(Cause.HALTED in each.causes for each in scene.executions[-1:])
         # What names a bill that is not there by now may be of any bill.
         moved = bool(scene.story.renumbered | scene.story.exchanged)
         # Of one that was made in the very minute before, no id tells that it was there.
