@@ -107,6 +107,27 @@ def test_a_plan_that_is_approved_is_executed_elsewhere(tmp_path: Path) -> None:
     in_time(visit)
 
 
+def test_what_waits_for_a_worker_is_not_about_to_be_executed_by_the_server(tmp_path: Path) -> None:
+    """Where no worker is there, that would be said for ever."""
+    fleet = Elsewhere(tmp_path, works=False)
+    shop = shop_beside(fleet)
+
+    async def visit() -> None:
+        async with shop.open(BY_NAME) as home, signed_in(home, "li") as li:
+            await send_list(li, "\n".join(orders(3)))
+            plan = await shop.until("planned")
+            await press(li, f"/plans/{plan.id}", f"/plans/{plan.id}/approve")
+            with anyio.fail_after(PATIENCE_S):
+                while not fleet.given:  # noqa: ASYNC110  # the clock jumps from look to look
+                    await anyio.sleep(0.1)
+            ((_id, (run,)),) = fleet.given
+            said = (await li.get(f"/runs/{run}")).text
+        assert "it waits in the queue of the fleet" in said
+        assert "about to" not in said
+
+    in_time(visit)
+
+
 def test_a_server_that_ends_leaves_what_the_fleet_has_to_the_next(tmp_path: Path) -> None:
     """It does not wait for a night's work; the next one asks for the same, which is one push."""
     fleet = Elsewhere(tmp_path, works=False)

@@ -123,8 +123,12 @@ WORDS = {
         "已有他人处理：当前状态为“{stage}”。",
     ),
     # -- a run --------------------------------------------------------------------------------
-    "desk.begins": ("about to begin", "即将开始"),
+    "desk.begins": ("waits to begin", "等待开始"),
     "desk.begins_soon": ("the server is about to execute it", "服务即将执行此任务"),
+    "desk.in_queue": (
+        "it waits in the queue of the fleet; `k3push fleet status` says whether a worker is there",
+        "正在集群的队列中等待；`k3push fleet status` 会显示是否有工作进程",
+    ),
     "desk.next": ("What next", "下一步"),
     "desk.resume": ("Resume", "继续任务"),
     "desk.settle": ("Ask the ERP about the unknown ones", "向 ERP 查询结果未知的单据"),

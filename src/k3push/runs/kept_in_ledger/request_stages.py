@@ -277,7 +277,12 @@ async def places_asked_for(ledger: Ledger, asked_by: str, run: RunId) -> Collect
 
 
 async def is_asked_for(ledger: Ledger, run: Run) -> bool:
-    """Say whether a server has something left to do about a run.
+    """Say whether a server has something left to do about a run."""
+    return await open_request_of(ledger, run) is not None
+
+
+async def open_request_of(ledger: Ledger, run: Run) -> Request | None:
+    """Return what a server has left to do about a run, or None.
 
     A request is kept by the first of its runs, which one command has begun; thousands of others
     may be open.
@@ -285,9 +290,10 @@ async def is_asked_for(ledger: Ledger, run: Run) -> bool:
     beside = await ledger.runs_begun_with(run.group) if run.group else [run]
     for each in beside:
         found = await ledger.memos(REQUEST, about=each.id, only_open=True, limit=EVERY)
-        if any(run.id in _request(memo).runs for memo in found):
-            return True
-    return False
+        for request in map(_request, found):
+            if run.id in request.runs:
+                return request
+    return None
 
 
 async def move(

@@ -160,7 +160,9 @@ class RunPages:
             "run.html",
             problem=problem,
             view=view,
-            said=await run_sections.verdict(visit.ledger, view, visit.frame.say),
+            said=await run_sections.verdict(
+                visit.ledger, view, visit.frame.say, visit.tenant.workshop
+            ),
             dials={
                 key: (limits, show.in_force(view, key, visit.tenant.pace))
                 for key, limits in LIMITS.items()

@@ -15,10 +15,16 @@ from k3push.ports import Ledger
 from k3push.reporting.phrases import cause_words, unended_words
 from k3push.reporting.results_folder import MOST_READ, clusters_of, read_causes
 from k3push.reporting.summary import next_step, no_look_settles
-from k3push.runs.kept_in_ledger.request_stages import Act, acts_about, find_request
+from k3push.runs.kept_in_ledger.request_stages import (
+    Act,
+    acts_about,
+    find_request,
+    open_request_of,
+)
 from k3push.runs.kept_in_ledger.row_pages import FollowedRow, with_follow
 from k3push.runs.outcome import exit_of, followed_of
 from k3push.runs.stop import Cause
+from k3push.web.execution.request_work import Workshop
 from k3push.web.pages.live import RunView
 from k3push.web.pages.page_frame import whole
 from k3push.words.language import Say
@@ -26,13 +32,22 @@ from k3push.words.language import Say
 ROWS_A_PAGE = 100
 
 
-async def verdict(ledger: Ledger, view: RunView, say: Say) -> list[str]:
-    """Say how a run has ended, why, and what to do; nothing of one that goes on or is archived."""
+async def verdict(
+    ledger: Ledger, view: RunView, say: Say, workshop: Workshop | None = None
+) -> list[str]:
+    """Say how a run has ended, why, and what to do; nothing of one that goes on or is archived.
+
+    What *workshop* has been asked for may be a fleet's to do, which may have no worker now.
+    """
     run = view.run
     if view.alive or run.archive is not None:
         return []  # of an archived run, most rows that came to nothing are in the archive alone
-    if view.waits or view.asked:
-        return [say("status.waits" if view.waits else "desk.begins_soon")]
+    if view.waits:
+        return [say("status.waits")]
+    if view.asked:
+        asked = await open_request_of(ledger, run)
+        queued = workshop is not None and asked is not None and workshop.hands_over(asked)
+        return [say("desk.in_queue" if queued else "desk.begins_soon")]
     if run.exit is None:
         return [unended_words(await acts_about(ledger, run.id), say)]
     causes = await _causes(run, view.counts)
