@@ -18,7 +18,7 @@ from k3push.core.model import (
     number_in,
 )
 from k3push.core.safety import legal_moves
-from k3push.ports import AttemptRecord, Doubt, Holder, InHand
+from k3push.ports import AttemptRecord, Doubt, Holder, InHand, NoAttemptError
 from tests.memory_ledger.rows import (
     intents,
     killed,
@@ -105,6 +105,8 @@ class SendingVerbs(StoreView):
     ) -> None:
         """Keep what came of *attempt*, once."""
         store = await self._turn()
+        if attempt.id > len(store.attempts):
+            raise NoAttemptError(attempt.intent.run)
         kept = store.attempts[attempt.id - 1]
         intent = kept.attempt.intent
         rows = self._known(store, intent.run)

@@ -10,7 +10,7 @@ from math import inf
 
 from k3push.adapters.ledger import rules
 from k3push.core.model import Document, Exchange, Follow, RunId, StepAttempt, StepIntent, StepsSoFar
-from k3push.ports import NEWEST_CALLS, OtherRunStepsError, StepRecord
+from k3push.ports import NEWEST_CALLS, NoAttemptError, OtherRunStepsError, StepRecord
 from tests.memory_ledger.store_view import StoreView
 
 
@@ -98,6 +98,8 @@ class StepVerbs(StoreView):
     ) -> None:
         """Keep what came of an attempt at a step, once."""
         mine = await self._documents(attempt.intent.run)
+        if attempt.id > len(self._store.steps):
+            raise NoAttemptError(attempt.intent.run)
         kept = self._store.steps[attempt.id - 1]
         if kept.ended_at:
             return

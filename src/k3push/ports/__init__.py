@@ -36,6 +36,7 @@ from k3push.ports.ledger_records import LedgerLostError as LedgerLostError
 from k3push.ports.ledger_records import LostCall as LostCall
 from k3push.ports.ledger_records import Made as Made
 from k3push.ports.ledger_records import Memo as Memo
+from k3push.ports.ledger_records import NoAttemptError as NoAttemptError
 from k3push.ports.ledger_records import NoLedgerError as NoLedgerError
 from k3push.ports.ledger_records import NoRunError as NoRunError
 from k3push.ports.ledger_records import Note as Note

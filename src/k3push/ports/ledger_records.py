@@ -62,6 +62,13 @@ class NoRunError(LedgerLostError, LookupError):
         super().__init__(remark("ledger.no_run", run=run))
 
 
+class NoAttemptError(LedgerLostError, LookupError):
+    """The ledger has no call that it wrote down: an older one was copied over it since."""
+
+    def __init__(self, run: RunId) -> None:
+        super().__init__(remark("ledger.no_attempt", run=run))
+
+
 class RunIsAliveError(Exception):
     """Another living process executes this run."""
 

@@ -594,6 +594,9 @@ class Ledger(Protocol):
         an attempt that `own` closed, or whose numbers have travelled again, is refused
         (`legal_moves.IllegalMoveError`). *keep_claims* keeps the claims of rows that went back to
         `planned` for the same run's next sending.
+
+        Raises:
+            NoAttemptError: The ledger does not know the attempt any more.
         """
         ...
 
@@ -711,6 +714,7 @@ class Ledger(Protocol):
 
         Raises:
             legal_moves.IllegalMoveError: Its executor was found dead meanwhile.
+            NoAttemptError: The ledger does not know the attempt any more.
         """
         ...
 

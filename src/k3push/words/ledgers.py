@@ -126,6 +126,10 @@ WORDS = {
         "the ledger does not have run {run}: where a standby has taken over or a backup was put back, it may not know of it. Push its list again; what was pushed is found",
         "台账中没有任务 {run}：若已由备用服务器接管，或已从备份恢复，台账可能不知道该任务。请重新推送其清单；已下推的单据会被查到",
     ),
+    "ledger.no_attempt": (
+        "the ledger does not have a call of run {run} that it had written down: a backup was put back over it while the run was under way, or a standby has taken over. Resume the run, or push its list again; what was pushed is found",
+        "台账中没有任务 {run} 已登记的一次调用：任务进行中台账被备份覆盖，或已由备用服务器接管。请执行 resume，或重新推送其清单；已下推的单据会被查到",
+    ),
     "ledger.no_end": (
         "the ledger does not tell how run {run} has ended: it was away, a standby has taken over, or a backup was put back",
         "台账中没有任务 {run} 的结果：台账曾不可用，已由备用服务器接管，或已从备份恢复",

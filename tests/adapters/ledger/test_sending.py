@@ -7,6 +7,7 @@ import pytest
 
 from k3push.core.model import (
     Answered,
+    Attempt,
     BillNumber,
     Exchange,
     NeverSent,
@@ -18,7 +19,7 @@ from k3push.core.model import (
 )
 from k3push.core.remark import also, remark
 from k3push.core.safety.legal_moves import FINAL, MOVES, OPEN, SENT_BEFORE, IllegalMoveError
-from k3push.ports import Doubt, Holder, InHand, Ledger
+from k3push.ports import Doubt, Holder, InHand, Ledger, LedgerLostError
 from tests.adapters.ledger.samples import (
     ANSWER,
     NOON,
@@ -323,6 +324,15 @@ async def test_recording_twice_changes_nothing(ledger: Ledger) -> None:
     await ledger.record(attempt, NoAnswer("x"), "other", again, at=later(9))
     after = (await ledger.rows(run), await ledger.attempts_of(A), await ledger.counts(run))
     assert after == before
+
+
+async def test_a_call_that_the_ledger_has_lost_is_a_lost_ledger(ledger: Ledger) -> None:
+    """A backup was copied over it, and the run goes on with `resume`: it is no defect."""
+    run = await planned(ledger, "A")
+    unwritten = Attempt(99, intent(run, "A"))
+    with pytest.raises(LedgerLostError, match="no_attempt"):
+        await ledger.record(unwritten, ANSWER, "", outcomes("A", State.PUSHED), at=later(1))
+    assert await states(ledger, run) == {"A": State.PLANNED}
 
 
 @pytest.mark.parametrize("told", ["A", "A B C", "A A", ""])

@@ -21,7 +21,7 @@ from k3push.core.model import (
 )
 from k3push.core.remark import remark
 from k3push.core.safety.legal_moves import IllegalMoveError
-from k3push.ports import Ledger, OtherRunStepsError
+from k3push.ports import Ledger, LedgerLostError, OtherRunStepsError
 from tests.adapters.ledger.samples import ANSWER, NOON, OTHER_ACCOUNT, UPTIME, later, planned
 
 pytestmark = pytest.mark.anyio
@@ -127,6 +127,14 @@ async def test_every_exchange_of_a_step_is_kept(ledger: Ledger, exchange: Exchan
     await ledger.record_step(attempt, exchange, "doubt", [], at=later(1))
     (kept,) = await ledger.steps_of(ONE.id)
     assert (kept.exchange, kept.attempt.intent.step) == (exchange, Step.AUDIT)
+
+
+async def test_a_step_that_the_ledger_has_lost_is_a_lost_ledger(ledger: Ledger) -> None:
+    """A backup was copied over it, and the run goes on with `resume`: it is no defect."""
+    run = await followed(ledger)
+    unwritten = StepAttempt(99, an_intent(run, ONE))
+    with pytest.raises(LedgerLostError, match="no_attempt"):
+        await ledger.record_step(unwritten, ANSWER, "", [], at=later(1))
 
 
 async def test_what_the_dead_had_begun_is_in_doubt(ledger: Ledger, other: Ledger) -> None:

@@ -32,7 +32,7 @@ from k3push.core.model import (
     number_in,
 )
 from k3push.core.safety import legal_moves
-from k3push.ports import Holder
+from k3push.ports import Holder, NoAttemptError
 
 
 async def bury_executor(connection: Connection, run: RunId, *, executes: bool) -> tuple[int, str]:
@@ -151,7 +151,7 @@ async def record(
     run, standings, _ = await _standings(connection, asked, attempt.intent.run)
     found = await recording.fetchone()
     if found is None:
-        raise LookupError(f"the ledger has no attempt {attempt.id}")
+        raise NoAttemptError(attempt.intent.run)
     carried, recorded, killed = found
     if recorded:
         return

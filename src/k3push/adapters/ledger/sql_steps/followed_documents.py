@@ -8,7 +8,7 @@ from datetime import datetime
 from k3push.adapters.ledger import codec, records, rules
 from k3push.adapters.ledger.sql_steps.step_connection import StepConnection, run_key
 from k3push.core.model import Document, Exchange, Follow, RunId, StepAttempt
-from k3push.ports import NEWEST_CALLS, StepRecord
+from k3push.ports import NEWEST_CALLS, NoAttemptError, StepRecord
 
 
 async def enrol(
@@ -49,7 +49,7 @@ async def record_step(
     key = (await connection.lock_run_shared(attempt.intent.run)).key
     found = await connection.one("step_recording", step=attempt.id)
     if found is None:
-        raise LookupError(f"the ledger has no step {attempt.id}")
+        raise NoAttemptError(attempt.intent.run)
     _, recorded, killed = found
     if recorded:
         return

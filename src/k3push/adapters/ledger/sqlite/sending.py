@@ -31,7 +31,7 @@ from k3push.core.model import (
     number_in,
 )
 from k3push.core.safety import legal_moves
-from k3push.ports import Holder, NoRunError
+from k3push.ports import Holder, NoAttemptError, NoRunError
 
 
 async def bury_executor(connection: AccountConnection, run: RunId, *, executes: bool) -> None:
@@ -128,7 +128,7 @@ async def record(
     """Write down what came of *attempt*, once."""
     found = await connection.one("recording_of", attempt=attempt.id)
     if found is None:
-        raise LookupError(f"the ledger has no attempt {attempt.id}")
+        raise NoAttemptError(attempt.intent.run)
     key, scope, numbers, recorded, killed, rows = found
     if recorded:
         return
