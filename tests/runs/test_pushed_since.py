@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
+import anyio
 import pytest
 
 from k3push.core.model import BillNumber, RunId, State
 from k3push.runs.create import take_up_plan
 from k3push.runs.other_calls.pushed_since import keep_seen
+from k3push.simulator.books.forms import RECEIVE_BILL, ROUTES
 from k3push.simulator.books.write_back import WriteBack
 from tests.runs.office import FIRST, NOON, ROUTE, Office, orders, sandbox
 from tests.runs.test_forecast import job, look
@@ -19,6 +21,7 @@ pytestmark = pytest.mark.anyio
 IN_PARTS = replace(ROUTE, allow_partial=True)
 SECOND = RunId("r2")
 HOUR = timedelta(hours=1)
+SOON = timedelta(minutes=1)
 
 
 def office() -> Office:
@@ -67,3 +70,22 @@ async def test_a_selection_is_of_its_time() -> None:
     pushed = await here.execute(SECOND, check=False)
     assert pushed.rows[BillNumber(number)].state is State.ALREADY
     assert len(here.site.world.documents_of(number)) == 1
+
+
+async def test_what_was_pushed_into_another_form_since_is_no_push_of_this_one() -> None:
+    """A plan of a bill that was pushed before: nobody has pushed its rest since."""
+    (number,) = orders(1)
+    here = office()
+    await here.open_run([number])
+    await here.execute(check=False)
+    foreseen = await look(here, [job([number])], route=IN_PARTS)
+    await anyio.sleep(2 * SOON.total_seconds())
+    receipts = replace(IN_PARTS, target=RECEIVE_BILL.id, rule=ROUTES[1].rule_id)
+    other = Office(route=receipts, site=here.site, ledger=here.store)
+    await other.open_run([number], RunId("r3"))
+    received = await other.execute(RunId("r3"), check=False)
+    assert received.of(State.PUSHED) == {number}
+    planned = here.run(SECOND)
+    await take_up_plan(here.store, planned, iter(foreseen), at=NOON + HOUR, seen_at=NOON + SOON)
+    pushed = await here.execute(SECOND, check=False)
+    assert pushed.of(State.PUSHED) == {number}, pushed.rows
