@@ -752,3 +752,22 @@ def test_a_success_names_together_what_is_sent_alone_once() -> None:
     """The message accounts for both, though no look shows a document of the call."""
     concluded = conclude(said(TOGETHER, success=True), [A, B], Look({}, proved=True))
     assert (in_words(concluded), concluded.alone) == ("A:planned B:planned", (A, B))
+
+
+@pytest.mark.parametrize(
+    ("code", "elsewhere", "told"),
+    [
+        ("11", True, "A:rejected B:unknown"),
+        ("2", False, "A:rejected B:unknown"),
+        ("2", True, "A:unknown B:unknown"),
+        ("7", False, "A:unknown B:unknown"),
+        ("14", False, "A:unknown B:unknown"),
+    ],
+)
+def test_beside_a_stray_document_words_about_a_user_or_a_limit_reject_no_bill(
+    code: str, told: str, *, elsewhere: bool
+) -> None:
+    """They name the bill at which the call came to its end, and others push it later."""
+    look = Look({}, proved=True, stray="a document came")
+    refusal = said("单据“A”下推失败", code=code)
+    assert in_words(conclude(refusal, [A, B], look, elsewhere=elsewhere)) == told
