@@ -67,7 +67,7 @@ async def look_after(
     several = len(numbers) > 1 and any(map(context.id_of, numbers))
     # What no answer names is not believed by its number alone, so that links are asked at once.
     at_once = by_all or (not said.names_all and len(context.erp.users) == 1)
-    made, seen = await look(by_all=at_once, renumbered=by_all or several or not said.names_all)
+    made, seen = await look(by_all=at_once, renumbered=several or not said.names_all)
 
     def is_open() -> bool:
         # Waiting does not tie a loose document to a bill.
