@@ -239,6 +239,8 @@ def test_a_forged_form_is_refused() -> None:
                 other.cookies.set(COOKIE, "another session")
                 answer = await other.post(url, data={"seal": seal, "words": "stop"})
                 assert answer.status_code == 403
+                # Whose session has ended with the server cannot load the page again.
+                assert "Open the address" in answer.text
             passed = await browser.post(url, data={"seal": seal, "words": "stop"})
             assert "not under way" in (await led(browser, passed)).text
 

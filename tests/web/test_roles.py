@@ -211,3 +211,16 @@ def test_a_password_lets_in_its_own_user_only(tmp_path: Path) -> None:
                     assert (await browser.get("/")).headers["location"] == "/login"
 
     in_time(visit)
+
+
+def test_nobody_is_led_to_a_button_that_they_have_not(tmp_path: Path) -> None:
+    """Who may only look finds none; what is to be done is named as the command that does it."""
+
+    async def visit() -> None:
+        async with Shop(tmp_path).open(BY_NAME) as home:
+            for name, button in (("li", True), ("guest", False)):
+                async with signed_in(home, name) as person:
+                    page = (await person.get("/")).text
+                    assert ('href="/push"' in page, "New push" in page) == (button, button), name
+
+    in_time(visit)

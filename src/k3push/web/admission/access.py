@@ -232,6 +232,8 @@ class Guard:
         if ended and self._signs_in and request["path"] not in _ENTRIES:
             wanted = quote(request["path"]) if request["path"] != "/leave" else "/"
             return _to_sign_in(wanted, ended="1")
+        if ended and self._rules.entry == "token":
+            sentence = "web.no_session"  # loaded again, the page would say so
         return self._refuse(request, status, sentence)
 
     def _unfit(self, request: Request) -> tuple[int, str] | None:

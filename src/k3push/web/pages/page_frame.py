@@ -77,6 +77,10 @@ class Frame:
         """Say whether the visitor may do what needs a role, by its name in small letters."""
         return self.role is not None and self.role >= Role[role.upper()]
 
+    @property
+    def _has_buttons(self) -> bool:
+        return self.works and self.may("operate")
+
     def button(self, command: str) -> str:
         """Name the button, or the place, that does what a command does; "" if none does."""
         match command.removeprefix("k3push ").split():
@@ -86,7 +90,7 @@ class Frame:
                 key = "web.continue"
             case ["report"]:
                 key = "desk.report"
-            case [verb, *rest] if self.works and verb in _BUTTONS and "--" not in str(rest):
+            case [verb, *rest] if self._has_buttons and verb in _BUTTONS and "--" not in str(rest):
                 key = _BUTTONS[verb]
             case _:
                 return ""
