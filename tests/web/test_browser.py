@@ -119,6 +119,26 @@ def test_a_list_is_dropped_anywhere_on_the_page_of_a_push(
         expect(page.get_by_role("alert")).to_contain_text("late.csv, line 2")
 
 
+def test_a_list_of_a_long_name_fits_a_telephone(browser: Browser, desk: Desk, serve: Serve) -> None:
+    """A word that finds no place in a line would make the whole page wider than the screen."""
+    listed = desk.folder / f"{'z' * 70}.csv"
+    listed.write_text(f"FBillNo\n{'x' * 200}\nCGDD0000001\n", "utf-8")
+    width = "document.documentElement.scrollWidth"
+    with Sandbox(desk.folder) as sandbox:
+        desk.configure(sandbox.url)
+        view = {"width": 360, "height": 800}
+        with entered(browser, serve("--work"), viewport=view) as page:
+            page.goto(f"{page.url}push")
+            page.locator("#file").set_input_files(listed)
+            page.get_by_role("button", name="Look ahead").click()
+            expect(page.get_by_role("alert")).to_contain_text("more than 80")
+            assert page.evaluate(width) == 360
+            page.get_by_label("Go on without lines that cannot be used").check()
+            page.get_by_role("button", name="Look ahead").click()
+            expect(page.locator(".tile.fate-ready")).to_be_visible()
+            assert page.evaluate(width) == 360
+
+
 def test_the_pages_work_without_a_script(browser: Browser, night: Night) -> None:
     """Only what changes by itself needs one."""
     with night.opened(browser, 390, java_script_enabled=False) as page:
