@@ -127,8 +127,8 @@ WORDS = {
         "台账中没有任务 {run}：若已由备用服务器接管，或已从备份恢复，台账可能不知道该任务。请重新推送其清单；已下推的单据会被查到",
     ),
     "ledger.no_attempt": (
-        "the ledger does not have a call of run {run} that it had written down: a backup was put back over it while the run was under way, or a standby has taken over. Resume the run, or push its list again; what was pushed is found",
-        "台账中没有任务 {run} 已登记的一次调用：任务进行中台账被备份覆盖，或已由备用服务器接管。请执行 resume，或重新推送其清单；已下推的单据会被查到",
+        "the ledger does not have a call of run {run} that it had written down: a backup was put back over it while the run was under way, or a standby has taken over. Wait for `settle.window_s` (ten minutes), since calls may be on their way that it knows nothing of; then resume the run, or push its list again: what was pushed is found",
+        "台账中没有任务 {run} 已登记的一次调用：任务进行中台账被备份覆盖，或已由备用服务器接管。请先等待 `settle.window_s`（十分钟），因为可能还有它不知道的调用正在进行；然后执行 resume，或重新推送其清单：已下推的单据会被查到",
     ),
     "ledger.no_end": (
         "the ledger does not tell how run {run} has ended: it was away, a standby has taken over, or a backup was put back",
