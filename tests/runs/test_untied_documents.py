@@ -22,8 +22,8 @@ from k3push.runs.doubts.word_of_person import settle_by_word
 from k3push.runs.push_limits import PushLimits
 from k3push.simulator import Channel, FaultPlan, Refusal, build, fault
 from k3push.simulator.books.bills import Origin
-from k3push.simulator.books.conversion import Converter
-from k3push.simulator.books.forms import IN_STOCK, PURCHASE_ORDER
+from k3push.simulator.books.conversion import Converter, Ids
+from k3push.simulator.books.forms import IN_STOCK, PURCHASE_ORDER, RECEIVE_BILL
 from k3push.simulator.books.world import World
 from k3push.simulator.fault_plans.script import Aimed
 from tests.runs.office import (
@@ -426,6 +426,28 @@ async def test_where_links_tell_the_number_of_another_bill_ties_no_document() ->
     assert len(office.site.world.documents_of(lost)) == 1
     assert pushed.rows[lost].state is State.UNKNOWN, pushed.rows[lost]
     assert pushed.of(State.PUSHED) == {*numbers} - {lost}
+
+
+async def test_a_row_of_another_form_clears_no_document_of_the_same_id(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each form counts its ids for itself: a receipt of the other bill has that of the document."""
+    *known, lost, other = orders(14)
+    office = Office(sandbox(steps(*["ok"] * 13, "make-then-reset"), misnamed={lost: other}, **OPEN))
+    rule = f"{PURCHASE_ORDER.id}-{RECEIVE_BILL.id}"
+    receipts = replace(ROUTE, target=RECEIVE_BILL.id, rule=rule)
+    elsewhere = Office(route=receipts, site=office.site, ledger=office.store)
+    await elsewhere.open_run([other], RunId("rx"))
+    (receipt,) = (await elsewhere.execute(RunId("rx"), check=False)).rows[other].targets
+    one_by_one = steered(concurrency=1, chunk_size=1)
+    await office.open_run(known)
+    await office.execute(throttle=one_by_one, check=False)
+    await anyio.sleep(2 * 86_400)
+    monkeypatch.setattr(Ids, "next_bill", lambda _: int(receipt.id))
+    await office.open_run([lost], SECOND)
+    pushed = await office.execute(SECOND, throttle=one_by_one, check=False)
+    assert pushed.rows[lost].state is State.UNKNOWN, pushed.rows[lost]
+    assert [each.id for each in office.site.world.documents_of(lost)] == [int(receipt.id)]
 
 
 async def test_a_list_that_is_mended_and_pushed_again_soon_waits_for_no_clerk() -> None:
