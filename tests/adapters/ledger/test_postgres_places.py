@@ -69,6 +69,27 @@ def put_back(server: PostgresServer, url: str) -> str:
     return url
 
 
+def rows_put_back(server: PostgresServer, url: str) -> str:
+    """Dump the rows, empty the tables, and put the rows back into them."""
+    dump = subprocess.run(  # noqa: S603
+        [server.tools / "pg_dump", "--schema=k3push", "--data-only", "--disable-triggers", url],
+        check=True,
+        capture_output=True,
+    ).stdout
+    with psycopg.connect(url) as connection:
+        tables = connection.execute(
+            "SELECT tablename FROM pg_tables WHERE schemaname = 'k3push'"
+        ).fetchall()
+    tell(url, f"TRUNCATE {', '.join(f'k3push.{name}' for (name,) in tables)}")
+    subprocess.run(  # noqa: S603
+        [server.tools / "psql", "-q", "-v", "ON_ERROR_STOP=1", url],
+        input=dump,
+        check=True,
+        capture_output=True,
+    )
+    return url
+
+
 def copied_as_a_database(server: PostgresServer, url: str) -> str:
     """Copy the whole database, as people do before they try something."""
     names = [urlsplit(each).path[1:] for each in (url, beside(url))]
@@ -96,7 +117,7 @@ def recovered(server: PostgresServer, url: str) -> str:
     return url
 
 
-@pytest.mark.parametrize("move", [put_back, copied_as_a_database, recovered])
+@pytest.mark.parametrize("move", [put_back, rows_put_back, copied_as_a_database, recovered])
 async def test_a_ledger_in_another_place_waits_once_for_calls_that_it_may_not_know(
     postgres_server: PostgresServer,
     postgres_url: str,
@@ -131,6 +152,24 @@ async def test_who_comes_while_a_dump_is_put_back_writes_nothing_down(postgres_u
         tell(postgres_url, "ALTER TABLE k3push.places ADD PRIMARY KEY (place)")
         async with ledger.own(run):
             assert await ledger.moved_at(later(1)) is None
+
+
+async def test_a_ledger_of_an_older_version_is_where_it_was(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its place was told without the file of its table, and no run has to wait for that."""
+    schema = "k3push.adapters.ledger.postgres.schema"
+    with monkeypatch.context() as older:
+        older.setattr(f"{schema}.VERSION", 13)
+        await migrate(postgres_url, create=True)
+        async with open_postgres(postgres_url, account=ACCOUNT) as ledger:
+            assert await ledger.moved_at(later(1)) is None
+    await migrate(postgres_url, create=False)
+    async with open_postgres(postgres_url, account=ACCOUNT) as ledger:
+        assert await ledger.moved_at(later(2)) is None
+    tell(postgres_url, "VACUUM FULL k3push.rows")
+    async with open_postgres(postgres_url, account=ACCOUNT) as ledger:
+        assert await ledger.moved_at(later(3)) is not None
 
 
 async def test_a_restart_of_the_server_is_no_move(

@@ -8,7 +8,7 @@ from k3push.adapters.ledger.postgres.database import SCHEMA, SESSION, Connection
 from k3push.core.remark import remark
 from k3push.ports import NoLedgerError
 
-VERSION = 13
+VERSION = 14
 """The newest schema that this code knows: there is an `sql/N.sql` for every version N."""
 
 OLDEST_SERVER = 14
