@@ -11,9 +11,17 @@ from k3push.core.model import TWIN, RunId, State
 from k3push.runs.context import Context
 from k3push.runs.proof.doubt_ages import SettleTimes
 from k3push.simulator import Policy
-from k3push.simulator.books.forms import PURCHASE_ORDER
+from k3push.simulator.books.forms import PURCHASE_ORDER, RECEIVE_BILL
 from tests.runs.office import ROUTE, SECOND, Office, one_by_one, orders, sandbox, steps
-from tests.runs.rough_answers import NO_CANARY, OPEN, REFUSED, doubled, until_lost, until_rejected
+from tests.runs.rough_answers import (
+    AT_A_DOUBT,
+    NO_CANARY,
+    OPEN,
+    REFUSED,
+    doubled,
+    until_lost,
+    until_rejected,
+)
 from tests.simulator.second_rule import with_second_rule
 
 pytestmark = pytest.mark.anyio
@@ -56,6 +64,23 @@ async def test_the_look_that_is_due_after_a_kill_takes_no_document_of_an_open_ca
     assert doubled(office, numbers) == []
     assert pushed.rows[bill].state is State.PUSHED, pushed.rows[bill]
     assert (await office.rows())[bill].state is State.REJECTED
+
+
+async def test_a_doubt_about_another_target_form_holds_up_no_find() -> None:
+    """What that call may have made of the bill is a receipt, and no document of ours."""
+    office = Office(sandbox(steps("reset", "ok", "make-then-reset"), **OPEN))
+    numbers = orders(2)
+    rule = f"{PURCHASE_ORDER.id}-{RECEIVE_BILL.id}"
+    receipts = replace(ROUTE, target=RECEIVE_BILL.id, rule=rule)
+    elsewhere = Office(route=receipts, site=office.site, ledger=office.store)
+    await elsewhere.open_run(numbers[1:], SECOND)
+    await elsewhere.execute(SECOND, limits=AT_A_DOUBT, throttle=one_by_one(), check=False)
+    assert (await elsewhere.rows(SECOND))[numbers[1]].state is State.UNKNOWN
+    began_s = anyio.current_time()
+    await office.open_run(numbers)
+    pushed = await office.execute(throttle=one_by_one(), check=False)
+    assert pushed.of(State.PUSHED) == {*numbers}
+    assert anyio.current_time() - began_s < 300
 
 
 @pytest.mark.more
