@@ -26,6 +26,7 @@ from k3push.simulator.books.forms import IN_STOCK, PURCHASE_ORDER, RECEIVE_BILL
 from k3push.simulator.books.write_back import WriteBack
 from k3push.simulator.fault_plans.script import Channel
 from tests.runs.office import (
+    FIRST,
     LOGIN,
     NOON,
     ROUTE,
@@ -209,6 +210,19 @@ async def test_the_ledger_tells_which_documents_are_its_own() -> None:
         assert [held.run for held in double.held] == ["r1", ""]
         (missing,) = found.whole.missing
         assert (missing.number, missing.target_id, missing.run) == (deleted, str(gone.id), "r1")
+
+
+async def test_what_was_pushed_into_another_form_is_not_missing_from_this_one() -> None:
+    """One ledger knows a receipt and an inbound document of a bill."""
+    office, (number,) = Office(sandbox(**OPEN)), orders(1)
+    rule = f"{PURCHASE_ORDER.id}-{RECEIVE_BILL.id}"
+    receipts = replace(ROUTE, target=RECEIVE_BILL.id, rule=rule)
+    for route, run in ((ROUTE, FIRST), (receipts, SECOND)):
+        elsewhere = Office(route=route, site=office.site, ledger=office.store)
+        await elsewhere.open_run([number], run)
+        await elsewhere.execute(run, check=False)
+    found = await look_through(office)
+    assert (found.whole.missing, found.numbers) == ([], [])
 
 
 async def test_a_document_of_a_run_is_its_own_though_its_bill_has_another_number_by_now() -> None:
