@@ -8,6 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
+import anyio
 import psycopg
 import pytest
 from anyio import to_thread
@@ -150,6 +151,10 @@ async def test_who_comes_while_a_dump_is_put_back_writes_nothing_down(postgres_u
             with refused(LedgerLostError, "places_pkey"):
                 await ledger.moved_at(later(1))
         tell(postgres_url, "ALTER TABLE k3push.places ADD PRIMARY KEY (place)")
+        # The server notices the end of a session, and frees its lock, only after a moment.
+        with anyio.fail_after(20):
+            while await ledger.is_alive(run):  # noqa: ASYNC110  # a server tells nobody
+                await anyio.sleep(0.05)
         async with ledger.own(run):
             assert await ledger.moved_at(later(1)) is None
 
