@@ -41,7 +41,7 @@ MOST_BYTES = 330
 MOST_THREADS = 5
 
 # What is imported before a command acts, Python's own modules included.
-MOST_MODULES = {"--help": 180, "status": 658, "run orders.csv": 918}
+MOST_MODULES = {"--help": 180, "status": 657, "run orders.csv": 918}
 NEVER = {"keyring", "apprise", "pyarrow", "k3push.simulator"}
 NOT_FOR = {
     "--help": {"anyio", "httpx", "jinja2", "orjson", "pydantic", "rich", "sqlite3"},

@@ -64,6 +64,8 @@ ROUTE = Route(
     rule="PUR_PurchaseOrder-STK_InStock",
     source_number_field="FSRCBillNo",
 )
+RECEIPTS = replace(ROUTE, target="PUR_ReceiveBill", rule="PUR_PurchaseOrder-PUR_ReceiveBill")
+"""The same bills into another form."""
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 LOGIN = password_login("sandbox", "sandbox", "sandbox", 2052)
 FIRST = RunId("r1")

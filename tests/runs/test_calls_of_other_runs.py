@@ -11,8 +11,8 @@ from k3push.core.model import TWIN, RunId, State
 from k3push.runs.context import Context
 from k3push.runs.proof.doubt_ages import SettleTimes
 from k3push.simulator import Policy
-from k3push.simulator.books.forms import PURCHASE_ORDER, RECEIVE_BILL
-from tests.runs.office import ROUTE, SECOND, Office, one_by_one, orders, sandbox, steps
+from k3push.simulator.books.forms import PURCHASE_ORDER
+from tests.runs.office import RECEIPTS, ROUTE, SECOND, Office, one_by_one, orders, sandbox, steps
 from tests.runs.rough_answers import (
     AT_A_DOUBT,
     NO_CANARY,
@@ -70,9 +70,7 @@ async def test_a_doubt_about_another_target_form_holds_up_no_find() -> None:
     """What that call may have made of the bill is a receipt, and no document of ours."""
     office = Office(sandbox(steps("reset", "ok", "make-then-reset"), **OPEN))
     numbers = orders(2)
-    rule = f"{PURCHASE_ORDER.id}-{RECEIVE_BILL.id}"
-    receipts = replace(ROUTE, target=RECEIVE_BILL.id, rule=rule)
-    elsewhere = Office(route=receipts, site=office.site, ledger=office.store)
+    elsewhere = Office(route=RECEIPTS, site=office.site, ledger=office.store)
     await elsewhere.open_run(numbers[1:], SECOND)
     await elsewhere.execute(SECOND, limits=AT_A_DOUBT, throttle=one_by_one(), check=False)
     assert (await elsewhere.rows(SECOND))[numbers[1]].state is State.UNKNOWN

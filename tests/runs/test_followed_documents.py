@@ -565,6 +565,8 @@ async def test_a_refused_question_whose_a_document_is_leaves_it_to_the_time_of_i
         document.created = f"{of_day:%Y-%m-%dT%H:%M:%S}"
     await office.execute()
     assert [document.status for document in made] == ["C", "A" if days else "C", "C"]
+    follows = [each.follow for each in (await office.documents()).values()]
+    assert days or follows == [Follow.APPROVED] * 3
 
 
 @pytest.mark.parametrize("misses", [1, 2])

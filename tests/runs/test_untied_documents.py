@@ -23,12 +23,13 @@ from k3push.runs.push_limits import PushLimits
 from k3push.simulator import Channel, FaultPlan, Refusal, build, fault
 from k3push.simulator.books.bills import Origin
 from k3push.simulator.books.conversion import Converter, Ids
-from k3push.simulator.books.forms import IN_STOCK, PURCHASE_ORDER, RECEIVE_BILL
+from k3push.simulator.books.forms import IN_STOCK, PURCHASE_ORDER
 from k3push.simulator.books.world import World
 from k3push.simulator.fault_plans.script import Aimed
 from tests.runs.office import (
     FIRST,
     LIMITS,
+    RECEIPTS,
     ROUTE,
     SECOND,
     Office,
@@ -434,9 +435,7 @@ async def test_a_row_of_another_form_clears_no_document_of_the_same_id(
     """Each form counts its ids for itself: a receipt of the other bill has that of the document."""
     *known, lost, other = orders(14)
     office = Office(sandbox(steps(*["ok"] * 13, "make-then-reset"), misnamed={lost: other}, **OPEN))
-    rule = f"{PURCHASE_ORDER.id}-{RECEIVE_BILL.id}"
-    receipts = replace(ROUTE, target=RECEIVE_BILL.id, rule=rule)
-    elsewhere = Office(route=receipts, site=office.site, ledger=office.store)
+    elsewhere = Office(route=RECEIPTS, site=office.site, ledger=office.store)
     await elsewhere.open_run([other], RunId("rx"))
     (receipt,) = (await elsewhere.execute(RunId("rx"), check=False)).rows[other].targets
     one_by_one = steered(concurrency=1, chunk_size=1)

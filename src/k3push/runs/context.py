@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 
 import anyio
 
@@ -439,10 +440,17 @@ class Context:
         """Say which calls may have made a document that ties itself to no bill (`stray_calls`)."""
         if not calls:
             return []
-        await self.stray_calls.read_clock(self, self.ledger, self.run.id, self.awake_s)
-        return await self.stray_calls.among(
-            self, self.ledger, self.run, calls, proofs=self.proofs, names_tell=names_tell
+        strays = self.stray_calls
+        await strays.read_clock(self, self.ledger, self.run.id, self.awake_s)
+        look = partial(
+            strays.among,
+            self,
+            self.ledger,
+            self.run,
+            proofs=self.proofs,
+            names_tell=names_tell,
         )
+        return await strays.looks[names_tell].ask(calls, look)
 
     def knows_enough_of(self, sender: str) -> bool:
         """Say whether enough of a user's documents were shown; at the end, they are."""

@@ -55,39 +55,42 @@ def tell(url: str, statement: str) -> None:
         connection.execute(statement.encode())
 
 
-def put_back(server: PostgresServer, url: str) -> str:
-    """Dump the ledger, drop it, and restore it in its place."""
-    dump = subprocess.run(  # noqa: S603
-        [server.tools / "pg_dump", "--schema=k3push", url], check=True, capture_output=True
+def dumped(server: PostgresServer, url: str, *options: str) -> bytes:
+    """Dump the ledger, or a part of it."""
+    return subprocess.run(  # noqa: S603
+        [server.tools / "pg_dump", "--schema=k3push", *options, url],
+        check=True,
+        capture_output=True,
     ).stdout
-    tell(url, "DROP SCHEMA k3push CASCADE")
+
+
+def restore(server: PostgresServer, url: str, dump: bytes) -> None:
+    """Put back what was dumped."""
     subprocess.run(  # noqa: S603
         [server.tools / "psql", "-q", "-v", "ON_ERROR_STOP=1", url],
         input=dump,
         check=True,
         capture_output=True,
     )
+
+
+def put_back(server: PostgresServer, url: str) -> str:
+    """Dump the ledger, drop it, and restore it in its place."""
+    dump = dumped(server, url)
+    tell(url, "DROP SCHEMA k3push CASCADE")
+    restore(server, url, dump)
     return url
 
 
 def rows_put_back(server: PostgresServer, url: str) -> str:
     """Dump the rows, empty the tables, and put the rows back into them."""
-    dump = subprocess.run(  # noqa: S603
-        [server.tools / "pg_dump", "--schema=k3push", "--data-only", "--disable-triggers", url],
-        check=True,
-        capture_output=True,
-    ).stdout
+    dump = dumped(server, url, "--data-only", "--disable-triggers")
     with psycopg.connect(url) as connection:
         tables = connection.execute(
             "SELECT tablename FROM pg_tables WHERE schemaname = 'k3push'"
         ).fetchall()
     tell(url, f"TRUNCATE {', '.join(f'k3push.{name}' for (name,) in tables)}")
-    subprocess.run(  # noqa: S603
-        [server.tools / "psql", "-q", "-v", "ON_ERROR_STOP=1", url],
-        input=dump,
-        check=True,
-        capture_output=True,
-    )
+    restore(server, url, dump)
     return url
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -105,7 +105,7 @@ async def look_for_strays(
         if of in all_numbers and any(of in n and of != n for n in numbered)
     }
     made = await known(list(values)) if values else {}
-    owned = {(id_, value) for id_, value in rows if id_ in made.get(value, ())}
+    owned = [(id_, value) for id_, value in rows if id_ in made.get(value, ())]
     have_moved = not names_tell
     # A document of several bills names each of them.
     names_tell = names_tell and not context.links.outweigh
@@ -118,9 +118,10 @@ async def look_for_strays(
         # One of *numbers* may have got that number since its call left, or while it was at work.
         ours = {id_in(number) or context.source_ids.get(number, "") for number in numbers}
         others = {value for value, bills in found.items() if ours.isdisjoint(b.id for b in bills)}
-        owned |= {(id_, value) for id_, value in rows if value in others and found[value]}
+        owned += [(id_, value) for id_, value in rows if value in others and found[value]]
     # Beside a number of which it is a part, what a field holds may be all that it has room for.
-    told = {id_ for id_, value in owned if value not in parts}
+    owners = _by_document(owned)
+    told = {id_ for id_, of in owners.items() if of - parts}
     strays = [id_ for id_ in dict.fromkeys(id_ for id_, _ in rows) if id_ not in told]
     linked: Mapping[str, Collection[str]] = {}
     if strays:
@@ -132,12 +133,7 @@ async def look_for_strays(
     if not strays:
         return Strays()
     standings = await look_at_standings(context, [*strays, *beside])
-    names: dict[str, set[BillNumber]] = {}
-    for id_, value in rows:
-        names.setdefault(id_, set()).update([value] if value else ())
-    owners: dict[str, set[str]] = {}
-    for id_, value in owned:
-        owners.setdefault(id_, set()).add(folded[value])
+    names = _by_document(rows)
 
     def counts(id_: str) -> bool:
         """Say whether a document is there, and is no cancelled one that bears one of *numbers*."""
@@ -146,13 +142,21 @@ async def look_for_strays(
 
     def tied(id_: str) -> Collection[str]:
         """Return the numbers to whose bills a document is tied, if it is."""
-        named = {fold(each) for each in names[id_] if names_tell and each in whole}
         if have_moved:
             return ()
-        return named or {*owners.get(id_, ()), *linked.get(id_, ())}
+        named = {folded[each] for each in names[id_] if names_tell and each in whole}
+        return named or {*linked.get(id_, ()), *(folded[each] for each in owners.get(id_, ()))}
 
     there = list(filter(counts, strays))
     return Strays([Stray(id_, standings[id_], names[id_], tied(id_)) for id_ in there], standings)
+
+
+def _by_document(rows: Iterable[tuple[str, BillNumber]]) -> dict[str, set[BillNumber]]:
+    """Gather what lines of documents name, by the id of the document."""
+    named: dict[str, set[BillNumber]] = {}
+    for id_, value in rows:
+        named.setdefault(id_, set()).update([value] if value else ())
+    return named
 
 
 async def _linked(context: Looker, ids: Sequence[str]) -> dict[str, set[str]]:

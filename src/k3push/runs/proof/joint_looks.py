@@ -12,8 +12,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
+import anyio
+
 from k3push.ports import LookRefusedError
-from k3push.runs.wakeup import Wakeup
 
 T = TypeVar("T")
 Look = Callable[[Sequence[T]], Awaitable[Sequence[T]]]
@@ -45,18 +46,15 @@ class JointLooks(Generic[T]):
     """Looks of one kind, one at a time."""
 
     _waiting: list[_Asker[T]] = field(default_factory=list)
-    _under_way: bool = False
-    _moved: Wakeup = field(default_factory=Wakeup)
+    _turn: anyio.Lock = field(default_factory=anyio.Lock)
 
     async def ask(self, things: Sequence[T], look: Look[T]) -> Sequence[T]:
         """Return what *look* finds among *things*, together with those who wait by now."""
         asker = _Asker(things)
         self._waiting.append(asker)
         try:
-            while asker.is_open:
-                if self._under_way:
-                    await self._moved.wait()
-                else:
+            async with self._turn:
+                while asker.is_open:
                     await self._look_together(asker, look)
         finally:
             self._waiting.remove(asker)
@@ -68,7 +66,6 @@ class JointLooks(Generic[T]):
         askers = [each for each in self._waiting if each.is_open and not each.alone]
         if asker.alone:
             askers = [asker]
-        self._under_way = True
         try:
             found = await look([thing for each in askers for thing in each.things])
         except LookRefusedError as error:
@@ -81,7 +78,3 @@ class JointLooks(Generic[T]):
             of_these = set(map(id, found))
             for each in askers:
                 each.found = [thing for thing in each.things if id(thing) in of_these]
-        finally:
-            # Who waits still, after a look that was cancelled or refused, looks next.
-            self._under_way = False
-            self._moved.notify()

@@ -70,13 +70,16 @@ class OpenCall:
 
 @dataclass(slots=True)
 class StrayCalls:
-    """What one execution has found out about times and about documents that nothing ties."""
+    """What one execution has found out about times and about documents that nothing ties.
+
+    Attributes:
+        looks: Those of all who ask at once, by whether names tell (`look_for_strays`).
+    """
 
     _untold_s: float = -math.inf
     _clock: ServerClock | None = None
     _marks: deque[tuple[float, str]] = field(default_factory=lambda: deque(maxlen=MOST_MARKS))
-    # Where names tell, and where they do not.
-    _looks: Mapping[bool, JointLooks[OpenCall]] = field(
+    looks: Mapping[bool, JointLooks[OpenCall]] = field(
         default_factory=lambda: {tell: JointLooks() for tell in (True, False)}
     )
 
@@ -123,14 +126,14 @@ class StrayCalls:
         calls: Sequence[OpenCall],
         *,
         proofs: Proofs,
-        names_tell: bool = True,
+        names_tell: bool,
     ) -> Sequence[OpenCall]:
         """Say which calls may have made a document that ties itself to no bill.
 
         Documents that this ledger has made are left out. Of the others, the maker is compared with
         the one whom the ERP shows for what the call's sender makes. If that one is not known, the
         document may be the sender's. Each call is judged by its own times, and the ERP is asked
-        once for all of them, and for those of who asks meanwhile (`joint_looks`).
+        once for all of them.
 
         Args:
             looker: What to look with.
@@ -140,24 +143,6 @@ class StrayCalls:
             proofs: What is known of links, and as whom users make documents.
             names_tell: As in `look_for_strays`.
         """
-
-        async def look(calls: Sequence[OpenCall]) -> Sequence[OpenCall]:
-            return await self._among(
-                looker, ledger, run, calls, proofs=proofs, names_tell=names_tell
-            )
-
-        return await self._looks[names_tell].ask(calls, look)
-
-    async def _among(
-        self,
-        looker: Looker,
-        ledger: Ledger,
-        run: Run,
-        calls: Sequence[OpenCall],
-        *,
-        proofs: Proofs,
-        names_tell: bool,
-    ) -> Sequence[OpenCall]:
         if self._untold:
             return calls
         await proofs.ask_newest_links(looker)

@@ -22,7 +22,7 @@ from k3push.core.progress_rate import ProgressRate, done_of
 from k3push.ports import Clock, Commanded, Ledger
 from k3push.runs.control import Orders, orders_of
 from k3push.runs.find import is_under_way, living_beside
-from k3push.runs.kept_in_ledger.request_stages import is_asked_for
+from k3push.runs.kept_in_ledger.request_stages import Request, open_request_of
 from k3push.runs.noted_waits import with_wait
 from k3push.runs.outcome import NOT_FOLLOWED, Followed, followed_of
 from k3push.web.admission.access import Log
@@ -45,7 +45,7 @@ class RunView:
         alive: Whether a process executes it.
         followed: How far its documents have come after their push.
         waits: Whether it has no ending because another run of its command is under way.
-        asked: Whether a server is about to execute it.
+        asked: What a server has been asked for, which is to execute it; None if nothing.
         rate: Numbers a second of late; 0 where that is not known.
         time_left: How long the rest takes at that rate, or None where that is not known.
         orders: What a person has made of it.
@@ -61,7 +61,7 @@ class RunView:
     orders: Orders = field(default_factory=Orders)
     commands: Sequence[Commanded] = ()
     waits: bool = False
-    asked: bool = False
+    asked: Request | None = None
 
     @property
     def total(self) -> int:
@@ -96,7 +96,7 @@ class Eye:
         if not alive:
             self._courses.pop(run.id, None)
             waits = run.exit is None and await living_beside(self._ledger, run) is not None
-            asked = not waits and await is_asked_for(self._ledger, run)
+            asked = None if waits else await open_request_of(self._ledger, run)
             return RunView(run, counts, alive=False, followed=followed, waits=waits, asked=asked)
         commands = await self._ledger.commands(run.id)
         now_s, done = anyio.current_time(), done_of(counts)

@@ -15,12 +15,7 @@ from k3push.ports import Ledger
 from k3push.reporting.phrases import cause_words, unended_words
 from k3push.reporting.results_folder import MOST_READ, clusters_of, read_causes
 from k3push.reporting.summary import next_step, no_look_settles
-from k3push.runs.kept_in_ledger.request_stages import (
-    Act,
-    acts_about,
-    find_request,
-    open_request_of,
-)
+from k3push.runs.kept_in_ledger.request_stages import Act, acts_about, find_request
 from k3push.runs.kept_in_ledger.row_pages import FollowedRow, with_follow
 from k3push.runs.outcome import exit_of, followed_of
 from k3push.runs.stop import Cause
@@ -45,8 +40,7 @@ async def verdict(
     if view.waits:
         return [say("status.waits")]
     if view.asked:
-        asked = await open_request_of(ledger, run)
-        queued = workshop is not None and asked is not None and workshop.hands_over(asked)
+        queued = workshop is not None and workshop.hands_over(view.asked)
         return [say("desk.in_queue" if queued else "desk.begins_soon")]
     if run.exit is None:
         return [unended_words(await acts_about(ledger, run.id), say)]

@@ -22,11 +22,9 @@ BEGIN
         '/',
         cluster,
         (SELECT oid FROM pg_database WHERE datname = current_database()),
-        'rows'::regclass::oid
+        'rows'::regclass::oid,
+        pg_relation_filenode('rows')
     );
-    -- Where a version before this one has been, that is no move.
-    UPDATE places SET place = here || '/' || pg_relation_filenode('rows') WHERE place = here;
-    here := here || '/' || pg_relation_filenode('rows');
     INSERT INTO places (place) VALUES (here) ON CONFLICT DO NOTHING;
     RETURN (
         SELECT now() - seen_at FROM places
@@ -34,7 +32,7 @@ BEGIN
     );
 END;
 $$;
--- While nobody has put anything back: what comes after this is told.
-SELECT moved_for();
+-- This version is no move. To the other places it does not matter.
+UPDATE places SET place = place || '/' || pg_relation_filenode('rows');
 
 UPDATE schema_version SET version = 14;
