@@ -223,7 +223,7 @@ class People:
         # What was sent meanwhile is not what the person has looked for.
         new = {doubt.number for doubt in doubts if doubt.attempt not in seen}
         old = [doubt for doubt in doubts if doubt.run == run and doubt.number not in new]
-        self._check_doubts(old)
+        self._check_doubts(run, old)
         for number in [doubt.number for doubt in old if scene.is_worth_a_word(doubt.number)]:
             state = State.PUSHED if scene.made_from(number) else State.PLANNED
             for of, bill in await in_doubt(ledger, number):
@@ -250,7 +250,7 @@ class People:
         runs = [run for run in self.scene.lists if await self.scene.is_written(run)]
         return [doubt for run in runs for doubt in await ledger.doubts(run)]
 
-    def _check_doubts(self, doubts: Sequence[Doubt]) -> None:
+    def _check_doubts(self, run: RunId, doubts: Sequence[Doubt]) -> None:
         """Find numbers that wait for a person though a look could tell what became of them."""
         scene = self.scene
         # Who is denied a read sees less than was thought, so that absence waits for that.
@@ -264,7 +264,8 @@ class People:
         # What contradicts itself, or is halted, ends an execution before its other doubts are
         # settled.
         ended = any(Cause.CONTRADICTION in each.causes for each in scene.executions)
-        ended |= any(Cause.HALTED in each.causes for each in scene.executions[-1:])
+        of_run = [each for each in scene.executions if each.run == run]
+        ended |= any(Cause.HALTED in each.causes for each in of_run[-1:])
         # What names a bill that is not there by now may be of any bill.
         moved = bool(scene.story.renumbered | scene.story.exchanged)
         # Of one that was made in the very minute before, no id tells that it was there.

@@ -245,10 +245,16 @@ class Scene:
         """Return the rows of a run that are neither final nor given up.
 
         A bill that no look can settle, nor a person by many words, stays `unknown`, and in
-        the other run `planned`.
+        the other run `planned`, which may call it by another number.
         """
+        first = {event.to: event.number for event in self.story.all_of(IsRenumbered)}
+
+        def one(row: Row) -> str:
+            number = number_in(row.bill)
+            return first.get(number, number)
+
         given_up = {
-            number_in(row.bill)
+            one(row)
             for each in self.lists
             if await self.is_written(each)
             for row in (await self.office.rows(each)).values()
@@ -257,7 +263,7 @@ class Scene:
         rows = await self.office.rows(run)
         # Nothing leaves before a contradiction is settled that a person has given up.
         stands = any(
-            row.code == CONTRADICTION and number_in(row.bill) in given_up
+            row.code == CONTRADICTION and one(row) in given_up
             for row in rows.values()
             if row.state is State.UNKNOWN
         )
@@ -265,9 +271,7 @@ class Scene:
             number: row
             for number, row in rows.items()
             if row.state not in final
-            and not (
-                number_in(row.bill) in given_up and row.state in {State.UNKNOWN, State.PLANNED}
-            )
+            and not (one(row) in given_up and row.state in {State.UNKNOWN, State.PLANNED})
             and not (stands and row.state is State.PLANNED)
             # A bill that another one has changed numbers with waits for it.
             and not (given_up and row.reason.startswith("note.held_by_namesake"))

@@ -358,6 +358,7 @@ class _Play:
                 more_users={user: _login(user) for user in users[1:]},
                 beside=beside,
                 work=work,
+                route=self.scene.routes.get(run),
                 check=False,
             )
         self.result.counts["processes"] += 1

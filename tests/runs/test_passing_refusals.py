@@ -10,15 +10,16 @@ from typing import Any
 import anyio
 import pytest
 
+from k3push.adapters.erp.client import ErpClient
 from k3push.adapters.erp.form_rows import FormRows
-from k3push.core.model import State
-from k3push.ports import LookRefusedError
+from k3push.core.model import BillNumber, State
+from k3push.ports import BELIEVED_AFTER_S, LookRefusedError
 from k3push.runs.context import Context
 from k3push.runs.proof.doubt_ages import SettleTimes
 from k3push.simulator.books.forms import IN_STOCK, ORDER_TO_SHIPMENT, PURCHASE_ORDER, ROUTES
 from k3push.simulator.books.history import Maker
 from k3push.simulator.books.orders import PushOrder
-from tests.runs.office import Office, one_by_one, orders, sandbox, steered, steps
+from tests.runs.office import LOGIN, Office, one_by_one, orders, sandbox, steered, steps
 from tests.runs.rough_answers import OPEN, doubled, until_lost
 from tests.runs.test_hidden_documents import SHIPMENT
 
@@ -26,6 +27,7 @@ pytestmark = pytest.mark.anyio
 
 A_QUERY_S = 0.1
 STATUS = "FDocumentStatus"
+CANCEL = "FCancelStatus"
 
 
 def refuse_where(
@@ -188,6 +190,42 @@ async def test_refusals_within_a_second_make_no_cancelled_document_count(
     pushed = await office.execute(check=False)
     assert refused
     assert pushed.of(State.PUSHED) == set(numbers), pushed.rows
+
+
+async def test_a_field_that_was_lacking_is_asked_for_again_after_two_minutes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A run of hours begins as its site loads its metadata; a cancelled document is no target."""
+    refused = refuse_where(monkeypatch, until(40.0, CANCEL, IN_STOCK.id))
+    office, numbers = Office(sandbox(**OPEN)), orders(2)
+    office.site.world.add_target(IN_STOCK, numbers[1], creator="li", cancelled=True)
+    async with office.erp({"sandbox": LOGIN}) as erp:
+        assert isinstance(erp, ErpClient)
+        assert (await erp.targets_of(office.route, [BillNumber(numbers[1])])).targets
+        assert CANCEL in erp.lacking(IN_STOCK.id)
+        before = len(refused)
+        assert (await erp.targets_of(office.route, [BillNumber(numbers[1])])).targets
+        assert len(refused) == before
+        await anyio.sleep(120)
+        assert not (await erp.targets_of(office.route, [BillNumber(numbers[1])])).targets
+        assert CANCEL not in erp.lacking(IN_STOCK.id)
+
+
+async def test_a_field_that_a_form_lacks_for_good_costs_a_refusal_every_two_minutes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It was refused for long enough by then."""
+    refused = refuse_where(monkeypatch, until(math.inf, CANCEL, IN_STOCK.id))
+    office, (number,) = Office(sandbox(**OPEN)), orders(1)
+    async with office.erp({"sandbox": LOGIN}) as erp:
+        await erp.targets_of(office.route, [BillNumber(number)])
+        for _ in range(3):
+            before, began_s = len(refused), anyio.current_time()
+            await anyio.sleep(121)
+            for _ in range(5):
+                await erp.targets_of(office.route, [BillNumber(number)])
+            assert len(refused) == before + 1
+            assert anyio.current_time() < began_s + 121 + BELIEVED_AFTER_S
 
 
 @pytest.mark.parametrize("until_s", [1.0, 20.0])

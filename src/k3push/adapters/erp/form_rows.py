@@ -31,6 +31,11 @@ TOLD_BELIEVED_AFTER_S = 120.0
 # Refusals that lie farther apart are of two occasions; the slowest calls lie between them.
 ANOTHER_OCCASION_S = 3600.0
 
+# What a form lacks by refusals that name it is asked for again, once no field of the form was
+# refused for so long: the site may have loaded its metadata at that moment, and the rest of a night
+# would do without it. It is longer than the pauses between refusals of a field that is waited for.
+LACKING_FOR_S = 120.0
+
 
 class FormRows:
     """Reads rows, and remembers of each form what it lacks and how its site cuts pages."""
@@ -46,7 +51,11 @@ class FormRows:
 
     def lacking(self, form: str) -> set[str]:
         """Return the fields that a form was found to lack; more may be added."""
-        return self._lacking.setdefault(form, set())
+        lacking = self._lacking.setdefault(form, set())
+        refused = {field: s for (of, field), (_, s) in self._refused_s.items() if of == form}
+        if refused and anyio.current_time() - max(refused.values()) >= LACKING_FOR_S:
+            lacking.difference_update(refused)
+        return lacking
 
     async def without_lacking(
         self,
@@ -61,9 +70,10 @@ class FormRows:
         """Read rows of the fields that a form has, leaving out the optional ones that it lacks.
 
         A field that a refusal names is believed to be lacking where the form's metadata lack it, or
-        where the form is refused for some seconds; never one that was read before. Where a query
-        is refused twice and names none, each optional field is tried by itself, twice; should it
-        be taken for lacking by mistake, less is known of a document, and none is lost.
+        where the form is refused for some seconds; never one that was read before. It is asked for
+        again after some minutes. Where a query is refused twice and names none, each optional field
+        is tried by itself, twice; should it be taken for lacking by mistake, less is known of a
+        document, and none is lost.
 
         Args:
             fields_but: Returns its fields but those that it lacks.
