@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any
 
@@ -41,6 +41,7 @@ from tests.campaign.events import (
     IsRenumbered,
     Joins,
     MadeAnew,
+    MendsField,
     Plans,
     Refuses,
     Reloads,
@@ -119,6 +120,12 @@ async def check(scene: Scene) -> list[str]:
     # Nobody can tell what a person makes as the user who sends.
     strange = tuple(f"document {id_}:" for id_ in (*_made_as_ours(scene), *_moved(scene)))
     return [finding for finding in findings if not finding.startswith(strange)]
+
+
+def _twins_by_a_wrong_field(scene: Scene, rows: Iterable[Row]) -> list[BillNumber]:
+    """Return twins some of which were there before: the field of the settings did not show them."""
+    twins = [row.bill for row in rows if row.code == TWIN and scene.story.has(MendsField)]
+    return [bill for bill in twins if scene.made_by_others(bill)]
 
 
 def _by_number(scene: Scene, rows: Mapping[str, Row]) -> dict[str, Row]:
@@ -238,6 +245,7 @@ def _check_ledger(
     rivals = {event.number for event in scene.story.all_of(HasRival)} | scene.story.touched
     untold = frame.policy is Policy.MERGE_LINES and scene.story.has(LacksLinks)
     unsure = [f"{n}:" for n in rivals if scene.witness.takes_s(n) >= 1 or untold]
+    unsure += [f"{bill}:" for bill in _twins_by_a_wrong_field(scene, rows)]
     aside = scene.witness.turned_away or scene.story.has(IsLockedOut, IsGone)
     reads_fail = scene.story.all_of(ReadsFail)
     aside = aside or any(f.ending is Ending.NO_PERMISSION for e in reads_fail for f in e.faults)
