@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from k3push.core.protocol.links import any_link_fields
 from k3push.simulator import FAULT_NAMES, Channel, Fault, Policy, Refusal, fault
 from k3push.simulator.fault_plans.faults import Ending, Work
 from tests.campaign.conditions import (
@@ -42,6 +43,7 @@ from tests.campaign.events import (
 from tests.campaign.settings import Sets
 from tests.campaign.story import Frame
 from tests.campaign.witness import BROKE_ON_THE_SERVER, READABLE, THROWN
+from tests.runs.office import ROUTE
 
 # All that a server does for a call ends within the window of its attempt, as rule 6 takes for
 # granted: a late login, a slow call and a late commit together stay below it.
@@ -106,7 +108,10 @@ ANSWERED = [
 # A limit on licences that is met before the work, after it, or in the midst of it.
 LICENCES = ["no-licence", "make-then-no-licence", "drop-one-then-no-licence"]
 # Fields that are not known while metadata are loaded: whom a document is of, and what tells of it.
+LINKED = tuple(any_link_fields(ROUTE))
 RELOADED = [
+    LINKED,
+    (*LINKED, "FSRCBillNo", "FCreateDate", "FCreatorId.FName", "FDocumentStatus", "FCancelStatus"),
     ("FSRCBillNo",),
     ("FCreateDate",),
     ("FCreatorId.FName",),
