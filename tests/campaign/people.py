@@ -289,12 +289,20 @@ class People:
             for doubt in doubts
             if not scene.witness.answers(doubt.number)
             and as_one(doubt.number) not in guarded
-            and number_in(doubt.number) not in scene.story.exchanged
+            and not self._is_beside_exchanged(doubt.number)
             and scene.routes[doubt.run].source_number_field
             and not self._may_be_merged(doubt.number)
             and not self._may_be_cut({each.number for each in doubts})
             and not self._may_be_typed(doubt.number)
         ]
+
+    def _is_beside_exchanged(self, number: str) -> bool:
+        """Say whether a call with a number carried one that is another bill's by now.
+
+        What a look does not tell of that one, it does not tell of its neighbours.
+        """
+        sent = map(number_in, self._together_with(number))
+        return not self.scene.story.exchanged.isdisjoint(sent)
 
     def _may_be_typed(self, number: str) -> bool:
         """Say whether a document that nothing ties to a bill may be of this lost call.
