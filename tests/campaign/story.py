@@ -39,6 +39,7 @@ from tests.campaign.events import (
     IsNew,
     IsPushed,
     IsRenumbered,
+    IsReplaced,
     Joins,
     Lacks,
     MadeAnew,
@@ -221,7 +222,7 @@ class Story:
     @property
     def cuts_pages(self) -> bool:
         """Whether reads take more requests than usual."""
-        return self.has(CutsPages)
+        return self.has(CutsPages, IsReplaced)
 
     def only(self, kept: Collection[int]) -> Story:
         """Return the story with these events alone."""
