@@ -12,6 +12,7 @@ import pytest
 from k3push.adapters.ledger.sqlite import open_sqlite
 from k3push.core.model import BillNumber, Intent, Listed, RunId, Uptime
 from k3push.core.remark import remark
+from k3push.runs.kept_in_ledger.request_stages import SELECTED
 from k3push.runs.outcome import Exit
 from tests.adapters.ledger.samples import identified
 from tests.cli.conftest import Start
@@ -473,6 +474,32 @@ def test_a_list_that_stands_beside_half_a_list_is_told_as_it_is_typed(
     anyio.run(write)
     resumed = desk.k3push("resume")
     assert "k3push run 'my list.csv'" in resumed.err, resumed
+
+
+@pytest.mark.parametrize(
+    ("job", "commands"),
+    [
+        ("in box/a.csv", ("k3push run 'in box/a.csv'`", "k3push run 'in box'`")),
+        (SELECTED, ("k3push run --select`", "")),
+        ("-", ("k3push run -`", "")),
+    ],
+)
+def test_half_a_list_is_begun_again_by_the_folder_that_was_the_job(
+    desk: Desk, untouched: Sandbox, job: str, commands: tuple[str, str]
+) -> None:
+    """A file that is named stays new in its folder: its bills would be pushed in two parts."""
+    desk.configure(untouched.url)
+
+    async def write() -> None:
+        async with open_sqlite(desk.folder / "ledger.db", account="sandbox") as ledger:
+            scope = "sandbox|pur_purchaseorder|stk_instock"
+            await ledger.open_run(replace(RUN, scope=scope, folder="results/a", jobs=(job,)))
+
+    anyio.run(write)
+    shown, resumed = desk.k3push("status"), desk.k3push("resume")
+    for said in (shown.out, resumed.err):
+        assert all(command in said for command in commands), said
+        assert ("that folder was the job" in said) == bool(commands[1]), said
 
 
 def test_a_number_that_is_named_twice_is_settled_once(desk: Desk, untouched: Sandbox) -> None:

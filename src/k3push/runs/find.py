@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from k3push.core.remark import remark
 from k3push.ports import Ledger
 from k3push.runs.kept_in_ledger.askers import is_program
 from k3push.runs.kept_in_ledger.request_stages import (
+    SELECTED,
     acts_about,
     is_asked_for,
     last_turn,
@@ -68,6 +70,19 @@ def list_names(jobs: Sequence[str]) -> list[str]:
     ['a.csv', 'api/wms: 2026/7', 'b.csv', '/']
     """
     return [job if is_program(job) and ": " in job else PurePath(job).name or job for job in jobs]
+
+
+def commands_again(run: Run) -> str:
+    """Say which commands may have begun a run: it does not know whether its folder was the job.
+
+    A file that is named pushes its bills, and stays new for who runs its folder: where bills may
+    be pushed in parts, that would push them a second time.
+    """
+    jobs = shlex.join(run.jobs)
+    if len(run.jobs) > 1 or jobs in {"-", SELECTED}:
+        return remark("note.run_again", jobs=jobs)
+    folder = shlex.quote(str(PurePath(run.jobs[0]).parent))
+    return remark("note.run_folder_again", jobs=jobs, folder=folder)
 
 
 def ids_of(runs: Sequence[Run]) -> str:

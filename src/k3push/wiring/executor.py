@@ -6,7 +6,6 @@ Every front (the command line, a worker, the dashboard) has one `Executor` for a
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass, replace
@@ -30,6 +29,7 @@ from k3push.reporting.results_folder import clusters_of, read_causes, write_resu
 from k3push.runs.control import left_to_another, was_stopped
 from k3push.runs.create import scope_of
 from k3push.runs.execute import Execution, Only, execute
+from k3push.runs.find import commands_again
 from k3push.runs.kept_in_ledger.pace_steps import keep_steps, kept_steps
 from k3push.runs.kept_in_ledger.request_stages import steps_asked_for
 from k3push.runs.outcome import Ending, Exit, ending_of, followed_of, numbers_in_doubt
@@ -88,7 +88,7 @@ def half_listed(run: Run) -> str:
     """
     if not run.folder:
         return remark("error.half_asked", run=run.id)
-    return remark("error.half_listed", run=run.id, jobs=shlex.join(run.jobs))
+    return remark("error.half_listed", run=run.id, commands=commands_again(run))
 
 
 def again_planned(run: Run, counts: Mapping[State, int]) -> str:

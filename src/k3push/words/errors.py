@@ -174,8 +174,8 @@ WORDS = {
         'PostgreSQL 台账需要更多组件（{why}）：pip install "k3push[postgres]"（在克隆的目录中用 ".[postgres]"）',
     ),
     "error.half_listed": (
-        "the list of run {run} is not written down to its end, and nothing of it was sent; unless a command is at it still, `k3push run {jobs}` again, or `k3push apply` its plan again",
-        "任务 {run} 的清单没有登记完整，也没有发送任何单据；若没有命令仍在登记，请重新 `k3push run {jobs}`，或再次 `k3push apply` 其计划",
+        "the list of run {run} is not written down to its end, and nothing of it was sent; unless a command is at it still, give the command again that began it: {commands}, or `k3push apply` with its plan",
+        "任务 {run} 的清单没有登记完整，也没有发送任何单据；若没有命令仍在登记，请重新执行当初的命令：{commands}，或 `k3push apply` 其计划",
     ),
     "error.half_asked": (
         "the list of run {run}, for which a program has asked, is not written down to its end, and nothing of it was sent; `k3push serve --work` goes on with it, or the program asks for it again",

@@ -409,5 +409,10 @@ WORDS = {
     ),
     "note.document.in_flow": ("in an approval flow: {task}", "待处理：{task}"),
     "note.twin_of": ("{number}: {why}", "{number}：{why}"),
+    "note.run_again": ("`k3push run {jobs}`", "`k3push run {jobs}`"),
+    "note.run_folder_again": (
+        "`k3push run {jobs}` or, if that folder was the job, `k3push run {folder}`",
+        "`k3push run {jobs}`，若当初处理的是整个文件夹则用 `k3push run {folder}`",
+    ),
     "note.place": ("{place}: {why}", "{place}：{why}"),
 }

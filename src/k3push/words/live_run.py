@@ -74,8 +74,8 @@ WORDS = {
         "已在集群队列中取消；可用 `k3push fleet retry` 重新排队",
     ),
     "status.half_listed": (
-        "its list is being written down, or was not to its end; nothing was sent, so unless it goes on, `k3push run {jobs}` again",
-        "清单正在登记，或没有登记完整；尚未发送任何单据，若没有继续登记，请重新 `k3push run {jobs}`",
+        "its list is being written down, or was not to its end; nothing was sent, so unless it goes on, give the command again that began it: {commands}, or `k3push apply` with its plan",
+        "清单正在登记，或没有登记完整；尚未发送任何单据，若没有继续登记，请重新执行当初的命令：{commands}，或 `k3push apply` 其计划",
     ),
     "status.half_asked": (
         "its list is being written down, or was not to its end; nothing was sent, and `k3push serve --work` goes on with it, or the program that has asked for it asks again",

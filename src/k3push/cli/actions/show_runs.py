@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +31,7 @@ from k3push.runs.control import Orders, is_paused, orders_of
 from k3push.runs.find import (
     MOST_NAMED,
     RunFilter,
+    commands_again,
     find_run,
     ids_of,
     left_behind,
@@ -216,7 +216,7 @@ def _how(run: Run, living: Run | None, acts: Acts, say: Say) -> str:
     if not run.whole:
         if not run.folder:
             return say("status.half_asked")
-        return say("status.half_listed", jobs=shlex.join(run.jobs))
+        return say("status.half_listed", commands=commands_again(run))
     return say("status.waits") if living else unended_words(acts.get(run.id, ()), say)
 
 
