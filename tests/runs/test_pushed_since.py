@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import anyio
 import pytest
@@ -12,7 +12,16 @@ from k3push.core.model import BillNumber, RunId, State
 from k3push.runs.create import take_up_plan
 from k3push.runs.other_calls.pushed_since import keep_seen
 from k3push.simulator.books.write_back import WriteBack
-from tests.runs.office import FIRST, NOON, RECEIPTS, ROUTE, Office, orders, sandbox
+from tests.runs.office import (
+    FIRST,
+    NOON,
+    RECEIPTS,
+    ROUTE,
+    Office,
+    VirtualClock,
+    orders,
+    sandbox,
+)
 from tests.runs.test_forecast import job, look
 
 pytestmark = pytest.mark.anyio
@@ -54,6 +63,41 @@ async def test_what_was_pushed_before_it_was_planned_is_pushed_once_more() -> No
     foreseen = await look(here, [job([number])], route=IN_PARTS)
     planned = here.run(SECOND)
     await take_up_plan(here.store, planned, iter(foreseen), at=NOON + HOUR, seen_at=NOON + HOUR)
+    pushed = await here.execute(SECOND, check=False)
+    assert pushed.rows[BillNumber(number)].state is State.PUSHED
+
+
+class SetBack(VirtualClock):
+    """A clock that somebody has set back by an hour; the machine has not been started since."""
+
+    def now(self) -> datetime:
+        """Return an hour less."""
+        return super().now() - HOUR
+
+
+async def test_a_clock_that_is_set_back_hides_nothing_that_was_pushed_since() -> None:
+    """The uptime tells that the push has left after the look, as long as the machine is up."""
+    (number,) = orders(1)
+    here = office()
+    for run in (FIRST, SECOND):
+        await here.open_run([number], run)
+    await anyio.sleep(2 * SOON.total_seconds())
+    await keep_seen(here.store, SECOND, NOON + SOON, clock=VirtualClock())
+    await here.execute(clock=SetBack(), check=False)
+    pushed = await here.execute(SECOND, clock=SetBack(), check=False)
+    assert pushed.rows[BillNumber(number)].state is State.ALREADY
+    assert len(here.site.world.documents_of(number)) == 1
+
+
+async def test_what_was_pushed_before_a_look_is_pushed_once_more_by_the_uptime_too() -> None:
+    """A look of a minute ago has seen what was pushed two minutes ago."""
+    (number,) = orders(1)
+    here = office()
+    for run in (FIRST, SECOND):
+        await here.open_run([number], run)
+    await here.execute(check=False)
+    await anyio.sleep(HOUR.total_seconds())
+    await keep_seen(here.store, SECOND, VirtualClock().now() - SOON, clock=VirtualClock())
     pushed = await here.execute(SECOND, check=False)
     assert pushed.rows[BillNumber(number)].state is State.PUSHED
 

@@ -226,6 +226,7 @@ async def take_up_plan(
     *,
     at: datetime,
     seen_at: datetime | None = None,
+    clock: Clock | None = None,
 ) -> Run:
     """Write a planned run into the ledger, with the rows of its plan and what will not be sent.
 
@@ -238,6 +239,7 @@ async def take_up_plan(
         lines: The lines of the run's route, in their order.
         at: When.
         seen_at: When its bills were looked at; None for now.
+        clock: Of this machine, as for `keep_seen`.
 
     Returns:
         The run as it is in the ledger.
@@ -264,7 +266,7 @@ async def take_up_plan(
             await _write_down(ledger, run, batch, at, after=place, there=listed - place)
             place += len(batch)
         await keep_of_plan(ledger, run)
-        await keep_seen(ledger, run.id, seen_at or at)
+        await keep_seen(ledger, run.id, seen_at or at, clock=clock)
         await ledger.close_list(run.id)
     return replace(run, whole=True)
 

@@ -47,7 +47,7 @@ async def open_listed(
     fate.group = fate.group or run.id
     await keep_list(run, jobs, executor.observer.warn)
     if selected_at is not None:  # the run may have waited since for a person, or for another run
-        await keep_seen(ledger, run.id, selected_at)
+        await keep_seen(ledger, run.id, selected_at, clock=executor.clock)
 
     def takes(listed: Listed) -> bool:
         return routes[listed.route].name == route.name

@@ -112,6 +112,7 @@ async def take_up(
             lines_of(path, planned.route.name, sha256=plan.sha256),
             at=at,
             seen_at=seen_at or plan.head.created_at,
+            clock=clock,
         )
         for planned in plan.head.runs
     ]
