@@ -238,6 +238,13 @@ def test_a_line_for_schtasks_holds_whole_paths(desk: Desk) -> None:
     assert f'\\"{desk.folder / "a b.csv"}\\"' in line
 
 
+def test_a_line_for_schtasks_without_a_list_goes_to_the_folder_of_the_settings(desk: Desk) -> None:
+    """Else the results of the night would go to a folder of Windows, which refuses them."""
+    line = scheduled(desk, "schtasks", "--select").splitlines()[0]
+    assert f' /TR "cmd /c cd /d {desk.folder} && ' in line
+    assert " -m k3push run --select --config " in line
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

@@ -151,6 +151,11 @@ def schtasks_line(run: Nightly) -> str:
     schtasks /Create /TN k3push /SC DAILY /ST 20:00 /TR "k3push.exe run \"C:\my lists\a.csv\""
     """
     command = subprocess.list2cmdline(run.command)
+    if "--select" in run.command:
+        # The results of a list are beside it; without one they are where the command starts,
+        # which is a folder of Windows that refuses them.
+        folder = subprocess.list2cmdline([str(run.folder)])
+        command = f"cmd /c cd /d {folder} && {command}"
     if len(command) > MOST_SCHTASKS:
         raise ScheduleError(remark("schedule.too_long", most=MOST_SCHTASKS, length=len(command)))
     whole = subprocess.list2cmdline(["/TR", command])
