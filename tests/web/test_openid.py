@@ -201,6 +201,7 @@ def test_an_answer_of_another_provider_is_not_taken_on(told: Provider) -> None:
         state = parse_qs(urlsplit(back).query)["state"][0]
         denied = await browser.get(f"/login/callback?state={state}&error=access_denied")
         assert (denied.status_code, "nobody in" in denied.text) == (403, True)
+        assert 'href="/login/openid?' in denied.text, "where one signs in again"
         assert told.tokens == 0
 
     visited(rules(told, {"wang": Role.VIEW}), visit)

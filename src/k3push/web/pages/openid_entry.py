@@ -132,7 +132,10 @@ class OpenIdEntry:
         desk.log("login.refused", address=address, why=why, **facts)
         frame = replace(desk.frame(request), search=False, leave=False)
         text = frame.say(f"web.openid.{why}")
-        response = desk.notice(request, frame, "web.refused", text, status)
+        # Whoever is told to sign in again finds where.
+        response = desk.page(
+            request, frame, "provider.html", problem=text, next="/", out="", status=status
+        )
         self.settle(request, response)
         return response
 
