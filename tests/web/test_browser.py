@@ -139,6 +139,26 @@ def test_a_list_of_a_long_name_fits_a_telephone(browser: Browser, desk: Desk, se
             assert page.evaluate(width) == 360
 
 
+def test_the_name_of_a_schedule_is_not_broken(browser: Browser, desk: Desk, serve: Serve) -> None:
+    """Beside a long path, and buttons that need little of the width."""
+    nightly = {
+        "cron": "0 20 * * 1-5",
+        "time_zone": "Asia/Shanghai",
+        "jobs": "/".join(["of-the-warehouse"] * 6),
+        "route": "po-instock",
+    }
+    lines = [f'{key} = "{value}"\n' for key, value in nightly.items()]
+    desk.configure("http://127.0.0.1:9/K3Cloud/", more=f"[schedules.nightly]\n{''.join(lines)}")
+    with entered(browser, serve("--work"), viewport={"width": 1280, "height": 900}) as page:
+        page.goto(f"{page.url}schedules?lang=zh")
+        parts = """cell => {
+            const text = document.createRange();
+            text.selectNodeContents(cell);
+            return text.getClientRects().length;
+        }"""
+        assert page.get_by_role("cell", name="nightly").evaluate(parts) == 1
+
+
 def test_the_pages_work_without_a_script(browser: Browser, night: Night) -> None:
     """Only what changes by itself needs one."""
     with night.opened(browser, 390, java_script_enabled=False) as page:
