@@ -384,6 +384,17 @@ def test_an_empty_job_and_nothing_to_retry_still_print_their_object(
     assert piped.err == "standard input: the list is empty; there is nothing to push\n"
 
 
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [(("runn",), "'run'、'runs'"), (("run", "--reut"), "--route、--sheet、--until")],
+)
+def test_in_chinese_what_is_near_is_listed_as_in_chinese(
+    desk: Desk, typed: tuple[str, ...], said: str
+) -> None:
+    """Names of commands and options stay; what stands between them does not."""
+    assert said in desk.k3push("--lang", "zh", *typed).err
+
+
 def test_every_bad_line_is_told(desk: Desk, untouched: Sandbox) -> None:
     """All bad lines are named at once, so that a list is mended once."""
     desk.configure(untouched.url).write("orders.csv", f'{GOOD}"A,B"\nCGDD0000002\n"C,D"\n')

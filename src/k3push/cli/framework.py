@@ -100,7 +100,7 @@ def _unknown_option(error: Any, say: Say) -> str:
     if instead := _INSTEAD.get(name):
         return say("framework.no_option_but", name=name, instead=instead)
     if error.possibilities:
-        near = ", ".join(sorted(error.possibilities))
+        near = say("framework.between").join(sorted(error.possibilities))
         return say("framework.no_option_near", name=name, near=near)
     return say("framework.no_option", name=name)
 
@@ -158,7 +158,10 @@ _FORMS = (
 def _recognised(text: str, say: Say) -> str:
     for form, key in _FORMS:
         if found := re.fullmatch(form, text, re.DOTALL):
-            return say(key, **found.groupdict())
+            facts = found.groupdict()
+            if near := facts.get("near"):
+                facts["near"] = near.replace(", ", say("framework.between"))
+            return say(key, **facts)
     return text
 
 
