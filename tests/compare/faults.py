@@ -182,7 +182,7 @@ TRIALS = (
     ),
     Trial(
         key="edit-lock",
-        name={"en": "edit lock (MsgCode 13)", "zh": "编辑锁（MsgCode 13）"},
+        name={"en": "edit lock (MsgCode 13)", "zh": "网控冲突（MsgCode 13）"},
         does=_PAUSE,
         meets="edit-lock",
     ),

@@ -119,7 +119,7 @@ WORDS = {
     "command.serve.short": ("Show runs in a browser, live", "在浏览器中实时查看任务"),
     "command.token": (
         "Let programs ask `k3push serve --work` for pushes over HTTP: each by a token of its own, for one route.",
-        "允许其他程序通过 HTTP 请 `k3push serve --work` 下推：每个程序一个令牌，限定一条路线。",
+        "允许其他程序通过 HTTP 接口由 `k3push serve --work` 下推：每个程序一个令牌，限定一条路线。",
     ),
     "command.token.short": ("Let programs ask for pushes", "管理接口调用程序的令牌"),
     "command.token.add": (
@@ -228,7 +228,7 @@ WORDS = {
         "Print the SQL that gives a tenant a role of PostgreSQL, which sees the rows of its own account alone.",
         "输出 SQL：为租户建立 PostgreSQL 角色，该角色只能看到本账套的数据。",
     ),
-    "command.fleet.init_tenant.short": ("Print the SQL of a tenant's role", "输出租户角色的 SQL"),
+    "command.fleet.init_tenant.short": ("Print the SQL of a tenant's role", "输出建立租户数据库角色的 SQL"),
     "command.fleet.status": (
         "Show tenants with their queued, running and failed runs, schedules and workers.",
         "查看租户的任务（排队、进行中、失败）、定时计划和工作进程。",

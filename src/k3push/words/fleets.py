@@ -87,7 +87,7 @@ WORDS = {
     ),
     "fleet.in_doubt": (
         "in doubt: {count}, in run {runs}; `k3push settle` asks the ERP about them",
-        "状态未知：{count} 个，任务 {runs}；`k3push settle` 向 ERP 查询",
+        "结果未知：{count} 张，任务 {runs}；`k3push settle` 向 ERP 查询",
     ),
     "fleet.others": (
         "runs are left of tenants that have no file in {folder}; their files may be on other hosts: {tenants}",

@@ -53,7 +53,7 @@ WORDS = {
     ),
     "warning.spans_lost": (
         "warning: {lost} of {made} spans did not reach {url}; the run is not affected",
-        "警告：{made} 个跟踪片段（span）中有 {lost} 个未能送达 {url}；不影响本次任务",
+        "警告：链路追踪的 {made} 个 span 中有 {lost} 个未能送达 {url}；不影响本次任务",
     ),
     # -- what was done, and what was not ---------------------------------------------------
     "notice.ask_run": (

@@ -247,8 +247,8 @@ WORDS = {
     "option.keep": ("Folder for the results.", "结果文件夹。"),
     # -- the dashboard ---------------------------------------------------------------------
     "option.host": (
-        "Address to listen on; other than loopback only with a password or a proxy's header.",
-        "监听地址；非本机地址须设置密码或反向代理的用户头。",
+        "Address to listen on; other than loopback only with a password, a proxy's header or a provider of sign-ins.",
+        "监听地址；非本机地址须设置密码、反向代理的用户请求头，或登录服务。",
     ),
     "option.serve_port": ("Port; 0 takes any free one.", "端口；0 为任意空闲端口。"),
     "option.configs": (
