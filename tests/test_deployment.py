@@ -248,6 +248,13 @@ def test_a_server_has_what_its_commands_need(extra: str) -> None:
         assert name in locked, requirement
 
 
+def test_windows_which_knows_no_time_zones_gets_a_list_of_them() -> None:
+    """Schedules go by the clock of a zone that is named, by default Asia/Shanghai."""
+    needed = [each for each in pyproject()["dependencies"] if each.startswith("tzdata")]
+    assert [each.partition("; ")[2] for each in needed] == ["sys_platform == 'win32'"]
+    assert "tzdata" in packages(ROOT / "requirements.lock")
+
+
 def test_both_locks_pin_the_same_versions() -> None:
     """What was tested on one kind of machine runs on the other."""
     alone, server = packages(ROOT / "requirements.lock"), packages(DEPLOYMENT / "requirements.lock")

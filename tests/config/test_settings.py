@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
+from k3push.config import checked_values
 from k3push.config.secret_values import Secret
 from k3push.config.setting_errors import SettingsError
 from k3push.config.settings import (
@@ -29,6 +30,7 @@ from k3push.config.settings import (
 )
 from k3push.config.settings_file import read_settings
 from k3push.core.model import Route
+from k3push.core.remark import remark
 from k3push.runs.create import scope_of
 from tests.said import english, refused
 
@@ -884,6 +886,20 @@ def test_a_fault_of_a_schedule_is_told_by_key_and_line(
     assert fault.key == f"schedules.nightly.{key}"
     assert fault.line is not None
     assert what in english(fault.what)
+
+
+def test_a_schedule_of_no_zone_is_refused_where_the_machine_knows_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The zone that it then has is none there; a server would begin, and push nothing at night."""
+
+    def no_zones(name: str) -> None:
+        raise ValueError(remark("cron.no_zones", name=name))
+
+    monkeypatch.setattr(checked_values, "zone_of", no_zones)
+    (fault,) = faults(tmp_path, GOOD + SCHEDULE).faults
+    assert fault.key == "schedules.nightly.time_zone"
+    assert "pip install tzdata" in english(fault.what)
 
 
 # -- what no wait and no value may be ------------------------------------------------------------

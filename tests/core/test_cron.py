@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import re
+import sys
+import zoneinfo
 from collections.abc import Iterator
 from datetime import datetime
 from itertools import islice
@@ -95,3 +97,20 @@ def test_an_unknown_time_zone_is_told_with_the_cure(name: str) -> None:
     """Shanghai is the zone of Beijing, which few know."""
     with refused(CronError, "Asia/Shanghai"):
         zone_of(name)
+
+
+def test_where_the_machine_knows_no_time_zones_no_name_is_blamed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """On Windows, and in small images: whoever wrote Asia/Shanghai cannot mend that."""
+    for module in [name for name in sys.modules if name.partition(".")[0] == "tzdata"]:
+        monkeypatch.delitem(sys.modules, module)
+    monkeypatch.setitem(sys.modules, "tzdata", None)
+    paths = zoneinfo.TZPATH
+    zoneinfo.reset_tzpath([])
+    zoneinfo.ZoneInfo.clear_cache()
+    try:
+        with refused(CronError, "pip install tzdata"):
+            zone_of("Asia/Shanghai")
+    finally:
+        zoneinfo.reset_tzpath(paths)

@@ -288,7 +288,8 @@ class ScheduleSettings(_Section):
     """`[schedules.NAME]`: when the fleet, or else the dashboard's server, looks for new lists."""
 
     cron: CronText = ""
-    time_zone: TimeZone = "Asia/Shanghai"
+    # Where the machine knows no time zones, the default is none either.
+    time_zone: Annotated[TimeZone, Field(validate_default=True)] = "Asia/Shanghai"
     jobs: OneOrMore
     route: str | None = None
     window: TimesOfDay = ""

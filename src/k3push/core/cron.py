@@ -57,7 +57,18 @@ def zone_of(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
+        if not _knows_zones():
+            raise CronError(remark("cron.no_zones", name=name)) from None
         raise CronError(remark("cron.zone", name=name)) from None
+
+
+def _knows_zones() -> bool:
+    """Say whether this machine has a list of time zones; Windows and small images have none."""
+    try:
+        ZoneInfo.no_cache("UTC")
+    except (ZoneInfoNotFoundError, OSError):
+        return False
+    return True
 
 
 @dataclass(frozen=True, slots=True)

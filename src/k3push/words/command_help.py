@@ -228,7 +228,10 @@ WORDS = {
         "Print the SQL that gives a tenant a role of PostgreSQL, which sees the rows of its own account alone.",
         "输出 SQL：为租户建立 PostgreSQL 角色，该角色只能看到本账套的数据。",
     ),
-    "command.fleet.init_tenant.short": ("Print the SQL of a tenant's role", "输出建立租户数据库角色的 SQL"),
+    "command.fleet.init_tenant.short": (
+        "Print the SQL of a tenant's role",
+        "输出建立租户数据库角色的 SQL",
+    ),
     "command.fleet.status": (
         "Show tenants with their queued, running and failed runs, schedules and workers.",
         "查看租户的任务（排队、进行中、失败）、定时计划和工作进程。",

@@ -327,4 +327,8 @@ WORDS = {
         'there is no time zone {name!r}; use an IANA name such as "Asia/Shanghai"',
         '没有时区 {name!r}；请用 IANA 名称，如 "Asia/Shanghai"',
     ),
+    "cron.no_zones": (
+        "this machine has no list of time zones, so {name!r} cannot be found; pip install tzdata",
+        "本机没有时区数据，找不到 {name!r}；请执行 pip install tzdata",
+    ),
 }
