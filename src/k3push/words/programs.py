@@ -39,7 +39,7 @@ WORDS = {
     "api.title": ("For programs", "程序接口"),
     "api.about": (
         "What programs can ask of this server over HTTP. Each needs a token: `k3push token add`.",
-        "其他程序可通过 HTTP 调用的接口；每个程序须有令牌：`k3push token add`。",
+        "其他程序可通过 HTTP 调用的接口；每个程序须有令牌：`k3push token add`。以下说明取自 OpenAPI 文档，为英文；中文说明见文档中的“程序接口”。",
     ),
     "api.field": ("name", "名称"),
     "api.kind": ("type", "类型"),
