@@ -59,6 +59,29 @@ RUN = RunId("run")
 SOMEBODY = 65501
 
 
+@pytest.mark.parametrize("met", ["taken", "given_back"])
+def test_no_lock_is_kept_where_the_disk_fails(tmp_path: Path, met: str) -> None:
+    """A server lives on, and so may the error, which keeps what it has passed through.
+
+    Nobody could execute the run before the collector of garbage came, or a restart.
+    """
+    locks = RunLocks(tmp_path)
+    if met == "taken":
+        locks.note_sending(RUN, datetime.now(UTC))
+        in_the_way = tmp_path / "run.sent.new"
+        fails = locks.take
+    else:
+        locks.take(RUN)
+        (in_the_way := tmp_path / "gate").unlink()
+        fails = locks.give_back
+    in_the_way.mkdir()
+    with pytest.raises(OSError, match=in_the_way.name) as kept:
+        fails(RUN)
+    in_the_way.rmdir()
+    assert not RunLocks(tmp_path).is_alive(RUN), kept
+    locks.take(RUN)
+
+
 def made_in(folder: Path) -> dict[str, os.stat_result]:
     """Execute a run, and return what others have to open meanwhile."""
     locks = RunLocks(folder)

@@ -39,6 +39,16 @@ class _Held:
         return identity(self.place) == self.file
 
 
+@contextmanager
+def _released_if_not_done(lock: FileLock) -> Iterator[None]:
+    """Release a lock where the disk fails: else this process, which lives on, keeps it for good."""
+    try:
+        yield
+    except BaseException:
+        lock.release()
+        raise
+
+
 class RunLocks:
     """The locks of one ledger's runs, in a folder of their own. Every method blocks.
 
@@ -68,14 +78,16 @@ class RunLocks:
                 acquire(lock)
             except Timeout:
                 raise RunIsAliveError(remark("ledger.run_alive", run=run)) from None
-            self._renew_note(run)
-            self._held[run] = _Held(lock, lock.lock_file, identity(lock.lock_file))
+            with _released_if_not_done(lock):
+                self._renew_note(run)
+                self._held[run] = _Held(lock, lock.lock_file, identity(lock.lock_file))
 
     def give_back(self, run: RunId) -> None:
         """Be the executor of *run* no longer."""
         held = self._held.pop(run)
         self._noted.pop(run, None)
-        with self._gate():
+        # Without the gate it is free as after a death: its file stays.
+        with _released_if_not_done(held.lock), self._gate():
             if held.is_there():
                 self._release(held.lock)
             else:
