@@ -182,6 +182,18 @@ def test_the_address_works_once_and_stands_in_no_log(desk: Desk, serve: Serve) -
     assert paths == ["/enter", "/enter"]
 
 
+def test_a_form_that_cannot_be_read_writes_no_line_of_its_own(desk: Desk, serve: Serve) -> None:
+    """Among lines of JSON it stood without a time, once for each form."""
+    configured(desk)
+    served = serve("--work", "--log-json")
+    headers = {"Origin": served.base, "Content-Type": "multipart/form-data; boundary=x"}
+    with httpx.Client(trust_env=False, follow_redirects=True) as browser:
+        assert browser.get(served.address).status_code == 200
+        answer = browser.post(f"{served.base}/push", content=b"no boundary", headers=headers)
+    assert answer.status_code == 403
+    assert "boundary" not in served.stop().err
+
+
 def test_a_log_says_what_is_kept_without_words() -> None:
     """A remark is put into words; a defect's trace, and all else, stays as it is."""
     told: list[dict[str, object]] = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import re
 import secrets
@@ -31,6 +32,10 @@ BLOCK_BYTES = 1 << 20
 
 _UNFIT = re.compile(r'[\x00-\x1f\x7f<>:"/\\|?*\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]+')
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
+
+
+# What the parser would print of a form that cannot be read, our answers say.
+logging.getLogger("python_multipart").addHandler(logging.NullHandler())
 
 
 class TooLargeError(Exception):
