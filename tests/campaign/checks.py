@@ -45,6 +45,7 @@ from tests.campaign.events import (
     Plans,
     Refuses,
     Reloads,
+    Stands,
     WasMade,
 )
 from tests.campaign.lateness import check_noticed, late_targets, worked_out_s
@@ -122,10 +123,20 @@ async def check(scene: Scene) -> list[str]:
     return [finding for finding in findings if not finding.startswith(strange)]
 
 
-def _twins_by_a_wrong_field(scene: Scene, rows: Iterable[Row]) -> list[BillNumber]:
-    """Return twins some of which were there before: the field of the settings did not show them."""
-    twins = [row.bill for row in rows if row.code == TWIN and scene.story.has(MendsField)]
-    return [bill for bill in twins if scene.made_by_others(bill)]
+def _seen_too_well(scene: Scene, rows: Iterable[Row]) -> list[BillNumber]:
+    """Return bills whose rows may name more than they should, for what fields did not tell.
+
+    The field of the settings was wrong, and did not show what was there before; or the site forgot
+    for a while which documents are cancelled.
+    """
+    story = scene.story
+    forgot = any("FCancelStatus" in event.fields for event in story.all_of(Reloads))
+    cancelled = {e.number for e in story.all_of(Bears) if e.what is Stands.CANCELLED and forgot}
+    return [
+        row.bill
+        for row in rows
+        if row.bill in cancelled or (story.has(MendsField) and scene.made_by_others(row.bill))
+    ]
 
 
 def _by_number(scene: Scene, rows: Mapping[str, Row]) -> dict[str, Row]:
@@ -233,7 +244,6 @@ def _check_ledger(
         }
         for row in (_with_targets(scene, row, late=_saved_since(scene, row)) for row in fair)
     ]
-    frame = scene.story.frame
     since = scene.by_hand if frame.partial or frame.again else 0
     found = check_ledger(told, scene.world, since=since, follows_already=_follows_already(scene))
     for number in {*late, *(row.bill for row in rows if scene.hidden(row.bill))}:
@@ -245,7 +255,7 @@ def _check_ledger(
     rivals = {event.number for event in scene.story.all_of(HasRival)} | scene.story.touched
     untold = frame.policy is Policy.MERGE_LINES and scene.story.has(LacksLinks)
     unsure = [f"{n}:" for n in rivals if scene.witness.takes_s(n) >= 1 or untold]
-    unsure += [f"{bill}:" for bill in _twins_by_a_wrong_field(scene, rows)]
+    too_well = tuple(f"{bill}:" for bill in _seen_too_well(scene, rows))
     aside = scene.witness.turned_away or scene.story.has(IsLockedOut, IsGone)
     reads_fail = scene.story.all_of(ReadsFail)
     aside = aside or any(f.ending is Ending.NO_PERMISSION for e in reads_fail for f in e.faults)
@@ -255,7 +265,8 @@ def _check_ledger(
     # Where links find others, none of these is sent again.
     of_whom = tuple(f"{number}:" for number in _not_told_apart(scene))
     kept = scene.story.has(LacksLinks) or scene.story.is_blind
-    found = [each for each in found if kept or MADE_BY in each or not each.startswith(of_whom)]
+    too_well += () if kept else of_whom
+    found = [each for each in found if MADE_BY in each or not each.startswith(too_well)]
     unsure += of_whom if kept else ()
     # The books keep what was made of a bill under the number that it had then, and what is made of
     # another bill that has got its number since, by the same push.
