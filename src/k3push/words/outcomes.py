@@ -166,8 +166,8 @@ WORDS = {
         "有其他程序或人员在下推同一批单据：{why:.}。请先停止对方，再执行 `k3push resume`；代码为 twin 的行列出了两张下游单据。",
     ),
     "cause.unproved": (
-        "numbers stay unknown, since nothing proves that the source-number field finds documents ({why}). Check source_number_field with `k3push check`. `k3push resume` proves it by the next planned bill; where none is planned, push one bill by hand before it; else look them up in the ERP and use `k3push settle --as`.",
-        "部分单据结果未知：尚无单据证明源单编号字段能查到下游单据（{why}）。请用 `k3push check` 检查 source_number_field。`k3push resume` 会用下一张待下推的单据来证明；没有待下推的单据时，请先手工下推一张再执行；也可在 ERP 中查明后用 `k3push settle --as` 登记。",
+        "numbers stay unknown, since nothing proves that the source-number field finds documents ({why}). Check source_number_field with `k3push check`. `k3push resume` proves it by the next bill that it sends; where it sends none (none is planned, or an answer contradicts its read-back), push one bill by hand before it; else look them up in the ERP and use `k3push settle --as`.",
+        "部分单据结果未知：尚无单据证明源单编号字段能查到下游单据（{why}）。请用 `k3push check` 检查 source_number_field。`k3push resume` 会用下一张下推的单据来证明；如果没有单据可推（没有待下推的单据，或有应答与回查矛盾），请先手工下推一张再执行；也可在 ERP 中查明后用 `k3push settle --as` 登记。",
     ),
     "cause.person": (
         "{why:.}. Look them up in the ERP (list of targets; what an answer names), then `k3push settle --as`.",
