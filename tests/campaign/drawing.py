@@ -69,7 +69,6 @@ from tests.campaign.events import (
     IsNew,
     IsPushed,
     IsRenumbered,
-    IsReplaced,
     Joins,
     Lacks,
     ListsIds,
@@ -250,7 +249,7 @@ def _later_thoughts(seed: int, frame: Frame, events: Sequence[Event]) -> list[Ev
         user = chance.choice([USERS[0], *users])
         later.append(replace(_reads_fail(chance), rate=chance.choice([0.5, 1.0]), user=user))
     later += _ids(_of(seed, "ids"))
-    later += _oddities(seed, users) + _another_server(frame, _of(seed, "another server"))
+    later += _oddities(seed, users)
     chance = _of(seed, "allowed")
     refused = [event.number for event in events if isinstance(event, Refuses)]
     allowed = [number for number in refused if chance.random() < 0.2]
@@ -330,14 +329,6 @@ def _answered(chance: random.Random) -> list[Event]:
         Meets(Channel.PUSH, nth, replace(fault(chance.choice(ANSWERED)), seconds=5.0))
         for nth in chance.sample(range(1, 9), chance.choice([1, 2, 3]))
     ]
-
-
-def _another_server(frame: Frame, chance: random.Random) -> list[Event]:
-    """Draw a server that takes over, and cuts its pages at another limit."""
-    if chance.random() > 0.05:
-        return []
-    at_s = chance.choice([1.0, 5.0, 20.0, 300.0, 700.0])
-    return [IsReplaced(at_s, _rows(frame, chance.choice([2, 3, 7, 20])))]
 
 
 def _licences(chance: random.Random) -> list[Event]:

@@ -482,18 +482,6 @@ class Reloads:
 
 
 @dataclass(frozen=True, slots=True)
-class IsReplaced:
-    """Another server answers: it knows no session, and cuts its pages at another limit."""
-
-    at_s: float
-    rows: int
-
-    def __str__(self) -> str:
-        """Say so."""
-        return f"from {self.at_s:g} s on another server answers; pages are cut at {self.rows} rows"
-
-
-@dataclass(frozen=True, slots=True)
 class Lacks:
     """No form of the site has a field."""
 
@@ -573,7 +561,6 @@ Event = (
     | SetsClock
     | IsAllowed
     | Reloads
-    | IsReplaced
     | Lacks
     | IsElsewhere
     | Condition

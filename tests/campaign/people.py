@@ -37,7 +37,6 @@ from tests.campaign.events import (
     IsLockedOut,
     IsPushed,
     IsRenumbered,
-    IsReplaced,
     MadeAnew,
     Meets,
     Reloads,
@@ -163,13 +162,6 @@ class People:
         desk.unloaded = lacking | frozenset(map(str.lower, event.fields))
         await anyio.sleep(event.for_s)
         desk.unloaded = lacking
-
-    async def replace_server(self, event: IsReplaced) -> None:
-        """Let another server answer."""
-        await anyio.sleep(event.at_s)
-        self.scene.site.logins.lose_all()
-        desk = self.scene.site.desk
-        desk.limits = replace(desk.limits, rows=event.rows, user_rows={})
 
     async def take_down(self, event: IsDown) -> None:
         """Switch the server off for a while."""
@@ -309,7 +301,7 @@ class People:
 
         What a look does not tell of that one, it does not tell of its neighbours.
         """
-        sent = {number_in(BillNumber(each)) for each in self._together_with(number)}
+        sent = map(number_in, self._together_with(number))
         return not self.scene.story.exchanged.isdisjoint(sent)
 
     def _may_be_typed(self, number: str) -> bool:

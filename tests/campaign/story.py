@@ -39,7 +39,6 @@ from tests.campaign.events import (
     IsNew,
     IsPushed,
     IsRenumbered,
-    IsReplaced,
     Joins,
     Lacks,
     MadeAnew,
@@ -222,7 +221,7 @@ class Story:
     @property
     def cuts_pages(self) -> bool:
         """Whether reads take more requests than usual."""
-        return self.has(CutsPages, IsReplaced)
+        return self.has(CutsPages)
 
     def only(self, kept: Collection[int]) -> Story:
         """Return the story with these events alone."""

@@ -14,7 +14,6 @@ from trio.testing import MockClock
 
 from k3push.adapters.erp.client import ErpClient
 from k3push.adapters.erp.endpoint import Endpoint
-from k3push.adapters.erp.form_rows import FormRows
 from k3push.adapters.erp.inspection import Inspector
 from k3push.adapters.erp.rate_limit import RateLimit
 from k3push.core.advice.diagnosis import shape_of
@@ -640,69 +639,6 @@ async def test_a_probe_that_fails_is_no_failure_of_the_look(name: str) -> None:
             assert all((await erp.sources_of(ROUTE, ORDERS[first : first + 4])).values())
     # One probe; and each page was asked on.
     assert (site.calls[Channel.QUERY], site.calls[Channel.PAGE]) == (5 + 1, 5)
-
-
-async def test_another_server_behind_the_address_may_cut_its_pages_shorter(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """It does not know the session; what was cut off would seem absent, and be sent again."""
-    site, most_rows = sandbox(orders=200), [100]
-    monkeypatch.setattr(QueryLimits, "rows_for", lambda _self, _user: most_rows[0])
-    numbers = [BillNumber(f"CGDD{i:07d}") for i in range(200)]
-    async with erp_of(site) as erp:
-        assert all((await erp.sources_of(ROUTE, numbers)).values())
-        most_rows[0] = 30
-        site.logins.lose_all()
-        for asked in (numbers[:50], numbers):
-            assert all((await erp.sources_of(ROUTE, asked)).values())
-
-
-@pytest.mark.parametrize("page", [2, 3, 4])
-async def test_a_look_whose_session_ends_between_two_pages_is_made_once_more(
-    monkeypatch: pytest.MonkeyPatch, page: int
-) -> None:
-    """The pages are of two servers, of which the second one cuts shorter."""
-    site, most_rows, asked = sandbox(orders=250), [100], list[int]()
-
-    def rows_for(_self: QueryLimits, _user: str) -> int:
-        asked.append(most_rows[0])
-        if len(asked) == page - 1:
-            most_rows[0] = 30
-            site.logins.lose_all()
-        return asked[-1]
-
-    monkeypatch.setattr(QueryLimits, "rows_for", rows_for)
-    numbers = [BillNumber(f"CGDD{i:07d}") for i in range(250)]
-    async with erp_of(site) as erp:
-        assert all((await erp.sources_of(ROUTE, numbers)).values())
-        assert erp.logins == 2
-
-
-async def test_a_page_that_comes_after_its_session_proves_nothing_of_the_next_one(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """Another look has lost that session, and opened a new one, while the page was on its way."""
-    site, most_rows, on_its_way = sandbox(orders=200), [100], anyio.Event()
-    monkeypatch.setattr(QueryLimits, "rows_for", lambda _self, _user: most_rows[0])
-    numbers = [BillNumber(f"CGDD{i:07d}") for i in range(200)]
-    page = FormRows.page
-
-    async def delayed(self: FormRows, *asked: Any, **more: Any) -> Any:
-        rows = await page(self, *asked, **more)
-        if len(rows) == 100 and not on_its_way.is_set():
-            on_its_way.set()
-            await anyio.sleep(60)
-        return rows
-
-    monkeypatch.setattr(FormRows, "page", delayed)
-    async with erp_of(site) as erp, anyio.create_task_group() as tasks:
-        tasks.start_soon(erp.sources_of, ROUTE, numbers[:100])
-        await on_its_way.wait()
-        most_rows[0] = 30
-        site.logins.lose_all()
-        assert all((await erp.sources_of(ROUTE, numbers[:10])).values())
-        await anyio.sleep(90)
-        assert all((await erp.sources_of(ROUTE, numbers[:50])).values())
 
 
 async def test_a_server_that_ignores_where_a_page_begins_fails_the_look() -> None:

@@ -199,24 +199,3 @@ def test_a_probe_that_proves_nothing_is_made_ever_more_seldom(*, probed: bool) -
     for _ in range(400):
         look(site, proof, form)
     assert site.asked.count(PROBE) == 7
-
-
-@given(
-    ids=st.lists(st.integers(0, 400), max_size=120),
-    cuts=st.lists(CUTS, min_size=1, max_size=4),
-    pages=st.integers(1, 5),
-)
-def test_a_look_is_the_whole_wherever_the_next_server_cuts(
-    ids: list[int], cuts: list[int], pages: int
-) -> None:
-    """Each answers some pages, and knows no session of the one before."""
-    rows, proof = rows_of(ids), Proof()
-    site = Site(cuts[0], rows_of([*range(500)]))
-
-    def change(_: list[Row]) -> None:
-        if len(site.asked) % pages == 0 and len(site.asked) // pages < len(cuts):
-            site.cut = cuts[len(site.asked) // pages]
-            proof.forget()
-
-    site.meanwhile = change
-    assert look(site, proof, rows) == rows

@@ -36,8 +36,6 @@ ANOTHER_OCCASION_S = 3600.0
 # would do without it. It is longer than the pauses between refusals of a field that is waited for.
 LACKING_FOR_S = 120.0
 
-FIRST_SESSION = 1
-
 
 class FormRows:
     """Reads rows, and remembers of each form what it lacks and how its site cuts pages."""
@@ -50,7 +48,6 @@ class FormRows:
         self._answered: defaultdict[str, set[str]] = defaultdict(set)
         self._misled: set[str] = set()
         self._proofs: dict[tuple[str, ...], paging.Proof] = {}
-        self._proved_in = FIRST_SESSION
 
     def lacking(self, form: str) -> set[str]:
         """Return the fields that a form was found to lack; more may be added."""
@@ -171,45 +168,24 @@ class FormRows:
             return frozenset()
 
     async def whole(self, form: str, fields: Sequence[str], filter_string: str) -> Rows:
-        """Read all pages, up to one that proves to be the last.
-
-        What pages have proved counts in their session alone: the next one may be of another server
-        behind the same address, or come after a setting was changed, and cut its pages shorter.
-        """
+        """Read all pages, up to one that proves to be the last."""
         proof = self._proofs.setdefault((form, *fields), paging.Proof())
         reading = paging.whole(proof)
         try:
             ask = next(reading)
             while True:
-                session = self._session()
                 if ask.probes:
                     page = await self._probe(form, fields)
                 else:
                     page = await self.page(
                         form, fields, filter_string, start=ask.start, limit=ask.limit
                     )
-                self._forget_other_sessions()
-                try:
-                    ask = reading.send(page)
-                finally:
-                    # The page itself may be of the session before.
-                    if self._session() != session:
-                        proof.forget()
+                ask = reading.send(page)
         except StopIteration as end:
             rows: Rows = end.value
             return rows
         except paging.PagesError as error:
             raise LookFailedError(of_place(form, error)) from error
-
-    def _session(self) -> int:
-        """Return the number of the session; looks begin before the first one is opened."""
-        return max(FIRST_SESSION, self._calls.keeper.logins)
-
-    def _forget_other_sessions(self) -> None:
-        if self._session() != self._proved_in:
-            self._proved_in = self._session()
-            for proof in self._proofs.values():
-                proof.forget()
 
     async def _probe(self, form: str, fields: Sequence[str]) -> Rows | None:
         try:

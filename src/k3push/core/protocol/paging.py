@@ -94,16 +94,6 @@ class Proof:
         # More than was asked for is no promise to give as much again.
         self.largest = max(self.largest, min(rows, PAGE_ROWS))
 
-    def forget(self) -> None:
-        """Begin anew, since another server may answer from now on.
-
-        >>> proof = Proof(largest=50, starts=True)
-        >>> proof.forget()
-        >>> proof.is_whole(49), proof.starts
-        (False, False)
-        """
-        self.largest, self.starts = 0, False
-
     def calls_for_probe(self) -> bool:
         """Say whether it is time for a probe, which the caller then makes."""
         if self.vain < self.most_vain:

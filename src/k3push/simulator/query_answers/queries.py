@@ -83,7 +83,7 @@ class Desk:
         rights: Rights | None = None,
     ) -> None:
         self._world = world
-        self.limits = options.limits
+        self._limits = options.limits
         self.rights = rights or Rights()
         self.replica = Replica(in_turn=options.copies_in_turn)
         self.unloaded: frozenset[str] = frozenset()
@@ -93,7 +93,7 @@ class Desk:
         self.hollow = frozenset(map(str.lower, options.hollow_fields))
         self._joins_inwardly = options.joins_inwardly
         self._dialect = Dialect(
-            world.texts, world.collation, self.limits.filter_chars, Quoted(self.limits.quoted)
+            world.texts, world.collation, self._limits.filter_chars, Quoted(self._limits.quoted)
         )
         flows = world.documents.flows
         self._rules = rules_of(world, options)
@@ -126,7 +126,7 @@ class Desk:
         self.replica.turn()
         known = self._known(form)
         fields = {key: known[key] for key in known if key not in self.hollow}
-        query = read_query(data, fields, self._dialect, self.limits.rows_for(user))
+        query = read_query(data, fields, self._dialect, self._limits.rows_for(user))
         page = query.page(
             self._rows(form, query, user), self._world.collation, ordered=_by_id(form, query)
         )
@@ -139,7 +139,7 @@ class Desk:
         return {key: fields[key] for key in fields if key not in self.unloaded}
 
     def _table(self, table: Table[R], data: Mapping[str, Any], user: str) -> Found:
-        query = read_query(data, table.fields, self._dialect, self.limits.rows_for(user))
+        query = read_query(data, table.fields, self._dialect, self._limits.rows_for(user))
         return Found(query.keys, query.values(query.page(table.rows(), self._world.collation)))
 
     def _rows(self, form: Form, query: Query[Row], user: str) -> Iterator[Row]:
