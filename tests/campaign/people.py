@@ -301,7 +301,7 @@ class People:
 
         What a look does not tell of that one, it does not tell of its neighbours.
         """
-        sent = map(number_in, self._together_with(number))
+        sent = {number_in(BillNumber(each)) for each in self._together_with(number)}
         return not self.scene.story.exchanged.isdisjoint(sent)
 
     def _may_be_typed(self, number: str) -> bool:

@@ -31,10 +31,12 @@ TOLD_BELIEVED_AFTER_S = 120.0
 # Refusals that lie farther apart are of two occasions; the slowest calls lie between them.
 ANOTHER_OCCASION_S = 3600.0
 
-# What a form lacks by refusals that name it is asked for again, once no field of the form was
-# refused for so long: the site may have loaded its metadata at that moment, and the rest of a night
-# would do without it. It is longer than the pauses between refusals of a field that is waited for.
+# Statuses and makers that a form lacks by refusals are asked for again once no field of it was
+# refused for so long, and each time after twice as long: the site may have loaded its metadata at
+# that moment, and the rest of a night would do without them. It is longer than the pauses between
+# refusals of a field that is waited for.
 LACKING_FOR_S = 120.0
+ASKED_AGAIN = {*bill_rows.OPTIONAL_STANDING_FIELDS, *bill_rows.OPTIONAL_SOURCE_FIELDS}
 
 
 class FormRows:
@@ -43,6 +45,7 @@ class FormRows:
     def __init__(self, calls: Calls) -> None:
         self._calls = calls
         self._lacking: dict[str, set[str]] = {}
+        self._lacking_for_s: defaultdict[str, float] = defaultdict(lambda: LACKING_FOR_S)
         self._refusals: Counter[str] = Counter()
         self._refused_s: dict[tuple[str, str], tuple[float, float]] = {}
         self._answered: defaultdict[str, set[str]] = defaultdict(set)
@@ -53,8 +56,11 @@ class FormRows:
         """Return the fields that a form was found to lack; more may be added."""
         lacking = self._lacking.setdefault(form, set())
         refused = {field: s for (of, field), (_, s) in self._refused_s.items() if of == form}
-        if refused and anyio.current_time() - max(refused.values()) >= LACKING_FOR_S:
-            lacking.difference_update(refused)
+        again = ASKED_AGAIN & lacking & refused.keys()
+        waited_s = anyio.current_time() - max(refused.values(), default=0.0)
+        if again and waited_s >= self._lacking_for_s[form]:
+            self._lacking_for_s[form] *= 2
+            lacking.difference_update(again)
         return lacking
 
     async def without_lacking(
