@@ -22,6 +22,10 @@ from k3push.wiring.open_ledger import beginning
 
 POOL_PATIENCE_S = 5.0
 
+# What they would say of lost connections, our errors say.
+for _logger in ("psycopg", "procrastinate"):
+    logging.getLogger(_logger).addHandler(logging.NullHandler())
+
 VERSION = 6
 """Of our tables: as many steps as there are in `sql/`."""
 
@@ -43,9 +47,6 @@ async def open_queue(
         NoLedgerError: It has no fleet, and none is to be made.
         LedgerLostError: It cannot be reached.
     """
-    for name_of_logger in ("psycopg", "procrastinate"):
-        # What they would say of lost connections, our errors say.
-        logging.getLogger(name_of_logger).addHandler(logging.NullHandler())
     connector = PsycopgConnector(
         pool_factory=session_pool,
         conninfo=server.conninfo,

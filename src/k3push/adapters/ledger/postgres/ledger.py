@@ -41,6 +41,9 @@ T = TypeVar("T")
 MOST_KEYS = 1000
 """Keys of runs that are remembered: nearly every read begins with one."""
 
+# What it would say of lost connections, our errors say.
+logging.getLogger("psycopg").addHandler(logging.NullHandler())
+
 
 @asynccontextmanager
 async def open_postgres(
@@ -93,8 +96,6 @@ async def migrate(url: str, *, password: str = "", create: bool = False) -> None
 
 
 async def _bring_up_to_date(server: Server, *, create: bool) -> None:
-    # What it would say of lost connections, our errors say.
-    logging.getLogger("psycopg").addHandler(logging.NullHandler())
     with anyio.CancelScope(shield=True):
         async with _connected(server) as connection:
             await bring_up_to_date(server, connection, create=create)
