@@ -242,7 +242,9 @@ def test_a_line_for_schtasks_without_a_list_goes_to_the_folder_of_the_settings(d
     """Else the results of the night would go to a folder of Windows, which refuses them."""
     line = scheduled(desk, "schtasks", "--select").splitlines()[0]
     assert f' /TR "cmd /c cd /d {desk.folder} && ' in line
-    assert " -m k3push run --select --config " in line
+    # The folder is named once: a task has room for 261 characters.
+    assert " -m k3push run --select --config config.toml " in line
+    assert line.count(str(desk.folder)) == 1
 
 
 @pytest.mark.parametrize(

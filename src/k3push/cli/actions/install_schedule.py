@@ -155,11 +155,20 @@ def schtasks_line(run: Nightly) -> str:
         # The results of a list are beside it; without one they are where the command starts,
         # which is a folder of Windows that refuses them.
         folder = subprocess.list2cmdline([str(run.folder)])
-        command = f"cmd /c cd /d {folder} && {command}"
+        command = f"cmd /c cd /d {folder} && {subprocess.list2cmdline(_seen_from_folder(run))}"
     if len(command) > MOST_SCHTASKS:
         raise ScheduleError(remark("schedule.too_long", most=MOST_SCHTASKS, length=len(command)))
     whole = subprocess.list2cmdline(["/TR", command])
     return f"schtasks /Create /TN k3push /SC DAILY /ST {run.at:%H:%M} {whole}"
+
+
+def _seen_from_folder(run: Nightly) -> list[str]:
+    """Return the command with what lies in its folder by name alone: the room is short."""
+    words = [Path(word) for word in run.command]
+    return [
+        path.name if path.parent == run.folder else word
+        for path, word in zip(words, run.command, strict=True)
+    ]
 
 
 def _systemd(run: Nightly, say: Say) -> str:
