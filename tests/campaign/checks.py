@@ -49,6 +49,7 @@ from tests.campaign.events import (
     WasMade,
 )
 from tests.campaign.lateness import check_noticed, late_targets, worked_out_s
+from tests.campaign.queueing import PushQueue
 from tests.campaign.scene import Scene
 from tests.campaign.steps_after import Follows, HasHand, check_steps
 from tests.runs.office import NOON
@@ -79,9 +80,9 @@ async def check(scene: Scene) -> list[str]:
     sendings = [f for f in scene.witness.check_sendings(window_s) if not f.startswith(moved)]
     # Where nobody can look, nothing is sent again.
     # A person is misled by what comes late, and so are looks by what somebody else has made; what a
-    # clerk pushes meanwhile passes for a sign of how far the ERP has come.
+    # clerk pushes, submits or audits meanwhile passes for a sign of how far the ERP has come.
     queue = scene.witness.queue
-    beside = queue is not None and not queue.habits.fits and scene.story.has(IsPushed)
+    beside = queue is not None and not queue.habits.fits and _has_clerk(scene, queue)
     misled = scene.story.is_unasked or scene.story.has(HasRival) or beside
     queue = None if misled else queue
     waits = queue.findings if queue else []
@@ -121,6 +122,12 @@ async def check(scene: Scene) -> list[str]:
     # Nobody can tell what a person makes as the user who sends.
     strange = tuple(f"document {id_}:" for id_ in (*_made_as_ours(scene), *_moved(scene)))
     return [finding for finding in findings if not finding.startswith(strange)]
+
+
+def _has_clerk(scene: Scene, queue: PushQueue) -> bool:
+    """Say whether somebody does by hand what k3push's calls in a queue are to do."""
+    by_steps = queue.habits.steps_s > 0 and scene.story.has(HasHand)
+    return by_steps or scene.story.has(IsPushed)
 
 
 def _seen_too_well(scene: Scene, rows: Iterable[Row]) -> list[BillNumber]:
