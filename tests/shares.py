@@ -6,8 +6,8 @@ and `pytest -m rest` plays what is left. Which share it is comes from the text o
 that a commit plays the same one each time, and a change of the source another one.
 
 A single test that takes longer than some seconds is marked `more` by itself, where quicker ones
-try most of what it tries. Of files whose tests start processes, marked `halved`, each run plays
-one half.
+try most of what it tries. Of files whose tests take long together, most as they start processes,
+each run plays one half; they are marked `halved`.
 """
 
 from __future__ import annotations

@@ -71,7 +71,6 @@ def _is_anothers(row: Row) -> bool:
 
 async def check(scene: Scene) -> list[str]:
     """List what is wrong."""
-    pushes_in_time = scene.world.pushes
     scene.site.finish()
     rows = {run: _by_number(scene, await scene.office.rows(run)) for run in scene.lists}
     window_s = scene.times.settle.window_s
@@ -91,7 +90,7 @@ async def check(scene: Scene) -> list[str]:
         waits = [finding for finding in waits if not finding.startswith("a step of ")]
     findings = [*scene.witness.findings, *waits, *sendings]
     bills = {row.bill for each in rows.values() for row in each.values()}
-    late = late_targets(scene, bills, pushes_in_time)
+    late = late_targets(scene, bills)
     each_row = [(run, row) for run, each in rows.items() for row in each.values()]
     # Nothing is known of what a contradiction keeps from being looked at.
     stand = {run for run, row in each_row if row.code == CONTRADICTION}
@@ -99,7 +98,7 @@ async def check(scene: Scene) -> list[str]:
         (r, row._replace(state=State.UNKNOWN) if r in stand and row.state is State.PLANNED else row)
         for r, row in each_row
     ]
-    findings += _check_ledger(scene, looked_at, late)
+    findings += _check_rows(scene, looked_at, late)
     findings += check_noticed(scene, rows, late)
     findings += _check_renumbered(scene, each_row, late)
     findings += _check_exchanged(scene, each_row, late)
@@ -158,15 +157,47 @@ def _by_number(scene: Scene, rows: Mapping[str, Row]) -> dict[str, Row]:
     }
 
 
-def _check_ledger(
+def _check_rows(
     scene: Scene, of_runs: Sequence[tuple[RunId, Row]], late: Mapping[str, Collection[int]]
+) -> list[str]:
+    """Compare rows with the books; where each of two runs may push a bill, run by run."""
+    found = _check_ledger(scene, of_runs, late)
+    if not scene.repeats:
+        return found
+    found = [finding for finding in found if _is_of_document(finding)]
+    makings = [m for _, row in of_runs for m in scene.world.makings_of(row.bill)]
+    runs = {making.target.id: scene.run_of(making) for making in makings}
+    for run in scene.lists:
+        # A person cannot tell what each of them has made.
+        mine = [
+            (of, row._replace(state=State.UNKNOWN) if row.code == "person" else row)
+            for of, row in of_runs
+            if of == run
+        ]
+        others = {id_ for id_, of in runs.items() if of not in {run, None}}
+        of_run = _check_ledger(scene, mine, late, but=others)
+        found += [finding for finding in of_run if not _is_of_document(finding)]
+    return found
+
+
+def _is_of_document(finding: str) -> bool:
+    return finding.startswith("document ")
+
+
+def _check_ledger(
+    scene: Scene,
+    of_runs: Sequence[tuple[RunId, Row]],
+    late: Mapping[str, Collection[int]],
+    *,
+    but: Collection[int] = (),
 ) -> list[str]:
     """Compare rows with the books, save those that tell less by right.
 
     Args:
         scene: Where it was played.
-        of_runs: All rows of all runs.
+        of_runs: All rows of all runs, or those of one.
         late: Targets that came after the window of their call, by number.
+        but: Targets that are nothing to these rows, by id.
     """
     # Who cannot ask for what others made is refused for it by the ERP.
     blind = {run for run, route in scene.routes.items() if not route.source_number_field}
@@ -233,15 +264,14 @@ def _check_ledger(
         else row
         for row in fair
     ]
-    # One run may have met what was there before, and the other may have pushed all the same.
+    # One run may have met what was there before, and the other may have pushed all the same. And
+    # where nothing is left of a bill that is closed, what was there before is told.
     fair = [
         row
         for row in fair
-        if not (row.state is State.ALREADY and row.bill in made and scene.made_by_others(row.bill))
+        if row.state is not State.ALREADY
+        or not (frame.partial or (row.bill in made and scene.made_by_others(row.bill)))
     ]
-    if scene.story.frame.partial:
-        # Nothing is left of a bill that is closed, so that what was there before is told.
-        fair = [row for row in fair if row.state is not State.ALREADY]
     told = [
         {
             "number": row.bill or row.number,
@@ -252,10 +282,11 @@ def _check_ledger(
         for row in (_with_targets(scene, row, late=_saved_since(scene, row)) for row in fair)
     ]
     since = scene.by_hand if frame.partial or frame.again else 0
-    found = check_ledger(told, scene.world, since=since, follows_already=_follows_already(scene))
+    already = _follows_already(scene)
+    found = check_ledger(told, scene.world, since=since, but=but, follows_already=already)
     for number in {*late, *(row.bill for row in rows if scene.hidden(row.bill))}:
         mine = [row for row in told if row["number"] == number]
-        unseen = {*late.get(number, ()), *(target.id for target in scene.hidden(number))}
+        unseen = {*late.get(number, ()), *(target.id for target in scene.hidden(number)), *but}
         found = [finding for finding in found if not finding.startswith(f"{number}:")]
         found += _check_all_but(scene, number, mine, unseen, since=since)
     # After a lost answer nobody can tell what a rival has made from what is yet to be saved.
@@ -495,6 +526,8 @@ def _check_reasons(
             and not is_borne
             and _is_sound(scene, row.bill or row.number)
             and not scene.witness.may_be_rejected(row.bill, codes=codes)
+            # What another run has taken of a bill is there no more.
+            and not (scene.repeats and scene.made_from(row.bill))
         ):
             yield f"{number}: `rejected` without cause in {run}: {row.code} {row.reason}"
         others = scene.made_by_others(row.bill or row.number)

@@ -192,6 +192,8 @@ def story_of(seed: int) -> Story:
         events.append(Joins(first_bill, count, at_s, chance.choice([Way.SAME, *Way])))
         if chance.random() < 0.2:
             events.append(Waits(1800.0))
+    if frame.partial or frame.again:
+        events += _joins(frame, _of(seed, "joins"))
     events += _bills(frame, chance, _of(seed, "hands"))
     events += _faults(seed, chance)
     runs = 2 if events and isinstance(events[0], Joins) else 1
@@ -212,6 +214,19 @@ def story_of(seed: int) -> Story:
     if chance.random() < 0.05:
         events.append(SharesLedger(chance.randrange(OTHER_SEEDS)))
     return Story(frame, tuple(enumerate(fair_together(frame, events), start=1)))
+
+
+def _joins(frame: Frame, chance: random.Random) -> list[Event]:
+    """Draw a second run that may push bills of the first one again."""
+    if chance.random() < 0.5:
+        return []
+    first_bill, count = chance.randrange(frame.bills), chance.randint(1, frame.bills)
+    at_s = chance.choice([0.0, 1.0, 7.0, 60.0, 900.0, 2000.0])
+    ways = [way for way in Way if way is not Way.UNASKED]
+    return [
+        Joins(first_bill, count, at_s, chance.choice(ways)),
+        *chance.choice([[], [StaysOpen()]]),
+    ]
 
 
 def _later_thoughts(seed: int, frame: Frame, events: Sequence[Event]) -> list[Event]:

@@ -9,13 +9,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime, timedelta
 
-import anyio
-
 from k3push.core.model import TWIN, Row, RunId
 from k3push.runs.stop import Cause
 from k3push.simulator import Policy
 from k3push.simulator.books.bills import Bill
-from k3push.simulator.books.history import Maker
 from tests.campaign.conditions import LacksLinks
 from tests.campaign.scene import Execution, Scene
 from tests.runs.office import NOON
@@ -34,40 +31,19 @@ _BLIND_ENDS = frozenset(
 LAST_CALLS, LAST_S = 20, 60.0
 
 
-def late_targets(
-    scene: Scene, numbers: Collection[str], pushes_in_time: int
-) -> dict[str, dict[int, float]]:
+def late_targets(scene: Scene, numbers: Collection[str]) -> dict[str, dict[int, float]]:
     """Return, by number and id, the targets that came too late, and when each was kept.
 
     Args:
         scene: Where it was played.
         numbers: The bills.
-        pushes_in_time: Pushes that were carried out before the story was over.
     """
     late: dict[str, dict[int, float]] = {}
     for number in numbers:
-        if scene.witness.takes_s(number) < scene.times.longest_call_s:
-            continue
-        makings = scene.world.makings_of(number)
-        for making in makings:
-            if making.maker is not Maker.CLIENT or making.push <= scene.by_hand:
-                continue
-            made_s = worked_out_s(making.target, scene.story.away)
-            seen = scene.witness.push_of(
-                making.source.number,
-                made_s,
-                usual_s=scene.story.usual_call_s,
-                over_s=0.0 if making.push <= pushes_in_time else anyio.current_time(),
-                later=len(
-                    {
-                        other.push
-                        for other in makings
-                        if other.target.created == making.target.created
-                        and other.push > making.push
-                    }
-                ),
-            )
-            if seen.takes_s >= scene.times.longest_call_s:
+        for making in scene.world.makings_of(number):
+            seen = scene.witness.push_of(making)
+            if seen is not None and seen.takes_s >= scene.times.longest_call_s:
+                made_s = worked_out_s(making.target, scene.story.away)
                 kept_s = made_s + seen.fault.commit_delay_s
                 late.setdefault(number, {})[making.target.id] = kept_s
     return late
@@ -83,10 +59,13 @@ def check_noticed(
         return
     for run, each in rows.items():
         for row in each.values():
+            makings = scene.world.makings_of(row.bill)
             unnamed = late.get(row.bill, {}).keys() - {int(target.id) for target in row.targets}
+            if scene.repeats:
+                unnamed -= {m.target.id for m in makings if scene.run_of(m) != run}
             if row.code == TWIN or not unnamed:
                 continue
-            pushes = {m.push for m in scene.world.makings_of(row.bill) if m.target.living}
+            pushes = {m.push for m in makings if m.target.living}
             execution = _last_sender(scene, run, row.bill)
             if len(pushes) < 2 or execution is None:  # one document is no twin
                 continue

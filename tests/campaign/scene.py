@@ -146,6 +146,17 @@ class Scene:
         self.routes = {run: mended(route) for run, route in self.routes.items()}
         self.office.route = mended(self.office.route)
 
+    @property
+    def repeats(self) -> bool:
+        """Whether each of several runs may push a bill."""
+        return len(self.lists) > 1 and (self.story.frame.partial or self.story.frame.again)
+
+    def run_of(self, making: Making) -> RunId | None:
+        """Return whose call has made something; None where no run's has."""
+        seen = self.witness.push_of(making)
+        runs = {kept.attempt.id: kept.attempt.intent.run for kept in self.attempts}
+        return runs.get(seen.attempt) if seen else None
+
     def made_from(self, number: str) -> bool:
         """Say whether k3push has made something from a number."""
         return any(making.push > self.by_hand for making in self._ours(number))

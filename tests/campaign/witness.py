@@ -17,6 +17,7 @@ from k3push.core.model import Answered, BillNumber, NeverSent, NoAnswer, number_
 from k3push.ports import AttemptRecord
 from k3push.simulator import Channel, Fault, FaultPlan, FaultScript
 from k3push.simulator.books.collation import Collation
+from k3push.simulator.books.history import Making
 from k3push.simulator.fault_plans.faults import NO_FAULT, Ending, Work
 from tests.campaign.queueing import PushQueue
 from tests.runs.office import LIMITS
@@ -256,40 +257,9 @@ class Witness(FaultScript):
         """Return how much longer than usual the longest push of a number took."""
         return max((seen.takes_s for seen in self._met(number)), default=0.0)
 
-    def push_of(
-        self,
-        number: str,
-        worked_out_s: float,
-        *,
-        usual_s: float,
-        over_s: float = 0.0,
-        later: int = 0,
-    ) -> Seen:
-        """Return the push of a number that had its work done at a time.
-
-        Args:
-            number: The ERP's spelling.
-            worked_out_s: That time; what was still to come is done at once when all is over.
-            usual_s: How long a call takes that meets nothing.
-            over_s: When the story was over, if the push was still at work then.
-            later: How many pushes after it had their work done at that time as well.
-        """
-        worked = [seen for seen in self._met(number) if seen.fault.works]
-        before = [seen for seen in worked if seen.at_s <= worked_out_s]
-        if over_s:
-            # What nobody has asked for since it was due is kept only now.
-            open_ = [seen for seen in before if 0 < over_s - seen.at_s < seen.takes_s]
-            before = open_ or before
-        due = [
-            seen
-            for seen in before
-            if 0 <= worked_out_s - seen.at_s - seen.fault.delay_before_work_s <= usual_s
-        ]
-        return (
-            due[-min(later + 1, len(due))]
-            if due
-            else max(before, key=lambda seen: seen.fault.delay_before_work_s)
-        )
+    def push_of(self, making: Making) -> Seen | None:
+        """Return the push that made something; None where nobody asked for it by a call."""
+        return self.pushes[making.call - 1] if making.call else None
 
     def check_sendings(self, window_s: float) -> Iterator[str]:
         """Find what travelled again too early, or was taken for never sent (rules 4 and 6)."""

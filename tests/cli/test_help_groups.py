@@ -92,6 +92,7 @@ def test_commands_options_and_choices_are_completed(tmp_path: Path) -> None:
     assert _completed(tmp_path, "token re") == ["revoke"]
 
 
+@pytest.mark.more
 def test_values_are_completed(desk: Desk) -> None:
     """Routes of the settings at hand, states, presets of a sandbox, and words of control."""
     assert _completed(desk.folder, "run --route po") == []  # there are no settings yet

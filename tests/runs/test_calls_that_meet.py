@@ -43,7 +43,7 @@ from tests.runs.rough_answers import NO_HALT, OPEN, REFUSED, doubled, name_no_do
 from tests.shares import shared_out
 from tests.simulator.transport import SandboxTransport
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.halved]
 
 LOCK = json_reply(failure(AnswerStyle(), 13, "网控冲突，请稍候再使用。")).body
 DEADLOCK = "response_error:事务与另一个进程被死锁在锁资源上，并且已被选作死锁牺牲品。".encode()

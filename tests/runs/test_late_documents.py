@@ -44,7 +44,7 @@ from tests.runs.test_follow import FOLLOW
 from tests.runs.test_renamed_bills import rename
 from tests.shares import shared_out
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.halved]
 
 HOURS_S = 4 * 3600
 

@@ -54,7 +54,7 @@ from tests.runs.test_passing_refusals import pushed_by_persons, refuse_where
 from tests.shares import shared_out
 from tests.simulator.second_rule import with_second_rule
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.halved]
 
 USERS = ("sandbox", "two", "three")
 STATUS = "FDocumentStatus"

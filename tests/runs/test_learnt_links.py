@@ -30,7 +30,7 @@ from tests.runs.test_loose_documents import office_of as loose_office_of
 from tests.shares import shared_out
 from tests.simulator.second_rule import with_second_rule
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.halved]
 
 KEEPS_NONE = (replace(ROUTES[0], keeps_links=False), *ROUTES[1:])
 

@@ -19,7 +19,7 @@ from tests.runs.rough_answers import OPEN
 from tests.runs.test_follow import NO_HALT
 from tests.shares import shared_out
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.halved]
 
 LAST_S = 400.0
 

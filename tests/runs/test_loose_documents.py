@@ -52,7 +52,7 @@ from tests.runs.test_proof import accounts, login
 from tests.said import english
 from tests.simulator.second_rule import with_second_rule
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.halved]
 
 LOST, OTHER, *REST = orders(24)
 BOTH_LOST = {LOST: "make-then-reset", OTHER: "reset"}

@@ -55,7 +55,7 @@ from tests.runs.rough_answers import (
 from tests.runs.test_proof import accounts, login
 from tests.said import english
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.halved]
 
 AT_A_DOUBT = PushLimits(halt=HaltRule(unknown_count=1))
 ONE = {"concurrency": 1, "chunk_size": 1}

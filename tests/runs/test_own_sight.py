@@ -45,7 +45,7 @@ from tests.runs.rough_answers import (
 )
 from tests.runs.test_proof import accounts, login
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.halved]
 
 KNOWN = RunId("r0")
 HOW: dict[str, Any] = {"throttle": steered(concurrency=1, chunk_size=1), "check": False}

@@ -42,7 +42,7 @@ from tests.runs.rough_answers import NO_CANARY, NO_HALT, OPEN, REFUSED, doubled
 from tests.runs.test_calls_that_meet import killed_after, queueing
 from tests.shares import shared_out
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.halved]
 
 OK = Step(NO_FAULT)
 

@@ -63,6 +63,8 @@ from tests.web.shop import (
 from tests.web.test_pushes import played, text_of
 from tests.web.visits import SPEAKERS, House, house, in_time, led, until
 
+pytestmark = pytest.mark.halved
+
 TENANT = "config"
 MINUTELY = """
 [schedules.inbox]

@@ -68,7 +68,7 @@ class _Visit:
     operation: OperationOrder | None = None
     """What it asks to do with documents."""
     nth: int = 0
-    """Its place among the calls that named documents."""
+    """Its place among the pushes, or among the calls that named documents."""
     hands: tuple[tuple[str, Does], ...] = ()
     """What people do with documents of sources once its work is due."""
     looked: tuple[int, ...] = ()
@@ -104,6 +104,7 @@ class Site:
         """Whether it takes connections, in memory; a server on a socket is cancelled instead."""
         self.calls: Counter[Channel] = Counter()
         """Requests so far, by kind."""
+        self._pushes = 0
         self._load = load
         self.desk = desk
         self._manners = options
@@ -141,6 +142,7 @@ class Site:
             if session is None:
                 return await self._turn_away(call, request, now_s)
         user = session.user if session is not None else call.text(1, "username")
+        self._pushes += channel is Channel.PUSH
         met = self.faults.next(channel, numbers, user)
         if not met.connects:
             return shown(met.ending, Reply(200, b""), self.world.texts)
@@ -153,6 +155,7 @@ class Site:
             visit.cookies = self.logins.use(session, request.headers, now_s)
         named = 0
         if channel is Channel.PUSH:
+            visit.nth = self._pushes
             self._let_rivals_push(visit, numbers, now_s)
             named = len(numbers)
         elif operation is not None:
@@ -314,6 +317,7 @@ class Site:
             drop_one=visit.fault.work is Work.DROP_ONE,
             mislink=visit.fault.work is Work.MISLINK,
         )
+        conversion = replace(conversion, call=visit.nth)
         for number in visit.beside:
             self._push_as_rival(order, number, now_s)
         due_s = now_s + visit.fault.commit_delay_s

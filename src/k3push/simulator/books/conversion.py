@@ -49,12 +49,14 @@ class Conversion:
         problems: Refusals, in the database's order.
         draft_problems: Why drafts are drafts.
         thrown: Text of the exception that ended the work, or "".
+        call: Which push a client asked for, counted from 1; 0 where nobody did by a call.
     """
 
     made: tuple[Made, ...] = ()
     problems: tuple[Problem, ...] = ()
     draft_problems: tuple[Problem, ...] = ()
     thrown: str = ""
+    call: int = 0
 
 
 @dataclass(slots=True)

@@ -35,13 +35,15 @@ class Making(NamedTuple):
     """One target made from one source.
 
     Attributes:
-        push: Which push made it, counted from 1; 0 for none.
+        push: Which push made it, in the order in which pushes are kept, from 1; 0 for none.
+        call: Which push a client asked for it by, in the order of arrival, from 1; 0 for none.
     """
 
     push: int
     source: Bill
     target: Bill
     maker: Maker = Maker.CLIENT
+    call: int = 0
 
 
 class By(NamedTuple):

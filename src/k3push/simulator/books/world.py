@@ -257,7 +257,7 @@ class World:
         for made in conversion.made:
             self.store.add(made.target)
             for source in made.sources:
-                self._note(Making(push, source, made.target, maker))
+                self._note(Making(push, source, made.target, maker, conversion.call))
             self.documents.take(made.target, made.shares)
         return push
 
