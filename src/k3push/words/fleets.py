@@ -138,8 +138,8 @@ WORDS = {
         "{tenant}：任务 {run} 已被接手或取消，在别处继续或已结束：{why}",
     ),
     "worker.held": (
-        "{tenant} is paused, since the ERP refused the login: {why:.}; fix it, then k3push fleet retry --tenant {tenant}",
-        "{tenant} 已暂停，因为 ERP 拒绝登录：{why:.}；处理后 k3push fleet retry --tenant {tenant}",
+        "{tenant} is paused: {why:.}; fix it, then k3push fleet retry --tenant {tenant}",
+        "{tenant} 已暂停：{why:.}；处理后 k3push fleet retry --tenant {tenant}",
     ),
     "worker.dropped": (
         "{tenant}: the list of run {run} was not written down to its end, and nothing of it is sent; enqueue it again",
