@@ -377,9 +377,10 @@ def _check_exchanged(
 def _made_as_ours(scene: Scene) -> list[int]:
     """Return what people have made beside a run, as one of the users who push."""
     before = [e.number for e in scene.story.all_of(WasMade)]
-    # What a user who is set aside has made is seen by nobody else.
+    # What a user who is set aside has made is seen by nobody else, and a wrong field shows nothing.
     aside = scene.witness.turned_away or scene.story.has(IsLockedOut, IsGone)
-    hidden = before if scene.story.has(Sees) and aside else []
+    is_hidden = (scene.story.has(Sees) and aside) or scene.story.has(MendsField)
+    hidden = before if is_hidden else []
     return [
         making.target.id
         for number in {*scene.story.touched, *hidden}
