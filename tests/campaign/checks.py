@@ -442,9 +442,15 @@ def _saved_since(scene: Scene, row: Row) -> tuple[Target, ...]:
 
 
 def _with_targets(scene: Scene, row: Row, late: Sequence[Target] = ()) -> Row:
-    """Add to a person's word, that there are targets, which they are; and what came later."""
-    row = row._replace(targets=(*row.targets, *late))
+    """Add to a person's word, that there are targets, which they are; and what came later.
+
+    And where a row asks of which bill some documents are, what it asks about.
+    """
     bills = scene.documents_of(row.bill) or list(scene.world.documents_of(row.bill))
+    asks = read_remark(row.reason) if row.code == TWIN else None
+    asked = str(asks[1].get("documents", "")) if asks and asks[0] == "note.whose" else ""
+    unclear = [Target(str(b.id), b.number) for b in bills if b.number and b.number in asked]
+    row = row._replace(targets=tuple(dict.fromkeys([*row.targets, *late, *unclear])))
     by_word = row.code == "person" and row.state is State.PUSHED
     by_ledger = row.code in {"ledger", "unshown"} and row.state is State.ALREADY and not row.targets
     if not (by_word or by_ledger) or not bills:
