@@ -519,6 +519,7 @@ def _check_reasons(
     borne |= {event.bears for event in scene.story.all_of(IsUntied)}
     bearers = set(map(scene.world.collation, borne)) | _carried_beside_untied(scene)
     unsure = set(map(scene.world.collation, _not_told_apart(scene)))
+    renumbered = set(map(scene.world.collation, scene.story.renumbered))
     for number, row in rows.items():
         if scene.world.collation(row.bill or row.number) in unsure:
             continue
@@ -540,9 +541,11 @@ def _check_reasons(
         others = scene.made_by_others(row.bill or row.number)
         ours = scene.witness.sent_by(row.bill) <= {run} and not others
         # What is rejected, made after its window, and tried again by a person, was there then.
-        # What has got the number since may be what another row has pushed.
+        # What has got the number since may be what another row has pushed, and so may be what a
+        # row meets that was never sent, whose number no bill has any more.
         # So is what a user has made who was made anew since: it bears another maker.
         moved = row.bill in scene.story.exchanged or scene.story.has(MadeAnew)
+        moved = moved or (not row.attempts and scene.world.collation(row.bill) in renumbered)
         if row.state is State.ALREADY and ours and row.bill not in late and not moved:
             yield f"{number}: `already`, and nobody else made it"
 
