@@ -1,4 +1,4 @@
-"""A standby that has taken over lacks what came last: what a server was asked for is not lost."""
+"""What a server was asked for is not lost where its ledger is away, or lacks what came last."""
 
 from __future__ import annotations
 
@@ -7,12 +7,16 @@ from copy import deepcopy
 from dataclasses import fields
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
+import anyio
 import httpx
 import pytest
 
 from k3push.core.model import Run, RunId
 from k3push.ports import LedgerLostError
+from k3push.web.execution.request_fulfilment import MOST_LOSSES
+from k3push.wiring import executor
 from tests.memory_ledger.ledger import MemoryLedger
 from tests.runs.office import orders
 from tests.web.programs import played, program, until_over
@@ -111,3 +115,59 @@ def test_a_run_that_is_gone_before_anybody_owns_it_is_no_defect(
             assert (told["state"], told["exit"], told["counts"]) == ("ended", 0, {"pushed": 2})
 
     in_time(visit)
+
+
+def lost_at(monkeypatch: pytest.MonkeyPatch, verb: str, times: int) -> list[str]:
+    """Have calls of a verb meet a ledger that is away; return what is left of them."""
+    kept, left = getattr(MemoryLedger, verb), [verb] * times
+
+    async def away(ledger: MemoryLedger, *given: Any, **named: Any) -> Any:
+        if left:
+            left.pop()
+            raise LedgerLostError("memory: away for a moment")
+        return await kept(ledger, *given, **named)
+
+    monkeypatch.setattr(MemoryLedger, verb, away)
+    return left
+
+
+@pytest.mark.parametrize("verb", ["claim", "begin", "record"])
+def test_a_push_whose_ledger_was_away_for_a_moment_goes_on_by_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, verb: str
+) -> None:
+    """Its end could be written again: it was `ended` with exit code 5, and waited for a person."""
+    lost_at(monkeypatch, verb, 1)
+
+    async def act(shop: Shop, _: House, wms: httpx.AsyncClient) -> None:
+        wanted = {"key": "e-1", "numbers": orders(3)}
+        id_ = (await wms.post("/pushes", json=wanted)).json()["id"]
+        told = await until_over(wms, id_)
+        assert (told["state"], told["exit"], told["counts"]) == ("ended", 0, {"pushed": 3})
+        assert [shop.documents(number) for number in orders(3)] == [1, 1, 1]
+
+    played(act, tmp_path)
+
+
+def test_a_push_whose_ledger_is_lost_each_time_ends_and_needs_a_person(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full disk may take an end and no attempt: that is tried so often, and not for ever."""
+    left, people = lost_at(monkeypatch, "begin", 1000), []
+
+    async def told_people(*given: object) -> None:
+        people.append(given)
+
+    monkeypatch.setattr(executor, "tell_people", told_people)
+
+    async def act(shop: Shop, _: House, wms: httpx.AsyncClient) -> None:
+        wanted = {"key": "e-1", "numbers": orders(1)}
+        began_s = anyio.current_time()
+        id_ = (await wms.post("/pushes", json=wanted)).json()["id"]
+        told = await until_over(wms, id_)
+        assert (told["state"], told["exit"], told["needs_person"]) == ("ended", 5, True)
+        assert 1000 - len(left) == MOST_LOSSES + 1
+        assert 900 < anyio.current_time() - began_s < 1200  # with growing pauses
+        assert len(people) == 1  # once nobody goes on with it by itself
+        assert shop.documents(orders(1)[0]) == 0
+
+    played(act, tmp_path)

@@ -71,6 +71,10 @@ from k3push.words.language import Say
 FLEET_LOOK_S = 1.0
 """Between looks whether a worker still executes what is no longer the fleet's."""
 
+MOST_LOSSES = 5
+"""So often is a request taken up again whose executions lost the ledger, in growing steps: that is
+a quarter of an hour. A ledger that takes ends and nothing else is a person's to mend."""
+
 # What a person, or a rule, has stopped stays so, though the server ends meanwhile.
 _STAYS = frozenset({Cause.CONTROL, Cause.HALTED, Cause.CONTRADICTION, Cause.TWINS})
 
@@ -109,11 +113,19 @@ class Work:
         fate: What stops its runs.
         ahead: How its plan comes on.
         again: It has moved on meanwhile, and is to be looked at once more.
+        losses: How many executions have lost the ledger, and written their ends all the same.
     """
 
     fate: SharedStop = field(default_factory=SharedStop)
     ahead: LookAhead = field(default_factory=LookAhead)
     again: bool = False
+    losses: int = 0
+
+    def goes_on(self, causes: Collection[Cause]) -> bool:
+        """Say whether it is taken up again after executions that these have ended."""
+        # A login that was refused is tried once (P 2.4).
+        is_over = not {*_STAYS, Cause.LOGIN_REFUSED}.isdisjoint(causes)
+        return Cause.LEDGER_LOST in causes and not is_over and self.losses < MOST_LOSSES
 
     def begin_anew(self) -> None:
         """Forget what has ended the last try: nothing that it was stopped by stops the next."""
@@ -229,8 +241,13 @@ class Fulfilment:
             work: What is being done about it.
             settings: The tenant's, as they were read last.
             lane: The one that it has taken; None where it needs none.
+
+        Raises:
+            LedgerLostError: The ledger was away meanwhile; it is to be gone on with later.
         """
         executor = await self._executor(request, work.fate, settings)
+        is_news = executor.is_news
+        executor.is_news = lambda e: not work.goes_on(e.causes) and is_news(e)
         only = _ONLY.get(request.kind)
         runs = await runs_of(ledger, request, executor.settings, self._clock)
         # A document that was refused a step leaves its run finished, and is looked at again.
@@ -262,6 +279,11 @@ class Fulfilment:
             stays = any(not _STAYS.isdisjoint(ending.causes) for ending in endings)
             if Cause.INTERRUPTED in work.fate.causes and not stays:
                 return  # the next server goes on
+            causes = {cause: why for ending in endings for cause, why in ending.causes.items()}
+            if work.goes_on(causes):
+                # Its end could be written: nothing else tells that it is not over.
+                work.losses += 1
+                raise LedgerLostError(causes[Cause.LEDGER_LOST])
         await self._see_ended(ledger, request, left)
         await self._announce(ledger, request, runs)
         await move(ledger, request, Stage.ENDED, bills=(), places=None)

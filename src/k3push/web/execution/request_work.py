@@ -346,7 +346,7 @@ class Workshop:
                     await self._do(id_, work)
                 except (LedgerLostError, RunIsAliveError) as error:
                     self._log("workshop.waits", request=id_, why=str(error))
-                    with anyio.move_on_after(WAIT_S):
+                    with anyio.move_on_after(WAIT_S * 2 ** max(0, work.losses - 1)):
                         await self._drains.wait()
                     work.again = True
                 if self.draining or not work.again:
