@@ -732,6 +732,46 @@ def test_what_a_person_has_stopped_stays_so_though_the_server_is_killed(
     in_time(visit)
 
 
+@pytest.mark.parametrize("goes_on", [False, True])
+@pytest.mark.parametrize("deaths", [["behind"], ["before", "behind"]], ids="-".join)
+def test_what_a_person_has_stopped_stays_so_though_the_server_is_killed_behind_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, deaths: list[str], *, goes_on: bool
+) -> None:
+    """Its end was written down, and what was asked for was open yet: the next one went on."""
+    shop, end_run, left = slow_shop(tmp_path), MemoryLedger.end_run, [*deaths]
+
+    async def killed(ledger: MemoryLedger, run: RunId, exit_code: int, at: datetime) -> None:
+        death = left.pop(0) if left else ""
+        if death != "before":
+            await end_run(ledger, run, exit_code, at)
+        if death:
+            shop.ledger = ledger.another_process()
+            ledger.die()
+
+    monkeypatch.setattr(MemoryLedger, "end_run", killed)
+
+    async def has_died(still: int) -> bool:
+        return len(left) == still
+
+    async def visit() -> None:
+        async with shop.open(BY_NAME) as home, signed_in(home, "li") as li:
+            run = await under_way(shop, li)
+            await press(li, f"/runs/{run}", f"/runs/{run}/control", words="stop")
+            await until(lambda: has_died(len(deaths) - 1))
+        before = shop.site.calls[Channel.PUSH]
+        while left:
+            async with shop.open(BY_NAME):
+                await until(lambda: has_died(0))
+        if goes_on:
+            at = VirtualClock().now() + MINUTE
+            await note_act(shop.ledger, Act(at, run, "li", "resume"))
+        async with shop.open(BY_NAME):
+            await shop.until("ended")
+        assert (shop.site.calls[Channel.PUSH] > before) is goes_on
+
+    in_time(visit)
+
+
 def test_who_presses_as_the_push_of_a_first_press_is_written_down_is_led_to_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

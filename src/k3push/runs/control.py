@@ -19,6 +19,7 @@ from k3push.ports import Clock, Commanded, Ledger
 from k3push.runs.context import Context
 from k3push.runs.find import is_unfinished
 from k3push.runs.kept_in_ledger.request_stages import acts_about, is_asked_for
+from k3push.runs.outcome import Exit
 from k3push.runs.stop import Cause, stopping
 
 # A person waits for the answer, and a read of the ledger costs next to nothing.
@@ -126,14 +127,22 @@ def is_paused(commands: Sequence[Commanded]) -> bool:
 _GO_ON = frozenset({"queued", "requeued", "resume", "retry"})
 """Acts by which somebody has a run go on."""
 
+_LEFT = frozenset({Exit.STOPPED, Exit.SOME_UNKNOWN, Exit.UNREACHABLE})
+"""With these an execution has left something to be done."""
 
-async def was_stopped(ledger: Ledger, run: Run) -> bool:
+
+async def was_stopped(ledger: Ledger, run: Run, *, though_ended: bool = False) -> bool:
     """Say whether a person has stopped the last execution of a run, which died before its end.
 
     Nothing goes on with it by itself then: no server that starts, and no worker that takes over.
     A person who has gone on with it since says otherwise.
+
+    Args:
+        ledger: Holds the run.
+        run: The run.
+        though_ended: Its end may be written down: nobody can have asked for it anew.
     """
-    if run.exit is not None:
+    if run.exit is not None and not (though_ended and run.exit in _LEFT):
         return False
     given = [each for each in await ledger.commands(run.id) if each.command.verb is Verb.STOP]
     if not given:

@@ -332,10 +332,12 @@ class Executor:
         async with self.deadlines():
             return await self.execute(ledger, run, only=only, chosen=chosen)
 
-    async def keep_stopped(self, ledger: Ledger, runs: Sequence[Run]) -> None:
+    async def keep_stopped(
+        self, ledger: Ledger, runs: Sequence[Run], *, though_ended: bool = False
+    ) -> None:
         """Begin nothing where a person has stopped one of runs, which then died (`was_stopped`)."""
         for run in runs:
-            if await was_stopped(ledger, run):
+            if await was_stopped(ledger, run, though_ended=though_ended):
                 self.fate.ask(Cause.CONTROL, f"k3push control {run.id} stop")
 
     def deadlines(self) -> AbstractAsyncContextManager[None]:
@@ -459,7 +461,9 @@ class Executor:
         """
         ending = await self.ending_now(ledger, run, self.fate)
         if run.exit is None or (run.is_settled and left_to_do(ending.counts)):
-            async with measured(self.settings, ledger, self.observer.warn), ledger.own(run.id):
+            # A stop that a person has given stays: this process may die before all is done.
+            owned = ledger.own(run.id, executes=False)
+            async with measured(self.settings, ledger, self.observer.warn), owned:
                 ending = await self.ending_now(ledger, run, self.fate)
                 await self._write_results(ledger, ending)
         planned = ending.counts.get(State.PLANNED, 0)

@@ -266,7 +266,9 @@ class Fulfilment:
         elif left:
             self._log("request.begins", request=request.id, runs=", ".join(r.id for r in left))
             if only is None:
-                await executor.keep_stopped(ledger, left)
+                # Until it is `ended` nobody resumes it: a stop is of an execution of its own.
+                is_first = request.kind is RequestKind.PUSH
+                await executor.keep_stopped(ledger, left, though_ended=is_first)
             async with executor.deadlines(), anyio.create_task_group() as others:
                 if lane is not None:
                     others.start_soon(lane.watch, ledger, left, self._clock)
