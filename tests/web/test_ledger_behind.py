@@ -171,3 +171,19 @@ def test_a_push_whose_ledger_is_lost_each_time_ends_and_needs_a_person(
         assert shop.documents(orders(1)[0]) == 0
 
     played(act, tmp_path)
+
+
+def test_a_plan_whose_ledger_was_away_for_a_moment_is_made_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It had `failed`, and was to be asked for anew, with a new key."""
+    left = lost_at(monkeypatch, "made_in", 1)
+
+    async def act(_: Shop, __: House, wms: httpx.AsyncClient) -> None:
+        wanted = {"key": "e-1", "numbers": orders(3)}
+        id_ = (await wms.post("/plans", json=wanted)).json()["id"]
+        told = await until_over(wms, id_)
+        assert (told["state"], told["plan"]["bills"]) == ("planned", {"ready": 3})
+        assert not left
+
+    played(act, tmp_path)

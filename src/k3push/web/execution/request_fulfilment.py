@@ -127,6 +127,12 @@ class Work:
         is_over = not {*_STAYS, Cause.LOGIN_REFUSED}.isdisjoint(causes)
         return Cause.LEDGER_LOST in causes and not is_over and self.losses < MOST_LOSSES
 
+    def see_kept(self, causes: Mapping[Cause, str]) -> None:
+        """Raise `LedgerLostError` where causes say that it is to be taken up again."""
+        if self.goes_on(causes):
+            self.losses += 1
+            raise LedgerLostError(causes[Cause.LEDGER_LOST])
+
     def begin_anew(self) -> None:
         """Forget what has ended the last try: nothing that it was stopped by stops the next."""
         self.fate, self.ahead = SharedStop(), LookAhead()
@@ -198,6 +204,9 @@ class Fulfilment:
             work: What is being done about it.
             settings: The tenant's, as they were read last.
             lists: The folder of lists that were uploaded, and of plans.
+
+        Raises:
+            LedgerLostError: The ledger was away meanwhile; it is to be planned later.
         """
         executor = await self._executor(request, work.fate, settings)
         plan = await plan_of(
@@ -214,9 +223,11 @@ class Fulfilment:
         if self._drains.is_set():
             return  # the next server plans it
         if isinstance(plan, str):
-            for found in map(read_remark, plan.splitlines()):
-                if found and found[0] == f"cause.{Cause.LOGIN_REFUSED}":
-                    self._note_refusal(str(found[1]["why"]))
+            found = dict(filter(None, map(read_remark, plan.splitlines())))
+            causes = {c: str(found[key]["why"]) for c in Cause if (key := f"cause.{c}") in found}
+            if Cause.LOGIN_REFUSED in causes:
+                self._note_refusal(causes[Cause.LOGIN_REFUSED])
+            work.see_kept(causes)
             await self._give_up(ledger, request, plan)
             return
         if not is_program(request.by):
@@ -282,10 +293,8 @@ class Fulfilment:
             if Cause.INTERRUPTED in work.fate.causes and not stays:
                 return  # the next server goes on
             causes = {cause: why for ending in endings for cause, why in ending.causes.items()}
-            if work.goes_on(causes):
-                # Its end could be written: nothing else tells that it is not over.
-                work.losses += 1
-                raise LedgerLostError(causes[Cause.LEDGER_LOST])
+            # Its end could be written: nothing else tells that it is not over.
+            work.see_kept(causes)
         await self._see_ended(ledger, request, left)
         await self._announce(ledger, request, runs)
         await move(ledger, request, Stage.ENDED, bills=(), places=None)
