@@ -13,7 +13,6 @@ from k3push.adapters.webhook_post import Refused, headers_of, post
 from k3push.ports import Clock, Ledger, LedgerLostError
 from k3push.runs.push_requests.program_events import (
     KEPT_FOR,
-    LONGEST_PAUSE_S,
     Delivery,
     drop_for_others,
     not_taken,
@@ -139,7 +138,7 @@ class Messenger:
             now = self._clock.now()
             left_s = (delivery.due_at - now).total_seconds()
             # A longer one was written down by a clock that was ahead, and is over.
-            if 0 < left_s <= LONGEST_PAUSE_S:
+            if 0 < left_s <= pause_s(delivery.tries):
                 soonest = min(soonest, left_s)
                 continue
             refused = await self._deliver(receiver, delivery, now)
