@@ -312,6 +312,9 @@ def test_what_is_wrong_with_an_answer_stands_within_other_sentences() -> None:
     assert [words for words in told if words[0].endswith(".") or words[1].endswith("。")] == []
 
 
+# A whole command, as somebody would type it.
+_COMMAND = re.compile("`(k3push [^`]+)`")
+
 # What others say is often a sentence of its own.
 _PARTED = re.compile(r"\{(?:why|what|said)\}[.,;。，；]")
 
@@ -323,3 +326,12 @@ def test_a_reason_and_what_follows_it_are_parted_by_one_stop() -> None:
     for lang in LANGUAGES:
         told = speaker(lang)("select.refused.form", why="字段不存在。", route="r")
         assert not re.search("[.。]{2}|。[.]", told)
+
+
+def test_a_command_that_a_sentence_names_has_what_its_options_need() -> None:
+    """`k3push resume RUN --again`, as a refusal named it, was refused: it needs `--because`."""
+    both = {key: "\n".join(words) for key, words in SENTENCES.items()}
+    commands = {(key, each) for key, words in both.items() for each in _COMMAND.findall(words)}
+    again = {(key, command) for key, command in commands if "--again" in command}
+    assert again
+    assert {each for each in again if "--because" not in each[1]} == set()

@@ -247,8 +247,8 @@ WORDS = {
         "{number} 有多处结果未知，一次登记不能兼指；请写明任务和单据：{which}",
     ),
     "error.again_planned": (
-        "run {run} still has {count} {count:?bill|bills} planned or in doubt, which --again would push as well, even where documents are there; push them first (`k3push resume {run}`), or all of them again (`k3push resume {run} --again`)",
-        "任务 {run} 还有 {count} 张待下推或结果未知的单据，--again 会连同它们一起下推，即使已有下游单据；请先执行 `k3push resume {run}`，或者用 `k3push resume {run} --again` 全部再次下推",
+        "run {run} still has {count} {count:?bill|bills} planned or in doubt, which --again would push as well, even where documents are there; push them first (`k3push resume {run}`), or all of them again (`k3push resume {run} --again --because TEXT`)",
+        "任务 {run} 还有 {count} 张待下推或结果未知的单据，--again 会连同它们一起下推，即使已有下游单据；请先执行 `k3push resume {run}`，或者用 `k3push resume {run} --again --because 说明` 全部再次下推",
     ),
     "error.contradiction": (
         "the ledger contradicts itself ({why}); check it with `k3push ledger check`. If that finds nothing, this is a defect of k3push; please report it.",
