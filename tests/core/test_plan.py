@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from k3push.core.model import BillNumber, Outcome, Route, RunId, State, Target
+from k3push.core.model import BillNumber, Outcome, Route, RunId, State, Step, Target
 from k3push.core.plan import Forecast, Foreseen, PlanHead, PlannedRun, Totals, differences
 
 ROUTE = Route("in", "PO", "IN", rule="R", custom_params={"k": 1})
@@ -73,6 +73,8 @@ def test_nothing_has_changed() -> None:
         ({"target": "OUT"}, "routes.in.target: 'IN' → 'OUT'"),
         ({"source_number_field": "F"}, "routes.in.source_number_field: '' → 'F'"),
         ({"allow_partial": True}, "routes.in.allow_partial: False → True"),
+        ({"send_blocked": True}, "routes.in.blocked: 'skip' → 'send'"),
+        ({"follow": (Step.SUBMIT,)}, "routes.in.follow: [] → ['submit']"),
         ({"custom_params": {"k": 2}}, "routes.in.custom_params: {'k': 1} → {'k': 2}"),
     ],
 )

@@ -188,12 +188,19 @@ def differences(
         if name not in routes:
             pairs[f"routes.{name}"] = (planned.route.target, None)
             continue
-        now = asdict(routes[name])
-        for key, value in asdict(planned.route).items():
+        now = _settings_of(routes[name])
+        for key, value in _settings_of(planned.route).items():
             pairs[f"routes.{name}.{key}"] = (value, now[key])
     for key, (then, now_there) in pairs.items():
         if then != now_there:
             yield f"{key}: {then!r} → {now_there!r}"
+
+
+def _settings_of(route: Route) -> dict[str, object]:
+    """Return a route by the keys and values that stand in `[routes.NAME]`."""
+    values = asdict(route)
+    blocked = "send" if values.pop("send_blocked") else "skip"
+    return values | {"blocked": blocked, "follow": [step.value for step in route.follow]}
 
 
 def busy_seconds(spans: Iterable[tuple[datetime, datetime]]) -> float:
