@@ -94,6 +94,17 @@ def test_a_table_is_a_job_file(findings: Findings, tmp_path: Path, name: str) ->
     assert list(dict.fromkeys(numbers)) == ["CGDD0000000", "CGDD0000001", "CGDD0000009"]
 
 
+@pytest.mark.parametrize("name", ["a.csv", "a.xlsx"])
+@pytest.mark.parametrize("number", ["=1+1", "-5"])
+def test_a_number_with_a_sign_is_read_from_a_table_as_it_was(
+    findings: Findings, tmp_path: Path, name: str, number: str
+) -> None:
+    """The mark against formulas is k3push's own there, and is no part of a number."""
+    findings.add("po-instock", Audited(1, [double(number)], [missing(number)]))
+    with write(Audit(findings, 3, "sandbox", "all", NOON), tmp_path / name).open("rb") as file:
+        assert {listed.number for listed in read_job(file)} == {number}
+
+
 def test_a_workbook_goes_on_on_another_sheet(
     findings: Findings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

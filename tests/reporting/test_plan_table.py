@@ -6,6 +6,7 @@ import csv
 from datetime import UTC, datetime
 from pathlib import Path
 
+from k3push.adapters.job_files import read_job
 from k3push.adapters.plan_file import plan_written
 from k3push.core.model import BillNumber, Route, RunId
 from k3push.core.plan import Forecast, Foreseen, PlanHead, PlannedJob, PlannedRun
@@ -44,3 +45,16 @@ def test_every_reason_is_told_in_both_languages(tmp_path: Path) -> None:
         ("3", "blocked", "源单未审核 (the source bill is not approved)"),
         ("4", "repeat", "与第 2 行重复 (repeats line 2)"),
     ]
+
+
+def test_a_number_with_a_sign_is_read_from_the_table_as_it_was(tmp_path: Path) -> None:
+    """What is blocked is a list again once its bills are mended."""
+    number = BillNumber("=1+1")
+    path, table = tmp_path / "orders.plan.jsonl", tmp_path / "blocked.csv"
+    with plan_written(path) as writer:
+        writer.begin(HEAD)
+        writer.add([Foreseen(2, number, "in", number, Forecast.BLOCKED, code="precheck")])
+        writer.end()
+    write_plan_table(path, table, {Forecast.BLOCKED})
+    with table.open("rb") as file:
+        assert [listed.number for listed in read_job(file)] == [number]

@@ -2,7 +2,7 @@
 
 The mark is an apostrophe. What an export writes may be read as a job file again, so the mark is
 taken off then. A number may begin with an apostrophe of its own, so it is taken off only in tables
-whose headings show that k3push has exported them.
+whose headings show that k3push has written them.
 """
 
 from __future__ import annotations
@@ -17,11 +17,17 @@ LIST_COLUMNS = ("number", "id", "date", "organisation")
 REPORT_COLUMNS = ("number", "code", "reason", "id")
 """The headings of a list that the report saves."""
 
-_OWN_HEADINGS = (("line", "number", "state"), LIST_COLUMNS, REPORT_COLUMNS)
+_OWN_HEADINGS = (
+    ("line", "number", "state"),  # an export
+    ("finding", "route", "number", "id"),  # an audit
+    ("line", "number", "id", "route", "fate"),  # a plan
+    LIST_COLUMNS,
+    REPORT_COLUMNS,
+)
 
 
 def has_own_headings(headings: Sequence[str]) -> bool:
-    """Say whether a table is an export of ours that is a job file, by its first headings.
+    """Say whether a table is one of ours that is a job file, by its first headings.
 
     >>> has_own_headings(["line", "number", "state", "targets"]), has_own_headings(["number"])
     (True, False)
