@@ -525,8 +525,8 @@ WORDS = {
         "库存不足，或将出现负库存",
     ),
     "advice.stock-short.cure": (
-        "check the stock on hand, then `k3push retry` or `k3push follow`",
-        "请检查即时库存，然后 `k3push retry` 或 `k3push follow`",
+        "check the stock on hand, then `k3push retry`",
+        "请检查即时库存，然后 `k3push retry`",
     ),
     "advice.quantity-zero.cause": (
         "a line has no quantity, likely because all of it was pushed before",

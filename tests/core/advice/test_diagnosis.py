@@ -235,6 +235,15 @@ def test_a_number_that_may_have_a_document_is_never_to_be_pushed_by_hand(
     assert ("by hand" in english(f"{found.cure}{{}}")) == (key is None)
 
 
+def test_what_the_erp_has_against_a_push_is_cured_by_no_step() -> None:
+    """There is no document that `k3push follow` could submit; a refused step is cured apart."""
+    of_steps = re.escape("note.document")
+    of_pushes = [each for each in ENTRIES if not each.own and of_steps not in each.words]
+    assert of_pushes
+    cures = {each.cure for each in of_pushes}
+    assert {key for key in cures if "k3push follow" in english(f"{key}{{}}")} == set()
+
+
 def test_whatever_keeps_a_document_from_its_steps_has_a_cure() -> None:
     """Who reads why it stands still is told what to do about it."""
     told = [key for key in explained.WORDS if key.startswith("note.document.")]
