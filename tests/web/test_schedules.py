@@ -697,6 +697,7 @@ def test_what_a_person_has_stopped_stays_so_though_the_server_ends(tmp_path: Pat
         async with shop.open(BY_NAME) as home, signed_in(home, "li") as li:
             run = await under_way(shop, li)
             await press(li, f"/runs/{run}", f"/runs/{run}/control", words="stop")
+        assert (await shop.asked()).stage is Stage.ENDED, "nobody has to wait for a next server"
         before = shop.site.calls[Channel.PUSH]
         async with shop.open(BY_NAME):
             await anyio.sleep(600)
