@@ -230,6 +230,37 @@ async def test_sessions_that_were_of_use_may_be_lost_again_and_again() -> None:
         assert erp.logins == 6
 
 
+@pytest.mark.parametrize(
+    "page",
+    [
+        httpx.Response(401, content=b"Unauthorized"),
+        httpx.Response(403),
+        httpx.Response(302, headers={"location": "/K3Cloud/html5/index.aspx"}),
+        httpx.Response(200, content=b"\r\n<html><body>\xe7\x99\xbb\xe5\xbd\x95</body></html>"),
+        httpx.Response(200, content=b"401 Forbidden ByRspRetStatusCode -- N001: Unexpectable."),
+    ],
+    ids=["401", "403", "login", "page", "text"],
+)
+async def test_a_page_for_a_session_that_was_of_use_costs_one_login(page: httpx.Response) -> None:
+    """It may tell of a lost session (P 3.6), or of an outage, in which no login helps."""
+    async with erp_of(site := Scripted([], page, page, page, [])) as erp:
+        for number, logins in zip(ORDERS[:5], [1, 1, 2, 2, 2], strict=True):
+            with suppress(LookFailedError):
+                await targets(erp, number)
+            assert erp.logins == logins
+    assert len(site.queries) == 5
+
+
+@pytest.mark.parametrize("page", [httpx.Response(502, content=b"<html>"), httpx.Response(200)])
+async def test_a_page_of_a_proxy_costs_no_login(page: httpx.Response) -> None:
+    """It says nothing of the session."""
+    async with erp_of(Scripted([], page, [])) as erp:
+        for number in ORDERS[:3]:
+            with suppress(LookFailedError):
+                await targets(erp, number)
+        assert erp.logins == 1
+
+
 async def test_a_form_that_always_loses_its_session_is_given_up() -> None:
     """Where other calls fare well under each new session, nothing else would end the logins."""
     lost = {"ErrorCode": 500, "IsSuccess": False, "Errors": [], "MsgCode": 1}

@@ -60,6 +60,11 @@ AFTER_EXCEPTION_S = 2.0
 # Of a proxy whose server is away for a moment, or of a server that is busy.
 _PASSING = BUSY_STATUSES | {500, 502, 503, 504, 519}
 
+# Of a server, or what stands before it, that lets nobody through without a session, or sends him to
+# its login page (P 3.6); some do so with status 200 and a page or a text (P 1.11, 1.12).
+_NOT_LET_IN = frozenset({301, 302, 303, 307, 308, 401, 403})
+_NO_ENTRY = (b"<", b"401 ")
+
 # MsgCodes that say that the question is wrong (P 4.3): a right, an operation, a form, a parameter,
 # a field, the administrator. An exception (4) or a failed database (6) may pass.
 DEFINITE_CODES = frozenset({"2", "3", "5", "8", "9", "12", "15"})
@@ -148,6 +153,7 @@ class Calls:
             if not isinstance(exchange, Answered):
                 raise LookFailedError(exchange.because)
             if exchange.status not in wire.ANSWER_STATUSES:
+                self._renew(session, exchange)
                 words = _page_words(exchange)
                 raise (ErpBusyError if exchange.status in BUSY_STATUSES else LookFailedError)(words)
             try:
@@ -164,6 +170,7 @@ class Calls:
                     of_place(form, error), code=error.code, definite=definite
                 ) from error
             except UnreadableError as error:
+                self._renew(session, exchange)
                 raise LookFailedError(of_place(form, error)) from error
             else:
                 session.accepted = True
@@ -172,6 +179,17 @@ class Calls:
         raise LookFailedError(of_place(form, lost))
 
     # -- sessions -----------------------------------------------------------------------------
+
+    def _renew(self, session: ErpSession, exchange: Answered) -> None:
+        """Have the next call log in, where an answer may be that of a lost session.
+
+        It may as well come from a proxy whose site is away. So a session is given up only if it has
+        been of use, and no outage costs more than one login.
+        """
+        answers = exchange.status in wire.ANSWER_STATUSES
+        no_entry = answers and exchange.body.lstrip().startswith(_NO_ENTRY)
+        if session.accepted and (no_entry or exchange.status in _NOT_LET_IN):
+            self.keeper.lose(session.number)
 
     async def _log_in(self, session: ErpSession) -> None:
         log_in = self._site.login
