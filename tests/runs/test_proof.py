@@ -459,6 +459,35 @@ async def test_a_document_that_a_field_alone_calls_foreign_is_no_absence(name: s
         assert office.site.world.documents_of(lost)[0].number in pushed.rows[lost].reason
 
 
+async def test_where_links_tell_a_document_without_one_is_no_absence_whatever_a_field_says() -> None:
+    """A rule keeps links for some documents only: the order travelled again, though it had one."""
+    options = sandbox(
+        steps("ok", "make-then-reset"), write_back=WriteBack.NEVER, closes=False, look_s=0.1
+    )
+    office = Office(options)
+    number, lost = orders(2)
+
+    async def keep_no_link(_: Context) -> None:
+        made: Sequence[Bill] = ()
+        while not made:
+            await anyio.sleep(0.01)
+            made = office.site.world.documents_of(lost)
+        as_of_a_requisition(made[0])
+        for entry in made[0].entries:
+            entry.links = ()
+        await anyio.sleep_forever()
+
+    await office.open_run([number, lost])
+    pushed = await office.execute(
+        limits=NO_CANARY,
+        throttle=steered(concurrency=1, chunk_size=1),
+        beside=keep_no_link,
+        check=False,
+    )
+    assert pushed.states == {number: State.PUSHED, lost: State.UNKNOWN}
+    assert most_documents(office, [lost]) == 1
+
+
 async def test_a_document_that_a_field_calls_foreign_stops_no_push() -> None:
     """It was there before, and links that tell say that the bill has none."""
     for links in (True, False):

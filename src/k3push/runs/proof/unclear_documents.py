@@ -47,8 +47,9 @@ def unclear(
 ) -> Outcome | None:
     """Say that a look shows documents of a bill's number and not whether they are its own.
 
-    Where links tell, and were asked for the bill, what they do not name is not its own, whatever
-    a field says.
+    Where links tell, and were asked for the bill, what was there before it was sent and what they
+    do not name is not its own, whatever a field says. What has come since may be: a rule may keep
+    links for some documents only.
 
     Args:
         context: What was looked with.
@@ -68,7 +69,7 @@ def unclear(
     if (documents := new(seen.namesakes)) and not by_id:
         return of_namesakes(bill, documents)
     told = context.links.tell and bill in seen.linked
-    documents = [] if told else new(seen.denied)
+    documents = [] if told and before is None else new(seen.denied)
     if before is not None and documents:
         why = remark("note.denied", documents=labels(documents))
         return Outcome(bill, State.REJECTED, code=SHARED, reason=why)
