@@ -459,7 +459,7 @@ async def test_a_document_that_a_field_alone_calls_foreign_is_no_absence(name: s
         assert office.site.world.documents_of(lost)[0].number in pushed.rows[lost].reason
 
 
-async def test_where_links_tell_a_document_without_one_is_no_absence_whatever_a_field_says() -> None:
+async def test_a_document_without_a_link_among_those_with_one_is_no_absence() -> None:
     """A rule keeps links for some documents only: the order travelled again, though it had one."""
     options = sandbox(
         steps("ok", "make-then-reset"), write_back=WriteBack.NEVER, closes=False, look_s=0.1
