@@ -85,8 +85,9 @@ async def check(scene: Scene) -> list[str]:
     misled = scene.story.is_unasked or scene.story.has(HasRival) or beside
     queue = None if misled else queue
     waits = queue.findings if queue else []
-    if scene.story.has(HasHand):
-        # A person may have taken the step while k3push's call for it waits.
+    if scene.story.has(HasHand) or scene.repeats:
+        # A person may have taken the step while k3push's call for it waits; or a bill has documents
+        # of two runs, and each is followed.
         waits = [finding for finding in waits if not finding.startswith("a step of ")]
     findings = [*scene.witness.findings, *waits, *sendings]
     bills = {row.bill for each in rows.values() for row in each.values()}
