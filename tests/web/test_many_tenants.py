@@ -94,7 +94,9 @@ def test_a_ledger_that_does_not_answer_holds_up_no_other_tenant() -> None:
         yield MemoryLedger(account=ACCT)
 
     async def visit() -> None:
-        hanging = replace(tenant(MemoryLedger(account=ACCT), "slow"), opened=never)
+        # The place is its own: that of `tenant` is told by a ledger that nobody keeps here.
+        slow = tenant(MemoryLedger(account=ACCT), "slow")
+        hanging = replace(slow, ledger="slow", opened=never)
         tenants = [hanging, tenant(await filled(2), "quick")]
         async with (
             house(*tenants, several=True) as home,
