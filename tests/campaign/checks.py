@@ -88,7 +88,7 @@ async def check(scene: Scene) -> list[str]:
     if scene.story.has(HasHand) or scene.repeats:
         # A person may have taken the step while k3push's call for it waits; or a bill has documents
         # of two runs, and each is followed.
-        waits = [finding for finding in waits if not finding.startswith("a step of ")]
+        waits = [finding for finding in waits if not finding.startswith("a step, ")]
     findings = [*scene.witness.findings, *waits, *sendings]
     bills = {row.bill for each in rows.values() for row in each.values()}
     late = late_targets(scene, bills)
@@ -520,7 +520,7 @@ def _check_reasons(
     borne |= {event.bears for event in scene.story.all_of(IsUntied)}
     bearers = set(map(scene.world.collation, borne)) | _carried_beside_untied(scene)
     unsure = set(map(scene.world.collation, _not_told_apart(scene)))
-    renumbered = set(map(scene.world.collation, scene.story.renumbered))
+    moving = set(map(scene.world.collation, scene.story.renumbered | scene.story.deleted))
     for number, row in rows.items():
         if scene.world.collation(row.bill or row.number) in unsure:
             continue
@@ -546,7 +546,7 @@ def _check_reasons(
         # row meets that was never sent, whose number no bill has any more.
         # So is what a user has made who was made anew since: it bears another maker.
         moved = row.bill in scene.story.exchanged or scene.story.has(MadeAnew)
-        moved = moved or (not row.attempts and scene.world.collation(row.bill) in renumbered)
+        moved = moved or (not row.attempts and scene.world.collation(row.bill) in moving)
         if row.state is State.ALREADY and ours and row.bill not in late and not moved:
             yield f"{number}: `already`, and nobody else made it"
 

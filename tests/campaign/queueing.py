@@ -105,12 +105,15 @@ class PushQueue:
         self._over_s |= dict.fromkeys(numbers, self._free_s)
         return given_up
 
-    def join_step(self, met: Fault, documents: Collection[str], now_s: float) -> Fault:
-        """Say what becomes of a submit or an audit that comes now."""
+    def join_step(self, met: Fault, step: str, documents: Collection[str], now_s: float) -> Fault:
+        """Say what becomes of a submit or an audit that comes now.
+
+        Whoever has seen that a document is submitted audits it, though a second submit waits.
+        """
         steps_s = self.habits.steps_s
         if not steps_s or self._overtakes(met, now_s):
             return met
-        named = [f"a step of {id_}" for id_ in documents]
+        named = [f"a step, {step}, of {id_}" for id_ in documents]
         self._again += [n for n in named if self._over_s.get(n, now_s) > now_s]
         given_up = self._wait(steps_s, now_s)
         self._over_s |= dict.fromkeys(named, self._free_s)

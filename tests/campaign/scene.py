@@ -82,12 +82,14 @@ class Execution:
     Attributes:
         began_s: When it began, in virtual time.
         ended_s: When it ended.
+        taken_over: Another process executes the run by then, and may have a call open.
     """
 
     run: RunId
     began_s: float
     ended_s: float
     pushed: Pushed
+    taken_over: bool = False
 
     @property
     def causes(self) -> Collection[Cause]:

@@ -137,7 +137,7 @@ class Witness(FaultScript):
         if channel is Channel.PUSH and self.queue is not None:
             met = self.queue.join(met, carried, anyio.current_time())
         if channel in {Channel.SUBMIT, Channel.AUDIT} and self.queue is not None:
-            met = self.queue.join_step(met, carried, anyio.current_time())
+            met = self.queue.join_step(met, channel.value, carried, anyio.current_time())
         self._requests += 1
         if self._requests > self.most_requests:
             raise EndlessError(f"more than {self.most_requests} requests")

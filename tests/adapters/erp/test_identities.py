@@ -246,6 +246,27 @@ async def test_a_user_who_may_not_read_the_form_is_not_among_those_who_looked(
         assert erp.users == {"sandbox", "sandbox2"}
 
 
+async def test_a_look_is_failed_where_a_user_who_has_read_the_form_is_refused_it() -> None:
+    """He may see what nobody else sees, and a right that is missing for a moment hides it."""
+    site = sandbox(faults=refusing("ok", "no-permission", user="sandbox"))
+    async with Pool(site).erp as erp:
+        await erp.targets_of(ROUTE, [A])
+        with pytest.raises(LookFailedError, match="STK_InStock"):
+            await erp.targets_of(ROUTE, [A])
+        seen = await erp.targets_of(ROUTE, [A])
+    assert seen.users == {"sandbox", "sandbox2"}
+
+
+async def test_what_a_user_has_seen_is_there_though_he_may_not_read_its_links() -> None:
+    """A look before a sending asks for documents, and then for the links of those found."""
+    site = sandbox(faults=refusing("ok", "no-permission", user="sandbox"))
+    assert is_success(await push(erp_of(site), A))
+    async with Pool(site).erp as erp:
+        seen = await erp.targets_of(ROUTE, [A, B], by_all=True, unsent=True)
+    assert list(seen.targets) == [A]
+    assert seen.users == {"sandbox", "sandbox2"}
+
+
 async def test_bills_are_read_by_a_user_who_may_read_their_form() -> None:
     """The first user of the settings may be one who only makes documents."""
     site = sandbox(unreadable={"sandbox": ["PUR_PurchaseOrder"]})

@@ -49,6 +49,7 @@ class FormRows:
         self._refusals: Counter[str] = Counter()
         self._refused_s: dict[tuple[str, str], tuple[float, float]] = {}
         self._answered: defaultdict[str, set[str]] = defaultdict(set)
+        self._read: defaultdict[str, set[str]] = defaultdict(set)  # by this user himself
         self._misled: set[str] = set()
         self._proofs: dict[tuple[str, ...], paging.Proof] = {}
 
@@ -211,11 +212,21 @@ class FormRows:
         limit: int,
         order: str = "",
     ) -> Rows:
-        """Read one page, in one query; the site may cut it."""
+        """Read one page, in one query; the site may cut it.
+
+        A user who has read these fields before may read the form. His refusal is a look that has
+        failed: were he set aside, what only he sees would count as absent.
+        """
         data = wire.query_data(form, fields, filter_string, start=start, limit=limit, order=order)
-        rows = await self._calls.ask(
-            "ExecuteBillQuery", form, data, lambda body: wire.read_rows(body, len(fields))
-        )
+        try:
+            rows = await self._calls.ask(
+                "ExecuteBillQuery", form, data, lambda body: wire.read_rows(body, len(fields))
+            )
+        except LookRefusedError as refusal:
+            if refusal.code == NO_RIGHT and self._read[form].issuperset(fields):
+                raise LookFailedError(str(refusal)) from refusal
+            raise
+        self._read[form].update(fields)
         self.believe(form, fields)
         return rows
 

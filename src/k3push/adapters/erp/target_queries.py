@@ -11,7 +11,9 @@ from k3push.core.model import BillNumber, Route
 from k3push.core.protocol import bill_rows, wire
 from k3push.core.protocol.bill_rows import LinkedTarget
 from k3push.core.protocol.links import link_fields
+from k3push.core.protocol.msg_codes import NO_RIGHT
 from k3push.core.safety.matching import fold
+from k3push.ports import LookRefusedError
 
 # A line of a document whose query for links has shown none (`LinkedTarget.sources`).
 NO_LINK = ""
@@ -72,7 +74,12 @@ class TargetQueries:
         if not found or not self._tells_links(route):
             return found
         named = list(dict.fromkeys(number for number, _ in found))
-        linked = await self._read(route, named, links=True)
+        try:
+            linked = await self._read(route, named, links=True)
+        except LookRefusedError as refusal:
+            if refusal.code != NO_RIGHT:
+                raise
+            return found  # whoever may not read their links has seen them all the same
         return linked + self._passed_over(linked, found)
 
     def _passed_over(
