@@ -773,6 +773,55 @@ def test_what_a_person_has_stopped_stays_so_though_the_server_is_killed_behind_i
     in_time(visit)
 
 
+@pytest.mark.parametrize("goes_on", [False, True])
+def test_what_a_person_has_stopped_once_more_stays_so_though_the_server_is_killed_behind_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, goes_on: bool
+) -> None:
+    """It was resumed before, and that was open yet: the next server went on with it."""
+    shop, end_run, left = slow_shop(tmp_path), MemoryLedger.end_run, [False, True]
+
+    async def killed(ledger: MemoryLedger, run: RunId, exit_code: int, at: datetime) -> None:
+        await end_run(ledger, run, exit_code, at)
+        if left and left.pop(0):
+            shop.ledger = ledger.another_process()
+            ledger.die()
+
+    monkeypatch.setattr(MemoryLedger, "end_run", killed)
+
+    async def has_died() -> bool:
+        return not left
+
+    async def visit() -> None:
+        async with shop.open(BY_NAME) as home, signed_in(home, "li") as li:
+            run = await under_way(shop, li)
+            await press(li, f"/runs/{run}", f"/runs/{run}/control", words="stop")
+            await shop.until("ended")
+            before = shop.site.calls[Channel.PUSH]
+            await press(li, f"/runs/{run}", f"/runs/{run}/resume")
+
+            async def has_gone_on() -> bool:
+                return shop.site.calls[Channel.PUSH] > before
+
+            await until(has_gone_on)
+            await press(li, f"/runs/{run}", f"/runs/{run}/control", words="stop")
+            await until(has_died)
+        before = shop.site.calls[Channel.PUSH]
+        if goes_on:
+            at = VirtualClock().now() + MINUTE
+            await note_act(shop.ledger, Act(at, run, "li", "resume"))
+        async with shop.open(BY_NAME):
+            await until(has_ended)
+        assert has_gone_on_since(before) is goes_on
+
+    async def has_ended() -> bool:
+        return all(each.stage is Stage.ENDED for each in await requests(shop.ledger))
+
+    def has_gone_on_since(before: int) -> bool:
+        return shop.site.calls[Channel.PUSH] > before
+
+    in_time(visit)
+
+
 def test_who_presses_as_the_push_of_a_first_press_is_written_down_is_led_to_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -140,7 +140,7 @@ async def was_stopped(ledger: Ledger, run: Run, *, though_ended: bool = False) -
     Args:
         ledger: Holds the run.
         run: The run.
-        though_ended: Its end may be written down: nobody can have asked for it anew.
+        though_ended: Its end may be written down: nobody has asked for it anew since then.
     """
     if run.exit is not None and not (though_ended and run.exit in _LEFT):
         return False

@@ -277,9 +277,9 @@ class Fulfilment:
         elif left:
             self._log("request.begins", request=request.id, runs=", ".join(r.id for r in left))
             if only is None:
-                # Until it is `ended` nobody resumes it: a stop is of an execution of its own.
-                is_first = request.kind is RequestKind.PUSH
-                await executor.keep_stopped(ledger, left, though_ended=is_first)
+                for run in left:
+                    ended = _has_ended_for(request, run)
+                    await executor.keep_stopped(ledger, [run], though_ended=ended)
             async with executor.deadlines(), anyio.create_task_group() as others:
                 if lane is not None:
                     others.start_soon(lane.watch, ledger, left, self._clock)
@@ -513,3 +513,13 @@ class Fulfilment:
 
     def _warn(self, sentence: str, /, **facts: object) -> None:
         self._log("warning", what=self._say(sentence, **facts))
+
+
+def _has_ended_for(request: Request, run: Run) -> bool:
+    """Say whether the last end of a run is that of an execution for a request.
+
+    The stops that a ledger keeps are of that execution: another begins without them.
+    """
+    if request.kind is RequestKind.PUSH:
+        return True  # until it is `ended` nobody resumes it
+    return run.ended_at is not None and run.ended_at > request.at
