@@ -237,9 +237,10 @@ async def test_sessions_that_were_of_use_may_be_lost_again_and_again() -> None:
         httpx.Response(403),
         httpx.Response(302, headers={"location": "/K3Cloud/html5/index.aspx"}),
         httpx.Response(200, content=b"\r\n<html><body>\xe7\x99\xbb\xe5\xbd\x95</body></html>"),
+        httpx.Response(200, content=b"\xef\xbb\xbf\r\n<!DOCTYPE html><html></html>"),
         httpx.Response(200, content=b"401 Forbidden ByRspRetStatusCode -- N001: Unexpectable."),
     ],
-    ids=["401", "403", "login", "page", "text"],
+    ids=["401", "403", "login", "page", "marked", "text"],
 )
 async def test_a_page_for_a_session_that_was_of_use_costs_one_login(page: httpx.Response) -> None:
     """It may tell of a lost session (P 3.6), or of an outage, in which no login helps."""

@@ -187,7 +187,7 @@ class Calls:
         been of use, and no outage costs more than one login.
         """
         answers = exchange.status in wire.ANSWER_STATUSES
-        no_entry = answers and exchange.body.lstrip().startswith(_NO_ENTRY)
+        no_entry = answers and wire.unmarked(exchange.body).lstrip().startswith(_NO_ENTRY)
         if session.accepted and (no_entry or exchange.status in _NOT_LET_IN):
             self.keeper.lose(session.number)
 

@@ -239,13 +239,18 @@ def plain(body: bytes) -> bytes:
         raise UnreadableError(remark("answer.gzip", why=str(error))) from error
 
 
+def unmarked(body: bytes) -> bytes:
+    """Return a body without the mark of UTF-8 that .NET, and files of pages, begin with."""
+    return body.removeprefix(b"\xef\xbb\xbf")
+
+
 def parse(body: bytes) -> Any:
     """Parse JSON, whatever it holds.
 
     Raises:
         UnreadableError: If it is not JSON, whole.
     """
-    text = plain(body).removeprefix(b"\xef\xbb\xbf")
+    text = unmarked(plain(body))
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError as error:
@@ -267,7 +272,7 @@ def describe(body: bytes) -> str:
     >>> describe(b"  <html><body>502 Bad Gateway")
     'note.page{"start":"<html><body>502 Bad Gateway"}'
     """
-    text = body.strip()
+    text = unmarked(body).strip()
     if not text:
         return remark("note.empty_body")
     start = foreign(text[:120].decode("utf-8", "replace"))
