@@ -7,9 +7,16 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 
+import anyio
 import pytest
 
+from k3push.adapters.ledger.sqlite import open_sqlite
+from k3push.core.control_words import Verb
+from k3push.core.model import RunId
+from k3push.runs.kept_in_ledger.request_stages import Request, RequestKind, Stage, put_request
+from k3push.runs.outcome import Exit
 from tests.cli.conftest import Start
 from tests.cli.terminal import (
     PATIENT,
@@ -117,6 +124,32 @@ def test_a_run_that_is_told_to_stop_ends_with_5_and_resumes(desk: Desk, slow: Sa
     resumed = desk.k3push("resume", "--chunk-size", "50", "--no-canary")
     assert resumed.exit == 0, resumed
     assert_all_once(desk.rows(), slow.truth(), NUMBERS)
+
+
+def test_a_run_that_a_server_goes_on_with_later_takes_a_stop(desk: Desk, sandbox: Sandbox) -> None:
+    """Its server waits, as for a ledger that was away: nothing is under way meanwhile."""
+    desk.configure(sandbox.url)
+    assert desk.k3push("run", desk.job(orders(2))).exit == 0
+    run = RunId(desk.k3push("status").out.split()[0])
+
+    async def act() -> None:
+        async with open_sqlite(desk.folder / "ledger.db", account="sandbox") as ledger:
+            now = datetime.now(UTC)
+            await ledger.end_run(run, Exit.STOPPED, now)
+            asked = Request("r", RequestKind.PUSH, "li", now, Stage.APPROVED, runs=(run,))
+            await put_request(ledger, asked)
+
+    async def left() -> list[Verb]:
+        async with open_sqlite(desk.folder / "ledger.db", account="sandbox") as ledger:
+            return [each.command.verb for each in await ledger.commands(run)]
+
+    refused = desk.k3push("control", run, "stop")
+    assert refused.exit == 2
+    anyio.run(act)
+    assert desk.k3push("control", run, "pause").exit == 2
+    stopped = desk.k3push("control", run, "stop")
+    assert (stopped.exit, "it is stopped then" in stopped.out) == (0, True), stopped
+    assert anyio.run(left) == [Verb.STOP]
 
 
 def test_a_run_that_is_not_under_way_takes_no_command(desk: Desk, sandbox: Sandbox) -> None:

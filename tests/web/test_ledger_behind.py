@@ -15,13 +15,15 @@ import pytest
 
 from k3push.core.model import Run, RunId
 from k3push.ports import LedgerLostError
+from k3push.runs.outcome import Exit
+from k3push.simulator.fault_plans.script import Channel
 from k3push.web.execution.request_fulfilment import MOST_LOSSES
 from k3push.wiring import executor
 from tests.memory_ledger.ledger import MemoryLedger
 from tests.runs.office import orders
 from tests.web.programs import played, program, until_over
 from tests.web.shop import BY_NAME, Shop, press, send_list, signed_in
-from tests.web.visits import House, in_time
+from tests.web.visits import House, in_time, until
 
 LACKS = ["run", "half of its list", "its end"]
 
@@ -144,6 +146,33 @@ def test_a_push_whose_ledger_was_away_for_a_moment_goes_on_by_itself(
         told = await until_over(wms, id_)
         assert (told["state"], told["exit"], told["counts"]) == ("ended", 0, {"pushed": 3})
         assert [shop.documents(number) for number in orders(3)] == [1, 1, 1]
+
+    played(act, tmp_path)
+
+
+def test_a_push_that_waits_for_its_ledger_is_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stop was refused, since nothing was under way, and half a minute later all was sent."""
+    lost_at(monkeypatch, "begin", 1)
+
+    async def act(shop: Shop, _: House, wms: httpx.AsyncClient) -> None:
+        wanted = {"key": "e-1", "numbers": orders(3)}
+        id_ = (await wms.post("/pushes", json=wanted)).json()["id"]
+
+        async def waits() -> bool:
+            told = (await wms.get(f"/pushes/{id_}")).json()
+            return (told["state"], told["exit"]) == ("accepted", Exit.STOPPED)
+
+        await until(waits)
+        stop = await wms.post(f"/pushes/{id_}/commands", json={"command": "stop"})
+        assert stop.status_code == 202
+        told = await until_over(wms, id_)
+        assert (told["state"], told["exit"], told["counts"]) == ("ended", 5, {"planned": 3})
+        assert shop.site.calls[Channel.PUSH] == 0
+        await wms.post(f"/pushes/{id_}/commands", json={"command": "resume"})
+        told = await until_over(wms, id_)
+        assert (told["exit"], told["counts"]) == (0, {"pushed": 3})
 
     played(act, tmp_path)
 

@@ -18,7 +18,14 @@ from k3push.core.remark import remark
 from k3push.ports import Clock, Commanded, Ledger
 from k3push.runs.context import Context
 from k3push.runs.find import is_unfinished
-from k3push.runs.kept_in_ledger.request_stages import acts_about, is_asked_for
+from k3push.runs.kept_in_ledger.request_stages import (
+    Request,
+    RequestKind,
+    Stage,
+    acts_about,
+    is_asked_for,
+    open_request_of,
+)
 from k3push.runs.outcome import Exit
 from k3push.runs.stop import Cause, stopping
 
@@ -83,7 +90,8 @@ async def command_in_time(
     """Give a command to the executor of *run*, or to the one that is about to begin.
 
     A server owns a run while it writes the list down, and anew to execute it. In between nobody
-    obeys, and what was said before is void to the second owner: so it is said again.
+    obeys, and what was said before is void to the second owner: so it is said again. A stop is also
+    taken where a server is about to go on by itself (`leave_stop`).
 
     Returns:
         Why it cannot be given, as a remark; "" where it was.
@@ -96,7 +104,9 @@ async def command_in_time(
                 is_given = True
                 if await command(ledger, clock, run, what, patience_s=patience_s):
                     break
-            if not await _is_begun_soon(ledger, run):
+            is_left = what.verb is Verb.STOP and await leave_stop(ledger, clock, run)
+            is_given = is_given or is_left
+            if not is_left and not await _is_begun_soon(ledger, run):
                 break
             await anyio.sleep(ANSWER_LOOK_S)
     return "" if is_given else why
@@ -106,6 +116,25 @@ async def _is_begun_soon(ledger: Ledger, name: RunId) -> bool:
     """Say whether somebody has asked a server for a run that was not executed yet."""
     run = await ledger.run(name)
     return run is not None and run.exit is None and await is_asked_for(ledger, run)
+
+
+async def leave_stop(ledger: Ledger, clock: Clock, name: RunId) -> bool:
+    """Leave a stop for the next execution of a run that a server goes on with by itself.
+
+    The execution before has lost the ledger, say. The next finds the stop, and sends nothing.
+
+    Returns:
+        Whether there is one to come; else nothing is left.
+    """
+    run = await ledger.run(name)
+    if run is None or run.exit not in _LEFT or await ledger.is_alive(name):
+        return False
+    asked = await open_request_of(ledger, run)
+    if asked is None or asked.stage is not Stage.APPROVED or not has_ended_for(asked, run):
+        return False
+    if not any(each.command.verb is Verb.STOP for each in await ledger.commands(name)):
+        await ledger.command(name, Command(Verb.STOP), at=clock.now())
+    return True
 
 
 async def hindrance(ledger: Ledger, name: RunId) -> str:
@@ -149,6 +178,17 @@ async def was_stopped(ledger: Ledger, run: Run, *, though_ended: bool = False) -
         return False
     acts = await acts_about(ledger, run.id)
     return not any(act.what in _GO_ON and act.at > given[-1].given_at for act in acts)
+
+
+def has_ended_for(request: Request, run: Run) -> bool:
+    """Say whether the last end of a run is that of an execution for a request that may send.
+
+    The stops that a ledger keeps are of that execution: another begins without them.
+    """
+    if request.kind is RequestKind.PUSH:
+        return True  # until it is `ended` nobody resumes it
+    is_later = run.ended_at is not None and run.ended_at > request.at
+    return request.kind is RequestKind.RESUME and is_later
 
 
 async def left_to_another(ledger: Ledger, run: RunId) -> str:

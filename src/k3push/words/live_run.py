@@ -34,6 +34,10 @@ WORDS = {
         "several runs are under way; name one of {runs}",
         "有多个任务正在进行；请指定其一：{runs}",
     ),
+    "control.left": (
+        "run {run} waits until a server goes on with it; it is stopped then, and sends nothing",
+        "任务 {run} 正在等待服务自动继续；届时立即停止，不发送任何单据",
+    ),
     "control.silent": (
         "run {run} has not answered within {seconds:.0f} s; it obeys as soon as it can, see `k3push status {run}`",
         "任务 {run} 在 {seconds:.0f} 秒内没有回应；它会尽快执行，见 `k3push status {run}`",

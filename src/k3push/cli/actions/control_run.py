@@ -12,7 +12,7 @@ from k3push.core.control_words import LIMITS, Command, CommandError, Key, Verb
 from k3push.core.model import Run
 from k3push.core.remark import remark
 from k3push.ports import Commanded, Ledger
-from k3push.runs.control import command, hindrance
+from k3push.runs.control import command, hindrance, leave_stop
 from k3push.runs.find import find_run, is_under_way, living_beside
 from k3push.runs.kept_in_ledger.request_stages import Act, note_act
 from k3push.runs.outcome import Exit
@@ -32,7 +32,13 @@ async def control(config: Path | None, words: Sequence[str], say: Say) -> Exit:
     async with ledger_of(load_settings(config)) as ledger:
         run = await _run_meant(ledger, name)
         if why := await hindrance(ledger, run.id):
-            raise Problem(why)
+            is_stop = [what.verb for what in wanted] == [Verb.STOP]
+            if not is_stop or not await leave_stop(ledger, SystemClock(), run.id):
+                raise Problem(why)
+            act = Act(SystemClock().now(), run.id, person_here(), "control", str(wanted[0]))
+            await note_act(ledger, act)
+            console.print(say("control.left", run=run.id), highlight=False, markup=False)
+            return Exit.DONE
         for what in wanted:
             obeyed = await _give(ledger, run, what)
             console.print(_told(run, obeyed, say), highlight=False, markup=False)

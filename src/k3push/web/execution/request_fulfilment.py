@@ -27,6 +27,7 @@ from k3push.core.model import Run, RunId
 from k3push.core.pacing.window import Window
 from k3push.core.remark import kind_and_words, read_remark, remark
 from k3push.ports import Clock, Ledger, LedgerLostError, OtherSpellingError, RunIsAliveError
+from k3push.runs.control import has_ended_for
 from k3push.runs.execute import Only
 from k3push.runs.find import is_unfinished
 from k3push.runs.kept_in_ledger.askers import is_program, is_schedule
@@ -278,7 +279,7 @@ class Fulfilment:
             self._log("request.begins", request=request.id, runs=", ".join(r.id for r in left))
             if only is None:
                 for run in left:
-                    ended = _has_ended_for(request, run)
+                    ended = has_ended_for(request, run)
                     await executor.keep_stopped(ledger, [run], though_ended=ended)
             async with executor.deadlines(), anyio.create_task_group() as others:
                 if lane is not None:
@@ -513,13 +514,3 @@ class Fulfilment:
 
     def _warn(self, sentence: str, /, **facts: object) -> None:
         self._log("warning", what=self._say(sentence, **facts))
-
-
-def _has_ended_for(request: Request, run: Run) -> bool:
-    """Say whether the last end of a run is that of an execution for a request.
-
-    The stops that a ledger keeps are of that execution: another begins without them.
-    """
-    if request.kind is RequestKind.PUSH:
-        return True  # until it is `ended` nobody resumes it
-    return run.ended_at is not None and run.ended_at > request.at
