@@ -228,6 +228,36 @@ async def test_a_field_that_a_form_lacks_for_good_is_asked_for_ever_more_seldom(
     assert 5 <= len(gaps) <= 6
 
 
+@pytest.mark.parametrize("for_good", [False, True])
+async def test_a_field_that_was_lacking_without_a_name_is_asked_for_again(
+    monkeypatch: pytest.MonkeyPatch, *, for_good: bool
+) -> None:
+    """The refusals of some sites name no field; who asks anew waits for no second refusal."""
+    page, refused = FormRows.page, list[float]()
+    until_s = math.inf if for_good else 40.0
+
+    async def answer(self: FormRows, form: str, fields: Sequence[str], what: str, **m: Any) -> Any:
+        if form != IN_STOCK.id or CANCEL not in fields or anyio.current_time() >= until_s:
+            return await page(self, form, fields, what, **m)
+        refused.append(anyio.current_time())
+        raise LookRefusedError("列名无效", code="4")
+
+    monkeypatch.setattr(FormRows, "page", answer)
+    office, (number,) = Office(sandbox(**OPEN)), orders(1)
+    office.site.world.add_target(IN_STOCK, number, creator="li", cancelled=True)
+    async with office.erp({"sandbox": LOGIN}) as erp:
+        with pytest.raises(LookRefusedError):
+            await erp.targets_of(office.route, [BillNumber(number)])
+        for _ in range(2):
+            assert (await erp.targets_of(office.route, [BillNumber(number)])).targets
+        before = len(refused)
+        await anyio.sleep(121)
+        for _ in range(2):
+            seen = await erp.targets_of(office.route, [BillNumber(number)])
+            assert bool(seen.targets) is for_good
+        assert len(refused) == (before + 3 if for_good else before)
+
+
 @pytest.mark.parametrize("until_s", [1.0, 20.0])
 async def test_metadata_that_are_being_loaded_take_no_status_from_the_source_form(
     monkeypatch: pytest.MonkeyPatch, until_s: float

@@ -107,12 +107,15 @@ class FormRows:
                         lacking.add(named)
                     continue
                 self._refusals[form] += 1
-                few = self._refusals[form] < REFUSALS_OF_A_FIELD
+                is_again = any((form, field) in self._refused_s for field in left)
+                few = self._refusals[form] < REFUSALS_OF_A_FIELD and not is_again
                 if not left or few or by_name or refusal.code == NO_RIGHT:
                     raise
                 missing = [field for field in left if await self.lacks(form, field)]
                 if not missing:
                     raise
+                for field in missing:
+                    self._refused_for_s(form, field)  # it is asked for again as well
                 lacking.update(missing)
             else:
                 self._refusals[form] = 0
