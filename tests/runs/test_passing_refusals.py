@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
@@ -14,7 +15,7 @@ import pytest
 from k3push.adapters.erp.client import ErpClient
 from k3push.adapters.erp.form_rows import FormRows
 from k3push.core.model import BillNumber, State
-from k3push.ports import LookRefusedError
+from k3push.ports import LookFailedError, LookRefusedError
 from k3push.runs.context import Context
 from k3push.runs.proof.doubt_ages import SettleTimes
 from k3push.simulator.books.forms import IN_STOCK, ORDER_TO_SHIPMENT, PURCHASE_ORDER, ROUTES
@@ -256,6 +257,28 @@ async def test_a_field_that_was_lacking_without_a_name_is_asked_for_again(
             seen = await erp.targets_of(office.route, [BillNumber(number)])
             assert bool(seen.targets) is for_good
         assert len(refused) == (before + 3 if for_good else before)
+
+
+async def test_a_field_that_was_read_before_is_not_lacking_by_refusals_without_a_name(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The form has it: what refuses it for a moment passes, as where it is named."""
+    page, refuses = FormRows.page, [False]
+
+    async def answer(self: FormRows, form: str, fields: Sequence[str], what: str, **m: Any) -> Any:
+        if form == IN_STOCK.id and CANCEL in fields and refuses[0]:
+            raise LookRefusedError("列名无效", code="4")
+        return await page(self, form, fields, what, **m)
+
+    monkeypatch.setattr(FormRows, "page", answer)
+    office, (number,) = Office(sandbox(**OPEN)), orders(1)
+    office.site.world.add_target(IN_STOCK, number, creator="li", cancelled=True)
+    async with office.erp({"sandbox": LOGIN}) as erp:
+        for refuses[0], error in ((False, None), (True, LookRefusedError), (True, LookFailedError)):
+            with pytest.raises(error) if error else nullcontext():
+                assert not (await erp.targets_of(office.route, [BillNumber(number)])).targets
+        refuses[0] = False
+        assert not (await erp.targets_of(office.route, [BillNumber(number)])).targets
 
 
 @pytest.mark.parametrize("until_s", [1.0, 20.0])

@@ -111,15 +111,23 @@ class FormRows:
                 few = self._refusals[form] < REFUSALS_OF_A_FIELD and not is_again
                 if not left or few or by_name or refusal.code == NO_RIGHT:
                     raise
-                missing = [field for field in left if await self.lacks(form, field)]
-                if not missing:
-                    raise
-                for field in missing:
-                    self._refused_for_s(form, field)  # it is asked for again as well
-                lacking.update(missing)
+                lacking.update(await self._missing(form, left, refusal))
             else:
                 self._refusals[form] = 0
                 return fields, rows
+
+    async def _missing(
+        self, form: str, fields: Sequence[str], refusal: LookRefusedError
+    ) -> list[str]:
+        """Return which fields a form lacks whose refusal names none; raise where it is none."""
+        missing = [field for field in fields if await self.lacks(form, field)]
+        if not missing:
+            raise refusal
+        if not self._answered[form].isdisjoint(missing):
+            raise LookFailedError(str(refusal)) from refusal  # it passes
+        for field in missing:
+            self._refused_for_s(form, field)  # it is asked for again as well
+        return missing
 
     async def lacks_surely(
         self, form: str, field: str, seconds: float, why: str, *, beside: Sequence[str] = ()
