@@ -86,8 +86,6 @@ MOST_EXECUTIONS = 30
 VIRTUAL_DAYS_S = 3 * 86_400.0
 # How long a person waits before the same command is typed again.
 TRY_AGAIN_S = 145.0
-# Times that each run is taken up again in the end: either may wait for the other's bill.
-ROUNDS = 4
 # Times that a person retries another run, as a row asks for.
 TRIES_ELSEWHERE = 2
 
@@ -193,7 +191,7 @@ class _Play:
                 for _ in range(sum(event.again for event in self.story.all_of(Follows))):
                     await self._look_again(run)
             # What one run has given up, the other may have settled since, the last one too.
-            for run in ROUNDS * [*scene.lists]:
+            for run in 2 * [*scene.lists]:
                 if await scene.rows_left(run, FINAL):
                     await self._resume_until_final(run, since=MOST_EXECUTIONS)
         self.result.findings += await check(scene)
